@@ -1,0 +1,87 @@
+//! How the store was opened, and whether the doctor left anything behind.
+
+use crate::check::{Check, Look, Needs, Outcome};
+use crate::probe::{Probe, Sidecar, Stamp, situation};
+use crate::sandbox::Sandbox;
+use crate::store::Way;
+
+/// The check. Its row is answered when all others are done.
+pub(super) const CHECK: Check = Check {
+    id: "read-only",
+    summary: "the store could be opened for reading, and the doctor left no trace",
+    needs: Needs::File,
+    look: Look::Access,
+};
+
+/// What the doctor found in the store's folder before and after.
+#[derive(Debug)]
+pub(crate) struct Evidence<'a> {
+    /// The folder as it was found.
+    pub(crate) probe: &'a Probe,
+    /// What the kernel held the doctor to.
+    pub(crate) sandbox: &'a Sandbox,
+}
+
+impl Evidence<'_> {
+    /// The row of a store that was opened this way, and has been closed again.
+    pub(crate) fn outcome(&self, way: Way) -> Outcome {
+        let now = Probe::of(&self.probe.path);
+        let left = left_behind(self.probe, &now, self.sandbox.holds());
+        if left.is_empty() {
+            return Outcome::pass(format!(
+                "{}; {}; sandbox: {}",
+                self.probe.situation.words(),
+                way.words(),
+                self.sandbox
+            ));
+        }
+        Outcome::fail(
+            format!("the doctor seems to have left behind: {}", left.join(", ")),
+            "this is a mistake in the doctor, please report it; sidecar files that were left are harmless, and banger removes them when it next closes the store",
+        )
+    }
+}
+
+/// What appeared or changed beside the store that nobody but the doctor can have made.
+///
+/// Where the kernel forbade the doctor to write, nothing. Otherwise: a sidecar that was not there or was another, while the
+/// database did not change and no other process has the store open.
+fn left_behind(before: &Probe, now: &Probe, forbidden: bool) -> Vec<&'static str> {
+    if forbidden || before.stamp != now.stamp || situation::in_use(now) {
+        return Vec::new();
+    }
+    let changed = |a: &Sidecar, b: &Sidecar| {
+        let made = |stamp: Option<Stamp>| stamp.map(|stamp| (stamp.id, stamp.size, stamp.mtime));
+        made(a.stamp) != made(b.stamp)
+    };
+    [
+        ("-wal", changed(&before.wal, &now.wal)),
+        ("-shm", changed(&before.shm, &now.shm)),
+        ("-journal", changed(&before.journal, &now.journal)),
+    ]
+    .into_iter()
+    .filter_map(|(name, changed)| changed.then_some(name))
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_sidecar_that_only_the_doctor_can_have_made_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        fs::write(&path, crate::probe::header::MAGIC).unwrap();
+        let before = Probe::of(&path);
+        fs::write(folder.path().join("state.db-shm"), [0; 32]).unwrap();
+        let now = Probe::of(&path);
+        assert_eq!(left_behind(&before, &now, false), ["-shm"]);
+        // The kernel forbade it, so another process did it.
+        assert!(left_behind(&before, &now, true).is_empty());
+        // The database changed as well: another process is at work.
+        fs::write(&path, b"changed").unwrap();
+        assert!(left_behind(&before, &Probe::of(&path), false).is_empty());
+    }
+}

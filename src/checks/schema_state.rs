@@ -1,0 +1,44 @@
+//! Which migrations are applied, pending, unknown.
+
+use crate::check::{Check, Look, Needs, Outcome, counted, few};
+use crate::error::Result;
+use crate::schema::state::Compatibility;
+use crate::store::ReadOnly;
+use crate::subject::Subject;
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "schema-state",
+    summary: "no migration is applied that this binary does not know",
+    needs: Needs::ReadOnly,
+    look: Look::Handle(look),
+};
+
+/// What to do about a store that is newer than the binary.
+pub(super) const NEWER: &str =
+    "the store is newer than this binary: update banger; do not delete the store, and do not swap this binary in";
+
+#[expect(clippy::unnecessary_wraps, reason = "the registry's signature")]
+fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
+    let state = match subject.state(handle) {
+        Ok(state) => state,
+        Err(error) => return Ok(Outcome::could_not_look(error)),
+    };
+    let applied = state.applied.len() - state.unknown.len();
+    let pending = few(&state.pending, 10);
+    Ok(match state.compatibility {
+        Compatibility::Compatible => Outcome::pass(format!("all {applied} known migrations are applied")),
+        Compatibility::MigrationsNeeded => Outcome::pass(format!(
+            "{applied} applied, pending {pending}: banger applies them when it next opens the store"
+        )),
+        Compatibility::Incompatible => {
+            let also = if state.pending.is_empty() {
+                String::new()
+            } else {
+                format!(", and {pending} are pending")
+            };
+            let unknown = counted(state.unknown.len() as u64, "migration", "migrations");
+            Outcome::fail(format!("{unknown} applied that this binary does not know{also}"), NEWER)
+        }
+    })
+}

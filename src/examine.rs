@@ -1,0 +1,187 @@
+//! A path → a report: runs the checks in order, each once what it needs has passed.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::check::{Check, Look, Needs, Outcome};
+use crate::checks::{CHECKS, Evidence};
+use crate::error::{Error, Result};
+use crate::locate;
+use crate::probe::{Probe, Situation};
+use crate::report::{Report, Row};
+use crate::sandbox::Sandbox;
+use crate::store::{Access, Means, ReadOnly, Way, look};
+use crate::subject::Subject;
+
+/// What to examine a store for, and by which means.
+#[derive(Debug, Clone)]
+pub struct Options<'a> {
+    /// The ids of the checks whose rows are wanted; the order does not matter.
+    pub checks: Vec<&'static str>,
+    /// Whether to look for the files that the store names.
+    pub artifacts: bool,
+    /// What the kernel holds the process to.
+    pub sandbox: &'a Sandbox,
+    /// The private folder, the bounds, the stop.
+    pub means: Means<'a>,
+}
+
+/// Examines the store at `path`, without changing anything. Whatever is wrong is a row of the report.
+pub fn examine(path: &Path, options: &Options<'_>) -> Report {
+    let mut last_probe = None;
+    let answered = look(path, &options.means, |probe, access| {
+        last_probe = Some(probe.clone());
+        run(probe, access, options)
+    });
+    let situation = last_probe.map_or(Situation::None, |probe| probe.situation);
+    let rows = answered.unwrap_or_else(|error| never_left_alone(&error, options));
+    Report {
+        store: crate::report::safe(&locate::shown(path), 4096),
+        situation: situation.name(),
+        sandbox: options.sandbox.to_string(),
+        rows,
+    }
+}
+
+/// The rows of a store that was never left alone for long enough.
+fn never_left_alone(error: &Error, options: &Options<'_>) -> Vec<Row> {
+    let row = |check: &Check| {
+        let outcome = if check.id == "read-only" || options.checks.len() == 1 {
+            Outcome::could_not_look(error)
+        } else {
+            Outcome::skip("the store was never left alone for long enough")
+        };
+        Row::new(check.id, outcome, Duration::ZERO)
+    };
+    let wanted = |check: &&&Check| check.id == "read-only" || options.checks.contains(&check.id);
+    CHECKS.iter().filter(wanted).map(|check| row(check)).collect()
+}
+
+/// A check's answer and how long it took.
+type Answer = (Outcome, Duration);
+
+/// The answers so far, by the registry's order. What has passed decides what comes next.
+struct Answers<'a> {
+    options: &'a Options<'a>,
+    answers: Vec<Option<Answer>>,
+}
+
+fn run(probe: &Probe, access: Result<&Access<'_>>, options: &Options<'_>) -> Vec<Row> {
+    let mut answers = Answers {
+        options,
+        answers: CHECKS.iter().map(|_| None).collect(),
+    };
+    answers.look_at_the_probe(probe);
+    if answers.passed("file") {
+        let begun = Instant::now();
+        let opened = access.and_then(|access| Ok((access, access.open()?)));
+        match opened {
+            Ok((access, handle)) => {
+                let opening = begun.elapsed();
+                let subject = Subject::new(probe, access, &options.means, options.artifacts);
+                answers.look_through(&subject, &handle);
+                drop(handle);
+                answers.close(probe, access.way(), opening);
+            }
+            Err(error) => answers.set("read-only", (Outcome::could_not_look(&error), begun.elapsed())),
+        }
+    }
+    answers.into_rows()
+}
+
+impl Answers<'_> {
+    fn wanted(&self, check: &Check) -> bool {
+        self.options.checks.contains(&check.id)
+    }
+
+    fn position(id: &str) -> Option<usize> {
+        CHECKS.iter().position(|check| check.id == id)
+    }
+
+    fn set(&mut self, id: &str, answer: Answer) {
+        if let Some(slot) = Self::position(id).and_then(|at| self.answers.get_mut(at)) {
+            *slot = Some(answer);
+        }
+    }
+
+    fn get(&self, id: &str) -> Option<&Outcome> {
+        self.answers.get(Self::position(id)?)?.as_ref().map(|(outcome, _)| outcome)
+    }
+
+    fn passed(&self, id: &str) -> bool {
+        matches!(self.get(id), Some(Outcome::Pass { .. }))
+    }
+
+    /// The checks that need no handle. `file` is always asked: every other check needs it.
+    fn look_at_the_probe(&mut self, probe: &Probe) {
+        for check in CHECKS {
+            let Look::Probe(look) = check.look else { continue };
+            let needed = check.id == "file" || (self.wanted(check) && self.passed("file"));
+            if needed {
+                let begun = Instant::now();
+                let outcome = look(probe, self.options.means.stop);
+                self.set(check.id, (outcome, begun.elapsed()));
+            }
+        }
+    }
+
+    /// The checks that read through a handle.
+    fn look_through(&mut self, subject: &Subject<'_>, handle: &ReadOnly) {
+        for check in CHECKS {
+            let Look::Handle(look) = check.look else { continue };
+            if !self.wanted(check) {
+                continue;
+            }
+            let begun = Instant::now();
+            let outcome = if let Some(why) = self.options.means.stop.reason() {
+                Outcome::skip(why.to_string())
+            } else if check.needs == Needs::Ledger && subject.state(handle).is_err() {
+                self.unmet("schema-state")
+            } else {
+                look(subject, handle).unwrap_or_else(|error| Outcome::could_not_look(&error))
+            };
+            self.set(check.id, (outcome, begun.elapsed()));
+        }
+    }
+
+    /// The row `read-only`, when all handles are closed.
+    fn close(&mut self, probe: &Probe, way: Way, opening: Duration) {
+        let evidence = Evidence {
+            probe,
+            sandbox: self.options.sandbox,
+        };
+        let begun = Instant::now();
+        let outcome = evidence.outcome(way);
+        self.set("read-only", (outcome, opening + begun.elapsed()));
+    }
+
+    /// The outcome of a check whose need is not met: skipped, unless nobody asked for the row that would say why.
+    fn unmet(&self, need: &str) -> Outcome {
+        let asked = Self::position(need).is_some_and(|at| self.wanted(CHECKS[at]));
+        match self.get(need) {
+            Some(Outcome::Fail(failure)) if !asked => Outcome::fail(
+                format!("could not look: needs `{need}`, which failed: {}", failure.detail),
+                failure.remedy.clone(),
+            ),
+            _ => Outcome::skip(format!("needs `{need}`")),
+        }
+    }
+
+    fn into_rows(self) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for (check, answer) in CHECKS.iter().zip(&self.answers) {
+            if !self.wanted(check) {
+                continue;
+            }
+            let (outcome, elapsed) = answer.clone().unwrap_or_else(|| {
+                let need = match check.needs {
+                    Needs::ReadOnly | Needs::Ledger if self.passed("file") => "read-only",
+                    _ => "file",
+                };
+                (self.unmet(need), Duration::ZERO)
+            });
+            rows.push(Row::new(check.id, outcome, elapsed));
+        }
+        rows
+    }
+}

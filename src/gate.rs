@@ -1,0 +1,72 @@
+//! The gate: one line and an exit code, which tell the updater whether this binary may take over a store.
+
+use std::path::Path;
+
+use banger_doctor::check::few;
+use banger_doctor::render::json;
+use banger_doctor::report::safe;
+use banger_doctor::schema::state::inspect;
+use banger_doctor::store::Means;
+use banger_doctor::{Compatibility, SchemaState, locate};
+
+use crate::cli::Format;
+
+/// What the gate says.
+pub struct Answer {
+    /// One line, with its end.
+    pub line: String,
+    /// 0 compatible, 1 migrations needed, 2 incompatible, 3 cannot tell.
+    pub exit: u8,
+}
+
+/// Cannot tell: do not swap.
+pub const EXIT_CANNOT_TELL: u8 = 3;
+
+/// How many ids the line shows at most.
+const SHOWN_IDS: usize = 20;
+
+/// Asks a store.
+pub fn ask(path: &Path, means: &Means<'_>, format: Format) -> Answer {
+    match inspect(path, means) {
+        Ok(state) => answer(&state, format),
+        Err(error) => cannot_tell(&format!("{}: {error}", locate::shown(path)), format),
+    }
+}
+
+fn answer(state: &SchemaState, format: Format) -> Answer {
+    let (exit, text) = match state.compatibility {
+        Compatibility::Compatible => (0, format!("compatible: all {} migrations applied", state.applied.len())),
+        Compatibility::MigrationsNeeded => (
+            1,
+            format!(
+                "migrations needed: pending {} (binary will apply on first Open)",
+                few(&state.pending, SHOWN_IDS)
+            ),
+        ),
+        Compatibility::Incompatible => (
+            2,
+            format!(
+                "incompatible: unknown {} (this binary is older than the store; do not swap)",
+                few(&state.unknown, SHOWN_IDS)
+            ),
+        ),
+    };
+    let line = match format {
+        Format::Json => json::gate(Some(state.compatibility), Some(state), None),
+        Format::Table => text + "\n",
+    };
+    Answer { line, exit }
+}
+
+/// The answer where there is none: do not swap.
+pub fn cannot_tell(why: &str, format: Format) -> Answer {
+    let why = safe(why, 600);
+    let line = match format {
+        Format::Json => json::gate(None, None, Some(&why)),
+        Format::Table => format!("cannot tell: {why}\n"),
+    };
+    Answer {
+        line,
+        exit: EXIT_CANNOT_TELL,
+    }
+}

@@ -1,0 +1,39 @@
+//! Examines banger's store, an SQLite file named `state.db`, without changing anything.
+//!
+//! The modules in reading order: a path is probed with plain reads ([`probe`]), the way in that leaves no trace is
+//! chosen ([`store`]), checks look through it ([`checks`]), their answers become a [`report`], and a renderer prints it
+//! ([`render`]).
+
+pub mod stop;
+
+pub mod error;
+
+pub mod check;
+
+pub mod locate;
+
+pub mod probe;
+
+pub mod private;
+
+pub mod sandbox;
+
+pub mod store;
+
+pub mod schema;
+
+pub mod subject;
+
+pub mod checks;
+
+pub mod report;
+
+pub mod examine;
+
+pub mod render;
+
+pub use error::{Error, Result};
+pub use examine::{Options, examine};
+pub use report::Report;
+pub use schema::state::{Compatibility, SchemaState, inspect_schema_state};
+pub use store::{ReadOnly, Store};

@@ -1,0 +1,183 @@
+//! The rollback journal, read by ourselves.
+//!
+//! Source: "The Rollback Journal" in SQLite's Database File Format,
+//! <https://www.sqlite.org/fileformat2.html#the_rollback_journal>, and `pager.c` for the super-journal's name.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+use super::Sidecar;
+use super::header::be32;
+use crate::error::{Error, Result};
+use crate::stop::Stop;
+
+/// What each journal header begins with.
+pub const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+
+/// The page that is never journalled, because SQLite's locks lie in it, begins at this byte.
+const LOCK_BYTE: u64 = 0x4000_0000;
+
+/// What a rollback journal holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalScan {
+    /// Pages that will be put back.
+    pub pages: u64,
+    /// What is wrong, where something is: the pages from there on will not be put back.
+    pub fault: Option<String>,
+}
+
+/// One segment's header.
+struct Segment {
+    records: u32,
+    nonce: u32,
+    sector: u32,
+    page_size: u32,
+}
+
+impl Segment {
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        bytes.starts_with(&MAGIC).then(|| Self {
+            records: be32(bytes, 8),
+            nonce: be32(bytes, 12),
+            sector: be32(bytes, 20),
+            page_size: be32(bytes, 24),
+        })
+    }
+}
+
+/// Reads a whole journal that must be rolled back, as SQLite would.
+///
+/// # Errors
+/// Where the journal cannot be read, or the time is up.
+pub fn scan(journal: &Sidecar, page_size: u32, stop: &Stop) -> Result<JournalScan> {
+    let io = |error| Error::io("read", &journal.path)(error);
+    let file = super::open_plain(&journal.path).map_err(io)?;
+    let length = file.metadata().map_err(io)?.len();
+    let mut out = JournalScan { pages: 0, fault: None };
+    let mut at = 0;
+    let mut head = [0; 28];
+    while at + 28 <= length {
+        file.read_exact_at(&mut head, at).map_err(io)?;
+        let Some(segment) = Segment::parse(&head) else {
+            if at == 0 {
+                out.fault = Some("it does not begin as a journal does".to_owned());
+            }
+            return Ok(out);
+        };
+        // A page size of 0 stands in headers after the first in very old journals.
+        if segment.page_size != page_size && (at == 0 || segment.page_size != 0) {
+            out.fault = Some(format!(
+                "it is for pages of {} bytes, and the store's have {page_size}",
+                segment.page_size
+            ));
+            return Ok(out);
+        }
+        if !(32..=65_536).contains(&segment.sector) || !segment.sector.is_power_of_two() {
+            out.fault = Some(format!("its sector size {} is none", segment.sector));
+            return Ok(out);
+        }
+        at += u64::from(segment.sector);
+        match read_segment(&file, &segment, page_size, at, length, stop).map_err(|ended| match ended {
+            Ended::Io(error) => io(error),
+            Ended::Stopped(why) => Error::Stopped(why),
+        })? {
+            (pages, None) => {
+                out.pages += pages;
+                at += pages * (u64::from(page_size) + 8);
+                at = at.next_multiple_of(u64::from(segment.sector));
+            }
+            (pages, Some(fault)) => {
+                out.pages += pages;
+                out.fault = Some(fault);
+                return Ok(out);
+            }
+        }
+    }
+    if at == 0 {
+        out.fault = Some(format!("it is cut short at {length} bytes, within its header"));
+    }
+    Ok(out)
+}
+
+enum Ended {
+    Io(io::Error),
+    Stopped(crate::stop::Stopped),
+}
+
+/// Reads a segment's records: how many fit, and what is wrong with the first that does not.
+fn read_segment(
+    file: &File,
+    segment: &Segment,
+    page_size: u32,
+    start: u64,
+    length: u64,
+    stop: &Stop,
+) -> Result<(u64, Option<String>), Ended> {
+    let record_len = u64::from(page_size) + 8;
+    let page_end = 4 + page_size as usize;
+    let fit = length.saturating_sub(start) / record_len;
+    // 0xffffffff: as many as there are, where the journal is never synced.
+    let records = if segment.records == u32::MAX {
+        fit
+    } else {
+        u64::from(segment.records)
+    };
+    let mut record = vec![0; page_end + 4];
+    for n in 0..records {
+        if n >= fit {
+            return Ok((n, Some(format!("it says {records} pages and holds {fit}"))));
+        }
+        stop.check().map_err(Ended::Stopped)?;
+        file.read_exact_at(&mut record, start + n * record_len).map_err(Ended::Io)?;
+        let number = be32(&record, 0);
+        let page = &record[4..page_end];
+        let stored = be32(&record, page_end);
+        let lock_page = LOCK_BYTE / u64::from(page_size) + 1;
+        if number == 0 || u64::from(number) == lock_page || checksum(segment.nonce, page) != stored {
+            return Ok((n, Some(format!("record {} of {records} does not carry its checksum", n + 1))));
+        }
+    }
+    Ok((records, None))
+}
+
+/// A record's checksum: the nonce and every 200th byte, counted from the page's end.
+fn checksum(nonce: u32, page: &[u8]) -> u32 {
+    let mut sum = nonce;
+    let mut at = page.len().checked_sub(200);
+    while let Some(n) = at.filter(|n| *n > 0) {
+        sum = sum.wrapping_add(u32::from(page[n]));
+        at = n.checked_sub(200);
+    }
+    sum
+}
+
+/// The super-journal that a journal names, and where in the journal that record begins.
+///
+/// At the end of a journal of a transaction over several databases stand: the lock page's number, the name, its length,
+/// its checksum, and the magic.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn super_journal(file: &File) -> io::Result<Option<(PathBuf, u64)>> {
+    let length = file.metadata()?.len();
+    let mut tail = [0; 16];
+    let Some(at) = length.checked_sub(16) else {
+        return Ok(None);
+    };
+    file.read_exact_at(&mut tail, at)?;
+    let name_len = be32(&tail, 0);
+    let begins = at.checked_sub(u64::from(name_len) + 4);
+    let (Some(begins), 1..=4096) = (begins, name_len) else {
+        return Ok(None);
+    };
+    if tail[8..] != MAGIC {
+        return Ok(None);
+    }
+    let mut name = vec![0; name_len as usize];
+    file.read_exact_at(&mut name, begins + 4)?;
+    Ok(Some((OsString::from_vec(name).into(), begins)))
+}

@@ -1,0 +1,170 @@
+//! Whether what lies beside a database belongs to it, and whether commits were lost in it.
+
+use std::thread;
+use std::time::Duration;
+
+use super::wal::{HeaderFault, WalHeader, WalScan};
+use super::{Header, Probe, Situation, journal, wal};
+use crate::check::counted;
+use crate::error::{Error, Result};
+use crate::stop::Stop;
+
+/// What the sidecar files tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing wrong, and what there is, in words.
+    Sound(String),
+    /// A sidecar cannot belong to the store, or has lost commits; in words.
+    Wrong {
+        /// Which file: `-wal`, `-shm` or `-journal`.
+        suffix: &'static str,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+/// Reads the sidecar files of a database.
+///
+/// # Errors
+/// Where one cannot be read, or the time is up.
+pub fn examine(probe: &Probe, stop: &Stop) -> Result<Verdict> {
+    let Some(header) = probe.header() else {
+        return Ok(Verdict::Sound("there is no database".to_owned()));
+    };
+    let all = [("-wal", &probe.wal), ("-shm", &probe.shm), ("-journal", &probe.journal)];
+    for (suffix, sidecar) in all {
+        if let Some(why) = &sidecar.unreadable {
+            return Ok(Verdict::Wrong {
+                suffix,
+                what: format!("it cannot be read: {why}"),
+            });
+        }
+    }
+    if matches!(probe.situation, Situation::HotJournal | Situation::RollbackLive) {
+        return examine_journal(probe, header, stop);
+    }
+    if probe.wal.has_content() {
+        return examine_wal(probe, header, stop);
+    }
+    Ok(Verdict::Sound(
+        match probe.situation {
+            Situation::FinishedJournal => "a finished rollback journal, which holds nothing",
+            Situation::EmptyWal => "an empty WAL",
+            Situation::StaleIndex => "a -shm that indexes nothing",
+            _ => "nothing is waiting to be written back",
+        }
+        .to_owned(),
+    ))
+}
+
+/// The WAL as read by ourselves, where there is one that belongs to the store.
+///
+/// # Errors
+/// Where it cannot be read, or the time is up.
+pub fn scan_wal(probe: &Probe, stop: &Stop) -> Result<Option<WalScan>> {
+    let (Some(header), Ok(Some(log))) = (probe.header(), WalHeader::parse(&probe.wal.head)) else {
+        return Ok(None);
+    };
+    if log.page_size != header.page_size {
+        return Ok(None);
+    }
+    let file_pages = probe.size() / u64::from(header.page_size);
+    wal::scan(&probe.wal, &probe.shm, &log, file_pages, stop).map(Some)
+}
+
+fn examine_wal(probe: &Probe, header: &Header, stop: &Stop) -> Result<Verdict> {
+    let wrong = |what: String| Ok(Verdict::Wrong { suffix: "-wal", what });
+    let log = match WalHeader::parse(&probe.wal.head) {
+        Ok(Some(log)) => log,
+        Ok(None) => {
+            return Ok(Verdict::Sound("a WAL too short to hold anything".to_owned()));
+        }
+        // A header of zeros has never been written: nothing was committed to this log.
+        Err(HeaderFault::Magic)
+            if probe.wal.head.iter().all(|byte| *byte == 0) && probe.wal.size() <= wal::HEADER_LEN as u64 =>
+        {
+            return Ok(Verdict::Sound("a WAL that was never begun".to_owned()));
+        }
+        Err(HeaderFault::Magic) => return wrong("it does not begin as a write-ahead log does".to_owned()),
+        Err(HeaderFault::Version(version)) => return wrong(format!("its format version is {version}, not 3007000")),
+        Err(HeaderFault::PageSize(size)) => return wrong(format!("its page size {size} is none")),
+        Err(HeaderFault::Checksum) => {
+            return wrong("its header does not carry its checksum, so SQLite ignores every commit in it".to_owned());
+        }
+    };
+    if log.page_size != header.page_size {
+        return wrong(format!(
+            "its pages have {} bytes and the store's have {}: it is another database's",
+            log.page_size, header.page_size
+        ));
+    }
+    let Some(scan) = scan_until_sure(probe, stop)? else {
+        return Ok(Verdict::Sound("the WAL was begun anew while it was read".to_owned()));
+    };
+    let stands = format!(
+        "{} over {}",
+        counted(scan.commits, "commit stands", "commits stand"),
+        counted(scan.committed_frames, "page", "pages")
+    );
+    if let Some(frame) = scan.damaged_at {
+        return wrong(format!(
+            "frame {frame} is damaged: {stands}; {} over {} behind the damage are lost to SQLite, which does not say so",
+            counted(scan.commits_beyond, "commit", "commits"),
+            counted(scan.frames_beyond, "page", "pages")
+        ));
+    }
+    if scan.frames_missing > 0 {
+        return wrong(format!(
+            "{stands}, but its index counts {} more as committed: they are damaged or cut off",
+            counted(scan.frames_missing, "page", "pages")
+        ));
+    }
+    Ok(Verdict::Sound(format!("{stands} in the WAL")))
+}
+
+/// Scans the WAL; damage is only believed when a second look, a moment later, sees the same: a frame that is being
+/// written looks damaged too. `None` where the log was begun anew in between.
+fn scan_until_sure(probe: &Probe, stop: &Stop) -> Result<Option<WalScan>> {
+    const LOOKS: u32 = 5;
+    let mut before: Option<WalScan> = None;
+    for _ in 0..LOOKS {
+        let Some(scan) = scan_wal(probe, stop)? else {
+            return Ok(None);
+        };
+        if !wal::same_generation(&probe.wal) {
+            return Ok(None);
+        }
+        let damage = |scan: &WalScan| (scan.damaged_at, scan.frames_missing > 0);
+        if damage(&scan) == (None, false) || before.as_ref().is_some_and(|before| damage(before) == damage(&scan)) {
+            return Ok(Some(scan));
+        }
+        before = Some(scan);
+        thread::sleep(Duration::from_millis(5));
+    }
+    Ok(before)
+}
+
+fn examine_journal(probe: &Probe, header: &Header, stop: &Stop) -> Result<Verdict> {
+    let scan = match journal::scan(&probe.journal, header.page_size, stop) {
+        Ok(scan) => scan,
+        // It was finished while we looked.
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(Verdict::Sound("a rollback journal that was finished just now".to_owned()));
+        }
+        Err(error) => return Err(error),
+    };
+    let back = counted(scan.pages, "page", "pages");
+    Ok(match scan.fault {
+        // A journal that another process is writing is not whole yet.
+        _ if probe.situation == Situation::RollbackLive => {
+            Verdict::Sound("another process is in the middle of a transaction".to_owned())
+        }
+        Some(fault) => Verdict::Wrong {
+            suffix: "-journal",
+            what: format!("{fault}; {back} can be put back, what follows cannot, so half a transaction may remain"),
+        },
+        None => Verdict::Sound(format!(
+            "a hot rollback journal: {back} of an unfinished transaction will be put back when banger opens the store"
+        )),
+    })
+}

@@ -1,0 +1,146 @@
+//! The condition in which a store lies on disk, told from its header, its sidecar files and who locks them.
+
+use std::path::Path;
+
+use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
+
+use super::header::{Header, be32};
+use super::{Sidecar, open_plain};
+
+/// The condition in which a store lies on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Situation {
+    /// There is no database to speak of.
+    None,
+    /// WAL mode, closed cleanly: no sidecar files.
+    Closed,
+    /// WAL mode, another process has it open.
+    Live,
+    /// WAL mode, `-wal` and `-shm` left by a process that is gone.
+    Crashed,
+    /// A `-wal` with content and no `-shm`, as after copying two of the three files.
+    WalWithoutIndex,
+    /// A `-wal` of no bytes and nothing else: nothing is in it.
+    EmptyWal,
+    /// A `-shm` alone: it indexes nothing.
+    StaleIndex,
+    /// A `-wal` that does not begin as a write-ahead log does.
+    NotAWal,
+    /// Rollback mode, nobody is writing.
+    Rollback,
+    /// Rollback mode, another process is in the middle of a transaction.
+    RollbackLive,
+    /// A rollback journal of a process that is gone: the database holds half a transaction.
+    HotJournal,
+    /// A rollback journal that was finished and left: empty, or its header zeroed.
+    FinishedJournal,
+}
+
+impl Situation {
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Closed => "closed",
+            Self::Live => "live",
+            Self::Crashed => "crashed",
+            Self::WalWithoutIndex => "wal-without-index",
+            Self::EmptyWal => "empty-wal",
+            Self::StaleIndex => "stale-index",
+            Self::NotAWal => "not-a-wal",
+            Self::Rollback => "rollback",
+            Self::RollbackLive => "rollback-live",
+            Self::HotJournal => "hot-journal",
+            Self::FinishedJournal => "finished-journal",
+        }
+    }
+
+    /// What it means, in a few words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::None => "there is no database",
+            Self::Closed => "closed cleanly",
+            Self::Live => "another process has it open",
+            Self::Crashed => "its last writer did not close it",
+            Self::WalWithoutIndex => "a -wal lies beside it without its -shm",
+            Self::EmptyWal => "an empty -wal lies beside it",
+            Self::StaleIndex => "a -shm lies beside it without a -wal",
+            Self::NotAWal => "the -wal beside it is not a write-ahead log",
+            Self::Rollback => "closed, in rollback mode",
+            Self::RollbackLive => "another process is writing to it, in rollback mode",
+            Self::HotJournal => "its last writer did not finish, in rollback mode",
+            Self::FinishedJournal => "closed, in rollback mode, with a finished journal",
+        }
+    }
+}
+
+/// The bytes on which SQLite locks a database file: pending, reserved and 510 shared ones
+/// (`os.h`, `PENDING_BYTE`; "File Locking And Concurrency In SQLite Version 3").
+const DATABASE_LOCKS: (u64, u64) = (0x4000_0000, 512);
+
+/// The byte of a database file that a process locks while it is in a write transaction.
+const RESERVED_LOCK: (u64, u64) = (0x4000_0001, 1);
+
+/// The byte of a `-shm` file that each process with the store open keeps locked
+/// ("WAL-mode File Format", section 2.3.2; `os_unix.c`, `UNIX_SHM_DMS`).
+const INDEX_LOCK: (u64, u64) = (128, 1);
+
+/// Names the situation of what has a database's header.
+pub(super) fn name(path: &Path, header: &Header, wal: &Sidecar, shm: &Sidecar, journal: &Sidecar) -> Situation {
+    if is_hot(journal) {
+        return if locked(path, RESERVED_LOCK) {
+            Situation::RollbackLive
+        } else {
+            Situation::HotJournal
+        };
+    }
+    if wal.stamp.is_some() {
+        if shm.stamp.is_some() && locked(&shm.path, INDEX_LOCK) {
+            return Situation::Live;
+        }
+        return match (wal.has_content(), shm.stamp.is_some()) {
+            (true, _) if !is_wal(&wal.head) => Situation::NotAWal,
+            (_, true) => Situation::Crashed,
+            (true, false) => Situation::WalWithoutIndex,
+            (false, false) => Situation::EmptyWal,
+        };
+    }
+    if shm.stamp.is_some() {
+        return Situation::StaleIndex;
+    }
+    if header.is_wal() {
+        return Situation::Closed;
+    }
+    if journal.stamp.is_some() {
+        return Situation::FinishedJournal;
+    }
+    Situation::Rollback
+}
+
+/// Whether SQLite would take the journal for one that must be rolled back: it has content and its first byte is not
+/// zero (`pager.c`, `hasHotJournal`).
+fn is_hot(journal: &Sidecar) -> bool {
+    journal.stamp.is_some() && (journal.unreadable.is_some() || journal.head.first().is_some_and(|byte| *byte != 0))
+}
+
+/// Whether the bytes begin as a write-ahead log does. A head too short to tell is an empty log, cut while it was begun.
+fn is_wal(head: &[u8]) -> bool {
+    head.len() < super::wal::HEADER_LEN || be32(head, 0) & !1 == super::wal::MAGIC
+}
+
+/// Whether another process has a lock on these bytes. Asks, and takes no lock.
+fn locked(path: &Path, (start, length): (u64, u64)) -> bool {
+    let asked = Flock {
+        start,
+        length,
+        pid: None,
+        typ: FlockType::WriteLock,
+        offset_type: FlockOffsetType::Set,
+    };
+    open_plain(path).is_ok_and(|file| matches!(fcntl_getlk(&file, &asked), Ok(Some(_))))
+}
+
+/// Whether another process has the store open, as far as its locks tell.
+pub(crate) fn in_use(probe: &super::Probe) -> bool {
+    locked(&probe.path, DATABASE_LOCKS) || (probe.shm.stamp.is_some() && locked(&probe.shm.path, INDEX_LOCK))
+}

@@ -1,0 +1,110 @@
+//! What the file system says of a file, and whether it still says the same.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How old a change must be before two changes can be told apart by their time.
+///
+/// The kernel stamps files with a clock that may tick only every 10 ms.
+const TICK: Duration = Duration::from_millis(12);
+
+/// A file as the file system sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// Device and inode.
+    pub id: (u64, u64),
+    /// The length in bytes.
+    pub size: u64,
+    /// When its content was last changed: seconds and nanoseconds since 1970.
+    pub mtime: (i64, i64),
+    /// When anything of it was last changed.
+    pub ctime: (i64, i64),
+    /// Owner and group.
+    pub owner: (u32, u32),
+    /// Type and permission bits.
+    pub mode: u32,
+    /// What kind of file it is.
+    pub kind: FileKind,
+}
+
+/// The kinds of file that a path can lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file.
+    Regular,
+    /// A folder.
+    Folder,
+    /// A named pipe.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A block or character device.
+    Device,
+}
+
+impl FileKind {
+    /// In words, with the article.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Regular => "a regular file",
+            Self::Folder => "a folder",
+            Self::Fifo => "a named pipe (FIFO)",
+            Self::Socket => "a socket",
+            Self::Device => "a device",
+        }
+    }
+}
+
+impl Stamp {
+    /// What lies at the path, links followed; `None` where nothing does.
+    ///
+    /// # Errors
+    /// What the system says where it does not let us see.
+    pub fn of(path: &Path) -> io::Result<Option<Self>> {
+        match fs::metadata(path) {
+            Ok(meta) => Ok(Some(Self::from(&meta))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits until a later change would carry another time: at most one tick of the kernel's clock.
+    pub fn settle(&self) {
+        let (Ok(seconds), Ok(nanos)) = (u64::try_from(self.ctime.0), u64::try_from(self.ctime.1)) else {
+            return;
+        };
+        let changed = UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_nanos(nanos);
+        if let Ok(age) = SystemTime::now().duration_since(changed) {
+            thread::sleep(TICK.saturating_sub(age));
+        }
+    }
+}
+
+impl From<&fs::Metadata> for Stamp {
+    fn from(meta: &fs::Metadata) -> Self {
+        let kind = meta.file_type();
+        Self {
+            id: (meta.dev(), meta.ino()),
+            size: meta.len(),
+            mtime: (meta.mtime(), meta.mtime_nsec()),
+            ctime: (meta.ctime(), meta.ctime_nsec()),
+            owner: (meta.uid(), meta.gid()),
+            mode: meta.mode(),
+            kind: if kind.is_file() {
+                FileKind::Regular
+            } else if kind.is_dir() {
+                FileKind::Folder
+            } else if kind.is_fifo() {
+                FileKind::Fifo
+            } else if kind.is_socket() {
+                FileKind::Socket
+            } else {
+                FileKind::Device
+            },
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! The write-ahead log, read by ourselves: SQLite stops at the first frame that does not fit, and does not say so.
+//!
+//! Source: "The Write-Ahead Log" in SQLite's Database File Format,
+//! <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>, and "WAL-mode File Format",
+//! <https://www.sqlite.org/walformat.html>, for the wal-index.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::FileExt;
+
+use super::Sidecar;
+use super::header::be32;
+use crate::error::{Error, Result};
+use crate::stop::Stop;
+
+/// The length of the log's header, in bytes.
+pub const HEADER_LEN: usize = 32;
+
+/// The length of a frame's header, in bytes; a page follows it.
+const FRAME_HEADER_LEN: usize = 24;
+
+/// What a log begins with; the lowest bit says that checksums read numbers as big-endian.
+pub const MAGIC: u32 = 0x377f_0682;
+
+/// The only format version there is.
+const VERSION: u32 = 3_007_000;
+
+/// The log's header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WalHeader {
+    /// The page size in bytes.
+    pub page_size: u32,
+    /// The two salts: each frame of this generation carries them.
+    pub salts: [u32; 2],
+    big_endian: bool,
+    checksum: [u32; 2],
+}
+
+/// What is wrong with a log's header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeaderFault {
+    /// It does not begin as a log does.
+    Magic,
+    /// Its format version is another.
+    Version(u32),
+    /// Its page size is none.
+    PageSize(u32),
+    /// Its checksum does not fit.
+    Checksum,
+}
+
+/// What a log holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WalScan {
+    /// Transactions that stand.
+    pub commits: u64,
+    /// Frames (pages) up to the last commit that stands.
+    pub committed_frames: u64,
+    /// The database's size in pages after the last commit; 0 without one.
+    pub pages: u32,
+    /// Whether the committed frames hold every page of the database past `file_pages`.
+    pub holds_the_rest: bool,
+    /// The first frame that does not fit (counted from 1), with commits of the same generation behind it.
+    pub damaged_at: Option<u64>,
+    /// Commits that stand behind the damaged frame, and that SQLite does not see.
+    pub commits_beyond: u64,
+    /// Frames (pages) of the same generation behind the damaged one.
+    pub frames_beyond: u64,
+    /// Frames that the wal-index counts as committed and that are not in the log.
+    pub frames_missing: u64,
+}
+
+impl WalHeader {
+    /// Reads and checks the header. `Ok(None)` where the log is too short to hold one: it is empty.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(head: &[u8]) -> Result<Option<Self>, HeaderFault> {
+        let Some(bytes) = head.get(..HEADER_LEN) else {
+            return Ok(None);
+        };
+        let magic = be32(bytes, 0);
+        if magic & !1 != MAGIC {
+            return Err(HeaderFault::Magic);
+        }
+        let header = Self {
+            page_size: be32(bytes, 8),
+            salts: [be32(bytes, 16), be32(bytes, 20)],
+            big_endian: magic & 1 == 1,
+            checksum: [be32(bytes, 24), be32(bytes, 28)],
+        };
+        if checksum(header.big_endian, [0, 0], &bytes[..24]) != header.checksum {
+            return Err(HeaderFault::Checksum);
+        }
+        if be32(bytes, 4) != VERSION {
+            return Err(HeaderFault::Version(be32(bytes, 4)));
+        }
+        if !((512..=65_536).contains(&header.page_size) && header.page_size.is_power_of_two()) {
+            return Err(HeaderFault::PageSize(header.page_size));
+        }
+        Ok(Some(header))
+    }
+}
+
+/// The log's running checksum over bytes whose length is a multiple of 8.
+fn checksum(big_endian: bool, seed: [u32; 2], bytes: &[u8]) -> [u32; 2] {
+    let [mut s0, mut s1] = seed;
+    let number = if big_endian {
+        u32::from_be_bytes
+    } else {
+        u32::from_le_bytes
+    };
+    for pair in bytes.chunks_exact(8) {
+        let (a, b) = pair.split_at(4);
+        let word = |four: &[u8]| four.try_into().map_or(0, number);
+        s0 = s0.wrapping_add(word(a)).wrapping_add(s1);
+        s1 = s1.wrapping_add(word(b)).wrapping_add(s0);
+    }
+    [s0, s1]
+}
+
+/// One frame as it stands in the log.
+struct Frame {
+    page: u32,
+    /// The database's size in pages where this frame ends a transaction, otherwise 0.
+    commit: u32,
+    salts: [u32; 2],
+    stored: [u32; 2],
+}
+
+impl Frame {
+    fn of(bytes: &[u8]) -> Self {
+        Self {
+            page: be32(bytes, 0),
+            commit: be32(bytes, 4),
+            salts: [be32(bytes, 8), be32(bytes, 12)],
+            stored: [be32(bytes, 16), be32(bytes, 20)],
+        }
+    }
+}
+
+/// The checksum that a frame ought to carry, after one that carries `seed`.
+fn frame_checksum(header: &WalHeader, seed: [u32; 2], bytes: &[u8]) -> [u32; 2] {
+    let seed = checksum(header.big_endian, seed, &bytes[..8]);
+    checksum(header.big_endian, seed, &bytes[FRAME_HEADER_LEN..])
+}
+
+/// Reads a whole log: what stands, and what is beyond damage.
+///
+/// A frame that does not fit ends what SQLite reads. That is normal after a crash: behind it may lie frames of an older
+/// generation (other salts), or frames of a transaction that was never committed. But a frame of the same generation
+/// that ends a transaction and carries the checksum that follows from its forerunner's was committed once, and is lost.
+///
+/// `file_pages` is the database file's length in whole pages.
+///
+/// # Errors
+/// Where the log cannot be read, or the time is up.
+pub fn scan(wal: &Sidecar, shm: &Sidecar, header: &WalHeader, file_pages: u64, stop: &Stop) -> Result<WalScan> {
+    let io = |error| Error::io("read", &wal.path)(error);
+    let file = super::open_plain(&wal.path).map_err(io)?;
+    let mut scan = WalScan::default();
+    let mut beyond = PagesBeyond::new(file_pages);
+    let mut good = header.checksum; // what the chain of frames that fit has come to
+    let mut before = header.checksum; // what the frame before says it is, fitting or not
+    let mut damaged = None;
+    let mut number = 0;
+    for_each_frame(&file, header.page_size, stop, &mut |bytes| {
+        number += 1;
+        let frame = Frame::of(bytes);
+        if frame.salts == header.salts {
+            if damaged.is_none() && frame.page != 0 && frame_checksum(header, good, bytes) == frame.stored {
+                good = frame.stored;
+                beyond.see(frame.page);
+                if frame.commit != 0 {
+                    scan.commits += 1;
+                    scan.committed_frames = number;
+                    scan.pages = frame.commit;
+                    scan.holds_the_rest = beyond.all_up_to(frame.commit);
+                }
+            } else {
+                let first = *damaged.get_or_insert(number);
+                if number > first && frame.page != 0 && frame_checksum(header, before, bytes) == frame.stored {
+                    scan.frames_beyond += 1;
+                    scan.commits_beyond += u64::from(frame.commit != 0);
+                }
+            }
+        } else {
+            damaged.get_or_insert(number);
+        }
+        before = frame.stored;
+    })
+    .map_err(|why| match why {
+        Ended::Io(error) => io(error),
+        Ended::Stopped(why) => Error::Stopped(why),
+    })?;
+    if scan.commits_beyond > 0 {
+        scan.damaged_at = damaged;
+    } else {
+        scan.frames_beyond = 0;
+    }
+    if let Some(counted) = frames_in_index(&shm.head, header) {
+        scan.frames_missing = u64::from(counted).saturating_sub(scan.committed_frames);
+    }
+    Ok(scan)
+}
+
+enum Ended {
+    Io(io::Error),
+    Stopped(crate::stop::Stopped),
+}
+
+/// Hands out each whole frame; a frame cut at the end of the file is not one.
+fn for_each_frame(file: &File, page_size: u32, stop: &Stop, each: &mut dyn FnMut(&[u8])) -> Result<(), Ended> {
+    let mut frame = vec![0; FRAME_HEADER_LEN + page_size as usize];
+    let mut reader = BufReader::with_capacity(256 * 1024, file);
+    let mut skipped = [0; HEADER_LEN];
+    reader.read_exact(&mut skipped).map_err(Ended::Io)?;
+    loop {
+        match reader.read_exact(&mut frame) {
+            Ok(()) => each(&frame),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+            Err(error) => return Err(Ended::Io(error)),
+        }
+        stop.check().map_err(Ended::Stopped)?;
+    }
+}
+
+/// How many frames the wal-index counts as committed, where the index is whole and of this generation.
+///
+/// The index begins with two copies of its header, 48 bytes each, in the machine's own byte order.
+fn frames_in_index(shm: &[u8], header: &WalHeader) -> Option<u32> {
+    let (first, second) = (shm.get(..48)?, shm.get(48..96)?);
+    let number = |at: usize| first.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_ne_bytes);
+    let sum = checksum(cfg!(target_endian = "big"), [0, 0], &first[..40]);
+    let initialised = first[12] == 1;
+    // The salts stand in the index as they stand in the log.
+    let salts = [be32(first, 32), be32(first, 36)];
+    let whole = first == second
+        && initialised
+        && number(0) == Some(VERSION)
+        && [number(40), number(44)] == [Some(sum[0]), Some(sum[1])]
+        && salts == header.salts;
+    if whole { number(16) } else { None }
+}
+
+/// Which pages past the end of the database file the log holds.
+struct PagesBeyond {
+    file_pages: u64,
+    seen: Vec<u64>,
+}
+
+impl PagesBeyond {
+    /// As many pages as are remembered; a database that grew by more in one log is not held against it.
+    const MOST: u64 = 1 << 24;
+
+    fn new(file_pages: u64) -> Self {
+        Self {
+            file_pages,
+            seen: Vec::new(),
+        }
+    }
+
+    fn see(&mut self, page: u32) {
+        let Some(past) = u64::from(page).checked_sub(self.file_pages + 1) else {
+            return;
+        };
+        if past < Self::MOST {
+            let word = (past / 64) as usize;
+            if self.seen.len() <= word {
+                self.seen.resize(word + 1, 0);
+            }
+            self.seen[word] |= 1 << (past % 64);
+        }
+    }
+
+    fn all_up_to(&self, pages: u32) -> bool {
+        let past = u64::from(pages).saturating_sub(self.file_pages).min(Self::MOST);
+        (0..past).all(|n| self.seen.get((n / 64) as usize).is_some_and(|word| word >> (n % 64) & 1 == 1))
+    }
+}
+
+/// Whether the log still begins with the same bytes: it was not begun anew.
+pub(crate) fn same_generation(wal: &Sidecar) -> bool {
+    let mut now = [0; HEADER_LEN];
+    let Some(then) = wal.head.get(..now.len()) else {
+        return false;
+    };
+    super::open_plain(&wal.path).is_ok_and(|file| file.read_exact_at(&mut now, 0).is_ok()) && now == then
+}

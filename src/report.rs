@@ -1,0 +1,212 @@
+//! A store's rows and their verdict. Text that comes from a store is escaped here, once, for every renderer.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::check::{Failure, Finding, Outcome, thousands};
+
+/// The longest detail or remedy that is printed, in characters.
+const LONGEST_TEXT: usize = 1_200;
+
+/// The longest name within a finding, in characters.
+const LONGEST_NAME: usize = 160;
+
+/// What a row says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It looked, and found nothing wrong.
+    Pass,
+    /// It found something, or tried and could not look.
+    Fail,
+    /// It did not look, and says why.
+    Skip,
+}
+
+impl Status {
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Skip => "skip",
+        }
+    }
+}
+
+/// One check's answer, safe to print.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The check's id.
+    pub check: &'static str,
+    /// Pass, fail or skip.
+    pub status: Status,
+    /// What was looked at, what is wrong, or why it did not look.
+    pub detail: String,
+    /// What to do, where it failed.
+    pub remedy: Option<String>,
+    /// The places, where it failed: the first ones.
+    pub findings: Vec<Finding>,
+    /// How many places there are in all.
+    pub findings_total: u64,
+    /// Whether there may be more than that.
+    pub findings_at_least: bool,
+    /// How long the check took.
+    pub elapsed: Duration,
+}
+
+/// A store's rows, in the registry's order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The store's path, a home folder written `~`.
+    pub store: String,
+    /// The situation's name.
+    pub situation: &'static str,
+    /// What the kernel held the doctor to.
+    pub sandbox: String,
+    /// One row a check that was asked for.
+    pub rows: Vec<Row>,
+}
+
+impl Report {
+    /// Whether a row failed.
+    pub fn failed(&self) -> bool {
+        self.rows.iter().any(|row| row.status == Status::Fail)
+    }
+
+    /// `fail` where a row failed, otherwise `pass`.
+    pub fn verdict(&self) -> &'static str {
+        if self.failed() { "fail" } else { "pass" }
+    }
+
+    /// How many rows have this status.
+    pub fn count(&self, status: Status) -> usize {
+        self.rows.iter().filter(|row| row.status == status).count()
+    }
+}
+
+impl Row {
+    /// Makes a check's answer safe to print.
+    pub fn new(check: &'static str, outcome: Outcome, elapsed: Duration) -> Self {
+        let mut row = Self {
+            check,
+            status: Status::Pass,
+            detail: String::new(),
+            remedy: None,
+            findings: Vec::new(),
+            findings_total: 0,
+            findings_at_least: false,
+            elapsed,
+        };
+        match outcome {
+            Outcome::Pass { detail } => row.detail = safe(&detail, LONGEST_TEXT),
+            Outcome::Skip { reason } => {
+                row.status = Status::Skip;
+                row.detail = safe(&reason, LONGEST_TEXT);
+            }
+            Outcome::Fail(Failure {
+                detail,
+                remedy,
+                findings,
+            }) => {
+                row.status = Status::Fail;
+                row.detail = safe(&detail, LONGEST_TEXT);
+                row.remedy = Some(safe(&remedy, LONGEST_TEXT));
+                row.findings = findings.kept.into_iter().map(safe_finding).collect();
+                row.findings_total = findings.total;
+                row.findings_at_least = findings.at_least;
+            }
+        }
+        row
+    }
+
+    /// The first findings in words, and how many there are more: `vms row 5 guest_ip: not an address`.
+    pub fn finding_lines(&self, most: usize) -> Vec<String> {
+        let mut lines: Vec<String> = self.findings.iter().take(most).map(finding_words).collect();
+        let shown = lines.len() as u64;
+        if self.findings_total > shown {
+            let least = if self.findings_at_least { "at least " } else { "" };
+            lines.push(format!("… and {least}{} more", thousands(self.findings_total - shown)));
+        }
+        lines
+    }
+}
+
+fn safe_finding(finding: Finding) -> Finding {
+    let name = |text: Option<String>| text.map(|text| safe(&text, LONGEST_NAME));
+    Finding {
+        table: name(finding.table),
+        index: name(finding.index),
+        column: name(finding.column),
+        key: name(finding.key),
+        what: Cow::Owned(safe(&finding.what, LONGEST_TEXT)),
+        ..finding
+    }
+}
+
+/// A finding as a line: where, then what.
+fn finding_words(finding: &Finding) -> String {
+    let mut place = Vec::new();
+    place.extend(finding.table.clone());
+    if let Some(index) = &finding.index {
+        place.push(format!("index {index}"));
+    }
+    place.extend(finding.row.map(|row| format!("row {row}")));
+    place.extend(finding.key.as_ref().map(|key| format!("({key})")));
+    place.extend(finding.id.map(|id| format!("migration {id}")));
+    place.extend(finding.page.map(|page| format!("page {page}")));
+    place.extend(finding.column.clone());
+    let times = finding
+        .count
+        .filter(|count| *count > 1)
+        .map_or_else(String::new, |count| format!(" ({} times)", thousands(count)));
+    if place.is_empty() {
+        return format!("{}{times}", finding.what);
+    }
+    format!("{}: {}{times}", place.join(" "), finding.what)
+}
+
+/// Text without control or bidirectional-override characters, each written `\u{1b}`, and not longer than `most`.
+pub fn safe(text: &str, most: usize) -> String {
+    let mut out = String::with_capacity(text.len().min(most));
+    for (n, c) in text.chars().enumerate() {
+        if n == most {
+            let rest = text.chars().count() - most;
+            out += &format!("… (and {} characters more)", thousands(rest as u64));
+            break;
+        }
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if c.is_control() || is_invisible(c) => out.extend(c.escape_unicode()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Characters that change how others are shown or that show nothing: bidirectional controls, line separators,
+/// zero-width characters and tags (Unicode Technical Report 36, "Unicode Security Considerations").
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_control_or_bidirectional_character_gets_through() {
+        let hostile = "a\x1b[2J\u{7}\u{9b}b\u{202e}c\u{2066}\nd\u{feff}";
+        assert_eq!(safe(hostile, 100), "a\\u{1b}[2J\\u{7}\\u{9b}b\\u{202e}c\\u{2066}\\nd\\u{feff}");
+    }
+
+    #[test]
+    fn long_text_is_cut_and_says_by_how_much() {
+        assert_eq!(safe(&"x".repeat(1_503), 3), "xxx… (and 1,500 characters more)");
+    }
+}

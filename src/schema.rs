@@ -1,0 +1,7 @@
+//! The schema: the known migrations, the runner that applies them, and where a store stands among them.
+
+pub mod ledger;
+pub mod migrations;
+pub mod runner;
+pub mod state;
+pub mod tables;

@@ -1,0 +1,79 @@
+//! The ledger as it lies in a store: an ordinary table of ids, or none, or something that is not banger's.
+
+use super::migrations::LEDGER;
+use crate::error::{Error, Result};
+use crate::store::ReadOnly;
+
+/// The most rows that a ledger may have. A real one has a handful; each of a stranger's costs memory.
+const MOST_ROWS: usize = 1_000_000;
+
+/// The ledger's columns, in any order.
+const COLUMNS: [&str; 3] = ["applied_at", "id", "name"];
+
+/// The ids in a store's ledger, ascending; `None` where the store has no ledger.
+///
+/// # Errors
+/// [`Error::Ledger`] where it is not banger's: a view, a virtual table, other columns, ids that are not integers. And
+/// whatever keeps it from being read.
+pub fn applied(handle: &ReadOnly) -> Result<Option<Vec<i64>>> {
+    if !exists(handle)? {
+        return Ok(None);
+    }
+    check_columns(handle)?;
+    let mut ids = Vec::new();
+    handle.rows("SELECT id FROM schema_migrations", [], |row| {
+        let id = row
+            .get_ref(0)
+            .ok()
+            .and_then(|value| value.as_i64().ok())
+            .ok_or_else(|| Error::Ledger("an id in it is not an integer".to_owned()))?;
+        if ids.len() == MOST_ROWS {
+            return Err(Error::Ledger(format!("it has more than {MOST_ROWS} rows")));
+        }
+        ids.push(id);
+        Ok(())
+    })?;
+    // A table that has its rowid as its key is already in order, unless it is damaged.
+    ids.sort_unstable();
+    if ids.windows(2).any(|two| two[0] == two[1]) {
+        return Err(Error::Ledger("an id stands in it twice".to_owned()));
+    }
+    Ok(Some(ids))
+}
+
+/// Whether there is a ledger, and whether it is an ordinary table: a view could run for ever.
+fn exists(handle: &ReadOnly) -> Result<bool> {
+    let sql = "SELECT type, rootpage FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type IN ('table', 'view')";
+    let found = handle.collect(sql, [LEDGER], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, Option<i64>>(1)?.unwrap_or(0)))
+    })?;
+    match found.first() {
+        None => Ok(false),
+        Some((kind, _)) if kind == "view" => Err(Error::Ledger("it is a view".to_owned())),
+        Some((_, 0)) => Err(Error::Ledger("it is a virtual table".to_owned())),
+        Some(_) => Ok(true),
+    }
+}
+
+/// The ledger has exactly its three columns, none of them generated, and `id` is its integer key.
+fn check_columns(handle: &ReadOnly) -> Result<()> {
+    let columns = handle.collect("PRAGMA table_xinfo(schema_migrations)", [], |row| {
+        let name: String = row.get("name")?;
+        let integer = row.get::<_, String>("type")?.eq_ignore_ascii_case("INTEGER");
+        let key = row.get::<_, i64>("pk")? == 1;
+        let hidden = row.get::<_, i64>("hidden")? != 0;
+        Ok((name.to_ascii_lowercase(), integer && key, hidden))
+    })?;
+    let mut names: Vec<&str> = columns.iter().map(|(name, ..)| name.as_str()).collect();
+    names.sort_unstable();
+    if names != COLUMNS {
+        return Err(Error::Ledger("its columns are not id, name and applied_at".to_owned()));
+    }
+    if columns.iter().any(|(.., hidden)| *hidden) {
+        return Err(Error::Ledger("one of its columns is generated".to_owned()));
+    }
+    if !columns.iter().any(|(name, integer_key, _)| name == "id" && *integer_key) {
+        return Err(Error::Ledger("id is not its integer primary key".to_owned()));
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! Applies migrations, each in a transaction of its own together with its ledger row.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::migrations::{LEDGER_SQL, Migration};
+use crate::error::{Error, Result};
+
+/// Creates the ledger if it is missing and applies what is pending, in the order of ids. Returns the ids applied.
+///
+/// Ledger rows that are not known stay as they are. Where a migration fails, it is rolled back whole, those before it
+/// stay, and a later run resumes there.
+///
+/// # Errors
+/// [`Error::DuplicateMigration`] before anything is touched; [`Error::Migration`] with the SQL of the one that failed.
+pub fn migrate(conn: &mut Connection, migrations: &[Migration]) -> Result<Vec<i64>> {
+    let ordered = in_order(migrations)?;
+    conn.execute_batch(LEDGER_SQL).map_err(Error::sqlite(LEDGER_SQL))?;
+    let mut applied_now = Vec::new();
+    for migration in ordered {
+        let applied = apply(conn, migration).map_err(|source| Error::Migration {
+            id: migration.id,
+            name: migration.name.to_owned(),
+            source: source.into(),
+        })?;
+        if applied {
+            applied_now.push(migration.id);
+        }
+    }
+    Ok(applied_now)
+}
+
+fn in_order(migrations: &[Migration]) -> Result<Vec<&Migration>> {
+    let mut by_id = BTreeMap::new();
+    for migration in migrations {
+        if let Some(first) = by_id.insert(migration.id, migration) {
+            return Err(Error::DuplicateMigration {
+                id: migration.id,
+                first: first.name.to_owned(),
+                second: migration.name.to_owned(),
+            });
+        }
+    }
+    Ok(by_id.into_values().collect())
+}
+
+/// Applies one migration unless the ledger has it; dropping the transaction rolls it back.
+fn apply(conn: &mut Connection, migration: &Migration) -> Result<bool> {
+    let begin = Error::sqlite("BEGIN IMMEDIATE");
+    let transaction = Transaction::new(conn, TransactionBehavior::Immediate).map_err(begin)?;
+    // Asked within the transaction: another process may have applied it in the meantime.
+    if applied_ids(&transaction)?.contains(&migration.id) {
+        return Ok(false);
+    }
+    transaction.execute_batch(migration.sql).map_err(Error::sqlite(migration.sql))?;
+    let sql = "INSERT INTO schema_migrations(id, name, applied_at) VALUES (?1, ?2, ?3)";
+    transaction
+        .execute(sql, (migration.id, migration.name, now()))
+        .map_err(Error::sqlite(sql))?;
+    transaction.commit().map_err(Error::sqlite("COMMIT"))?;
+    Ok(true)
+}
+
+fn applied_ids(conn: &Connection) -> Result<BTreeSet<i64>> {
+    let sql = "SELECT id FROM schema_migrations";
+    let ask = || -> rusqlite::Result<BTreeSet<i64>> { conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect() };
+    ask().map_err(Error::sqlite(sql))
+}
+
+/// The time in UTC, as RFC 3339 to the second.
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

@@ -1,0 +1,119 @@
+//! Where a store stands among the known migrations.
+
+use std::path::Path;
+
+use super::ledger;
+use super::migrations::{MIGRATIONS, known, known_max};
+use crate::error::{Error, Result};
+use crate::private::PrivateFolder;
+use crate::probe::Nature;
+use crate::probe::sidecars::{self, Verdict};
+use crate::sandbox::Sandbox;
+use crate::stop::Stop;
+use crate::store::{Means, ReadOnly, look};
+
+/// Whether this binary may take a store over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compatibility {
+    /// Every known migration is applied, and no other.
+    Compatible,
+    /// Some known migrations are pending: this binary is newer than the store, and will apply them.
+    MigrationsNeeded,
+    /// The store has migrations that this binary does not know: it is older than the store.
+    Incompatible,
+}
+
+/// Where a store stands among the known migrations. All lists ascend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaState {
+    /// Whether this binary may take the store over.
+    pub compatibility: Compatibility,
+    /// The ids in the ledger.
+    pub applied: Vec<i64>,
+    /// The highest id that this binary knows.
+    pub known_max: i64,
+    /// Known ids that are not applied.
+    pub pending: Vec<i64>,
+    /// Applied ids that are not known.
+    pub unknown: Vec<i64>,
+}
+
+impl SchemaState {
+    /// The state of a store with these ids applied, ascending.
+    pub fn of_applied(applied: Vec<i64>) -> Self {
+        let is_applied = |id: i64| applied.binary_search(&id).is_ok();
+        let pending: Vec<i64> = MIGRATIONS.iter().map(|m| m.id).filter(|id| !is_applied(*id)).collect();
+        let unknown: Vec<i64> = applied.iter().copied().filter(|id| known(*id).is_none()).collect();
+        let compatibility = if !unknown.is_empty() {
+            Compatibility::Incompatible
+        } else if !pending.is_empty() {
+            Compatibility::MigrationsNeeded
+        } else {
+            Compatibility::Compatible
+        };
+        Self {
+            compatibility,
+            applied,
+            known_max: known_max(),
+            pending,
+            unknown,
+        }
+    }
+
+    /// Reads the state through a handle. No ledger: everything is pending.
+    pub(crate) fn read(handle: &ReadOnly) -> Result<Self> {
+        Ok(Self::of_applied(ledger::applied(handle)?.unwrap_or_default()))
+    }
+}
+
+/// Where the store at `path` stands among the known migrations, without changing anything.
+///
+/// A file of no bytes, which is what SQLite makes of a new database, has everything pending.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use banger_doctor::{Compatibility, Store, inspect_schema_state};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("state.db");
+/// drop(Store::open(&path)?); // as the daemon opens it: creates the store and applies the migrations
+///
+/// let state = inspect_schema_state(&path)?;
+/// assert_eq!(state.compatibility, Compatibility::Compatible);
+/// assert_eq!(state.applied, [1, 2, 3]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// Anything that cannot be read: a missing store, no permission, not a database, damage on the way to the ledger, a
+/// ledger that is not banger's, a WAL that does not belong to the store.
+pub fn inspect_schema_state(path: &Path) -> Result<SchemaState> {
+    let metadata_is_safe = Sandbox::not_asked().metadata_is_safe();
+    let private = PrivateFolder::for_stores(&[path], metadata_is_safe);
+    let means = Means {
+        private: private.as_ref().map_err(String::as_str),
+        metadata_is_safe,
+        heap_limit: None,
+        stop: &Stop::never(),
+    };
+    inspect(path, &means)
+}
+
+/// The same with means of the caller's.
+///
+/// # Errors
+/// As [`inspect_schema_state`], and the caller's stop.
+pub fn inspect(path: &Path, means: &Means<'_>) -> Result<SchemaState> {
+    look(path, means, |probe, access| {
+        if probe.nature == Nature::Empty {
+            return Ok(SchemaState::of_applied(Vec::new()));
+        }
+        let access = access?;
+        // What a foreign or damaged journal hides may be a migration.
+        if let Verdict::Wrong { suffix, what } = sidecars::examine(probe, means.stop)? {
+            return Err(Error::Journal(format!("something is wrong with the store's {suffix} file: {what}")));
+        }
+        SchemaState::read(&access.open()?)
+    })?
+}

@@ -1,0 +1,65 @@
+//! A path → a handle to read through. Starts over when somebody changes the store in the middle.
+
+mod access;
+mod guards;
+mod read_only;
+mod read_write;
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub use access::{Access, Means, Way};
+pub use read_only::ReadOnly;
+pub use read_write::Store;
+
+use crate::error::{Error, Result};
+use crate::probe::{Nature, Probe};
+
+/// How long the doctor goes on starting over before it says that the store is never left alone.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Probes a path, makes it ready to be read, and lets `work` read it; starts over where something moved that the way in
+/// does not stand, so that what is returned is the committed truth of one moment.
+///
+/// `work` sees why the store could not be made ready, where it could not. Everything it opens it must have closed.
+///
+/// # Errors
+/// [`Error::Moving`] when the store was never left alone.
+pub fn look<T>(path: &Path, means: &Means<'_>, mut work: impl FnMut(&Probe, Result<&Access<'_>>) -> T) -> Result<T> {
+    let begun = Instant::now();
+    let mut disturbed = 0;
+    loop {
+        let probe = Probe::of(path);
+        if !matches!(probe.nature, Nature::Sqlite(_)) {
+            let why = Error::NotAStore(crate::probe::words(&probe.nature, probe.size()));
+            return Ok(work(&probe, Err(why)));
+        }
+        let found = match Access::prepare(&probe, disturbed, means) {
+            Ok(access) => {
+                let found = work(&probe, Ok(&access));
+                if access.held(&probe) {
+                    return Ok(found);
+                }
+                found
+            }
+            Err(error) => {
+                let settled = Probe::of(path).situation == probe.situation;
+                let found = work(&probe, Err(error));
+                if settled {
+                    return Ok(found);
+                }
+                found
+            }
+        };
+        // Nobody waits for a store that moves when there is no time left.
+        if means.stop.reason().is_some() {
+            return Ok(found);
+        }
+        disturbed += 1;
+        if begun.elapsed() > PATIENCE {
+            return Err(Error::Moving(disturbed));
+        }
+        thread::sleep(Duration::from_millis(u64::from(disturbed.min(20))));
+    }
+}

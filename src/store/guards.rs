@@ -1,0 +1,116 @@
+//! What holds a read-only handle to reading, and a stranger's store to its bounds. Each guard holds by itself.
+
+use rusqlite::config::DbConfig;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, Result};
+
+use crate::stop::Stop;
+
+/// How many steps of SQLite's virtual machine pass between two questions whether to stop: well under a millisecond.
+const STEPS_BETWEEN_QUESTIONS: i32 = 2_000;
+
+/// How long a statement waits for a lock, in milliseconds.
+pub(super) const BUSY_TIMEOUT_MS: u32 = 5_000;
+
+/// The longest text or blob that is ever read whole, in bytes. Longer values are read in pieces.
+pub(super) const LONGEST_VALUE: i32 = 4 << 20;
+
+/// Bounds for what a hostile schema or row can make SQLite do.
+const LIMITS: &[(Limit, i32)] = &[
+    (Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE),
+    (Limit::SQLITE_LIMIT_SQL_LENGTH, 1 << 20),
+    (Limit::SQLITE_LIMIT_COLUMN, 2_000),
+    (Limit::SQLITE_LIMIT_EXPR_DEPTH, 200),
+    (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 50),
+    (Limit::SQLITE_LIMIT_VDBE_OP, 5_000_000),
+    (Limit::SQLITE_LIMIT_FUNCTION_ARG, 16),
+    (Limit::SQLITE_LIMIT_ATTACHED, 0),
+    (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 100),
+    (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
+    (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 0),
+    (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
+];
+
+/// Settings of the connection itself.
+const SETTINGS: &[(DbConfig, bool)] = &[
+    (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+    (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+    (DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true),
+    (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
+    (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
+    (DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, false),
+    (DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true),
+];
+
+/// Pragmas that only read; all but the last few may name a table or an index.
+const PRAGMAS: &[&str] = &[
+    "integrity_check",
+    "quick_check",
+    "foreign_key_check",
+    "foreign_key_list",
+    "table_list",
+    "table_xinfo",
+    "index_list",
+    "index_xinfo",
+    "cell_size_check",
+];
+
+/// Pragmas that only read as long as they are given no value.
+const PRAGMAS_WITHOUT_VALUE: &[&str] = &[
+    "page_count",
+    "page_size",
+    "freelist_count",
+    "encoding",
+    "schema_version",
+    "query_only",
+    "foreign_keys",
+    "busy_timeout",
+];
+
+/// Sets a connection up for a stranger's store: bounds, defensive settings and the time limit. None of it writes.
+pub(super) fn bound(conn: &mut Connection, stop: &Stop) -> Result<()> {
+    for (limit, value) in LIMITS {
+        conn.set_limit(*limit, *value)?;
+    }
+    for (setting, value) in SETTINGS {
+        conn.set_db_config(*setting, *value)?;
+    }
+    // Per connection: the page cache in KiB, temporary tables in memory, no memory mapping of the file.
+    conn.execute_batch(
+        "PRAGMA cache_size=-2000; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0; PRAGMA cell_size_check=ON;",
+    )?;
+    let stop = stop.clone();
+    conn.progress_handler(STEPS_BETWEEN_QUESTIONS, Some(move || stop.reason().is_some()))
+}
+
+/// The driver's guard: SQLite itself refuses to write.
+pub(super) fn query_only(conn: &Connection) -> Result<()> {
+    conn.execute_batch("PRAGMA query_only=ON")
+}
+
+/// The authorizer's guard: nothing but reads compiles.
+pub(super) fn authorize_reads_alone(conn: &mut Connection) -> Result<()> {
+    conn.authorizer(Some(|context: AuthContext<'_>| {
+        if only_reads(&context.action) {
+            Authorization::Allow
+        } else {
+            Authorization::Deny
+        }
+    }))
+}
+
+fn only_reads(action: &AuthAction<'_>) -> bool {
+    match action {
+        AuthAction::Select | AuthAction::Read { .. } | AuthAction::Recursive | AuthAction::Transaction { .. } => true,
+        AuthAction::Function { function_name } => !function_name.eq_ignore_ascii_case("load_extension"),
+        AuthAction::Pragma {
+            pragma_name,
+            pragma_value,
+        } => {
+            let is = |name: &&str| name.eq_ignore_ascii_case(pragma_name);
+            PRAGMAS.iter().any(is) || (pragma_value.is_none() && PRAGMAS_WITHOUT_VALUE.iter().any(is))
+        }
+        _ => false,
+    }
+}

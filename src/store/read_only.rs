@@ -1,0 +1,127 @@
+//! The read-only handle: the doctor's only way to SQLite, and the sole owner of its connection.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Params, Row};
+
+use super::guards;
+use crate::error::{Error, Result};
+use crate::stop::Stop;
+
+/// A handle through which a store can be read, and nothing else: a write through it is impossible to spell, and is
+/// refused by SQLite (`mode=ro`, `query_only`), by the authorizer and by the kernel if it were spelled.
+///
+/// It gives out no connection and takes no SQL from outside this crate.
+pub struct ReadOnly {
+    conn: Connection,
+    stop: Stop,
+}
+
+impl std::fmt::Debug for ReadOnly {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReadOnly").finish_non_exhaustive()
+    }
+}
+
+impl ReadOnly {
+    /// Opens a URI read-only, guards it and pings it, so that what cannot be read fails here.
+    pub(super) fn open(uri: &str, private_index: bool, heap_limit: Option<u64>, stop: &Stop) -> Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let open = |()| -> rusqlite::Result<Connection> {
+            #[expect(clippy::disallowed_methods, reason = "this is the read-only handle")]
+            let conn = Connection::open_with_flags(uri, flags)?;
+            if private_index {
+                // With this mode set before the first read, SQLite keeps the wal-index in its own memory ("Write-Ahead
+                // Logging", section 8): no -shm is made, and through the VFS without locks nobody is locked out.
+                conn.execute_batch("PRAGMA locking_mode=EXCLUSIVE")?;
+            }
+            Ok(conn)
+        };
+        Self::guarded(open(()).map_err(Error::sqlite("open"))?, heap_limit, stop)
+    }
+
+    /// Guards a connection and pings it.
+    pub(super) fn guarded(mut conn: Connection, heap_limit: Option<u64>, stop: &Stop) -> Result<Self> {
+        let mut guard = || -> rusqlite::Result<()> {
+            if let Some(bytes) = heap_limit {
+                conn.execute_batch(&format!("PRAGMA hard_heap_limit={bytes}"))?;
+            }
+            conn.busy_timeout(Duration::from_millis(guards::BUSY_TIMEOUT_MS.into()))?;
+            guards::bound(&mut conn, stop)?;
+            guards::query_only(&conn)?;
+            guards::authorize_reads_alone(&mut conn)
+        };
+        guard().map_err(Error::sqlite("open"))?;
+        let handle = Self {
+            conn,
+            stop: stop.clone(),
+        };
+        // The first statement that reads the schema: errors of opening come here.
+        handle.number("SELECT count(*) FROM sqlite_schema")?;
+        Ok(handle)
+    }
+
+    /// Runs a query and hands out each row, in one read transaction.
+    ///
+    /// An error of `each` ends the query; the rows handed out before an error of SQLite stand.
+    pub(crate) fn rows(
+        &self,
+        sql: &str,
+        params: impl Params,
+        mut each: impl FnMut(&Row<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let failed = |error: rusqlite::Error| self.explain(sql, error);
+        let mut statement = self.conn.prepare(sql).map_err(failed)?;
+        let mut rows = statement.query(params).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            each(row)?;
+        }
+        Ok(())
+    }
+
+    /// Runs a query and collects what `each` makes of its rows.
+    pub(crate) fn collect<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        mut each: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut out = Vec::new();
+        self.rows(sql, params, |row| {
+            out.push(each(row).map_err(Error::sqlite(sql))?);
+            Ok(())
+        })?;
+        Ok(out)
+    }
+
+    /// Runs a query for one number.
+    pub(crate) fn number(&self, sql: &str) -> Result<i64> {
+        let failed = |error| self.explain(sql, error);
+        self.conn.query_row(sql, [], |row| row.get(0)).map_err(failed)
+    }
+
+    /// An error of SQLite with its SQL; where SQLite was interrupted, the reason for that.
+    fn explain(&self, sql: &str, error: rusqlite::Error) -> Error {
+        match self.stop.reason() {
+            Some(why) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) => why.into(),
+            _ => Error::sqlite(sql)(error),
+        }
+    }
+
+    /// Copies all that this handle sees into another database, `pages` at a time; between two steps other processes
+    /// get their turn.
+    pub(super) fn back_up_to(&self, target: &mut Connection, pages: i32) -> Result<()> {
+        use rusqlite::backup::{Backup, StepResult};
+        const SQL: &str = "backup";
+        let failed = |error| self.explain(SQL, error);
+        let backup = Backup::new(&self.conn, target).map_err(failed)?;
+        loop {
+            self.stop.check()?;
+            match backup.step(pages).map_err(failed)? {
+                StepResult::Done => return Ok(()),
+                StepResult::More => std::thread::yield_now(),
+                _ => std::thread::sleep(Duration::from_millis(2)),
+            }
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What the checks look at: one store, made ready, and what they find out together.
+
+use std::sync::OnceLock;
+
+use crate::error::{Error, Result};
+use crate::probe::Probe;
+use crate::schema::state::SchemaState;
+use crate::store::{Access, Means, ReadOnly};
+
+/// One store under examination, shared by every check and every thread.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// What plain reads told.
+    pub probe: &'a Probe,
+    /// The way in.
+    pub access: &'a Access<'a>,
+    /// The private folder, the bounds, the stop.
+    pub means: &'a Means<'a>,
+    /// Whether to look for the files that the store names.
+    pub artifacts: bool,
+    state: OnceLock<Result<SchemaState>>,
+}
+
+impl<'a> Subject<'a> {
+    /// A store of which nothing has been read yet.
+    pub fn new(probe: &'a Probe, access: &'a Access<'a>, means: &'a Means<'a>, artifacts: bool) -> Self {
+        Self {
+            probe,
+            access,
+            means,
+            artifacts,
+            state: OnceLock::new(),
+        }
+    }
+
+    /// Where the store stands among the known migrations; read once, by whoever asks first.
+    ///
+    /// # Errors
+    /// Why the ledger could not be read.
+    pub fn state(&self, handle: &ReadOnly) -> Result<&SchemaState, &Error> {
+        self.state.get_or_init(|| SchemaState::read(handle)).as_ref()
+    }
+}
