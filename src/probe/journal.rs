@@ -21,6 +21,9 @@ pub const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 /// The page that is never journalled, because SQLite's locks lie in it, begins at this byte.
 const LOCK_BYTE: u64 = 0x4000_0000;
 
+/// The longest name of a super-journal, in bytes (`os_unix.c`, `MAX_PATHNAME`).
+const LONGEST_NAME: u32 = 512;
+
 /// What a rollback journal holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalScan {
@@ -158,7 +161,8 @@ fn checksum(nonce: u32, page: &[u8]) -> u32 {
 /// The super-journal that a journal names, and where in the journal that record begins.
 ///
 /// At the end of a journal of a transaction over several databases stand: the lock page's number, the name, its length,
-/// its checksum, and the magic.
+/// its checksum, and the magic. Where they do not fit together there is no name, for SQLite as for us
+/// (`pager.c`, `readSuperJournal`).
 ///
 /// # Errors
 /// What the system says.
@@ -171,7 +175,7 @@ pub(crate) fn super_journal(file: &File) -> io::Result<Option<(PathBuf, u64)>> {
     file.read_exact_at(&mut tail, at)?;
     let name_len = be32(&tail, 0);
     let begins = at.checked_sub(u64::from(name_len) + 4);
-    let (Some(begins), 1..=4096) = (begins, name_len) else {
+    let (Some(begins), 1..=LONGEST_NAME) = (begins, name_len) else {
         return Ok(None);
     };
     if tail[8..] != MAGIC {
@@ -179,5 +183,20 @@ pub(crate) fn super_journal(file: &File) -> io::Result<Option<(PathBuf, u64)>> {
     }
     let mut name = vec![0; name_len as usize];
     file.read_exact_at(&mut name, begins + 4)?;
+    if !carries_checksum(&name, be32(&tail, 4)) {
+        return Ok(None);
+    }
+    // To SQLite the name ends at the first zero byte.
+    name.truncate(name.iter().position(|byte| *byte == 0).unwrap_or(name.len()));
+    if name.is_empty() {
+        return Ok(None);
+    }
     Ok(Some((OsString::from_vec(name).into(), begins)))
+}
+
+/// Whether the bytes of a name add up to this. SQLite adds them as C's `char`, which has a sign on some machines.
+fn carries_checksum(name: &[u8], sum: u32) -> bool {
+    let with_sign = name.iter().fold(0u32, |sum, byte| sum.wrapping_add_signed(byte.cast_signed().into()));
+    let without = name.iter().fold(0u32, |sum, byte| sum.wrapping_add(u32::from(*byte)));
+    sum == with_sign || sum == without
 }

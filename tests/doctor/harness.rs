@@ -10,7 +10,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -91,8 +91,27 @@ impl Place {
         doctor
     }
 
+    /// The binary under `strace` with these options; what it sees goes to [`Place::trace`].
+    pub fn traced_doctor(&self, options: &[&str]) -> Doctor {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let strace = std::env::split_paths(&path)
+            .map(|folder| folder.join("strace"))
+            .find(|program| program.is_file())
+            .expect("this test needs strace: install it, on Debian and Ubuntu with `apt-get install strace`");
+        self.program(&strace)
+            .args(["-f", "-y", "-s", "4096", "-o"])
+            .arg(self.root().join("trace"))
+            .args(options)
+            .arg(env!("CARGO_BIN_EXE_doctor"))
+    }
+
+    /// What `strace` has seen so far.
+    pub fn trace(&self) -> String {
+        fs::read_to_string(self.root().join("trace")).unwrap_or_default()
+    }
+
     /// A program in the doctor's environment.
-    pub fn program(&self, program: &Path) -> Doctor {
+    fn program(&self, program: &Path) -> Doctor {
         let mut command = Command::new(program);
         command
             .env_clear()
@@ -246,7 +265,7 @@ impl Ran {
 
     fn placeholders(&self, text: &str) -> String {
         let text = text.replace(self.root.to_str().unwrap(), "[PLACE]");
-        text.lines().map(|line| without_sandbox(line) + "\n").collect()
+        text.lines().map(|line| without_sandbox(&without_random_name(line)) + "\n").collect()
     }
 
     /// The report, from `--format json`.
@@ -272,12 +291,30 @@ impl Ran {
     }
 }
 
+/// Writes `[RANDOM]` for what distinguishes a private folder's name.
+fn without_random_name(line: &str) -> String {
+    const BEFORE: &str = "/tmp/doctor-";
+    match line.split_once(BEFORE) {
+        Some((before, name)) => format!("{before}{BEFORE}[RANDOM]{}", name.get(6..).unwrap_or_default()),
+        None => line.to_owned(),
+    }
+}
+
 /// Writes `[SANDBOX]` for what this kernel holds a process to.
 fn without_sandbox(line: &str) -> String {
     match line.split_once("; sandbox: ") {
         Some((before, _)) => format!("{before}; sandbox: [SANDBOX]"),
         None => line.to_owned(),
     }
+}
+
+/// Whether this kernel has Landlock: the doctor's own word for it.
+pub fn has_landlock() -> bool {
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| {
+        let ran = Place::new().doctor().args(["--format", "json", "nothing.db"]).run();
+        ran.report()["sandbox"].as_str().unwrap().starts_with("landlock")
+    })
 }
 
 /// With and, where the binary was built for it, without Landlock.

@@ -17,4 +17,7 @@ mod stores;
 
 mod bad_input;
 mod gate;
+mod interruptions;
+mod journal_check;
 mod situations;
+mod system_calls;

@@ -4,7 +4,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
-use crate::harness::{Doctor, Place, is_root, sandboxed_or_not};
+use crate::harness::{Doctor, Place, has_landlock, is_root, sandboxed_or_not};
 use crate::stores::Lies;
 
 /// Holds the report and the gate in every situation, for a store made ready by `prepare` and read by what `doctor` gives.
@@ -22,7 +22,11 @@ fn hold_everywhere(who: &str, prepare: impl Fn(&Place), doctor: impl Fn(&Place) 
             assert_eq!(ran.report()["situation"], lies.situation(), "{when}");
             assert_eq!(ran.failing(), lies.failing(), "{when}: {}", ran.stdout);
             assert_eq!(ran.code, Some(i32::from(!lies.failing().is_empty())), "{when}");
-            assert_eq!(ran.report()["sandbox"].as_str().unwrap().starts_with("landlock"), *sandboxed && has_landlock(), "{when}");
+            assert_eq!(
+                ran.report()["sandbox"].as_str().unwrap().starts_with("landlock"),
+                *sandboxed && has_landlock(),
+                "{when}"
+            );
 
             let gate = doctor(&place).sandboxed(*sandboxed).arg("--check-migrations").arg(place.store()).run();
             before.assert_same(&place.footprint(), &when);
@@ -34,16 +38,6 @@ fn hold_everywhere(who: &str, prepare: impl Fn(&Place), doctor: impl Fn(&Place) 
             drop(daemon);
         }
     }
-}
-
-/// Whether this kernel has Landlock: the doctor's own word for it, asked once of a store that is not there.
-fn has_landlock() -> bool {
-    static ANSWER: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
-    *ANSWER.get_or_init(|| {
-        let place = Place::new();
-        let ran = place.doctor().args(["--format", "json", "nothing.db"]).run();
-        ran.report()["sandbox"].as_str().unwrap().starts_with("landlock")
-    })
 }
 
 fn close_to_writers(place: &Place) {

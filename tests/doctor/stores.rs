@@ -82,10 +82,9 @@ impl Lies {
     /// What the gate answers.
     pub fn gate(self) -> (i32, &'static str) {
         match self {
-            Self::Live | Self::Crashed | Self::WalWithoutIndex => (
-                2,
-                "incompatible: unknown [77] (this binary is older than the store; do not swap)\n",
-            ),
+            Self::Live | Self::Crashed | Self::WalWithoutIndex => {
+                (2, "incompatible: unknown [77] (this binary is older than the store; do not swap)\n")
+            }
             Self::NotAWal => (3, "cannot tell: "),
             _ => (0, "compatible: all 3 migrations applied\n"),
         }
@@ -216,7 +215,8 @@ fn applied_in_the_file_alone(path: &Path, id: i64) -> i64 {
     let uri = format!("file:{}?mode=ro&immutable=1", path.display());
     let conn = Connection::open_with_flags(uri, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI).unwrap();
     // The unfinished transaction also splits pages; the ledger's own page is whole.
-    conn.query_row("SELECT count(*) FROM schema_migrations WHERE id = ?1", [id], |row| row.get(0)).unwrap()
+    conn.query_row("SELECT count(*) FROM schema_migrations WHERE id = ?1", [id], |row| row.get(0))
+        .unwrap()
 }
 
 /// A store in rollback mode, whose writer keeps its journal in this journal mode and is gone between two transactions.
@@ -255,7 +255,13 @@ fn fill(conn: &mut Connection, vms: u32) {
 
 fn uuid(n: u32) -> String {
     let mixed = u64::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    format!("{:08x}-{:04x}-4{:03x}-8{:03x}-{n:012x}", mixed >> 32, mixed & 0xffff, mixed >> 16 & 0xfff, mixed >> 28 & 0xfff)
+    format!(
+        "{:08x}-{:04x}-4{:03x}-8{:03x}-{n:012x}",
+        mixed >> 32,
+        mixed & 0xffff,
+        mixed >> 16 & 0xfff,
+        mixed >> 28 & 0xfff
+    )
 }
 
 /// Another process that has a store open: this test binary, run again. It ends when this is dropped.
