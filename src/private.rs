@@ -34,7 +34,7 @@ impl PrivateFolder {
             .prefix("doctor-")
             .permissions(Permissions::from_mode(0o700))
             .tempdir_in(&parent)
-            .map_err(|error| Error::io("make a private folder in", &parent)(bare(error)))?;
+            .map_err(|error| Error::io("make a private folder in", &parent)(bare(&error)))?;
         Ok(Self {
             folder,
             used: AtomicU64::new(0),
@@ -140,13 +140,11 @@ impl Drop for PrivateCopy {
     }
 }
 
-/// What the system said, without the path that `tempfile` adds: ours is named already, and a home folder in it written `~`.
-fn bare(error: io::Error) -> io::Error {
-    let inner = error.get_ref().and_then(std::error::Error::source);
-    let code = inner
-        .and_then(|inner| inner.downcast_ref::<io::Error>())
-        .and_then(io::Error::raw_os_error);
-    code.map_or(error, io::Error::from_raw_os_error)
+/// What the system said, without the path that `tempfile` adds: it may name a home folder, and we name it already.
+fn bare(error: &io::Error) -> io::Error {
+    let text = error.to_string();
+    let words = text.split(" at path ").next().unwrap_or_default();
+    io::Error::new(error.kind(), words)
 }
 
 /// How many bytes of the journal SQLite shall play back in the copy; `None` for none.

@@ -62,15 +62,19 @@ pub fn scan(journal: &Sidecar, page_size: u32, stop: &Stop) -> Result<JournalSca
     let length = file.metadata().map_err(io)?.len();
     let mut out = JournalScan { pages: 0, fault: None };
     let mut at = 0;
-    let mut head = [0; 28];
+    let (mut head, mut first) = ([0; 28], None);
     while at + 28 <= length {
         file.read_exact_at(&mut head, at).map_err(io)?;
         let Some(segment) = Segment::parse(&head) else {
             if at == 0 {
                 out.fault = Some("it does not begin as a journal does".to_owned());
+            } else if head[0] != 0 && first == Some(of_all_segments(&head)) {
+                // What an older journal left here has a zero in its first byte, which SQLite puts there.
+                out.fault = Some(format!("the header at byte {at} is damaged"));
             }
             return Ok(out);
         };
+        first.get_or_insert(of_all_segments(&head));
         // A page size of 0 stands in headers after the first in very old journals.
         if segment.page_size != page_size && (at == 0 || segment.page_size != 0) {
             out.fault = Some(format!(
@@ -104,6 +108,11 @@ pub fn scan(journal: &Sidecar, page_size: u32, stop: &Stop) -> Result<JournalSca
         out.fault = Some(format!("it is cut short at {length} bytes, within its header"));
     }
     Ok(out)
+}
+
+/// The part of a header that all segments of a journal share: the database's size, the sector size, the page size.
+fn of_all_segments(head: &[u8; 28]) -> [u32; 3] {
+    [be32(head, 16), be32(head, 20), be32(head, 24)]
 }
 
 enum Ended {

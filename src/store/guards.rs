@@ -114,3 +114,6 @@ fn only_reads(action: &AuthAction<'_>) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

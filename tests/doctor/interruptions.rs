@@ -294,7 +294,7 @@ fn without_room_for_a_copy_the_row_says_how_much_is_needed() {
      [PLACE]/store/state.db
      pass  file            an SQLite database, 108 pages of 4096 bytes, with an unfinished transaction
      pass  journal         a hot rollback journal: 15 pages of an unfinished transaction will be put back when banger opens the store
-     FAIL  read-only       could not look: a private copy of the store is needed (it holds what a writer left unfinished) and could not be made: cannot copy the store to [PLACE]/tmp/doctor-H6vxdp/0: 1 MiB are needed and 0 MiB are free
+     FAIL  read-only       could not look: a private copy of the store is needed (it holds what a writer left unfinished) and could not be made: cannot copy the store to [PLACE]/tmp/doctor-[RANDOM]/0: 504 KiB are needed and 64 KiB are free
                            → point TMPDIR at a folder that you may write to and that has room for the store, and run the doctor again
      skip  page-structure  needs `read-only`
      skip  schema-state    needs `read-only`
@@ -311,23 +311,23 @@ fn without_a_folder_for_a_copy_the_row_says_what_to_do() {
     let before = place.footprint();
     let nowhere = place.home().join("nowhere");
     let ran = place.doctor().env("TMPDIR", &nowhere).args(CHECKS).arg(place.store()).run();
-    assert_snapshot!(ran.text(), @r#"
+    assert_snapshot!(ran.text(), @"
      [PLACE]/store/state.db
      pass  file            an SQLite database, 108 pages of 4096 bytes, with an unfinished transaction
      pass  journal         a hot rollback journal: 15 pages of an unfinished transaction will be put back when banger opens the store
-     FAIL  read-only       could not look: a private copy of the store is needed (it holds what a writer left unfinished) and could not be made: cannot make a private folder in ~/nowhere: No such file or directory (os error 2) at path "[PLACE]/home/nowhere/doctor-68vp2v"
+     FAIL  read-only       could not look: a private copy of the store is needed (it holds what a writer left unfinished) and could not be made: cannot make a private folder in ~/nowhere: No such file or directory (os error 2)
                            → point TMPDIR at a folder that you may write to and that has room for the store, and run the doctor again
      skip  page-structure  needs `read-only`
      skip  schema-state    needs `read-only`
 
      FAIL: 1 of 5 checks failed (read-only), 2 skipped
     --- exit 1 ---
-    "#);
+    ");
     let ran = place.doctor().env("TMPDIR", &nowhere).arg("--check-migrations").arg(place.store()).run();
-    assert_snapshot!(ran.text(), @r#"
-    cannot tell: [PLACE]/store/state.db: a private copy of the store is needed (it holds what a writer left unfinished) and could not be made: cannot make a private folder in ~/nowhere: No such file or directory (os error 2) at path "[PLACE]/home/nowhere/doctor-38WY8N"
+    assert_snapshot!(ran.text(), @"
+    cannot tell: [PLACE]/store/state.db: a private copy of the store is needed (it holds what a writer left unfinished) and could not be made: cannot make a private folder in ~/nowhere: No such file or directory (os error 2)
     --- exit 3 ---
-    "#);
+    ");
     before.assert_same(&place.footprint(), "no folder for copies");
 }
 
