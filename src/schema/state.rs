@@ -6,8 +6,8 @@ use super::ledger;
 use super::migrations::{MIGRATIONS, known, known_max};
 use crate::error::{Error, Result};
 use crate::private::PrivateFolder;
-use crate::probe::Nature;
 use crate::probe::sidecars::{self, Verdict};
+use crate::probe::{Nature, Probe, until_sure};
 use crate::sandbox::Sandbox;
 use crate::stop::Stop;
 use crate::store::{Means, ReadOnly, look};
@@ -111,7 +111,9 @@ pub fn inspect(path: &Path, means: &Means<'_>) -> Result<SchemaState> {
         }
         let access = access?;
         // What a foreign or damaged journal hides may be a migration.
-        if let Verdict::Wrong { suffix, what } = sidecars::examine(probe, means.stop)? {
+        let examine = |probe: &Probe| sidecars::examine(probe, means.stop);
+        let verdict = until_sure(probe, means.stop, sidecars::seems_wrong, examine)?;
+        if let Verdict::Wrong { suffix, what } = verdict {
             return Err(Error::Journal(format!("something is wrong with the store's {suffix} file: {what}")));
         }
         SchemaState::read(&access.open()?)

@@ -1,6 +1,7 @@
 //! The way into a store: chosen by its situation, right in it, and leaving nothing behind.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -60,6 +61,9 @@ impl Way {
             Situation::Rollback | Situation::FinishedJournal | Situation::RollbackLive if with_locks => {
                 Self::LockedCopy
             }
+            // It was not being written to when the private folder would have been made; a store that needs no more than
+            // memory can be read between two transactions.
+            Situation::RollbackLive if means.private.is_err() => Self::LockedCopy,
             Situation::HotJournal | Situation::RollbackLive => Self::CopyOfFiles,
             _ if probe.wal.has_content() => Self::PrivateIndex,
             _ => Self::Immutable,
@@ -90,6 +94,8 @@ pub struct Access<'a> {
     copy: Option<PrivateCopy>,
     /// Whether each handle is a copy in memory.
     in_memory: bool,
+    /// Whether a handle could not be opened.
+    refused: AtomicBool,
 }
 
 impl<'a> Access<'a> {
@@ -111,6 +117,7 @@ impl<'a> Access<'a> {
             means,
             copy: None,
             in_memory: false,
+            refused: AtomicBool::new(false),
         };
         match way {
             Way::CopyOfFiles => {
@@ -155,6 +162,12 @@ impl<'a> Access<'a> {
     /// # Errors
     /// What SQLite says: this is where a file that cannot be read fails.
     pub fn open(&self) -> Result<ReadOnly> {
+        let opened = self.try_open();
+        self.refused.fetch_or(opened.is_err(), Ordering::Relaxed);
+        opened
+    }
+
+    fn try_open(&self) -> Result<ReadOnly> {
         let Means { heap_limit, stop, .. } = *self.means;
         let handle = ReadOnly::open(&self.uri, self.way == Way::PrivateIndex, heap_limit, stop)?;
         if !self.in_memory {
@@ -182,6 +195,10 @@ impl<'a> Access<'a> {
 
     /// Whether what was read through this may be believed: nothing moved that this way does not stand.
     pub(super) fn held(&self, probe: &Probe) -> bool {
+        // What could not be opened was perhaps just being opened, closed or switched to another mode.
+        if self.refused.load(Ordering::Relaxed) && !probe.is_unchanged() {
+            return false;
+        }
         let same = |path: &Path, then: Option<Stamp>| Stamp::of(path).is_ok_and(|now| now == then);
         let journal_same = || same(&probe.journal.path, probe.journal.stamp);
         if !same(&probe.path, probe.stamp) {
@@ -250,7 +267,8 @@ fn query(way: Way) -> &'static str {
         Way::Immutable | Way::CopyOfFiles => "?mode=ro&immutable=1",
         Way::PrivateIndex => "?mode=ro&vfs=unix-none",
         Way::SharedIndex => "?mode=ro&readonly_shm=1",
-        Way::LockedCopy => "?mode=ro",
+        // If it has become a store in WAL mode in the meantime, no -shm is made for it.
+        Way::LockedCopy => "?mode=ro&readonly_shm=1",
     }
 }
 

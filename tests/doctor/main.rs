@@ -10,7 +10,11 @@
     clippy::unwrap_used,
     reason = "a test that cannot go on must end"
 )]
-#![allow(clippy::print_stderr, reason = "a test that is left out says why")]
+#![allow(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a test that is left out says why; another process speaks to its test"
+)]
 
 mod harness;
 mod stores;
@@ -20,4 +24,5 @@ mod gate;
 mod interruptions;
 mod journal_check;
 mod situations;
+mod soak;
 mod system_calls;
