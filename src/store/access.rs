@@ -1,6 +1,7 @@
 //! The way into a store: chosen by its situation, right in it, and leaving nothing behind.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::{Connection, OpenFlags};
@@ -94,8 +95,8 @@ pub struct Access<'a> {
     copy: Option<PrivateCopy>,
     /// Whether each handle is a copy in memory.
     in_memory: bool,
-    /// Whether a handle could not be opened.
-    refused: AtomicBool,
+    /// Whether a handle could not be opened, or SQLite could not read through one for a reason that may pass.
+    disturbed: Arc<AtomicBool>,
 }
 
 impl<'a> Access<'a> {
@@ -117,7 +118,7 @@ impl<'a> Access<'a> {
             means,
             copy: None,
             in_memory: false,
-            refused: AtomicBool::new(false),
+            disturbed: Arc::default(),
         };
         match way {
             Way::CopyOfFiles => {
@@ -163,8 +164,8 @@ impl<'a> Access<'a> {
     /// What SQLite says: this is where a file that cannot be read fails.
     pub fn open(&self) -> Result<ReadOnly> {
         let opened = self.try_open();
-        self.refused.fetch_or(opened.is_err(), Ordering::Relaxed);
-        opened
+        self.disturbed.fetch_or(opened.is_err(), Ordering::Relaxed);
+        Ok(opened?.telling(&self.disturbed))
     }
 
     fn try_open(&self) -> Result<ReadOnly> {
@@ -195,8 +196,8 @@ impl<'a> Access<'a> {
 
     /// Whether what was read through this may be believed: nothing moved that this way does not stand.
     pub(super) fn held(&self, probe: &Probe) -> bool {
-        // What could not be opened was perhaps just being opened, closed or switched to another mode.
-        if self.refused.load(Ordering::Relaxed) && !probe.is_unchanged() {
+        // It was perhaps just being opened, closed or switched to another mode.
+        if self.disturbed.load(Ordering::Relaxed) && !probe.is_unchanged() {
             return false;
         }
         let same = |path: &Path, then: Option<Stamp>| Stamp::of(path).is_ok_and(|now| now == then);

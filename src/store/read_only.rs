@@ -1,12 +1,24 @@
 //! The read-only handle: the doctor's only way to SQLite, and the sole owner of its connection.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, Params, Row};
+use rusqlite::{Connection, OpenFlags, Params, Row, ffi};
 
 use super::guards;
 use crate::error::{Error, Result};
 use crate::stop::Stop;
+
+/// Extended error codes of a reader beside writers that are just changing the wal-index, or opening or closing the store:
+/// to a reader it then looks as if it had to be recovered (`wal.c`, `walIndexReadHdr`).
+const MAY_PASS: &[i32] = &[
+    ffi::SQLITE_READONLY_RECOVERY,
+    ffi::SQLITE_READONLY_CANTLOCK,
+    ffi::SQLITE_READONLY_CANTINIT,
+    ffi::SQLITE_BUSY_RECOVERY,
+    ffi::SQLITE_PROTOCOL,
+];
 
 /// A handle through which a store can be read, and nothing else: a write through it is impossible to spell, and is
 /// refused by SQLite (`mode=ro`, `query_only`), by the authorizer and by the kernel if it were spelled.
@@ -15,6 +27,8 @@ use crate::stop::Stop;
 pub struct ReadOnly {
     conn: Connection,
     stop: Stop,
+    /// Set where SQLite could not read for a reason that may pass.
+    disturbed: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for ReadOnly {
@@ -40,6 +54,12 @@ impl ReadOnly {
         Self::guarded(open(()).map_err(Error::sqlite("open"))?, heap_limit, stop)
     }
 
+    /// The same, telling where SQLite could not read for a reason that may pass.
+    pub(super) fn telling(mut self, disturbed: &Arc<AtomicBool>) -> Self {
+        self.disturbed = Arc::clone(disturbed);
+        self
+    }
+
     /// Guards a connection and pings it.
     pub(super) fn guarded(mut conn: Connection, heap_limit: Option<u64>, stop: &Stop) -> Result<Self> {
         let mut guard = || -> rusqlite::Result<()> {
@@ -55,6 +75,7 @@ impl ReadOnly {
         let handle = Self {
             conn,
             stop: stop.clone(),
+            disturbed: Arc::default(),
         };
         // The first statement that reads the schema: errors of opening come here.
         handle.number("SELECT count(*) FROM sqlite_schema")?;
@@ -108,6 +129,9 @@ impl ReadOnly {
 
     /// An error of SQLite with its SQL; where SQLite was interrupted, the reason for that.
     fn explain(&self, sql: &str, error: rusqlite::Error) -> Error {
+        if error.sqlite_extended_error_code().is_some_and(|code| MAY_PASS.contains(&code)) {
+            self.disturbed.store(true, Ordering::Relaxed);
+        }
         match self.stop.reason() {
             Some(why) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) => why.into(),
             _ => Error::sqlite(sql)(error),

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use crate::harness::{Place, names, sandboxed_or_not};
 use crate::stores::{Daemon, beside, healthy, say_ready};
@@ -55,8 +55,13 @@ fn write(store: &Path, busy_timeout: u64, told: &AtomicBool) -> (u32, rusqlite::
             let sql = "UPDATE vms SET stats_json = '{\"n\":' || ?1 || '}' WHERE name = 'vm-' || (?1 % 12)";
             conn.execute(sql, [commits])?;
             let pragma = |sql: &str| conn.query_row(sql, [], |_| Ok(()));
+            let leave_wal_mode = || match pragma("PRAGMA journal_mode=DELETE") {
+                // Beside any reader, SQLite refuses this at once, whatever the busy timeout.
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
+                other => other,
+            };
             match commits {
-                n if n.is_multiple_of(307) && busy_timeout > 0 => pragma("PRAGMA journal_mode=DELETE")?,
+                n if n.is_multiple_of(307) && busy_timeout > 0 => leave_wal_mode()?,
                 n if n.is_multiple_of(331) && busy_timeout > 0 => pragma("PRAGMA journal_mode=WAL")?,
                 n if n.is_multiple_of(211) => conn = open_again(conn, &open)?,
                 n if n.is_multiple_of(101) => pragma("PRAGMA wal_checkpoint(TRUNCATE)")?,
