@@ -123,7 +123,11 @@ impl<'a> Access<'a> {
         match way {
             Way::CopyOfFiles => {
                 let copy = copy_and_recover(probe, means).map_err(|source| Error::Copy {
-                    why: "it holds what a writer left unfinished",
+                    why: if probe.journal.has_content() {
+                        "it holds what a writer left unfinished"
+                    } else {
+                        "root cannot open its WAL without changing it"
+                    },
                     source: source.into(),
                 })?;
                 access.uri = uri(copy.path(), query(Way::Immutable));
@@ -267,9 +271,8 @@ fn query(way: Way) -> &'static str {
     match way {
         Way::Immutable | Way::CopyOfFiles => "?mode=ro&immutable=1",
         Way::PrivateIndex => "?mode=ro&vfs=unix-none",
-        Way::SharedIndex => "?mode=ro&readonly_shm=1",
-        // If it has become a store in WAL mode in the meantime, no -shm is made for it.
-        Way::LockedCopy => "?mode=ro&readonly_shm=1",
+        // A store in rollback mode may have become one in WAL mode in the meantime; no -shm is made for it either.
+        Way::SharedIndex | Way::LockedCopy => "?mode=ro&readonly_shm=1",
     }
 }
 

@@ -248,6 +248,20 @@ fn what_an_older_journal_left_behind_the_end_is_not_held_against_a_journal() {
     assert_snapshot!(row, @"pass: a hot rollback journal: 15 pages of an unfinished transaction will be put back when banger opens the store");
 }
 
+#[test]
+fn the_gate_does_not_answer_where_a_journal_hides_or_has_lost_commits() {
+    let damaged_log = three_commits();
+    flip(&wal(&damaged_log), HEADER + FRAME + 100);
+    let damaged_journal = Place::new();
+    hot(&damaged_journal.store());
+    flip(&journal(&damaged_journal), 15);
+    for place in [damaged_log, damaged_journal] {
+        let ran = place.doctor().arg("--check-migrations").arg(place.store()).run();
+        assert_eq!(ran.code, Some(3), "{ran:?}");
+        assert!(ran.stdout.contains("something is wrong with the store's -"), "{ran:?}");
+    }
+}
+
 /// What stands at the end of a journal of a transaction over several databases.
 fn names_super_journal(name: &Path) -> impl FnOnce(&mut Vec<u8>) {
     let name = name.to_str().unwrap().as_bytes().to_vec();
