@@ -16,6 +16,7 @@
     reason = "a test that is left out says why; another process speaks to its test"
 )]
 
+mod footprint;
 mod harness;
 mod stores;
 
@@ -23,6 +24,7 @@ mod bad_input;
 mod gate;
 mod interruptions;
 mod journal_check;
+mod paths;
 mod situations;
 mod soak;
 mod system_calls;

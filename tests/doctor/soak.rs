@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
 
-use crate::harness::{Place, names, sandboxed_or_not};
+use crate::footprint::names;
+use crate::harness::{Place, sandboxed_or_not};
 use crate::stores::{Daemon, beside, healthy, say_ready};
 
 /// How often the doctor is run beside each writer.
