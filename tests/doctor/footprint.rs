@@ -58,7 +58,8 @@ fn seen(path: &Path) -> Seen {
         size: meta.size(),
         mtime: (meta.mtime(), meta.mtime_nsec()),
         ctime: (meta.ctime(), meta.ctime_nsec()),
-        content: meta.is_file().then(|| hash(&fs::read(path).unwrap())),
+        // What a test has closed to everybody is told by the rest.
+        content: meta.is_file().then(|| fs::read(path).ok().map(|bytes| hash(&bytes))).flatten(),
     }
 }
 
