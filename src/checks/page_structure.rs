@@ -16,7 +16,7 @@ pub(super) const CHECK: Check = Check {
     look: Look::Handle(look),
 };
 
-/// How many findings SQLite is asked for; by itself it stops at 100.
+/// How many findings SQLite is asked for in [`integrity_check`]; by itself it stops at 100.
 const MOST_LINES: usize = 1_000;
 
 /// A table or an index that has pages of its own.
@@ -67,9 +67,8 @@ fn look(_subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
 /// SQLite's lines, without `ok`, and the error that ended the check, if one did. The lines before an error stand.
 fn integrity_check(handle: &ReadOnly) -> (Vec<String>, Option<Error>) {
     let mut lines = Vec::new();
-    let sql = format!("PRAGMA integrity_check({MOST_LINES})");
     let error = handle
-        .rows(&sql, [], |row| {
+        .rows_of_pragma("PRAGMA integrity_check(1000)", |row| {
             let bytes = row.get_ref(0).ok().and_then(|value| value.as_bytes().ok()).unwrap_or_default();
             let text = String::from_utf8_lossy(bytes);
             let spoken = text.lines().filter(|line| *line != "ok" && !line.starts_with("*** in database"));

@@ -1,5 +1,8 @@
 //! What holds a read-only handle to reading, and a stranger's store to its bounds. Each guard holds by itself.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
@@ -90,9 +93,16 @@ pub(super) fn query_only(conn: &Connection) -> Result<()> {
 }
 
 /// The authorizer's guard: nothing but reads compiles.
-pub(super) fn authorize_reads_alone(conn: &mut Connection) -> Result<()> {
-    conn.authorizer(Some(|context: AuthContext<'_>| {
-        if only_reads(&context.action) {
+///
+/// A virtual table compiles its own INSERT and DELETE as soon as it is connected, which SQLite's integrity check does.
+/// While `connecting` is set, those compile too; to run one is refused by the other guards.
+pub(super) fn authorize_reads_alone(conn: &mut Connection, connecting: Arc<AtomicBool>) -> Result<()> {
+    conn.authorizer(Some(move |context: AuthContext<'_>| {
+        let row_changes = matches!(
+            context.action,
+            AuthAction::Insert { .. } | AuthAction::Update { .. } | AuthAction::Delete { .. }
+        );
+        if only_reads(&context.action) || (row_changes && connecting.load(Ordering::Relaxed)) {
             Authorization::Allow
         } else {
             Authorization::Deny

@@ -1,5 +1,7 @@
 //! The read-only handle: the doctor's only way to SQLite, and the sole owner of its connection.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Params, Row};
@@ -15,6 +17,8 @@ use crate::stop::Stop;
 pub struct ReadOnly {
     conn: Connection,
     stop: Stop,
+    /// Whether virtual tables may be connected: see [`guards::authorize_reads_alone`].
+    connecting: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for ReadOnly {
@@ -42,6 +46,7 @@ impl ReadOnly {
 
     /// Guards a connection and pings it.
     pub(super) fn guarded(mut conn: Connection, heap_limit: Option<u64>, stop: &Stop) -> Result<Self> {
+        let connecting = Arc::new(AtomicBool::new(false));
         let mut guard = || -> rusqlite::Result<()> {
             if let Some(bytes) = heap_limit {
                 conn.execute_batch(&format!("PRAGMA hard_heap_limit={bytes}"))?;
@@ -49,12 +54,13 @@ impl ReadOnly {
             conn.busy_timeout(Duration::from_millis(guards::BUSY_TIMEOUT_MS.into()))?;
             guards::bound(&mut conn, stop)?;
             guards::query_only(&conn)?;
-            guards::authorize_reads_alone(&mut conn)
+            guards::authorize_reads_alone(&mut conn, connecting.clone())
         };
         guard().map_err(Error::sqlite("open"))?;
         let handle = Self {
             conn,
             stop: stop.clone(),
+            connecting,
         };
         // The first statement that reads the schema: errors of opening come here.
         handle.number("SELECT count(*) FROM sqlite_schema")?;
@@ -77,6 +83,14 @@ impl ReadOnly {
             each(row)?;
         }
         Ok(())
+    }
+
+    /// Runs a pragma that looks into every table, and lets it connect the virtual ones among them.
+    pub(crate) fn rows_of_pragma(&self, sql: &'static str, each: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
+        self.connecting.store(true, Ordering::Relaxed);
+        let ended = self.rows(sql, [], each);
+        self.connecting.store(false, Ordering::Relaxed);
+        ended
     }
 
     /// Runs a query and collects what `each` makes of its rows.
