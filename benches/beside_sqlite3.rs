@@ -3,6 +3,8 @@
 //! `cargo bench --bench beside_sqlite3 [-- small gate many tenth large huge]` (default: small, gate, many, tenth, large).
 //! `huge` (ten times large, about 6 GB) is made only when it is asked for.
 
+#![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
+
 mod support;
 
 use std::error::Error;
