@@ -6,7 +6,7 @@ use super::layout::folded;
 const PAGE: &str = include_str!("../../docs/checks.md");
 
 /// How far a block that is not running text is set in.
-const INDENT: &str = "    ";
+const INDENT: &str = "       ";
 
 /// The section about a check, without Markdown's marks, folded into `width` columns.
 pub fn section(id: &str, width: u16) -> Option<String> {
@@ -130,7 +130,7 @@ mod tests {
           1. Copy it
              whole.
           2. Run
-            ls  -l
+               ls  -l
         ");
     }
 
