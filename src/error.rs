@@ -12,7 +12,7 @@ use crate::stop::Stopped;
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused.
-    #[error("cannot {doing} {}: {source}", path.display())]
+    #[error("cannot {doing} {}: {source}", crate::locate::shown(path))]
     Io {
         /// What was tried, as a verb.
         doing: &'static str,

@@ -27,6 +27,43 @@ pub struct Options<'a> {
 }
 
 /// Examines the store at `path`, without changing anything. Whatever is wrong is a row of the report.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use banger_doctor::checks::CHECKS;
+/// use banger_doctor::private::PrivateFolder;
+/// use banger_doctor::render::json;
+/// use banger_doctor::sandbox::Sandbox;
+/// use banger_doctor::stop::Stop;
+/// use banger_doctor::store::Means;
+/// use banger_doctor::{Options, Store, examine};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("state.db");
+/// drop(Store::open(&path)?);
+///
+/// // A library does not shut its caller in; a program calls `Sandbox::enter` before its first thread.
+/// let sandbox = Sandbox::not_asked();
+/// let private = PrivateFolder::for_stores(&[&path], sandbox.metadata_is_safe());
+/// let options = Options {
+///     checks: CHECKS.iter().map(|check| check.id).collect(),
+///     artifacts: false,
+///     sandbox: &sandbox,
+///     means: Means {
+///         private: private.as_ref().map_err(String::as_str),
+///         metadata_is_safe: sandbox.metadata_is_safe(),
+///         heap_limit: None,
+///         stop: &Stop::never(),
+///     },
+/// };
+/// let report = examine(&path, &options);
+///
+/// assert_eq!(report.verdict(), "pass");
+/// assert_eq!(report.rows.len(), CHECKS.len());
+/// println!("{}", json::report(&report));
+/// # Ok(())
+/// # }
+/// ```
 pub fn examine(path: &Path, options: &Options<'_>) -> Report {
     let mut last_probe = None;
     let answered = look(path, &options.means, |probe, access| {
@@ -41,6 +78,11 @@ pub fn examine(path: &Path, options: &Options<'_>) -> Report {
         sandbox: options.sandbox.to_string(),
         rows,
     }
+}
+
+/// How many pages the database file has.
+fn pages(probe: &Probe) -> u64 {
+    probe.header().map_or(0, |header| probe.size() / u64::from(header.page_size.max(1)))
 }
 
 /// The rows of a store that was never left alone for long enough.
@@ -118,6 +160,7 @@ impl Answers<'_> {
             let Look::Probe(look) = check.look else { continue };
             let needed = check.id == "file" || (self.wanted(check) && self.passed("file"));
             if needed {
+                self.options.means.stop.begin(check.id, pages(probe));
                 let begun = Instant::now();
                 let outcome = look(probe, self.options.means.stop);
                 self.set(check.id, (outcome, begun.elapsed()));
@@ -132,6 +175,7 @@ impl Answers<'_> {
             if !self.wanted(check) {
                 continue;
             }
+            self.options.means.stop.begin(check.id, pages(subject.probe));
             let begun = Instant::now();
             let outcome = if let Some(why) = self.options.means.stop.reason() {
                 Outcome::skip(why.to_string())

@@ -53,7 +53,7 @@ fn answer(state: &SchemaState, format: Format) -> Answer {
     };
     let line = match format {
         Format::Json => json::gate(Some(state.compatibility), Some(state), None),
-        Format::Table => text + "\n",
+        Format::Table | Format::Markdown => text + "\n",
     };
     Answer { line, exit }
 }
@@ -63,7 +63,7 @@ pub fn cannot_tell(why: &str, format: Format) -> Answer {
     let why = safe(why, 600);
     let line = match format {
         Format::Json => json::gate(None, None, Some(&why)),
-        Format::Table => format!("cannot tell: {why}\n"),
+        Format::Table | Format::Markdown => format!("cannot tell: {why}\n"),
     };
     Answer {
         line,

@@ -4,6 +4,8 @@
 //! chosen ([`store`]), checks look through it ([`checks`]), their answers become a [`report`], and a renderer prints it
 //! ([`render`]).
 
+pub mod progress;
+
 pub mod stop;
 
 pub mod error;

@@ -223,27 +223,27 @@ impl Groups {
 
     fn verdict(&self) -> &'static str {
         if self.has(Damage::Rows) {
-            "rows are damaged"
+            "pages that hold rows are damaged: data may be lost"
         } else if self.has(Damage::NotChecked) {
-            "not everything could be checked"
+            "not everything could be checked: whether data is lost is not known"
         } else if self.has(Damage::Index) {
-            "only an index is wrong: no row is lost"
+            "only an index is wrong: no data is lost"
         } else if self.has(Damage::Constraint) {
-            "rows hold values that their columns forbid: no row is lost"
+            "rows hold values that their columns forbid: no data is lost"
         } else {
-            "pages are unaccounted for: no row is lost"
+            "pages are unaccounted for: no data is lost, only room"
         }
     }
 
     fn remedy(&self) -> &'static str {
         if self.has(Damage::Rows) || self.has(Damage::NotChecked) {
-            "stop banger and keep a copy of the store with its sidecar files; restore a backup, or save what can be read with: sqlite3 COPY .recover | sqlite3 NEW"
+            "stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 COPY .recover | sqlite3 NEW"
         } else if self.has(Damage::Index) {
-            "stop banger, keep a copy of the store, then: sqlite3 STORE REINDEX"
+            "stop banger, keep a copy of the store, then make the index anew: sqlite3 STORE REINDEX"
         } else if self.has(Damage::Constraint) {
             "stop banger, keep a copy of the store, and give these rows a value that banger would write"
         } else {
-            "stop banger, keep a copy of the store, then: sqlite3 STORE VACUUM"
+            "stop banger, keep a copy of the store, then rewrite the file: sqlite3 STORE VACUUM"
         }
     }
 }

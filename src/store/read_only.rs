@@ -10,6 +10,9 @@ use super::guards;
 use crate::error::{Error, Result};
 use crate::stop::Stop;
 
+/// How many rows are read between two words to whoever watches.
+const ROWS_BETWEEN_NEWS: u64 = 1024;
+
 /// A handle through which a store can be read, and nothing else: a write through it is impossible to spell, and is
 /// refused by SQLite (`mode=ro`, `query_only`), by the authorizer and by the kernel if it were spelled.
 ///
@@ -79,8 +82,13 @@ impl ReadOnly {
         let failed = |error: rusqlite::Error| self.explain(sql, error);
         let mut statement = self.conn.prepare(sql).map_err(failed)?;
         let mut rows = statement.query(params).map_err(failed)?;
+        let mut read = 0_u64;
         while let Some(row) = rows.next().map_err(failed)? {
             each(row)?;
+            read += 1;
+            if read.is_multiple_of(ROWS_BETWEEN_NEWS) {
+                self.stop.read(ROWS_BETWEEN_NEWS);
+            }
         }
         Ok(())
     }
