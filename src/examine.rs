@@ -169,7 +169,10 @@ impl Answers<'_> {
     }
 
     /// The checks that read through a handle.
+    ///
+    /// The first that is not reached in time, or before Ctrl-C, has failed: a run that did not look never passes.
     fn look_through(&mut self, subject: &Subject<'_>, handle: &ReadOnly) {
+        let mut told = false;
         for check in CHECKS {
             let Look::Handle(look) = check.look else { continue };
             if !self.wanted(check) {
@@ -178,11 +181,19 @@ impl Answers<'_> {
             self.options.means.stop.begin(check.id, pages(subject.probe));
             let begun = Instant::now();
             let outcome = if let Some(why) = self.options.means.stop.reason() {
-                Outcome::skip(why.to_string())
+                if told {
+                    Outcome::skip(why.to_string())
+                } else {
+                    told = true;
+                    Outcome::could_not_look(&why.into())
+                }
             } else if check.needs == Needs::Ledger && subject.state(handle).is_err() {
                 self.unmet("schema-state")
             } else {
-                look(subject, handle).unwrap_or_else(|error| Outcome::could_not_look(&error))
+                look(subject, handle).unwrap_or_else(|error| {
+                    told |= error.stopped().is_some();
+                    Outcome::could_not_look(&error)
+                })
             };
             self.set(check.id, (outcome, begun.elapsed()));
         }

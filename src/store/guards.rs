@@ -124,3 +124,6 @@ fn only_reads(action: &AuthAction<'_>) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

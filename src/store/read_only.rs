@@ -122,6 +122,12 @@ impl ReadOnly {
         self.conn.query_row(sql, [], |row| row.get(0)).map_err(failed)
     }
 
+    /// The connection, for the tests that try to write through it.
+    #[cfg(test)]
+    pub(super) fn connection(&self) -> &Connection {
+        &self.conn
+    }
+
     /// An error of SQLite with its SQL; where SQLite was interrupted, the reason for that.
     fn explain(&self, sql: &str, error: rusqlite::Error) -> Error {
         match self.stop.reason() {
