@@ -20,6 +20,8 @@ pub mod sandbox;
 
 pub mod store;
 
+pub mod values;
+
 pub mod schema;
 
 pub mod subject;
