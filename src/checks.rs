@@ -5,6 +5,7 @@
 mod file;
 mod foreign_keys;
 mod journal;
+mod migration_history;
 mod page_structure;
 mod read_only;
 mod schema_state;
@@ -20,6 +21,7 @@ pub const CHECKS: &[&Check] = &[
     &page_structure::CHECK,
     &schema_state::CHECK,
     &unknown_ids::CHECK,
+    &migration_history::CHECK,
     &foreign_keys::CHECK,
 ];
 
