@@ -8,6 +8,7 @@ mod journal;
 mod migration_history;
 mod page_structure;
 mod read_only;
+mod schema_shape;
 mod schema_state;
 mod unknown_ids;
 
@@ -22,6 +23,7 @@ pub const CHECKS: &[&Check] = &[
     &schema_state::CHECK,
     &unknown_ids::CHECK,
     &migration_history::CHECK,
+    &schema_shape::CHECK,
     &foreign_keys::CHECK,
 ];
 

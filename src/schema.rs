@@ -3,5 +3,6 @@
 pub mod ledger;
 pub mod migrations;
 pub mod runner;
+pub(crate) mod shape;
 pub mod state;
 pub mod tables;

@@ -41,7 +41,7 @@ impl ReadOnly {
     }
 
     /// Guards a connection and pings it.
-    pub(super) fn guarded(mut conn: Connection, heap_limit: Option<u64>, stop: &Stop) -> Result<Self> {
+    pub(crate) fn guarded(mut conn: Connection, heap_limit: Option<u64>, stop: &Stop) -> Result<Self> {
         let mut guard = || -> rusqlite::Result<()> {
             if let Some(bytes) = heap_limit {
                 conn.execute_batch(&format!("PRAGMA hard_heap_limit={bytes}"))?;
