@@ -6,6 +6,7 @@ mod file;
 mod foreign_keys;
 mod journal;
 mod migration_history;
+mod migration_rehearsal;
 mod page_structure;
 mod read_only;
 mod schema_shape;
@@ -24,6 +25,7 @@ pub const CHECKS: &[&Check] = &[
     &unknown_ids::CHECK,
     &migration_history::CHECK,
     &schema_shape::CHECK,
+    &migration_rehearsal::CHECK,
     &foreign_keys::CHECK,
 ];
 

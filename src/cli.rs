@@ -21,6 +21,7 @@ Exit codes:
 /// Examines banger's store without changing anything: one row a check, pass or fail.
 #[derive(Debug, Parser)]
 #[command(name = "doctor", version, after_help = AFTER_HELP)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Args {
     /// Stores to examine [default: this user's]
     #[arg(value_name = "STATE_DB")]
@@ -31,6 +32,9 @@ pub struct Args {
     /// One line and an exit code: may this binary take over the store?
     #[arg(long, conflicts_with_all = ["only", "skip", "list_checks"])]
     pub check_migrations: bool,
+    /// With --check-migrations: also try the pending migrations on a private copy
+    #[arg(long, requires = "check_migrations")]
+    pub rehearse: bool,
     /// How the rows are printed
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,

@@ -96,7 +96,7 @@ fn run(arguments: Vec<OsString>, gate: bool) -> Result<u8> {
             stop: &stop,
         };
         if gate {
-            let answer = gate::ask(path, &means, args.format);
+            let answer = gate::ask(path, &means, args.rehearse, args.format);
             print(&answer.line)?;
             return Ok(answer.exit);
         }

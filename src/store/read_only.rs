@@ -110,7 +110,7 @@ impl ReadOnly {
 
     /// Copies all that this handle sees into another database, `pages` at a time; between two steps other processes
     /// get their turn.
-    pub(super) fn back_up_to(&self, target: &mut Connection, pages: i32) -> Result<()> {
+    pub(crate) fn back_up_to(&self, target: &mut Connection, pages: i32) -> Result<()> {
         use rusqlite::backup::{Backup, StepResult};
         const SQL: &str = "backup";
         let failed = |error| self.explain(SQL, error);

@@ -212,7 +212,7 @@ impl Comparison<'_> {
         let (missing, mut extra) = unmatched(expected, found);
         for key in missing {
             let same_columns = |other: &&ForeignKey| other.columns == key.columns && other.parent == key.parent;
-            if let Some(at) = extra.iter().position(|other| same_columns(other)) {
+            if let Some(at) = extra.iter().position(same_columns) {
                 let other = extra.swap_remove(at);
                 let (cost, event, action) = if other.on_delete == key.on_delete {
                     (cost_of_action(&other.on_update), "updated", &other.on_update)
