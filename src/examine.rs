@@ -136,6 +136,10 @@ impl Answers<'_> {
         self.options.checks.contains(&check.id)
     }
 
+    fn asked(&self, id: &str) -> bool {
+        Self::position(id).is_some_and(|at| self.wanted(CHECKS[at]))
+    }
+
     fn position(id: &str) -> Option<usize> {
         CHECKS.iter().position(|check| check.id == id)
     }
@@ -187,7 +191,8 @@ impl Answers<'_> {
                     told = true;
                     Outcome::could_not_look(&why.into())
                 }
-            } else if check.needs == Needs::Ledger && subject.state(handle).is_err() {
+            } else if check.needs == Needs::Ledger && self.asked("schema-state") && subject.state(handle).is_err() {
+                // Where nobody asked for that row, the check itself says why it could not look.
                 self.unmet("schema-state")
             } else {
                 look(subject, handle).unwrap_or_else(|error| {
@@ -212,7 +217,7 @@ impl Answers<'_> {
 
     /// The outcome of a check whose need is not met: skipped, unless nobody asked for the row that would say why.
     fn unmet(&self, need: &str) -> Outcome {
-        let asked = Self::position(need).is_some_and(|at| self.wanted(CHECKS[at]));
+        let asked = self.asked(need);
         match self.get(need) {
             Some(Outcome::Fail(failure)) if !asked => Outcome::fail(
                 format!("could not look: needs `{need}`, which failed: {}", failure.detail),

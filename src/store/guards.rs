@@ -87,6 +87,23 @@ pub(super) fn bound(conn: &mut Connection, stop: &Stop) -> Result<()> {
     conn.progress_handler(STEPS_BETWEEN_QUESTIONS, Some(move || stop.reason().is_some()))
 }
 
+/// Sets a private copy up for the rehearsal of migrations: as the daemon has it (foreign keys, triggers, SQLite's own bounds
+/// for values), but without what reaches out of the copy, and with the time limit.
+pub(crate) fn prepare_rehearsal(conn: &mut Connection, stop: &Stop) -> Result<()> {
+    conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    conn.set_limit(Limit::SQLITE_LIMIT_WORKER_THREADS, 0)?;
+    conn.set_limit(Limit::SQLITE_LIMIT_VDBE_OP, 5_000_000)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    // The first pragma before anything is read: a copy in WAL mode then needs no -shm. Nobody needs it after a crash.
+    conn.execute_batch(
+        "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=OFF; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0;
+         PRAGMA cache_size=-2000; PRAGMA foreign_keys=ON;",
+    )?;
+    let stop = stop.clone();
+    conn.progress_handler(STEPS_BETWEEN_QUESTIONS, Some(move || stop.reason().is_some()))
+}
+
 /// The driver's guard: SQLite itself refuses to write.
 pub(super) fn query_only(conn: &Connection) -> Result<()> {
     conn.execute_batch("PRAGMA query_only=ON")

@@ -48,7 +48,7 @@ impl ReadOnly {
     }
 
     /// Guards a connection and pings it.
-    pub(super) fn guarded(mut conn: Connection, heap_limit: Option<u64>, stop: &Stop) -> Result<Self> {
+    pub(crate) fn guarded(mut conn: Connection, heap_limit: Option<u64>, stop: &Stop) -> Result<Self> {
         let connecting = Arc::new(AtomicBool::new(false));
         let mut guard = || -> rusqlite::Result<()> {
             if let Some(bytes) = heap_limit {
@@ -138,7 +138,7 @@ impl ReadOnly {
 
     /// Copies all that this handle sees into another database, `pages` at a time; between two steps other processes
     /// get their turn.
-    pub(super) fn back_up_to(&self, target: &mut Connection, pages: i32) -> Result<()> {
+    pub(crate) fn back_up_to(&self, target: &mut Connection, pages: i32) -> Result<()> {
         use rusqlite::backup::{Backup, StepResult};
         const SQL: &str = "backup";
         let failed = |error| self.explain(SQL, error);
