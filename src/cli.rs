@@ -78,6 +78,11 @@ pub struct Args {
     /// All but these checks (repeatable, comma-separated)
     #[arg(long, value_name = "CHECK", value_delimiter = ',', action = ArgAction::Append, value_parser = check_id(), hide_possible_values = true)]
     pub skip: Vec<&'static str>,
+    /// Also look for the files that the store names
+    ///
+    /// By default only for this user's and the system's store: a copied store names files of the machine it came from.
+    #[arg(long)]
+    pub artifacts: bool,
     /// For each store [default: 300]
     ///
     /// A check that is not done by then fails and says so.
