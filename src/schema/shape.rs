@@ -87,6 +87,7 @@ impl Shape {
         let mut out = Differences::default();
         let mut tables: BTreeMap<String, Object> = BTreeMap::new();
         let mut seen: Vec<String> = Vec::new();
+        let mut in_other_form: Vec<String> = Vec::new();
         read::objects(handle, |object| {
             let name = object.name.to_ascii_lowercase();
             match object.kind {
@@ -99,11 +100,17 @@ impl Shape {
                     out.extend(self.compare_object(&name, &object));
                     seen.push(name);
                 }
-                _ => out.extend(Some(extra(self, &object))),
+                _ => {
+                    out.extend(Some(extra(self, &object)));
+                    if object.kind != Kind::Trigger && self.tables.contains_key(&name) {
+                        in_other_form.push(name);
+                    }
+                }
             }
         })?;
         for (name, expected) in &self.tables {
             match tables.get(name) {
+                None if in_other_form.contains(name) => {}
                 None => out.extend(Some(Difference::new(Cost::Reads, name, "the table is missing"))),
                 Some(object) => {
                     let found = Table::read(handle, &object.name, object.sql.as_deref())?;

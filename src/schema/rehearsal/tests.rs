@@ -64,10 +64,10 @@ fn a_column_that_an_empty_table_takes_and_a_full_one_refuses() {
         failure(ROWS, ADD).as_deref(),
         Some("migration 2 (second) fails on this store: Cannot add a NOT NULL column with default value NULL [1]")
     );
-    const CHECK: &str = "ALTER TABLE parent ADD COLUMN size INTEGER CHECK (size > 0) DEFAULT 0";
-    assert_eq!(failure("", CHECK), None);
+    let check = "ALTER TABLE parent ADD COLUMN size INTEGER CHECK (size > 0) DEFAULT 0";
+    assert_eq!(failure("", check), None);
     assert_eq!(
-        failure(ROWS, CHECK).as_deref(),
+        failure(ROWS, check).as_deref(),
         Some("migration 2 (second) fails on this store: CHECK constraint failed [1]")
     );
 }
@@ -148,10 +148,10 @@ fn a_shape_that_no_fresh_store_has_is_told_with_whether_it_was_there_before() {
     );
     assert!(rehearsal.faults.iter().all(|fault| fault.was_there));
     // What a migration makes only where there are rows is new.
-    const BY_ROWS: &str = "CREATE TABLE log(x); CREATE TRIGGER t AFTER INSERT ON log BEGIN DELETE FROM child; END;
+    let by_rows = "CREATE TABLE log(x); CREATE TRIGGER t AFTER INSERT ON log BEGIN DELETE FROM child; END;
         INSERT INTO log SELECT id FROM parent; DROP TRIGGER t; DROP TABLE log;";
-    assert_eq!(failure("", BY_ROWS), None);
-    assert_eq!(failure(ROWS, BY_ROWS).as_deref(), Some("child: 3 rows are lost: 3 before, 0 after"));
+    assert_eq!(failure("", by_rows), None);
+    assert_eq!(failure(ROWS, by_rows).as_deref(), Some("child: 3 rows are lost: 3 before, 0 after"));
 }
 
 #[test]
