@@ -208,7 +208,7 @@ fn what_cannot_be_read_is_an_error_and_never_a_state() {
     assert!(error.is_damage(), "{error}");
 
     // Root reads everything.
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::File::open(&path).is_err() {
         assert!(why_not(&path).starts_with("it cannot be read: Permission denied"), "{}", why_not(&path));
     }

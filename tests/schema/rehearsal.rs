@@ -193,7 +193,7 @@ fn rehearse_is_the_gates_option() {
 #[test]
 fn a_store_that_may_not_be_read_is_no_answer() {
     let store = TestStore::healthy();
-    fs::set_permissions(store.path(), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(store.path(), fs::Permissions::from_mode(0o000)).unwrap();
     let mut command = store.command();
     if fs::File::open(store.path()).is_ok() {
         // Root reads everything, so the doctor is asked as somebody else, from a place where that one may run it.
