@@ -85,9 +85,9 @@ fn a_unique_index_on_rows_that_are_not() {
 /// What is said of a store that became another one, whatever migration did that.
 fn became(before: &str, after: &str) -> Vec<String> {
     let stop = Stop::never();
-    let (source, _) = store(before, &stop);
+    let (source, copy) = store(before, &stop);
     let (after, _) = store(after, &stop);
-    let faults = verify::Before::of(&source, &[1], &[FIRST]).unwrap().faults(&after, false).unwrap();
+    let faults = verify::Before::of(&source, &copy, &[1], &[FIRST]).unwrap().faults(&after, false).unwrap();
     faults.into_iter().map(|fault| fault.line).collect()
 }
 
