@@ -193,14 +193,14 @@ impl Outcome {
             }
             Error::Stopped(_) => "run the doctor again and let it finish",
             Error::Ledger(_) => {
-                "check that this is banger's store; if it is, restore the ledger from a backup, and do not delete the store"
+                "this may be another program's database: check the path; if it is banger's store, do not delete it, keep a copy and restore a backup"
             }
             Error::Moving(_) => "run the doctor again while fewer programs write to the store",
             Error::Copy { .. } => {
                 "point TMPDIR at a folder that you may write to and that has room for the store, and run the doctor again"
             }
             error if error.is_damage() => {
-                "keep a copy of the store with all its sidecar files, then restore a backup, or save what can be read with: sqlite3 COPY .recover"
+                "data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 COPY .recover | sqlite3 NEW"
             }
             _ => "mend what stands in the way and run the doctor again; the store itself was not changed",
         };

@@ -2,11 +2,16 @@
 //!
 //! The order matters: a check stands behind what it needs, and the report reads from the file inwards.
 
+mod artifacts;
 mod file;
 mod foreign_keys;
 mod journal;
+mod migration_history;
+mod migration_rehearsal;
 mod page_structure;
 mod read_only;
+mod row_values;
+mod schema_shape;
 mod schema_state;
 mod unknown_ids;
 
@@ -20,7 +25,12 @@ pub const CHECKS: &[&Check] = &[
     &page_structure::CHECK,
     &schema_state::CHECK,
     &unknown_ids::CHECK,
+    &migration_history::CHECK,
+    &schema_shape::CHECK,
+    &migration_rehearsal::CHECK,
     &foreign_keys::CHECK,
+    &row_values::CHECK,
+    &artifacts::CHECK,
 ];
 
 pub(crate) use read_only::Evidence;

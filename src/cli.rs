@@ -5,50 +5,101 @@ use std::time::Duration;
 
 use banger_doctor::check::Check;
 use banger_doctor::checks::{self, CHECKS};
-use clap::{ArgAction, CommandFactory, Parser, ValueEnum};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{ArgAction, CommandFactory, Parser, ValueEnum, ValueHint};
 
 /// Bad arguments (`EX_USAGE` in `sysexits.h`).
 pub const EXIT_USAGE: u8 = 64;
 
 const AFTER_HELP: &str = "\
-Exit codes:
-  0   no row failed                | --check-migrations: compatible
-  1   a row failed                 | --check-migrations: migrations needed, safe to swap
-  2                                | --check-migrations: incompatible, do not swap
-  3                                | --check-migrations: cannot tell, do not swap
-  64  bad arguments";
+Exit codes: 0 no row failed, 1 a row failed, 64 bad arguments;
+--check-migrations: 0 compatible, 1 migrations needed, 2 incompatible,
+3 cannot tell, 64 bad arguments. More, and examples: --help";
 
-/// Examines banger's store without changing anything: one row a check, pass or fail.
+const AFTER_LONG_HELP: &str = "\
+Examples:
+  doctor                                  this user's store
+  sudo doctor --system                    the system's store
+  doctor ~/Downloads/state.db             a copy; put its -wal, -shm and -journal beside it
+  doctor --format markdown | wl-copy      a report to paste into an issue
+  doctor --skip page-structure state.db   all but one check
+  doctor --explain foreign-keys           what a check means, and what to do when it fails
+  doctor --check-migrations && echo swap  may this binary take over the store as it is?
+  find /srv -name state.db -print0 | xargs -0 doctor --format json > fleet.jsonl
+
+Exit codes:
+            doctor            doctor --check-migrations
+  0         no row failed     compatible: every known migration is applied
+  1         a row failed      migrations needed: this binary is newer, safe to swap
+  2                           incompatible: this binary is older, do not swap
+  3                           cannot tell: do not swap
+  64        bad arguments     bad arguments
+  70        the doctor itself failed
+  130, 141  interrupted by Ctrl-C, or nobody reads the output any more
+
+Nothing is ever written to a store or beside it. --explain read-only says how that is held.";
+
+const STORES_HELP: &str = "\
+Stores to examine; by default this user's: $XDG_STATE_HOME/banger/state.db, or \
+~/.local/state/banger/state.db. Several are examined at once, on all cores, and printed in the order in which they are given.";
+
+/// Examines banger's store without changing anything: one row a check, pass or fail
+///
+/// The store is an SQLite file named state.db. A row says pass, FAIL, or skip (it did not look, and says why). Beneath a row
+/// that failed stands where (·) and what to do (→).
 #[derive(Debug, Parser)]
-#[command(name = "doctor", version, after_help = AFTER_HELP)]
+#[command(name = "doctor", version, max_term_width = 100, after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Args {
     /// Stores to examine [default: this user's]
-    #[arg(value_name = "STATE_DB")]
+    #[arg(value_name = "STATE_DB", value_hint = ValueHint::FilePath, long_help = STORES_HELP)]
     pub stores: Vec<PathBuf>,
-    /// The system store instead: /var/lib/banger/state.db
+    /// The system store: /var/lib/banger/state.db
     #[arg(long, conflicts_with = "stores")]
     pub system: bool,
-    /// One line and an exit code: may this binary take over the store?
-    #[arg(long, conflicts_with_all = ["only", "skip", "list_checks"])]
+    /// One line: may this binary take over the store?
+    ///
+    /// It says `compatible`, `migrations needed`, `incompatible` or `cannot tell`, with an exit code for each, and reads
+    /// nothing but what it needs for that.
+    #[arg(long, conflicts_with_all = ["only", "skip", "list_checks", "explain", "generate"])]
     pub check_migrations: bool,
-    /// How the rows are printed
-    #[arg(long, value_enum, default_value_t = Format::Table)]
+    /// With --check-migrations: also try the pending migrations on a private copy
+    #[arg(long, requires = "check_migrations")]
+    pub rehearse: bool,
+    /// table (default), markdown or json
+    ///
+    /// How the rows are printed: aligned for a terminal, as Markdown to paste into an issue, or as JSON, one object a line
+    /// and a store.
+    #[arg(long, value_enum, default_value_t = Format::Table, hide_possible_values = true, hide_default_value = true)]
     pub format: Format,
     /// Only these checks (repeatable, comma-separated)
-    #[arg(long, value_name = "CHECK", value_delimiter = ',', action = ArgAction::Append, value_parser = check_id)]
+    #[arg(long, value_name = "CHECK", value_delimiter = ',', action = ArgAction::Append, value_parser = check_id(), hide_possible_values = true)]
     pub only: Vec<&'static str>,
     /// All but these checks (repeatable, comma-separated)
-    #[arg(long, value_name = "CHECK", value_delimiter = ',', action = ArgAction::Append, value_parser = check_id)]
+    #[arg(long, value_name = "CHECK", value_delimiter = ',', action = ArgAction::Append, value_parser = check_id(), hide_possible_values = true)]
     pub skip: Vec<&'static str>,
-    /// For each store, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
+    /// Also look for the files that the store names
+    ///
+    /// By default only for this user's and the system's store: a copied store names files of the machine it came from.
+    #[arg(long)]
+    pub artifacts: bool,
+    /// For each store [default: 300]
+    ///
+    /// A check that is not done by then fails and says so.
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds, hide_default_value = true)]
     pub time_limit: Duration,
     /// Each check with one line
     #[arg(long)]
     pub list_checks: bool,
+    /// What it looks at, what a failure means, what to do
+    #[arg(long, value_name = "CHECK", value_parser = check_id(), hide_possible_values = true)]
+    pub explain: Option<&'static str>,
     /// When to colour
-    #[arg(long, value_enum, default_value_t = When::Auto)]
+    #[arg(long, value_enum, default_value_t = When::Auto, hide_short_help = true)]
     pub color: When,
+    /// The man page or a shell's completions
+    #[arg(long, value_enum, value_name = "KIND", hide_short_help = true)]
+    pub generate: Option<Generated>,
 }
 
 /// How the rows are printed.
@@ -56,6 +107,8 @@ pub struct Args {
 pub enum Format {
     /// Aligned, for a terminal
     Table,
+    /// For pasting into an issue
+    Markdown,
     /// One object a line and a store
     Json,
 }
@@ -92,10 +145,42 @@ pub fn usage(message: &str) -> clap::Error {
     Args::command().error(clap::error::ErrorKind::ValueValidation, message)
 }
 
-fn check_id(text: &str) -> Result<&'static str, String> {
-    checks::find(text)
-        .map(|check| check.id)
-        .ok_or_else(|| "no such check; --list-checks names them all".to_owned())
+/// What `--generate` makes from the command line's definition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Generated {
+    /// The man page
+    Man,
+    /// Completions for bash
+    CompleteBash,
+    /// Completions for zsh
+    CompleteZsh,
+    /// Completions for fish
+    CompleteFish,
+}
+
+/// The man page, or a shell's completions.
+pub fn generated(kind: Generated) -> Vec<u8> {
+    use clap_complete::shells::{Bash, Fish, Zsh};
+    let mut command = Args::command();
+    let mut out = Vec::new();
+    match kind {
+        // Writing to memory cannot fail.
+        Generated::Man => drop(clap_mangen::Man::new(command).render(&mut out)),
+        Generated::CompleteBash => clap_complete::generate(Bash, &mut command, "doctor", &mut out),
+        Generated::CompleteZsh => clap_complete::generate(Zsh, &mut command, "doctor", &mut out),
+        Generated::CompleteFish => clap_complete::generate(Fish, &mut command, "doctor", &mut out),
+    }
+    out
+}
+
+/// A check's id. A wrong one is answered with the nearest.
+fn check_id() -> impl TypedValueParser<Value = &'static str> {
+    let known = CHECKS.iter().map(|check| PossibleValue::new(check.id).help(check.summary));
+    PossibleValuesParser::new(known).try_map(|id| {
+        checks::find(&id)
+            .map(|check| check.id)
+            .ok_or("no such check; --list-checks names them all")
+    })
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -104,4 +189,155 @@ fn seconds(text: &str) -> Result<Duration, String> {
         return Err("it must be more than 0".to_owned());
     }
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_and_the_short_help_fits_one_screen() {
+        Args::command().debug_assert();
+        let help = Args::command().term_width(80).render_help().to_string();
+        assert!(help.lines().count() <= 24, "{} lines\n{help}", help.lines().count());
+        assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+        insta::assert_snapshot!(help, @r"
+        Examines banger's store without changing anything: one row a check, pass or fail
+
+        Usage: doctor [OPTIONS] [STATE_DB]...
+
+        Arguments:
+          [STATE_DB]...  Stores to examine [default: this user's]
+
+        Options:
+              --system                The system store: /var/lib/banger/state.db
+              --check-migrations      One line: may this binary take over the store?
+              --format <FORMAT>       table (default), markdown or json
+              --only <CHECK>          Only these checks (repeatable, comma-separated)
+              --skip <CHECK>          All but these checks (repeatable, comma-separated)
+              --time-limit <SECONDS>  For each store [default: 300]
+              --list-checks           Each check with one line
+              --explain <CHECK>       What it looks at, what a failure means, what to do
+          -h, --help                  Print help (see more with '--help')
+          -V, --version               Print version
+
+        Exit codes: 0 no row failed, 1 a row failed, 64 bad arguments;
+        --check-migrations: 0 compatible, 1 migrations needed, 2 incompatible,
+        3 cannot tell, 64 bad arguments. More, and examples: --help
+        ");
+    }
+
+    #[test]
+    fn the_long_help_teaches() {
+        insta::assert_snapshot!(Args::command().term_width(100).render_long_help(), @r"
+        Examines banger's store without changing anything: one row a check, pass or fail
+
+        The store is an SQLite file named state.db. A row says pass, FAIL, or skip (it did not look, and
+        says why). Beneath a row that failed stands where (·) and what to do (→).
+
+        Usage: doctor [OPTIONS] [STATE_DB]...
+
+        Arguments:
+          [STATE_DB]...
+                  Stores to examine; by default this user's: $XDG_STATE_HOME/banger/state.db, or
+                  ~/.local/state/banger/state.db. Several are examined at once, on all cores, and printed in
+                  the order in which they are given.
+
+        Options:
+              --system
+                  The system store: /var/lib/banger/state.db
+
+              --check-migrations
+                  One line: may this binary take over the store?
+                  
+                  It says `compatible`, `migrations needed`, `incompatible` or `cannot tell`, with an exit
+                  code for each, and reads nothing but what it needs for that.
+
+              --format <FORMAT>
+                  table (default), markdown or json
+                  
+                  How the rows are printed: aligned for a terminal, as Markdown to paste into an issue, or
+                  as JSON, one object a line and a store.
+
+              --only <CHECK>
+                  Only these checks (repeatable, comma-separated)
+
+              --skip <CHECK>
+                  All but these checks (repeatable, comma-separated)
+
+              --time-limit <SECONDS>
+                  For each store [default: 300]
+                  
+                  A check that is not done by then fails and says so.
+
+              --list-checks
+                  Each check with one line
+
+              --explain <CHECK>
+                  What it looks at, what a failure means, what to do
+
+              --color <COLOR>
+                  When to colour
+
+                  Possible values:
+                  - auto:   On a terminal, unless `NO_COLOR` is set
+                  - always: Always
+                  - never:  Never
+                  
+                  [default: auto]
+
+              --generate <KIND>
+                  The man page or a shell's completions
+
+                  Possible values:
+                  - man:           The man page
+                  - complete-bash: Completions for bash
+                  - complete-zsh:  Completions for zsh
+                  - complete-fish: Completions for fish
+
+          -h, --help
+                  Print help (see a summary with '-h')
+
+          -V, --version
+                  Print version
+
+        Examples:
+          doctor                                  this user's store
+          sudo doctor --system                    the system's store
+          doctor ~/Downloads/state.db             a copy; put its -wal, -shm and -journal beside it
+          doctor --format markdown | wl-copy      a report to paste into an issue
+          doctor --skip page-structure state.db   all but one check
+          doctor --explain foreign-keys           what a check means, and what to do when it fails
+          doctor --check-migrations && echo swap  may this binary take over the store as it is?
+          find /srv -name state.db -print0 | xargs -0 doctor --format json > fleet.jsonl
+
+        Exit codes:
+                    doctor            doctor --check-migrations
+          0         no row failed     compatible: every known migration is applied
+          1         a row failed      migrations needed: this binary is newer, safe to swap
+          2                           incompatible: this binary is older, do not swap
+          3                           cannot tell: do not swap
+          64        bad arguments     bad arguments
+          70        the doctor itself failed
+          130, 141  interrupted by Ctrl-C, or nobody reads the output any more
+
+        Nothing is ever written to a store or beside it. --explain read-only says how that is held.
+        ");
+    }
+
+    #[test]
+    fn the_man_page_and_the_completions_name_every_option() {
+        let kinds = [
+            Generated::Man,
+            Generated::CompleteBash,
+            Generated::CompleteZsh,
+            Generated::CompleteFish,
+        ];
+        for kind in kinds {
+            let text = String::from_utf8(generated(kind)).unwrap().replace("\\-", "-");
+            for option in ["check-migrations", "explain", "time-limit", "list-checks"] {
+                assert!(text.contains(option), "{kind:?} leaves {option} out");
+            }
+        }
+    }
 }

@@ -4,6 +4,8 @@
 //! chosen ([`store`]), checks look through it ([`checks`]), their answers become a [`report`], and a renderer prints it
 //! ([`render`]).
 
+pub mod progress;
+
 pub mod stop;
 
 pub mod error;
@@ -19,6 +21,8 @@ pub mod private;
 pub mod sandbox;
 
 pub mod store;
+
+pub mod values;
 
 pub mod schema;
 

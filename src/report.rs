@@ -78,6 +78,11 @@ impl Report {
         if self.failed() { "fail" } else { "pass" }
     }
 
+    /// How many rows failed.
+    pub fn failures(&self) -> usize {
+        self.count(Status::Fail)
+    }
+
     /// How many rows have this status.
     pub fn count(&self, status: Status) -> usize {
         self.rows.iter().filter(|row| row.status == status).count()

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::progress::Progress;
+
 /// Why a look ended before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Stopped {
@@ -20,6 +22,7 @@ pub enum Stopped {
 pub struct Stop {
     limit: Option<(Duration, Instant)>,
     interrupted: Arc<AtomicBool>,
+    progress: Option<Arc<Progress>>,
 }
 
 impl Stop {
@@ -27,7 +30,11 @@ impl Stop {
     pub fn after(limit: Duration, interrupted: Arc<AtomicBool>) -> Self {
         // A limit too far away to be counted is none.
         let limit = Instant::now().checked_add(limit).map(|at| (limit, at));
-        Self { limit, interrupted }
+        Self {
+            limit,
+            interrupted,
+            progress: None,
+        }
     }
 
     /// A token that never says stop.
@@ -35,11 +42,36 @@ impl Stop {
         Self {
             limit: None,
             interrupted: Arc::default(),
+            progress: None,
+        }
+    }
+
+    /// The same token, which also drives this progress each time that it is asked.
+    #[must_use]
+    pub fn showing(mut self, progress: Arc<Progress>) -> Self {
+        self.progress = Some(progress);
+        self
+    }
+
+    /// Says which check begins, on a store of so many pages.
+    pub(crate) fn begin(&self, check: &'static str, pages: u64) {
+        if let Some(progress) = &self.progress {
+            progress.begin(check, pages);
+        }
+    }
+
+    /// Says that so many more rows were read.
+    pub(crate) fn read(&self, rows: u64) {
+        if let Some(progress) = &self.progress {
+            progress.read(rows);
         }
     }
 
     /// Why to stop now, if there is a reason.
     pub fn reason(&self) -> Option<Stopped> {
+        if let Some(progress) = &self.progress {
+            progress.tick();
+        }
         if self.interrupted.load(Ordering::Relaxed) {
             return Some(Stopped::Interrupted);
         }

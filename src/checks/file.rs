@@ -20,25 +20,42 @@ fn look(probe: &Probe, stop: &Stop) -> Outcome {
 fn look_once(probe: &Probe, stop: &Stop) -> Outcome {
     match &probe.nature {
         Nature::Sqlite(header) => look_at_database(probe, header, stop),
-        other => Outcome::fail(words(other, probe.size()), remedy(other)),
+        other => Outcome::fail(format!("{}{}", words(other, probe.size()), meaning(other)), remedy(other)),
+    }
+}
+
+/// What it means for the data, behind what it is.
+fn meaning(nature: &Nature) -> &'static str {
+    match nature {
+        Nature::Missing | Nature::DanglingLink => ", so there was nothing to look at",
+        Nature::WrongKind(_) => ", so it is no store",
+        Nature::Unreadable(_) => "; nothing is known about its data",
+        Nature::Empty => ": there is no data in it",
+        Nature::NotSqlite(_) => ": there is no store in it that could be read",
+        Nature::CutInHeader => ": no data is left in it",
+        Nature::Sqlite(_) => "",
     }
 }
 
 fn remedy(nature: &Nature) -> &'static str {
     match nature {
         Nature::Missing => {
-            "check the path; if banger never ran here, start it once and it makes its store, otherwise restore state.db from a backup"
+            "check the path; if banger has never run here, start it once and it makes its store; if it has, the store was moved or deleted: restore state.db from a backup"
         }
         Nature::DanglingLink => "point the link at the store, or give the store's own path",
         Nature::WrongKind(_) => "give the path of the file state.db itself",
         Nature::Unreadable(_) => {
-            "run the doctor as the store's owner, or copy state.db with its sidecar files to where you may read them"
+            "run the doctor as the store's owner (for the system store: sudo doctor --system), or copy state.db, state.db-wal and state.db-shm together to where you may read them"
         }
         Nature::Empty => {
-            "if this store had content, restore a backup; if banger never used it, it is safe to let banger start and fill it"
+            "if this store ever held anything, that is lost here: restore a backup before banger starts; if banger never used it, let banger start and fill it"
         }
-        Nature::NotSqlite(_) => "give the path of banger's state.db; unpack it first if it is an archive",
-        Nature::CutInHeader => "copy the store again, whole; if the original is as short, restore a backup",
+        Nature::NotSqlite(_) => {
+            "give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup"
+        }
+        Nature::CutInHeader => {
+            "copy the store again, whole; if the original is as short, its data is lost: restore a backup"
+        }
         Nature::Sqlite(_) => "",
     }
 }
@@ -47,8 +64,8 @@ fn look_at_database(probe: &Probe, header: &Header, stop: &Stop) -> Outcome {
     let faults = header.faults();
     if !faults.is_empty() {
         return Outcome::fail(
-            format!("the header is damaged: {}", faults.join("; ")),
-            "keep a copy of the store as it is, then restore a backup; the rows may still be saved with: sqlite3 COPY .recover",
+            format!("the header is damaged, and data may be lost: {}", faults.join("; ")),
+            "stop banger and keep a copy of the store as it is with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 COPY .recover | sqlite3 NEW",
         );
     }
     let page_size = u64::from(header.page_size);
@@ -59,11 +76,14 @@ fn look_at_database(probe: &Probe, header: &Header, stop: &Stop) -> Outcome {
         return Outcome::pass(format!("an SQLite database, {size}, with an unfinished transaction"));
     }
     if rest != 0 {
-        return cut(format!("the file ends inside a page: {size} and {} more", counted(rest, "byte", "bytes")));
+        return cut(&format!(
+            "the file ends inside a page: {size} and {} more",
+            counted(rest, "byte", "bytes")
+        ));
     }
     match missing_pages(probe, header, pages, stop) {
         Ok(0) => Outcome::pass(format!("an SQLite database, {size}")),
-        Ok(missing) => cut(format!(
+        Ok(missing) => cut(&format!(
             "the file is cut short: it has {size}, and {} missing at its end",
             counted(missing, "page is", "pages are")
         )),
@@ -71,10 +91,10 @@ fn look_at_database(probe: &Probe, header: &Header, stop: &Stop) -> Outcome {
     }
 }
 
-fn cut(detail: String) -> Outcome {
+fn cut(detail: &str) -> Outcome {
     Outcome::fail(
-        detail,
-        "copy the store again, whole; if the original is as short, keep it, restore a backup, or save what can be read with: sqlite3 COPY .recover",
+        format!("{detail}; what stood there is lost, unless this is a copy and the original is whole"),
+        "if this is a copy, copy the store again, whole; if it is the original, stop banger, keep a copy of it as it is, and restore a backup, or save what can be read with: sqlite3 COPY .recover | sqlite3 NEW",
     )
 }
 

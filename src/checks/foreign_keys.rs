@@ -51,23 +51,27 @@ fn outcome(keys: u64, mut findings: Findings, unreadable: &[(String, Error)]) ->
     if findings.is_empty() && unreadable.is_empty() {
         return Outcome::pass(match keys {
             0 => "no table has a foreign key".to_owned(),
-            _ => format!("{} hold", counted(keys, "foreign key", "foreign keys")),
+            _ => counted(keys, "foreign key holds", "foreign keys hold"),
         });
     }
     let mut said = Vec::new();
+    let remedy = if findings.is_empty() {
+        "mend first what `page-structure` found, then run the doctor again"
+    } else {
+        "stop banger and keep a copy of the store with its -wal, -shm and -journal; then give back what is missing (a VM whose image is gone cannot start until the image is registered again), or let banger remove what these rows stand for; do not delete them with SQL"
+    };
     if !findings.is_empty() {
         findings.at_least = !unreadable.is_empty();
-        said.push(format!("{} to rows that are not there", findings.count("row refers", "rows refer")));
+        said.push(format!(
+            "{} not there: deleted, or lost",
+            findings.count("row refers to a row that is", "rows refer to rows that are")
+        ));
     }
     for (table, error) in unreadable {
         said.push(format!("{table} could not be checked: {error}"));
         findings.add(|| Finding::new("could not be checked").table(table));
     }
-    Outcome::found(
-        said.join("; "),
-        "keep a copy of the store; then let banger remove or re-create what these rows belong to (a VM whose image is gone cannot start until the image is back)",
-        findings,
-    )
+    Outcome::found(said.join("; "), remedy, findings)
 }
 
 /// The referring columns of each of a table's foreign keys, by the key's number.

@@ -28,11 +28,13 @@ fn look(probe: &Probe, stop: &Stop) -> Outcome {
 fn remedy(suffix: &str) -> &'static str {
     match suffix {
         "-journal" => {
-            "stop banger, keep a copy of state.db and state.db-journal as they are, and restore a backup from before the crash"
+            "rows may be half changed: stop banger before it writes, keep a copy of state.db and state.db-journal as they are, and restore a backup from before the crash"
         }
-        "-shm" => "stop banger, keep a copy of all three files, and move state.db-shm away: SQLite makes it anew",
+        "-shm" => {
+            "no data is lost by this: stop banger, keep a copy of state.db, state.db-wal and state.db-shm, and move state.db-shm away; SQLite makes it anew"
+        }
         _ => {
-            "stop banger before it writes, and keep a copy of state.db and state.db-wal as they are; copy all the files of one moment again, or restore a backup: what is in the database itself stands, later commits may not"
+            "the latest commits may be lost, what is in state.db itself is not: stop banger before it writes, and keep a copy of state.db and state.db-wal as they are; if this is a copy, copy all the files of one moment again, otherwise restore a backup"
         }
     }
 }

@@ -15,8 +15,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 /// What to do about a store that is newer than the binary.
-pub(super) const NEWER: &str =
-    "the store is newer than this binary: update banger; do not delete the store, and do not swap this binary in";
+pub(super) const NEWER: &str = "the store is newer than this binary: update banger to the version that last used it; do not delete the store or edit its ledger, and do not swap this binary in";
 
 #[expect(clippy::unnecessary_wraps, reason = "the registry's signature")]
 fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
@@ -35,10 +34,10 @@ fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
             let also = if state.pending.is_empty() {
                 String::new()
             } else {
-                format!(", and {pending} are pending")
+                format!(", and pending {pending}")
             };
             let unknown = counted(state.unknown.len() as u64, "migration", "migrations");
-            Outcome::fail(format!("{unknown} applied that this binary does not know{also}"), NEWER)
+            Outcome::fail(format!("{unknown} applied that this binary does not know{also}; no data is lost"), NEWER)
         }
     })
 }

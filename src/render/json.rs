@@ -9,70 +9,115 @@ use crate::schema::state::{Compatibility, SchemaState};
 /// The version of the shape.
 const FORMAT: u32 = 1;
 
+/// One store's report.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct WireReport<'a> {
+    /// The version of this shape: 1.
     format: u32,
+    /// The doctor's version.
     doctor: &'a str,
+    /// The version of the SQLite that is built into it.
     sqlite: &'a str,
+    /// The store's path as it was given, a home folder written `~`.
     store: &'a str,
+    /// The condition in which the store lies on disk.
     situation: &'a str,
+    /// What the kernel held the doctor to.
     sandbox: &'a str,
+    /// `fail` where a row failed.
+    #[cfg_attr(test, schemars(extend("enum" = ["pass", "fail"])))]
     verdict: &'a str,
+    /// One row a check that was asked for, in a fixed order.
     rows: Vec<WireRow<'a>>,
 }
 
+/// One check's answer.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct WireRow<'a> {
+    /// The check's id.
     check: &'a str,
+    /// `skip`: it did not look, and `detail` says why.
+    #[cfg_attr(test, schemars(extend("enum" = ["pass", "fail", "skip"])))]
     status: &'a str,
+    /// What was looked at, what is wrong, or why it did not look.
     detail: &'a str,
+    /// What to do; only where it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     remedy: Option<&'a str>,
+    /// The first places where something is wrong, at most 100.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     findings: Vec<WireFinding<'a>>,
+    /// How many places there are in all, where there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     findings_total: Option<u64>,
+    /// Whether there may be more than that.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     findings_at_least: bool,
+    /// How long the check took, in microseconds.
     elapsed_us: u64,
 }
 
+/// One place where something is wrong. It never holds a cell's value.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct WireFinding<'a> {
+    /// The table.
     #[serde(skip_serializing_if = "Option::is_none")]
     table: Option<&'a str>,
+    /// The index.
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<&'a str>,
+    /// The column.
     #[serde(skip_serializing_if = "Option::is_none")]
     column: Option<&'a str>,
+    /// The row's rowid.
     #[serde(skip_serializing_if = "Option::is_none")]
     row: Option<i64>,
+    /// The row's primary key, only where it is a UUID.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
+    /// A migration's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<i64>,
+    /// The page, counted from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     page: Option<u64>,
+    /// How many, where the finding stands for several.
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<u64>,
+    /// What is wrong there.
     what: &'a str,
 }
 
+/// The gate's answer (`--check-migrations`).
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct WireGate<'a> {
+    /// The version of this shape: 1.
     format: u32,
+    /// Whether this binary may take the store over.
+    #[cfg_attr(test, schemars(extend("enum" = ["compatible", "migrations-needed", "incompatible", "cannot-tell"])))]
     compatibility: &'a str,
+    /// Why, where the ids alone do not say it; always with `cannot-tell`.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     #[serde(flatten)]
     state: Option<WireState<'a>>,
 }
 
+/// Where the store stands among the known migrations; absent with `cannot-tell`.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct WireState<'a> {
+    /// The ids in the store's ledger.
     applied: &'a [i64],
+    /// The highest id that this binary knows.
     known_max: i64,
+    /// Known ids that are not applied.
     pending: &'a [i64],
+    /// Applied ids that are not known.
     unknown: &'a [i64],
 }
 
@@ -142,4 +187,35 @@ fn line(value: &impl Serialize) -> String {
     let mut text = serde_json::to_string(value).unwrap_or_default();
     text.push('\n');
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The published shape: one line is a report or the gate's answer.
+    fn schema() -> serde_json::Value {
+        #[derive(Serialize, schemars::JsonSchema)]
+        #[serde(untagged)]
+        #[expect(dead_code, reason = "only its schema is wanted")]
+        enum Line<'a> {
+            Report(WireReport<'a>),
+            Gate(WireGate<'a>),
+        }
+        let generator = schemars::generate::SchemaSettings::draft2020_12().for_serialize().into_generator();
+        let mut schema = serde_json::to_value(generator.into_root_schema_for::<Line<'_>>()).unwrap();
+        schema["title"] = "One line of `doctor --format json`".into();
+        schema
+    }
+
+    #[test]
+    fn the_published_schema_is_the_one_of_these_types() {
+        let text = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/report.schema.json");
+        if std::env::var_os("WRITE_SCHEMA").is_some() {
+            std::fs::write(page, &text).unwrap();
+        }
+        let published = std::fs::read_to_string(page).unwrap_or_default();
+        assert_eq!(published, text, "run: WRITE_SCHEMA=1 cargo test --lib the_published_schema");
+    }
 }

@@ -1,12 +1,15 @@
 //! Aligned columns for a terminal.
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, Width};
+use anstyle::{AnsiColor, Style as Paint};
 
+use super::layout::folded;
 use crate::report::{Report, Row, Status};
 
 /// How many findings are shown beneath a row.
-const SHOWN_FINDINGS: usize = 5;
+pub(super) const SHOWN_FINDINGS: usize = 5;
+
+/// Where a table is narrower than this beside the checks' names, the text goes beneath them.
+const NARROWEST_TEXT: usize = 36;
 
 /// How a table is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,78 +20,70 @@ pub struct Style {
     pub color: bool,
 }
 
+/// Where a row's text stands.
+struct Columns {
+    /// How far the row itself is set in.
+    indent: usize,
+    /// The columns of the longest name of a check.
+    name: usize,
+}
+
+impl Columns {
+    fn of<'a>(indent: usize, rows: impl Iterator<Item = &'a Row>) -> Self {
+        let name = rows.map(|row| row.check.len()).max().unwrap_or(0);
+        Self { indent, name }
+    }
+
+    /// Where the text begins, beside the name.
+    fn text(&self) -> usize {
+        self.indent + "FAIL  ".len() + self.name + 2
+    }
+}
+
 /// One store's rows, and the verdict below them.
 pub fn report(report: &Report, style: Style) -> String {
-    let mut table = new_table(style);
-    for row in &report.rows {
-        table.add_row([
-            status_cell(row.status, style),
-            Cell::new(row.check),
-            Cell::new(text(row)),
-        ]);
-    }
-    keep_narrow_columns_whole(&mut table);
+    let columns = Columns::of(0, report.rows.iter());
+    let rows: String = report.rows.iter().map(|row| drawn(row, &columns, style)).collect();
+    let status = overall(report);
+    let verdict = folded(&verdict(report), width(style), "", "      ");
     format!(
-        "{}\n{}\n\n{}\n",
-        wrapped(&report.store, style),
-        table.trim_fmt(),
-        wrapped(&verdict(report), style)
+        "{}\n{rows}\n{}",
+        folded(&report.store, width(style), "", "  "),
+        first_word_painted(&verdict, status, style)
     )
 }
 
-fn new_table(style: Style) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING).force_no_tty();
-    if style.color {
-        table.enforce_styling();
-    }
-    match style.width {
-        Some(width) => {
-            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-        }
-        None => {
-            table.set_content_arrangement(ContentArrangement::Disabled);
-        }
-    }
-    table
-}
-
-/// The status and the check's name are never wrapped.
-fn keep_narrow_columns_whole(table: &mut Table) {
-    let widths = table.column_max_content_widths();
-    for (column, width) in table.column_iter_mut().zip(widths).take(2) {
-        column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width + 2)));
-    }
-}
-
-fn status_cell(status: Status, style: Style) -> Cell {
-    let (word, color) = match status {
-        Status::Pass => ("pass", Color::Green),
-        Status::Fail => ("FAIL", Color::Red),
-        Status::Skip => ("skip", Color::Yellow),
+/// One of several stores: a line, and the rows that failed beneath it.
+pub fn one_of_many(report: &Report, style: Style) -> String {
+    let status = overall(report);
+    let count = match (report.failures(), report.count(Status::Skip)) {
+        (0, 0) => String::new(),
+        (0, skipped) => format!(": {skipped} skipped"),
+        (failed, 0) => format!(": {failed} of {} checks failed", report.rows.len()),
+        (failed, skipped) => format!(": {failed} of {} checks failed, {skipped} skipped", report.rows.len()),
     };
-    let cell = Cell::new(word);
-    if style.color {
-        cell.fg(color).add_attribute(Attribute::Bold)
-    } else {
-        cell
-    }
+    let line = folded(
+        &format!("{}{count}", report.store),
+        width(style),
+        &format!("{}  ", word(status)),
+        "      ",
+    );
+    let failed = || report.rows.iter().filter(|row| row.status == Status::Fail);
+    let columns = Columns::of(6, failed());
+    first_word_painted(&line, status, style) + &failed().map(|row| drawn(row, &columns, style)).collect::<String>()
 }
 
-/// A row's detail, the first findings, and what to do.
-fn text(row: &Row) -> String {
-    let mut lines = vec![row.detail.clone()];
-    let findings = row.finding_lines(SHOWN_FINDINGS);
-    // One finding without more to it than the detail says is not said twice.
-    if !(findings.len() == 1 && row.detail.ends_with(&findings[0])) {
-        lines.extend(findings.into_iter().map(|line| format!("· {line}")));
-    }
-    lines.extend(row.remedy.iter().map(|remedy| format!("→ {remedy}")));
-    lines.join("\n")
+/// The last line of several stores.
+pub fn total(stores: usize, failed: usize, style: Style) -> String {
+    let (status, text) = match failed {
+        0 => (Status::Pass, format!("PASS: no check failed in {stores} stores")),
+        _ => (Status::Fail, format!("FAIL: {failed} of {stores} stores failed")),
+    };
+    format!("\n{}", first_word_painted(&folded(&text, width(style), "", "      "), status, style))
 }
 
 /// The last line: what it comes to.
-fn verdict(report: &Report) -> String {
+pub(super) fn verdict(report: &Report) -> String {
     let failed: Vec<&str> = report.rows.iter().filter(|row| row.status == Status::Fail).map(|row| row.check).collect();
     let skipped = match report.count(Status::Skip) {
         0 => String::new(),
@@ -101,9 +96,222 @@ fn verdict(report: &Report) -> String {
     format!("FAIL: {} of {checks} checks failed ({}){skipped}", failed.len(), failed.join(", "))
 }
 
-/// A line that stands alone, folded into the width.
-fn wrapped(line: &str, style: Style) -> String {
-    let mut table = new_table(style);
-    table.add_row([Cell::new(line)]);
-    table.trim_fmt()
+/// A row's text beneath its detail: the first findings. One that says no more than the detail is not said twice.
+pub(super) fn findings(row: &Row) -> Vec<String> {
+    let findings = row.finding_lines(SHOWN_FINDINGS);
+    if findings.len() == 1 && row.detail.ends_with(&findings[0]) {
+        return Vec::new();
+    }
+    findings
+}
+
+/// A row: status, name, and its text folded beside them.
+fn drawn(row: &Row, columns: &Columns, style: Style) -> String {
+    let margin = " ".repeat(columns.indent);
+    let head = format!("{margin}{}  {:name$}  ", word(row.status), row.check, name = columns.name);
+    let fits = width(style).is_none_or(|width| columns.text() + NARROWEST_TEXT <= width);
+    let hang = " ".repeat(if fits { columns.text() } else { columns.indent + 6 });
+    let mut out = if fits {
+        folded(&row.detail, width(style), &head, &hang)
+    } else {
+        format!("{}\n{}", head.trim_end(), folded(&row.detail, width(style), &hang, &hang))
+    };
+    let mut beneath = |mark: &str, text: &str| {
+        out += &folded(text, width(style), &format!("{hang}{mark} "), &format!("{hang}  "));
+    };
+    for finding in findings(row) {
+        beneath("·", &finding);
+    }
+    if let Some(remedy) = &row.remedy {
+        beneath("→", remedy);
+    }
+    first_word_painted(&out, row.status, style)
+}
+
+fn width(style: Style) -> Option<usize> {
+    // Below this, the checks' names would have to be broken.
+    style.width.map(|width| usize::from(width.max(32)))
+}
+
+fn overall(report: &Report) -> Status {
+    if report.failed() { Status::Fail } else { Status::Pass }
+}
+
+fn word(status: Status) -> &'static str {
+    match status {
+        Status::Pass => "pass",
+        Status::Fail => "FAIL",
+        Status::Skip => "skip",
+    }
+}
+
+/// Colours the four letters of the status that the text begins with, behind its margin.
+fn first_word_painted(text: &str, status: Status, style: Style) -> String {
+    if !style.color {
+        return text.to_owned();
+    }
+    let color = match status {
+        Status::Pass => AnsiColor::Green,
+        Status::Fail => AnsiColor::Red,
+        Status::Skip => AnsiColor::Yellow,
+    };
+    let paint = Paint::new().fg_color(Some(color.into())).bold();
+    let margin = text.len() - text.trim_start().len();
+    let (before, rest) = text.split_at(margin);
+    let (word, after) = rest.split_at(4.min(rest.len()));
+    format!("{before}{paint}{word}{paint:#}{after}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::{Finding, Findings, Outcome};
+    use crate::render::layout::columns;
+    use std::time::Duration;
+
+    fn sample() -> Report {
+        let mut findings = Findings::default();
+        for row in 1..=7 {
+            findings.add(|| Finding::new("refers to a row of images that is not there").table("vms").row(row));
+        }
+        let row = |check, outcome| Row::new(check, outcome, Duration::ZERO);
+        Report {
+            store: "~/.local/state/banger/state.db".to_owned(),
+            situation: "closed",
+            sandbox: "landlock 7".to_owned(),
+            rows: vec![
+                row("file", Outcome::pass("an SQLite database, 9 pages of 4096 bytes")),
+                row("schema-state", Outcome::skip("needs `read-only`")),
+                row(
+                    "foreign-keys",
+                    Outcome::found(
+                        "7 rows refer to rows that are not there",
+                        "keep a copy of the store first",
+                        findings,
+                    ),
+                ),
+            ],
+        }
+    }
+
+    #[test]
+    fn a_report_is_aligned_and_its_text_hangs() {
+        let style = Style {
+            width: Some(64),
+            color: false,
+        };
+        insta::assert_snapshot!(report(&sample(), style), @r"
+        ~/.local/state/banger/state.db
+
+        pass  file          an SQLite database, 9 pages of 4096 bytes
+        skip  schema-state  needs `read-only`
+        FAIL  foreign-keys  7 rows refer to rows that are not there
+                            · vms row 1: refers to a row of images that
+                              is not there
+                            · vms row 2: refers to a row of images that
+                              is not there
+                            · vms row 3: refers to a row of images that
+                              is not there
+                            · vms row 4: refers to a row of images that
+                              is not there
+                            · vms row 5: refers to a row of images that
+                              is not there
+                            · … and 2 more
+                            → keep a copy of the store first
+
+        FAIL: 1 of 3 checks failed (foreign-keys), 1 skipped
+        ");
+    }
+
+    #[test]
+    fn a_narrow_report_puts_the_text_beneath_the_names() {
+        let style = Style {
+            width: Some(40),
+            color: false,
+        };
+        insta::assert_snapshot!(report(&sample(), style), @r"
+        ~/.local/state/banger/state.db
+
+        pass  file
+              an SQLite database, 9 pages of
+              4096 bytes
+        skip  schema-state
+              needs `read-only`
+        FAIL  foreign-keys
+              7 rows refer to rows that are not
+              there
+              · vms row 1: refers to a row of
+                images that is not there
+              · vms row 2: refers to a row of
+                images that is not there
+              · vms row 3: refers to a row of
+                images that is not there
+              · vms row 4: refers to a row of
+                images that is not there
+              · vms row 5: refers to a row of
+                images that is not there
+              · … and 2 more
+              → keep a copy of the store first
+
+        FAIL: 1 of 3 checks failed
+              (foreign-keys), 1 skipped
+        ");
+    }
+
+    #[test]
+    fn several_stores_take_a_line_each_and_the_failing_rows() {
+        let style = Style {
+            width: None,
+            color: false,
+        };
+        insta::assert_snapshot!(one_of_many(&sample(), style) + &total(2, 1, style), @r"
+        FAIL  ~/.local/state/banger/state.db: 1 of 3 checks failed, 1 skipped
+              FAIL  foreign-keys  7 rows refer to rows that are not there
+                                  · vms row 1: refers to a row of images that is not there
+                                  · vms row 2: refers to a row of images that is not there
+                                  · vms row 3: refers to a row of images that is not there
+                                  · vms row 4: refers to a row of images that is not there
+                                  · vms row 5: refers to a row of images that is not there
+                                  · … and 2 more
+                                  → keep a copy of the store first
+
+        FAIL: 1 of 2 stores failed
+        ");
+    }
+
+    #[test]
+    fn only_the_status_is_coloured() {
+        let style = Style {
+            width: None,
+            color: true,
+        };
+        let drawn = report(&sample(), style);
+        let plain = report(&sample(), Style { color: false, ..style });
+        let stripped: String = drawn
+            .split('\x1b')
+            .enumerate()
+            .map(|(n, part)| {
+                if n == 0 {
+                    part
+                } else {
+                    part.split_once('m').map_or("", |(_, rest)| rest)
+                }
+            })
+            .collect();
+        assert_eq!(stripped, plain);
+        assert!(drawn.contains("\x1b[1m\x1b[31mFAIL\x1b[0m  foreign-keys"), "{drawn:?}");
+    }
+
+    #[test]
+    fn nothing_runs_over_the_edge() {
+        for width in 32..=200 {
+            let style = Style {
+                width: Some(width),
+                color: false,
+            };
+            let drawn = report(&sample(), style) + &one_of_many(&sample(), style) + &total(2, 1, style);
+            let widest = drawn.lines().map(columns).max().unwrap();
+            assert!(widest <= usize::from(width), "{width}: {drawn}");
+        }
+    }
 }

@@ -105,9 +105,20 @@ pub fn inspect_schema_state(path: &Path) -> Result<SchemaState> {
 /// # Errors
 /// As [`inspect_schema_state`], and the caller's stop.
 pub fn inspect(path: &Path, means: &Means<'_>) -> Result<SchemaState> {
+    inspect_then(path, means, |_, _, _| Ok(())).map(|(state, ())| state)
+}
+
+/// The same, and what `then` makes of the store at the same moment; there is no handle on a file of no bytes.
+pub(super) fn inspect_then<T>(
+    path: &Path,
+    means: &Means<'_>,
+    mut then: impl FnMut(&Probe, Option<&ReadOnly>, &SchemaState) -> Result<T>,
+) -> Result<(SchemaState, T)> {
     look(path, means, |probe, access| {
         if probe.nature == Nature::Empty {
-            return Ok(SchemaState::of_applied(Vec::new()));
+            let state = SchemaState::of_applied(Vec::new());
+            let made = then(probe, None, &state)?;
+            return Ok((state, made));
         }
         let access = access?;
         // What a foreign or damaged journal hides may be a migration.
@@ -116,6 +127,9 @@ pub fn inspect(path: &Path, means: &Means<'_>) -> Result<SchemaState> {
         if let Verdict::Wrong { suffix, what } = verdict {
             return Err(Error::Journal(format!("something is wrong with the store's {suffix} file: {what}")));
         }
-        SchemaState::read(&access.open()?)
+        let handle = access.open()?;
+        let state = SchemaState::read(&handle)?;
+        let made = then(probe, Some(&handle), &state)?;
+        Ok((state, made))
     })?
 }

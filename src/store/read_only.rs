@@ -20,6 +20,9 @@ const MAY_PASS: &[i32] = &[
     ffi::SQLITE_PROTOCOL,
 ];
 
+/// How many rows are read between two words to whoever watches.
+const ROWS_BETWEEN_NEWS: u64 = 1024;
+
 /// A handle through which a store can be read, and nothing else: a write through it is impossible to spell, and is
 /// refused by SQLite (`mode=ro`, `query_only`), by the authorizer and by the kernel if it were spelled.
 ///
@@ -29,6 +32,8 @@ pub struct ReadOnly {
     stop: Stop,
     /// Set where SQLite could not read for a reason that may pass.
     disturbed: Arc<AtomicBool>,
+    /// Whether virtual tables may be connected: see [`guards::authorize_reads_alone`].
+    connecting: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for ReadOnly {
@@ -61,7 +66,8 @@ impl ReadOnly {
     }
 
     /// Guards a connection and pings it.
-    pub(super) fn guarded(mut conn: Connection, heap_limit: Option<u64>, stop: &Stop) -> Result<Self> {
+    pub(crate) fn guarded(mut conn: Connection, heap_limit: Option<u64>, stop: &Stop) -> Result<Self> {
+        let connecting = Arc::new(AtomicBool::new(false));
         let mut guard = || -> rusqlite::Result<()> {
             if let Some(bytes) = heap_limit {
                 conn.execute_batch(&format!("PRAGMA hard_heap_limit={bytes}"))?;
@@ -69,13 +75,14 @@ impl ReadOnly {
             conn.busy_timeout(Duration::from_millis(guards::BUSY_TIMEOUT_MS.into()))?;
             guards::bound(&mut conn, stop)?;
             guards::query_only(&conn)?;
-            guards::authorize_reads_alone(&mut conn)
+            guards::authorize_reads_alone(&mut conn, connecting.clone())
         };
         guard().map_err(Error::sqlite("open"))?;
         let handle = Self {
             conn,
             stop: stop.clone(),
             disturbed: Arc::default(),
+            connecting,
         };
         // The first statement that reads the schema: errors of opening come here.
         handle.number("SELECT count(*) FROM sqlite_schema")?;
@@ -94,10 +101,23 @@ impl ReadOnly {
         let failed = |error: rusqlite::Error| self.explain(sql, error);
         let mut statement = self.conn.prepare(sql).map_err(failed)?;
         let mut rows = statement.query(params).map_err(failed)?;
+        let mut read = 0_u64;
         while let Some(row) = rows.next().map_err(failed)? {
             each(row)?;
+            read += 1;
+            if read.is_multiple_of(ROWS_BETWEEN_NEWS) {
+                self.stop.read(ROWS_BETWEEN_NEWS);
+            }
         }
         Ok(())
+    }
+
+    /// Runs a pragma that looks into every table, and lets it connect the virtual ones among them.
+    pub(crate) fn rows_of_pragma(&self, sql: &'static str, each: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
+        self.connecting.store(true, Ordering::Relaxed);
+        let ended = self.rows(sql, [], each);
+        self.connecting.store(false, Ordering::Relaxed);
+        ended
     }
 
     /// Runs a query and collects what `each` makes of its rows.
@@ -113,6 +133,12 @@ impl ReadOnly {
             Ok(())
         })?;
         Ok(out)
+    }
+
+    /// Opens one cell to be read in pieces, however long it is ("Incremental BLOB I/O").
+    pub(crate) fn cell(&self, table: &str, column: &str, rowid: i64) -> Result<impl std::io::Read + '_> {
+        let failed = |error| self.explain("incremental blob I/O", error);
+        self.conn.blob_open(rusqlite::MAIN_DB, table, column, rowid, true).map_err(failed)
     }
 
     /// Runs a query for one number.
@@ -140,7 +166,7 @@ impl ReadOnly {
 
     /// Copies all that this handle sees into another database, `pages` at a time; between two steps other processes
     /// get their turn.
-    pub(super) fn back_up_to(&self, target: &mut Connection, pages: i32) -> Result<()> {
+    pub(crate) fn back_up_to(&self, target: &mut Connection, pages: i32) -> Result<()> {
         use rusqlite::backup::{Backup, StepResult};
         const SQL: &str = "backup";
         let failed = |error| self.explain(SQL, error);

@@ -86,11 +86,12 @@ fn bytes_of_a_path_that_are_not_text_are_spelled_out() {
     let store = place.folder().join(OsStr::from_bytes(b"\xff\n\x1b[2J.db"));
     let ran = place.doctor().args(["--only", "file"]).arg(store).run();
     assert_snapshot!(ran.text(), @r"
-     [PLACE]/store/\xff\n\u{1b}[2J.db
-     FAIL  file  there is no such file
-                 → check the path; if banger never ran here, start it once and it makes its store, otherwise restore state.db from a backup
+    [PLACE]/store/\xff\n\u{1b}[2J.db
 
-     FAIL: 1 of 1 checks failed (file)
+    FAIL  file  there is no such file, so there was nothing to look at
+                → check the path; if banger has never run here, start it once and it makes its store; if it has, the store was moved or deleted: restore state.db from a backup
+
+    FAIL: 1 of 1 checks failed (file)
     --- exit 1 ---
     ");
 }
@@ -123,11 +124,12 @@ fn a_home_folder_is_written_as_a_tilde() {
     let place = Place::new();
     let ran = place.doctor().args(["--only", "file"]).run();
     assert_snapshot!(ran.text(), @"
-     ~/.local/state/banger/state.db
-     FAIL  file  there is no such file
-                 → check the path; if banger never ran here, start it once and it makes its store, otherwise restore state.db from a backup
+    ~/.local/state/banger/state.db
 
-     FAIL: 1 of 1 checks failed (file)
+    FAIL  file  there is no such file, so there was nothing to look at
+                → check the path; if banger has never run here, start it once and it makes its store; if it has, the store was moved or deleted: restore state.db from a backup
+
+    FAIL: 1 of 1 checks failed (file)
     --- exit 1 ---
     ");
 }
@@ -137,8 +139,12 @@ fn without_a_path_and_without_a_home_it_says_what_to_do() {
     let ran = Place::new().doctor().without_env("HOME").run();
     assert_snapshot!(ran.text(), @"
     --- stderr ---
-    doctor: no store is named, and there is no home folder to look in; give a path, or --system
-    --- exit 70 ---
+    error: no store is named, and there is no home folder to look in; give a path, or --system
+
+    Usage: doctor [OPTIONS] [STATE_DB]...
+
+    For more information, try '--help'.
+    --- exit 64 ---
     ");
     let ran = Place::new().doctor().arg("--check-migrations").without_env("HOME").run();
     assert_snapshot!(ran.text(), @"

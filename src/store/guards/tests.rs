@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 
 use super::*;
@@ -122,7 +123,7 @@ fn behind(guard: Guard, path: &Path) -> Connection {
             let mut conn = open(path, OpenFlags::default());
             // What SQLite writes as it closes a connection is no statement, and not the authorizer's to refuse.
             conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
-            authorize_reads_alone(&mut conn).unwrap();
+            authorize_reads_alone(&mut conn, Arc::default()).unwrap();
             conn
         }
         Kernel => open(path, OpenFlags::default()),

@@ -1,0 +1,138 @@
+//! A line on standard error for whoever waits: redrawn in place on a terminal, now and then a new one elsewhere.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use banger_doctor::check::{counted, thousands};
+use banger_doctor::progress::{Now, Progress};
+
+/// What takes no longer than this needs no word.
+const FIRST: Duration = Duration::from_millis(500);
+
+/// How often the line is redrawn on a terminal.
+const REDRAWN: Duration = Duration::from_millis(100);
+
+/// How often there is a new line where standard error is no terminal.
+const NEW_LINE: Duration = Duration::from_secs(10);
+
+/// The line.
+#[derive(Debug)]
+pub struct Meter {
+    /// The terminal's width, where there is one.
+    width: Option<usize>,
+    /// How many columns are drawn over.
+    drawn: AtomicUsize,
+    begun: Instant,
+    due: Mutex<Duration>,
+}
+
+impl Meter {
+    /// A line that has not been drawn yet.
+    pub fn new() -> Self {
+        let width = io::stderr()
+            .is_terminal()
+            .then(|| rustix::termios::tcgetwinsize(io::stderr()).map_or(80, |size| usize::from(size.ws_col.max(20))));
+        Self {
+            width,
+            drawn: AtomicUsize::new(0),
+            begun: Instant::now(),
+            due: Mutex::new(if width.is_some() { FIRST } else { NEW_LINE }),
+        }
+    }
+
+    /// Whether standard error is a terminal.
+    pub fn on_terminal(&self) -> bool {
+        self.width.is_some()
+    }
+
+    /// A progress that draws here, of an examination with these checks.
+    pub fn progress(self: &Arc<Self>, checks: &[&'static str]) -> Arc<Progress> {
+        let (first, every) = if self.on_terminal() {
+            (FIRST, REDRAWN)
+        } else {
+            (NEW_LINE, NEW_LINE)
+        };
+        let (meter, checks) = (self.clone(), checks.to_vec());
+        Arc::new(Progress::new(first, every, move |now| meter.draw(&words(now, &checks))))
+    }
+
+    /// Draws how many stores are done, if it is time to.
+    pub fn stores(&self, done: usize, of: usize) {
+        let Ok(mut due) = self.due.lock() else { return };
+        let elapsed = self.begun.elapsed();
+        if elapsed >= *due {
+            *due = elapsed + if self.on_terminal() { REDRAWN } else { NEW_LINE };
+            self.draw(&format!("{done} of {of} stores examined, {} s", elapsed.as_secs()));
+        }
+    }
+
+    fn draw(&self, text: &str) {
+        let mut err = io::stderr().lock();
+        // Nobody is there to be told where this cannot be written.
+        let _ = match self.width {
+            Some(width) => {
+                let text: String = text.chars().take(width - 1).collect();
+                let columns = text.chars().count();
+                let before = self.drawn.swap(columns, Ordering::Relaxed);
+                write!(err, "\r{text}{}", " ".repeat(before.saturating_sub(columns)))
+            }
+            None => writeln!(err, "doctor: {text}"),
+        };
+        let _ = err.flush();
+    }
+
+    /// Takes the line away, before anything else is printed.
+    pub fn clear(&self) {
+        let drawn = self.drawn.swap(0, Ordering::Relaxed);
+        if drawn > 0 {
+            let _ = write!(io::stderr(), "\r{}\r", " ".repeat(drawn));
+        }
+    }
+}
+
+/// `page-structure (4 of 12): a store of 146,484 pages, 3 s`.
+fn words(now: &Now, checks: &[&'static str]) -> String {
+    let place = checks.iter().position(|check| *check == now.check);
+    let mut text = match place {
+        Some(at) => format!("{} ({} of {}): ", now.check, at + 1, checks.len()),
+        None => "looking: ".to_owned(),
+    };
+    if now.rows > 0 {
+        text += &format!("{} rows read, ", thousands(now.rows));
+    }
+    if now.pages > 0 {
+        text += &format!("a store of {}, ", counted(now.pages, "page", "pages"));
+    }
+    text + &format!("{} s", now.elapsed.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_says_which_check_and_how_far() {
+        let mut now = Now {
+            check: "page-structure",
+            rows: 0,
+            pages: 146_484,
+            elapsed: Duration::from_millis(3_900),
+        };
+        let checks = ["file", "page-structure"];
+        assert_eq!(words(&now, &checks), "page-structure (2 of 2): a store of 146,484 pages, 3 s");
+        now.rows = 1_200_128;
+        assert_eq!(
+            words(&now, &checks),
+            "page-structure (2 of 2): 1,200,128 rows read, a store of 146,484 pages, 3 s"
+        );
+        now = Now {
+            check: "",
+            rows: 0,
+            pages: 0,
+            ..now
+        };
+        assert_eq!(words(&now, &checks), "looking: 3 s");
+    }
+}

@@ -1,0 +1,141 @@
+//! A check's section of `docs/checks.md` as plain text: the page is the one place where it is written.
+
+use super::layout::folded;
+
+/// The page.
+const PAGE: &str = include_str!("../../docs/checks.md");
+
+/// How far a block that is not running text is set in.
+const INDENT: &str = "       ";
+
+/// The section about a check, without Markdown's marks, folded into `width` columns.
+pub fn section(id: &str, width: u16) -> Option<String> {
+    let heading = format!("## `{id}`");
+    let mut lines = PAGE.lines().skip_while(|line| line.trim_end() != heading);
+    lines.next()?;
+    let body: Vec<&str> = lines.take_while(|line| !line.starts_with("## ")).collect();
+    Some(format!("{id}\n\n{}", plain(&body, usize::from(width))))
+}
+
+/// Lines of Markdown as plain text: paragraphs and list items are joined and folded anew, code stays as it is.
+fn plain(lines: &[&str], width: usize) -> String {
+    let mut out = String::new();
+    let mut block = String::new();
+    let mut code = false;
+    for line in lines.iter().chain([&""]) {
+        let text = line.trim();
+        let item = list_item(text);
+        if text.starts_with("```") || text.is_empty() || item || code {
+            out += &fold_block(&block, width);
+            block.clear();
+        }
+        if text.starts_with("```") {
+            code = !code;
+        } else if code {
+            // Within a list, code is set in by three.
+            out += &format!("{INDENT}{}\n", line.strip_prefix("   ").unwrap_or(line).trim_end());
+        } else if text.is_empty() {
+            if !out.is_empty() && !out.ends_with("\n\n") {
+                out.push('\n');
+            }
+        } else {
+            if !block.is_empty() {
+                block.push(' ');
+            }
+            block.push_str(text);
+        }
+    }
+    out.trim_end().to_owned() + "\n"
+}
+
+/// Whether a line begins an item of a list: `- ` or `1. `.
+fn list_item(line: &str) -> bool {
+    marker(line) > 0
+}
+
+/// The length of the item's marker, 0 where there is none.
+fn marker(line: &str) -> usize {
+    let digits = line.bytes().take_while(u8::is_ascii_digit).count();
+    if digits > 0 && line[digits..].starts_with(". ") {
+        digits + 2
+    } else if line.starts_with("- ") {
+        2
+    } else {
+        0
+    }
+}
+
+fn fold_block(block: &str, width: usize) -> String {
+    if block.is_empty() {
+        return String::new();
+    }
+    let text = block.replace("**", "").replace('`', "");
+    let marker = marker(&text);
+    if marker == 0 {
+        return folded(&text, Some(width), "", "");
+    }
+    let (mark, rest) = text.split_at(marker);
+    folded(rest, Some(width), &format!("  {mark}"), &" ".repeat(marker + 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::CHECKS;
+
+    #[test]
+    fn every_check_has_a_section_with_its_parts_in_the_registrys_order() {
+        let headings: Vec<&str> =
+            PAGE.lines().filter_map(|line| line.strip_prefix("## `")?.strip_suffix('`')).collect();
+        let ids: Vec<&str> = CHECKS.iter().map(|check| check.id).collect();
+        assert_eq!(headings, ids, "docs/checks.md has the registry's checks in its order");
+        for id in ids {
+            let text = section(id, 80).unwrap();
+            for part in ["Cannot see:", "A failure means:", "What to do:"] {
+                assert!(
+                    text.contains(&format!("\n{part} ")) || text.contains(&format!("\n{part}\n")),
+                    "{id}: {part}\n{text}"
+                );
+            }
+            assert!(!text.contains("**") && !text.contains('`'), "{id}: {text}");
+            assert!(
+                text.lines().all(|line| line.chars().count() <= 80 || line.starts_with(INDENT)),
+                "{id}: {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn paragraphs_are_folded_and_lists_hang() {
+        let lines = [
+            "",
+            "One `two`",
+            "three four.",
+            "",
+            "**What to do:**",
+            "",
+            "1. Copy it",
+            "   whole.",
+            "2. Run",
+            "```sh",
+            "ls  -l",
+            "```",
+        ];
+        insta::assert_snapshot!(plain(&lines, 14), @r"
+        One two three
+        four.
+
+        What to do:
+
+          1. Copy it
+             whole.
+          2. Run
+               ls  -l
+        ");
+    }
+
+    #[test]
+    fn a_check_that_is_not_there_has_no_section() {
+        assert_eq!(section("nothing", 80), None);
+    }
+}

@@ -1,0 +1,140 @@
+//! For pasting into an issue: a heading, what was run where, and the rows as a table.
+//!
+//! Nothing in a store can become markup, a mention or a link: what could is written so that it shows as itself.
+
+use super::table::{findings, verdict};
+use crate::report::{Report, Row, Status};
+
+/// A report as Markdown that GitHub renders; `system` says what it was run on.
+pub fn report(report: &Report, system: &str) -> String {
+    let rows: String = report.rows.iter().map(table_row).collect();
+    format!(
+        "### doctor: {}\n\n- store: {}\n- situation: {}\n- versions: doctor {}, SQLite {}\n- system: {}; sandbox: {}\n\n\
+         | status | check | what it found |\n|---|---|---|\n{rows}\n",
+        shown(&verdict(report)),
+        code(&report.store),
+        report.situation,
+        env!("CARGO_PKG_VERSION"),
+        rusqlite::version(),
+        shown(system),
+        shown(&report.sandbox),
+    )
+}
+
+fn table_row(row: &Row) -> String {
+    let status = match row.status {
+        Status::Pass => "pass",
+        Status::Fail => "**FAIL**",
+        Status::Skip => "skip",
+    };
+    let mut text = vec![shown(&row.detail)];
+    text.extend(findings(row).iter().map(|finding| format!("· {}", shown(finding))));
+    text.extend(row.remedy.iter().map(|remedy| format!("→ {}", shown(remedy))));
+    format!("| {status} | `{}` | {} |\n", row.check, text.join("<br>"))
+}
+
+/// Text that shows as itself, wherever it stands in a line.
+///
+/// A backslash takes markup away, but not GitHub's links: it looks for `@name`, `#1`, `GH-1`, `:emoji:` and addresses
+/// in the text that is left. An empty comment cuts these in two and shows as nothing.
+fn shown(text: &str) -> String {
+    const CUT: &str = "<!-- -->";
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut chars = text.chars().peekable();
+    let mut before = ' ';
+    while let Some(c) = chars.next() {
+        let next = chars.peek().copied().unwrap_or(' ');
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            // Written as themselves, these could end a cell or begin a code span whatever stands before them.
+            '|' => out.push_str("&#124;"),
+            '\\' => out.push_str("&#92;"),
+            '`' => out.push_str("&#96;"),
+            '*' | '[' | ']' | '~' | '$' | '!' => out.extend(['\\', c]),
+            // Within a word, as in a column's name, it is no markup.
+            '_' if before.is_alphanumeric() && next.is_alphanumeric() => out.push(c),
+            '_' => out.push_str("\\_"),
+            '@' => out.extend(["@", CUT]),
+            '#' => out.extend(["\\#", CUT]),
+            ':' if !next.is_whitespace() => out.extend([":", CUT]),
+            '-' if before.eq_ignore_ascii_case(&'h') && next.is_ascii_digit() => out.extend(["-", CUT]),
+            '.' if before.eq_ignore_ascii_case(&'w') => out.extend([".", CUT]),
+            c => out.push(c),
+        }
+        before = c;
+    }
+    out
+}
+
+/// A code span, fenced by more backticks than the text has in a row.
+fn code(text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let room = if longest > 0 || text.starts_with(' ') { " " } else { "" };
+    format!("{fence}{room}{text}{room}{fence}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::{Finding, Findings, Outcome};
+    use std::time::Duration;
+
+    #[test]
+    fn a_report_is_a_heading_a_list_and_a_table() {
+        let mut findings = Findings::default();
+        findings.add(|| Finding::new("refers to a row of images that is not there").table("vms").row(5));
+        let row = |check, outcome| Row::new(check, outcome, Duration::ZERO);
+        let sample = Report {
+            store: "~/state.db".to_owned(),
+            situation: "closed",
+            sandbox: "landlock 7".to_owned(),
+            rows: vec![
+                row("file", Outcome::pass("an SQLite database")),
+                row("foreign-keys", Outcome::found("1 row refers to nothing", "keep a copy", findings)),
+            ],
+        };
+        let text = report(&sample, "Linux 6.1.0 x86_64").replace(rusqlite::version(), "SQLITE");
+        insta::assert_snapshot!(text, @r"
+        ### doctor: FAIL: 1 of 2 checks failed (foreign-keys)
+
+        - store: `~/state.db`
+        - situation: closed
+        - versions: doctor 0.1.0, SQLite SQLITE
+        - system: Linux 6.1.0 x86_64; sandbox: landlock 7
+
+        | status | check | what it found |
+        |---|---|---|
+        | pass | `file` | an SQLite database |
+        | **FAIL** | `foreign-keys` | 1 row refers to nothing<br>· vms row 5: refers to a row of images that is not there<br>→ keep a copy |
+        ");
+    }
+
+    #[test]
+    fn nothing_in_a_text_becomes_markup_a_mention_or_a_link() {
+        assert_eq!(
+            shown("a|b `c` <img src=x> \\| *d* [e](f)"),
+            "a&#124;b &#96;c&#96; &lt;img src=x&gt; &#92;&#124; \\*d\\* \\[e\\](f)"
+        );
+        assert_eq!(
+            shown("@team #123 GH-4 o/r#5"),
+            "@<!-- -->team \\#<!-- -->123 GH-<!-- -->4 o/r\\#<!-- -->5"
+        );
+        assert_eq!(
+            shown("https://x.y www.z :+1: &amp;"),
+            "https:<!-- -->//x.y www.<!-- -->z :<!-- -->+1: &amp;amp;"
+        );
+        assert_eq!(
+            shown("schema_migrations _em_ $x$ ~~s~~"),
+            "schema_migrations \\_em\\_ \\$x\\$ \\~\\~s\\~\\~"
+        );
+    }
+
+    #[test]
+    fn a_code_span_holds_backticks() {
+        assert_eq!(code("a/b"), "`a/b`");
+        assert_eq!(code("a``b`"), "``` a``b` ```");
+    }
+}
