@@ -15,7 +15,7 @@ fn stores(place: &Place) {
     place.store("healthy.db");
     place.dangling("dangling.db");
     place.newer("newer.db");
-    place.dangling("state.db");
+    place.store("state.db");
     place.store(".local/state/banger/state.db");
     fs::create_dir(place.path().join("hosts")).unwrap();
     for (host, store) in [("alpha", "healthy.db"), ("beta", "newer.db"), ("gamma", "dangling.db")] {
@@ -62,7 +62,9 @@ fn matches(shown: &[&str], printed: &[&str]) -> bool {
     match shown.split_first() {
         None => printed.is_empty(),
         Some((&"…", rest)) => (0..=printed.len()).any(|skipped| matches(rest, &printed[skipped..])),
-        Some((line, rest)) => printed.split_first().is_some_and(|(first, others)| like(line, first) && matches(rest, others)),
+        Some((line, rest)) => printed
+            .split_first()
+            .is_some_and(|(first, others)| like(line, first) && matches(rest, others)),
     }
 }
 
@@ -75,7 +77,11 @@ fn like(shown: &str, printed: &str) -> bool {
     let parts: Vec<&str> = parts.collect();
     for (n, part) in parts.iter().enumerate() {
         let last = n + 1 == parts.len();
-        let at = if last { rest.ends_with(part).then(|| rest.len() - part.len()) } else { rest.find(part) };
+        let at = if last {
+            rest.ends_with(part).then(|| rest.len() - part.len())
+        } else {
+            rest.find(part)
+        };
         match at {
             Some(at) => rest = &rest[at + part.len()..],
             None => return false,

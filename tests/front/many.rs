@@ -53,7 +53,10 @@ fn two_paths_to_one_file_are_both_answered() {
     let ran = place.doctor(&["state.db", "link.db", "hard.db", "state.db"]);
     assert_eq!(ran.status.code(), Some(0), "{ran:?}");
     let said = text(&ran.stdout);
-    assert_eq!(said, "pass  state.db\npass  link.db\npass  hard.db\npass  state.db\n\nPASS: no check failed in 4 stores\n");
+    assert_eq!(
+        said,
+        "pass  state.db\npass  link.db\npass  hard.db\npass  state.db\n\nPASS: no check failed in 4 stores\n"
+    );
 }
 
 #[test]

@@ -49,8 +49,20 @@ fn healthy() -> (Place, Vec<u8>) {
 /// Runs every format, looks for what may not be there, and holds the JSON against the published schema.
 fn hold(place: &Place, schema: &jsonschema::Validator, what: &str) {
     let path = place.path().join(USER).join("state.db");
-    for args in [&["--format=table"][..], &["--format=markdown"], &["--format=json"], &["--check-migrations"], &["--check-migrations", "--format=json"]] {
-        let ran = place.command(DOCTOR).env("HOME", place.path().join(USER)).args(args).arg(&path).output().unwrap();
+    for args in [
+        &["--format=table"][..],
+        &["--format=markdown"],
+        &["--format=json"],
+        &["--check-migrations"],
+        &["--check-migrations", "--format=json"],
+    ] {
+        let ran = place
+            .command(DOCTOR)
+            .env("HOME", place.path().join(USER))
+            .args(args)
+            .arg(&path)
+            .output()
+            .unwrap();
         let said = String::from_utf8([ran.stdout.as_slice(), ran.stderr.as_slice()].concat()).unwrap();
         for word in [SECRET, USER] {
             assert!(!said.contains(word), "{what}: {args:?} says {word}: {said}");
@@ -77,7 +89,8 @@ fn no_cell_comes_out_of_a_store_that_somebody_edited() {
     for edit in EDITS {
         fs::write(&path, &bytes).unwrap();
         let conn = Connection::open(&path).unwrap();
-        conn.execute_batch(&format!("PRAGMA ignore_check_constraints=ON; PRAGMA foreign_keys=OFF; {edit}")).unwrap();
+        conn.execute_batch(&format!("PRAGMA ignore_check_constraints=ON; PRAGMA foreign_keys=OFF; {edit}"))
+            .unwrap();
         drop(conn);
         hold(&place, &schema, edit);
     }

@@ -18,6 +18,16 @@ fn a_healthy_store_at_80_columns() {
     let (screen, code) = place.screen(80, &[], &[SAME, "--color=never", "state.db"]);
     assert_eq!(code, 0);
     assert_snapshot!(screen, @r"
+    state.db
+
+    pass  file            an SQLite database, 9 pages of 4096 bytes
+    pass  journal         nothing is waiting to be written back
+    pass  page-structure  9 pages checked
+    pass  schema-state    all 3 known migrations are applied
+    pass  unknown-ids     none: this binary knows every applied migration
+    pass  foreign-keys    1 foreign key holds
+
+    PASS: 6 of 6 checks passed
     ");
 }
 
@@ -28,9 +38,39 @@ fn a_failing_store_at_80_and_at_200_columns() {
     let (screen, code) = place.screen(80, &[], &[SAME, "--color=never", "state.db"]);
     assert_eq!(code, 1);
     assert_snapshot!(screen, @r"
+    state.db
+
+    pass  file            an SQLite database, 9 pages of 4096 bytes
+    pass  journal         nothing is waiting to be written back
+    pass  page-structure  9 pages checked
+    pass  schema-state    all 3 known migrations are applied
+    pass  unknown-ids     none: this binary knows every applied migration
+    FAIL  foreign-keys    1 row refers to a row that is not there: deleted, or lost
+                          · vms row 1 image_id: refers to a row of images that is
+                            not there
+                          → stop banger and keep a copy of the store with its -wal,
+                            -shm and -journal; then give back what is missing (a VM
+                            whose image is gone cannot start until the image is
+                            registered again), or let banger remove what these rows
+                            stand for; do not delete them with SQL
+
+    FAIL: 1 of 6 checks failed (foreign-keys)
     ");
     let (screen, _) = place.screen(200, &[], &[SAME, "--color=never", "state.db"]);
     assert_snapshot!(screen, @r"
+    state.db
+
+    pass  file            an SQLite database, 9 pages of 4096 bytes
+    pass  journal         nothing is waiting to be written back
+    pass  page-structure  9 pages checked
+    pass  schema-state    all 3 known migrations are applied
+    pass  unknown-ids     none: this binary knows every applied migration
+    FAIL  foreign-keys    1 row refers to a row that is not there: deleted, or lost
+                          · vms row 1 image_id: refers to a row of images that is not there
+                          → stop banger and keep a copy of the store with its -wal, -shm and -journal; then give back what is missing (a VM whose image is gone cannot start until the image is registered
+                            again), or let banger remove what these rows stand for; do not delete them with SQL
+
+    FAIL: 1 of 6 checks failed (foreign-keys)
     ");
 }
 
@@ -40,6 +80,19 @@ fn a_missing_store_says_what_that_may_mean() {
     let (screen, code) = place.screen(80, &[], &[SAME, "--color=never", "state.db"]);
     assert_eq!(code, 1);
     assert_snapshot!(screen, @r"
+    state.db
+
+    FAIL  file            there is no such file, so there was nothing to look at
+                          → check the path; if banger has never run here, start it
+                            once and it makes its store; if it has, the store was
+                            moved or deleted: restore state.db from a backup
+    skip  journal         needs `file`
+    skip  page-structure  needs `file`
+    skip  schema-state    needs `file`
+    skip  unknown-ids     needs `file`
+    skip  foreign-keys    needs `file`
+
+    FAIL: 1 of 6 checks failed (file), 5 skipped
     ");
 }
 
@@ -49,10 +102,42 @@ fn several_stores_take_a_line_each() {
     place.store("a/state.db");
     place.newer("b/state.db");
     place.store("c/state.db");
-    let (screen, code) =
-        place.screen(80, &[], &[SAME, "--color=never", "a/state.db", "b/state.db", "c/state.db", "d/state.db"]);
+    let (screen, code) = place.screen(
+        80,
+        &[],
+        &[
+            SAME,
+            "--color=never",
+            "a/state.db",
+            "b/state.db",
+            "c/state.db",
+            "d/state.db",
+        ],
+    );
     assert_eq!(code, 1);
     assert_snapshot!(screen, @r"
+    pass  a/state.db
+    FAIL  b/state.db: 2 of 6 checks failed
+          FAIL  schema-state  1 migration applied that this binary does not know; no
+                              data is lost
+                              → the store is newer than this binary: update banger
+                                to the version that last used it; do not delete the
+                                store or edit its ledger, and do not swap this
+                                binary in
+          FAIL  unknown-ids   1 unknown id: [99]
+                              · migration 99: applied, and unknown to this binary
+                              → the store is newer than this binary: update banger
+                                to the version that last used it; do not delete the
+                                store or edit its ledger, and do not swap this
+                                binary in
+    pass  c/state.db
+    FAIL  d/state.db: 1 of 6 checks failed, 5 skipped
+          FAIL  file  there is no such file, so there was nothing to look at
+                      → check the path; if banger has never run here, start it once
+                        and it makes its store; if it has, the store was moved or
+                        deleted: restore state.db from a backup
+
+    FAIL: 2 of 4 stores failed
     ");
 }
 
@@ -66,7 +151,10 @@ fn colour_is_only_where_it_belongs() {
     assert!(colored(&[("NO_COLOR", "")], &["state.db"]), "an empty NO_COLOR does not count");
     assert!(!colored(&[("TERM", "dumb")], &["state.db"]));
     assert!(!colored(&[], &["--color=never", "state.db"]));
-    assert!(colored(&[("NO_COLOR", "1")], &["--color=always", "state.db"]), "what is asked for counts more");
+    assert!(
+        colored(&[("NO_COLOR", "1")], &["--color=always", "state.db"]),
+        "what is asked for counts more"
+    );
     assert!(!colored(&[], &["--format=markdown", "state.db"]));
     assert!(!colored(&[], &["--format=json", "state.db"]));
     // Not on a terminal: plain, and not folded.
@@ -81,6 +169,11 @@ fn without_a_home_folder_it_says_what_to_give() {
     let ran = place.command(DOCTOR).env_remove("HOME").output().unwrap();
     assert_eq!(ran.status.code(), Some(64));
     assert_snapshot!(text(&ran.stderr), @r"
+    error: no store is named, and there is no home folder to look in; give a path, or --system
+
+    Usage: doctor [OPTIONS] [STATE_DB]...
+
+    For more information, try '--help'.
     ");
     let gate = place.command(DOCTOR).env_remove("HOME").arg("--check-migrations").output().unwrap();
     assert_eq!(gate.status.code(), Some(3));
@@ -114,9 +207,17 @@ fn a_closed_pipe_ends_it_quietly() {
     let place = Place::new();
     place.dangling("state.db");
     let mut stores = vec!["state.db"; 300];
-    for args in [vec!["state.db"], { stores.insert(0, "--only=foreign-keys"); stores.clone() }] {
-        let mut child =
-            place.command(DOCTOR).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    for args in [vec!["state.db"], {
+        stores.insert(0, "--only=foreign-keys");
+        stores.clone()
+    }] {
+        let mut child = place
+            .command(DOCTOR)
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         drop(child.stdout.take());
         let mut said = String::new();
         child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
@@ -130,7 +231,12 @@ fn output_that_cannot_be_written_is_never_an_answer() {
     let place = Place::new();
     place.store("state.db");
     let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let gate = place.command(DOCTOR).args(["--check-migrations", "state.db"]).stdout(full()).output().unwrap();
+    let gate = place
+        .command(DOCTOR)
+        .args(["--check-migrations", "state.db"])
+        .stdout(full())
+        .output()
+        .unwrap();
     assert_eq!(gate.status.code(), Some(3));
     let doctor = place.command(DOCTOR).arg("state.db").stdout(full()).output().unwrap();
     assert_eq!(doctor.status.code(), Some(70));
