@@ -1,5 +1,6 @@
 //! A folder with stores in it, and the doctor run there in an environment of its own.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -21,6 +22,14 @@ impl Place {
         Self {
             folder: tempfile::tempdir().unwrap(),
         }
+    }
+
+    /// Another folder with the same in it.
+    pub fn again(&self) -> Self {
+        let other = Self::new();
+        let all = self.path().join(".");
+        assert!(Command::new("cp").arg("-a").arg(all).arg(other.path()).status().unwrap().success());
+        other
     }
 
     pub fn path(&self) -> &Path {
@@ -64,7 +73,8 @@ impl Place {
     /// A command in this folder, in an environment of its own.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        let path = format!("{}:/usr/bin:/bin", Path::new(DOCTOR).parent().unwrap().display());
+        let path = env::var("PATH").unwrap_or_default();
+        let path = format!("{}:{path}", Path::new(DOCTOR).parent().unwrap().display());
         command.current_dir(self.path()).stdin(Stdio::null()).env_clear().env("PATH", path);
         command.env("HOME", self.path()).env("TERM", "xterm");
         command
