@@ -170,8 +170,12 @@ impl<'a> Run<'a> {
             sandbox: &self.sandbox,
             means: self.means(stop),
         };
-        panic::catch_unwind(AssertUnwindSafe(|| examine(path, &options)))
-            .unwrap_or_else(|panic| self.panicked(path, &what_panicked(&panic)))
+        self.guarded(path, || examine(path, &options))
+    }
+
+    fn guarded(&self, path: &Path, examine: impl FnOnce() -> Report) -> Report {
+        panic::catch_unwind(AssertUnwindSafe(examine))
+            .unwrap_or_else(|panic| self.panicked(path, &what_panicked(panic.as_ref())))
     }
 
     fn panicked(&self, path: &Path, error: &anyhow::Error) -> Report {
@@ -212,5 +216,36 @@ impl Jobs for Run<'_> {
     /// SQLite's bound on memory is the process's: a store that hits it beside others may be innocent.
     fn wants_to_be_alone(&self, report: &Report) -> bool {
         report.rows.iter().any(|row| row.detail.contains("out of memory"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use banger_doctor::checks::CHECKS;
+    use banger_doctor::report::Status;
+    use clap::Parser;
+
+    #[test]
+    fn a_mistake_of_the_doctors_is_a_row_of_its_store_and_tells_nothing_of_it() {
+        let args = Args::parse_from(["doctor", "a.db", "b.db"]);
+        let run = Run {
+            args: &args,
+            checks: CHECKS.iter().map(|check| check.id).collect(),
+            stores: args.stores.clone(),
+            interrupted: Arc::default(),
+            private: Err("none".to_owned()),
+            sandbox: Sandbox::not_asked(),
+            heap_limit: HEAP_LIMIT,
+        };
+        let value = "what stands in a cell";
+        let report = run.guarded(Path::new("b.db"), || panic!("met {value}"));
+        assert_eq!((report.store.as_str(), report.failures()), ("b.db", 1));
+        assert_eq!(report.count(Status::Skip), CHECKS.len() - 1);
+        let detail = &report.rows[0].detail;
+        assert!(
+            detail.starts_with("could not look: a mistake in the doctor") && !detail.contains(value),
+            "{detail}"
+        );
     }
 }

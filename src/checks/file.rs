@@ -69,11 +69,14 @@ fn look_at_database(probe: &Probe, header: &Header, stop: &Stop) -> Outcome {
         return Outcome::pass(format!("an SQLite database, {size}, with an unfinished transaction"));
     }
     if rest != 0 {
-        return cut(format!("the file ends inside a page: {size} and {} more", counted(rest, "byte", "bytes")));
+        return cut(&format!(
+            "the file ends inside a page: {size} and {} more",
+            counted(rest, "byte", "bytes")
+        ));
     }
     match missing_pages(probe, header, pages, stop) {
         Ok(0) => Outcome::pass(format!("an SQLite database, {size}")),
-        Ok(missing) => cut(format!(
+        Ok(missing) => cut(&format!(
             "the file is cut short: it has {size}, and {} missing at its end",
             counted(missing, "page is", "pages are")
         )),
@@ -81,7 +84,7 @@ fn look_at_database(probe: &Probe, header: &Header, stop: &Stop) -> Outcome {
     }
 }
 
-fn cut(detail: String) -> Outcome {
+fn cut(detail: &str) -> Outcome {
     Outcome::fail(
         format!("{detail}; what stood there is lost, unless this is a copy and the original is whole"),
         format!("if this is a copy, copy the store again, whole; if it is the original, {KEEP_AND_SAVE}"),
