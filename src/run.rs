@@ -147,7 +147,8 @@ impl<'a> Run<'a> {
             return Ok(if said { u8::from(failed > 0) } else { EXIT_PIPE_CLOSED });
         }
         if done < count {
-            let _ = writeln!(io::stderr(), "doctor: interrupted; {done} of {count} stores were examined");
+            let left = count - done;
+            let _ = writeln!(io::stderr(), "doctor: interrupted; {left} of {count} stores were not looked at");
         } else {
             let _ = print(output.total(count, failed).as_bytes())?;
         }
