@@ -5,8 +5,11 @@
 mod file;
 mod foreign_keys;
 mod journal;
+mod migration_history;
+mod migration_rehearsal;
 mod page_structure;
 mod read_only;
+mod schema_shape;
 mod schema_state;
 mod unknown_ids;
 
@@ -20,6 +23,9 @@ pub const CHECKS: &[&Check] = &[
     &page_structure::CHECK,
     &schema_state::CHECK,
     &unknown_ids::CHECK,
+    &migration_history::CHECK,
+    &schema_shape::CHECK,
+    &migration_rehearsal::CHECK,
     &foreign_keys::CHECK,
 ];
 

@@ -49,6 +49,7 @@ Stores to examine; by default this user's: $XDG_STATE_HOME/banger/state.db, or \
 /// that failed stands where (·) and what to do (→).
 #[derive(Debug, Parser)]
 #[command(name = "doctor", version, max_term_width = 100, after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Args {
     /// Stores to examine [default: this user's]
     #[arg(value_name = "STATE_DB", value_hint = ValueHint::FilePath, long_help = STORES_HELP)]
@@ -62,6 +63,9 @@ pub struct Args {
     /// nothing but what it needs for that.
     #[arg(long, conflicts_with_all = ["only", "skip", "list_checks", "explain", "generate"])]
     pub check_migrations: bool,
+    /// With --check-migrations: also try the pending migrations on a private copy
+    #[arg(long, requires = "check_migrations")]
+    pub rehearse: bool,
     /// table (default), markdown or json
     ///
     /// How the rows are printed: aligned for a terminal, as Markdown to paste into an issue, or as JSON, one object a line

@@ -49,6 +49,9 @@ pub enum Error {
         /// What went wrong.
         source: Box<Error>,
     },
+    /// The pending migrations could not be rehearsed, for another reason than the migrations themselves.
+    #[error("the pending migrations could not be rehearsed: {0}")]
+    Rehearsal(Box<Error>),
     /// The time limit, or Ctrl-C.
     #[error(transparent)]
     Stopped(#[from] Stopped),
@@ -91,7 +94,7 @@ impl Error {
     pub fn stopped(&self) -> Option<Stopped> {
         match self {
             Self::Stopped(why) => Some(*why),
-            Self::Copy { source, .. } | Self::Migration { source, .. } => source.stopped(),
+            Self::Copy { source, .. } | Self::Migration { source, .. } | Self::Rehearsal(source) => source.stopped(),
             _ => None,
         }
     }
@@ -99,18 +102,23 @@ impl Error {
     /// Whether SQLite found the file itself to be damaged or not a database.
     pub fn is_damage(&self) -> bool {
         use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        matches!(self.sqlite_code(), Some(DatabaseCorrupt | NotADatabase))
+    }
+
+    /// SQLite's code, where it was SQLite that refused.
+    pub(crate) fn sqlite_code(&self) -> Option<rusqlite::ErrorCode> {
         match self {
-            Self::Sqlite { source, .. } => {
-                matches!(source.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+            Self::Sqlite { source, .. } => source.sqlite_error_code(),
+            Self::Copy { source, .. } | Self::Migration { source, .. } | Self::Rehearsal(source) => {
+                source.sqlite_code()
             }
-            Self::Copy { source, .. } => source.is_damage(),
-            _ => false,
+            _ => None,
         }
     }
 }
 
 /// SQLite's own message, with its extended code where the message alone is vague ("disk I/O error").
-fn sqlite_words(error: &rusqlite::Error) -> String {
+pub(crate) fn sqlite_words(error: &rusqlite::Error) -> String {
     let Some(code) = error.sqlite_extended_error_code() else {
         return error.to_string();
     };

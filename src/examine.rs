@@ -1,15 +1,18 @@
 //! A path → a report: runs the checks in order, each once what it needs has passed.
 
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::check::{Check, Look, Needs, Outcome};
 use crate::checks::{CHECKS, Evidence};
 use crate::error::{Error, Result};
 use crate::locate;
+use crate::private::MOST_IN_MEMORY;
 use crate::probe::{Probe, Situation};
 use crate::report::{Report, Row};
 use crate::sandbox::Sandbox;
+use crate::stop::Stopped;
 use crate::store::{Access, Means, ReadOnly, Way, look};
 use crate::subject::Subject;
 
@@ -131,9 +134,53 @@ fn run(probe: &Probe, access: Result<&Access<'_>>, options: &Options<'_>) -> Vec
     answers.into_rows()
 }
 
+/// A check's function that reads through a handle.
+type HandleLook = fn(&Subject<'_>, &ReadOnly) -> Result<Outcome>;
+
+/// How a check that reads through a handle ended.
+enum Looked {
+    Answered(Outcome),
+    /// The time limit or Ctrl-C ended it.
+    Interrupted(Outcome),
+    /// The time limit or Ctrl-C came before it.
+    NotReached(Stopped),
+}
+
+/// Asks checks one after the other, through one handle.
+fn lane(
+    checks: &[(&Check, HandleLook)],
+    subject: &Subject<'_>,
+    handle: &ReadOnly,
+    ledger_is_told: bool,
+) -> Vec<(&'static str, Looked, Duration)> {
+    let stop = subject.means.stop;
+    let ask = |(check, look): &(&Check, HandleLook)| {
+        stop.begin(check.id, pages(subject.probe));
+        let begun = Instant::now();
+        let looked = if let Some(why) = stop.reason() {
+            Looked::NotReached(why)
+        } else if check.needs == Needs::Ledger && ledger_is_told && subject.state(handle).is_err() {
+            // Where nobody asked for the row that says why, the check itself does.
+            Looked::Answered(Outcome::skip("needs `schema-state`"))
+        } else {
+            match look(subject, handle) {
+                Ok(outcome) => Looked::Answered(outcome),
+                Err(error) if error.stopped().is_some() => Looked::Interrupted(Outcome::could_not_look(&error)),
+                Err(error) => Looked::Answered(Outcome::could_not_look(&error)),
+            }
+        };
+        (check.id, looked, begun.elapsed())
+    };
+    checks.iter().map(ask).collect()
+}
+
 impl Answers<'_> {
     fn wanted(&self, check: &Check) -> bool {
         self.options.checks.contains(&check.id)
+    }
+
+    fn asked(&self, id: &str) -> bool {
+        Self::position(id).is_some_and(|at| self.wanted(CHECKS[at]))
     }
 
     fn position(id: &str) -> Option<usize> {
@@ -168,23 +215,57 @@ impl Answers<'_> {
         }
     }
 
-    /// The checks that read through a handle.
+    /// The checks that read through a handle. In a large store, `page-structure` reads every page on a thread and a handle
+    /// of its own; which of the two is done first changes no row.
     fn look_through(&mut self, subject: &Subject<'_>, handle: &ReadOnly) {
-        for check in CHECKS {
-            let Look::Handle(look) = check.look else { continue };
-            if !self.wanted(check) {
-                continue;
-            }
-            self.options.means.stop.begin(check.id, pages(subject.probe));
-            let begun = Instant::now();
-            let outcome = if let Some(why) = self.options.means.stop.reason() {
-                Outcome::skip(why.to_string())
-            } else if check.needs == Needs::Ledger && subject.state(handle).is_err() {
-                self.unmet("schema-state")
-            } else {
-                look(subject, handle).unwrap_or_else(|error| Outcome::could_not_look(&error))
+        let wanted: Vec<(&Check, HandleLook)> = CHECKS
+            .iter()
+            .filter(|check| self.wanted(check))
+            .filter_map(|check| {
+                if let Look::Handle(look) = check.look {
+                    Some((*check, look))
+                } else {
+                    None
+                }
+            })
+            .collect();
+        let is_large = subject.probe.size() > MOST_IN_MEMORY && subject.access.is_shared();
+        let (pages, rest): (Vec<_>, Vec<_>) =
+            wanted.iter().copied().partition(|(check, _)| is_large && check.id == "page-structure");
+        let ledger_is_told = self.asked("schema-state");
+        let mut looked = if pages.is_empty() || rest.is_empty() {
+            lane(&wanted, subject, handle, ledger_is_told)
+        } else {
+            thread::scope(|scope| {
+                let other = scope.spawn(|| match subject.access.open() {
+                    Ok(handle) => lane(&pages, subject, &handle, ledger_is_told),
+                    Err(error) => {
+                        vec![(pages[0].0.id, Looked::Answered(Outcome::could_not_look(&error)), Duration::ZERO)]
+                    }
+                });
+                let mut looked = lane(&rest, subject, handle, ledger_is_told);
+                looked.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+                looked
+            })
+        };
+        looked.sort_by_key(|(id, ..)| Self::position(id));
+        self.tell(looked);
+    }
+
+    /// Takes down what was looked at. The first check that was not reached in time, or before Ctrl-C, has failed, unless
+    /// another was interrupted: a run that did not look never passes.
+    fn tell(&mut self, looked: Vec<(&'static str, Looked, Duration)>) {
+        let mut told = looked.iter().any(|(_, looked, _)| matches!(looked, Looked::Interrupted(_)));
+        for (id, looked, elapsed) in looked {
+            let outcome = match looked {
+                Looked::Answered(outcome) | Looked::Interrupted(outcome) => outcome,
+                Looked::NotReached(why) if told => Outcome::skip(why.to_string()),
+                Looked::NotReached(why) => {
+                    told = true;
+                    Outcome::could_not_look(&why.into())
+                }
             };
-            self.set(check.id, (outcome, begun.elapsed()));
+            self.set(id, (outcome, elapsed));
         }
     }
 
@@ -201,7 +282,7 @@ impl Answers<'_> {
 
     /// The outcome of a check whose need is not met: skipped, unless nobody asked for the row that would say why.
     fn unmet(&self, need: &str) -> Outcome {
-        let asked = Self::position(need).is_some_and(|at| self.wanted(CHECKS[at]));
+        let asked = self.asked(need);
         match self.get(need) {
             Some(Outcome::Fail(failure)) if !asked => Outcome::fail(
                 format!("could not look: needs `{need}`, which failed: {}", failure.detail),

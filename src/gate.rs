@@ -5,6 +5,7 @@ use std::path::Path;
 use banger_doctor::check::few;
 use banger_doctor::render::json;
 use banger_doctor::report::safe;
+use banger_doctor::schema::rehearsal;
 use banger_doctor::schema::state::inspect;
 use banger_doctor::store::Means;
 use banger_doctor::{Compatibility, SchemaState, locate};
@@ -19,16 +20,25 @@ pub struct Answer {
     pub exit: u8,
 }
 
+/// Incompatible: do not swap.
+const EXIT_INCOMPATIBLE: u8 = 2;
+
 /// Cannot tell: do not swap.
 pub const EXIT_CANNOT_TELL: u8 = 3;
 
 /// How many ids the line shows at most.
 const SHOWN_IDS: usize = 20;
 
-/// Asks a store.
-pub fn ask(path: &Path, means: &Means<'_>, format: Format) -> Answer {
-    match inspect(path, means) {
-        Ok(state) => answer(&state, format),
+/// Asks a store; `rehearse`: whether to try pending migrations on a private copy.
+pub fn ask(path: &Path, means: &Means<'_>, rehearse: bool, format: Format) -> Answer {
+    let asked = if rehearse {
+        rehearsal::inspect(path, means)
+    } else {
+        inspect(path, means).map(|state| (state, None))
+    };
+    match asked {
+        Ok((state, Some(why))) => failed_rehearsal(&state, &why, format),
+        Ok((state, None)) => answer(&state, format),
         Err(error) => cannot_tell(&format!("{}: {error}", locate::shown(path)), format),
     }
 }
@@ -44,7 +54,7 @@ fn answer(state: &SchemaState, format: Format) -> Answer {
             ),
         ),
         Compatibility::Incompatible => (
-            2,
+            EXIT_INCOMPATIBLE,
             format!(
                 "incompatible: unknown {} (this binary is older than the store; do not swap)",
                 few(&state.unknown, SHOWN_IDS)
@@ -56,6 +66,19 @@ fn answer(state: &SchemaState, format: Format) -> Answer {
         Format::Table | Format::Markdown => text + "\n",
     };
     Answer { line, exit }
+}
+
+/// The pending migrations fail on the store as it is: do not swap.
+fn failed_rehearsal(state: &SchemaState, why: &str, format: Format) -> Answer {
+    let reason = format!("migration rehearsal failed: {}", safe(why, 600));
+    let line = match format {
+        Format::Json => json::gate(Some(Compatibility::Incompatible), Some(state), Some(&reason)),
+        Format::Table | Format::Markdown => format!("incompatible: {reason} (do not swap)\n"),
+    };
+    Answer {
+        line,
+        exit: EXIT_INCOMPATIBLE,
+    }
 }
 
 /// The answer where there is none: do not swap.

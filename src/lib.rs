@@ -22,6 +22,8 @@ pub mod sandbox;
 
 pub mod store;
 
+pub mod values;
+
 pub mod schema;
 
 pub mod subject;

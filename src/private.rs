@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::TempDir;
 
+use crate::check::thousands;
 use crate::error::{Error, Result};
 use crate::probe::{Probe, Situation, journal, open_plain};
 use crate::stop::Stop;
@@ -33,7 +34,7 @@ impl PrivateFolder {
             .prefix("doctor-")
             .permissions(Permissions::from_mode(0o700))
             .tempdir_in(&parent)
-            .map_err(Error::io("make a private folder in", &parent))?;
+            .map_err(|error| Error::io("make a private folder in", &parent)(bare(&error)))?;
         Ok(Self {
             folder,
             used: AtomicU64::new(0),
@@ -120,7 +121,11 @@ impl PrivateCopy {
         if room < bytes {
             let source = io::Error::new(
                 io::ErrorKind::StorageFull,
-                format!("{} MiB are needed and {} MiB are free", bytes.div_ceil(1 << 20), room >> 20),
+                format!(
+                    "{} KiB are needed and {} KiB are free",
+                    thousands(bytes.div_ceil(1024)),
+                    thousands(room >> 10)
+                ),
             );
             return Err(Error::io("copy the store to", &self.folder)(source));
         }
@@ -135,6 +140,13 @@ impl Drop for PrivateCopy {
     }
 }
 
+/// What the system said, without the path that `tempfile` adds: it may name a home folder, and we name it already.
+fn bare(error: &io::Error) -> io::Error {
+    let text = error.to_string();
+    let words = text.split(" at path ").next().unwrap_or_default();
+    io::Error::new(error.kind(), words)
+}
+
 /// How many bytes of the journal SQLite shall play back in the copy; `None` for none.
 ///
 /// A journal of a transaction over several databases ends with the name of its super-journal. SQLite would look at that
@@ -146,8 +158,13 @@ fn journal_to_play(probe: &Probe) -> Result<Option<u64>> {
     let file = open_plain(path).map_err(Error::io("read", path))?;
     match journal::super_journal(&file).map_err(Error::io("read", path))? {
         None => Ok(Some(u64::MAX)),
-        Some((name, at)) => Ok(name.symlink_metadata().is_ok().then_some(at)),
+        Some((name, at)) => Ok(counts_as_there(&name).then_some(at)),
     }
+}
+
+/// Whether SQLite would say that a super-journal is there: an empty file is none (`os_unix.c`, `unixAccess`).
+fn counts_as_there(path: &Path) -> bool {
+    path.metadata().is_ok_and(|meta| !meta.is_file() || meta.len() > 0)
 }
 
 /// Copies at most `length` bytes of a regular file to a path that has none, asking now and then whether to stop.

@@ -86,7 +86,7 @@ impl<'a> Run<'a> {
         if meter.on_terminal() {
             stop = stop.showing(meter.progress(&[]));
         }
-        let answer = gate::ask(path, &self.means(&stop), self.args.format);
+        let answer = gate::ask(path, &self.means(&stop), self.args.rehearse, self.args.format);
         meter.clear();
         let _ = print(answer.line.as_bytes())?;
         Ok(answer.exit)

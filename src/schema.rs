@@ -2,6 +2,8 @@
 
 pub mod ledger;
 pub mod migrations;
+pub mod rehearsal;
 pub mod runner;
+pub(crate) mod shape;
 pub mod state;
 pub mod tables;

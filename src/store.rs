@@ -9,7 +9,9 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub(crate) use access::open_copy;
 pub use access::{Access, Means, Way};
+pub(crate) use guards::prepare_rehearsal;
 pub use read_only::ReadOnly;
 pub use read_write::Store;
 

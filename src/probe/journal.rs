@@ -21,6 +21,9 @@ pub const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 /// The page that is never journalled, because SQLite's locks lie in it, begins at this byte.
 const LOCK_BYTE: u64 = 0x4000_0000;
 
+/// The longest name of a super-journal, in bytes (`os_unix.c`, `MAX_PATHNAME`).
+const LONGEST_NAME: u32 = 512;
+
 /// What a rollback journal holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalScan {
@@ -59,15 +62,19 @@ pub fn scan(journal: &Sidecar, page_size: u32, stop: &Stop) -> Result<JournalSca
     let length = file.metadata().map_err(io)?.len();
     let mut out = JournalScan { pages: 0, fault: None };
     let mut at = 0;
-    let mut head = [0; 28];
+    let (mut head, mut first) = ([0; 28], None);
     while at + 28 <= length {
         file.read_exact_at(&mut head, at).map_err(io)?;
         let Some(segment) = Segment::parse(&head) else {
             if at == 0 {
                 out.fault = Some("it does not begin as a journal does".to_owned());
+            } else if head[0] != 0 && first == Some(of_all_segments(&head)) {
+                // What an older journal left here has a zero in its first byte, which SQLite puts there.
+                out.fault = Some(format!("the header at byte {at} is damaged"));
             }
             return Ok(out);
         };
+        first.get_or_insert(of_all_segments(&head));
         // A page size of 0 stands in headers after the first in very old journals.
         if segment.page_size != page_size && (at == 0 || segment.page_size != 0) {
             out.fault = Some(format!(
@@ -101,6 +108,11 @@ pub fn scan(journal: &Sidecar, page_size: u32, stop: &Stop) -> Result<JournalSca
         out.fault = Some(format!("it is cut short at {length} bytes, within its header"));
     }
     Ok(out)
+}
+
+/// The part of a header that all segments of a journal share: the database's size, the sector size, the page size.
+fn of_all_segments(head: &[u8; 28]) -> [u32; 3] {
+    [be32(head, 16), be32(head, 20), be32(head, 24)]
 }
 
 enum Ended {
@@ -158,7 +170,8 @@ fn checksum(nonce: u32, page: &[u8]) -> u32 {
 /// The super-journal that a journal names, and where in the journal that record begins.
 ///
 /// At the end of a journal of a transaction over several databases stand: the lock page's number, the name, its length,
-/// its checksum, and the magic.
+/// its checksum, and the magic. Where they do not fit together there is no name, for SQLite as for us
+/// (`pager.c`, `readSuperJournal`).
 ///
 /// # Errors
 /// What the system says.
@@ -171,7 +184,7 @@ pub(crate) fn super_journal(file: &File) -> io::Result<Option<(PathBuf, u64)>> {
     file.read_exact_at(&mut tail, at)?;
     let name_len = be32(&tail, 0);
     let begins = at.checked_sub(u64::from(name_len) + 4);
-    let (Some(begins), 1..=4096) = (begins, name_len) else {
+    let (Some(begins), 1..=LONGEST_NAME) = (begins, name_len) else {
         return Ok(None);
     };
     if tail[8..] != MAGIC {
@@ -179,5 +192,20 @@ pub(crate) fn super_journal(file: &File) -> io::Result<Option<(PathBuf, u64)>> {
     }
     let mut name = vec![0; name_len as usize];
     file.read_exact_at(&mut name, begins + 4)?;
+    if !carries_checksum(&name, be32(&tail, 4)) {
+        return Ok(None);
+    }
+    // To SQLite the name ends at the first zero byte.
+    name.truncate(name.iter().position(|byte| *byte == 0).unwrap_or(name.len()));
+    if name.is_empty() {
+        return Ok(None);
+    }
     Ok(Some((OsString::from_vec(name).into(), begins)))
+}
+
+/// Whether the bytes of a name add up to this. SQLite adds them as C's `char`, which has a sign on some machines.
+fn carries_checksum(name: &[u8], sum: u32) -> bool {
+    let with_sign = name.iter().fold(0u32, |sum, byte| sum.wrapping_add_signed(byte.cast_signed().into()));
+    let without = name.iter().fold(0u32, |sum, byte| sum.wrapping_add(u32::from(*byte)));
+    sum == with_sign || sum == without
 }

@@ -46,6 +46,14 @@ pub fn examine(probe: &Probe, stop: &Stop) -> Result<Verdict> {
     if probe.wal.has_content() {
         return examine_wal(probe, header, stop);
     }
+    // A journal that was finished has zeros for its whole magic; SQLite asks for the first byte alone.
+    if probe.journal.head.get(1..journal::MAGIC.len()) == Some(&journal::MAGIC[1..]) {
+        return Ok(Verdict::Wrong {
+            suffix: "-journal",
+            what: "its first byte is damaged, so SQLite takes it for finished, and half a transaction may remain"
+                .to_owned(),
+        });
+    }
     Ok(Verdict::Sound(
         match probe.situation {
             Situation::FinishedJournal => "a finished rollback journal, which holds nothing",

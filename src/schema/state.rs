@@ -6,8 +6,8 @@ use super::ledger;
 use super::migrations::{MIGRATIONS, known, known_max};
 use crate::error::{Error, Result};
 use crate::private::PrivateFolder;
-use crate::probe::Nature;
 use crate::probe::sidecars::{self, Verdict};
+use crate::probe::{Nature, Probe};
 use crate::sandbox::Sandbox;
 use crate::stop::Stop;
 use crate::store::{Means, ReadOnly, look};
@@ -105,15 +105,29 @@ pub fn inspect_schema_state(path: &Path) -> Result<SchemaState> {
 /// # Errors
 /// As [`inspect_schema_state`], and the caller's stop.
 pub fn inspect(path: &Path, means: &Means<'_>) -> Result<SchemaState> {
+    inspect_then(path, means, |_, _, _| Ok(())).map(|(state, ())| state)
+}
+
+/// The same, and what `then` makes of the store at the same moment; there is no handle on a file of no bytes.
+pub(super) fn inspect_then<T>(
+    path: &Path,
+    means: &Means<'_>,
+    mut then: impl FnMut(&Probe, Option<&ReadOnly>, &SchemaState) -> Result<T>,
+) -> Result<(SchemaState, T)> {
     look(path, means, |probe, access| {
         if probe.nature == Nature::Empty {
-            return Ok(SchemaState::of_applied(Vec::new()));
+            let state = SchemaState::of_applied(Vec::new());
+            let made = then(probe, None, &state)?;
+            return Ok((state, made));
         }
         let access = access?;
         // What a foreign or damaged journal hides may be a migration.
         if let Verdict::Wrong { suffix, what } = sidecars::examine(probe, means.stop)? {
             return Err(Error::Journal(format!("something is wrong with the store's {suffix} file: {what}")));
         }
-        SchemaState::read(&access.open()?)
+        let handle = access.open()?;
+        let state = SchemaState::read(&handle)?;
+        let made = then(probe, Some(&handle), &state)?;
+        Ok((state, made))
     })?
 }

@@ -1,5 +1,8 @@
 //! What holds a read-only handle to reading, and a stranger's store to its bounds. Each guard holds by itself.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
@@ -84,15 +87,39 @@ pub(super) fn bound(conn: &mut Connection, stop: &Stop) -> Result<()> {
     conn.progress_handler(STEPS_BETWEEN_QUESTIONS, Some(move || stop.reason().is_some()))
 }
 
+/// Sets a private copy up for the rehearsal of migrations: as the daemon has it (foreign keys, triggers, SQLite's own bounds
+/// for values), but without what reaches out of the copy, and with the time limit.
+pub(crate) fn prepare_rehearsal(conn: &mut Connection, stop: &Stop) -> Result<()> {
+    conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    conn.set_limit(Limit::SQLITE_LIMIT_WORKER_THREADS, 0)?;
+    conn.set_limit(Limit::SQLITE_LIMIT_VDBE_OP, 5_000_000)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    // The first pragma before anything is read: a copy in WAL mode then needs no -shm. Nobody needs it after a crash.
+    conn.execute_batch(
+        "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=OFF; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0;
+         PRAGMA cache_size=-2000; PRAGMA foreign_keys=ON;",
+    )?;
+    let stop = stop.clone();
+    conn.progress_handler(STEPS_BETWEEN_QUESTIONS, Some(move || stop.reason().is_some()))
+}
+
 /// The driver's guard: SQLite itself refuses to write.
 pub(super) fn query_only(conn: &Connection) -> Result<()> {
     conn.execute_batch("PRAGMA query_only=ON")
 }
 
 /// The authorizer's guard: nothing but reads compiles.
-pub(super) fn authorize_reads_alone(conn: &mut Connection) -> Result<()> {
-    conn.authorizer(Some(|context: AuthContext<'_>| {
-        if only_reads(&context.action) {
+///
+/// A virtual table compiles its own INSERT and DELETE as soon as it is connected, which SQLite's integrity check does.
+/// While `connecting` is set, those compile too; to run one is refused by the other guards.
+pub(super) fn authorize_reads_alone(conn: &mut Connection, connecting: Arc<AtomicBool>) -> Result<()> {
+    conn.authorizer(Some(move |context: AuthContext<'_>| {
+        let row_changes = matches!(
+            context.action,
+            AuthAction::Insert { .. } | AuthAction::Update { .. } | AuthAction::Delete { .. }
+        );
+        if only_reads(&context.action) || (row_changes && connecting.load(Ordering::Relaxed)) {
             Authorization::Allow
         } else {
             Authorization::Deny
@@ -114,3 +141,6 @@ fn only_reads(action: &AuthAction<'_>) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! The read-only handle: the doctor's only way to SQLite, and the sole owner of its connection.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Params, Row};
@@ -18,6 +20,8 @@ const ROWS_BETWEEN_NEWS: u64 = 1024;
 pub struct ReadOnly {
     conn: Connection,
     stop: Stop,
+    /// Whether virtual tables may be connected: see [`guards::authorize_reads_alone`].
+    connecting: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for ReadOnly {
@@ -44,7 +48,8 @@ impl ReadOnly {
     }
 
     /// Guards a connection and pings it.
-    pub(super) fn guarded(mut conn: Connection, heap_limit: Option<u64>, stop: &Stop) -> Result<Self> {
+    pub(crate) fn guarded(mut conn: Connection, heap_limit: Option<u64>, stop: &Stop) -> Result<Self> {
+        let connecting = Arc::new(AtomicBool::new(false));
         let mut guard = || -> rusqlite::Result<()> {
             if let Some(bytes) = heap_limit {
                 conn.execute_batch(&format!("PRAGMA hard_heap_limit={bytes}"))?;
@@ -52,12 +57,13 @@ impl ReadOnly {
             conn.busy_timeout(Duration::from_millis(guards::BUSY_TIMEOUT_MS.into()))?;
             guards::bound(&mut conn, stop)?;
             guards::query_only(&conn)?;
-            guards::authorize_reads_alone(&mut conn)
+            guards::authorize_reads_alone(&mut conn, connecting.clone())
         };
         guard().map_err(Error::sqlite("open"))?;
         let handle = Self {
             conn,
             stop: stop.clone(),
+            connecting,
         };
         // The first statement that reads the schema: errors of opening come here.
         handle.number("SELECT count(*) FROM sqlite_schema")?;
@@ -87,6 +93,14 @@ impl ReadOnly {
         Ok(())
     }
 
+    /// Runs a pragma that looks into every table, and lets it connect the virtual ones among them.
+    pub(crate) fn rows_of_pragma(&self, sql: &'static str, each: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
+        self.connecting.store(true, Ordering::Relaxed);
+        let ended = self.rows(sql, [], each);
+        self.connecting.store(false, Ordering::Relaxed);
+        ended
+    }
+
     /// Runs a query and collects what `each` makes of its rows.
     pub(crate) fn collect<T>(
         &self,
@@ -108,6 +122,12 @@ impl ReadOnly {
         self.conn.query_row(sql, [], |row| row.get(0)).map_err(failed)
     }
 
+    /// The connection, for the tests that try to write through it.
+    #[cfg(test)]
+    pub(super) fn connection(&self) -> &Connection {
+        &self.conn
+    }
+
     /// An error of SQLite with its SQL; where SQLite was interrupted, the reason for that.
     fn explain(&self, sql: &str, error: rusqlite::Error) -> Error {
         match self.stop.reason() {
@@ -118,7 +138,7 @@ impl ReadOnly {
 
     /// Copies all that this handle sees into another database, `pages` at a time; between two steps other processes
     /// get their turn.
-    pub(super) fn back_up_to(&self, target: &mut Connection, pages: i32) -> Result<()> {
+    pub(crate) fn back_up_to(&self, target: &mut Connection, pages: i32) -> Result<()> {
         use rusqlite::backup::{Backup, StepResult};
         const SQL: &str = "backup";
         let failed = |error| self.explain(SQL, error);

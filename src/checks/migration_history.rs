@@ -1,0 +1,227 @@
+//! Does the ledger tell the history that this binary knows?
+
+use rusqlite::types::ValueRef;
+
+use crate::check::{Check, Finding, Findings, Look, Needs, Outcome, counted};
+use crate::error::{Error, Result};
+use crate::schema::migrations::{FORMER_NAMES, MIGRATIONS, known};
+use crate::schema::state::SchemaState;
+use crate::store::ReadOnly;
+use crate::subject::Subject;
+use crate::values::timestamp;
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "migration-history",
+    summary: "the ledger's names, order and times are those that banger writes",
+    needs: Needs::Ledger,
+    look: Look::Handle(look),
+};
+
+/// The longest name or time that is read, in bytes; what is longer is a finding by itself.
+const LONGEST: usize = 4096;
+
+/// How many malformed values the detail names one by one.
+const NAMED: usize = 3;
+
+fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
+    let state = match subject.state(handle) {
+        Ok(state) => state,
+        Err(error) => return Ok(Outcome::could_not_look(error)),
+    };
+    if state.applied.is_empty() {
+        return Ok(Outcome::pass("no migration is applied"));
+    }
+    let mut history = History::default();
+    history.look_for_gaps(state);
+    match history.read(handle) {
+        Err(error) if error.stopped().is_some() || history.findings.is_empty() => Err(error),
+        // What was found before the error stands.
+        ended => Ok(history.outcome(state, ended.err().as_ref())),
+    }
+}
+
+/// What the ledger gets wrong, in the order of how much it matters.
+#[derive(Default)]
+struct History {
+    former: Vec<String>,
+    renamed: Vec<String>,
+    gaps: Vec<String>,
+    malformed: Vec<String>,
+    malformed_total: u64,
+    findings: Findings,
+}
+
+impl History {
+    fn look_for_gaps(&mut self, state: &SchemaState) {
+        let highest = state.applied.iter().copied().filter(|id| known(*id).is_some()).max();
+        for id in &state.pending {
+            let Some(above) = highest.filter(|highest| highest > id) else {
+                continue;
+            };
+            self.gaps
+                .push(format!("migration {id} is missing below migration {above}, which is applied"));
+            self.findings.add(|| Finding {
+                id: Some(*id),
+                ..Finding::new("missing below a migration that is applied")
+            });
+        }
+    }
+
+    /// Reads each row of the ledger. A value too long to be banger's is not fetched, only measured.
+    fn read(&mut self, handle: &ReadOnly) -> Result<()> {
+        let sql = format!(
+            "SELECT id, iif(octet_length(name) > {LONGEST}, NULL, name), octet_length(name),
+                    iif(octet_length(applied_at) > {LONGEST}, NULL, applied_at), octet_length(applied_at)
+             FROM schema_migrations"
+        );
+        handle.rows(&sql, [], |row| {
+            let mut read = || -> rusqlite::Result<()> {
+                let id = row.get(0)?;
+                self.look_at_name(id, &Cell::of(row.get_ref(1)?, row.get(2)?));
+                self.look_at_time(id, &Cell::of(row.get_ref(3)?, row.get(4)?));
+                Ok(())
+            };
+            read().map_err(Error::sqlite(&sql))
+        })
+    }
+
+    fn look_at_name(&mut self, id: i64, name: &Cell<'_>) {
+        let text = name.text().ok();
+        let Some(migration) = known(id) else {
+            if let Err(what) = name.text().and_then(plain) {
+                self.add_malformed(id, "name", what);
+            }
+            return;
+        };
+        if text == Some(migration.name.as_bytes()) {
+            return;
+        }
+        let expected = migration.name;
+        // The applied name is a cell's value and not printed, but for one that is compiled in.
+        let former = FORMER_NAMES.iter().find(|(of, name)| *of == id && text == Some(name.as_bytes()));
+        let what = if let Some((_, former)) = former {
+            self.former.push(format!(
+                "this store was made by a development version of banger, in which migration {id} was `{former}`; today's migration {id}, `{expected}`, never ran on it and never will, because its id is taken"
+            ));
+            format!("is `{former}`, of a development version, where `{expected}` is expected")
+        } else {
+            self.renamed
+                .push(format!("migration {id} is applied under another name than `{expected}`"));
+            format!("is another name than `{expected}`")
+        };
+        self.findings.add(|| at(id, "name", what));
+    }
+
+    fn look_at_time(&mut self, id: i64, time: &Cell<'_>) {
+        let what = match time.text().and_then(|text| plain(text).map(|()| text)) {
+            Err(what) => what,
+            Ok(text) if timestamp::is_rfc3339(text) => return,
+            Ok(_) => "is not a time as RFC 3339 writes it",
+        };
+        self.add_malformed(id, "applied_at", what);
+    }
+
+    fn add_malformed(&mut self, id: i64, column: &'static str, what: &'static str) {
+        self.malformed_total += 1;
+        if self.malformed.len() < NAMED {
+            self.malformed.push(format!("{column} of migration {id} {what}"));
+        }
+        self.findings.add(|| at(id, column, what));
+    }
+
+    fn outcome(mut self, state: &SchemaState, ended: Option<&Error>) -> Outcome {
+        if self.findings.is_empty() {
+            let rows = counted(state.applied.len() as u64, "applied migration", "applied migrations");
+            return Outcome::pass(format!("{rows}, named, ordered and dated as banger does it"));
+        }
+        let remedy = self.remedy();
+        let mut said = [self.former, self.renamed, self.gaps, self.malformed].concat();
+        let unsaid = self.malformed_total.saturating_sub(NAMED as u64);
+        if unsaid > 0 {
+            said.push(counted(unsaid, "more malformed value", "more malformed values"));
+        }
+        if let Some(error) = ended {
+            self.findings.at_least = true;
+            said.push(format!("the rest of the ledger could not be read: {error}"));
+        }
+        Outcome::found(said.join("; "), remedy, self.findings)
+    }
+
+    /// What to do about the worst that was found.
+    fn remedy(&self) -> String {
+        let order = if !self.former.is_empty() {
+            "no data is lost: keep a copy of the store with its sidecar files, and let the banger that made it finish with its VMs; then move the store aside and let a released banger make a new one; do not rename the migration in the ledger, its work was not done"
+        } else if !self.gaps.is_empty() {
+            "keep a copy of the store with its sidecar files; banger will try to apply what is missing when it next opens the store, out of order: `migration-rehearsal` says whether that works; if it fails, restore a backup"
+        } else if !self.renamed.is_empty() {
+            let known: Vec<String> = MIGRATIONS.iter().map(|m| format!("{} `{}`", m.id, m.name)).collect();
+            return format!(
+                "find out which program wrote this ledger (banger's history is {}); if `schema-shape` passes, the tables are right and banger can go on; do not delete the store",
+                known.join(", ")
+            );
+        } else {
+            "banger goes by the ids alone and can go on; but it did not write this, so find out what did, and restore the ledger's row from a backup"
+        };
+        order.to_owned()
+    }
+}
+
+fn at(id: i64, column: &'static str, what: impl Into<std::borrow::Cow<'static, str>>) -> Finding {
+    Finding {
+        id: Some(id),
+        ..Finding::new(what).table("schema_migrations").column(column)
+    }
+}
+
+/// A value of the ledger, as far as it was read.
+struct Cell<'a> {
+    value: ValueRef<'a>,
+    bytes: Option<i64>,
+}
+
+impl<'a> Cell<'a> {
+    fn of(value: ValueRef<'a>, bytes: Option<i64>) -> Self {
+        Self { value, bytes }
+    }
+
+    /// The text, or why it is none that banger writes.
+    fn text(&self) -> Result<&'a [u8], &'static str> {
+        match self.value {
+            ValueRef::Text(text) => Ok(text),
+            ValueRef::Null if self.bytes.is_some() => Err("is longer than 4,096 bytes"),
+            ValueRef::Null => Err("is NULL"),
+            ValueRef::Blob(_) => Err("is a blob, not text"),
+            ValueRef::Integer(_) | ValueRef::Real(_) => Err("is a number, not text"),
+        }
+    }
+}
+
+/// Whether text is such as banger writes: something, in UTF-8, without control characters.
+fn plain(text: &[u8]) -> Result<(), &'static str> {
+    match std::str::from_utf8(text) {
+        Err(_) => Err("is not UTF-8"),
+        Ok("") => Err("is empty"),
+        Ok(text) if text.chars().any(char::is_control) => Err("holds control characters"),
+        Ok(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_that_banger_does_not_write_is_told() {
+        assert_eq!(plain(b"baseline"), Ok(()));
+        assert_eq!(plain("größer".as_bytes()), Ok(()));
+        assert_eq!(plain(b""), Err("is empty"));
+        assert_eq!(plain(b"a\x1b[2J"), Err("holds control characters"));
+        assert_eq!(plain("\u{9b}".as_bytes()), Err("holds control characters"));
+        assert_eq!(plain(b"\xff"), Err("is not UTF-8"));
+        assert_eq!(Cell::of(ValueRef::Null, None).text(), Err("is NULL"));
+        assert_eq!(Cell::of(ValueRef::Null, Some(5_000)).text(), Err("is longer than 4,096 bytes"));
+        assert_eq!(Cell::of(ValueRef::Blob(b"x"), Some(1)).text(), Err("is a blob, not text"));
+        assert_eq!(Cell::of(ValueRef::Integer(7), Some(1)).text(), Err("is a number, not text"));
+    }
+}

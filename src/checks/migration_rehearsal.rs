@@ -1,0 +1,52 @@
+//! Do the pending migrations succeed on a private copy of the store, with its real rows?
+
+use crate::check::{Check, Findings, Look, Needs, Outcome, counted, few};
+use crate::error::Result;
+use crate::schema::rehearsal::{self, Rehearsal};
+use crate::store::ReadOnly;
+use crate::subject::Subject;
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "migration-rehearsal",
+    summary: "the pending migrations succeed on a private copy with the real rows",
+    needs: Needs::Ledger,
+    look: Look::Handle(look),
+};
+
+fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
+    let state = match subject.state(handle) {
+        Ok(state) => state,
+        Err(error) => return Ok(Outcome::could_not_look(error)),
+    };
+    if state.pending.is_empty() {
+        return Ok(Outcome::pass("none pending"));
+    }
+    Ok(outcome(&rehearsal::rehearse(subject.probe, handle, state, subject.means)?))
+}
+
+fn outcome(rehearsal: &Rehearsal) -> Outcome {
+    let Some(why) = rehearsal.failure() else {
+        let unknown = if rehearsal.shape_unknown {
+            "; what shape it should have cannot be known, since unknown migrations are applied"
+        } else {
+            ""
+        };
+        return Outcome::pass(format!(
+            "rehearsed {} on {} in {:.1} ms{unknown}",
+            few(&rehearsal.ran, 10),
+            counted(rehearsal.rows, "row", "rows"),
+            rehearsal.took.as_secs_f64() * 1000.0
+        ));
+    };
+    let mut findings = Findings::default();
+    for fault in &rehearsal.faults {
+        findings.add(|| fault.finding.clone());
+    }
+    let remedy = if rehearsal.faults.iter().all(|fault| fault.was_there) {
+        "the migrations themselves run, but the store was not as it should be before them: mend what `schema-shape` and `migration-history` name, and rehearse again; nothing was changed"
+    } else {
+        "do not start this binary on the store, and do not swap it in: its migrations would go wrong; nothing was changed, and the banger that runs now can go on; keep a copy of the store with its sidecar files, mend what `schema-shape` and `migration-history` name, and rehearse again"
+    };
+    Outcome::found(why, remedy, findings)
+}

@@ -1,0 +1,100 @@
+//! Is the schema what replaying the applied migrations gives?
+
+use crate::check::{Check, Finding, Findings, Look, Needs, Outcome, counted, few};
+use crate::error::{Error, Result};
+use crate::schema::ledger;
+use crate::schema::migrations::{MIGRATIONS, Migration};
+use crate::schema::shape::{Cost, Differences, Shape};
+use crate::schema::state::SchemaState;
+use crate::store::ReadOnly;
+use crate::subject::Subject;
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "schema-shape",
+    summary: "tables, columns, constraints, indexes and triggers are what banger makes",
+    needs: Needs::Ledger,
+    look: Look::Handle(look),
+};
+
+fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
+    let state = match subject.state(handle) {
+        Ok(state) => state,
+        Err(error) => return Ok(Outcome::could_not_look(error)),
+    };
+    if !state.unknown.is_empty() {
+        return Ok(Outcome::skip(format!(
+            "what unknown migrations made cannot be known: {}",
+            few(&state.unknown, 10)
+        )));
+    }
+    let expected = match expected(state, handle)? {
+        Ok(shape) => shape,
+        Err(error) => return Ok(cannot_replay(state, &error)),
+    };
+    let differences = expected.differences(handle)?;
+    if differences.total > 0 && SchemaState::read(handle)? != *state {
+        // A daemon migrated the store between the two looks.
+        return Err(Error::Moving(1));
+    }
+    Ok(outcome(state, &differences))
+}
+
+/// What replaying gives, or why it fails.
+fn expected(state: &SchemaState, handle: &ReadOnly) -> Result<Result<Shape>> {
+    let is_applied = |migration: &&Migration| state.applied.contains(&migration.id);
+    let applied: Vec<Migration> = MIGRATIONS.iter().filter(is_applied).copied().collect();
+    match Shape::replay(&applied) {
+        Ok(shape) if applied.is_empty() && ledger::applied(handle)?.is_none() => Ok(Ok(shape.without_ledger())),
+        Err(error) if error.stopped().is_some() => Err(error),
+        replayed => Ok(replayed),
+    }
+}
+
+fn cannot_replay(state: &SchemaState, error: &Error) -> Outcome {
+    Outcome::fail(
+        format!(
+            "the applied migrations {} cannot have made any store: replayed in an empty one, {error}",
+            few(&state.applied, 10)
+        ),
+        "keep a copy of the store with its sidecar files; its ledger lacks rows (see `migration-history`): restore a backup",
+    )
+}
+
+fn outcome(state: &SchemaState, differences: &Differences) -> Outcome {
+    let Some(worst) = differences.worst() else {
+        if differences.tables == 0 {
+            return Outcome::pass("no migration is applied, and there is no table");
+        }
+        let tables = counted(differences.tables as u64, "table is", "tables are");
+        return Outcome::pass(format!("{tables} what replaying migrations {} gives", few(&state.applied, 10)));
+    };
+    let mut findings = Findings::default();
+    for difference in &differences.kept {
+        findings.add(|| Finding {
+            column: difference.column.clone(),
+            index: difference.index.clone(),
+            ..Finding::new(format!("{} ({})", difference.what, difference.cost.words())).table(&difference.table)
+        });
+    }
+    findings.total = differences.total;
+    Outcome::found(differences.line(), remedy(worst), findings)
+}
+
+/// What to do about the worst difference.
+pub(super) fn remedy(worst: Cost) -> &'static str {
+    match worst {
+        Cost::Reads | Cost::Writes => {
+            "do not start a daemon on it; keep a copy of the store with its sidecar files, then restore a backup whose schema is whole; the rows that are there are not lost"
+        }
+        Cost::BehindItsBack => {
+            "keep a copy of the store with its sidecar files; while no daemon runs, find out what was added and by whom, and remove it (sqlite3 STORE '.schema' shows it, DROP TRIGGER removes a trigger); look for rows that it already changed"
+        }
+        Cost::Unguarded => {
+            "keep a copy of the store with its sidecar files; banger can go on, but look at `foreign-keys`, `page-structure` and `row-values` for wrong rows, and restore a backup whose schema is whole"
+        }
+        Cost::Alike | Cost::Extra => {
+            "no data is lost and banger can go on; find out what changed the schema, since a later migration may fail on it"
+        }
+    }
+}

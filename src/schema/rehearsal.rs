@@ -1,0 +1,149 @@
+//! The pending migrations, run by the real runner on a private copy with the real rows.
+//!
+//! SQLite's ALTER TABLE passes on an empty table and fails on a full one; a table that is rebuilt can cascade deletes into
+//! its children while every check of SQLite stays silent. So the rows are counted before and after.
+
+mod copy;
+mod verify;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::migrations::{MIGRATIONS, Migration};
+use super::runner;
+use super::state::{Compatibility, SchemaState};
+use crate::error::{Error, Result};
+use crate::probe::Probe;
+use crate::stop::Stop;
+use crate::store::{Means, ReadOnly, prepare_rehearsal};
+pub(crate) use verify::Fault;
+
+/// What came of a rehearsal.
+#[derive(Debug, Default)]
+pub(crate) struct Rehearsal {
+    /// The migrations that ran.
+    pub(crate) ran: Vec<i64>,
+    /// On how many rows.
+    pub(crate) rows: u64,
+    /// How long the migrations took.
+    pub(crate) took: Duration,
+    /// What went wrong, the worst first.
+    pub(crate) faults: Vec<Fault>,
+    /// Whether the shape could not be compared, because unknown migrations are applied.
+    pub(crate) shape_unknown: bool,
+}
+
+impl Rehearsal {
+    /// Why the pending migrations must not be run, in a line; `None` where they may.
+    pub(crate) fn failure(&self) -> Option<String> {
+        const SHOWN: usize = 2;
+        if self.faults.is_empty() {
+            return None;
+        }
+        let shown: Vec<&str> = self.faults.iter().take(SHOWN).map(|fault| fault.line.as_str()).collect();
+        let rest = (self.faults.len() - shown.len()) as u64;
+        let more = match rest {
+            0 => String::new(),
+            _ => format!("; and {}", crate::check::counted(rest, "more fault", "more faults")),
+        };
+        Some(shown.join("; ") + &more)
+    }
+}
+
+/// Rehearses the known migrations on a private copy of what a handle reads.
+///
+/// # Errors
+/// [`Error::Copy`] where there is no copy to rehearse on, [`Error::Rehearsal`] where something else than the migrations
+/// ended it (no room, no memory, damage that was there before), and the time limit.
+pub(crate) fn rehearse(probe: &Probe, handle: &ReadOnly, state: &SchemaState, means: &Means<'_>) -> Result<Rehearsal> {
+    let copy = copy::of_store(probe, handle, means)?;
+    run(handle, copy.conn, MIGRATIONS, state, means.heap_limit, means.stop)
+}
+
+/// Runs migrations on `copy`, which was copied from `source`, and looks at what they made of it.
+fn run(
+    source: &ReadOnly,
+    mut copy: Connection,
+    migrations: &[Migration],
+    state: &SchemaState,
+    heap_limit: Option<u64>,
+    stop: &Stop,
+) -> Result<Rehearsal> {
+    prepare_rehearsal(&mut copy, stop).map_err(ended(stop))?;
+    let before = verify::Before::of(source, &state.applied, migrations)?;
+    let begun = Instant::now();
+    let migrated = runner::migrate(&mut copy, migrations);
+    let mut rehearsal = Rehearsal {
+        took: begun.elapsed(),
+        rows: before.rows(),
+        shape_unknown: !state.unknown.is_empty(),
+        ..Rehearsal::default()
+    };
+    match migrated {
+        Ok(ran) => rehearsal.ran = ran,
+        Err(error) => {
+            rehearsal.faults.push(Fault::of_migration(why_it_ended(error, stop)?));
+            return Ok(rehearsal);
+        }
+    }
+    let after = ReadOnly::guarded(copy, heap_limit, stop)?;
+    rehearsal.faults = before.faults(&after, !rehearsal.shape_unknown).map_err(|error| {
+        if error.stopped().is_some() {
+            error
+        } else {
+            Error::Rehearsal(error.into())
+        }
+    })?;
+    Ok(rehearsal)
+}
+
+/// A migration's own failure; what ended it from outside is an error.
+fn why_it_ended(error: Error, stop: &Stop) -> Result<Error> {
+    use rusqlite::ErrorCode::{
+        CannotOpen, DatabaseCorrupt, DiskFull, NotADatabase, OperationInterrupted, OutOfMemory, PermissionDenied,
+        SystemIoFailure, TooBig,
+    };
+    if let Some(why) = stop.reason() {
+        return Err(why.into());
+    }
+    match error.sqlite_code() {
+        Some(
+            CannotOpen | DatabaseCorrupt | DiskFull | NotADatabase | OperationInterrupted | OutOfMemory
+            | PermissionDenied | SystemIoFailure | TooBig,
+        ) => Err(Error::Rehearsal(error.into())),
+        _ => Ok(error),
+    }
+}
+
+/// What ended a statement on the copy: the time limit, or what SQLite says.
+fn ended(stop: &Stop) -> impl FnOnce(rusqlite::Error) -> Error {
+    let reason = stop.reason();
+    move |error| match reason {
+        Some(why) => why.into(),
+        None => Error::Rehearsal(Error::sqlite("prepare the copy")(error).into()),
+    }
+}
+
+/// Where the store at `path` stands among the known migrations, and, where some are pending, why they must not be run on
+/// it. The state and the copy are of one moment.
+///
+/// # Errors
+/// As [`super::state::inspect_schema_state`], the caller's stop, and where the rehearsal could not be made.
+pub fn inspect(path: &Path, means: &Means<'_>) -> Result<(SchemaState, Option<String>)> {
+    super::state::inspect_then(path, means, |probe, handle, state| {
+        if state.compatibility != Compatibility::MigrationsNeeded {
+            return Ok(None);
+        }
+        let rehearsal = match handle {
+            Some(handle) => rehearse(probe, handle, state, means)?,
+            // A file of no bytes: what the migrations make of nothing.
+            None => run(&copy::nothing(means)?, copy::memory()?, MIGRATIONS, state, means.heap_limit, means.stop)?,
+        };
+        Ok(rehearsal.failure())
+    })
+}
+
+#[cfg(test)]
+mod tests;

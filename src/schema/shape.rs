@@ -1,0 +1,182 @@
+//! A store's shape by its meaning: what replaying migrations gives, held against what is there.
+//!
+//! Never by text alone: `sqlite_schema.sql` keeps comments, white space, letter case and the traces of ALTER TABLE.
+
+mod compare;
+mod definition;
+mod read;
+mod tokens;
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+
+pub(crate) use compare::{Cost, Difference};
+use read::{Kind, Object, Table};
+
+use super::migrations::{LEDGER, Migration};
+use super::runner;
+use crate::error::{Error, Result};
+use crate::stop::Stop;
+use crate::store::ReadOnly;
+
+/// The most differences that are kept; the rest are counted.
+const MOST_KEPT: usize = 1_000;
+
+/// What replaying migrations gives. Names are in lower case.
+#[derive(Debug, Default)]
+pub(crate) struct Shape {
+    tables: BTreeMap<String, Table>,
+    /// Views and triggers, in one way of writing.
+    objects: BTreeMap<String, (Kind, String, String)>,
+}
+
+/// How a store differs from a shape.
+#[derive(Debug, Default)]
+pub(crate) struct Differences {
+    /// The worst first.
+    pub(crate) kept: Vec<Difference>,
+    /// How many there are in all.
+    pub(crate) total: u64,
+    /// How many tables were compared.
+    pub(crate) tables: usize,
+}
+
+impl Shape {
+    /// The shape that these migrations give in an empty database, with the ledger.
+    ///
+    /// # Errors
+    /// Where one of them fails on what those before it left.
+    pub(crate) fn replay(migrations: &[Migration]) -> Result<Self> {
+        let mut memory = Connection::open_in_memory().map_err(Error::sqlite("open"))?;
+        runner::migrate(&mut memory, migrations)?;
+        Self::read(&ReadOnly::guarded(memory, None, &Stop::never())?)
+    }
+
+    /// The same without the ledger: a store to which no migration was applied has none.
+    #[must_use]
+    pub(crate) fn without_ledger(mut self) -> Self {
+        self.tables.remove(LEDGER);
+        self
+    }
+
+    fn read(handle: &ReadOnly) -> Result<Self> {
+        let mut out = Self::default();
+        let mut tables = Vec::new();
+        read::objects(handle, |object| match object.kind {
+            Kind::Table => tables.push(object),
+            Kind::View | Kind::Trigger => {
+                let text = definition::object(object.sql.as_deref().unwrap_or_default());
+                let name = object.name.to_ascii_lowercase();
+                out.objects.insert(name, (object.kind, object.table.to_ascii_lowercase(), text));
+            }
+            Kind::VirtualTable | Kind::Index => {}
+        })?;
+        for table in tables {
+            let read = Table::read(handle, &table.name, table.sql.as_deref())?;
+            out.tables.insert(table.name.to_ascii_lowercase(), read);
+        }
+        Ok(out)
+    }
+
+    /// How a store differs from this shape. Of tables that this shape does not have, nothing but their names is read.
+    ///
+    /// # Errors
+    /// What SQLite says, and the time limit.
+    pub(crate) fn differences(&self, handle: &ReadOnly) -> Result<Differences> {
+        let mut out = Differences::default();
+        let mut tables: BTreeMap<String, Object> = BTreeMap::new();
+        let mut seen: Vec<String> = Vec::new();
+        read::objects(handle, |object| {
+            let name = object.name.to_ascii_lowercase();
+            match object.kind {
+                Kind::Table if self.tables.contains_key(&name) => {
+                    tables.insert(name, object);
+                }
+                // An index of a table that is compared is compared with it; one of an extra table is extra with it.
+                Kind::Index => {}
+                Kind::View | Kind::Trigger if self.objects.contains_key(&name) => {
+                    out.extend(self.compare_object(&name, &object));
+                    seen.push(name);
+                }
+                _ => out.extend(Some(extra(self, &object))),
+            }
+        })?;
+        for (name, expected) in &self.tables {
+            match tables.get(name) {
+                None => out.extend(Some(Difference::new(Cost::Reads, name, "the table is missing"))),
+                Some(object) => {
+                    let found = Table::read(handle, &object.name, object.sql.as_deref())?;
+                    out.extend(compare::tables(name, expected, &found));
+                    out.tables += 1;
+                }
+            }
+        }
+        for (name, (kind, table, _)) in self.objects.iter().filter(|(name, _)| !seen.contains(name)) {
+            let (cost, place) = match kind {
+                Kind::View => (Cost::Reads, name),
+                _ => (Cost::Unguarded, table),
+            };
+            out.extend(Some(Difference::new(cost, place, format!("the {} {name} is missing", kind.words()))));
+        }
+        out.kept.sort_by(|a, b| (a.cost, &a.table).cmp(&(b.cost, &b.table)));
+        Ok(out)
+    }
+
+    fn compare_object(&self, name: &str, found: &Object) -> Option<Difference> {
+        let (kind, _, text) = self.objects.get(name)?;
+        let same = *kind == found.kind && found.sql.as_deref().map(definition::object).as_deref() == Some(text);
+        let cost = match found.kind {
+            Kind::Trigger => Cost::BehindItsBack,
+            _ => Cost::Reads,
+        };
+        let what = || format!("the {} {} is another", found.kind.words(), found.name);
+        (!same).then(|| Difference::new(cost, &found.table, what()))
+    }
+}
+
+/// Something that the shape does not have.
+fn extra(shape: &Shape, object: &Object) -> Difference {
+    let (kind, name) = (object.kind.words(), &object.name);
+    let (cost, what) = match object.kind {
+        Kind::Trigger => (Cost::BehindItsBack, format!("an extra trigger, {name}")),
+        _ if shape.tables.contains_key(&name.to_ascii_lowercase()) => {
+            (Cost::Reads, format!("is a {kind}, where a table should be"))
+        }
+        _ => (Cost::Extra, format!("an extra {kind}")),
+    };
+    Difference::new(cost, &object.table, what)
+}
+
+impl Differences {
+    /// Keeps the worst: what is merely extra makes room.
+    fn extend(&mut self, differences: impl IntoIterator<Item = Difference>) {
+        for difference in differences {
+            self.total += 1;
+            if self.kept.len() < MOST_KEPT {
+                self.kept.push(difference);
+            } else if difference.cost < Cost::Extra
+                && let Some(at) = self.kept.iter().rposition(|kept| kept.cost == Cost::Extra)
+            {
+                self.kept[at] = difference;
+            }
+        }
+    }
+
+    /// What it costs at worst; `None` where nothing differs.
+    pub(crate) fn worst(&self) -> Option<Cost> {
+        self.kept.first().map(|difference| difference.cost)
+    }
+
+    /// The worst ones in a line, and how many there are more.
+    pub(crate) fn line(&self) -> String {
+        const SHOWN: usize = 2;
+        let shown: Vec<String> = self.kept.iter().take(SHOWN).map(Difference::line).collect();
+        let rest = self.total.saturating_sub(shown.len() as u64);
+        let more = match rest {
+            0 => String::new(),
+            _ => format!("; and {}", crate::check::counted(rest, "more difference", "more differences")),
+        };
+        shown.join("; ") + &more
+    }
+}

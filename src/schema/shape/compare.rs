@@ -1,0 +1,331 @@
+//! Two tables → what is different, and what each difference costs.
+
+use super::read::{Column, ForeignKey, Index, Table};
+
+/// What a difference costs, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Cost {
+    /// What the daemon asks for is not there.
+    Reads,
+    /// Rows change that nobody changed.
+    BehindItsBack,
+    /// What the daemon writes may be refused.
+    Writes,
+    /// What the daemon counts on being refused is taken.
+    Unguarded,
+    /// It works, and is slower or written otherwise.
+    Alike,
+    /// It is there, and nobody asks for it.
+    Extra,
+}
+
+impl Cost {
+    /// In words, as they stand behind the difference.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Reads => "the daemon cannot read it",
+            Self::BehindItsBack => "changes rows behind the daemon's back",
+            Self::Writes => "the daemon cannot write it",
+            Self::Unguarded => "wrong rows are no longer refused",
+            Self::Alike => "the daemon reads and writes it all the same",
+            Self::Extra => "merely extra",
+        }
+    }
+}
+
+/// One thing that is not as replaying the migrations gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Difference {
+    /// What it costs.
+    pub(crate) cost: Cost,
+    /// The table, view or trigger's table.
+    pub(crate) table: String,
+    /// The column.
+    pub(crate) column: Option<String>,
+    /// The index.
+    pub(crate) index: Option<String>,
+    /// What is different.
+    pub(crate) what: String,
+}
+
+impl Difference {
+    pub(super) fn new(cost: Cost, table: &str, what: impl Into<String>) -> Self {
+        Self {
+            cost,
+            table: table.to_owned(),
+            column: None,
+            index: None,
+            what: what.into(),
+        }
+    }
+
+    /// Where, what and at what cost, in a line.
+    pub(crate) fn line(&self) -> String {
+        let column = self.column.as_ref().map_or_else(String::new, |column| format!(".{column}"));
+        format!("{}{column}: {} ({})", self.table, self.what, self.cost.words())
+    }
+}
+
+/// Compares two tables of one name.
+pub(super) fn tables(name: &str, expected: &Table, found: &Table) -> Vec<Difference> {
+    let mut comparison = Comparison {
+        table: name,
+        out: Vec::new(),
+    };
+    comparison.columns(expected, found);
+    comparison.options(expected, found);
+    comparison.indexes(&expected.indexes, &found.indexes);
+    comparison.foreign_keys(&expected.foreign_keys, &found.foreign_keys);
+    comparison.texts(expected, found);
+    comparison.out
+}
+
+struct Comparison<'a> {
+    table: &'a str,
+    out: Vec<Difference>,
+}
+
+impl Comparison<'_> {
+    fn add(&mut self, cost: Cost, what: impl Into<String>) {
+        self.out.push(Difference::new(cost, self.table, what));
+    }
+
+    fn add_column(&mut self, cost: Cost, column: &str, what: impl Into<String>) {
+        self.out.push(Difference {
+            column: Some(column.to_owned()),
+            ..Difference::new(cost, self.table, what)
+        });
+    }
+
+    fn columns(&mut self, expected: &Table, found: &Table) {
+        for (name, column) in &expected.columns {
+            match found.columns.get(name) {
+                None => self.add_column(Cost::Reads, name, "the column is missing"),
+                Some(other) => {
+                    self.column(name, column, other);
+                    if expected.collation(name) != found.collation(name) {
+                        self.add_column(
+                            Cost::Reads,
+                            name,
+                            "is compared by another collation, so that other rows are found",
+                        );
+                    }
+                    if column.hidden == other.hidden
+                        && expected.text.generated.get(name) != found.text.generated.get(name)
+                    {
+                        self.add_column(Cost::Reads, name, "is computed by another expression");
+                    }
+                }
+            }
+        }
+        for (name, column) in found.columns.iter().filter(|(name, _)| !expected.columns.contains_key(*name)) {
+            let needed = column.not_null && column.default.is_none() && column.hidden == 0;
+            if needed {
+                self.add_column(Cost::Writes, name, "an extra column that may not be NULL and has no default");
+            } else {
+                self.add_column(Cost::Extra, name, "an extra column");
+            }
+        }
+    }
+
+    fn column(&mut self, name: &str, expected: &Column, found: &Column) {
+        if expected.declared != found.declared {
+            let (cost, what) = if affinity(&expected.declared) == affinity(&found.declared) {
+                (Cost::Alike, "is declared with another type of the same affinity")
+            } else {
+                (Cost::Reads, "has a type of another affinity, so that values are stored as another class")
+            };
+            self.add_column(cost, name, what);
+        }
+        match (expected.not_null, found.not_null) {
+            (true, false) => self.add_column(Cost::Unguarded, name, "may be NULL"),
+            (false, true) => self.add_column(Cost::Writes, name, "may not be NULL"),
+            _ => {}
+        }
+        if expected.default != found.default {
+            let (cost, what) = match (&expected.default, &found.default) {
+                (Some(_), None) if found.not_null => (Cost::Writes, "has no default, and may not be NULL"),
+                (Some(_), None) => (Cost::Writes, "has no default, so that rows written without it get NULL"),
+                (None, Some(_)) => (Cost::Unguarded, "has a default, where a value must be given"),
+                _ => (Cost::Writes, "has another default, so that rows written without it get another value"),
+            };
+            self.add_column(cost, name, what);
+        }
+        if expected.key != found.key {
+            let what = match (expected.key, found.key) {
+                (_, 0) => "is no part of the primary key",
+                (0, _) => "is part of the primary key",
+                _ => "has another place in the primary key",
+            };
+            self.add_column(Cost::Writes, name, what);
+        }
+        if expected.hidden != found.hidden {
+            let what = match found.hidden {
+                0 => "is an ordinary column, where it should be generated",
+                1 => "is hidden",
+                _ => "is a generated column",
+            };
+            self.add_column(Cost::Writes, name, what);
+        }
+    }
+
+    fn options(&mut self, expected: &Table, found: &Table) {
+        if found.text_is_missing {
+            return;
+        }
+        match (expected.text.strict, found.text.strict) {
+            (true, false) => self.add(Cost::Unguarded, "is not STRICT"),
+            (false, true) => self.add(Cost::Writes, "is STRICT, which refuses values of another type"),
+            _ => {}
+        }
+        match (expected.text.without_rowid, found.text.without_rowid) {
+            (true, false) => self.add(Cost::Alike, "has rowids, where it should have none"),
+            (false, true) => self.add(Cost::Reads, "has no rowids (WITHOUT ROWID)"),
+            _ => {}
+        }
+        if expected.text.autoincrement != found.text.autoincrement {
+            let has = if found.text.autoincrement { "has" } else { "lacks" };
+            self.add(Cost::Alike, format!("{has} AUTOINCREMENT"));
+        }
+    }
+
+    fn indexes(&mut self, expected: &[Index], found: &[Index]) {
+        let (missing, extra) = unmatched(expected, found);
+        for index in missing {
+            let cost = if index.unique { Cost::Unguarded } else { Cost::Alike };
+            self.add(cost, format!("{} is missing", words(index)));
+        }
+        for index in extra {
+            let cost = if index.unique || index.computed {
+                Cost::Writes
+            } else {
+                Cost::Extra
+            };
+            self.out.push(Difference {
+                index: Some(index.name.0.clone()),
+                ..Difference::new(cost, self.table, format!("{} is extra", words(index)))
+            });
+        }
+    }
+
+    fn foreign_keys(&mut self, expected: &[ForeignKey], found: &[ForeignKey]) {
+        let (missing, mut extra) = unmatched(expected, found);
+        for key in missing {
+            let same_columns = |other: &&ForeignKey| other.columns == key.columns && other.parent == key.parent;
+            if let Some(at) = extra.iter().position(same_columns) {
+                let other = extra.swap_remove(at);
+                let (cost, event, action) = if other.on_delete == key.on_delete {
+                    (cost_of_action(&other.on_update), "updated", &other.on_update)
+                } else {
+                    (cost_of_action(&other.on_delete), "deleted", &other.on_delete)
+                };
+                let what = format!("{} does another thing when the parent is {event}: {action}", key_words(key));
+                self.add(cost, what);
+            } else {
+                self.add(Cost::Unguarded, format!("{} is missing", key_words(key)));
+            }
+        }
+        for key in extra {
+            let cost = match (cost_of_action(&key.on_delete), cost_of_action(&key.on_update)) {
+                (Cost::BehindItsBack, _) | (_, Cost::BehindItsBack) => Cost::BehindItsBack,
+                _ => Cost::Writes,
+            };
+            self.add(cost, format!("{} is extra", key_words(key)));
+        }
+    }
+
+    /// What only the definitions' text tells.
+    fn texts(&mut self, expected: &Table, found: &Table) {
+        if found.text_is_missing {
+            self.add(
+                Cost::Alike,
+                "its definition is missing or longer than 65,536 bytes, and was not compared whole",
+            );
+            return;
+        }
+        let (missing, extra) = unmatched(&expected.text.checks, &found.text.checks);
+        for _ in missing {
+            self.add(Cost::Unguarded, "a CHECK constraint is missing or another");
+        }
+        for _ in extra {
+            self.add(Cost::Writes, "a CHECK constraint is extra or another");
+        }
+        let (missing, extra) = unmatched(&expected.text.conflicts, &found.text.conflicts);
+        if !missing.is_empty() || !extra.is_empty() {
+            self.add(Cost::BehindItsBack, "a constraint does another thing on a conflict (ON CONFLICT)");
+        }
+        if expected.text.deferred != found.text.deferred {
+            self.add(Cost::Unguarded, "a foreign key is checked at another time (DEFERRABLE)");
+        }
+    }
+}
+
+/// What an action of a foreign key that banger does not ask for costs.
+fn cost_of_action(action: &str) -> Cost {
+    match action {
+        "cascade" | "set null" | "set default" => Cost::BehindItsBack,
+        _ => Cost::Writes,
+    }
+}
+
+/// What each side has that the other has not, counting.
+fn unmatched<'a, T: PartialEq>(expected: &'a [T], found: &'a [T]) -> (Vec<&'a T>, Vec<&'a T>) {
+    let mut extra: Vec<&T> = found.iter().collect();
+    let mut missing = Vec::new();
+    for one in expected {
+        match extra.iter().position(|other| *other == one) {
+            Some(at) => drop(extra.remove(at)),
+            None => missing.push(one),
+        }
+    }
+    (missing, extra)
+}
+
+/// "the unique index on name, state DESC where …". Expressions may quote anything, and are not printed.
+fn words(index: &Index) -> String {
+    let unique = if index.unique { "unique " } else { "" };
+    let columns: Vec<String> = index
+        .columns
+        .iter()
+        .map(|(column, collation, descending)| {
+            let column = if column.contains([' ', '\'', '(']) {
+                "an expression"
+            } else {
+                column
+            };
+            let collation = if collation == "binary" {
+                String::new()
+            } else {
+                format!(" COLLATE {collation}")
+            };
+            format!("{column}{collation}{}", if *descending { " DESC" } else { "" })
+        })
+        .collect();
+    let partial = if index.filter.is_some() {
+        " over some of the rows"
+    } else {
+        ""
+    };
+    format!("the {unique}index on {}{partial}", columns.join(", "))
+}
+
+fn key_words(key: &ForeignKey) -> String {
+    let columns: Vec<&str> = key.columns.iter().map(|(from, _)| from.as_str()).collect();
+    format!("the foreign key of {} to {}", columns.join(", "), key.parent)
+}
+
+/// A declared type's affinity ("Datatypes In SQLite", section 3.1).
+fn affinity(declared: &str) -> &'static str {
+    let has = |part: &str| declared.contains(part);
+    if has("int") {
+        "integer"
+    } else if has("char") || has("clob") || has("text") {
+        "text"
+    } else if has("blob") || declared.is_empty() {
+        "blob"
+    } else if has("real") || has("floa") || has("doub") {
+        "real"
+    } else {
+        "numeric"
+    }
+}

@@ -1,0 +1,3 @@
+//! What banger's values look like, told from their bytes alone.
+
+pub mod timestamp;

@@ -1,0 +1,23 @@
+//! The doctor's behaviour, held against the real binary and real files.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests play the daemon and the vandal: they open stores for writing"
+)]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on must end"
+)]
+#![allow(clippy::print_stderr, reason = "a test that is left out says why")]
+
+mod harness;
+mod stores;
+
+mod bad_input;
+mod gate;
+mod interruptions;
+mod journal_check;
+mod situations;
+mod system_calls;
