@@ -63,7 +63,9 @@ pub struct Args {
     /// nothing but what it needs for that.
     #[arg(long, conflicts_with_all = ["only", "skip", "list_checks", "explain", "generate"])]
     pub check_migrations: bool,
-    /// With --check-migrations: also try the pending migrations on a private copy
+    /// And try what is pending on a private copy
+    ///
+    /// With --check-migrations: a pending migration that would fail on this store's rows makes it `incompatible`.
     #[arg(long, requires = "check_migrations")]
     pub rehearse: bool,
     /// table (default), markdown or json
@@ -207,6 +209,7 @@ mod tests {
         Options:
               --system                The system store: /var/lib/banger/state.db
               --check-migrations      One line: may this binary take over the store?
+              --rehearse              And try what is pending on a private copy
               --format <FORMAT>       table (default), markdown or json
               --only <CHECK>          Only these checks (repeatable, comma-separated)
               --skip <CHECK>          All but these checks (repeatable, comma-separated)
@@ -247,6 +250,12 @@ mod tests {
                   
                   It says `compatible`, `migrations needed`, `incompatible` or `cannot tell`, with an exit
                   code for each, and reads nothing but what it needs for that.
+
+              --rehearse
+                  And try what is pending on a private copy
+                  
+                  With --check-migrations: a pending migration that would fail on this store's rows makes it
+                  `incompatible`.
 
               --format <FORMAT>
                   table (default), markdown or json
