@@ -1,5 +1,6 @@
 //! Examines the stores: one on this thread, several on as many threads as there are cores.
 
+use std::fs;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::panic::{self, AssertUnwindSafe};
@@ -200,9 +201,19 @@ impl<'a> Run<'a> {
 impl Jobs for Run<'_> {
     type Made = Report;
 
-    /// Closing any descriptor of a file drops the locks of the whole process on it: two paths to one file take turns.
-    fn identity(&self, job: usize) -> Option<Identity> {
-        Stamp::of(self.stores.get(job)?).ok().flatten().map(|stamp| stamp.id)
+    /// Closing any descriptor of a file drops the locks of the whole process on it: two paths to one file take turns, also
+    /// where one of them is the other's sidecar, as in `state.db*`.
+    fn files(&self, job: usize) -> Vec<Identity> {
+        let Some(given) = self.stores.get(job) else {
+            return Vec::new();
+        };
+        let path = fs::canonicalize(given).unwrap_or_else(|_| given.clone());
+        let beside = |suffix: &str| {
+            let mut name = path.clone().into_os_string();
+            name.push(suffix);
+            Stamp::of(Path::new(&name)).ok().flatten().map(|stamp| stamp.id)
+        };
+        ["", "-wal", "-shm", "-journal"].into_iter().filter_map(beside).collect()
     }
 
     fn goes_on(&self) -> bool {

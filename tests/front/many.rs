@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::place::{DOCTOR, Place, text};
+use crate::place::{DOCTOR, Place, schema, text};
 
 #[test]
 fn a_thousand_stores_come_in_order_and_one_bad_one_touches_no_other() {
@@ -26,8 +26,10 @@ fn a_thousand_stores_come_in_order_and_one_bad_one_touches_no_other() {
     assert_eq!(text(&ran.stderr), "");
     let reports: Vec<Value> = text(&ran.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(reports.len(), 1000);
+    let schema = schema();
     for (n, report) in reports.iter().enumerate() {
         assert_eq!(report["store"], names[n].as_str());
+        assert!(schema.is_valid(report), "{report}");
         let failing: Vec<&str> = report["rows"]
             .as_array()
             .unwrap()

@@ -106,6 +106,12 @@ const FILL: &str = "
       '10.77.0.' || n, 'stopped', '2026-04-28T18:41:31Z', '2026-04-28T18:41:31Z', '2026-04-28T18:41:31Z', '{}', '{}'
      FROM (SELECT 1 AS n UNION SELECT 2);";
 
+/// The published shape of a line of JSON.
+pub fn schema() -> jsonschema::Validator {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/report.schema.json")).unwrap();
+    jsonschema::validator_for(&serde_json::from_str(&page).unwrap()).unwrap()
+}
+
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }

@@ -5,7 +5,7 @@ use std::fs;
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::place::{DOCTOR, Place};
+use crate::place::{DOCTOR, Place, schema};
 
 /// Stands in every text cell that a test fills.
 const SECRET: &str = "Xyzzy7Secret";
@@ -73,11 +73,6 @@ fn hold(place: &Place, schema: &jsonschema::Validator, what: &str) {
             assert!(wrong.is_empty(), "{what}: {args:?}: {wrong:?}: {line}");
         }
     }
-}
-
-fn schema() -> jsonschema::Validator {
-    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/report.schema.json")).unwrap();
-    jsonschema::validator_for(&serde_json::from_str(&page).unwrap()).unwrap()
 }
 
 #[test]
