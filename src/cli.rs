@@ -1,5 +1,6 @@
 //! The command line: clap's types, turned into plain values.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ Exit codes:
             doctor            doctor --check-migrations
   0         no row failed     compatible: every known migration is applied
   1         a row failed      migrations needed: this binary is newer, safe to swap
-  2                           incompatible: this binary is older, do not swap
+  2                           incompatible: this binary is older, or what --rehearse tried fails; do not swap
   3                           cannot tell: do not swap
   64        bad arguments     bad arguments
   70        the doctor itself failed
@@ -162,12 +163,28 @@ pub fn generated(kind: Generated) -> Vec<u8> {
     let mut out = Vec::new();
     match kind {
         // Writing to memory cannot fail.
-        Generated::Man => drop(clap_mangen::Man::new(command).render(&mut out)),
+        Generated::Man => drop(man(command, &mut out)),
         Generated::CompleteBash => clap_complete::generate(Bash, &mut command, "doctor", &mut out),
         Generated::CompleteZsh => clap_complete::generate(Zsh, &mut command, "doctor", &mut out),
         Generated::CompleteFish => clap_complete::generate(Fish, &mut command, "doctor", &mut out),
     }
     out
+}
+
+/// The man page: what follows the options in the long help keeps its lines.
+fn man(command: clap::Command, out: &mut Vec<u8>) -> io::Result<()> {
+    let man = clap_mangen::Man::new(command);
+    man.render_title(out)?;
+    man.render_name_section(out)?;
+    man.render_synopsis_section(out)?;
+    man.render_description_section(out)?;
+    man.render_options_section(out)?;
+    for part in AFTER_LONG_HELP.split("\n\n") {
+        let (title, body) = part.split_once(":\n").unwrap_or(("Safety", part));
+        let body = body.replace('\\', "\\e").replace('-', "\\-").replace('~', "\\(ti");
+        writeln!(out, ".SH {}\n.nf\n{body}\n.fi", title.to_uppercase())?;
+    }
+    man.render_version_section(out)
 }
 
 /// A check's id. A wrong one is answered with the nearest.
@@ -319,7 +336,8 @@ mod tests {
                     doctor            doctor --check-migrations
           0         no row failed     compatible: every known migration is applied
           1         a row failed      migrations needed: this binary is newer, safe to swap
-          2                           incompatible: this binary is older, do not swap
+          2                           incompatible: this binary is older, or what --rehearse tried fails; do
+          not swap
           3                           cannot tell: do not swap
           64        bad arguments     bad arguments
           70        the doctor itself failed
