@@ -32,7 +32,7 @@ Exit codes:
             doctor            doctor --check-migrations
   0         no row failed     compatible: every known migration is applied
   1         a row failed      migrations needed: this binary is newer, safe to swap
-  2                           incompatible: this binary is older, or what --rehearse tried fails; do not swap
+  2                           incompatible: this binary is older (or --rehearse failed), do not swap
   3                           cannot tell: do not swap
   64        bad arguments     bad arguments
   70        the doctor itself failed
@@ -81,7 +81,7 @@ pub struct Args {
     /// All but these checks (repeatable, comma-separated)
     #[arg(long, value_name = "CHECK", value_delimiter = ',', action = ArgAction::Append, value_parser = check_id(), hide_possible_values = true)]
     pub skip: Vec<&'static str>,
-    /// For each store [default: 300]
+    /// Seconds for each store [default: 300]
     ///
     /// A check that is not done by then fails and says so.
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds, hide_default_value = true)]
@@ -230,7 +230,7 @@ mod tests {
               --format <FORMAT>       table (default), markdown or json
               --only <CHECK>          Only these checks (repeatable, comma-separated)
               --skip <CHECK>          All but these checks (repeatable, comma-separated)
-              --time-limit <SECONDS>  For each store [default: 300]
+              --time-limit <SECONDS>  Seconds for each store [default: 300]
               --list-checks           Each check with one line
               --explain <CHECK>       What it looks at, what a failure means, what to do
           -h, --help                  Print help (see more with '--help')
@@ -287,7 +287,7 @@ mod tests {
                   All but these checks (repeatable, comma-separated)
 
               --time-limit <SECONDS>
-                  For each store [default: 300]
+                  Seconds for each store [default: 300]
                   
                   A check that is not done by then fails and says so.
 
@@ -336,8 +336,7 @@ mod tests {
                     doctor            doctor --check-migrations
           0         no row failed     compatible: every known migration is applied
           1         a row failed      migrations needed: this binary is newer, safe to swap
-          2                           incompatible: this binary is older, or what --rehearse tried fails; do
-          not swap
+          2                           incompatible: this binary is older (or --rehearse failed), do not swap
           3                           cannot tell: do not swap
           64        bad arguments     bad arguments
           70        the doctor itself failed
