@@ -2,6 +2,7 @@
 //!
 //! The order matters: a check stands behind what it needs, and the report reads from the file inwards.
 
+mod artifacts;
 mod file;
 mod foreign_keys;
 mod journal;
@@ -9,6 +10,7 @@ mod migration_history;
 mod migration_rehearsal;
 mod page_structure;
 mod read_only;
+mod row_values;
 mod schema_shape;
 mod schema_state;
 mod unknown_ids;
@@ -27,6 +29,8 @@ pub const CHECKS: &[&Check] = &[
     &schema_shape::CHECK,
     &migration_rehearsal::CHECK,
     &foreign_keys::CHECK,
+    &row_values::CHECK,
+    &artifacts::CHECK,
 ];
 
 pub(crate) use read_only::Evidence;

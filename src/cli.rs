@@ -81,6 +81,11 @@ pub struct Args {
     /// All but these checks (repeatable, comma-separated)
     #[arg(long, value_name = "CHECK", value_delimiter = ',', action = ArgAction::Append, value_parser = check_id(), hide_possible_values = true)]
     pub skip: Vec<&'static str>,
+    /// Also look for the files that the store names
+    ///
+    /// By default only for this user's and the system's store: a copied store names files of the machine it came from.
+    #[arg(long)]
+    pub artifacts: bool,
     /// Seconds for each store [default: 300]
     ///
     /// A check that is not done by then fails and says so.
@@ -230,6 +235,7 @@ mod tests {
               --format <FORMAT>       table (default), markdown or json
               --only <CHECK>          Only these checks (repeatable, comma-separated)
               --skip <CHECK>          All but these checks (repeatable, comma-separated)
+              --artifacts             Also look for the files that the store names
               --time-limit <SECONDS>  Seconds for each store [default: 300]
               --list-checks           Each check with one line
               --explain <CHECK>       What it looks at, what a failure means, what to do
@@ -285,6 +291,12 @@ mod tests {
 
               --skip <CHECK>
                   All but these checks (repeatable, comma-separated)
+
+              --artifacts
+                  Also look for the files that the store names
+                  
+                  By default only for this user's and the system's store: a copied store names files of the
+                  machine it came from.
 
               --time-limit <SECONDS>
                   Seconds for each store [default: 300]

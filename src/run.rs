@@ -168,7 +168,7 @@ impl<'a> Run<'a> {
     fn examined(&self, path: &Path, stop: &Stop) -> Report {
         let options = Options {
             checks: self.checks.clone(),
-            artifacts: self.args.stores.is_empty(),
+            artifacts: self.args.artifacts || self.args.stores.is_empty(),
             sandbox: &self.sandbox,
             means: self.means(stop),
         };

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use access::open_copy;
 pub use access::{Access, Means, Way};
+pub(crate) use guards::LONGEST_VALUE;
 pub(crate) use guards::prepare_rehearsal;
 pub use read_only::ReadOnly;
 pub use read_write::Store;

@@ -17,7 +17,7 @@ const STEPS_BETWEEN_QUESTIONS: i32 = 2_000;
 pub(super) const BUSY_TIMEOUT_MS: u32 = 5_000;
 
 /// The longest text or blob that is ever read whole, in bytes. Longer values are read in pieces.
-pub(super) const LONGEST_VALUE: i32 = 4 << 20;
+pub(crate) const LONGEST_VALUE: i32 = 1 << 20;
 
 /// Bounds for what a hostile schema or row can make SQLite do.
 const LIMITS: &[(Limit, i32)] = &[

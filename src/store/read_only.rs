@@ -116,6 +116,12 @@ impl ReadOnly {
         Ok(out)
     }
 
+    /// Opens one cell to be read in pieces, however long it is ("Incremental BLOB I/O").
+    pub(crate) fn cell(&self, table: &str, column: &str, rowid: i64) -> Result<impl std::io::Read + '_> {
+        let failed = |error| self.explain("incremental blob I/O", error);
+        self.conn.blob_open(rusqlite::MAIN_DB, table, column, rowid, true).map_err(failed)
+    }
+
     /// Runs a query for one number.
     pub(crate) fn number(&self, sql: &str) -> Result<i64> {
         let failed = |error| self.explain(sql, error);

@@ -1,0 +1,120 @@
+//! What banger writes into each column, and what is wrong with a value that it never wrote.
+//!
+//! A rule here is one that no banger ever broke; what merely looks unlikely is none.
+
+use std::io::{self, Read};
+
+use rusqlite::types::ValueRef;
+
+use crate::values::text::{self, TextFault};
+use crate::values::{address, json, timestamp};
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// Text that is never empty: an id, a name, a state.
+    Word,
+    /// Text.
+    Text,
+    /// Text or nothing.
+    Optional,
+    /// 0 or 1.
+    Flag,
+    /// One JSON object.
+    Json,
+    /// A point in time as RFC 3339 writes it.
+    Time,
+    /// An IPv4 or IPv6 address.
+    Address,
+}
+
+/// The columns of banger's tables, in every version of its schema.
+pub(super) const TABLES: &[(&str, &[(&str, Rule)])] = &[
+    (
+        "images",
+        &[
+            ("id", Rule::Word),
+            ("name", Rule::Word),
+            ("managed", Rule::Flag),
+            ("artifact_dir", Rule::Optional),
+            ("rootfs_path", Rule::Text),
+            ("work_seed_path", Rule::Optional),
+            ("kernel_path", Rule::Text),
+            ("initrd_path", Rule::Optional),
+            ("modules_dir", Rule::Optional),
+            ("build_size", Rule::Optional),
+            ("seeded_ssh_public_key_fingerprint", Rule::Optional),
+            ("docker", Rule::Flag),
+            ("created_at", Rule::Time),
+            ("updated_at", Rule::Time),
+        ],
+    ),
+    (
+        "vms",
+        &[
+            ("id", Rule::Word),
+            ("name", Rule::Word),
+            ("image_id", Rule::Text),
+            ("guest_ip", Rule::Address),
+            ("state", Rule::Word),
+            ("created_at", Rule::Time),
+            ("updated_at", Rule::Time),
+            ("last_touched_at", Rule::Time),
+            ("spec_json", Rule::Json),
+            ("runtime_json", Rule::Json),
+            ("stats_json", Rule::Json),
+            ("workspace_json", Rule::Json),
+        ],
+    ),
+];
+
+impl Rule {
+    /// What is wrong with a value, if anything.
+    pub(super) fn fault(self, value: ValueRef<'_>) -> Option<&'static str> {
+        match (self, value) {
+            (Self::Optional, ValueRef::Null) | (Self::Flag, ValueRef::Integer(0 | 1)) => None,
+            (Self::Flag, ValueRef::Integer(_)) => Some("a flag that is neither 0 nor 1"),
+            (Self::Flag, ValueRef::Null) => Some("nothing where a flag belongs"),
+            (Self::Flag, _) => Some("not an integer where a flag belongs"),
+            (_, ValueRef::Text(bytes)) => self.text_fault(bytes),
+            (_, ValueRef::Null) => Some("nothing where text belongs"),
+            (_, ValueRef::Blob(_)) => Some("a blob where text belongs"),
+            (_, ValueRef::Integer(_) | ValueRef::Real(_)) => Some("a number where text belongs"),
+        }
+    }
+
+    fn text_fault(self, bytes: &[u8]) -> Option<&'static str> {
+        match self {
+            Self::Word if bytes.is_empty() => Some("empty text where something belongs"),
+            Self::Time if !timestamp::is_rfc3339(bytes) => Some("not a time as RFC 3339 writes it"),
+            Self::Address if !address::is_ip(bytes) => Some("not an IP address"),
+            // White space is blank in JSON, and any other control character is no JSON.
+            Self::Json if !text::is_utf8(bytes) => words(Some(TextFault::NotUtf8)),
+            Self::Json => (!json::is_object(bytes)).then_some(NOT_AN_OBJECT),
+            _ => words(text::fault(bytes)),
+        }
+    }
+
+    /// The same for text that is too long to be held at once. `open` hands out the text from its beginning.
+    pub(super) fn fault_in<R: Read>(self, mut open: impl FnMut() -> io::Result<R>) -> io::Result<Option<&'static str>> {
+        Ok(match self {
+            Self::Flag => Some("not an integer where a flag belongs"),
+            Self::Time => Some("not a time as RFC 3339 writes it"),
+            Self::Address => Some("not an IP address"),
+            Self::Json => match text::fault_in(open()?, false)? {
+                None => (!json::is_object_in(io::BufReader::new(open()?))).then_some(NOT_AN_OBJECT),
+                fault => words(fault),
+            },
+            Self::Word | Self::Text | Self::Optional => words(text::fault_in(open()?, true)?),
+        })
+    }
+}
+
+const NOT_AN_OBJECT: &str = "not one JSON object";
+
+fn words(fault: Option<TextFault>) -> Option<&'static str> {
+    fault.map(|fault| match fault {
+        TextFault::NotUtf8 => "text that is not UTF-8",
+        TextFault::Control => "a control character in text",
+    })
+}

@@ -1,0 +1,96 @@
+//! Text as banger writes it: UTF-8 without control characters.
+
+use std::io::{self, Read};
+
+/// What is wrong with text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextFault {
+    /// It is not UTF-8.
+    NotUtf8,
+    /// A control character is in it.
+    Control,
+}
+
+/// What is wrong with text, if anything. Most text is ASCII, and then no character is decoded.
+pub fn fault(bytes: &[u8]) -> Option<TextFault> {
+    // Counting has no branch in it, so that it is done many bytes at a time.
+    let has_control = bytes.iter().map(|byte| usize::from(byte.is_ascii_control())).sum::<usize>() > 0;
+    if bytes.is_ascii() {
+        return has_control.then_some(TextFault::Control);
+    }
+    match std::str::from_utf8(bytes) {
+        Err(_) => Some(TextFault::NotUtf8),
+        Ok(text) if has_control || text.chars().any(char::is_control) => Some(TextFault::Control),
+        Ok(_) => None,
+    }
+}
+
+/// Whether bytes are UTF-8; control characters are not looked at.
+pub fn is_utf8(bytes: &[u8]) -> bool {
+    bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()
+}
+
+/// The same as [`fault`] for what is too long to be held at once; where `controls` is false, they are not looked at.
+///
+/// # Errors
+/// What the reader says.
+pub fn fault_in(mut reader: impl Read, controls: bool) -> io::Result<Option<TextFault>> {
+    let mut chunk = vec![0; 64 * 1024];
+    let mut held = 0; // bytes at the chunk's beginning: a character that was cut at the last one's end
+    loop {
+        let read = reader.read(&mut chunk[held..])?;
+        if read == 0 {
+            return Ok((held > 0).then_some(TextFault::NotUtf8));
+        }
+        let bytes = &chunk[..held + read];
+        let whole = match std::str::from_utf8(bytes) {
+            Ok(_) => bytes.len(),
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            Err(_) => return Ok(Some(TextFault::NotUtf8)),
+        };
+        if controls && let Some(fault) = fault(&bytes[..whole]) {
+            return Ok(Some(fault));
+        }
+        let end = held + read;
+        chunk.copy_within(whole..end, 0);
+        held = end - whole;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Hands out one byte at a time, so that every character is cut.
+    struct Slowly<'a>(&'a [u8]);
+
+    impl Read for Slowly<'_> {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let n = self.0.len().min(1);
+            into[..n].copy_from_slice(&self.0[..n]);
+            self.0 = &self.0[n..];
+            Ok(n)
+        }
+    }
+
+    #[test]
+    fn text_is_judged_the_same_whole_and_in_pieces() {
+        let cases: [(&[u8], Option<TextFault>); 10] = [
+            (b"vm-1", None),
+            (b"", None),
+            ("na\u{ef}ve \u{1f980} \u{4e2d}".as_bytes(), None),
+            (b"a\tb", Some(TextFault::Control)),
+            (b"a\0b", Some(TextFault::Control)),
+            (b"\x7f", Some(TextFault::Control)),
+            ("a\u{9b}b".as_bytes(), Some(TextFault::Control)),
+            (b"a\xff", Some(TextFault::NotUtf8)),
+            (b"a\xe4\xb8", Some(TextFault::NotUtf8)),
+            (b"\xed\xa0\x80", Some(TextFault::NotUtf8)),
+        ];
+        for (bytes, wanted) in cases {
+            assert_eq!(fault(bytes), wanted, "{bytes:?}");
+            assert_eq!(fault_in(Slowly(bytes), true).unwrap(), wanted, "{bytes:?} in pieces");
+        }
+        assert_eq!(fault_in(Slowly(b"a\tb"), false).unwrap(), None);
+    }
+}
