@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use banger_doctor::check::Outcome;
 use banger_doctor::private::PrivateFolder;
 use banger_doctor::probe::{Situation, Stamp};
-use banger_doctor::report::{Row, safe};
+use banger_doctor::report::{Row, Status, safe};
 use banger_doctor::sandbox::Sandbox;
 use banger_doctor::stop::Stop;
 use banger_doctor::store::Means;
@@ -117,7 +117,7 @@ impl<'a> Run<'a> {
         self.heap_limit = HEAP_LIMIT * threads as u64;
         let meter = Meter::new();
         let output = Output::new(self.args);
-        let (mut done, mut failed, mut trouble) = (0, 0, None);
+        let (mut done, mut failed, mut skipped, mut trouble) = (0, 0, 0, None);
         let mut broken = false;
         pool::in_order(&*self, count, threads, |report| {
             let Some(report) = report else {
@@ -126,6 +126,7 @@ impl<'a> Run<'a> {
             };
             done += 1;
             failed += usize::from(report.failed());
+            skipped += report.count(Status::Skip);
             meter.clear();
             let printed = print(output.one_of_many(&report).as_bytes());
             meter.stores(done, count);
@@ -151,7 +152,7 @@ impl<'a> Run<'a> {
             let left = count - done;
             let _ = writeln!(io::stderr(), "doctor: interrupted; {left} of {count} stores were not looked at");
         } else {
-            let _ = print(output.total(count, failed).as_bytes())?;
+            let _ = print(output.total(count, failed, skipped).as_bytes())?;
         }
         Ok(self.exit(failed > 0))
     }
@@ -235,7 +236,6 @@ impl Jobs for Run<'_> {
 mod tests {
     use super::*;
     use banger_doctor::checks::CHECKS;
-    use banger_doctor::report::Status;
     use clap::Parser;
 
     #[test]

@@ -3,7 +3,7 @@
 use anstyle::{AnsiColor, Style as Paint};
 
 use super::layout::folded;
-use crate::check::Finding;
+use crate::check::{Finding, counted};
 use crate::report::{Report, Row, Status};
 
 /// How many findings are shown beneath a row.
@@ -58,8 +58,8 @@ pub fn report(report: &Report, style: Style) -> String {
 pub fn one_of_many(report: &Report, style: Style) -> String {
     let status = overall(report);
     let count = match (report.failures(), report.count(Status::Skip)) {
-        (0, 0) => String::new(),
-        (0, skipped) => format!(": {skipped} skipped"),
+        // What a healthy store leaves out, it leaves out of all: the last line says it once.
+        (0, _) => String::new(),
         (failed, 0) => format!(": {failed} of {} checks failed", report.rows.len()),
         (failed, skipped) => format!(": {failed} of {} checks failed, {skipped} skipped", report.rows.len()),
     };
@@ -75,11 +75,14 @@ pub fn one_of_many(report: &Report, style: Style) -> String {
 }
 
 /// The last line of several stores.
-pub fn total(stores: usize, failed: usize, style: Style) -> String {
-    let (status, text) = match failed {
+pub fn total(stores: usize, failed: usize, skipped: usize, style: Style) -> String {
+    let (status, mut text) = match failed {
         0 => (Status::Pass, format!("PASS: no check failed in {stores} stores")),
         _ => (Status::Fail, format!("FAIL: {failed} of {stores} stores failed")),
     };
+    if skipped > 0 {
+        text += &format!(", {} skipped", counted(skipped as u64, "row", "rows"));
+    }
     format!("\n{}", first_word_painted(&folded(&text, width(style), "", "      "), status, style))
 }
 
@@ -279,7 +282,7 @@ mod tests {
             width: None,
             color: false,
         };
-        insta::assert_snapshot!(one_of_many(&sample(), style) + &total(2, 1, style), @r"
+        insta::assert_snapshot!(one_of_many(&sample(), style) + &total(2, 1, 1, style), @r"
         FAIL  ~/.local/state/banger/state.db: 1 of 3 checks failed, 1 skipped
               FAIL  foreign-keys  7 rows refer to rows that are not there
                                   · vms row 1: refers to a row of images that is not there
@@ -290,7 +293,7 @@ mod tests {
                                   · … and 2 more
                                   → keep a copy of the store first
 
-        FAIL: 1 of 2 stores failed
+        FAIL: 1 of 2 stores failed, 1 row skipped
         ");
     }
 
@@ -324,7 +327,7 @@ mod tests {
                 width: Some(width),
                 color: false,
             };
-            let drawn = report(&sample(), style) + &one_of_many(&sample(), style) + &total(2, 1, style);
+            let drawn = report(&sample(), style) + &one_of_many(&sample(), style) + &total(2, 1, 1, style);
             let widest = drawn.lines().map(columns).max().unwrap();
             assert!(widest <= usize::from(width), "{width}: {drawn}");
         }

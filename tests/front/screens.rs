@@ -137,7 +137,7 @@ fn several_stores_take_a_line_each() {
                         and it makes its store; if it has, the store was moved or
                         deleted: restore state.db from a backup
 
-    FAIL: 2 of 4 stores failed
+    FAIL: 2 of 4 stores failed, 5 rows skipped
     ");
 }
 
