@@ -3,6 +3,7 @@
 use anstyle::{AnsiColor, Style as Paint};
 
 use super::layout::folded;
+use crate::check::Finding;
 use crate::report::{Report, Row, Status};
 
 /// How many findings are shown beneath a row.
@@ -96,13 +97,27 @@ pub(super) fn verdict(report: &Report) -> String {
     format!("FAIL: {} of {checks} checks failed ({}){skipped}", failed.len(), failed.join(", "))
 }
 
-/// A row's text beneath its detail: the first findings. One that says no more than the detail is not said twice.
+/// A row's text beneath its detail: the first findings, unless the detail has said them all.
 pub(super) fn findings(row: &Row) -> Vec<String> {
-    let findings = row.finding_lines(SHOWN_FINDINGS);
-    if findings.len() == 1 && row.detail.ends_with(&findings[0]) {
+    let all_are_there = row.findings_total == row.findings.len() as u64;
+    if all_are_there && row.findings.iter().all(|finding| is_said(finding, &row.detail)) {
         return Vec::new();
     }
-    findings
+    row.finding_lines(SHOWN_FINDINGS)
+}
+
+/// Whether a detail says what a finding says, and where.
+fn is_said(finding: &Finding, detail: &str) -> bool {
+    let names = [&finding.table, &finding.index, &finding.column, &finding.key];
+    let numbers = [
+        finding.row,
+        finding.id,
+        finding.page.and_then(|page| i64::try_from(page).ok()),
+    ];
+    detail.contains(&*finding.what)
+        && finding.count.is_none_or(|count| count <= 1)
+        && names.into_iter().flatten().all(|name| detail.contains(name.as_str()))
+        && numbers.into_iter().flatten().all(|number| detail.contains(&number.to_string()))
 }
 
 /// A row: status, name, and its text folded beside them.
@@ -165,7 +180,7 @@ fn first_word_painted(text: &str, status: Status, style: Style) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::{Finding, Findings, Outcome};
+    use crate::check::{Findings, Outcome};
     use crate::render::layout::columns;
     use std::time::Duration;
 
@@ -313,5 +328,25 @@ mod tests {
             let widest = drawn.lines().map(columns).max().unwrap();
             assert!(widest <= usize::from(width), "{width}: {drawn}");
         }
+    }
+
+    #[test]
+    fn findings_that_the_detail_has_said_are_not_said_again() {
+        let row = |detail: &str, finding: Finding| {
+            let mut findings = Findings::default();
+            findings.add(|| finding);
+            Row::new("schema-shape", Outcome::found(detail, "", findings), Duration::ZERO)
+        };
+        let finding = || Finding::new("the column is missing").table("images").column("docker");
+        assert!(findings(&row("images.docker: the column is missing", finding())).is_empty());
+        assert_eq!(
+            findings(&row("the column is missing", finding())),
+            ["images docker: the column is missing"]
+        );
+        let many = Finding {
+            count: Some(3),
+            ..finding()
+        };
+        assert_eq!(findings(&row("images.docker: the column is missing", many)).len(), 1);
     }
 }
