@@ -2,7 +2,7 @@
 
 use crate::check::{Check, KEEP_AND_SAVE, Look, Needs, Outcome, counted};
 use crate::probe::sidecars::scan_wal;
-use crate::probe::{Header, Nature, Probe, Situation, words};
+use crate::probe::{Header, Nature, Probe, Situation, until_sure, words};
 use crate::stop::Stop;
 
 /// The check.
@@ -14,6 +14,10 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn look(probe: &Probe, stop: &Stop) -> Outcome {
+    until_sure(probe, stop, Outcome::failed, |probe| look_once(probe, stop))
+}
+
+fn look_once(probe: &Probe, stop: &Stop) -> Outcome {
     match &probe.nature {
         Nature::Sqlite(header) => look_at_database(probe, header, stop),
         other => Outcome::fail(format!("{}{}", words(other, probe.size()), meaning(other)), remedy(other)),

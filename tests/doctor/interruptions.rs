@@ -12,7 +12,8 @@ use std::time::Duration;
 use insta::assert_snapshot;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::{Doctor, Place, Running, is_root, names};
+use crate::footprint::names;
+use crate::harness::{Doctor, Place, Running, is_root};
 use crate::stores::{Daemon, Lies, apply, healthy, hot, rollback, sized};
 
 const CHECKS: [&str; 2] = ["--only", "file,journal,read-only,page-structure,schema-state"];
