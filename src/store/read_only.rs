@@ -10,6 +10,9 @@ use super::guards;
 use crate::error::{Error, Result};
 use crate::stop::Stop;
 
+/// How many rows are read between two words to whoever watches.
+const ROWS_BETWEEN_NEWS: u64 = 1024;
+
 /// Extended error codes of a reader beside writers that are just changing the wal-index, or opening or closing the store:
 /// to a reader it then looks as if it had to be recovered (`wal.c`, `walIndexReadHdr`).
 const MAY_PASS: &[i32] = &[
@@ -20,9 +23,6 @@ const MAY_PASS: &[i32] = &[
     ffi::SQLITE_PROTOCOL,
 ];
 
-/// How many rows are read between two words to whoever watches.
-const ROWS_BETWEEN_NEWS: u64 = 1024;
-
 /// A handle through which a store can be read, and nothing else: a write through it is impossible to spell, and is
 /// refused by SQLite (`mode=ro`, `query_only`), by the authorizer and by the kernel if it were spelled.
 ///
@@ -30,10 +30,10 @@ const ROWS_BETWEEN_NEWS: u64 = 1024;
 pub struct ReadOnly {
     conn: Connection,
     stop: Stop,
-    /// Set where SQLite could not read for a reason that may pass.
-    disturbed: Arc<AtomicBool>,
     /// Whether virtual tables may be connected: see [`guards::authorize_reads_alone`].
     connecting: Arc<AtomicBool>,
+    /// Set where SQLite could not read for a reason that may pass.
+    disturbed: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for ReadOnly {
@@ -81,8 +81,8 @@ impl ReadOnly {
         let handle = Self {
             conn,
             stop: stop.clone(),
-            disturbed: Arc::default(),
             connecting,
+            disturbed: Arc::default(),
         };
         // The first statement that reads the schema: errors of opening come here.
         handle.number("SELECT count(*) FROM sqlite_schema")?;
