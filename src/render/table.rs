@@ -46,10 +46,10 @@ pub fn report(report: &Report, style: Style) -> String {
     let columns = Columns::of(0, report.rows.iter());
     let rows: String = report.rows.iter().map(|row| drawn(row, &columns, style)).collect();
     let status = overall(report);
-    let verdict = folded(&verdict(report), width(style), "", "      ");
+    let verdict = folded_verdict(&verdict(report), style);
     format!(
         "{}\n{rows}\n{}",
-        folded(&report.store, width(style), "", "  "),
+        folded(&report.store, width(style), ""),
         first_word_painted(&verdict, status, style)
     )
 }
@@ -63,12 +63,7 @@ pub fn one_of_many(report: &Report, style: Style) -> String {
         (failed, 0) => format!(": {failed} of {} checks failed", report.rows.len()),
         (failed, skipped) => format!(": {failed} of {} checks failed, {skipped} skipped", report.rows.len()),
     };
-    let line = folded(
-        &format!("{}{count}", report.store),
-        width(style),
-        &format!("{}  ", word(status)),
-        "      ",
-    );
+    let line = folded(&format!("{}{count}", report.store), width(style), &format!("{}  ", word(status)));
     let failed = || report.rows.iter().filter(|row| row.status == Status::Fail);
     let columns = Columns::of(6, failed());
     first_word_painted(&line, status, style) + &failed().map(|row| drawn(row, &columns, style)).collect::<String>()
@@ -83,7 +78,13 @@ pub fn total(stores: usize, failed: usize, skipped: usize, style: Style) -> Stri
     if skipped > 0 {
         text += &format!(", {} skipped", counted(skipped as u64, "row", "rows"));
     }
-    format!("\n{}", first_word_painted(&folded(&text, width(style), "", "      "), status, style))
+    format!("\n{}", first_word_painted(&folded_verdict(&text, style), status, style))
+}
+
+/// A line that begins with `PASS: ` or `FAIL: `, folded behind that.
+fn folded_verdict(line: &str, style: Style) -> String {
+    let (word, rest) = line.split_at(line.len().min("FAIL: ".len()));
+    folded(rest, width(style), word)
 }
 
 /// The last line: what it comes to.
@@ -130,12 +131,12 @@ fn drawn(row: &Row, columns: &Columns, style: Style) -> String {
     let fits = width(style).is_none_or(|width| columns.text() + NARROWEST_TEXT <= width);
     let hang = " ".repeat(if fits { columns.text() } else { columns.indent + 6 });
     let mut out = if fits {
-        folded(&row.detail, width(style), &head, &hang)
+        folded(&row.detail, width(style), &head)
     } else {
-        format!("{}\n{}", head.trim_end(), folded(&row.detail, width(style), &hang, &hang))
+        format!("{}\n{}", head.trim_end(), folded(&row.detail, width(style), &hang))
     };
     let mut beneath = |mark: &str, text: &str| {
-        out += &folded(text, width(style), &format!("{hang}{mark} "), &format!("{hang}  "));
+        out += &folded(text, width(style), &format!("{hang}{mark} "));
     };
     for finding in findings(row) {
         beneath("·", &finding);

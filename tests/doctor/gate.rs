@@ -374,6 +374,6 @@ fn a_full_device_never_turns_into_another_answer() {
         assert!(code == of_gate || code >= 3, "exit {code}, where the answer is {of_gate}");
         let ran = place.doctor().arg(place.store()).stdout(full()).run();
         assert_eq!(ran.code, Some(70), "{ran:?}");
-        assert_eq!(ran.stderr, "doctor: cannot print: No space left on device (os error 28)\n");
+        assert_eq!(ran.stderr, "doctor: cannot print the report: No space left on device (os error 28)\n");
     }
 }
