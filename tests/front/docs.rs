@@ -23,6 +23,10 @@ fn stores(place: &Place) {
     );
     place.store("state.db");
     place.store(".local/state/banger/state.db");
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
+    for sample in ["healthy.db", "damaged.db"] {
+        fs::copy(samples.join(sample), place.join(&format!("samples/{sample}"))).unwrap();
+    }
     fs::create_dir(place.path().join("hosts")).unwrap();
     for (host, store) in [("alpha", "healthy.db"), ("beta", "newer.db"), ("gamma", "dangling.db")] {
         fs::copy(place.path().join(store), place.join(&format!("hosts/{host}/state.db"))).unwrap();
@@ -96,8 +100,12 @@ fn like(shown: &str, printed: &str) -> bool {
     rest.is_empty()
 }
 
+/// What `cargo run … -- ARGUMENTS` and `cargo test` are to a page: the program that was built is run, the tests are not.
+const CARGO: &str =
+    r#"cargo() { [ "$1" = run ] || return 0; while [ "$1" != -- ]; do shift; done; shift; doctor "$@"; }"#;
+
 fn shell(place: &Place, script: &str) -> (String, i32) {
-    let ran = place.command("sh").args(["-c", script]).output().unwrap();
+    let ran = place.command("sh").args(["-c", &format!("{CARGO}\n{script}")]).output().unwrap();
     (text(&ran.stdout) + &text(&ran.stderr), ran.status.code().unwrap_or(-1))
 }
 
