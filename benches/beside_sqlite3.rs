@@ -25,6 +25,7 @@ fn main() -> Result<()> {
     if wanted("small") {
         let store = support::store(12)?;
         compare("12 VMs, every check", 200, &doctor(&[&store]), &sqlite3(&store, BOTH_CHECKS))?;
+        instructions("12 VMs, every check", &doctor(&[&store]))?;
     }
     if wanted("gate") {
         for vms in [12, 900_000] {
@@ -83,6 +84,19 @@ fn sqlite3(store: &Path, sql: &str) -> Vec<String> {
         store.display().to_string(),
         sql.into(),
     ]
+}
+
+/// Prints how many instructions a command runs, kernel left out: stable where time is not. Silent without valgrind.
+fn instructions(name: &str, command: &[String]) -> Result<()> {
+    let counting = ["--tool=callgrind", "--callgrind-out-file=/dev/null"];
+    let Ok(output) = Command::new("valgrind").args(counting).args(command).stdin(Stdio::null()).output() else {
+        return Ok(());
+    };
+    let said = String::from_utf8(output.stderr)?;
+    if let Some((_, count)) = said.lines().find_map(|line| line.split_once("Collected : ")) {
+        println!("{name:<30} {:>11} instructions", count.trim());
+    }
+    Ok(())
 }
 
 /// Runs two commands in turn, and prints the medians, the median of the ratios pair by pair, and the first one's peak memory.

@@ -19,8 +19,9 @@ pub use read_write::Store;
 use crate::error::{Error, Result};
 use crate::probe::{Nature, Probe};
 
-/// How long the doctor goes on starting over before it says that the store is never left alone.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long, and how often at least, the doctor starts over before it says that the store is never left alone. One look at a
+/// large store may take longer than that; the next ones then take locks, and stand what moves.
+const PATIENCE: (Duration, u32) = (Duration::from_secs(10), 5);
 
 /// Probes a path, makes it ready to be read, and lets `work` read it; starts over where something moved that the way in
 /// does not stand, so that what is returned is the committed truth of one moment.
@@ -60,7 +61,7 @@ pub fn look<T>(path: &Path, means: &Means<'_>, mut work: impl FnMut(&Probe, Resu
             return Ok(found);
         }
         disturbed += 1;
-        if begun.elapsed() > PATIENCE {
+        if begun.elapsed() > PATIENCE.0 && disturbed >= PATIENCE.1 {
             return Err(Error::Moving(disturbed));
         }
         thread::sleep(Duration::from_millis(u64::from(disturbed.min(20))));
