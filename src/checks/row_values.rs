@@ -27,6 +27,7 @@ pub(super) const CHECK: Check = Check {
 fn look(_subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
     let mut found = Found::default();
     for (table, rules) in TABLES {
+        let before = found.rows;
         let ended = columns(handle, table, rules).and_then(|columns| {
             if columns.is_empty() {
                 return Ok(());
@@ -37,7 +38,7 @@ fn look(_subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
         });
         match ended {
             Err(error) if error.stopped().is_some() => return Err(error),
-            Err(error) => found.unreadable.push((table, error)),
+            Err(error) => found.unreadable.push((table, found.rows - before, error)),
             Ok(()) => {}
         }
     }
@@ -52,7 +53,8 @@ struct Found {
     findings: Findings,
     /// How many values are wrong in each column.
     by_column: BTreeMap<(&'static str, &'static str), u64>,
-    unreadable: Vec<(&'static str, Error)>,
+    /// The table, how many of its rows were read, and what ended that.
+    unreadable: Vec<(&'static str, u64, Error)>,
 }
 
 /// One of banger's tables, and those of its columns that are there.
@@ -200,13 +202,21 @@ impl Found {
             let values = self.findings.count("value", "values");
             said.push(format!("{values} that no banger wrote, in {}", places.join(", ")));
         }
-        for (table, error) in &self.unreadable {
-            said.push(format!("{table} could not be read to its end, after {rows} in all: {error}"));
+        for (table, rows, error) in &self.unreadable {
+            let rows = counted(*rows, "row", "rows");
+            said.push(format!("{table} could not be read to its end: {rows} were looked at, then {error}"));
             self.findings.add(|| Finding::new("could not be read to its end").table(*table));
         }
-        Outcome::found(said.join("; "), REMEDY, self.findings)
+        let remedy = if self.unreadable.is_empty() {
+            REMEDY
+        } else {
+            REMEDY_UNREADABLE
+        };
+        Outcome::found(said.join("; "), remedy, self.findings)
     }
 }
+
+const REMEDY_UNREADABLE: &str = "mend first what `page-structure` found, then run the doctor again; nothing is known of the rows that were not looked at";
 
 const REMEDY: &str = "stop banger, keep a copy of the store with its -wal, -shm and -journal, and suspect the disk or whatever else wrote to the store; restore a backup, or let banger re-create the VMs and images that are named; all other rows are whole";
 
