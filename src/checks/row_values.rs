@@ -110,7 +110,7 @@ impl Table {
             .map(|(name, _)| quoted(name))
             .map(|name| {
                 let long = format!("octet_length({name}) > {LONGEST_VALUE}");
-                format!("{long}, typeof({name}) = 'text', CASE WHEN NOT ifnull({long}, 0) THEN {name} END")
+                format!("{long}, typeof({name}) = 'text', CASE WHEN NOT ifnull({long}, 0) THEN {name} END AS {name}")
             })
             .collect();
         let sql = format!("SELECT rowid, {} FROM {} NOT INDEXED", parts.join(", "), quoted(self.name));
