@@ -27,17 +27,19 @@ pub(super) const CHECK: Check = Check {
 fn look(_subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
     let mut found = Found::default();
     for (table, rules) in TABLES {
+        let mut rows = 0;
         let ended = columns(handle, table, rules).and_then(|columns| {
             if columns.is_empty() {
                 return Ok(());
             }
             let (of_table, ended) = Table { name: table, columns }.scan(handle);
+            rows = of_table.rows;
             found.take(of_table);
             ended
         });
         match ended {
             Err(error) if error.stopped().is_some() => return Err(error),
-            Err(error) => found.unreadable.push((table, error)),
+            Err(error) => found.unreadable.push(Unreadable { table, rows, error }),
             Ok(()) => {}
         }
     }
@@ -52,7 +54,15 @@ struct Found {
     findings: Findings,
     /// How many values are wrong in each column.
     by_column: BTreeMap<(&'static str, &'static str), u64>,
-    unreadable: Vec<(&'static str, Error)>,
+    unreadable: Vec<Unreadable>,
+}
+
+/// A table that could not be read to its end.
+struct Unreadable {
+    table: &'static str,
+    /// How many of its rows were looked at before that.
+    rows: u64,
+    error: Error,
 }
 
 /// One of banger's tables, and those of its columns that are there.
@@ -181,12 +191,12 @@ impl Found {
     }
 
     fn outcome(mut self) -> Outcome {
-        let rows = counted(self.rows, "row", "rows");
         if self.findings.is_empty() && self.unreadable.is_empty() {
             let left_out = match self.not_looked_at {
                 0 => String::new(),
                 n => format!("; {} too long to look at in UTF-16", counted(n, "value was", "values were")),
             };
+            let rows = counted(self.rows, "row", "rows");
             return Outcome::pass(format!("every value of {rows} looks like banger's{left_out}"));
         }
         let mut said = Vec::new();
@@ -200,15 +210,24 @@ impl Found {
             let values = self.findings.count("value", "values");
             said.push(format!("{values} that no banger wrote, in {}", places.join(", ")));
         }
-        for (table, error) in &self.unreadable {
-            said.push(format!("{table} could not be read to its end, after {rows} in all: {error}"));
+        for Unreadable { table, rows, error } in &self.unreadable {
+            let rows = counted(*rows, "row", "rows");
+            said.push(format!("{table} could not be read to its end, after {rows} of it: {error}"));
             self.findings.add(|| Finding::new("could not be read to its end").table(*table));
         }
-        Outcome::found(said.join("; "), REMEDY, self.findings)
+        let remedy = if self.unreadable.is_empty() {
+            REMEDY
+        } else {
+            REMEDY_UNREADABLE
+        };
+        Outcome::found(said.join("; "), remedy, self.findings)
     }
 }
 
 const REMEDY: &str = "stop banger, keep a copy of the store with its -wal, -shm and -journal, and suspect the disk or whatever else wrote to the store; restore a backup, or let banger re-create the VMs and images that are named; all other rows are whole";
+
+/// Where a table ends early, nobody knows what is behind.
+const REMEDY_UNREADABLE: &str = "data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 COPY .recover | sqlite3 NEW";
 
 /// The row's id, where it is a UUID and tells nothing: the first column after the rowid that was read as text.
 fn uuid_of(row: &Row<'_>) -> Option<String> {

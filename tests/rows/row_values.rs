@@ -354,19 +354,19 @@ fn a_damaged_page_ends_the_look_and_it_says_how_far_it_came() {
     let place = Place::with(2, 400);
     lose_a_page(&place, "vms");
     assert_snapshot!(said(&place), @r#"
-    fail: vms could not be read to its end, after 207 rows in all: SQLite says: database disk image is malformed [11] (while running: SELECT rowid, "id", "name", "image_id", "guest_ip", "state", "created_at", "updated_at", "last_touched_at", "spec_json", "runtime_json", "stats_json", "workspace_json" FROM "vms" NOT INDEXED)
+    fail: vms could not be read to its end, after 205 rows of it: SQLite says: database disk image is malformed [11] (while running: SELECT rowid, "id", "name", "image_id", "guest_ip", "state", "created_at", "updated_at", "last_touched_at", "spec_json", "runtime_json", "stats_json", "workspace_json" FROM "vms" NOT INDEXED)
       table "vms": could not be read to its end
       1 in all
-      -> stop banger, keep a copy of the store with its -wal, -shm and -journal, and suspect the disk or whatever else wrote to the store; restore a backup, or let banger re-create the VMs and images that are named; all other rows are whole
+      -> data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 COPY .recover | sqlite3 NEW
     "#);
     place.sql("UPDATE vms SET guest_ip = 'XYZZY' WHERE rowid = 1; UPDATE images SET managed = 2 WHERE rowid = 1");
     assert_snapshot!(said(&place), @r#"
-    fail: at least 2 values that no banger wrote, in images.managed (1), vms.guest_ip (1); vms could not be read to its end, after 207 rows in all: SQLite says: database disk image is malformed [11] (while running: SELECT rowid, "id", "name", "image_id", "guest_ip", "state", "created_at", "updated_at", "last_touched_at", "spec_json", "runtime_json", "stats_json", "workspace_json" FROM "vms" NOT INDEXED)
+    fail: at least 2 values that no banger wrote, in images.managed (1), vms.guest_ip (1); vms could not be read to its end, after 205 rows of it: SQLite says: database disk image is malformed [11] (while running: SELECT rowid, "id", "name", "image_id", "guest_ip", "state", "created_at", "updated_at", "last_touched_at", "spec_json", "runtime_json", "stats_json", "workspace_json" FROM "vms" NOT INDEXED)
       column "managed", key "6f9c2f0e-5a53-4d0b-9001-000000000001", row 1, table "images": a flag that is neither 0 nor 1
       column "guest_ip", key "6f9c2f0e-5a53-4d0b-9002-000000000001", row 1, table "vms": not an IP address
       table "vms": could not be read to its end
       at least 3 in all
-      -> stop banger, keep a copy of the store with its -wal, -shm and -journal, and suspect the disk or whatever else wrote to the store; restore a backup, or let banger re-create the VMs and images that are named; all other rows are whole
+      -> data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 COPY .recover | sqlite3 NEW
     "#);
 }
 
@@ -376,11 +376,11 @@ fn one_damaged_table_does_not_hide_the_other() {
     lose_a_page(&place, "images");
     place.sql("UPDATE vms SET guest_ip = 'XYZZY' WHERE rowid = 3");
     assert_snapshot!(said(&place), @r#"
-    fail: at least 1 value that no banger wrote, in vms.guest_ip (1); images could not be read to its end, after 204 rows in all: SQLite says: database disk image is malformed [11] (while running: SELECT rowid, "id", "name", "managed", "artifact_dir", "rootfs_path", "work_seed_path", "kernel_path", "initrd_path", "modules_dir", "build_size", "seeded_ssh_public_key_fingerprint", "created_at", "updated_at" FROM "images" NOT INDEXED)
+    fail: at least 1 value that no banger wrote, in vms.guest_ip (1); images could not be read to its end, after 201 rows of it: SQLite says: database disk image is malformed [11] (while running: SELECT rowid, "id", "name", "managed", "artifact_dir", "rootfs_path", "work_seed_path", "kernel_path", "initrd_path", "modules_dir", "build_size", "seeded_ssh_public_key_fingerprint", "created_at", "updated_at" FROM "images" NOT INDEXED)
       column "guest_ip", key "6f9c2f0e-5a53-4d0b-9002-000000000003", row 3, table "vms": not an IP address
       table "images": could not be read to its end
       at least 2 in all
-      -> stop banger, keep a copy of the store with its -wal, -shm and -journal, and suspect the disk or whatever else wrote to the store; restore a backup, or let banger re-create the VMs and images that are named; all other rows are whole
+      -> data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 COPY .recover | sqlite3 NEW
     "#);
 }
 
