@@ -11,6 +11,11 @@ use crate::subject::Subject;
 /// The most findings that a row keeps; the rest are counted.
 pub const MOST_FINDINGS: usize = 100;
 
+/// What to do about a store whose pages are damaged.
+///
+/// The `sqlite3` program of some distributions (Debian 12) is built without what `.recover` needs, and then writes nothing.
+pub const KEEP_AND_SAVE: &str = "data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 COPY .recover | sqlite3 NEW (if that says \"SQL logic error\", take the sqlite3 program from sqlite.org)";
+
 /// One thing that the doctor examines.
 pub struct Check {
     /// Its name in rows, options and `docs/checks.md`.
@@ -199,9 +204,7 @@ impl Outcome {
             Error::Copy { .. } => {
                 "point TMPDIR at a folder that you may write to and that has room for the store, and run the doctor again"
             }
-            error if error.is_damage() => {
-                "data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 COPY .recover | sqlite3 NEW"
-            }
+            error if error.is_damage() => KEEP_AND_SAVE,
             _ => "mend what stands in the way and run the doctor again; the store itself was not changed",
         };
         Self::fail(format!("could not look: {error}"), remedy)

@@ -1,5 +1,6 @@
 //! The command line: clap's types, turned into plain values.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ Exit codes:
             doctor            doctor --check-migrations
   0         no row failed     compatible: every known migration is applied
   1         a row failed      migrations needed: this binary is newer, safe to swap
-  2                           incompatible: this binary is older, do not swap
+  2                           incompatible: this binary is older (or --rehearse failed), do not swap
   3                           cannot tell: do not swap
   64        bad arguments     bad arguments
   70        the doctor itself failed
@@ -63,7 +64,9 @@ pub struct Args {
     /// nothing but what it needs for that.
     #[arg(long, conflicts_with_all = ["only", "skip", "list_checks", "explain", "generate"])]
     pub check_migrations: bool,
-    /// With --check-migrations: also try the pending migrations on a private copy
+    /// And try what is pending on a private copy
+    ///
+    /// With --check-migrations: a pending migration that would fail on this store's rows makes it `incompatible`.
     #[arg(long, requires = "check_migrations")]
     pub rehearse: bool,
     /// table (default), markdown or json
@@ -83,7 +86,7 @@ pub struct Args {
     /// By default only for this user's and the system's store: a copied store names files of the machine it came from.
     #[arg(long)]
     pub artifacts: bool,
-    /// For each store [default: 300]
+    /// Seconds for each store [default: 300]
     ///
     /// A check that is not done by then fails and says so.
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds, hide_default_value = true)]
@@ -165,12 +168,28 @@ pub fn generated(kind: Generated) -> Vec<u8> {
     let mut out = Vec::new();
     match kind {
         // Writing to memory cannot fail.
-        Generated::Man => drop(clap_mangen::Man::new(command).render(&mut out)),
+        Generated::Man => drop(man(command, &mut out)),
         Generated::CompleteBash => clap_complete::generate(Bash, &mut command, "doctor", &mut out),
         Generated::CompleteZsh => clap_complete::generate(Zsh, &mut command, "doctor", &mut out),
         Generated::CompleteFish => clap_complete::generate(Fish, &mut command, "doctor", &mut out),
     }
     out
+}
+
+/// The man page: what follows the options in the long help keeps its lines.
+fn man(command: clap::Command, out: &mut Vec<u8>) -> io::Result<()> {
+    let man = clap_mangen::Man::new(command);
+    man.render_title(out)?;
+    man.render_name_section(out)?;
+    man.render_synopsis_section(out)?;
+    man.render_description_section(out)?;
+    man.render_options_section(out)?;
+    for part in AFTER_LONG_HELP.split("\n\n") {
+        let (title, body) = part.split_once(":\n").unwrap_or(("Safety", part));
+        let body = body.replace('\\', "\\e").replace('-', "\\-").replace('~', "\\(ti");
+        writeln!(out, ".SH {}\n.nf\n{body}\n.fi", title.to_uppercase())?;
+    }
+    man.render_version_section(out)
 }
 
 /// A check's id. A wrong one is answered with the nearest.
@@ -212,10 +231,12 @@ mod tests {
         Options:
               --system                The system store: /var/lib/banger/state.db
               --check-migrations      One line: may this binary take over the store?
+              --rehearse              And try what is pending on a private copy
               --format <FORMAT>       table (default), markdown or json
               --only <CHECK>          Only these checks (repeatable, comma-separated)
               --skip <CHECK>          All but these checks (repeatable, comma-separated)
-              --time-limit <SECONDS>  For each store [default: 300]
+              --artifacts             Also look for the files that the store names
+              --time-limit <SECONDS>  Seconds for each store [default: 300]
               --list-checks           Each check with one line
               --explain <CHECK>       What it looks at, what a failure means, what to do
           -h, --help                  Print help (see more with '--help')
@@ -253,6 +274,12 @@ mod tests {
                   It says `compatible`, `migrations needed`, `incompatible` or `cannot tell`, with an exit
                   code for each, and reads nothing but what it needs for that.
 
+              --rehearse
+                  And try what is pending on a private copy
+                  
+                  With --check-migrations: a pending migration that would fail on this store's rows makes it
+                  `incompatible`.
+
               --format <FORMAT>
                   table (default), markdown or json
                   
@@ -265,8 +292,14 @@ mod tests {
               --skip <CHECK>
                   All but these checks (repeatable, comma-separated)
 
+              --artifacts
+                  Also look for the files that the store names
+                  
+                  By default only for this user's and the system's store: a copied store names files of the
+                  machine it came from.
+
               --time-limit <SECONDS>
-                  For each store [default: 300]
+                  Seconds for each store [default: 300]
                   
                   A check that is not done by then fails and says so.
 
@@ -315,7 +348,7 @@ mod tests {
                     doctor            doctor --check-migrations
           0         no row failed     compatible: every known migration is applied
           1         a row failed      migrations needed: this binary is newer, safe to swap
-          2                           incompatible: this binary is older, do not swap
+          2                           incompatible: this binary is older (or --rehearse failed), do not swap
           3                           cannot tell: do not swap
           64        bad arguments     bad arguments
           70        the doctor itself failed

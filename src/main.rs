@@ -7,10 +7,12 @@ mod output;
 mod pool;
 mod run;
 
+use std::any::Any;
+use std::cell::RefCell;
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::panic;
+use std::panic::{self, PanicHookInfo};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -34,8 +36,8 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = env::args_os().collect();
     // A caller of the gate reads 0, 1 and 2 as answers; nothing else may end so while it is asked.
     let gate = arguments.iter().any(|argument| argument == "--check-migrations");
-    panic::set_hook(Box::new(|_| {}));
-    let ended = panic::catch_unwind(|| run(arguments, gate)).unwrap_or_else(|panic| Err(what_panicked(&panic)));
+    panic::set_hook(Box::new(note_panic));
+    let ended = panic::catch_unwind(|| run(arguments, gate)).unwrap_or_else(|panic| Err(what_panicked(panic.as_ref())));
     let code = match ended {
         Ok(code) => code,
         Err(error) if gate => {
@@ -52,13 +54,30 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-fn what_panicked(panic: &Box<dyn std::any::Any + Send>) -> anyhow::Error {
-    let words = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("of an unknown kind");
-    anyhow::anyhow!("a mistake in the doctor, please report it: panic: {words}")
+thread_local! {
+    /// Where this thread panicked last.
+    static PANICKED_AT: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Keeps a panic from standard error, and remembers where it was.
+fn note_panic(info: &PanicHookInfo<'_>) {
+    let place = info.location().map_or_else(String::new, |at| {
+        // A dependency's path begins in somebody's home folder.
+        let file = if at.file().starts_with('/') {
+            at.file().rsplit('/').next()
+        } else {
+            Some(at.file())
+        };
+        format!(" at {}:{}", file.unwrap_or_default(), at.line())
+    });
+    PANICKED_AT.with(|at| at.replace(place));
+}
+
+/// Says where a panic was, and its words where they are the program's own: others may hold what a store holds.
+fn what_panicked(panic: &(dyn Any + Send)) -> anyhow::Error {
+    let words = panic.downcast_ref::<&str>().map_or_else(String::new, |words| format!(": {words}"));
+    let place = PANICKED_AT.with(RefCell::take);
+    anyhow::anyhow!("a mistake in the doctor, please report it: panic{place}{words}")
 }
 
 fn run(arguments: Vec<OsString>, gate: bool) -> Result<u8> {

@@ -17,6 +17,9 @@ const REDRAWN: Duration = Duration::from_millis(100);
 /// How often there is a new line where standard error is no terminal.
 const NEW_LINE: Duration = Duration::from_secs(10);
 
+/// The columns of `^C`, which a terminal writes behind the line.
+const ECHO: usize = 2;
+
 /// The line.
 #[derive(Debug)]
 pub struct Meter {
@@ -73,7 +76,7 @@ impl Meter {
         // Nobody is there to be told where this cannot be written.
         let _ = match self.width {
             Some(width) => {
-                let text: String = text.chars().take(width - 1).collect();
+                let text: String = text.chars().take(width - 1 - ECHO).collect();
                 let columns = text.chars().count();
                 let before = self.drawn.swap(columns, Ordering::Relaxed);
                 write!(err, "\r{text}{}", " ".repeat(before.saturating_sub(columns)))
@@ -87,7 +90,7 @@ impl Meter {
     pub fn clear(&self) {
         let drawn = self.drawn.swap(0, Ordering::Relaxed);
         if drawn > 0 {
-            let _ = write!(io::stderr(), "\r{}\r", " ".repeat(drawn));
+            let _ = write!(io::stderr(), "\r{}\r", " ".repeat(drawn + ECHO));
         }
     }
 }

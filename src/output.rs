@@ -54,9 +54,9 @@ impl Output {
     }
 
     /// What comes after several reports.
-    pub fn total(&self, stores: usize, failed: usize) -> String {
+    pub fn total(&self, stores: usize, failed: usize, skipped: usize) -> String {
         match self.format {
-            Format::Table => table::total(stores, failed, self.style),
+            Format::Table => table::total(stores, failed, skipped, self.style),
             _ => String::new(),
         }
     }
@@ -113,6 +113,6 @@ pub fn print(bytes: &[u8]) -> Result<ControlFlow<()>> {
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Ok(()) => Ok(ControlFlow::Continue(())),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
-        Err(error) => Err(error).context("cannot print"),
+        Err(error) => Err(error).context("cannot print the report"),
     }
 }

@@ -24,8 +24,8 @@ pub trait Jobs: Sync {
     /// What a job makes.
     type Made: Send;
 
-    /// What the job is about. Two jobs about the same thing never run at once.
-    fn identity(&self, job: usize) -> Option<Identity>;
+    /// The files that the job is about. Two jobs that share one never run at once.
+    fn files(&self, job: usize) -> Vec<Identity>;
 
     /// Whether to begin another job.
     fn goes_on(&self) -> bool;
@@ -43,8 +43,8 @@ struct State<T> {
     next: usize,
     /// The next job whose result is to be taken.
     taken: usize,
-    /// What the running jobs are about.
-    running: Vec<Option<Identity>>,
+    /// The running jobs and what they are about.
+    running: Vec<(usize, Vec<Identity>)>,
     /// How many wait until nothing else runs.
     lonely: usize,
     /// Whether one of these runs.
@@ -142,8 +142,8 @@ impl<J: Jobs> Pool<'_, J> {
         }
     }
 
-    /// The next job and what it is about, once it may begin; `None` when there is no more to do.
-    fn claim(&self) -> Option<(usize, Option<Identity>)> {
+    /// The next job, once it may begin; `None` when there is no more to do.
+    fn claim(&self) -> Option<usize> {
         let mut state = self.lock();
         loop {
             if state.ended || state.next >= self.count || !self.jobs.goes_on() {
@@ -153,20 +153,15 @@ impl<J: Jobs> Pool<'_, J> {
             let in_window = job < state.taken + self.window;
             if in_window && !state.alone && state.lonely == 0 {
                 // Asked at the last moment: what lies at a path may change.
-                let identity = self.jobs.identity(job);
-                if identity.is_none() || !state.running.contains(&identity) {
+                let files = self.jobs.files(job);
+                let shared = state.running.iter().any(|(_, others)| files.iter().any(|file| others.contains(file)));
+                if !shared {
                     state.next += 1;
-                    state.running.push(identity);
-                    return Some((job, identity));
+                    state.running.push((job, files));
+                    return Some(job);
                 }
             }
             state = self.wait(state);
-        }
-    }
-
-    fn leave(state: &mut State<J::Made>, identity: Option<Identity>) {
-        if let Some(at) = state.running.iter().position(|running| *running == identity) {
-            state.running.swap_remove(at);
         }
     }
 
@@ -195,10 +190,10 @@ struct Worker<'p, 'a, J: Jobs>(&'p Pool<'a, J>);
 impl<J: Jobs> Worker<'_, '_, J> {
     fn work(&self) {
         let pool = self.0;
-        while let Some((job, identity)) = pool.claim() {
+        while let Some(job) = pool.claim() {
             let mut made = pool.jobs.work(job);
             let again = pool.jobs.wants_to_be_alone(&made);
-            Pool::<J>::leave(&mut pool.lock(), identity);
+            pool.lock().running.retain(|(running, _)| *running != job);
             pool.changed.notify_all();
             if again {
                 made = pool.work_alone(job);
@@ -246,8 +241,8 @@ mod tests {
     impl Jobs for Counting {
         type Made = (usize, usize);
 
-        fn identity(&self, job: usize) -> Option<Identity> {
-            Some((1, job as u64 % self.things))
+        fn files(&self, job: usize) -> Vec<Identity> {
+            vec![(2, job as u64), (1, job as u64 % self.things)]
         }
 
         fn goes_on(&self) -> bool {

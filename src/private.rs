@@ -157,6 +157,9 @@ fn bare(error: &io::Error) -> io::Error {
 /// (`pager.c`, `pager_playback`.)
 fn journal_to_play(probe: &Probe) -> Result<Option<u64>> {
     let path = &probe.journal.path;
+    if !probe.journal.has_content() {
+        return Ok(None);
+    }
     let file = open_plain(path).map_err(Error::io("read", path))?;
     match journal::super_journal(&file).map_err(Error::io("read", path))? {
         None => Ok(Some(u64::MAX)),

@@ -15,12 +15,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use rustix::fs::OFlags;
 
 pub use header::Header;
 pub use situation::Situation;
 pub use stamp::{FileKind, Stamp};
+
+use crate::stop::Stop;
 
 /// What lies at a path.
 #[derive(Debug, Clone)]
@@ -143,6 +146,19 @@ impl Probe {
         }
     }
 
+    /// Whether the files are, as far as the file system tells, what they were when they were probed.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        let same = |path: &Path, then: Option<Stamp>| Stamp::of(path).is_ok_and(|now| now == then);
+        let sidecars = [&self.wal, &self.journal];
+        same(&self.path, self.stamp) && sidecars.iter().all(|sidecar| same(&sidecar.path, sidecar.stamp))
+    }
+
+    /// Whether another probe saw the same files.
+    fn saw_the_same(&self, other: &Self) -> bool {
+        let stamps = |probe: &Self| [probe.stamp, probe.wal.stamp, probe.journal.stamp];
+        stamps(self) == stamps(other)
+    }
+
     /// The header, where the file is a database.
     pub fn header(&self) -> Option<&Header> {
         match &self.nature {
@@ -155,6 +171,34 @@ impl Probe {
     pub fn size(&self) -> u64 {
         self.stamp.map_or(0, |stamp| stamp.size)
     }
+}
+
+/// Looks at a store with plain reads, and, as long as something seems wrong, looks again until it is sure.
+///
+/// Plain reads take no lock, so a healthy store that is being written to can look damaged. What seems wrong is believed
+/// when nothing changed for so long that a change would have shown, or when it is seen time and again.
+pub(crate) fn until_sure<T>(
+    probe: &Probe,
+    stop: &Stop,
+    seems_wrong: impl Fn(&T) -> bool,
+    look: impl Fn(&Probe) -> T,
+) -> T {
+    const MOST_LOOKS: u32 = 20;
+    let mut found = look(probe);
+    let mut before = probe.clone();
+    for _ in 1..MOST_LOOKS {
+        if !seems_wrong(&found) || stop.reason().is_some() {
+            break;
+        }
+        thread::sleep(stamp::TICK);
+        let now = Probe::of(&probe.path);
+        found = look(&now);
+        if now.saw_the_same(&before) && now.is_unchanged() {
+            break;
+        }
+        before = now;
+    }
+    found
 }
 
 /// Resolves the path, refuses what is not a regular file, and reads the head of what is.

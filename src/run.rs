@@ -1,5 +1,6 @@
 //! Examines the stores: one on this thread, several on as many threads as there are cores.
 
+use std::fs;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::panic::{self, AssertUnwindSafe};
@@ -13,7 +14,7 @@ use anyhow::{Context, Result};
 use banger_doctor::check::Outcome;
 use banger_doctor::private::PrivateFolder;
 use banger_doctor::probe::{Situation, Stamp};
-use banger_doctor::report::{Row, safe};
+use banger_doctor::report::{Row, Status, safe};
 use banger_doctor::sandbox::Sandbox;
 use banger_doctor::stop::Stop;
 use banger_doctor::store::Means;
@@ -116,7 +117,7 @@ impl<'a> Run<'a> {
         self.heap_limit = HEAP_LIMIT * threads as u64;
         let meter = Meter::new();
         let output = Output::new(self.args);
-        let (mut done, mut failed, mut trouble) = (0, 0, None);
+        let (mut done, mut failed, mut skipped, mut trouble) = (0, 0, 0, None);
         let mut broken = false;
         pool::in_order(&*self, count, threads, |report| {
             let Some(report) = report else {
@@ -125,6 +126,7 @@ impl<'a> Run<'a> {
             };
             done += 1;
             failed += usize::from(report.failed());
+            skipped += report.count(Status::Skip);
             meter.clear();
             let printed = print(output.one_of_many(&report).as_bytes());
             meter.stores(done, count);
@@ -147,9 +149,10 @@ impl<'a> Run<'a> {
             return Ok(if said { u8::from(failed > 0) } else { EXIT_PIPE_CLOSED });
         }
         if done < count {
-            let _ = writeln!(io::stderr(), "doctor: interrupted; {done} of {count} stores were examined");
+            let left = count - done;
+            let _ = writeln!(io::stderr(), "doctor: interrupted; {left} of {count} stores were not looked at");
         } else {
-            let _ = print(output.total(count, failed).as_bytes())?;
+            let _ = print(output.total(count, failed, skipped).as_bytes())?;
         }
         Ok(self.exit(failed > 0))
     }
@@ -170,8 +173,12 @@ impl<'a> Run<'a> {
             sandbox: &self.sandbox,
             means: self.means(stop),
         };
-        panic::catch_unwind(AssertUnwindSafe(|| examine(path, &options)))
-            .unwrap_or_else(|panic| self.panicked(path, &what_panicked(&panic)))
+        self.guarded(path, || examine(path, &options))
+    }
+
+    fn guarded(&self, path: &Path, examine: impl FnOnce() -> Report) -> Report {
+        panic::catch_unwind(AssertUnwindSafe(examine))
+            .unwrap_or_else(|panic| self.panicked(path, &what_panicked(panic.as_ref())))
     }
 
     fn panicked(&self, path: &Path, error: &anyhow::Error) -> Report {
@@ -195,9 +202,19 @@ impl<'a> Run<'a> {
 impl Jobs for Run<'_> {
     type Made = Report;
 
-    /// Closing any descriptor of a file drops the locks of the whole process on it: two paths to one file take turns.
-    fn identity(&self, job: usize) -> Option<Identity> {
-        Stamp::of(self.stores.get(job)?).ok().flatten().map(|stamp| stamp.id)
+    /// Closing any descriptor of a file drops the locks of the whole process on it: two paths to one file take turns, also
+    /// where one of them is the other's sidecar, as in `state.db*`.
+    fn files(&self, job: usize) -> Vec<Identity> {
+        let Some(given) = self.stores.get(job) else {
+            return Vec::new();
+        };
+        let path = fs::canonicalize(given).unwrap_or_else(|_| given.clone());
+        let beside = |suffix: &str| {
+            let mut name = path.clone().into_os_string();
+            name.push(suffix);
+            Stamp::of(Path::new(&name)).ok().flatten().map(|stamp| stamp.id)
+        };
+        ["", "-wal", "-shm", "-journal"].into_iter().filter_map(beside).collect()
     }
 
     fn goes_on(&self) -> bool {
@@ -212,5 +229,35 @@ impl Jobs for Run<'_> {
     /// SQLite's bound on memory is the process's: a store that hits it beside others may be innocent.
     fn wants_to_be_alone(&self, report: &Report) -> bool {
         report.rows.iter().any(|row| row.detail.contains("out of memory"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use banger_doctor::checks::CHECKS;
+    use clap::Parser;
+
+    #[test]
+    fn a_mistake_of_the_doctors_is_a_row_of_its_store_and_tells_nothing_of_it() {
+        let args = Args::parse_from(["doctor", "a.db", "b.db"]);
+        let run = Run {
+            args: &args,
+            checks: CHECKS.iter().map(|check| check.id).collect(),
+            stores: args.stores.clone(),
+            interrupted: Arc::default(),
+            private: Err("none".to_owned()),
+            sandbox: Sandbox::not_asked(),
+            heap_limit: HEAP_LIMIT,
+        };
+        let value = "what stands in a cell";
+        let report = run.guarded(Path::new("b.db"), || panic!("met {value}"));
+        assert_eq!((report.store.as_str(), report.failures()), ("b.db", 1));
+        assert_eq!(report.count(Status::Skip), CHECKS.len() - 1);
+        let detail = &report.rows[0].detail;
+        assert!(
+            detail.starts_with("could not look: a mistake in the doctor") && !detail.contains(value),
+            "{detail}"
+        );
     }
 }

@@ -47,7 +47,7 @@ pub fn look<T>(path: &Path, means: &Means<'_>, mut work: impl FnMut(&Probe, Resu
                 found
             }
             Err(error) => {
-                let settled = Probe::of(path).situation == probe.situation;
+                let settled = probe.is_unchanged() && Probe::of(path).situation == probe.situation;
                 let found = work(&probe, Err(error));
                 if settled {
                     return Ok(found);

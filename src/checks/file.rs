@@ -1,8 +1,8 @@
 //! Is there a file, is it a database, and is all of it there?
 
-use crate::check::{Check, Look, Needs, Outcome, counted};
+use crate::check::{Check, KEEP_AND_SAVE, Look, Needs, Outcome, counted};
 use crate::probe::sidecars::scan_wal;
-use crate::probe::{Header, Nature, Probe, Situation, words};
+use crate::probe::{Header, Nature, Probe, Situation, until_sure, words};
 use crate::stop::Stop;
 
 /// The check.
@@ -14,6 +14,10 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn look(probe: &Probe, stop: &Stop) -> Outcome {
+    until_sure(probe, stop, Outcome::failed, |probe| look_once(probe, stop))
+}
+
+fn look_once(probe: &Probe, stop: &Stop) -> Outcome {
     match &probe.nature {
         Nature::Sqlite(header) => look_at_database(probe, header, stop),
         other => Outcome::fail(format!("{}{}", words(other, probe.size()), meaning(other)), remedy(other)),
@@ -59,10 +63,7 @@ fn remedy(nature: &Nature) -> &'static str {
 fn look_at_database(probe: &Probe, header: &Header, stop: &Stop) -> Outcome {
     let faults = header.faults();
     if !faults.is_empty() {
-        return Outcome::fail(
-            format!("the header is damaged, and data may be lost: {}", faults.join("; ")),
-            "stop banger and keep a copy of the store as it is with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 COPY .recover | sqlite3 NEW",
-        );
+        return Outcome::fail(format!("the header is damaged: {}", faults.join("; ")), KEEP_AND_SAVE);
     }
     let page_size = u64::from(header.page_size);
     let (pages, rest) = (probe.size() / page_size, probe.size() % page_size);
@@ -90,7 +91,7 @@ fn look_at_database(probe: &Probe, header: &Header, stop: &Stop) -> Outcome {
 fn cut(detail: &str) -> Outcome {
     Outcome::fail(
         format!("{detail}; what stood there is lost, unless this is a copy and the original is whole"),
-        "if this is a copy, copy the store again, whole; if it is the original, stop banger, keep a copy of it as it is, and restore a backup, or save what can be read with: sqlite3 COPY .recover | sqlite3 NEW",
+        format!("if this is a copy, copy the store again, whole; if it is the original, {KEEP_AND_SAVE}"),
     )
 }
 

@@ -1,8 +1,8 @@
 //! Do the sidecar files belong to the store, and is every commit in them still there?
 
 use crate::check::{Check, Finding, Findings, Look, Needs, Outcome};
-use crate::probe::Probe;
-use crate::probe::sidecars::{Verdict, examine};
+use crate::probe::sidecars::{self, Verdict, examine};
+use crate::probe::{Probe, until_sure};
 use crate::stop::Stop;
 
 /// The check.
@@ -14,7 +14,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn look(probe: &Probe, stop: &Stop) -> Outcome {
-    match examine(probe, stop) {
+    match until_sure(probe, stop, sidecars::seems_wrong, |probe| examine(probe, stop)) {
         Ok(Verdict::Sound(words)) => Outcome::pass(words),
         Ok(Verdict::Wrong { suffix, what }) => {
             let mut findings = Findings::default();

@@ -4,7 +4,7 @@ mod indexes;
 
 use std::collections::BTreeMap;
 
-use crate::check::{Check, Finding, Findings, Look, Needs, Outcome, counted};
+use crate::check::{Check, Finding, Findings, KEEP_AND_SAVE, Look, Needs, Outcome, counted};
 use crate::error::{Error, Result};
 use crate::private::MOST_IN_MEMORY;
 use crate::schema::tables::quoted;
@@ -223,7 +223,7 @@ impl Groups {
 
     fn verdict(&self) -> &'static str {
         if self.has(Damage::Rows) {
-            "pages that hold rows are damaged: data may be lost"
+            "pages that hold rows are damaged"
         } else if self.has(Damage::NotChecked) {
             "not everything could be checked: whether data is lost is not known"
         } else if self.has(Damage::Index) {
@@ -237,7 +237,7 @@ impl Groups {
 
     fn remedy(&self) -> &'static str {
         if self.has(Damage::Rows) || self.has(Damage::NotChecked) {
-            "stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 COPY .recover | sqlite3 NEW"
+            KEEP_AND_SAVE
         } else if self.has(Damage::Index) {
             "stop banger, keep a copy of the store, then make the index anew: sqlite3 STORE REINDEX"
         } else if self.has(Damage::Constraint) {

@@ -23,6 +23,11 @@ pub enum Verdict {
     },
 }
 
+/// Whether the files should be looked at once more before this is believed.
+pub(crate) fn seems_wrong(verdict: &Result<Verdict>) -> bool {
+    !matches!(verdict, Ok(Verdict::Sound(_)))
+}
+
 /// Reads the sidecar files of a database.
 ///
 /// # Errors

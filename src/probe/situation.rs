@@ -88,7 +88,9 @@ const INDEX_LOCK: (u64, u64) = (128, 1);
 /// Names the situation of what has a database's header.
 pub(super) fn name(path: &Path, header: &Header, wal: &Sidecar, shm: &Sidecar, journal: &Sidecar) -> Situation {
     if is_hot(journal) {
-        return if locked(path, RESERVED_LOCK) {
+        // A writer deletes its journal, and only then unlocks: a journal that has changed is not left by one that is gone.
+        let changed = || !super::Stamp::of(&journal.path).is_ok_and(|now| now == journal.stamp);
+        return if locked(path, RESERVED_LOCK) || changed() {
             Situation::RollbackLive
         } else {
             Situation::HotJournal

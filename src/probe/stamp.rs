@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// How old a change must be before two changes can be told apart by their time.
 ///
 /// The kernel stamps files with a clock that may tick only every 10 ms.
-const TICK: Duration = Duration::from_millis(12);
+pub(super) const TICK: Duration = Duration::from_millis(12);
 
 /// A file as the file system sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

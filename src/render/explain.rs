@@ -72,10 +72,10 @@ fn fold_block(block: &str, width: usize) -> String {
     let text = block.replace("**", "").replace('`', "");
     let marker = marker(&text);
     if marker == 0 {
-        return folded(&text, Some(width), "", "");
+        return folded(&text, Some(width), "");
     }
     let (mark, rest) = text.split_at(marker);
-    folded(rest, Some(width), &format!("  {mark}"), &" ".repeat(marker + 2))
+    folded(rest, Some(width), &format!("  {mark}"))
 }
 
 #[cfg(test)]

@@ -137,4 +137,37 @@ mod tests {
         assert_eq!(code("a/b"), "`a/b`");
         assert_eq!(code("a``b`"), "``` a``b` ```");
     }
+
+    /// What a reader of a table's cell sees, and whether anything in it is markup.
+    fn rendered(cell: &str) -> (String, bool) {
+        use pulldown_cmark::{Event, Options, Parser, Tag};
+        let (mut seen, mut markup, mut within) = (String::new(), false, false);
+        let table = format!("| a | b |\n|---|---|\n| x | {cell} |\n");
+        let mut cells = 0;
+        for event in
+            Parser::new_ext(&table, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_MATH)
+        {
+            match event {
+                Event::Start(Tag::TableCell) => {
+                    cells += 1;
+                    within = cells == 4;
+                }
+                Event::Start(Tag::Table(_) | Tag::TableHead | Tag::TableRow) | Event::End(_) => {}
+                Event::Text(text) if within => seen += &text,
+                Event::InlineHtml(html) if &*html == "<!-- -->" => {}
+                _ => markup |= within,
+            }
+        }
+        (seen, markup)
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_shows_as_itself(text in r"[a-z0-9 |`*_~#@:.<>&!\\$\[\](){}'/+=-]{0,24}") {
+            let text = text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+            let (seen, markup) = rendered(&shown(&text));
+            proptest::prop_assert_eq!(&seen, &text);
+            proptest::prop_assert!(!markup, "{}", shown(&text));
+        }
+    }
 }

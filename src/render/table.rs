@@ -3,6 +3,7 @@
 use anstyle::{AnsiColor, Style as Paint};
 
 use super::layout::folded;
+use crate::check::{Finding, counted};
 use crate::report::{Report, Row, Status};
 
 /// How many findings are shown beneath a row.
@@ -45,10 +46,10 @@ pub fn report(report: &Report, style: Style) -> String {
     let columns = Columns::of(0, report.rows.iter());
     let rows: String = report.rows.iter().map(|row| drawn(row, &columns, style)).collect();
     let status = overall(report);
-    let verdict = folded(&verdict(report), width(style), "", "      ");
+    let verdict = folded_verdict(&verdict(report), style);
     format!(
         "{}\n{rows}\n{}",
-        folded(&report.store, width(style), "", "  "),
+        folded(&report.store, width(style), ""),
         first_word_painted(&verdict, status, style)
     )
 }
@@ -57,29 +58,33 @@ pub fn report(report: &Report, style: Style) -> String {
 pub fn one_of_many(report: &Report, style: Style) -> String {
     let status = overall(report);
     let count = match (report.failures(), report.count(Status::Skip)) {
-        (0, 0) => String::new(),
-        (0, skipped) => format!(": {skipped} skipped"),
+        // What a healthy store leaves out, it leaves out of all: the last line says it once.
+        (0, _) => String::new(),
         (failed, 0) => format!(": {failed} of {} checks failed", report.rows.len()),
         (failed, skipped) => format!(": {failed} of {} checks failed, {skipped} skipped", report.rows.len()),
     };
-    let line = folded(
-        &format!("{}{count}", report.store),
-        width(style),
-        &format!("{}  ", word(status)),
-        "      ",
-    );
+    let line = folded(&format!("{}{count}", report.store), width(style), &format!("{}  ", word(status)));
     let failed = || report.rows.iter().filter(|row| row.status == Status::Fail);
     let columns = Columns::of(6, failed());
     first_word_painted(&line, status, style) + &failed().map(|row| drawn(row, &columns, style)).collect::<String>()
 }
 
 /// The last line of several stores.
-pub fn total(stores: usize, failed: usize, style: Style) -> String {
-    let (status, text) = match failed {
+pub fn total(stores: usize, failed: usize, skipped: usize, style: Style) -> String {
+    let (status, mut text) = match failed {
         0 => (Status::Pass, format!("PASS: no check failed in {stores} stores")),
         _ => (Status::Fail, format!("FAIL: {failed} of {stores} stores failed")),
     };
-    format!("\n{}", first_word_painted(&folded(&text, width(style), "", "      "), status, style))
+    if skipped > 0 {
+        text += &format!(", {} skipped", counted(skipped as u64, "row", "rows"));
+    }
+    format!("\n{}", first_word_painted(&folded_verdict(&text, style), status, style))
+}
+
+/// A line that begins with `PASS: ` or `FAIL: `, folded behind that.
+fn folded_verdict(line: &str, style: Style) -> String {
+    let (word, rest) = line.split_at(line.len().min("FAIL: ".len()));
+    folded(rest, width(style), word)
 }
 
 /// The last line: what it comes to.
@@ -96,13 +101,27 @@ pub(super) fn verdict(report: &Report) -> String {
     format!("FAIL: {} of {checks} checks failed ({}){skipped}", failed.len(), failed.join(", "))
 }
 
-/// A row's text beneath its detail: the first findings. One that says no more than the detail is not said twice.
+/// A row's text beneath its detail: the first findings, unless the detail has said them all.
 pub(super) fn findings(row: &Row) -> Vec<String> {
-    let findings = row.finding_lines(SHOWN_FINDINGS);
-    if findings.len() == 1 && row.detail.ends_with(&findings[0]) {
+    let all_are_there = row.findings_total == row.findings.len() as u64;
+    if all_are_there && row.findings.iter().all(|finding| is_said(finding, &row.detail)) {
         return Vec::new();
     }
-    findings
+    row.finding_lines(SHOWN_FINDINGS)
+}
+
+/// Whether a detail says what a finding says, and where.
+fn is_said(finding: &Finding, detail: &str) -> bool {
+    let names = [&finding.table, &finding.index, &finding.column, &finding.key];
+    let numbers = [
+        finding.row,
+        finding.id,
+        finding.page.and_then(|page| i64::try_from(page).ok()),
+    ];
+    detail.contains(&*finding.what)
+        && finding.count.is_none_or(|count| count <= 1)
+        && names.into_iter().flatten().all(|name| detail.contains(name.as_str()))
+        && numbers.into_iter().flatten().all(|number| detail.contains(&number.to_string()))
 }
 
 /// A row: status, name, and its text folded beside them.
@@ -112,12 +131,12 @@ fn drawn(row: &Row, columns: &Columns, style: Style) -> String {
     let fits = width(style).is_none_or(|width| columns.text() + NARROWEST_TEXT <= width);
     let hang = " ".repeat(if fits { columns.text() } else { columns.indent + 6 });
     let mut out = if fits {
-        folded(&row.detail, width(style), &head, &hang)
+        folded(&row.detail, width(style), &head)
     } else {
-        format!("{}\n{}", head.trim_end(), folded(&row.detail, width(style), &hang, &hang))
+        format!("{}\n{}", head.trim_end(), folded(&row.detail, width(style), &hang))
     };
     let mut beneath = |mark: &str, text: &str| {
-        out += &folded(text, width(style), &format!("{hang}{mark} "), &format!("{hang}  "));
+        out += &folded(text, width(style), &format!("{hang}{mark} "));
     };
     for finding in findings(row) {
         beneath("·", &finding);
@@ -165,7 +184,7 @@ fn first_word_painted(text: &str, status: Status, style: Style) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::{Finding, Findings, Outcome};
+    use crate::check::{Findings, Outcome};
     use crate::render::layout::columns;
     use std::time::Duration;
 
@@ -264,7 +283,7 @@ mod tests {
             width: None,
             color: false,
         };
-        insta::assert_snapshot!(one_of_many(&sample(), style) + &total(2, 1, style), @r"
+        insta::assert_snapshot!(one_of_many(&sample(), style) + &total(2, 1, 1, style), @r"
         FAIL  ~/.local/state/banger/state.db: 1 of 3 checks failed, 1 skipped
               FAIL  foreign-keys  7 rows refer to rows that are not there
                                   · vms row 1: refers to a row of images that is not there
@@ -275,7 +294,7 @@ mod tests {
                                   · … and 2 more
                                   → keep a copy of the store first
 
-        FAIL: 1 of 2 stores failed
+        FAIL: 1 of 2 stores failed, 1 row skipped
         ");
     }
 
@@ -309,9 +328,29 @@ mod tests {
                 width: Some(width),
                 color: false,
             };
-            let drawn = report(&sample(), style) + &one_of_many(&sample(), style) + &total(2, 1, style);
+            let drawn = report(&sample(), style) + &one_of_many(&sample(), style) + &total(2, 1, 1, style);
             let widest = drawn.lines().map(columns).max().unwrap();
             assert!(widest <= usize::from(width), "{width}: {drawn}");
         }
+    }
+
+    #[test]
+    fn findings_that_the_detail_has_said_are_not_said_again() {
+        let row = |detail: &str, finding: Finding| {
+            let mut findings = Findings::default();
+            findings.add(|| finding);
+            Row::new("schema-shape", Outcome::found(detail, "", findings), Duration::ZERO)
+        };
+        let finding = || Finding::new("the column is missing").table("images").column("docker");
+        assert!(findings(&row("images.docker: the column is missing", finding())).is_empty());
+        assert_eq!(
+            findings(&row("the column is missing", finding())),
+            ["images docker: the column is missing"]
+        );
+        let many = Finding {
+            count: Some(3),
+            ..finding()
+        };
+        assert_eq!(findings(&row("images.docker: the column is missing", many)).len(), 1);
     }
 }

@@ -72,7 +72,8 @@ fn run(
     stop: &Stop,
 ) -> Result<Rehearsal> {
     prepare_rehearsal(&mut copy, stop).map_err(ended(stop))?;
-    let before = verify::Before::of(source, &state.applied, migrations)?;
+    let before =
+        verify::Before::of(source, &copy, &state.applied, migrations).map_err(|error| interrupted(error, stop))?;
     let begun = Instant::now();
     let migrated = runner::migrate(&mut copy, migrations);
     let mut rehearsal = Rehearsal {
@@ -114,6 +115,14 @@ fn why_it_ended(error: Error, stop: &Stop) -> Result<Error> {
             | PermissionDenied | SystemIoFailure | TooBig,
         ) => Err(Error::Rehearsal(error.into())),
         _ => Ok(error),
+    }
+}
+
+/// The reason to stop, where that is what ended a statement.
+fn interrupted(error: Error, stop: &Stop) -> Error {
+    match stop.reason() {
+        Some(why) if error.sqlite_code() == Some(rusqlite::ErrorCode::OperationInterrupted) => why.into(),
+        _ => error,
     }
 }
 

@@ -7,7 +7,7 @@ use super::migrations::{MIGRATIONS, known, known_max};
 use crate::error::{Error, Result};
 use crate::private::PrivateFolder;
 use crate::probe::sidecars::{self, Verdict};
-use crate::probe::{Nature, Probe};
+use crate::probe::{Nature, Probe, until_sure};
 use crate::sandbox::Sandbox;
 use crate::stop::Stop;
 use crate::store::{Means, ReadOnly, look};
@@ -122,7 +122,9 @@ pub(super) fn inspect_then<T>(
         }
         let access = access?;
         // What a foreign or damaged journal hides may be a migration.
-        if let Verdict::Wrong { suffix, what } = sidecars::examine(probe, means.stop)? {
+        let examine = |probe: &Probe| sidecars::examine(probe, means.stop);
+        let verdict = until_sure(probe, means.stop, sidecars::seems_wrong, examine)?;
+        if let Verdict::Wrong { suffix, what } = verdict {
             return Err(Error::Journal(format!("something is wrong with the store's {suffix} file: {what}")));
         }
         let handle = access.open()?;

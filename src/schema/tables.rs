@@ -3,13 +3,15 @@
 use crate::error::Result;
 use crate::store::ReadOnly;
 
+/// Asks for the names of ordinary tables.
+pub(crate) const ORDINARY: &str = "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY rowid";
+
 /// The names of a store's ordinary tables: no views, no virtual tables, none of SQLite's own. In the schema's order.
 ///
 /// # Errors
 /// What SQLite says.
 pub fn ordinary(handle: &ReadOnly) -> Result<Vec<String>> {
-    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY rowid";
-    handle.collect(sql, [], |row| row.get(0))
+    handle.collect(ORDINARY, [], |row| row.get(0))
 }
 
 /// The columns of an ordinary table, in lower case, without hidden and generated ones; none where there is no such table.

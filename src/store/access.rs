@@ -1,6 +1,8 @@
 //! The way into a store: chosen by its situation, right in it, and leaving nothing behind.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -60,6 +62,9 @@ impl Way {
             Situation::Rollback | Situation::FinishedJournal | Situation::RollbackLive if with_locks => {
                 Self::LockedCopy
             }
+            // It was not being written to when the private folder would have been made; a store that needs no more than
+            // memory can be read between two transactions.
+            Situation::RollbackLive if means.private.is_err() => Self::LockedCopy,
             Situation::HotJournal | Situation::RollbackLive => Self::CopyOfFiles,
             _ if probe.wal.has_content() => Self::PrivateIndex,
             _ => Self::Immutable,
@@ -90,6 +95,8 @@ pub struct Access<'a> {
     copy: Option<PrivateCopy>,
     /// Whether each handle is a copy in memory.
     in_memory: bool,
+    /// Whether a handle could not be opened, or SQLite could not read through one for a reason that may pass.
+    disturbed: Arc<AtomicBool>,
 }
 
 impl<'a> Access<'a> {
@@ -111,11 +118,16 @@ impl<'a> Access<'a> {
             means,
             copy: None,
             in_memory: false,
+            disturbed: Arc::default(),
         };
         match way {
             Way::CopyOfFiles => {
                 let copy = copy_and_recover(probe, means).map_err(|source| Error::Copy {
-                    why: "it holds what a writer left unfinished",
+                    why: if probe.journal.has_content() {
+                        "it holds what a writer left unfinished"
+                    } else {
+                        "root cannot open its WAL without changing it"
+                    },
                     source: source.into(),
                 })?;
                 access.uri = uri(copy.path(), query(Way::Immutable));
@@ -155,6 +167,12 @@ impl<'a> Access<'a> {
     /// # Errors
     /// What SQLite says: this is where a file that cannot be read fails.
     pub fn open(&self) -> Result<ReadOnly> {
+        let opened = self.try_open();
+        self.disturbed.fetch_or(opened.is_err(), Ordering::Relaxed);
+        Ok(opened?.telling(&self.disturbed))
+    }
+
+    fn try_open(&self) -> Result<ReadOnly> {
         let Means { heap_limit, stop, .. } = *self.means;
         let handle = ReadOnly::open(&self.uri, self.way == Way::PrivateIndex, heap_limit, stop)?;
         if !self.in_memory {
@@ -182,6 +200,10 @@ impl<'a> Access<'a> {
 
     /// Whether what was read through this may be believed: nothing moved that this way does not stand.
     pub(super) fn held(&self, probe: &Probe) -> bool {
+        // It was perhaps just being opened, closed or switched to another mode.
+        if self.disturbed.load(Ordering::Relaxed) && !probe.is_unchanged() {
+            return false;
+        }
         let same = |path: &Path, then: Option<Stamp>| Stamp::of(path).is_ok_and(|now| now == then);
         let journal_same = || same(&probe.journal.path, probe.journal.stamp);
         if !same(&probe.path, probe.stamp) {
@@ -249,8 +271,8 @@ fn query(way: Way) -> &'static str {
     match way {
         Way::Immutable | Way::CopyOfFiles => "?mode=ro&immutable=1",
         Way::PrivateIndex => "?mode=ro&vfs=unix-none",
-        Way::SharedIndex => "?mode=ro&readonly_shm=1",
-        Way::LockedCopy => "?mode=ro",
+        // A store in rollback mode may have become one in WAL mode in the meantime; no -shm is made for it either.
+        Way::SharedIndex | Way::LockedCopy => "?mode=ro&readonly_shm=1",
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, Params, Row};
+use rusqlite::{Connection, OpenFlags, Params, Row, ffi};
 
 use super::guards;
 use crate::error::{Error, Result};
@@ -12,6 +12,16 @@ use crate::stop::Stop;
 
 /// How many rows are read between two words to whoever watches.
 const ROWS_BETWEEN_NEWS: u64 = 1024;
+
+/// Extended error codes of a reader beside writers that are just changing the wal-index, or opening or closing the store:
+/// to a reader it then looks as if it had to be recovered (`wal.c`, `walIndexReadHdr`).
+const MAY_PASS: &[i32] = &[
+    ffi::SQLITE_READONLY_RECOVERY,
+    ffi::SQLITE_READONLY_CANTLOCK,
+    ffi::SQLITE_READONLY_CANTINIT,
+    ffi::SQLITE_BUSY_RECOVERY,
+    ffi::SQLITE_PROTOCOL,
+];
 
 /// A handle through which a store can be read, and nothing else: a write through it is impossible to spell, and is
 /// refused by SQLite (`mode=ro`, `query_only`), by the authorizer and by the kernel if it were spelled.
@@ -22,6 +32,8 @@ pub struct ReadOnly {
     stop: Stop,
     /// Whether virtual tables may be connected: see [`guards::authorize_reads_alone`].
     connecting: Arc<AtomicBool>,
+    /// Set where SQLite could not read for a reason that may pass.
+    disturbed: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for ReadOnly {
@@ -47,6 +59,12 @@ impl ReadOnly {
         Self::guarded(open(()).map_err(Error::sqlite("open"))?, heap_limit, stop)
     }
 
+    /// The same, telling where SQLite could not read for a reason that may pass.
+    pub(super) fn telling(mut self, disturbed: &Arc<AtomicBool>) -> Self {
+        self.disturbed = Arc::clone(disturbed);
+        self
+    }
+
     /// Guards a connection and pings it.
     pub(crate) fn guarded(mut conn: Connection, heap_limit: Option<u64>, stop: &Stop) -> Result<Self> {
         let connecting = Arc::new(AtomicBool::new(false));
@@ -64,6 +82,7 @@ impl ReadOnly {
             conn,
             stop: stop.clone(),
             connecting,
+            disturbed: Arc::default(),
         };
         // The first statement that reads the schema: errors of opening come here.
         handle.number("SELECT count(*) FROM sqlite_schema")?;
@@ -136,6 +155,9 @@ impl ReadOnly {
 
     /// An error of SQLite with its SQL; where SQLite was interrupted, the reason for that.
     fn explain(&self, sql: &str, error: rusqlite::Error) -> Error {
+        if error.sqlite_extended_error_code().is_some_and(|code| MAY_PASS.contains(&code)) {
+            self.disturbed.store(true, Ordering::Relaxed);
+        }
         match self.stop.reason() {
             Some(why) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) => why.into(),
             _ => Error::sqlite(sql)(error),

@@ -1,17 +1,15 @@
-//! Whatever lies at a path, and whatever the path looks like: one clear answer, and nothing created or changed.
+//! Whatever lies at a path: one clear answer, and nothing created or changed.
 
-use std::ffi::{OsStr, OsString};
 use std::fs::{self, Permissions};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
-use std::path::Path;
 use std::process::Command;
 
 use insta::assert_snapshot;
 use rusqlite::Connection;
 
-use crate::harness::{Doctor, Place, names};
+use crate::footprint::names;
+use crate::harness::{Doctor, Place};
 use crate::stores::{crashed, healthy};
 
 /// What the doctor and the gate say of a store that is none. Nothing is created or changed.
@@ -38,12 +36,13 @@ fn look_at(content: &[u8]) -> String {
 #[test]
 fn nothing_there_is_said_to_be_missing() {
     assert_snapshot!(look(&Place::new()), @"
-     [PLACE]/store/state.db
-     FAIL  file       there is no such file
-                      → check the path; if banger never ran here, start it once and it makes its store, otherwise restore state.db from a backup
-     skip  read-only  needs `file`
+    [PLACE]/store/state.db
 
-     FAIL: 1 of 2 checks failed (file), 1 skipped
+    FAIL  file       there is no such file, so there was nothing to look at
+                     → check the path; if banger has never run here, start it once and it makes its store; if it has, the store was moved or deleted: restore state.db from a backup
+    skip  read-only  needs `file`
+
+    FAIL: 1 of 2 checks failed (file), 1 skipped
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: there is no such file
     --- exit 3 ---
@@ -64,12 +63,13 @@ fn a_folder_is_refused() {
     let place = Place::new();
     fs::create_dir(place.store()).unwrap();
     assert_snapshot!(look(&place), @"
-     [PLACE]/store/state.db
-     FAIL  file       it is a folder, not a regular file
-                      → give the path of the file state.db itself
-     skip  read-only  needs `file`
+    [PLACE]/store/state.db
 
-     FAIL: 1 of 2 checks failed (file), 1 skipped
+    FAIL  file       it is a folder, not a regular file, so it is no store
+                     → give the path of the file state.db itself
+    skip  read-only  needs `file`
+
+    FAIL: 1 of 2 checks failed (file), 1 skipped
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is a folder, not a regular file
     --- exit 3 ---
@@ -82,12 +82,13 @@ fn a_fifo_is_refused_and_not_waited_for() {
     let made = Command::new("mkfifo").arg(place.store()).status().unwrap();
     assert!(made.success());
     assert_snapshot!(look(&place), @"
-     [PLACE]/store/state.db
-     FAIL  file       it is a named pipe (FIFO), not a regular file
-                      → give the path of the file state.db itself
-     skip  read-only  needs `file`
+    [PLACE]/store/state.db
 
-     FAIL: 1 of 2 checks failed (file), 1 skipped
+    FAIL  file       it is a named pipe (FIFO), not a regular file, so it is no store
+                     → give the path of the file state.db itself
+    skip  read-only  needs `file`
+
+    FAIL: 1 of 2 checks failed (file), 1 skipped
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is a named pipe (FIFO), not a regular file
     --- exit 3 ---
@@ -99,12 +100,13 @@ fn a_link_to_a_device_is_refused() {
     let place = Place::new();
     symlink("/dev/zero", place.store()).unwrap();
     assert_snapshot!(look(&place), @"
-     [PLACE]/store/state.db
-     FAIL  file       it is a device, not a regular file
-                      → give the path of the file state.db itself
-     skip  read-only  needs `file`
+    [PLACE]/store/state.db
 
-     FAIL: 1 of 2 checks failed (file), 1 skipped
+    FAIL  file       it is a device, not a regular file, so it is no store
+                     → give the path of the file state.db itself
+    skip  read-only  needs `file`
+
+    FAIL: 1 of 2 checks failed (file), 1 skipped
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is a device, not a regular file
     --- exit 3 ---
@@ -116,12 +118,13 @@ fn a_socket_is_refused() {
     let place = Place::new();
     let _listener = UnixListener::bind(place.store()).unwrap();
     assert_snapshot!(look(&place), @"
-     [PLACE]/store/state.db
-     FAIL  file       it is a socket, not a regular file
-                      → give the path of the file state.db itself
-     skip  read-only  needs `file`
+    [PLACE]/store/state.db
 
-     FAIL: 1 of 2 checks failed (file), 1 skipped
+    FAIL  file       it is a socket, not a regular file, so it is no store
+                     → give the path of the file state.db itself
+    skip  read-only  needs `file`
+
+    FAIL: 1 of 2 checks failed (file), 1 skipped
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is a socket, not a regular file
     --- exit 3 ---
@@ -133,12 +136,13 @@ fn a_link_to_nothing_is_told_from_nothing() {
     let place = Place::new();
     symlink("nowhere.db", place.store()).unwrap();
     assert_snapshot!(look(&place), @"
-     [PLACE]/store/state.db
-     FAIL  file       it is a symbolic link to nothing
-                      → point the link at the store, or give the store's own path
-     skip  read-only  needs `file`
+    [PLACE]/store/state.db
 
-     FAIL: 1 of 2 checks failed (file), 1 skipped
+    FAIL  file       it is a symbolic link to nothing, so there was nothing to look at
+                     → point the link at the store, or give the store's own path
+    skip  read-only  needs `file`
+
+    FAIL: 1 of 2 checks failed (file), 1 skipped
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is a symbolic link to nothing
     --- exit 3 ---
@@ -150,12 +154,13 @@ fn a_link_to_itself_is_refused() {
     let place = Place::new();
     symlink("state.db", place.store()).unwrap();
     assert_snapshot!(look(&place), @"
-     [PLACE]/store/state.db
-     FAIL  file       it cannot be read: Too many levels of symbolic links (os error 40)
-                      → run the doctor as the store's owner, or copy state.db with its sidecar files to where you may read them
-     skip  read-only  needs `file`
+    [PLACE]/store/state.db
 
-     FAIL: 1 of 2 checks failed (file), 1 skipped
+    FAIL  file       it cannot be read: Too many levels of symbolic links (os error 40); nothing is known about its data
+                     → run the doctor as the store's owner (for the system store: sudo doctor --system), or copy state.db, state.db-wal and state.db-shm together to where you may read them
+    skip  read-only  needs `file`
+
+    FAIL: 1 of 2 checks failed (file), 1 skipped
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it cannot be read: Too many levels of symbolic links (os error 40)
     --- exit 3 ---
@@ -168,12 +173,13 @@ fn a_store_that_the_user_may_not_read_is_told_from_a_broken_one() {
     healthy(&place.store());
     fs::set_permissions(place.store(), Permissions::from_mode(0o000)).unwrap();
     assert_snapshot!(look_as(|| place.doctor_of_nobody(), &place), @"
-     [PLACE]/store/state.db
-     FAIL  file       it cannot be read: Permission denied (os error 13)
-                      → run the doctor as the store's owner, or copy state.db with its sidecar files to where you may read them
-     skip  read-only  needs `file`
+    [PLACE]/store/state.db
 
-     FAIL: 1 of 2 checks failed (file), 1 skipped
+    FAIL  file       it cannot be read: Permission denied (os error 13); nothing is known about its data
+                     → run the doctor as the store's owner (for the system store: sudo doctor --system), or copy state.db, state.db-wal and state.db-shm together to where you may read them
+    skip  read-only  needs `file`
+
+    FAIL: 1 of 2 checks failed (file), 1 skipped
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it cannot be read: Permission denied (os error 13)
     --- exit 3 ---
@@ -188,11 +194,12 @@ fn a_folder_that_the_user_may_not_enter_is_told_from_a_missing_store() {
     fs::set_permissions(place.folder(), Permissions::from_mode(0o600)).unwrap();
     let ran = place.doctor_of_nobody().args(["--only", "file"]).arg(place.store()).run();
     assert_snapshot!(ran.text(), @"
-     [PLACE]/store/state.db
-     FAIL  file  it cannot be read: Permission denied (os error 13)
-                 → run the doctor as the store's owner, or copy state.db with its sidecar files to where you may read them
+    [PLACE]/store/state.db
 
-     FAIL: 1 of 1 checks failed (file)
+    FAIL  file  it cannot be read: Permission denied (os error 13); nothing is known about its data
+                → run the doctor as the store's owner (for the system store: sudo doctor --system), or copy state.db, state.db-wal and state.db-shm together to where you may read them
+
+    FAIL: 1 of 1 checks failed (file)
     --- exit 1 ---
     ");
     fs::set_permissions(place.folder(), Permissions::from_mode(0o755)).unwrap();
@@ -209,12 +216,13 @@ fn a_wal_that_the_user_may_not_read_is_not_passed_over() {
     crashed(&place.store());
     fs::set_permissions(place.folder().join("state.db-wal"), Permissions::from_mode(0o000)).unwrap();
     assert_snapshot!(look_as(|| place.doctor_of_nobody(), &place), @"
-     [PLACE]/store/state.db
-     pass  file       an SQLite database, 9 pages of 4096 bytes
-     FAIL  read-only  could not look: [PLACE]/store/state.db-wal cannot be read: Permission denied (os error 13)
-                      → mend what stands in the way and run the doctor again; the store itself was not changed
+    [PLACE]/store/state.db
 
-     FAIL: 1 of 2 checks failed (read-only)
+    pass  file       an SQLite database, 9 pages of 4096 bytes
+    FAIL  read-only  could not look: [PLACE]/store/state.db-wal cannot be read: Permission denied (os error 13)
+                     → mend what stands in the way and run the doctor again; the store itself was not changed
+
+    FAIL: 1 of 2 checks failed (read-only)
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: [PLACE]/store/state.db-wal cannot be read: Permission denied (os error 13)
     --- exit 3 ---
@@ -245,12 +253,13 @@ fn sidecars_that_are_not_files_are_not_opened() {
 #[test]
 fn a_file_of_no_bytes_fails_and_may_be_taken_over() {
     assert_snapshot!(look_at(b""), @"
-     [PLACE]/store/state.db
-     FAIL  file       it is empty (0 bytes)
-                      → if this store had content, restore a backup; if banger never used it, it is safe to let banger start and fill it
-     skip  read-only  needs `file`
+    [PLACE]/store/state.db
 
-     FAIL: 1 of 2 checks failed (file), 1 skipped
+    FAIL  file       it is empty (0 bytes): there is no data in it
+                     → if this store ever held anything, that is lost here: restore a backup before banger starts; if banger never used it, let banger start and fill it
+    skip  read-only  needs `file`
+
+    FAIL: 1 of 2 checks failed (file), 1 skipped
     --- exit 1 ---
     migrations needed: pending [1 2 3] (binary will apply on first Open)
     --- exit 1 ---
@@ -263,12 +272,13 @@ fn a_file_cut_within_its_header_says_so() {
     healthy(&place.store());
     let bytes = fs::read(place.store()).unwrap();
     assert_snapshot!(look_at(&bytes[..60]), @"
-     [PLACE]/store/state.db
-     FAIL  file       it is cut short within its header, at 60 bytes
-                      → copy the store again, whole; if the original is as short, restore a backup
-     skip  read-only  needs `file`
+    [PLACE]/store/state.db
 
-     FAIL: 1 of 2 checks failed (file), 1 skipped
+    FAIL  file       it is cut short within its header, at 60 bytes: no data is left in it
+                     → copy the store again, whole; if the original is as short, its data is lost: restore a backup
+    skip  read-only  needs `file`
+
+    FAIL: 1 of 2 checks failed (file), 1 skipped
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is cut short within its header, at 60 bytes
     --- exit 3 ---
@@ -278,57 +288,62 @@ fn a_file_cut_within_its_header_says_so() {
 #[test]
 fn what_is_not_a_database_is_named_where_it_is_known() {
     assert_snapshot!(look_at(b"this is not a database\n"), @"
-     [PLACE]/store/state.db
-     FAIL  file       it is not an SQLite database, but text (23 bytes)
-                      → give the path of banger's state.db; unpack it first if it is an archive
-     skip  read-only  needs `file`
+    [PLACE]/store/state.db
 
-     FAIL: 1 of 2 checks failed (file), 1 skipped
+    FAIL  file       it is not an SQLite database, but text (23 bytes): there is no store in it that could be read
+                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup
+    skip  read-only  needs `file`
+
+    FAIL: 1 of 2 checks failed (file), 1 skipped
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is not an SQLite database, but text (23 bytes)
     --- exit 3 ---
     ");
     assert_snapshot!(look_at(b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"), @"
-     [PLACE]/store/state.db
-     FAIL  file       it is not an SQLite database, but gzip data (10 bytes)
-                      → give the path of banger's state.db; unpack it first if it is an archive
-     skip  read-only  needs `file`
+    [PLACE]/store/state.db
 
-     FAIL: 1 of 2 checks failed (file), 1 skipped
+    FAIL  file       it is not an SQLite database, but gzip data (10 bytes): there is no store in it that could be read
+                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup
+    skip  read-only  needs `file`
+
+    FAIL: 1 of 2 checks failed (file), 1 skipped
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is not an SQLite database, but gzip data (10 bytes)
     --- exit 3 ---
     ");
     let garbage: Vec<u8> = (0u32..20_000).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[1]).collect();
     assert_snapshot!(look_at(&garbage), @"
-     [PLACE]/store/state.db
-     FAIL  file       it is not an SQLite database, but noise, as an encrypted database or a random file is (20000 bytes)
-                      → give the path of banger's state.db; unpack it first if it is an archive
-     skip  read-only  needs `file`
+    [PLACE]/store/state.db
 
-     FAIL: 1 of 2 checks failed (file), 1 skipped
+    FAIL  file       it is not an SQLite database, but noise, as an encrypted database or a random file is (20000 bytes): there is no store in it that could be read
+                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup
+    skip  read-only  needs `file`
+
+    FAIL: 1 of 2 checks failed (file), 1 skipped
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is not an SQLite database, but noise, as an encrypted database or a random file is (20000 bytes)
     --- exit 3 ---
     ");
     assert_snapshot!(look_at(&[0; 8192]), @"
-     [PLACE]/store/state.db
-     FAIL  file       it is not an SQLite database, but nothing but zero bytes (8192 bytes)
-                      → give the path of banger's state.db; unpack it first if it is an archive
-     skip  read-only  needs `file`
+    [PLACE]/store/state.db
 
-     FAIL: 1 of 2 checks failed (file), 1 skipped
+    FAIL  file       it is not an SQLite database, but nothing but zero bytes (8192 bytes): there is no store in it that could be read
+                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup
+    skip  read-only  needs `file`
+
+    FAIL: 1 of 2 checks failed (file), 1 skipped
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is not an SQLite database, but nothing but zero bytes (8192 bytes)
     --- exit 3 ---
     ");
     assert_snapshot!(look_at(b"\x01\x02\x03"), @"
-     [PLACE]/store/state.db
-     FAIL  file       it is not an SQLite database (3 bytes)
-                      → give the path of banger's state.db; unpack it first if it is an archive
-     skip  read-only  needs `file`
+    [PLACE]/store/state.db
 
-     FAIL: 1 of 2 checks failed (file), 1 skipped
+    FAIL  file       it is not an SQLite database (3 bytes): there is no store in it that could be read
+                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup
+    skip  read-only  needs `file`
+
+    FAIL: 1 of 2 checks failed (file), 1 skipped
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is not an SQLite database (3 bytes)
     --- exit 3 ---
@@ -348,150 +363,16 @@ fn a_database_of_another_application_is_not_taken_for_a_store_without_content() 
         .run();
     before.assert_same(&place.footprint(), "another application's database");
     assert_snapshot!(ran.text(), @"
-     [PLACE]/store/state.db
-     pass  file          an SQLite database, 3 pages of 4096 bytes
-     pass  journal       nothing is waiting to be written back
-     pass  read-only     closed, in rollback mode; read in place without a lock, and compared afterwards; sandbox: [SANDBOX]
-     FAIL  schema-state  could not look: schema_migrations is not banger's ledger: its columns are not id, name and applied_at
-                         → check that this is banger's store; if it is, restore the ledger from a backup, and do not delete the store
-     skip  unknown-ids   needs `schema-state`
+    [PLACE]/store/state.db
 
-     FAIL: 1 of 5 checks failed (schema-state), 1 skipped
+    pass  file          an SQLite database, 3 pages of 4096 bytes
+    pass  journal       nothing is waiting to be written back
+    pass  read-only     closed, in rollback mode; read in place without a lock, and compared afterwards; sandbox: [SANDBOX]
+    FAIL  schema-state  could not look: schema_migrations is not banger's ledger: its columns are not id, name and applied_at
+                        → this may be another program's database: check the path; if it is banger's store, do not delete it, keep a copy and restore a backup
+    skip  unknown-ids   needs `schema-state`
+
+    FAIL: 1 of 5 checks failed (schema-state), 1 skipped
     --- exit 1 ---
-    ");
-}
-
-#[test]
-fn any_path_works() {
-    let odd: [&[u8]; 12] = [
-        b"a b",
-        b"what?mode=rwc&cache=shared",
-        b"#fragment",
-        b"%41%00",
-        b"it's \"quoted\"",
-        b"new\nline",
-        b"\xff\xfe not UTF-8",
-        "é\u{301}…\u{1f9d1}".as_bytes(),
-        b"-wal",
-        b"\\back\\slash",
-        b"file:state.db?immutable=1",
-        b":memory:",
-    ];
-    for name in odd {
-        let place = Place::new();
-        let folder = place.folder().join(OsStr::from_bytes(name));
-        fs::create_dir(&folder).unwrap();
-        let store = folder.join(OsStr::from_bytes(name));
-        // A migration in the WAL alone: the sidecar files are found as well.
-        made_elsewhere(&store);
-        assert_unknown_77(&place, &store, &[]);
-        // The same, named from within its folder.
-        let mut relative = OsString::from("./");
-        relative.push(OsStr::from_bytes(name));
-        assert_unknown_77(&place, Path::new(&relative), &[("in", folder.as_path())]);
-    }
-}
-
-/// A crashed store at a path that SQLite itself could not be told of so easily.
-fn made_elsewhere(store: &Path) {
-    let elsewhere = Place::new();
-    crashed(&elsewhere.store());
-    for suffix in ["", "-wal", "-shm"] {
-        fs::copy(crate::stores::beside(&elsewhere.store(), suffix), crate::stores::beside(store, suffix)).unwrap();
-    }
-}
-
-fn assert_unknown_77(place: &Place, store: &Path, within: &[(&str, &Path)]) {
-    let before = place.footprint();
-    let mut doctor = place.doctor().arg("--check-migrations").arg(store);
-    for (_, folder) in within {
-        doctor.command.current_dir(folder);
-    }
-    let ran = doctor.run();
-    assert_eq!(ran.code, Some(2), "{}: {ran:?}", store.display());
-    assert!(ran.stdout.starts_with("incompatible: unknown [77]"), "{}: {ran:?}", store.display());
-    before.assert_same(&place.footprint(), &store.display().to_string());
-}
-
-#[test]
-fn a_chain_of_links_leads_to_the_sidecars_beside_the_store() {
-    let place = Place::new();
-    crashed(&place.store());
-    let link = |to: &str, name: &str| {
-        let path = place.home().join(name);
-        symlink(to, &path).unwrap();
-        path
-    };
-    link("../store/state.db", "first");
-    link("./first", "second");
-    let third = link(place.home().join("second").to_str().unwrap(), "third");
-    assert_unknown_77(&place, &third, &[]);
-    assert_eq!(names(&place.home()), ["first", "second", "third"]);
-}
-
-#[test]
-fn bytes_of_a_path_that_are_not_text_are_spelled_out() {
-    let place = Place::new();
-    let store = place.folder().join(OsStr::from_bytes(b"\xff\n\x1b[2J.db"));
-    let ran = place.doctor().args(["--only", "file"]).arg(store).run();
-    assert_snapshot!(ran.text(), @r"
-     [PLACE]/store/\xff\n\u{1b}[2J.db
-     FAIL  file  there is no such file
-                 → check the path; if banger never ran here, start it once and it makes its store, otherwise restore state.db from a backup
-
-     FAIL: 1 of 1 checks failed (file)
-    --- exit 1 ---
-    ");
-}
-
-/// The exit code of the gate, asked without a path; 2 only where the store with migration 77 was found.
-fn default_store(place: &Place, change: impl Fn(Doctor) -> Doctor) -> Option<i32> {
-    change(place.doctor().arg("--check-migrations")).run().code
-}
-
-#[test]
-fn without_a_path_it_is_this_users_store() {
-    let place = Place::new();
-    let state = place.home().join(".local/state");
-    fs::create_dir_all(state.join("banger")).unwrap();
-    crashed(&state.join("banger/state.db"));
-    assert_eq!(default_store(&place, |doctor| doctor), Some(2));
-    // Empty or relative, it counts for nothing.
-    assert_eq!(default_store(&place, |doctor| doctor.env("XDG_STATE_HOME", "")), Some(2));
-    assert_eq!(default_store(&place, |doctor| doctor.env("XDG_STATE_HOME", "store")), Some(2));
-    assert_eq!(default_store(&place, |doctor| doctor.env("XDG_STATE_HOME", place.folder())), Some(3));
-    // With it, no home is needed.
-    assert_eq!(
-        default_store(&place, |doctor| doctor.env("XDG_STATE_HOME", &state).without_env("HOME")),
-        Some(2)
-    );
-}
-
-#[test]
-fn a_home_folder_is_written_as_a_tilde() {
-    let place = Place::new();
-    let ran = place.doctor().args(["--only", "file"]).run();
-    assert_snapshot!(ran.text(), @"
-     ~/.local/state/banger/state.db
-     FAIL  file  there is no such file
-                 → check the path; if banger never ran here, start it once and it makes its store, otherwise restore state.db from a backup
-
-     FAIL: 1 of 1 checks failed (file)
-    --- exit 1 ---
-    ");
-}
-
-#[test]
-fn without_a_path_and_without_a_home_it_says_what_to_do() {
-    let ran = Place::new().doctor().without_env("HOME").run();
-    assert_snapshot!(ran.text(), @"
-    --- stderr ---
-    doctor: no store is named, and there is no home folder to look in; give a path, or --system
-    --- exit 70 ---
-    ");
-    let ran = Place::new().doctor().arg("--check-migrations").without_env("HOME").run();
-    assert_snapshot!(ran.text(), @"
-    cannot tell: no store is named, and there is no home folder to look in; give a path, or --system
-    --- exit 3 ---
     ");
 }

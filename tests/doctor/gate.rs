@@ -325,7 +325,8 @@ fn bad_usage_is_explained_on_standard_error() {
     let ran = Place::new().doctor().args(["--only", "no-such-check"]).run();
     assert_snapshot!(ran.text(), @"
     --- stderr ---
-    error: invalid value 'no-such-check' for '--only <CHECK>': no such check; --list-checks names them all
+    error: invalid value 'no-such-check' for '--only <CHECK>'
+      [possible values: file, journal, read-only, page-structure, schema-state, unknown-ids, migration-history, schema-shape, migration-rehearsal, foreign-keys, row-values, artifacts]
 
     For more information, try '--help'.
     --- exit 64 ---

@@ -1,12 +1,9 @@
-//! Runs the binary in a scrubbed environment, and takes footprints of folders.
+//! Runs the binary in a scrubbed environment.
 
-use std::collections::BTreeMap;
-use std::collections::hash_map::DefaultHasher;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
-use std::hash::Hasher;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
+use std::os::unix::fs::{PermissionsExt, lchown};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,6 +14,8 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::footprint::{Footprint, everything_in, names};
 
 /// The user `nobody`.
 const NOBODY: u32 = 65_534;
@@ -140,6 +139,13 @@ impl Place {
     }
 }
 
+impl Drop for Place {
+    fn drop(&mut self) {
+        // A folder that a test closed to writers could not be emptied.
+        let _ = fs::set_permissions(self.folder(), Permissions::from_mode(0o755));
+    }
+}
+
 /// Whether the tests may change owners and be other users.
 pub fn is_root() -> bool {
     geteuid().is_root()
@@ -205,10 +211,6 @@ pub struct Running {
 }
 
 impl Running {
-    pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
@@ -324,87 +326,4 @@ pub fn sandboxed_or_not() -> &'static [bool] {
     } else {
         &[true]
     }
-}
-
-/// All that can be seen of a folder and what lies in it, without following links.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Footprint(BTreeMap<PathBuf, Seen>);
-
-#[derive(Debug, PartialEq, Eq)]
-struct Seen {
-    inode: u64,
-    mode: u32,
-    links: u64,
-    owner: (u32, u32),
-    size: u64,
-    mtime: (i64, i64),
-    ctime: (i64, i64),
-    content: Option<u64>,
-}
-
-impl Footprint {
-    pub fn of(folder: &Path) -> Self {
-        Self(everything_in(folder).into_iter().map(|path| (path.clone(), seen(&path))).collect())
-    }
-
-    /// The same without one path.
-    pub fn without(mut self, path: &Path) -> Self {
-        self.0.remove(path);
-        self
-    }
-
-    /// Fails, naming what differs, where the folder is no longer what it was.
-    pub fn assert_same(&self, now: &Self, when: &str) {
-        let mut differences = String::new();
-        for path in self.0.keys().chain(now.0.keys().filter(|path| !self.0.contains_key(*path))) {
-            let (before, after) = (self.0.get(path), now.0.get(path));
-            if before != after {
-                let _ = write!(differences, "\n{}:\n  before {before:?}\n  after  {after:?}", path.display());
-            }
-        }
-        assert!(differences.is_empty(), "{when}: the doctor left a trace:{differences}");
-    }
-}
-
-fn seen(path: &Path) -> Seen {
-    let meta = fs::symlink_metadata(path).unwrap();
-    Seen {
-        inode: meta.ino(),
-        mode: meta.mode(),
-        links: meta.nlink(),
-        owner: (meta.uid(), meta.gid()),
-        size: meta.size(),
-        mtime: (meta.mtime(), meta.mtime_nsec()),
-        ctime: (meta.ctime(), meta.ctime_nsec()),
-        content: meta.is_file().then(|| hash(&fs::read(path).unwrap())),
-    }
-}
-
-fn hash(bytes: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(bytes);
-    hasher.finish()
-}
-
-fn everything_in(folder: &Path) -> Vec<PathBuf> {
-    let mut all = vec![folder.to_path_buf()];
-    for entry in fs::read_dir(folder).unwrap() {
-        let entry = entry.unwrap();
-        if entry.file_type().unwrap().is_dir() {
-            all.extend(everything_in(&entry.path()));
-        } else {
-            all.push(entry.path());
-        }
-    }
-    all
-}
-
-/// The names in a folder, sorted.
-pub fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    names
 }

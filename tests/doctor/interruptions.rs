@@ -12,7 +12,8 @@ use std::time::Duration;
 use insta::assert_snapshot;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::{Doctor, Place, Running, is_root, names};
+use crate::footprint::names;
+use crate::harness::{Doctor, Place, Running, is_root};
 use crate::stores::{Daemon, Lies, apply, healthy, hot, rollback, sized};
 
 const CHECKS: [&str; 2] = ["--only", "file,journal,read-only,page-structure,schema-state"];
@@ -74,15 +75,16 @@ fn ctrl_c_prints_the_rows_so_far_and_exits_130() {
     let ran = signalled_at_read(&place, "SIGINT", 1).args(CHECKS).arg(place.store()).run();
     before.assert_same(&place.footprint(), "Ctrl-C");
     assert_snapshot!(ran.text(), @"
-     [PLACE]/store/state.db
-     pass  file            an SQLite database, 9 pages of 4096 bytes
-     pass  journal         nothing is waiting to be written back
-     pass  read-only       closed cleanly; read in place without a lock, and compared afterwards; sandbox: [SANDBOX]
-     FAIL  page-structure  could not look: interrupted
-                           → run the doctor again and let it finish
-     skip  schema-state    interrupted
+    [PLACE]/store/state.db
 
-     FAIL: 1 of 5 checks failed (page-structure), 1 skipped
+    pass  file            an SQLite database, 9 pages of 4096 bytes
+    pass  journal         nothing is waiting to be written back
+    pass  read-only       closed cleanly; read in place without a lock, and compared afterwards; sandbox: [SANDBOX]
+    FAIL  page-structure  could not look: interrupted
+                          → run the doctor again and let it finish
+    skip  schema-state    interrupted
+
+    FAIL: 1 of 5 checks failed (page-structure), 1 skipped
     --- exit 130 ---
     ");
 }
@@ -102,17 +104,18 @@ fn being_asked_to_end_is_the_same_as_ctrl_c() {
 fn ctrl_c_in_the_middle_of_a_long_check_ends_it() {
     let place = Place::new();
     sized(&place.store(), 30_000);
-    let ran = signalled_at_read(&place, "SIGINT", 500).args(CHECKS).arg(place.store()).run();
+    let ran = signalled_at_read(&place, "SIGINT", 500)
+        .args(["--only", "file,page-structure"])
+        .arg(place.store())
+        .run();
     assert_snapshot!(ran.text(), @"
-     [PLACE]/store/state.db
-     pass  file            an SQLite database, 2,417 pages of 4096 bytes
-     pass  journal         nothing is waiting to be written back
-     pass  read-only       closed cleanly; read in place without a lock, and compared afterwards; sandbox: [SANDBOX]
-     FAIL  page-structure  could not look: interrupted
-                           → run the doctor again and let it finish
-     skip  schema-state    interrupted
+    [PLACE]/store/state.db
 
-     FAIL: 1 of 5 checks failed (page-structure), 1 skipped
+    pass  file            an SQLite database, 2,417 pages of 4096 bytes
+    FAIL  page-structure  could not look: interrupted
+                          → run the doctor again and let it finish
+
+    FAIL: 1 of 2 checks failed (page-structure)
     --- exit 130 ---
     ");
 }
@@ -172,15 +175,16 @@ fn a_store_that_is_deleted_in_mid_run_is_missing() {
     let stopped = stopped_at_read(&place);
     fs::remove_file(place.store()).unwrap();
     assert_snapshot!(stopped.go_on().text(), @"
-     [PLACE]/store/state.db
-     FAIL  file            there is no such file
-                           → check the path; if banger never ran here, start it once and it makes its store, otherwise restore state.db from a backup
-     skip  journal         needs `file`
-     skip  read-only       needs `file`
-     skip  page-structure  needs `file`
-     skip  schema-state    needs `file`
+    [PLACE]/store/state.db
 
-     FAIL: 1 of 5 checks failed (file), 4 skipped
+    FAIL  file            there is no such file, so there was nothing to look at
+                          → check the path; if banger has never run here, start it once and it makes its store; if it has, the store was moved or deleted: restore state.db from a backup
+    skip  journal         needs `file`
+    skip  read-only       needs `file`
+    skip  page-structure  needs `file`
+    skip  schema-state    needs `file`
+
+    FAIL: 1 of 5 checks failed (file), 4 skipped
     --- exit 1 ---
     ");
     assert_eq!(names(&place.folder()), [""; 0], "it is not made again");
@@ -196,15 +200,16 @@ fn a_store_that_is_replaced_in_mid_run_is_looked_at_again() {
     let stopped = stopped_at_read(&place);
     fs::rename(&other, place.store()).unwrap();
     assert_snapshot!(stopped.go_on().text(), @"
-     [PLACE]/store/state.db
-     pass  file            an SQLite database, 9 pages of 4096 bytes
-     pass  journal         nothing is waiting to be written back
-     pass  read-only       closed cleanly; read in place without a lock, and compared afterwards; sandbox: [SANDBOX]
-     pass  page-structure  9 pages checked
-     FAIL  schema-state    1 migration applied that this binary does not know
-                           → the store is newer than this binary: update banger; do not delete the store, and do not swap this binary in
+    [PLACE]/store/state.db
 
-     FAIL: 1 of 5 checks failed (schema-state)
+    pass  file            an SQLite database, 9 pages of 4096 bytes
+    pass  journal         nothing is waiting to be written back
+    pass  read-only       closed cleanly; read in place without a lock, and compared afterwards; sandbox: [SANDBOX]
+    pass  page-structure  9 pages checked
+    FAIL  schema-state    1 migration applied that this binary does not know; no data is lost
+                          → the store is newer than this binary: update banger to the version that last used it; do not delete the store or edit its ledger, and do not swap this binary in
+
+    FAIL: 1 of 5 checks failed (schema-state)
     --- exit 1 ---
     ");
 }
@@ -248,15 +253,16 @@ fn what_takes_longer_than_the_time_limit_is_a_failing_row_and_the_rest_is_skippe
     sized(&place.store(), 30_000);
     let ran = place.doctor().args(CHECKS).args(["--time-limit", "0.000001"]).arg(place.store()).run();
     assert_snapshot!(ran.text(), @"
-     [PLACE]/store/state.db
-     pass  file            an SQLite database, 2,417 pages of 4096 bytes
-     pass  journal         nothing is waiting to be written back
-     pass  read-only       closed cleanly; read in place without a lock, and compared afterwards; sandbox: [SANDBOX]
-     FAIL  page-structure  could not look: the time limit of 0.000001 s ran out
-                           → give it longer with --time-limit, or leave this check out with --skip
-     skip  schema-state    the time limit of 0.000001 s ran out
+    [PLACE]/store/state.db
 
-     FAIL: 1 of 5 checks failed (page-structure), 1 skipped
+    pass  file            an SQLite database, 2,417 pages of 4096 bytes
+    pass  journal         nothing is waiting to be written back
+    pass  read-only       closed cleanly; read in place without a lock, and compared afterwards; sandbox: [SANDBOX]
+    FAIL  page-structure  could not look: the time limit of 0.000001 s ran out
+                          → give it longer with --time-limit, or leave this check out with --skip
+    skip  schema-state    the time limit of 0.000001 s ran out
+
+    FAIL: 1 of 5 checks failed (page-structure), 1 skipped
     --- exit 1 ---
     ");
 }
@@ -291,15 +297,16 @@ fn without_room_for_a_copy_the_row_says_how_much_is_needed() {
     before.assert_same(&place.footprint(), "a full folder");
     assert_eq!(place.left_in_tmp(), [""; 0]);
     assert_snapshot!(ran.text(), @"
-     [PLACE]/store/state.db
-     pass  file            an SQLite database, 108 pages of 4096 bytes, with an unfinished transaction
-     pass  journal         a hot rollback journal: 15 pages of an unfinished transaction will be put back when banger opens the store
-     FAIL  read-only       could not look: a private copy of the store is needed (it holds what a writer left unfinished) and could not be made: cannot copy the store to [PLACE]/tmp/doctor-[RANDOM]/0: 504 KiB are needed and 64 KiB are free
-                           → point TMPDIR at a folder that you may write to and that has room for the store, and run the doctor again
-     skip  page-structure  needs `read-only`
-     skip  schema-state    needs `read-only`
+    [PLACE]/store/state.db
 
-     FAIL: 1 of 5 checks failed (read-only), 2 skipped
+    pass  file            an SQLite database, 108 pages of 4096 bytes, with an unfinished transaction
+    pass  journal         a hot rollback journal: 15 pages of an unfinished transaction will be put back when banger opens the store
+    FAIL  read-only       could not look: a private copy of the store is needed (it holds what a writer left unfinished) and could not be made: cannot copy the store to [PLACE]/tmp/doctor-[RANDOM]/0: 504 KiB are needed and 64 KiB are free
+                          → point TMPDIR at a folder that you may write to and that has room for the store, and run the doctor again
+    skip  page-structure  needs `read-only`
+    skip  schema-state    needs `read-only`
+
+    FAIL: 1 of 5 checks failed (read-only), 2 skipped
     --- exit 1 ---
     ");
 }
@@ -312,15 +319,16 @@ fn without_a_folder_for_a_copy_the_row_says_what_to_do() {
     let nowhere = place.home().join("nowhere");
     let ran = place.doctor().env("TMPDIR", &nowhere).args(CHECKS).arg(place.store()).run();
     assert_snapshot!(ran.text(), @"
-     [PLACE]/store/state.db
-     pass  file            an SQLite database, 108 pages of 4096 bytes, with an unfinished transaction
-     pass  journal         a hot rollback journal: 15 pages of an unfinished transaction will be put back when banger opens the store
-     FAIL  read-only       could not look: a private copy of the store is needed (it holds what a writer left unfinished) and could not be made: cannot make a private folder in ~/nowhere: No such file or directory (os error 2)
-                           → point TMPDIR at a folder that you may write to and that has room for the store, and run the doctor again
-     skip  page-structure  needs `read-only`
-     skip  schema-state    needs `read-only`
+    [PLACE]/store/state.db
 
-     FAIL: 1 of 5 checks failed (read-only), 2 skipped
+    pass  file            an SQLite database, 108 pages of 4096 bytes, with an unfinished transaction
+    pass  journal         a hot rollback journal: 15 pages of an unfinished transaction will be put back when banger opens the store
+    FAIL  read-only       could not look: a private copy of the store is needed (it holds what a writer left unfinished) and could not be made: cannot make a private folder in ~/nowhere: No such file or directory (os error 2)
+                          → point TMPDIR at a folder that you may write to and that has room for the store, and run the doctor again
+    skip  page-structure  needs `read-only`
+    skip  schema-state    needs `read-only`
+
+    FAIL: 1 of 5 checks failed (read-only), 2 skipped
     --- exit 1 ---
     ");
     let ran = place.doctor().env("TMPDIR", &nowhere).arg("--check-migrations").arg(place.store()).run();

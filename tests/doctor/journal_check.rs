@@ -185,6 +185,44 @@ fn a_log_cut_in_its_header_or_never_begun_holds_nothing() {
     }
 }
 
+/// A log's running checksum, as a big-endian machine writes it.
+fn big_endian_checksum([mut s0, mut s1]: [u32; 2], bytes: &[u8]) -> [u32; 2] {
+    for pair in bytes.chunks(8) {
+        s0 = s0.wrapping_add(u32::from_be_bytes(pair[..4].try_into().unwrap())).wrapping_add(s1);
+        s1 = s1.wrapping_add(u32::from_be_bytes(pair[4..].try_into().unwrap())).wrapping_add(s0);
+    }
+    [s0, s1]
+}
+
+/// Rewrites a log as a big-endian machine would have written it.
+fn make_big_endian(log: &mut [u8]) {
+    let store = |bytes: &mut [u8], sum: [u32; 2]| {
+        bytes[..4].copy_from_slice(&sum[0].to_be_bytes());
+        bytes[4..].copy_from_slice(&sum[1].to_be_bytes());
+    };
+    let (header, frames) = log.split_at_mut(HEADER);
+    header[3] |= 1;
+    let mut sum = big_endian_checksum([0, 0], &header[..24]);
+    store(&mut header[24..], sum);
+    for frame in frames.chunks_exact_mut(FRAME) {
+        sum = big_endian_checksum(big_endian_checksum(sum, &frame[..8]), &frame[FRAME_HEADER..]);
+        store(&mut frame[16..FRAME_HEADER], sum);
+    }
+}
+
+#[test]
+fn a_log_from_a_machine_of_the_other_byte_order_is_read() {
+    let place = three_commits();
+    change(&wal(&place), |log| make_big_endian(log));
+    fs::remove_file(beside(&place.store(), "-shm")).unwrap();
+    assert_snapshot!(row(&place), @"pass: 3 commits stand over 3 pages in the WAL");
+    // SQLite sees them as well.
+    let gate = place.doctor().arg("--check-migrations").arg(place.store()).run();
+    assert!(gate.stdout.starts_with("incompatible: unknown [4 5 6]"), "{gate:?}");
+    flip(&wal(&place), HEADER + FRAME + 100);
+    assert!(row(&place).contains("frame 2 is damaged: 1 commit stands over 1 page; 1 commit over 1 page"));
+}
+
 #[test]
 fn a_log_of_another_database_is_told() {
     let place = Place::new();
@@ -246,6 +284,20 @@ fn what_an_older_journal_left_behind_the_end_is_not_held_against_a_journal() {
         bytes.extend([7; 5000]);
     });
     assert_snapshot!(row, @"pass: a hot rollback journal: 15 pages of an unfinished transaction will be put back when banger opens the store");
+}
+
+#[test]
+fn the_gate_does_not_answer_where_a_journal_hides_or_has_lost_commits() {
+    let damaged_log = three_commits();
+    flip(&wal(&damaged_log), HEADER + FRAME + 100);
+    let damaged_journal = Place::new();
+    hot(&damaged_journal.store());
+    flip(&journal(&damaged_journal), 15);
+    for place in [damaged_log, damaged_journal] {
+        let ran = place.doctor().arg("--check-migrations").arg(place.store()).run();
+        assert_eq!(ran.code, Some(3), "{ran:?}");
+        assert!(ran.stdout.contains("something is wrong with the store's -"), "{ran:?}");
+    }
 }
 
 /// What stands at the end of a journal of a transaction over several databases.

@@ -10,8 +10,13 @@
     clippy::unwrap_used,
     reason = "a test that cannot go on must end"
 )]
-#![allow(clippy::print_stderr, reason = "a test that is left out says why")]
+#![allow(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a test that is left out says why; another process speaks to its test"
+)]
 
+mod footprint;
 mod harness;
 mod stores;
 
@@ -19,5 +24,7 @@ mod bad_input;
 mod gate;
 mod interruptions;
 mod journal_check;
+mod paths;
 mod situations;
+mod soak;
 mod system_calls;

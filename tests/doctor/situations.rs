@@ -4,6 +4,8 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
+use banger_doctor::{Compatibility, inspect_schema_state};
+
 use crate::harness::{Doctor, Place, has_landlock, is_root, sandboxed_or_not};
 use crate::stores::Lies;
 
@@ -37,6 +39,26 @@ fn hold_everywhere(who: &str, prepare: impl Fn(&Place), doctor: impl Fn(&Place) 
             assert_eq!(place.left_in_tmp(), [""; 0], "{when}");
             drop(daemon);
         }
+    }
+}
+
+#[test]
+fn the_library_alone_reads_the_same_and_leaves_no_trace_without_any_sandbox() {
+    for lies in Lies::ALL {
+        let place = Place::new();
+        let daemon = lies.make(&place.store());
+        let before = place.footprint();
+        let state = inspect_schema_state(&place.store());
+        before.assert_same(&place.footprint(), &format!("{lies:?}, by the library"));
+        let said = format!("{lies:?}: {state:?}");
+        let code = match state.map(|state| state.compatibility) {
+            Ok(Compatibility::Compatible) => 0,
+            Ok(Compatibility::MigrationsNeeded) => 1,
+            Ok(Compatibility::Incompatible) => 2,
+            Err(_) => 3,
+        };
+        assert_eq!(code, lies.gate().0, "{said}");
+        drop(daemon);
     }
 }
 

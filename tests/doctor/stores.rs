@@ -294,8 +294,14 @@ impl Daemon {
         Self { child, stdin, said }
     }
 
+    /// Lets it end, and hands out what it said since it came up.
+    pub fn end(mut self) -> Vec<String> {
+        drop(self.stdin.take());
+        self.said.by_ref().map(|line| line.unwrap()).collect()
+    }
+
     /// Kills it in the middle of what it does.
-    pub fn kill(&mut self) {
+    pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -317,6 +323,9 @@ fn another_process() {
     let (Ok(role), Some(store)) = (std::env::var(ROLE), std::env::var_os(STORE)) else {
         return;
     };
+    if let Some(timeout) = role.strip_prefix("busy with a timeout of ") {
+        return crate::soak::write_until_told(Path::new(&store), timeout.parse().unwrap());
+    }
     let conn = Connection::open(store).unwrap();
     match role.as_str() {
         "live" => {
@@ -326,7 +335,11 @@ fn another_process() {
         "rollback-live" => half_a_transaction(&conn),
         role => panic!("no such role: {role}"),
     }
-    // Not through the test harness, whose own lines go the same way.
-    println!("{READY}");
+    say_ready();
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
+}
+
+/// Tells whoever started this process that it is ready.
+pub fn say_ready() {
+    println!("{READY}");
 }

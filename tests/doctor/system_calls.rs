@@ -82,8 +82,12 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// The paths that it names, and those of the descriptors that it was given.
+    /// The paths that it names, and those of the descriptors that it was given; of a file that was opened, its own.
     fn paths(&self) -> Vec<PathBuf> {
+        if self.opens_for_writing() {
+            let opened = self.result.split_once('<').and_then(|(_, path)| path.split_once('>'));
+            return vec![opened.map_or_else(PathBuf::new, |(path, _)| path.into())];
+        }
         let mut folder = PathBuf::new();
         let mut paths = Vec::new();
         let mut rest = self.arguments;

@@ -1,1 +1,201 @@
+//! Planted migrations: each goes wrong in one way that an empty store would not show.
 
+use super::*;
+use crate::stop::Stopped;
+
+const FIRST: Migration = Migration {
+    id: 1,
+    name: "first",
+    sql: "CREATE TABLE parent(id INTEGER PRIMARY KEY, name TEXT);
+          CREATE TABLE child(id INTEGER PRIMARY KEY, parent REFERENCES parent(id) ON DELETE CASCADE);",
+};
+
+const ROWS: &str = "INSERT INTO parent VALUES (1, 'a'), (2, 'b'); INSERT INTO child VALUES (1, 1), (2, 1), (3, 2);";
+
+fn second(sql: &'static str) -> Migration {
+    Migration {
+        id: 2,
+        name: "second",
+        sql,
+    }
+}
+
+/// A store with `FIRST` applied and `sql` run on it, and its copy.
+fn store(sql: &str, stop: &Stop) -> (ReadOnly, Connection) {
+    let mut conn = Connection::open_in_memory().unwrap();
+    runner::migrate(&mut conn, &[FIRST]).unwrap();
+    conn.execute_batch(sql).unwrap();
+    let source = ReadOnly::guarded(conn, None, stop).unwrap();
+    let mut copy = Connection::open_in_memory().unwrap();
+    source.back_up_to(&mut copy, -1).unwrap();
+    (source, copy)
+}
+
+fn try_on(rows: &str, migration: &'static str) -> Result<Rehearsal> {
+    let stop = Stop::never();
+    let (source, copy) = store(rows, &stop);
+    run(&source, copy, &[FIRST, second(migration)], &SchemaState::of_applied(vec![1]), None, &stop)
+}
+
+fn failure(rows: &str, migration: &'static str) -> Option<String> {
+    try_on(rows, migration).unwrap().failure()
+}
+
+#[test]
+fn a_migration_that_works_says_what_it_ran_on() {
+    let rehearsal = try_on(ROWS, "ALTER TABLE child ADD COLUMN note TEXT").unwrap();
+    assert_eq!(rehearsal.failure(), None);
+    assert_eq!((rehearsal.ran, rehearsal.rows), (vec![2], 5));
+}
+
+#[test]
+fn a_table_made_anew_cascades_into_its_children() {
+    const REBUILD: &str = "PRAGMA foreign_keys=OFF;
+        CREATE TABLE anew(id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+        INSERT INTO anew SELECT * FROM parent; DROP TABLE parent; ALTER TABLE anew RENAME TO parent;";
+    assert_eq!(failure("", REBUILD), None);
+    assert_eq!(failure(ROWS, REBUILD).as_deref(), Some("child: 3 rows are lost: 3 before, 0 after"));
+}
+
+#[test]
+fn a_column_that_an_empty_table_takes_and_a_full_one_refuses() {
+    const ADD: &str = "ALTER TABLE parent ADD COLUMN size INTEGER NOT NULL";
+    assert_eq!(
+        failure(ROWS, ADD).as_deref(),
+        Some("migration 2 (second) fails on this store: Cannot add a NOT NULL column with default value NULL [1]")
+    );
+    let check = "ALTER TABLE parent ADD COLUMN size INTEGER CHECK (size > 0) DEFAULT 0";
+    assert_eq!(failure("", check), None);
+    assert_eq!(
+        failure(ROWS, check).as_deref(),
+        Some("migration 2 (second) fails on this store: CHECK constraint failed [1]")
+    );
+}
+
+#[test]
+fn a_unique_index_on_rows_that_are_not() {
+    let twice = format!("{ROWS} UPDATE parent SET name = 'secret';");
+    let why = failure(&twice, "CREATE UNIQUE INDEX names ON parent(name)").unwrap();
+    assert_eq!(
+        why,
+        "migration 2 (second) fails on this store: UNIQUE constraint failed: parent.name [2067]"
+    );
+}
+
+/// What is said of a store that became another one, whatever migration did that.
+fn became(before: &str, after: &str) -> Vec<String> {
+    let stop = Stop::never();
+    let (source, copy) = store(before, &stop);
+    let (after, _) = store(after, &stop);
+    let faults = verify::Before::of(&source, &copy, &[1], &[FIRST]).unwrap().faults(&after, false).unwrap();
+    faults.into_iter().map(|fault| fault.line).collect()
+}
+
+#[test]
+fn rows_that_come_to_refer_to_nothing() {
+    let some = format!("PRAGMA foreign_keys=OFF; {ROWS} INSERT INTO child VALUES (4, 98);");
+    let more = format!("{some} INSERT INTO child VALUES (5, 99), (6, 99);");
+    assert_eq!(became(&some, &some), [""; 0]);
+    assert_eq!(became(&some, &more), ["child: 2 rows come to refer to rows that are not there"]);
+    let mended = format!("{ROWS} INSERT INTO child VALUES (4, 1);");
+    assert_eq!(became(&some, &mended), [""; 0]);
+}
+
+#[test]
+fn a_key_whose_parent_loses_its_index_cannot_be_checked_any_more() {
+    let named =
+        format!("{ROWS} CREATE UNIQUE INDEX names ON parent(name); CREATE TABLE by_name(n REFERENCES parent(name));");
+    let why = failure(&named, "DROP INDEX IF EXISTS names; DROP TABLE child").unwrap();
+    assert!(why.starts_with("by_name: its foreign keys cannot be checked any more: "), "{why}");
+}
+
+#[test]
+fn values_that_come_to_break_a_constraint() {
+    const LOOSE: &str = "INSERT INTO parent VALUES (1, NULL);";
+    let strict = format!(
+        "{LOOSE} PRAGMA writable_schema=ON;
+         UPDATE sqlite_schema SET sql = replace(sql, 'name TEXT', 'name TEXT NOT NULL') WHERE name = 'parent';
+         PRAGMA writable_schema=RESET;"
+    );
+    assert_eq!(became(&strict, &strict), [""; 0]);
+    assert_eq!(
+        became(LOOSE, &strict),
+        [
+            "SQLite's integrity check finds faults that were not there before (a value that is NULL or twice where it may not be, or an index that lacks rows)"
+        ]
+    );
+}
+
+#[test]
+fn a_store_that_dangles_already_is_not_the_migrations_fault() {
+    let dangling = format!("PRAGMA foreign_keys=OFF; {ROWS} INSERT INTO child VALUES (4, 99);");
+    assert_eq!(failure(&dangling, "ALTER TABLE child ADD COLUMN note TEXT"), None);
+}
+
+#[test]
+fn a_table_that_is_renamed_away_and_made_again_without_its_rows() {
+    const AWAY: &str = "ALTER TABLE parent RENAME TO elders; CREATE TABLE parent(id INTEGER PRIMARY KEY, name TEXT);";
+    assert_eq!(failure(ROWS, AWAY).as_deref(), Some("parent: 2 rows are lost: 2 before, 0 after"));
+}
+
+#[test]
+fn a_shape_that_no_fresh_store_has_is_told_with_whether_it_was_there_before() {
+    let odd = format!("{ROWS} ALTER TABLE child ADD COLUMN odd TEXT;");
+    let rehearsal = try_on(&odd, "ALTER TABLE child ADD COLUMN note TEXT").unwrap();
+    assert_eq!(
+        rehearsal.failure().as_deref(),
+        Some("not as in a fresh store: child.odd: an extra column (merely extra, as before the migrations)")
+    );
+    assert!(rehearsal.faults.iter().all(|fault| fault.was_there));
+    // What a migration makes only where there are rows is new.
+    let by_rows = "CREATE TABLE log(x); CREATE TRIGGER t AFTER INSERT ON log BEGIN DELETE FROM child; END;
+        INSERT INTO log SELECT id FROM parent; DROP TRIGGER t; DROP TABLE log;";
+    assert_eq!(failure("", by_rows), None);
+    assert_eq!(failure(ROWS, by_rows).as_deref(), Some("child: 3 rows are lost: 3 before, 0 after"));
+}
+
+#[test]
+fn a_table_that_a_migration_drops_loses_no_rows() {
+    assert_eq!(failure(ROWS, "DROP TABLE child"), None);
+}
+
+#[test]
+fn a_trigger_on_the_ledger_runs_as_it_would_for_the_daemon_and_its_words_are_not_repeated() {
+    let deletes = format!("{ROWS} CREATE TRIGGER x AFTER INSERT ON schema_migrations BEGIN DELETE FROM child; END;");
+    let why = failure(&deletes, "ALTER TABLE child ADD COLUMN note TEXT").unwrap();
+    assert_eq!(
+        why,
+        "child: 3 rows are lost: 3 before, 0 after; not as in a fresh store: schema_migrations: an extra trigger, x (changes rows behind the daemon's back, as before the migrations)"
+    );
+    let raises =
+        format!("{ROWS} CREATE TRIGGER x AFTER INSERT ON schema_migrations BEGIN SELECT RAISE(ABORT, 'secret'); END;");
+    assert_eq!(
+        failure(&raises, "ALTER TABLE child ADD COLUMN note TEXT").as_deref(),
+        Some("migration 2 (second) fails on this store: a trigger of the store refuses it")
+    );
+}
+
+#[test]
+fn a_trigger_that_runs_for_ever_is_ended_by_the_time_limit() {
+    let endless = format!(
+        "{ROWS} CREATE TRIGGER x AFTER INSERT ON schema_migrations BEGIN
+           INSERT INTO child(parent) SELECT 1 FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n WHERE i < 0); END;"
+    );
+    let never = Stop::never();
+    let (source, copy) = store(&endless, &never);
+    let limit = Duration::from_millis(50);
+    let stop = Stop::after(limit, std::sync::Arc::default());
+    let state = SchemaState::of_applied(vec![1]);
+    let ended = run(&source, copy, &[FIRST, second("SELECT 1")], &state, None, &stop);
+    assert_eq!(ended.unwrap_err().stopped(), Some(Stopped::TimeLimit(limit)));
+}
+
+#[test]
+fn unknown_migrations_leave_the_shape_out() {
+    let stop = Stop::never();
+    let (source, copy) = store(&format!("{ROWS} ALTER TABLE child ADD COLUMN odd TEXT;"), &stop);
+    let state = SchemaState::of_applied(vec![1, 9001]);
+    let rehearsal = run(&source, copy, &[FIRST, second("SELECT 1")], &state, None, &stop).unwrap();
+    assert_eq!(rehearsal.failure(), None);
+    assert!(rehearsal.shape_unknown);
+}

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use rusqlite::Connection;
+
 use crate::check::{Finding, counted, thousands};
 use crate::error::{Error, Result};
 use crate::schema::migrations::{LEDGER, Migration};
@@ -75,12 +77,17 @@ pub(super) struct Before<'a> {
 }
 
 impl<'a> Before<'a> {
-    /// Counts the rows of each table.
-    pub(super) fn of(source: &'a ReadOnly, applied: &[i64], migrations: &'a [Migration]) -> Result<Self> {
+    /// Counts the rows of each table in the copy: in the store itself a daemon may have added some since.
+    pub(super) fn of(
+        source: &'a ReadOnly,
+        copy: &Connection,
+        applied: &[i64],
+        migrations: &'a [Migration],
+    ) -> Result<Self> {
         let is_applied = |migration: &&Migration| applied.contains(&migration.id);
         Ok(Self {
             source,
-            counts: counts(source)?,
+            counts: counts_before(copy)?,
             applied: migrations.iter().filter(is_applied).copied().collect(),
             all: migrations,
         })
@@ -192,6 +199,19 @@ impl<'a> Before<'a> {
         };
         Ok(differences.kept.iter().map(fault).collect())
     }
+}
+
+fn counts_before(copy: &Connection) -> Result<BTreeMap<String, u64>> {
+    let tables = || -> rusqlite::Result<Vec<String>> {
+        copy.prepare(tables::ORDINARY)?.query_map([], |row| row.get(0))?.collect()
+    };
+    let mut out = BTreeMap::new();
+    for table in tables().map_err(Error::sqlite(tables::ORDINARY))? {
+        let sql = format!("SELECT count(*) FROM {}", quoted(&table));
+        let count: i64 = copy.query_row(&sql, [], |row| row.get(0)).map_err(Error::sqlite(&sql))?;
+        out.insert(table, u64::try_from(count).unwrap_or(0));
+    }
+    Ok(out)
 }
 
 fn counts(handle: &ReadOnly) -> Result<BTreeMap<String, u64>> {

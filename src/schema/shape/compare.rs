@@ -180,7 +180,7 @@ impl Comparison<'_> {
         }
         match (expected.text.without_rowid, found.text.without_rowid) {
             (true, false) => self.add(Cost::Alike, "has rowids, where it should have none"),
-            (false, true) => self.add(Cost::Reads, "has no rowids (WITHOUT ROWID)"),
+            (false, true) => self.add(Cost::Alike, "has no rowids (WITHOUT ROWID)"),
             _ => {}
         }
         if expected.text.autoincrement != found.text.autoincrement {
