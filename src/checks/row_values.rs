@@ -9,7 +9,7 @@ use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
 use self::rules::{Rule, TABLES};
-use crate::check::{Check, Finding, Findings, Look, Needs, Outcome, counted};
+use crate::check::{Check, Finding, Findings, KEEP_AND_SAVE, Look, Needs, Outcome, counted};
 use crate::error::{Error, Result};
 use crate::schema::tables::{self, quoted};
 use crate::store::{LONGEST_VALUE, ReadOnly};
@@ -218,16 +218,13 @@ impl Found {
         let remedy = if self.unreadable.is_empty() {
             REMEDY
         } else {
-            REMEDY_UNREADABLE
+            KEEP_AND_SAVE
         };
         Outcome::found(said.join("; "), remedy, self.findings)
     }
 }
 
 const REMEDY: &str = "stop banger, keep a copy of the store with its -wal, -shm and -journal, and suspect the disk or whatever else wrote to the store; restore a backup, or let banger re-create the VMs and images that are named; all other rows are whole";
-
-/// Where a table ends early, nobody knows what is behind.
-const REMEDY_UNREADABLE: &str = "data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 COPY .recover | sqlite3 NEW";
 
 /// The row's id, where it is a UUID and tells nothing: the first column after the rowid that was read as text.
 fn uuid_of(row: &Row<'_>) -> Option<String> {

@@ -90,7 +90,7 @@ pub fn vm() -> impl Strategy<Value = Vm> {
 
 /// Any characters but control characters; none at all, too.
 fn text() -> impl Strategy<Value = Text> {
-    let any_text = vec(any::<char>().prop_filter("banger writes none", |c| !c.is_control()), 0..24);
+    let any_text = vec(any::<char>().prop_map(|c| if c.is_control() { '\u{fffd}' } else { c }), 0..24);
     prop_oneof![
         6 => "[a-z0-9-]{0,40}".prop_map(Text),
         3 => any_text.prop_map(|chars| Text(chars.into_iter().collect())),
@@ -179,7 +179,13 @@ fn string() -> impl Strategy<Value = String> {
         ][..],
     );
     let plain = any::<char>()
-        .prop_filter("must be escaped", |c| *c >= ' ' && !matches!(c, '"' | '\\'))
+        .prop_map(|c| {
+            if c < ' ' || matches!(c, '"' | '\\') {
+                '\u{ffff}'
+            } else {
+                c
+            }
+        })
         .prop_map(String::from);
     let piece = prop_oneof![1 => escape.prop_map(str::to_owned), 3 => plain];
     vec(piece, 0..12).prop_map(|pieces| format!("\"{}\"", pieces.concat()))
