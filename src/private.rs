@@ -90,7 +90,7 @@ impl PrivateCopy {
         &self.path
     }
 
-    /// Copies a store with a hot journal, so that SQLite can roll it back here.
+    /// Copies a store with its WAL and its journal, so that SQLite can recover here what a writer left unfinished.
     ///
     /// # Errors
     /// Where a file cannot be read, there is no room, or the time is up.
@@ -101,7 +101,9 @@ impl PrivateCopy {
         if probe.wal.has_content() {
             copy_file(&probe.wal.path, &copy.beside("-wal"), u64::MAX, stop)?;
         }
-        if let Some(length) = journal_to_play(probe)? {
+        if probe.journal.has_content()
+            && let Some(length) = journal_to_play(probe)?
+        {
             copy_file(&probe.journal.path, &copy.beside("-journal"), length, stop)?;
         }
         Ok(copy)

@@ -9,7 +9,7 @@ use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
 use self::rules::{Rule, TABLES};
-use crate::check::{Check, Finding, Findings, Look, Needs, Outcome, counted};
+use crate::check::{Check, Finding, Findings, KEEP_AND_SAVE, Look, Needs, Outcome, counted};
 use crate::error::{Error, Result};
 use crate::schema::tables::{self, quoted};
 use crate::store::{LONGEST_VALUE, ReadOnly};
@@ -27,18 +27,19 @@ pub(super) const CHECK: Check = Check {
 fn look(_subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
     let mut found = Found::default();
     for (table, rules) in TABLES {
-        let before = found.rows;
+        let mut rows = 0;
         let ended = columns(handle, table, rules).and_then(|columns| {
             if columns.is_empty() {
                 return Ok(());
             }
             let (of_table, ended) = Table { name: table, columns }.scan(handle);
+            rows = of_table.rows;
             found.take(of_table);
             ended
         });
         match ended {
             Err(error) if error.stopped().is_some() => return Err(error),
-            Err(error) => found.unreadable.push((table, found.rows - before, error)),
+            Err(error) => found.unreadable.push(Unreadable { table, rows, error }),
             Ok(()) => {}
         }
     }
@@ -53,8 +54,15 @@ struct Found {
     findings: Findings,
     /// How many values are wrong in each column.
     by_column: BTreeMap<(&'static str, &'static str), u64>,
-    /// The table, how many of its rows were read, and what ended that.
-    unreadable: Vec<(&'static str, u64, Error)>,
+    unreadable: Vec<Unreadable>,
+}
+
+/// A table that could not be read to its end.
+struct Unreadable {
+    table: &'static str,
+    /// How many of its rows were looked at before that.
+    rows: u64,
+    error: Error,
 }
 
 /// One of banger's tables, and those of its columns that are there.
@@ -112,7 +120,7 @@ impl Table {
             .map(|(name, _)| quoted(name))
             .map(|name| {
                 let long = format!("octet_length({name}) > {LONGEST_VALUE}");
-                format!("{long}, typeof({name}) = 'text', CASE WHEN NOT ifnull({long}, 0) THEN {name} END")
+                format!("{long}, typeof({name}) = 'text', CASE WHEN NOT ifnull({long}, 0) THEN {name} END AS {name}")
             })
             .collect();
         let sql = format!("SELECT rowid, {} FROM {} NOT INDEXED", parts.join(", "), quoted(self.name));
@@ -183,12 +191,12 @@ impl Found {
     }
 
     fn outcome(mut self) -> Outcome {
-        let rows = counted(self.rows, "row", "rows");
         if self.findings.is_empty() && self.unreadable.is_empty() {
             let left_out = match self.not_looked_at {
                 0 => String::new(),
                 n => format!("; {} too long to look at in UTF-16", counted(n, "value was", "values were")),
             };
+            let rows = counted(self.rows, "row", "rows");
             return Outcome::pass(format!("every value of {rows} looks like banger's{left_out}"));
         }
         let mut said = Vec::new();
@@ -202,21 +210,19 @@ impl Found {
             let values = self.findings.count("value", "values");
             said.push(format!("{values} that no banger wrote, in {}", places.join(", ")));
         }
-        for (table, rows, error) in &self.unreadable {
+        for Unreadable { table, rows, error } in &self.unreadable {
             let rows = counted(*rows, "row", "rows");
-            said.push(format!("{table} could not be read to its end: {rows} were looked at, then {error}"));
+            said.push(format!("{table} could not be read to its end, after {rows} of it: {error}"));
             self.findings.add(|| Finding::new("could not be read to its end").table(*table));
         }
         let remedy = if self.unreadable.is_empty() {
             REMEDY
         } else {
-            REMEDY_UNREADABLE
+            KEEP_AND_SAVE
         };
         Outcome::found(said.join("; "), remedy, self.findings)
     }
 }
-
-const REMEDY_UNREADABLE: &str = "mend first what `page-structure` found, then run the doctor again; nothing is known of the rows that were not looked at";
 
 const REMEDY: &str = "stop banger, keep a copy of the store with its -wal, -shm and -journal, and suspect the disk or whatever else wrote to the store; restore a backup, or let banger re-create the VMs and images that are named; all other rows are whole";
 

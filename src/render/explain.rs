@@ -13,7 +13,8 @@ pub fn section(id: &str, width: u16) -> Option<String> {
     let heading = format!("## `{id}`");
     let mut lines = PAGE.lines().skip_while(|line| line.trim_end() != heading);
     lines.next()?;
-    let body: Vec<&str> = lines.take_while(|line| !line.starts_with("## ")).collect();
+    // What the page says about all of them together comes last, under a heading of its own.
+    let body: Vec<&str> = lines.take_while(|line| !line.starts_with("## ") && !line.starts_with("# ")).collect();
     Some(format!("{id}\n\n{}", plain(&body, usize::from(width))))
 }
 
