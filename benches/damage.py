@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""How much damage to whole pages is seen? Each kind is done to a store many times, and three are asked what they see.
+"""How much damage is seen? Each kind is done to a store many times, and SQLite and the doctor are asked what they see.
 
 usage: damage.py DOCTOR STORE [--most N] [--seed N] [--flips N]
 
-The kinds: two pages swapped, a page of zeros, a sector (512 bytes) of zeros, a page as it was some time before, one byte
-changed. A change is harmful when what a reader gets is changed: the schema, a row of any table, or an error. For the harmful
-ones it prints the share that SQLite's integrity_check and foreign_key_check see, and the share that the doctor sees (exit 1).
-Any other exit of the doctor than 0 and 1 is odd, and so is a failure on the healthy store.
+The kinds: two pages swapped, a page of zeros, a sector (512 bytes) of zeros, a page as it was some time before, one bit
+changed, one byte replaced by any other. A change is harmful when what a reader gets is changed: the schema, a row of any
+table, or an error. For the harmful ones it prints the share that SQLite's integrity_check and foreign_key_check see, and the
+share that the doctor sees (exit 1). Any other exit of the doctor than 0 and 1 is odd. It ends with 1 where SQLite saw what the
+doctor did not, and begins with nothing where the healthy store itself fails.
 
 STORE is a healthy store in rollback mode, and is only read. The same seed gives the same damage.
 """
@@ -72,12 +73,18 @@ def older_pages(rng, new, old, most, _flips):
         yield new.with_page(n, old.page(n))
 
 
-def flipped(rng, new, _old, _most, flips):
-    """One byte, at every so many bytes."""
+def other_bits(rng, new, _old, _most, flips):
+    return at_every_so_many(rng, new, flips, lambda byte: byte ^ 1 << rng.randrange(8))
+
+
+def other_bytes(rng, new, _old, _most, flips):
+    return at_every_so_many(rng, new, flips, lambda byte: byte ^ rng.randrange(1, 256))
+
+
+def at_every_so_many(rng, new, flips, other):
     every = max(1, len(new.data) // flips)
     for at in range(rng.randrange(every), len(new.data), every):
-        mask = rng.choice((0x01, 0x04, 0x10, 0x20, 0x80, 0xFF))
-        yield new.with_bytes(at, bytes([new.data[at] ^ mask]))
+        yield new.with_bytes(at, bytes([other(new.data[at])]))
 
 
 def some(rng, places, most):
@@ -90,7 +97,8 @@ KINDS = [
     ("a page zeroed", zeroed_pages),
     ("a sector zeroed", zeroed_sectors),
     ("an older page", older_pages),
-    ("one byte changed", flipped),
+    ("one bit changed", other_bits),
+    ("one byte replaced", other_bytes),
 ]
 
 
@@ -180,7 +188,7 @@ def main():
     parser.add_argument("doctor")
     parser.add_argument("store")
     parser.add_argument("--most", type=int, default=400, help="how often each kind is done at most")
-    parser.add_argument("--flips", type=int, default=1000, help="how many bytes are changed")
+    parser.add_argument("--flips", type=int, default=1000, help="how often a bit or a byte is changed, evenly over the file")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
 

@@ -99,6 +99,7 @@ mod tests {
                 );
             }
             assert!(!text.contains("**") && !text.contains('`'), "{id}: {text}");
+            assert!(!text.contains("How much damage"), "{id}: what is said of all checks together: {text}");
             assert!(
                 text.lines().all(|line| line.chars().count() <= 80 || line.starts_with(INDENT)),
                 "{id}: {text}"
