@@ -366,7 +366,7 @@ fn a_damaged_page_ends_the_look_and_it_says_how_far_it_came() {
       column "guest_ip", key "6f9c2f0e-5a53-4d0b-9002-000000000001", row 1, table "vms": not an IP address
       table "vms": could not be read to its end
       at least 3 in all
-      -> data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 COPY .recover | sqlite3 NEW
+      -> data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 COPY .recover | sqlite3 NEW (if that says "SQL logic error", take the sqlite3 program from sqlite.org)
     "#);
 }
 
