@@ -26,8 +26,11 @@ use crate::output::{Output, print};
 use crate::pool::{self, Identity, Jobs};
 use crate::{EXIT_INTERRUPTED, gate, what_panicked};
 
-/// The most memory that SQLite may take, in bytes; with the rest of the program this stays below 64 MiB.
+/// The most memory that SQLite may take in the whole process, in bytes; with the rest of the program this stays below 64 MiB.
 const HEAP_LIMIT: u64 = 40 << 20;
+
+/// The most stores that are examined at once: as many as find room within [`HEAP_LIMIT`].
+const MOST_THREADS: usize = 8;
 
 /// The reader of the output went away before all stores were examined: 128 and the number of SIGPIPE.
 const EXIT_PIPE_CLOSED: u8 = 141;
@@ -40,8 +43,6 @@ pub struct Run<'a> {
     interrupted: Arc<AtomicBool>,
     private: Result<PrivateFolder, String>,
     sandbox: Sandbox,
-    /// The most memory that SQLite may take in the whole process.
-    heap_limit: u64,
 }
 
 impl<'a> Run<'a> {
@@ -61,7 +62,6 @@ impl<'a> Run<'a> {
             interrupted,
             private,
             sandbox,
-            heap_limit: HEAP_LIMIT,
         }
     }
 
@@ -73,7 +73,7 @@ impl<'a> Run<'a> {
         Means {
             private: self.private.as_ref().map_err(String::as_str),
             metadata_is_safe: self.sandbox.metadata_is_safe(),
-            heap_limit: Some(self.heap_limit),
+            heap_limit: Some(HEAP_LIMIT),
             stop,
         }
     }
@@ -94,7 +94,7 @@ impl<'a> Run<'a> {
     }
 
     /// Examines the stores and prints their reports.
-    pub fn doctor(mut self) -> Result<u8> {
+    pub fn doctor(&self) -> Result<u8> {
         if let [path] = self.stores.as_slice() {
             return self.one(path);
         }
@@ -110,16 +110,14 @@ impl<'a> Run<'a> {
         Ok(self.exit(report.failed()))
     }
 
-    fn many(&mut self) -> Result<u8> {
+    fn many(&self) -> Result<u8> {
         let count = self.stores.len();
-        let threads = thread::available_parallelism().map_or(1, usize::from).min(count);
-        // SQLite counts the memory of all threads together.
-        self.heap_limit = HEAP_LIMIT * threads as u64;
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(count).min(MOST_THREADS);
         let meter = Meter::new();
         let output = Output::new(self.args);
         let (mut done, mut failed, mut skipped, mut trouble) = (0, 0, 0, None);
         let mut broken = false;
-        pool::in_order(&*self, count, threads, |report| {
+        pool::in_order(self, count, threads, |report| {
             let Some(report) = report else {
                 meter.stores(done, count);
                 return ControlFlow::Continue(());
@@ -248,7 +246,6 @@ mod tests {
             interrupted: Arc::default(),
             private: Err("none".to_owned()),
             sandbox: Sandbox::not_asked(),
-            heap_limit: HEAP_LIMIT,
         };
         let value = "what stands in a cell";
         let report = run.guarded(Path::new("b.db"), || panic!("met {value}"));
