@@ -95,7 +95,7 @@ impl fmt::Display for Sandbox {
 
 /// System calls that change a file's owner, mode or times. Landlock does not cover them, and SQLite, run by root, gives a
 /// WAL that it opens to the database's owner, which changes its ctime even where the owner is the same (`os_unix.c`,
-/// `unixOpen`). The list is short: the kernel tries a filter on every system call there is when it is installed.
+/// `unixOpen`). The list is no longer than it must be: the kernel tries a filter on every system call when it is installed.
 const METADATA_CALLS: &[libc::c_long] = &[
     #[cfg(target_arch = "x86_64")]
     libc::SYS_chmod,
@@ -103,8 +103,15 @@ const METADATA_CALLS: &[libc::c_long] = &[
     libc::SYS_chown,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_lchown,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_utime,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_utimes,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_futimesat,
     libc::SYS_fchmod,
     libc::SYS_fchmodat,
+    libc::SYS_fchmodat2,
     libc::SYS_fchown,
     libc::SYS_fchownat,
     libc::SYS_utimensat,

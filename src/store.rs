@@ -29,7 +29,7 @@ const PATIENCE: (Duration, u32) = (Duration::from_secs(10), 5);
 /// `work` sees why the store could not be made ready, where it could not. Everything it opens it must have closed.
 ///
 /// # Errors
-/// [`Error::Moving`] when the store was never left alone.
+/// [`Error::Moving`] when the store was never left alone, [`Error::Stopped`] when it was not left alone in time.
 pub fn look<T>(path: &Path, means: &Means<'_>, mut work: impl FnMut(&Probe, Result<&Access<'_>>) -> T) -> Result<T> {
     let begun = Instant::now();
     let mut disturbed = 0;
@@ -39,13 +39,12 @@ pub fn look<T>(path: &Path, means: &Means<'_>, mut work: impl FnMut(&Probe, Resu
             let why = Error::NotAStore(crate::probe::words(&probe.nature, probe.size()));
             return Ok(work(&probe, Err(why)));
         }
-        let found = match Access::prepare(&probe, disturbed, means) {
+        match Access::prepare(&probe, disturbed, means) {
             Ok(access) => {
                 let found = work(&probe, Ok(&access));
                 if access.held(&probe) {
                     return Ok(found);
                 }
-                found
             }
             Err(error) => {
                 let settled = probe.is_unchanged() && Probe::of(path).situation == probe.situation;
@@ -53,13 +52,10 @@ pub fn look<T>(path: &Path, means: &Means<'_>, mut work: impl FnMut(&Probe, Resu
                 if settled {
                     return Ok(found);
                 }
-                found
             }
-        };
-        // Nobody waits for a store that moves when there is no time left.
-        if means.stop.reason().is_some() {
-            return Ok(found);
         }
+        // What was found in a store that moved is no truth, also when there is no time for another look.
+        means.stop.check()?;
         disturbed += 1;
         if begun.elapsed() > PATIENCE.0 && disturbed >= PATIENCE.1 {
             return Err(Error::Moving(disturbed));
