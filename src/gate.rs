@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use banger_doctor::check::few;
 use banger_doctor::render::json;
 use banger_doctor::report::safe;
 use banger_doctor::schema::rehearsal;
 use banger_doctor::schema::state::inspect;
 use banger_doctor::store::Means;
+use banger_doctor::words::few;
 use banger_doctor::{Compatibility, SchemaState, locate};
 
 use crate::cli::Format;

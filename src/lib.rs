@@ -1,8 +1,12 @@
 //! Examines banger's store, an SQLite file named `state.db`, without changing anything.
 //!
-//! The modules in reading order: a path is probed with plain reads ([`probe`]), the way in that leaves no trace is
-//! chosen ([`store`]), checks look through it ([`checks`]), their answers become a [`report`], and a renderer prints it
-//! ([`render`]).
+//! A path is probed with plain reads ([`probe`]), the way in that leaves no trace is chosen ([`store`]), checks look through
+//! it ([`checks`]), their answers become a [`report`], and a renderer prints it ([`render`]). The modules below stand in
+//! reading order: each imports only from those above it.
+
+pub mod words;
+
+pub mod locate;
 
 pub mod progress;
 
@@ -10,9 +14,7 @@ pub mod stop;
 
 pub mod error;
 
-pub mod check;
-
-pub mod locate;
+pub mod finding;
 
 pub mod probe;
 
@@ -28,6 +30,8 @@ pub mod schema;
 
 pub mod subject;
 
+pub mod check;
+
 pub mod checks;
 
 pub mod report;
@@ -36,8 +40,11 @@ pub mod examine;
 
 pub mod render;
 
+pub mod daemon;
+
+pub use daemon::Store;
 pub use error::{Error, Result};
 pub use examine::{Options, examine};
 pub use report::Report;
 pub use schema::state::{Compatibility, SchemaState, inspect_schema_state};
-pub use store::{ReadOnly, Store};
+pub use store::ReadOnly;

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use banger_doctor::check::{counted, thousands};
 use banger_doctor::progress::{Now, Progress};
+use banger_doctor::words::{counted, thousands};
 
 /// What takes no longer than this needs no word.
 const FIRST: Duration = Duration::from_millis(500);

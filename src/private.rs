@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::TempDir;
 
-use crate::check::thousands;
 use crate::error::{Error, Result};
 use crate::probe::{Probe, Situation, journal, open_plain};
 use crate::stop::Stop;
+use crate::words::thousands;
 
 /// A store larger than this is copied to the private folder, a smaller one to memory. In bytes.
 pub const MOST_IN_MEMORY: u64 = 8 << 20;

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::check::{Failure, Finding, Outcome, thousands};
+use crate::check::{Failure, Outcome};
+use crate::finding::Finding;
+use crate::words::thousands;
 
 /// The longest detail or remedy that is printed, in characters.
 const LONGEST_TEXT: usize = 1_200;

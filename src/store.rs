@@ -3,7 +3,6 @@
 mod access;
 mod guards;
 mod read_only;
-mod read_write;
 
 use std::path::Path;
 use std::thread;
@@ -11,10 +10,8 @@ use std::time::{Duration, Instant};
 
 pub(crate) use access::open_copy;
 pub use access::{Access, Means, Way};
-pub(crate) use guards::LONGEST_VALUE;
-pub(crate) use guards::prepare_rehearsal;
+pub(crate) use guards::{BUSY_TIMEOUT_MS, LONGEST_VALUE, prepare_rehearsal};
 pub use read_only::ReadOnly;
-pub use read_write::Store;
 
 use crate::error::{Error, Result};
 use crate::probe::{Nature, Probe};

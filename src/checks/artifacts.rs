@@ -8,12 +8,13 @@ use std::path::Path;
 
 use rusqlite::types::ValueRef;
 
-use crate::check::{Check, Finding, Findings, Look, Needs, Outcome, counted, thousands};
+use crate::check::{Check, Finding, Findings, Look, Needs, Outcome};
 use crate::error::{Error, Result};
 use crate::probe::{FileKind, Stamp};
 use crate::schema::tables;
 use crate::store::ReadOnly;
 use crate::subject::Subject;
+use crate::words::{counted, thousands};
 
 /// The check.
 pub(super) const CHECK: Check = Check {

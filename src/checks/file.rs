@@ -1,9 +1,10 @@
 //! Is there a file, is it a database, and is all of it there?
 
-use crate::check::{Check, KEEP_AND_SAVE, Look, Needs, Outcome, counted};
+use crate::check::{Check, KEEP_AND_SAVE, Look, Needs, Outcome};
 use crate::probe::sidecars::scan_wal;
 use crate::probe::{Header, Nature, Probe, Situation, until_sure, words};
 use crate::stop::Stop;
+use crate::words::counted;
 
 /// The check.
 pub(super) const CHECK: Check = Check {

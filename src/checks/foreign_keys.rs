@@ -1,10 +1,11 @@
 //! Does every row that refers to another refer to one that is there?
 
-use crate::check::{Check, Finding, Findings, Look, Needs, Outcome, counted};
+use crate::check::{Check, Finding, Findings, Look, Needs, Outcome};
 use crate::error::{Error, Result};
 use crate::schema::tables::{self, quoted};
 use crate::store::ReadOnly;
 use crate::subject::Subject;
+use crate::words::counted;
 
 /// The check.
 pub(super) const CHECK: Check = Check {

@@ -2,13 +2,14 @@
 
 use rusqlite::types::ValueRef;
 
-use crate::check::{Check, Finding, Findings, Look, Needs, Outcome, counted};
+use crate::check::{Check, Finding, Findings, Look, Needs, Outcome};
 use crate::error::{Error, Result};
 use crate::schema::migrations::{FORMER_NAMES, MIGRATIONS, known};
 use crate::schema::state::SchemaState;
 use crate::store::ReadOnly;
 use crate::subject::Subject;
 use crate::values::timestamp;
+use crate::words::counted;
 
 /// The check.
 pub(super) const CHECK: Check = Check {

@@ -1,10 +1,11 @@
 //! Do the pending migrations succeed on a private copy of the store, with its real rows?
 
-use crate::check::{Check, Findings, Look, Needs, Outcome, counted, few};
+use crate::check::{Check, Findings, Look, Needs, Outcome};
 use crate::error::Result;
 use crate::schema::rehearsal::{self, Rehearsal};
 use crate::store::ReadOnly;
 use crate::subject::Subject;
+use crate::words::{counted, few};
 
 /// The check.
 pub(super) const CHECK: Check = Check {

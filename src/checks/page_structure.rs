@@ -4,12 +4,13 @@ mod indexes;
 
 use std::collections::BTreeMap;
 
-use crate::check::{Check, Finding, Findings, KEEP_AND_SAVE, Look, Needs, Outcome, counted};
+use crate::check::{Check, Finding, Findings, KEEP_AND_SAVE, Look, Needs, Outcome};
 use crate::error::{Error, Result};
 use crate::private::MOST_IN_MEMORY;
 use crate::schema::tables::quoted;
 use crate::store::ReadOnly;
 use crate::subject::Subject;
+use crate::words::counted;
 
 /// The check.
 pub(super) const CHECK: Check = Check {

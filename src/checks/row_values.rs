@@ -9,12 +9,13 @@ use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
 use self::rules::{Rule, TABLES};
-use crate::check::{Check, Finding, Findings, KEEP_AND_SAVE, Look, Needs, Outcome, counted};
+use crate::check::{Check, Finding, Findings, KEEP_AND_SAVE, Look, Needs, Outcome};
 use crate::error::{Error, Result};
 use crate::schema::tables::{self, quoted};
 use crate::store::{LONGEST_VALUE, ReadOnly};
 use crate::subject::Subject;
 use crate::values::address::is_uuid;
+use crate::words::counted;
 
 /// The check.
 pub(super) const CHECK: Check = Check {

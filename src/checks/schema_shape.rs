@@ -1,6 +1,6 @@
 //! Is the schema what replaying the applied migrations gives?
 
-use crate::check::{Check, Finding, Findings, Look, Needs, Outcome, counted, few};
+use crate::check::{Check, Finding, Findings, Look, Needs, Outcome};
 use crate::error::{Error, Result};
 use crate::schema::ledger;
 use crate::schema::migrations::{MIGRATIONS, Migration};
@@ -8,6 +8,7 @@ use crate::schema::shape::{Cost, Differences, Shape};
 use crate::schema::state::SchemaState;
 use crate::store::ReadOnly;
 use crate::subject::Subject;
+use crate::words::{counted, few};
 
 /// The check.
 pub(super) const CHECK: Check = Check {

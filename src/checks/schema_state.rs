@@ -1,10 +1,11 @@
 //! Which migrations are applied, pending, unknown.
 
-use crate::check::{Check, Look, Needs, Outcome, counted, few};
+use crate::check::{Check, Look, Needs, Outcome};
 use crate::error::Result;
 use crate::schema::state::Compatibility;
 use crate::store::ReadOnly;
 use crate::subject::Subject;
+use crate::words::{counted, few};
 
 /// The check.
 pub(super) const CHECK: Check = Check {

@@ -1,10 +1,11 @@
 //! The applied migrations that this binary does not know, listed.
 
 use super::schema_state::NEWER;
-use crate::check::{Check, Finding, Findings, Look, Needs, Outcome, counted, few};
+use crate::check::{Check, Finding, Findings, Look, Needs, Outcome};
 use crate::error::Result;
 use crate::store::ReadOnly;
 use crate::subject::Subject;
+use crate::words::{counted, few};
 
 /// The check.
 pub(super) const CHECK: Check = Check {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::wal::{HeaderFault, WalHeader, WalScan};
 use super::{Header, Probe, Situation, journal, wal};
-use crate::check::counted;
 use crate::error::{Error, Result};
 use crate::stop::Stop;
+use crate::words::counted;
 
 /// What the sidecar files tell.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::check::Finding;
+use crate::finding::Finding;
 use crate::report::{Report, Row};
 use crate::schema::state::{Compatibility, SchemaState};
 

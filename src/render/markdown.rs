@@ -79,7 +79,8 @@ fn code(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::{Finding, Findings, Outcome};
+    use crate::check::Outcome;
+    use crate::finding::{Finding, Findings};
     use std::time::Duration;
 
     #[test]

@@ -3,8 +3,9 @@
 use anstyle::{AnsiColor, Style as Paint};
 
 use super::layout::folded;
-use crate::check::{Finding, counted};
+use crate::finding::Finding;
 use crate::report::{Report, Row, Status};
+use crate::words::counted;
 
 /// How many findings are shown beneath a row.
 pub(super) const SHOWN_FINDINGS: usize = 5;
@@ -184,7 +185,8 @@ fn first_word_painted(text: &str, status: Status, style: Style) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::{Findings, Outcome};
+    use crate::check::Outcome;
+    use crate::finding::Findings;
     use crate::render::layout::columns;
     use std::time::Duration;
 

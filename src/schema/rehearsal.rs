@@ -46,7 +46,7 @@ impl Rehearsal {
         let rest = (self.faults.len() - shown.len()) as u64;
         let more = match rest {
             0 => String::new(),
-            _ => format!("; and {}", crate::check::counted(rest, "more fault", "more faults")),
+            _ => format!("; and {}", crate::words::counted(rest, "more fault", "more faults")),
         };
         Some(shown.join("; ") + &more)
     }

@@ -206,7 +206,7 @@ impl Differences {
         let rest = self.total.saturating_sub(shown.len() as u64);
         let more = match rest {
             0 => String::new(),
-            _ => format!("; and {}", crate::check::counted(rest, "more difference", "more differences")),
+            _ => format!("; and {}", crate::words::counted(rest, "more difference", "more differences")),
         };
         shown.join("; ") + &more
     }

@@ -14,7 +14,7 @@ use crate::stop::Stop;
 const STEPS_BETWEEN_QUESTIONS: i32 = 2_000;
 
 /// How long a statement waits for a lock, in milliseconds.
-pub(super) const BUSY_TIMEOUT_MS: u32 = 5_000;
+pub(crate) const BUSY_TIMEOUT_MS: u32 = 5_000;
 
 /// The longest text or blob that is ever read whole, in bytes. Longer values are read in pieces.
 pub(crate) const LONGEST_VALUE: i32 = 1 << 20;

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
-use crate::check::{Finding, counted, thousands};
 use crate::error::{Error, Result};
+use crate::finding::Finding;
 use crate::schema::migrations::{LEDGER, Migration};
 use crate::schema::shape::{Difference, Shape};
 use crate::schema::tables::{self, quoted};
 use crate::store::ReadOnly;
+use crate::words::{counted, thousands};
 
 /// One thing that the migrations fail at or leave wrong.
 #[derive(Debug, Clone)]

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::guards::BUSY_TIMEOUT_MS;
 use crate::error::{Error, Result};
 use crate::schema::migrations::MIGRATIONS;
 use crate::schema::runner;
+use crate::store::BUSY_TIMEOUT_MS;
 
 /// A store opened for writing, with every known migration applied.
 #[derive(Debug)]

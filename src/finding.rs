@@ -1,0 +1,109 @@
+//! The places where something is wrong, as checks tell them: bounded, counted, and without a cell's value.
+
+use std::borrow::Cow;
+
+use crate::words::counted;
+
+/// The most findings that a row keeps; the rest are counted.
+pub const MOST_FINDINGS: usize = 100;
+
+/// The places where something is wrong: the first [`MOST_FINDINGS`], and how many there are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// The first ones.
+    pub kept: Vec<Finding>,
+    /// How many there are in all.
+    pub total: u64,
+    /// Whether there may be more than `total`, because the looking ended early.
+    pub at_least: bool,
+}
+
+/// One place where something is wrong. It names tables, rows, columns, counts and pages, never a cell's value.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Finding {
+    /// The table, where there is one.
+    pub table: Option<String>,
+    /// The index, where the place is in an index.
+    pub index: Option<String>,
+    /// The column.
+    pub column: Option<String>,
+    /// The row's `rowid`.
+    pub row: Option<i64>,
+    /// The row's primary key, only where it is a UUID and therefore tells nothing.
+    pub key: Option<String>,
+    /// A migration's id.
+    pub id: Option<i64>,
+    /// The page, counted from 1 as SQLite does.
+    pub page: Option<u64>,
+    /// How many, where a finding stands for several.
+    pub count: Option<u64>,
+    /// What is wrong there.
+    pub what: Cow<'static, str>,
+}
+
+impl Finding {
+    /// A finding that says `what` and no place yet.
+    pub fn new(what: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            what: what.into(),
+            ..Self::default()
+        }
+    }
+
+    /// The same, in this table.
+    #[must_use]
+    pub fn table(mut self, name: impl Into<String>) -> Self {
+        self.table = Some(name.into());
+        self
+    }
+
+    /// The same, in this column.
+    #[must_use]
+    pub fn column(mut self, name: impl Into<String>) -> Self {
+        self.column = Some(name.into());
+        self
+    }
+
+    /// The same, in this row.
+    #[must_use]
+    pub fn row(mut self, rowid: i64) -> Self {
+        self.row = Some(rowid);
+        self
+    }
+}
+
+impl Findings {
+    /// Counts a finding, and keeps it while there is room; the finding is only built then.
+    pub fn add(&mut self, finding: impl FnOnce() -> Finding) {
+        self.total += 1;
+        if self.kept.len() < MOST_FINDINGS {
+            self.kept.push(finding());
+        }
+    }
+
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+
+    /// "3 rows", "1 row", "at least 1,000 rows".
+    pub fn count(&self, one: &str, many: &str) -> String {
+        let least = if self.at_least { "at least " } else { "" };
+        format!("{least}{}", counted(self.total, one, many))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_past_the_bound_are_counted_and_not_kept() {
+        let mut findings = Findings::default();
+        for n in 0..250 {
+            findings.add(|| Finding::new("wrong").row(n));
+        }
+        assert_eq!(findings.kept.len(), MOST_FINDINGS);
+        assert_eq!(findings.count("row", "rows"), "250 rows");
+    }
+}

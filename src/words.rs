@@ -1,0 +1,44 @@
+//! Numbers and short lists as people read them.
+
+/// A number with its noun: "1 row", "200,000 rows".
+pub fn counted(n: u64, one: &str, many: &str) -> String {
+    format!("{} {}", thousands(n), if n == 1 { one } else { many })
+}
+
+/// A number with commas at the thousands.
+pub fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// The first few of many numbers, with the true count of the rest: `[1 2 3 … and 97 more]`.
+pub fn few(numbers: &[i64], most: usize) -> String {
+    let shown: Vec<String> = numbers.iter().take(most).map(i64::to_string).collect();
+    let rest = match numbers.len().saturating_sub(most) {
+        0 => String::new(),
+        rest => format!(" … and {} more", thousands(rest as u64)),
+    };
+    format!("[{}{rest}]", shown.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_for_people() {
+        assert_eq!(thousands(7), "7");
+        assert_eq!(thousands(999), "999");
+        assert_eq!(thousands(1000), "1,000");
+        assert_eq!(counted(1_234_567, "row", "rows"), "1,234,567 rows");
+        assert_eq!(few(&[1, 2, 3], 3), "[1 2 3]");
+        assert_eq!(few(&[-1, 2, 3, 4], 2), "[-1 2 … and 2 more]");
+    }
+}

@@ -1,0 +1,87 @@
+//! What the program's own text must hold to: the order of its modules, and no way to a store but the read-only handle.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn src() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// Every source file below a folder, with what stands before its tests.
+fn files(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut out = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            out.extend(files(&path));
+        } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("tests.rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+            let code: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+            out.push((path, code.join("\n")));
+        }
+    }
+    out
+}
+
+/// The library's modules in the order of `src/lib.rs`.
+fn modules() -> Vec<String> {
+    let lib = fs::read_to_string(src().join("lib.rs")).unwrap();
+    lib.lines()
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The module of the library that a file belongs to; none for the program's own files.
+fn module_of(path: &Path, modules: &[String]) -> Option<usize> {
+    let first = path.strip_prefix(src()).unwrap().components().next().unwrap();
+    let name = first.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned();
+    modules.iter().position(|module| *module == name)
+}
+
+#[test]
+fn each_module_imports_only_from_those_above_it() {
+    let modules = modules();
+    let mut wrong = Vec::new();
+    for (path, code) in files(&src()) {
+        let Some(own) = module_of(&path, &modules) else {
+            continue;
+        };
+        for (other, name) in modules.iter().enumerate().skip(own + 1) {
+            if code.contains(&format!("crate::{name}::")) {
+                wrong.push(format!("{} imports from {name}, which stands below {}", path.display(), modules[own]));
+            }
+            assert_ne!(own, other);
+        }
+    }
+    assert!(modules.len() > 10 && wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_program_never_reaches_the_daemons_way_in() {
+    let modules = modules();
+    for (path, code) in files(&src()) {
+        let ends_with = |name: &str| path.ends_with(name);
+        if !ends_with("daemon.rs") && !ends_with("lib.rs") {
+            let named = code.contains("daemon::") || code.contains("Store::open");
+            assert!(!named, "{} names the daemon's way in", path.display());
+        }
+        let is_program = module_of(&path, &modules).is_none() && !ends_with("lib.rs");
+        assert!(!(is_program && code.contains("rusqlite")), "{} goes to SQLite by itself", path.display());
+    }
+}
+
+#[test]
+fn a_connection_is_opened_in_three_places() {
+    let mut opened: Vec<String> = files(&src())
+        .into_iter()
+        .filter(|(_, code)| code.contains("Connection::open(") || code.contains("Connection::open_with"))
+        .map(|(path, _)| path.strip_prefix(src()).unwrap().display().to_string())
+        .collect();
+    opened.sort();
+    // The read-only handle, private copies, and the daemon's way in; what is in memory is nobody's store.
+    assert_eq!(opened, ["daemon.rs", "store/access.rs", "store/read_only.rs"]);
+}
