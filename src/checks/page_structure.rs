@@ -4,6 +4,8 @@ mod indexes;
 
 use std::collections::BTreeMap;
 
+use rusqlite::ErrorCode;
+
 use crate::check::{Check, Finding, Findings, KEEP_AND_SAVE, Look, Needs, Outcome};
 use crate::error::{Error, Result};
 use crate::private::MOST_IN_MEMORY;
@@ -50,11 +52,22 @@ fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
     // With this on, a damaged page fails as a whole and less is said about where.
     handle.rows("PRAGMA cell_size_check=OFF", [], |_| Ok(()))?;
     let quickly = subject.probe.size() > MOST_IN_MEMORY && is_sound(handle)?;
-    let (lines, error) = if quickly {
+    let (mut lines, mut error) = if quickly {
         (Vec::new(), None)
     } else {
         integrity_check(handle)
     };
+    if is_beyond_bounds(error.as_ref()) {
+        // An index holds a longer value than is ever read whole; now only the memory bounds it.
+        handle.bear_long_values()?;
+        (lines, error) = integrity_check(handle);
+    }
+    if lines.is_empty() && is_beyond_bounds(error.as_ref()) {
+        return Ok(Outcome::fail(
+            "could not look: an indexed value is longer than the doctor has memory for; this says nothing against the store",
+            "look by hand, at a copy: sqlite3 COPY 'PRAGMA integrity_check'",
+        ));
+    }
     if let Some(why) = error.as_ref().and_then(Error::stopped) {
         return Err(why.into());
     }
@@ -71,6 +84,11 @@ fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
         groups.count(Damage::NotChecked, None, None, error.to_string());
     }
     Ok(groups.outcome(handle, lines.len() >= MOST_LINES || error.is_some()))
+}
+
+/// Whether the doctor's own bounds ended a check, not the store's state.
+fn is_beyond_bounds(error: Option<&Error>) -> bool {
+    matches!(error.and_then(Error::sqlite_code), Some(ErrorCode::TooBig | ErrorCode::OutOfMemory))
 }
 
 /// Whether a large store is sound, told in linear time: SQLite's quick check, which looks at all but whether indexes and
@@ -165,7 +183,13 @@ impl Groups {
                 table: String::new(),
                 is_index: true,
             };
-            self.count_at(Damage::Index, Some(tree.unwrap_or(&unknown)), line.to_owned(), None);
+            // Two rows that a unique index forbids are the rows' fault: REINDEX would refuse them.
+            let damage = if line.starts_with("non-unique ") {
+                Damage::Constraint
+            } else {
+                Damage::Index
+            };
+            self.count_at(damage, Some(tree.unwrap_or(&unknown)), line.to_owned(), None);
         } else if line.contains(" value in ") || line.starts_with("CHECK constraint failed in ") {
             self.count(Damage::Constraint, None, None, line.to_owned());
         } else if line.starts_with("Page ") || line.starts_with("Freelist") || line.contains("rootpage") {
@@ -230,7 +254,7 @@ impl Groups {
         } else if self.has(Damage::Index) {
             "only an index is wrong: no data is lost"
         } else if self.has(Damage::Constraint) {
-            "rows hold values that their columns forbid: no data is lost"
+            "rows hold values that their columns or a unique index forbid: no data is lost"
         } else {
             "pages are unaccounted for: no data is lost, only room"
         }
@@ -242,7 +266,7 @@ impl Groups {
         } else if self.has(Damage::Index) {
             "stop banger, keep a copy of the store, then make the index anew: sqlite3 STORE REINDEX"
         } else if self.has(Damage::Constraint) {
-            "stop banger, keep a copy of the store, and give these rows a value that banger would write"
+            "stop banger, keep a copy of the store, and give these rows a value that banger would write; of two rows with one name or address, let banger remove one"
         } else {
             "stop banger, keep a copy of the store, then rewrite the file: sqlite3 STORE VACUUM"
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, Params, Row, ffi};
 
 use super::guards;
@@ -118,6 +119,12 @@ impl ReadOnly {
         let ended = self.rows(sql, [], each);
         self.connecting.store(false, Ordering::Relaxed);
         ended
+    }
+
+    /// Lets values of any length be read whole, as far as SQLite's bound on memory goes.
+    pub(crate) fn bear_long_values(&self) -> Result<()> {
+        let ended = self.conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, i32::MAX);
+        ended.map(|_| ()).map_err(Error::sqlite("SQLITE_LIMIT_LENGTH"))
     }
 
     /// Runs a query and collects what `each` makes of its rows.

@@ -14,4 +14,5 @@
 mod harness;
 
 mod artifacts;
+mod long_names;
 mod row_values;
