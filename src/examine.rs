@@ -88,18 +88,22 @@ fn pages(probe: &Probe) -> u64 {
     probe.header().map_or(0, |header| probe.size() / u64::from(header.page_size.max(1)))
 }
 
-/// The rows of a store that was never left alone for long enough.
+/// The rows of a store that was never left alone for long enough: one says so, `read-only` if it is asked for.
 fn never_left_alone(error: &Error, options: &Options<'_>) -> Vec<Row> {
+    let asked = || CHECKS.iter().filter(|check| options.checks.contains(&check.id));
+    let teller = asked()
+        .find(|check| check.id == "read-only")
+        .or_else(|| asked().next())
+        .map(|check| check.id);
     let row = |check: &Check| {
-        let outcome = if check.id == "read-only" || options.checks.len() == 1 {
+        let outcome = if Some(check.id) == teller {
             Outcome::could_not_look(error)
         } else {
-            Outcome::skip("the store was never left alone for long enough")
+            Outcome::skip("nothing that was found in a store that moved is told")
         };
         Row::new(check.id, outcome, Duration::ZERO)
     };
-    let wanted = |check: &&&Check| check.id == "read-only" || options.checks.contains(&check.id);
-    CHECKS.iter().filter(wanted).map(|check| row(check)).collect()
+    asked().map(|check| row(check)).collect()
 }
 
 /// A check's answer and how long it took.
@@ -308,5 +312,43 @@ impl Answers<'_> {
             rows.push(Row::new(check.id, outcome, elapsed));
         }
         rows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Status;
+    use crate::stop::Stop;
+
+    #[test]
+    fn a_store_that_is_never_left_alone_gets_the_rows_asked_for_and_one_of_them_fails() {
+        let statuses = |checks: &[&'static str]| -> Vec<(&'static str, Status)> {
+            let options = Options {
+                checks: checks.to_vec(),
+                artifacts: false,
+                sandbox: &Sandbox::not_asked(),
+                means: Means {
+                    private: Err("none"),
+                    metadata_is_safe: true,
+                    heap_limit: None,
+                    stop: &Stop::never(),
+                },
+            };
+            let rows = never_left_alone(&Error::Moving(5), &options);
+            rows.iter().map(|row| (row.check, row.status)).collect()
+        };
+        assert_eq!(
+            statuses(&["foreign-keys", "read-only", "file"]),
+            [
+                ("file", Status::Skip),
+                ("read-only", Status::Fail),
+                ("foreign-keys", Status::Skip)
+            ]
+        );
+        assert_eq!(
+            statuses(&["row-values", "foreign-keys"]),
+            [("foreign-keys", Status::Fail), ("row-values", Status::Skip)]
+        );
     }
 }

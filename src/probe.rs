@@ -28,8 +28,6 @@ use crate::stop::Stop;
 /// What lies at a path.
 #[derive(Debug, Clone)]
 pub struct Probe {
-    /// The path as it was given.
-    pub given: PathBuf,
     /// The path with its links resolved: SQLite keeps the sidecar files beside this one.
     pub path: PathBuf,
     /// What kind of thing it is.
@@ -135,7 +133,6 @@ impl Probe {
             _ => Situation::None,
         };
         Self {
-            given: given.to_path_buf(),
             path,
             nature,
             stamp,

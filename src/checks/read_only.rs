@@ -25,8 +25,12 @@ pub(crate) struct Evidence<'a> {
 impl Evidence<'_> {
     /// The row of a store that was opened this way, and has been closed again.
     pub(crate) fn outcome(&self, way: Way) -> Outcome {
-        let now = Probe::of(&self.probe.path);
-        let left = left_behind(self.probe, &now, self.sandbox.holds());
+        // What the kernel forbade the doctor, another process did.
+        let left = if self.sandbox.holds() {
+            Vec::new()
+        } else {
+            left_behind(self.probe, &Probe::of(&self.probe.path))
+        };
         if left.is_empty() {
             return Outcome::pass(format!(
                 "{}; {}; sandbox: {}",
@@ -44,10 +48,10 @@ impl Evidence<'_> {
 
 /// What appeared or changed beside the store that nobody but the doctor can have made.
 ///
-/// Where the kernel forbade the doctor to write, nothing. Otherwise: a sidecar that was not there or was another, while the
-/// database did not change and no other process has the store open.
-fn left_behind(before: &Probe, now: &Probe, forbidden: bool) -> Vec<&'static str> {
-    if forbidden || before.stamp != now.stamp || situation::in_use(now) {
+/// That is a sidecar that was not there or was another, while the database did not change and no other process has the
+/// store open.
+fn left_behind(before: &Probe, now: &Probe) -> Vec<&'static str> {
+    if before.stamp != now.stamp || situation::in_use(now) {
         return Vec::new();
     }
     let changed = |a: &Sidecar, b: &Sidecar| {
@@ -76,12 +80,20 @@ mod tests {
         fs::write(&path, crate::probe::header::MAGIC).unwrap();
         let before = Probe::of(&path);
         fs::write(folder.path().join("state.db-shm"), [0; 32]).unwrap();
-        let now = Probe::of(&path);
-        assert_eq!(left_behind(&before, &now, false), ["-shm"]);
+        let fails = |sandbox: &Sandbox| {
+            Evidence {
+                probe: &before,
+                sandbox,
+            }
+            .outcome(Way::Immutable)
+            .failed()
+        };
+        assert_eq!(left_behind(&before, &Probe::of(&path)), ["-shm"]);
+        assert!(fails(&Sandbox::not_asked()));
         // The kernel forbade it, so another process did it.
-        assert!(left_behind(&before, &now, true).is_empty());
+        assert!(!fails(&Sandbox::Landlock { abi: 7, metadata: true }));
         // The database changed as well: another process is at work.
         fs::write(&path, b"changed").unwrap();
-        assert!(left_behind(&before, &Probe::of(&path), false).is_empty());
+        assert!(!fails(&Sandbox::not_asked()));
     }
 }
