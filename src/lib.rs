@@ -42,6 +42,9 @@ pub mod render;
 
 pub mod daemon;
 
+#[doc(hidden)]
+pub mod fuzzing;
+
 pub use daemon::Store;
 pub use error::{Error, Result};
 pub use examine::{Options, examine};

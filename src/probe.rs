@@ -85,7 +85,7 @@ const SIDECAR_HEAD: usize = 136;
 const HEAD: usize = 4096;
 
 impl Sidecar {
-    fn beside(database: &Path, suffix: &str) -> Self {
+    pub(crate) fn beside(database: &Path, suffix: &str) -> Self {
         let mut name = database.as_os_str().to_os_string();
         name.push(suffix);
         let path = PathBuf::from(name);

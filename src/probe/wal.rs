@@ -279,6 +279,29 @@ impl PagesBeyond {
     }
 }
 
+/// Makes the checksums of a log right, its header's and those of the first `frames` frames, whatever they hold: for fuzzing,
+/// which would not come past the first frame otherwise.
+pub(crate) fn mend_checksums(log: &mut [u8], frames: usize) {
+    if log.len() < HEADER_LEN {
+        return;
+    }
+    log[..4].copy_from_slice(&MAGIC.to_be_bytes());
+    log[4..8].copy_from_slice(&VERSION.to_be_bytes());
+    log[8..12].copy_from_slice(&512_u32.to_be_bytes());
+    let put = |bytes: &mut [u8], sums: [u32; 2]| {
+        bytes[..4].copy_from_slice(&sums[0].to_be_bytes());
+        bytes[4..8].copy_from_slice(&sums[1].to_be_bytes());
+    };
+    let mut sums = checksum(false, [0, 0], &log[..24]);
+    put(&mut log[24..32], sums);
+    let (header, rest) = log.split_at_mut(HEADER_LEN);
+    for frame in rest.chunks_exact_mut(FRAME_HEADER_LEN + 512).take(frames) {
+        frame[8..16].copy_from_slice(&header[16..24]);
+        sums = checksum(false, checksum(false, sums, &frame[..8]), &frame[FRAME_HEADER_LEN..]);
+        put(&mut frame[16..24], sums);
+    }
+}
+
 /// Whether the log still begins with the same bytes: it was not begun anew.
 pub(crate) fn same_generation(wal: &Sidecar) -> bool {
     let mut now = [0; HEADER_LEN];

@@ -37,7 +37,7 @@ fn table_row(row: &Row) -> String {
 ///
 /// A backslash takes markup away, but not GitHub's links: it looks for `@name`, `#1`, `GH-1`, `:emoji:` and addresses
 /// in the text that is left. An empty comment cuts these in two and shows as nothing.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     const CUT: &str = "<!-- -->";
     let mut out = String::with_capacity(text.len() + 16);
     let mut chars = text.chars().peekable();

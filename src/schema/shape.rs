@@ -166,6 +166,16 @@ impl Shape {
     }
 }
 
+/// Reads a text as each kind of definition that there is. What comes of it is nobody's: it must not panic.
+pub(crate) fn read_any_definition(sql: &str) {
+    drop((
+        definition::table(sql),
+        definition::index(sql),
+        definition::object(sql),
+        tokens::default(sql),
+    ));
+}
+
 /// Something that the shape does not have.
 fn extra(shape: &Shape, object: &Object) -> Difference {
     let (kind, name) = (object.kind.words(), &object.name);

@@ -1,0 +1,123 @@
+//! What the fuzz targets run. Each takes any bytes, holds what must be true of every input, and must neither panic nor loop.
+//!
+//! Not part of the library's interface: it is public only because `fuzz/` and `tests/fuzz.rs` are other crates.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::probe::header::be32;
+use crate::probe::wal::{self, WalHeader};
+use crate::probe::{Header, Sidecar, journal};
+use crate::stop::Stop;
+
+/// A target's name, which is also its folder of seeds, and what it runs.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
+    ("header", header),
+    ("wal", write_ahead_log),
+    ("journal", rollback_journal),
+    ("sql", sql),
+    ("markdown", markdown),
+];
+
+/// The header of a database: what is read of it is what stands there, and its faults are named without a panic.
+pub fn header(bytes: &[u8]) {
+    let Some(header) = Header::parse(bytes) else { return };
+    assert_eq!(header.pages, be32(bytes, 28), "the page count is the number at offset 28");
+    let faults = header.faults();
+    let names_page_size = faults.iter().any(|fault| fault.contains("page size"));
+    assert_eq!(
+        names_page_size,
+        !header.page_size_is_valid(),
+        "an impossible page size is named: {faults:?}"
+    );
+}
+
+/// A write-ahead log. Its first byte chooses whether the checksums are made right first, so that more than the first frame
+/// is ever looked at.
+pub fn write_ahead_log(bytes: &[u8]) {
+    let Some((choice, log)) = bytes.split_first() else {
+        return;
+    };
+    let mut log = log.to_vec();
+    if choice & 1 == 1 {
+        wal::mend_checksums(&mut log, usize::from(choice >> 1));
+    }
+    let place = Place::new("-wal", &log);
+    let Ok(Some(header)) = WalHeader::parse(&log) else {
+        return;
+    };
+    let Ok(scan) = wal::scan(&place.sidecar, &place.none, &header, 0, &Stop::never()) else {
+        return;
+    };
+    let frames = (log.len() - wal::HEADER_LEN) as u64 / (u64::from(header.page_size) + 24);
+    assert!(
+        scan.committed_frames + scan.frames_beyond <= frames,
+        "no more frames than there are: {scan:?}"
+    );
+    assert!(scan.commits <= scan.committed_frames, "a commit has a frame: {scan:?}");
+    assert!(scan.commits_beyond <= scan.frames_beyond, "so has one behind damage: {scan:?}");
+}
+
+/// A rollback journal; its first byte is the logarithm of the page size.
+pub fn rollback_journal(bytes: &[u8]) {
+    let Some((size, journal_bytes)) = bytes.split_first() else {
+        return;
+    };
+    let page_size = 512_u32 << (size % 8);
+    let place = Place::new("-journal", journal_bytes);
+    let Ok(scan) = journal::scan(&place.sidecar, page_size, &Stop::never()) else {
+        return;
+    };
+    let room = journal_bytes.len() as u64 / u64::from(page_size);
+    assert!(scan.pages <= room, "no more pages than there is room for: {scan:?}");
+}
+
+/// The text of a definition in `sqlite_schema`.
+pub fn sql(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    crate::schema::shape::read_any_definition(&text);
+}
+
+/// Text of a store, as Markdown shows it.
+pub fn markdown(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let safe = crate::report::safe(&text, 1_000);
+    assert!(!safe.chars().any(char::is_control), "a control character gets through: {safe:?}");
+    let shown = crate::render::markdown::shown(&safe);
+    let cut = shown.replace("<!-- -->", "");
+    for markup in ["|", "<", ">", "`"] {
+        assert!(!cut.contains(markup), "{markup} gets through: {shown}");
+    }
+}
+
+/// A sidecar file with these bytes, and one that is not there.
+struct Place {
+    folder: PathBuf,
+    sidecar: Sidecar,
+    none: Sidecar,
+}
+
+impl Place {
+    fn new(suffix: &str, bytes: &[u8]) -> Self {
+        let parent = Some(Path::new("/dev/shm")).filter(|folder| folder.is_dir());
+        let parent = parent.map_or_else(std::env::temp_dir, Path::to_path_buf);
+        let folder = parent.join(format!("doctor-fuzz-{}-{:?}", std::process::id(), std::thread::current().id()));
+        let database = folder.join("state.db");
+        // Where this cannot be written there is nothing to scan, and each target ends at once.
+        let _ = fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join(format!("state.db{suffix}")), bytes));
+        Self {
+            sidecar: Sidecar::beside(&database, suffix),
+            none: Sidecar::beside(&database, "-none"),
+            folder,
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
