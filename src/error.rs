@@ -90,6 +90,21 @@ impl Error {
         move |source| Self::Sqlite { sql, source }
     }
 
+    /// Wraps what SQLite said when it opened what this URI names, without the URI that the driver appends: the caller names
+    /// the store, and not by its whole path.
+    pub(crate) fn opening(uri: &str) -> impl FnOnce(rusqlite::Error) -> Self {
+        move |error| {
+            let error = match error {
+                rusqlite::Error::SqliteFailure(code, Some(words)) => {
+                    let words = words.strip_suffix(uri).map_or(words.as_str(), |words| words.trim_end_matches(": "));
+                    rusqlite::Error::SqliteFailure(code, Some(words.to_owned()))
+                }
+                other => other,
+            };
+            Self::sqlite("open")(error)
+        }
+    }
+
     /// Whether this is the time limit or Ctrl-C.
     pub fn stopped(&self) -> Option<Stopped> {
         match self {

@@ -76,6 +76,7 @@ pub fn examine(path: &Path, options: &Options<'_>) -> Report {
     let situation = last_probe.map_or(Situation::None, |probe| probe.situation);
     let rows = answered.unwrap_or_else(|error| never_left_alone(&error, options));
     Report {
+        index: 0,
         store: crate::report::safe(&locate::shown(path), 4096),
         situation: situation.name(),
         sandbox: options.sandbox.to_string(),

@@ -59,7 +59,9 @@ pub struct Row {
 /// A store's rows, in the registry's order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// The store's path, a home folder written `~`.
+    /// The store's place among those that were given, from 0.
+    pub index: usize,
+    /// The store's path as [`shown`](crate::locate::shown): without the name of a home folder.
     pub store: String,
     /// The situation's name.
     pub situation: &'static str,

@@ -53,6 +53,7 @@ impl<'a> Run<'a> {
         stores: Vec<PathBuf>,
         interrupted: Arc<AtomicBool>,
     ) -> Self {
+        locate::introduce(&stores);
         let private = PrivateFolder::for_stores(&stores, true);
         let sandbox = Sandbox::enter(private.as_ref().ok());
         Self {
@@ -189,6 +190,7 @@ impl<'a> Run<'a> {
             Row::new(check, outcome, Duration::ZERO)
         });
         Report {
+            index: 0,
             store: safe(&locate::shown(path), 4096),
             situation: Situation::None.name(),
             sandbox: self.sandbox.to_string(),
@@ -221,7 +223,8 @@ impl Jobs for Run<'_> {
 
     fn work(&self, job: usize) -> Report {
         let path = self.stores.get(job).map_or(Path::new(""), PathBuf::as_path);
-        self.examined(path, &self.stop())
+        let report = self.examined(path, &self.stop());
+        Report { index: job, ..report }
     }
 
     /// SQLite's bound on memory is the process's: a store that hits it beside others may be innocent.

@@ -89,6 +89,7 @@ mod tests {
         findings.add(|| Finding::new("refers to a row of images that is not there").table("vms").row(5));
         let row = |check, outcome| Row::new(check, outcome, Duration::ZERO);
         let sample = Report {
+            index: 0,
             store: "~/state.db".to_owned(),
             situation: "closed",
             sandbox: "landlock 7".to_owned(),

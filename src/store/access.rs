@@ -262,9 +262,10 @@ pub(crate) fn open_copy(copy: &PrivateCopy) -> Result<Connection> {
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let path = uri(copy.path(), "");
     #[expect(clippy::disallowed_methods, reason = "a private copy, which nobody else sees")]
-    let opened = Connection::open_with_flags(uri(copy.path(), ""), flags);
-    opened.map_err(Error::sqlite("open"))
+    let opened = Connection::open_with_flags(&path, flags);
+    opened.map_err(Error::opening(&path))
 }
 
 fn query(way: Way) -> &'static str {
@@ -304,5 +305,14 @@ mod tests {
             uri(Path::new("/a b?mode=rwc#%41&'é/s.db"), "?mode=ro"),
             "file:///a%20b%3fmode%3drwc%23%2541%26%27%c3%a9/s.db?mode=ro"
         );
+    }
+
+    #[test]
+    fn what_sqlite_could_not_open_it_does_not_name() {
+        for path in ["/home/quentinuser/\u{f6}/state.db", "/nowhere/\u{f6}.db"] {
+            let uri = uri(Path::new(path), "?mode=ro");
+            let error = ReadOnly::open(&uri, false, None, &Stop::never()).map(|_| ()).unwrap_err();
+            assert_eq!(error.to_string(), "SQLite says: unable to open database file [14] (while running: open)");
+        }
     }
 }

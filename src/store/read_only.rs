@@ -57,7 +57,7 @@ impl ReadOnly {
             }
             Ok(conn)
         };
-        Self::guarded(open(()).map_err(Error::sqlite("open"))?, heap_limit, stop)
+        Self::guarded(open(()).map_err(Error::opening(uri))?, heap_limit, stop)
     }
 
     /// The same, telling where SQLite could not read for a reason that may pass.

@@ -15,6 +15,7 @@
 mod place;
 
 mod docs;
+mod homes;
 mod many;
 mod safe_to_paste;
 mod screens;
