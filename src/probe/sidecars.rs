@@ -36,6 +36,10 @@ pub fn examine(probe: &Probe, stop: &Stop) -> Result<Verdict> {
     let Some(header) = probe.header() else {
         return Ok(Verdict::Sound("there is no database".to_owned()));
     };
+    // Nothing beside it can be held against a database whose pages have no size.
+    if !header.page_size_is_valid() {
+        return Err(Error::NotAStore(format!("its header is damaged: {}", header.faults().join("; "))));
+    }
     let all = [("-wal", &probe.wal), ("-shm", &probe.shm), ("-journal", &probe.journal)];
     for (suffix, sidecar) in all {
         if let Some(why) = &sidecar.unreadable {
