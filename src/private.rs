@@ -52,11 +52,12 @@ impl PrivateFolder {
         Self::create().map_err(|error| error.to_string())
     }
 
-    /// Whether examining this store may need the folder: a hot journal must be rolled back in a copy, and a store too
-    /// large for memory may have migrations to rehearse.
+    /// Whether examining this store may need the folder: a hot journal must be rolled back in a copy, SQLite opens a path
+    /// that is too long only as a copy, and a store too large for memory may have migrations to rehearse.
     fn may_be_needed(probe: &Probe, metadata_is_safe: bool) -> bool {
         matches!(probe.situation, Situation::HotJournal | Situation::RollbackLive)
             || (probe.wal.has_content() && !metadata_is_safe)
+            || (probe.header().is_some() && probe.path_is_too_long())
             || (probe.header().is_some() && probe.size() + probe.wal.size() > MOST_IN_MEMORY)
     }
 

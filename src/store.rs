@@ -32,24 +32,15 @@ pub fn look<T>(path: &Path, means: &Means<'_>, mut work: impl FnMut(&Probe, Resu
     let mut disturbed = 0;
     loop {
         let probe = Probe::of(path);
-        if !matches!(probe.nature, Nature::Sqlite(_)) {
-            let why = Error::NotAStore(crate::probe::words(&probe.nature, probe.size()));
-            return Ok(work(&probe, Err(why)));
-        }
-        match Access::prepare(&probe, disturbed, means) {
-            Ok(access) => {
-                let found = work(&probe, Ok(&access));
-                if access.held(&probe) {
-                    return Ok(found);
-                }
-            }
+        let (found, believed) = match Access::prepare(&probe, disturbed, means) {
+            Ok(access) => (work(&probe, Ok(&access)), access.held(&probe)),
             Err(error) => {
-                let settled = probe.is_unchanged() && Probe::of(path).situation == probe.situation;
-                let found = work(&probe, Err(error));
-                if settled {
-                    return Ok(found);
-                }
+                let settled = is_settled(&probe);
+                (work(&probe, Err(error)), settled)
             }
+        };
+        if believed {
+            return Ok(found);
         }
         // What was found in a store that moved is no truth, also when there is no time for another look.
         means.stop.check()?;
@@ -58,5 +49,15 @@ pub fn look<T>(path: &Path, means: &Means<'_>, mut work: impl FnMut(&Probe, Resu
             return Err(Error::Moving(disturbed));
         }
         thread::sleep(Duration::from_millis(u64::from(disturbed.min(20))));
+    }
+}
+
+/// Whether what kept a store from being made ready is there to stay.
+fn is_settled(probe: &Probe) -> bool {
+    match probe.nature {
+        Nature::Sqlite(_) => probe.is_unchanged() && Probe::of(&probe.path).situation == probe.situation,
+        // A new store has no bytes for a moment, and then its first ones.
+        Nature::Empty | Nature::EmptyBeside(_) | Nature::SizeUnknown => probe.is_unchanged(),
+        _ => true,
     }
 }

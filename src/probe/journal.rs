@@ -49,6 +49,11 @@ impl Segment {
     }
 }
 
+/// How many pages the database had when the journal was begun; `None` where its first bytes are not a journal's.
+pub(super) fn pages_at_its_beginning(head: &[u8]) -> Option<u32> {
+    (head.len() >= 28 && head.starts_with(&MAGIC)).then(|| be32(head, 16))
+}
+
 /// Reads a whole journal that must be rolled back, as SQLite would.
 ///
 /// # Errors

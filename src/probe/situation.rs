@@ -5,7 +5,7 @@ use std::path::Path;
 use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
 
 use super::header::{Header, be32};
-use super::{Sidecar, open_plain};
+use super::{FileKind, Sidecar, open_plain};
 
 /// The condition in which a store lies on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,8 +89,7 @@ const INDEX_LOCK: (u64, u64) = (128, 1);
 pub(super) fn name(path: &Path, header: &Header, wal: &Sidecar, shm: &Sidecar, journal: &Sidecar) -> Situation {
     if is_hot(journal) {
         // A writer deletes its journal, and only then unlocks: a journal that has changed is not left by one that is gone.
-        let changed = || !super::Stamp::of(&journal.path).is_ok_and(|now| now == journal.stamp);
-        return if locked(path, RESERVED_LOCK) || changed() {
+        return if locked(path, RESERVED_LOCK) || !journal.is_unchanged() {
             Situation::RollbackLive
         } else {
             Situation::HotJournal
@@ -119,10 +118,11 @@ pub(super) fn name(path: &Path, header: &Header, wal: &Sidecar, shm: &Sidecar, j
     Situation::Rollback
 }
 
-/// Whether SQLite would take the journal for one that must be rolled back: it has content and its first byte is not
-/// zero (`pager.c`, `hasHotJournal`).
-fn is_hot(journal: &Sidecar) -> bool {
-    journal.stamp.is_some() && (journal.unreadable.is_some() || journal.head.first().is_some_and(|byte| *byte != 0))
+/// Whether SQLite would take the journal for one that must be rolled back: it is a file with content, and its first byte is
+/// not zero (`pager.c`, `hasHotJournal`).
+pub(super) fn is_hot(journal: &Sidecar) -> bool {
+    let is_file = journal.stamp.is_some_and(|stamp| stamp.kind == FileKind::Regular);
+    is_file && (journal.unreadable.is_some() || journal.head.first().is_some_and(|byte| *byte != 0))
 }
 
 /// Whether the bytes begin as a write-ahead log does. A head too short to tell is an empty log, cut while it was begun.

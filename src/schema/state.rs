@@ -6,7 +6,7 @@ use super::ledger;
 use super::migrations::{MIGRATIONS, known, known_max};
 use crate::error::{Error, Result};
 use crate::private::PrivateFolder;
-use crate::probe::sidecars::{self, Verdict};
+use crate::probe::sidecars;
 use crate::probe::{Nature, Probe, until_sure};
 use crate::sandbox::Sandbox;
 use crate::stop::Stop;
@@ -124,7 +124,7 @@ pub(super) fn inspect_then<T>(
         // What a foreign or damaged journal hides may be a migration.
         let examine = |probe: &Probe| sidecars::examine(probe, means.stop);
         let verdict = until_sure(probe, means.stop, sidecars::seems_wrong, examine)?;
-        if let Verdict::Wrong { suffix, what } = verdict {
+        if let Some((suffix, what)) = verdict.fault() {
             return Err(Error::Journal(format!("something is wrong with the store's {suffix} file: {what}")));
         }
         let handle = access.open()?;

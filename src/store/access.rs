@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::read_only::ReadOnly;
 use crate::error::{Error, Result};
 use crate::private::{MOST_IN_MEMORY, PrivateCopy, PrivateFolder};
-use crate::probe::{Probe, Situation, Stamp, wal};
+use crate::probe::{Probe, Situation, Stamp, wal, words};
 use crate::stop::Stop;
 
 /// How a store is read.
@@ -51,8 +51,16 @@ impl Way {
     /// The way in for a situation. `disturbed`: how often a lock-free way was tried and something moved.
     fn choose(probe: &Probe, disturbed: u32, means: &Means<'_>) -> Self {
         // SQLite, run by root, changes the ctime of a WAL that it opens, unless the kernel forbids it: see `sandbox`.
-        if probe.wal.has_content() && !means.metadata_is_safe {
+        if probe.path_is_too_long() || (probe.wal.has_content() && !means.metadata_is_safe) {
             return Self::CopyOfFiles;
+        }
+        if wal_is_too_long(probe, means) {
+            // A writer that has the store open keeps an index that all can share; otherwise SQLite makes one on disk.
+            return if probe.situation == Situation::Live {
+                Self::SharedIndex
+            } else {
+                Self::CopyOfFiles
+            };
         }
         let large = probe.size() > MOST_IN_MEMORY;
         let patience = if large { 1 } else { 3 };
@@ -105,6 +113,9 @@ impl<'a> Access<'a> {
     /// # Errors
     /// Where the store is none, or a copy is needed and cannot be made.
     pub(super) fn prepare(probe: &Probe, disturbed: u32, means: &'a Means<'a>) -> Result<Self> {
+        if probe.header().is_none() {
+            return Err(Error::NotAStore(words(&probe.nature, probe.size())));
+        }
         for sidecar in [&probe.wal, &probe.shm, &probe.journal] {
             if let Some(why) = &sidecar.unreadable {
                 let name = crate::locate::shown(&sidecar.path);
@@ -123,7 +134,11 @@ impl<'a> Access<'a> {
         match way {
             Way::CopyOfFiles => {
                 let copy = copy_and_recover(probe, means).map_err(|source| Error::Copy {
-                    why: if probe.journal.has_content() {
+                    why: if probe.path_is_too_long() {
+                        "SQLite opens no path as long as the store's"
+                    } else if wal_is_too_long(probe, means) {
+                        "its WAL has too many pages for an index in memory"
+                    } else if probe.journal.has_content() {
                         "it holds what a writer left unfinished"
                     } else {
                         "root cannot open its WAL without changing it"
@@ -204,31 +219,35 @@ impl<'a> Access<'a> {
         if self.disturbed.load(Ordering::Relaxed) && !probe.is_unchanged() {
             return false;
         }
-        let same = |path: &Path, then: Option<Stamp>| Stamp::of(path).is_ok_and(|now| now == then);
-        let journal_same = || same(&probe.journal.path, probe.journal.stamp);
-        if !same(&probe.path, probe.stamp) {
+        if !probe.file_is_unchanged() {
             return !self.way.is_lock_free() && same_file(&probe.path, probe.stamp);
         }
         match self.way {
-            Way::Immutable => journal_same() && wal_is_empty(probe),
-            Way::CopyOfFiles => journal_same() && same(&probe.wal.path, probe.wal.stamp),
+            Way::Immutable => probe.journal.is_unchanged() && wal_is_empty(probe),
+            Way::CopyOfFiles => probe.journal.is_unchanged() && probe.wal.is_unchanged(),
             Way::PrivateIndex => wal_only_grew(probe),
-            Way::SharedIndex => {
-                same_file(&probe.wal.path, probe.wal.stamp) && same_file(&probe.shm.path, probe.shm.stamp)
-            }
+            Way::SharedIndex => probe.wal.is_same_file() && probe.shm.is_same_file(),
             Way::LockedCopy => true,
         }
     }
 }
 
+/// Whether an index of the WAL in our own memory would leave too little of it for anything else: in a large store two
+/// handles have one each, of eight bytes for each frame (`wal.c`, `WALINDEX_PGSZ`).
+fn wal_is_too_long(probe: &Probe, means: &Means<'_>) -> bool {
+    const SHARE: u64 = 4;
+    let frame = probe.header().map_or(u64::MAX, |header| u64::from(header.page_size) + 24);
+    means.heap_limit.is_some_and(|bytes| probe.wal.size() / frame * 8 > bytes / SHARE)
+}
+
 /// Whether there still is no WAL with anything in it.
 fn wal_is_empty(probe: &Probe) -> bool {
-    Stamp::of(&probe.wal.path).is_ok_and(|now| now.is_none_or(|now| now.size == 0))
+    Stamp::beside(&probe.wal.path).is_ok_and(|now| now.is_none_or(|now| now.size == 0))
 }
 
 /// Whether the WAL is the one that was found, of the same generation, and no shorter.
 fn wal_only_grew(probe: &Probe) -> bool {
-    let (Some(then), Ok(Some(now))) = (probe.wal.stamp, Stamp::of(&probe.wal.path)) else {
+    let (Some(then), Ok(Some(now))) = (probe.wal.stamp, Stamp::beside(&probe.wal.path)) else {
         return false;
     };
     then == now || (then.id == now.id && now.size >= then.size && wal::same_generation(&probe.wal))
@@ -314,5 +333,39 @@ mod tests {
             let error = ReadOnly::open(&uri, false, None, &Stop::never()).map(|_| ()).unwrap_err();
             assert_eq!(error.to_string(), "SQLite says: unable to open database file [14] (while running: open)");
         }
+    }
+
+    /// A WAL of so many frames of 4,096 bytes beside a store, as far as a probe sees it.
+    fn probe_with_frames(situation: Situation, frames: u64) -> Probe {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let mut page = vec![0; 4096];
+        page[..16].copy_from_slice(crate::probe::header::MAGIC);
+        page[16..20].copy_from_slice(&[16, 0, 2, 2]);
+        std::fs::write(&path, page).unwrap();
+        let wal = std::fs::File::create(folder.path().join("state.db-wal")).unwrap();
+        wal.set_len(32 + frames * (4096 + 24)).unwrap();
+        let mut probe = Probe::of(&path);
+        probe.situation = situation;
+        probe
+    }
+
+    #[test]
+    fn a_wal_too_long_for_an_index_in_memory_is_read_through_an_index_on_disk() {
+        let ways = |heap_limit, frames| {
+            let stop = Stop::never();
+            let means = Means {
+                private: Err("none"),
+                metadata_is_safe: true,
+                heap_limit,
+                stop: &stop,
+            };
+            [Situation::Live, Situation::Crashed, Situation::WalWithoutIndex]
+                .map(|situation| Way::choose(&probe_with_frames(situation, frames), 0, &means))
+        };
+        let limit = Some(40 << 20);
+        assert_eq!(ways(limit, 1_000_000), [Way::PrivateIndex; 3]);
+        assert_eq!(ways(limit, 2_000_000), [Way::SharedIndex, Way::CopyOfFiles, Way::CopyOfFiles]);
+        assert_eq!(ways(None, 2_000_000), [Way::PrivateIndex; 3]);
     }
 }

@@ -24,6 +24,7 @@ mod bad_input;
 mod gate;
 mod interruptions;
 mod journal_check;
+mod odd_files;
 mod paths;
 mod situations;
 mod soak;
