@@ -110,6 +110,9 @@ impl Outcome {
             Error::Ledger(_) => {
                 "this may be another program's database: check the path; if it is banger's store, do not delete it, keep a copy and restore a backup"
             }
+            Error::WriteLocked => {
+                "let that process finish, and run the doctor again; do not kill it: a transaction without a journal cannot be undone"
+            }
             Error::Moving(_) => "run the doctor again while fewer programs write to the store",
             Error::Copy { .. } => {
                 "point TMPDIR at a folder that you may write to and that has room for the store, and run the doctor again"

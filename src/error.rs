@@ -38,6 +38,12 @@ pub enum Error {
     /// A journal lies beside the store that hides or has lost commits, so that what SQLite would show is not the truth.
     #[error("{0}")]
     Journal(String),
+    /// Another process holds the write lock of a store in rollback mode and keeps its journal elsewhere, so that nobody can
+    /// tell what of the file was committed.
+    #[error(
+        "another process holds the store's write lock, and no journal lies on disk: what it has written may never be committed"
+    )]
+    WriteLocked,
     /// The store was changed by another process during each attempt to read it.
     #[error("the store was being changed by another process during each of {0} attempts to read it")]
     Moving(u32),

@@ -14,14 +14,21 @@ pub(crate) use guards::{BUSY_TIMEOUT_MS, LONGEST_VALUE, prepare_rehearsal};
 pub use read_only::ReadOnly;
 
 use crate::error::{Error, Result};
-use crate::probe::{Nature, Probe};
+use crate::probe::{Nature, Probe, Situation};
 
 /// How long, and how often at least, the doctor starts over before it says that the store is never left alone. One look at a
 /// large store may take longer than that; the next ones then take locks, and stand what moves.
 const PATIENCE: (Duration, u32) = (Duration::from_secs(10), 5);
 
+/// How long another process may hold the write lock without a journal on disk. A writer that keeps its journal there deletes
+/// it just before it unlocks; one that keeps it in memory may be done soon.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Probes a path, makes it ready to be read, and lets `work` read it; starts over where something moved that the way in
 /// does not stand, so that what is returned is the committed truth of one moment.
+///
+/// A store in whose file nothing may be believed, because a writer without a journal on disk has it locked, is waited for a
+/// second.
 ///
 /// `work` sees why the store could not be made ready, where it could not. Everything it opens it must have closed.
 ///
@@ -30,8 +37,19 @@ const PATIENCE: (Duration, u32) = (Duration::from_secs(10), 5);
 pub fn look<T>(path: &Path, means: &Means<'_>, mut work: impl FnMut(&Probe, Result<&Access<'_>>) -> T) -> Result<T> {
     let begun = Instant::now();
     let mut disturbed = 0;
+    let mut locked_since = None;
     loop {
         let probe = Probe::of(path);
+        if probe.situation == Situation::WriteLocked {
+            let since: &Instant = locked_since.get_or_insert_with(Instant::now);
+            if since.elapsed() >= LOCK_PATIENCE {
+                return Ok(work(&probe, Err(Error::WriteLocked)));
+            }
+            means.stop.check()?;
+            thread::sleep(LOCK_PATIENCE / 100);
+            continue;
+        }
+        locked_since = None;
         let (found, believed) = match Access::prepare(&probe, disturbed, means) {
             Ok(access) => (work(&probe, Ok(&access)), access.held(&probe)),
             Err(error) => {

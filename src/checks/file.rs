@@ -81,6 +81,9 @@ fn look_at_database(probe: &Probe, header: &Header, stop: &Stop) -> Outcome {
     if matches!(probe.situation, Situation::HotJournal | Situation::RollbackLive) {
         return Outcome::pass(format!("an SQLite database, {size}, with an unfinished transaction"));
     }
+    if probe.situation == Situation::WriteLocked {
+        return Outcome::pass(format!("an SQLite database, {size}, while another process holds its write lock"));
+    }
     let missing = match missing_pages(probe, header, pages, stop) {
         Ok(missing) => missing,
         Err(error) => return Outcome::could_not_look(&error),

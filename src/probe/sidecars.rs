@@ -91,6 +91,9 @@ pub fn examine(probe: &Probe, stop: &Stop) -> Result<Verdict> {
             Situation::FinishedJournal => "a finished rollback journal, which holds nothing",
             Situation::EmptyWal => "an empty WAL",
             Situation::StaleIndex => "a -shm that indexes nothing",
+            Situation::WriteLocked => {
+                "no unfinished journal lies beside it, though another process holds its write lock"
+            }
             _ => "nothing is waiting to be written back",
         }
         .to_owned(),

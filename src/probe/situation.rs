@@ -30,6 +30,9 @@ pub enum Situation {
     Rollback,
     /// Rollback mode, another process is in the middle of a transaction.
     RollbackLive,
+    /// Rollback mode, another process holds the write lock, and no journal lies on disk: what it has written to the file
+    /// may never be committed (`journal_mode=MEMORY` or `OFF`, or `locking_mode=EXCLUSIVE`, which keeps the lock).
+    WriteLocked,
     /// A rollback journal of a process that is gone: the database holds half a transaction.
     HotJournal,
     /// A rollback journal that was finished and left: empty, or its header zeroed.
@@ -50,6 +53,7 @@ impl Situation {
             Self::NotAWal => "not-a-wal",
             Self::Rollback => "rollback",
             Self::RollbackLive => "rollback-live",
+            Self::WriteLocked => "write-locked",
             Self::HotJournal => "hot-journal",
             Self::FinishedJournal => "finished-journal",
         }
@@ -68,6 +72,7 @@ impl Situation {
             Self::NotAWal => "the -wal beside it is not a write-ahead log",
             Self::Rollback => "closed, in rollback mode",
             Self::RollbackLive => "another process is writing to it, in rollback mode",
+            Self::WriteLocked => "another process holds its write lock, and no journal lies on disk",
             Self::HotJournal => "its last writer did not finish, in rollback mode",
             Self::FinishedJournal => "closed, in rollback mode, with a finished journal",
         }
@@ -80,6 +85,10 @@ const DATABASE_LOCKS: (u64, u64) = (0x4000_0000, 512);
 
 /// The byte of a database file that a process locks while it is in a write transaction.
 const RESERVED_LOCK: (u64, u64) = (0x4000_0001, 1);
+
+/// The bytes of a database file on which readers hold a lock together, and a process that writes to it one alone: nothing is
+/// written to the file without it.
+const SHARED_LOCKS: (u64, u64) = (0x4000_0002, 510);
 
 /// The byte of a `-shm` file that each process with the store open keeps locked
 /// ("WAL-mode File Format", section 2.3.2; `os_unix.c`, `UNIX_SHM_DMS`).
@@ -94,6 +103,9 @@ pub(super) fn name(path: &Path, header: &Header, wal: &Sidecar, shm: &Sidecar, j
         } else {
             Situation::HotJournal
         };
+    }
+    if is_write_locked(path, header, wal) {
+        return Situation::WriteLocked;
     }
     if wal.stamp.is_some() {
         if shm.stamp.is_some() && locked(&shm.path, INDEX_LOCK) {
@@ -130,13 +142,31 @@ fn is_wal(head: &[u8]) -> bool {
     head.len() < super::wal::HEADER_LEN || be32(head, 0) & !1 == super::wal::MAGIC
 }
 
-/// Whether another process has a lock on these bytes. Asks, and takes no lock.
-fn locked(path: &Path, (start, length): (u64, u64)) -> bool {
+/// Whether another process may write to the database file at any time, and perhaps has: it holds the write lock of a store
+/// whose commits go to that file and not to a WAL.
+///
+/// SQLite takes this lock before it writes the first page, and the journal, where it keeps one on disk, is there by then.
+fn is_write_locked(path: &Path, header: &Header, wal: &Sidecar) -> bool {
+    !header.is_wal() && !wal.has_content() && conflicts(path, SHARED_LOCKS, FlockType::ReadLock)
+}
+
+/// The same of a store that was probed, as it is now.
+pub(crate) fn write_locked_now(probe: &super::Probe) -> bool {
+    probe.header().is_some_and(|header| is_write_locked(&probe.path, header, &probe.wal))
+}
+
+/// Whether another process has a lock on these bytes.
+fn locked(path: &Path, bytes: (u64, u64)) -> bool {
+    conflicts(path, bytes, FlockType::WriteLock)
+}
+
+/// Whether another process has a lock on these bytes that one of this type would have to wait for. Asks, and takes no lock.
+fn conflicts(path: &Path, (start, length): (u64, u64), typ: FlockType) -> bool {
     let asked = Flock {
         start,
         length,
         pid: None,
-        typ: FlockType::WriteLock,
+        typ,
         offset_type: FlockOffsetType::Set,
     };
     open_plain(path).is_ok_and(|file| matches!(fcntl_getlk(&file, &asked), Ok(Some(_))))

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::read_only::ReadOnly;
 use crate::error::{Error, Result};
 use crate::private::{MOST_IN_MEMORY, PrivateCopy, PrivateFolder};
-use crate::probe::{Probe, Situation, Stamp, wal, words};
+use crate::probe::{Probe, Situation, Stamp, situation, wal, words};
 use crate::stop::Stop;
 
 /// How a store is read.
@@ -223,7 +223,10 @@ impl<'a> Access<'a> {
             return !self.way.is_lock_free() && same_file(&probe.path, probe.stamp);
         }
         match self.way {
-            Way::Immutable => probe.journal.is_unchanged() && wal_is_empty(probe),
+            // What a writer without a journal has begun to write looks like any other content, until it is done.
+            Way::Immutable => {
+                probe.journal.is_unchanged() && wal_is_empty(probe) && !situation::write_locked_now(probe)
+            }
             Way::CopyOfFiles => probe.journal.is_unchanged() && probe.wal.is_unchanged(),
             Way::PrivateIndex => wal_only_grew(probe),
             Way::SharedIndex => probe.wal.is_same_file() && probe.shm.is_same_file(),

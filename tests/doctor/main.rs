@@ -29,3 +29,4 @@ mod paths;
 mod situations;
 mod soak;
 mod system_calls;
+mod write_locked;

@@ -326,6 +326,9 @@ fn another_process() {
     if let Some(timeout) = role.strip_prefix("busy with a timeout of ") {
         return crate::soak::write_until_told(Path::new(&store), timeout.parse().unwrap());
     }
+    if role == "busy without a journal on disk" {
+        return crate::write_locked::write_until_told(Path::new(&store));
+    }
     let conn = Connection::open(store).unwrap();
     match role.as_str() {
         "live" => {
@@ -333,6 +336,19 @@ fn another_process() {
             apply(&conn, IN_THE_WAL);
         }
         "rollback-live" => half_a_transaction(&conn),
+        "MEMORY" | "OFF" => {
+            conn.execute_batch(&format!("PRAGMA journal_mode={role}")).unwrap();
+            half_a_transaction(&conn);
+        }
+        "BEGIN EXCLUSIVE" => conn.execute_batch("PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE").unwrap(),
+        "reading with an exclusive lock" => {
+            let sql = "PRAGMA locking_mode=EXCLUSIVE; SELECT count(*) FROM vms";
+            conn.execute_batch(sql).unwrap();
+        }
+        "idle with an exclusive lock" => {
+            conn.execute_batch("PRAGMA locking_mode=EXCLUSIVE").unwrap();
+            apply(&conn, IN_THE_WAL);
+        }
         role => panic!("no such role: {role}"),
     }
     say_ready();
