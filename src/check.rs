@@ -9,8 +9,10 @@ use crate::subject::Subject;
 
 /// What to do about a store whose pages are damaged.
 ///
-/// The `sqlite3` program of some distributions (Debian 12) is built without what `.recover` needs, and then writes nothing.
-pub const KEEP_AND_SAVE: &str = "data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 COPY .recover | sqlite3 NEW (if that says \"SQL logic error\", take the sqlite3 program from sqlite.org)";
+/// `-readonly` spares the copy, whose log SQLite would otherwise write back. `-safe` keeps a line in the store's definitions
+/// from being run as a command of the shell. The `sqlite3` program of some distributions (Debian 12) is built without what
+/// `.recover` needs, and then writes nothing.
+pub const KEEP_AND_SAVE: &str = "data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 -readonly COPY \".recover --ignore-freelist\" | sqlite3 -safe NEW (Debian 13's sqlite3 can do that; Debian 12's cannot, and saves nothing: `doctor --explain page-structure` has what it can)";
 
 /// One thing that the doctor examines.
 pub struct Check {

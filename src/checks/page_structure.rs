@@ -65,7 +65,7 @@ fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
     if lines.is_empty() && is_beyond_bounds(error.as_ref()) {
         return Ok(Outcome::fail(
             "could not look: an indexed value is longer than the doctor has memory for; this says nothing against the store",
-            "look by hand, at a copy: sqlite3 COPY 'PRAGMA integrity_check'",
+            "look by hand, at a copy: sqlite3 -readonly COPY 'PRAGMA integrity_check'",
         ));
     }
     if let Some(why) = error.as_ref().and_then(Error::stopped) {
@@ -264,11 +264,11 @@ impl Groups {
         if self.has(Damage::Rows) || self.has(Damage::NotChecked) {
             KEEP_AND_SAVE
         } else if self.has(Damage::Index) {
-            "stop banger, keep a copy of the store, then make the index anew: sqlite3 STORE REINDEX"
+            "stop banger, keep a copy of the store, then make the index anew, in a second copy first: sqlite3 -safe STORE REINDEX"
         } else if self.has(Damage::Constraint) {
             "stop banger, keep a copy of the store, and give these rows a value that banger would write; of two rows with one name or address, let banger remove one"
         } else {
-            "stop banger, keep a copy of the store, then rewrite the file: sqlite3 STORE VACUUM"
+            "banger can go on as it is; to have the room back, stop banger, keep a copy of the store and write its rows into a new file: sqlite3 -readonly COPY .dump | sqlite3 -safe NEW"
         }
     }
 }

@@ -96,7 +96,7 @@ pub(super) fn remedy(worst: Cost) -> &'static str {
             "do not start a daemon on it; keep a copy of the store with its sidecar files, then restore a backup whose schema is whole; the rows that are there are not lost"
         }
         Cost::BehindItsBack => {
-            "keep a copy of the store with its sidecar files; while no daemon runs, find out what was added and by whom, and remove it (sqlite3 STORE '.schema' shows it, DROP TRIGGER removes a trigger); look for rows that it already changed"
+            "keep a copy of the store with its sidecar files; while no daemon runs, find out what was added and by whom, and remove it (`sqlite3 -readonly COPY .schema | cat -v` shows it, `sqlite3 -safe COPY 'DROP TRIGGER name'` removes a trigger); look for rows that it already changed"
         }
         Cost::Unguarded => {
             "keep a copy of the store with its sidecar files; banger can go on, but look at `foreign-keys`, `page-structure` and `row-values` for wrong rows, and restore a backup whose schema is whole"
