@@ -109,6 +109,9 @@ impl Outcome {
                 "give it longer with --time-limit, or leave this check out with --skip"
             }
             Error::Stopped(_) => "run the doctor again and let it finish",
+            error if error.is_own_bound() && error.stopped().is_none() => {
+                "this says nothing against the store: run the doctor on it alone; where that is no better, look by hand at a copy: sqlite3 -readonly COPY 'PRAGMA integrity_check'"
+            }
             Error::Ledger(_) => {
                 "this may be another program's database: check the path; if it is banger's store, do not delete it, keep a copy and restore a backup"
             }

@@ -242,15 +242,13 @@ fn saves_the_rows_around_a_damaged_page(line: &str) {
     assert_eq!(desk.failing("saved.db"), [""; 0]);
     let saved = vms(&desk.path("saved.db"));
     assert!(saved.iter().all(|vm| before.contains(vm)), "what was saved is what was there");
-    // One leaf of several is gone, and the row said how many rows are left.
+    // One leaf of several is gone.
     let lost = before.len() - saved.len();
     assert!(
         lost > 0 && lost <= before.len() / (leaves.len() - 1),
         "{lost} of {} rows lost",
         before.len()
     );
-    let promised = format!("vms: {} of {VMS} rows can still be read", saved.len());
-    assert!(row["detail"].as_str().unwrap().contains(&promised), "{promised}: {row}");
 }
 
 #[test]

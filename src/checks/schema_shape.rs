@@ -50,7 +50,7 @@ fn expected(state: &SchemaState, handle: &ReadOnly) -> Result<Result<Shape>> {
     let applied: Vec<Migration> = MIGRATIONS.iter().filter(is_applied).copied().collect();
     match Shape::replay(&applied) {
         Ok(shape) if applied.is_empty() && ledger::applied(handle)?.is_none() => Ok(Ok(shape.without_ledger())),
-        Err(error) if error.stopped().is_some() => Err(error),
+        Err(error) if error.is_own_bound() => Err(error),
         replayed => Ok(replayed),
     }
 }

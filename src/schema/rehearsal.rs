@@ -3,7 +3,7 @@
 //! SQLite's ALTER TABLE passes on an empty table and fails on a full one; a table that is rebuilt can cascade deletes into
 //! its children while every check of SQLite stays silent. So the rows are counted before and after.
 
-mod copy;
+pub(crate) mod copy;
 mod verify;
 
 use std::path::Path;
@@ -59,21 +59,23 @@ impl Rehearsal {
 /// ended it (no room, no memory, damage that was there before), and the time limit.
 pub(crate) fn rehearse(probe: &Probe, handle: &ReadOnly, state: &SchemaState, means: &Means<'_>) -> Result<Rehearsal> {
     let copy = copy::of_store(probe, handle, means)?;
-    run(handle, copy.conn, MIGRATIONS, state, means.heap_limit, means.stop)
+    let again = || copy::of_store(probe, handle, means)?.guarded(means);
+    run(handle, copy.conn, &again, MIGRATIONS, state, means)
 }
 
-/// Runs migrations on `copy`, which was copied from `source`, and looks at what they made of it.
+/// Runs migrations on `copy`, which was copied from `source`, and looks at what they made of it. `again` makes another copy.
 fn run(
     source: &ReadOnly,
     mut copy: Connection,
+    again: &dyn Fn() -> Result<verify::Untouched>,
     migrations: &[Migration],
     state: &SchemaState,
-    heap_limit: Option<u64>,
-    stop: &Stop,
+    means: &Means<'_>,
 ) -> Result<Rehearsal> {
+    let stop = means.stop;
     prepare_rehearsal(&mut copy, stop).map_err(ended(stop))?;
-    let before =
-        verify::Before::of(source, &copy, &state.applied, migrations).map_err(|error| interrupted(error, stop))?;
+    let before = verify::Before::of(source, again, &copy, &state.applied, migrations);
+    let before = before.map_err(|error| interrupted(error, stop))?;
     let begun = Instant::now();
     let migrated = runner::migrate(&mut copy, migrations);
     let mut rehearsal = Rehearsal {
@@ -89,15 +91,19 @@ fn run(
             return Ok(rehearsal);
         }
     }
-    let after = ReadOnly::guarded(copy, heap_limit, stop)?;
-    rehearsal.faults = before.faults(&after, !rehearsal.shape_unknown).map_err(|error| {
-        if error.stopped().is_some() {
-            error
-        } else {
-            Error::Rehearsal(error.into())
-        }
-    })?;
+    let counts = verify::counts(&copy).map_err(|error| not_rehearsed(interrupted(error, stop)))?;
+    let after = ReadOnly::guarded(copy, means.heap_limit, stop)?;
+    rehearsal.faults = before.faults(&counts, &after, !rehearsal.shape_unknown).map_err(not_rehearsed)?;
     Ok(rehearsal)
+}
+
+/// What kept the migrations from being looked at, other than the time limit.
+fn not_rehearsed(error: Error) -> Error {
+    if error.stopped().is_some() {
+        error
+    } else {
+        Error::Rehearsal(error.into())
+    }
 }
 
 /// A migration's own failure; what ended it from outside is an error.
@@ -131,7 +137,7 @@ fn ended(stop: &Stop) -> impl FnOnce(rusqlite::Error) -> Error {
     let reason = stop.reason();
     move |error| match reason {
         Some(why) => why.into(),
-        None => Error::Rehearsal(Error::sqlite("prepare the copy")(error).into()),
+        None => Error::Rehearsal(Error::preparing("prepare the copy")(error).into()),
     }
 }
 
@@ -148,7 +154,10 @@ pub fn inspect(path: &Path, means: &Means<'_>) -> Result<(SchemaState, Option<St
         let rehearsal = match handle {
             Some(handle) => rehearse(probe, handle, state, means)?,
             // A file of no bytes: what the migrations make of nothing.
-            None => run(&copy::nothing(means)?, copy::memory()?, MIGRATIONS, state, means.heap_limit, means.stop)?,
+            None => {
+                let nothing = || Ok((copy::nothing(means)?, None));
+                run(&nothing()?.0, copy::memory()?, &nothing, MIGRATIONS, state, means)?
+            }
         };
         Ok(rehearsal.failure())
     })

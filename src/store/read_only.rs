@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rusqlite::hooks::{AuthContext, Authorization};
 use rusqlite::limits::Limit;
-use rusqlite::{Connection, OpenFlags, Params, Row, ffi};
+use rusqlite::{Connection, OpenFlags, Params, Row, Statement, ffi};
 
 use super::guards;
 use crate::error::{Error, Result};
@@ -78,7 +79,7 @@ impl ReadOnly {
             guards::query_only(&conn)?;
             guards::authorize_reads_alone(&mut conn, connecting.clone())
         };
-        guard().map_err(Error::sqlite("open"))?;
+        guard().map_err(Error::preparing("open"))?;
         let handle = Self {
             conn,
             stop: stop.clone(),
@@ -87,7 +88,16 @@ impl ReadOnly {
         };
         // The first statement that reads the schema: errors of opening come here.
         handle.number("SELECT count(*) FROM sqlite_schema")?;
+        guards::bound_values(&handle.conn).map_err(Error::sqlite("open"))?;
         Ok(handle)
+    }
+
+    /// Takes the authorizer away, for SQLite's own integrity check alone: it cannot be asked about a name that is not UTF-8,
+    /// and what cannot be asked is refused. SQLite itself and the kernel still refuse to write.
+    pub(crate) fn without_authorizer(mut self) -> Result<Self> {
+        let nobody: Option<fn(AuthContext<'_>) -> Authorization> = None;
+        self.conn.authorizer(nobody).map_err(Error::sqlite("sqlite3_set_authorizer"))?;
+        Ok(self)
     }
 
     /// Runs a query and hands out each row, in one read transaction.
@@ -99,8 +109,8 @@ impl ReadOnly {
         params: impl Params,
         mut each: impl FnMut(&Row<'_>) -> Result<()>,
     ) -> Result<()> {
-        let failed = |error: rusqlite::Error| self.explain(sql, error);
-        let mut statement = self.conn.prepare(sql).map_err(failed)?;
+        let failed = |error: rusqlite::Error| self.explain(Error::sqlite(sql), error);
+        let mut statement = self.prepare(sql)?;
         let mut rows = statement.query(params).map_err(failed)?;
         let mut read = 0_u64;
         while let Some(row) = rows.next().map_err(failed)? {
@@ -114,17 +124,20 @@ impl ReadOnly {
     }
 
     /// Runs a pragma that looks into every table, and lets it connect the virtual ones among them.
-    pub(crate) fn rows_of_pragma(&self, sql: &'static str, each: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
+    pub(crate) fn rows_of_pragma(&self, sql: &str, each: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
         self.connecting.store(true, Ordering::Relaxed);
         let ended = self.rows(sql, [], each);
         self.connecting.store(false, Ordering::Relaxed);
         ended
     }
 
-    /// Lets values of any length be read whole, as far as SQLite's bound on memory goes.
-    pub(crate) fn bear_long_values(&self) -> Result<()> {
-        let ended = self.conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, i32::MAX);
-        ended.map(|_| ()).map_err(Error::sqlite("SQLITE_LIMIT_LENGTH"))
+    /// Lets values of any length be read whole while `work` does, as far as SQLite's bound on memory goes.
+    pub(crate) fn with_long_values<T>(&self, work: impl FnOnce() -> T) -> Result<T> {
+        let limited = |bytes| self.conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, bytes);
+        let before = limited(i32::MAX).map_err(Error::sqlite("SQLITE_LIMIT_LENGTH"))?;
+        let made = work();
+        limited(before).map_err(Error::sqlite("SQLITE_LIMIT_LENGTH"))?;
+        Ok(made)
     }
 
     /// Runs a query and collects what `each` makes of its rows.
@@ -144,14 +157,21 @@ impl ReadOnly {
 
     /// Opens one cell to be read in pieces, however long it is ("Incremental BLOB I/O").
     pub(crate) fn cell(&self, table: &str, column: &str, rowid: i64) -> Result<impl std::io::Read + '_> {
-        let failed = |error| self.explain("incremental blob I/O", error);
+        // Opening it says whether there is such a row, and names what was asked for.
+        let failed = |error| self.explain(Error::preparing("incremental blob I/O"), error);
         self.conn.blob_open(rusqlite::MAIN_DB, table, column, rowid, true).map_err(failed)
     }
 
     /// Runs a query for one number.
     pub(crate) fn number(&self, sql: &str) -> Result<i64> {
-        let failed = |error| self.explain(sql, error);
-        self.conn.query_row(sql, [], |row| row.get(0)).map_err(failed)
+        let failed = |error| self.explain(Error::sqlite(sql), error);
+        self.prepare(sql)?.query_row([], |row| row.get(0)).map_err(failed)
+    }
+
+    fn prepare(&self, sql: &str) -> Result<Statement<'_>> {
+        // SQLite itself asks only in statements that take long, of which many short ones are none.
+        self.stop.check()?;
+        self.conn.prepare(sql).map_err(|error| self.explain(Error::preparing(sql), error))
     }
 
     /// The connection, for the tests that try to write through it.
@@ -160,14 +180,14 @@ impl ReadOnly {
         &self.conn
     }
 
-    /// An error of SQLite with its SQL; where SQLite was interrupted, the reason for that.
-    fn explain(&self, sql: &str, error: rusqlite::Error) -> Error {
+    /// An error of SQLite as `wrap` wraps it; where SQLite was interrupted, the reason for that.
+    fn explain(&self, wrap: impl FnOnce(rusqlite::Error) -> Error, error: rusqlite::Error) -> Error {
         if error.sqlite_extended_error_code().is_some_and(|code| MAY_PASS.contains(&code)) {
             self.disturbed.store(true, Ordering::Relaxed);
         }
         match self.stop.reason() {
             Some(why) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) => why.into(),
-            _ => Error::sqlite(sql)(error),
+            _ => wrap(error),
         }
     }
 
@@ -176,7 +196,7 @@ impl ReadOnly {
     pub(crate) fn back_up_to(&self, target: &mut Connection, pages: i32) -> Result<()> {
         use rusqlite::backup::{Backup, StepResult};
         const SQL: &str = "backup";
-        let failed = |error| self.explain(SQL, error);
+        let failed = |error| self.explain(Error::sqlite(SQL), error);
         let backup = Backup::new(&self.conn, target).map_err(failed)?;
         loop {
             self.stop.check()?;

@@ -15,7 +15,7 @@ fn a_name_longer_than_there_is_memory_for_is_said_to_be_that() {
     let place = Place::with(1, 3);
     place.sql("UPDATE vms SET name = hex(zeroblob(25000000)) WHERE rowid = 2");
     insta::assert_snapshot!(place.said("page-structure", &[]), @r"
-    fail: could not look: an indexed value is longer than the doctor has memory for; this says nothing against the store
-      -> look by hand, at a copy: sqlite3 COPY 'PRAGMA integrity_check'
+    fail: could not look: SQLite says: out of memory: a value or the schema is larger than the doctor has memory for [7] (while running: PRAGMA integrity_check(1000))
+      -> this says nothing against the store: run the doctor on it alone; where that is no better, look by hand at a copy: sqlite3 -readonly COPY 'PRAGMA integrity_check'
     ");
 }

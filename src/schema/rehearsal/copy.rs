@@ -11,14 +11,24 @@ use crate::store::{Means, ReadOnly, open_copy};
 const PIECE: u64 = 16 << 20;
 
 /// A copy of a store, open for writing. The connection goes first, then the files.
-pub(super) struct Copy {
+pub(crate) struct Copy {
     pub(super) conn: Connection,
     /// Where it lies, unless it is in memory; removed when this is dropped.
-    _files: Option<PrivateCopy>,
+    files: Option<PrivateCopy>,
+}
+
+impl Copy {
+    /// The same copy behind a handle that is guarded as every handle is, but whose database SQLite could write to.
+    pub(crate) fn guarded(self, means: &Means<'_>) -> Result<(ReadOnly, Option<PrivateCopy>)> {
+        // Before anything is read: a copy in WAL mode then needs no -shm.
+        let sql = "PRAGMA locking_mode=EXCLUSIVE";
+        self.conn.execute_batch(sql).map_err(Error::sqlite(sql))?;
+        Ok((ReadOnly::guarded(self.conn, means.heap_limit, means.stop)?, self.files))
+    }
 }
 
 /// Copies all that a handle sees: a small store to memory, a larger one to the private folder.
-pub(super) fn of_store(probe: &Probe, handle: &ReadOnly, means: &Means<'_>) -> Result<Copy> {
+pub(crate) fn of_store(probe: &Probe, handle: &ReadOnly, means: &Means<'_>) -> Result<Copy> {
     let bytes = probe.size() + probe.wal.size();
     let copied = if bytes <= MOST_IN_MEMORY {
         memory().map(|conn| (conn, None))
@@ -30,7 +40,7 @@ pub(super) fn of_store(probe: &Probe, handle: &ReadOnly, means: &Means<'_>) -> R
     copied
         .and_then(|(mut conn, files)| {
             copy_pages(handle, &mut conn, pages)?;
-            Ok(Copy { conn, _files: files })
+            Ok(Copy { conn, files })
         })
         .map_err(|error| match error {
             error if error.stopped().is_some() => error,
