@@ -161,10 +161,11 @@ impl Error {
         matches!(self, Self::Sqlite { while_preparing, .. } if *while_preparing)
     }
 
-    /// Whether SQLite refused the statement itself: something that the schema names is not there, or may not be used.
-    pub(crate) fn is_of_the_schema(&self) -> bool {
+    /// Whether SQLite, or a module of it, refused without finding damage: something that the schema names is not there, may
+    /// not be used, or fails.
+    pub(crate) fn is_refusal(&self) -> bool {
         use rusqlite::ErrorCode::{AuthorizationForStatementDenied, Unknown};
-        self.is_while_preparing() && matches!(self.sqlite_code(), Some(AuthorizationForStatementDenied | Unknown))
+        matches!(self.sqlite_code(), Some(AuthorizationForStatementDenied | Unknown))
     }
 
     /// What SQLite said, without the statement; any other error in its own words.
@@ -270,7 +271,7 @@ fn words_of_code(code: i32) -> &'static str {
         _ => {}
     }
     match code & 0xff {
-        ffi::SQLITE_ERROR => "an expression or a virtual table of the store fails",
+        ffi::SQLITE_ERROR => "a function or a virtual table of the store fails",
         ffi::SQLITE_CONSTRAINT => "a constraint of the store refuses it",
         ffi::SQLITE_NOMEM => "out of memory: a value or the schema is larger than the doctor has memory for",
         ffi::SQLITE_TOOBIG => "a value or a statement is longer than the doctor reads",
@@ -292,8 +293,8 @@ mod tests {
     #[test]
     fn a_message_that_may_hold_a_value_is_not_repeated() {
         for (code, message, expected) in [
-            (1, "bad JSON path: 'secret'", "an expression or a virtual table of the store fails [1]"),
-            (1, "no such column: secret", "an expression or a virtual table of the store fails [1]"),
+            (1, "bad JSON path: 'secret'", "a function or a virtual table of the store fails [1]"),
+            (1, "no such column: secret", "a function or a virtual table of the store fails [1]"),
             (1811, "secret", "a trigger of the store refuses it"),
             (1043, "secret", "a constraint of the store refuses it [1043]"),
             (19, "secret", "a constraint of the store refuses it [19]"),

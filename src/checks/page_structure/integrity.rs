@@ -174,7 +174,15 @@ fn whole(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Looked> {
     if subject.probe.size() > MOST_IN_MEMORY && is_sound(handle)? {
         return Ok(Looked::default());
     }
-    integrity_check_of_any_length(handle, &MOST_LINES.to_string())
+    let mut looked = integrity_check_of_any_length(handle, &MOST_LINES.to_string())?;
+    if looked
+        .error
+        .as_ref()
+        .is_some_and(|error| !error.is_while_preparing() && error.is_refusal())
+    {
+        looked.ask_virtual_tables(handle)?;
+    }
+    Ok(looked)
 }
 
 /// Whether a large store is sound, told in linear time: SQLite's quick check, which looks at all but whether indexes and
@@ -238,22 +246,47 @@ fn in_parts(handle: &ReadOnly) -> Result<Looked> {
 impl Looked {
     /// Adds what SQLite says of one table.
     fn add_part(&mut self, handle: &ReadOnly, name: &str, is_virtual: bool) -> Result<()> {
-        let mut part = integrity_check_of_any_length(handle, &quoted(name))?;
         // It stops by itself at so many lines of a table.
         const MOST_OF_A_TABLE: usize = 100;
-        self.at_least |= part.at_least || part.lines.len() >= MOST_OF_A_TABLE;
-        part.lines.truncate(MOST_LINES.saturating_sub(self.lines.len()));
-        self.lines.append(&mut part.lines);
+        let part = integrity_check_of_any_length(handle, &quoted(name))?;
+        self.at_least |= part.lines.len() >= MOST_OF_A_TABLE;
+        for line in part.lines {
+            if self.lines.len() < MOST_LINES && !self.lines.contains(&line) {
+                self.lines.push(line);
+            }
+        }
         match part.error {
             None => {}
             Some(error) if error.is_own_bound() => return Err(error),
-            Some(error) if error.is_of_the_schema() && is_virtual => {
+            Some(error) if error.is_refusal() && is_virtual => {
                 if self.refused.len() < MOST_LINES {
                     self.refused.push((cut(name, LONGEST_NAME), error.said_by_sqlite()));
                 }
             }
-            Some(error) if error.is_of_the_schema() => count(&mut self.tables_left_out, error.said_by_sqlite(), name),
-            Some(error) => self.error = self.error.take().or(Some(error)),
+            Some(error) if error.is_refusal() && error.is_while_preparing() => {
+                count(&mut self.tables_left_out, error.said_by_sqlite(), name);
+            }
+            Some(error) => {
+                self.at_least = true;
+                self.error.get_or_insert(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks each virtual table alone, where one of them may be what ended the check: SQLite asks them last, so that all else
+    /// was looked at if it was one.
+    fn ask_virtual_tables(&mut self, handle: &ReadOnly) -> Result<()> {
+        let error = self.error.take();
+        let at_least = std::mem::take(&mut self.at_least);
+        for table in tables::all(handle)? {
+            if let Some(name) = table.name.filter(|_| table.is_virtual) {
+                self.add_part(handle, &name, true)?;
+            }
+        }
+        if self.refused.is_empty() {
+            self.at_least |= at_least;
+            self.error = self.error.take().or(error);
         }
         Ok(())
     }
