@@ -29,7 +29,11 @@ fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
         }
         looked.error = Some(error);
     }
-    let left_out = integrity::missing_modules(handle)?.into_iter().chain(looked.left_out());
+    let missing = match integrity::missing_modules(handle) {
+        Err(error) if error.is_own_bound() => return Err(error),
+        missing => missing.unwrap_or_default(),
+    };
+    let left_out = missing.into_iter().chain(looked.left_out());
     let left_out: Vec<String> = left_out.map(|words| format!("not checked: {words}")).collect();
     if looked.lines.is_empty() && looked.error.is_none() && looked.refused.is_empty() {
         let pages = u64::try_from(handle.number("PRAGMA page_count")?).unwrap_or(0);

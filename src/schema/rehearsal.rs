@@ -93,7 +93,10 @@ fn run(
     }
     let counts = verify::counts(&copy).map_err(|error| not_rehearsed(interrupted(error, stop)))?;
     let after = ReadOnly::guarded(copy, means.heap_limit, stop)?;
-    rehearsal.faults = before.faults(&counts, &after, !rehearsal.shape_unknown).map_err(not_rehearsed)?;
+    // SQLite's own checks compare values whole, however long they are.
+    let faults =
+        after.with_long_values(|| source.with_long_values(|| before.faults(&counts, &after, !rehearsal.shape_unknown)));
+    rehearsal.faults = faults.and_then(|faults| faults?).map_err(not_rehearsed)?;
     Ok(rehearsal)
 }
 
@@ -151,13 +154,12 @@ pub fn inspect(path: &Path, means: &Means<'_>) -> Result<(SchemaState, Option<St
         if state.compatibility != Compatibility::MigrationsNeeded {
             return Ok(None);
         }
-        let rehearsal = match handle {
-            Some(handle) => rehearse(probe, handle, state, means)?,
+        let rehearsal = if let Some(handle) = handle {
+            rehearse(probe, handle, state, means)?
+        } else {
             // A file of no bytes: what the migrations make of nothing.
-            None => {
-                let nothing = || Ok((copy::nothing(means)?, None));
-                run(&nothing()?.0, copy::memory()?, &nothing, MIGRATIONS, state, means)?
-            }
+            let nothing = || Ok((copy::nothing(means)?, None));
+            run(&nothing()?.0, copy::memory()?, &nothing, MIGRATIONS, state, means)?
         };
         Ok(rehearsal.failure())
     })

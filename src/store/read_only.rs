@@ -110,6 +110,8 @@ impl ReadOnly {
         mut each: impl FnMut(&Row<'_>) -> Result<()>,
     ) -> Result<()> {
         let failed = |error: rusqlite::Error| self.explain(Error::sqlite(sql), error);
+        // SQLite itself only asks in statements that take long, and many short ones are none.
+        self.stop.check()?;
         let mut statement = self.prepare(sql)?;
         let mut rows = statement.query(params).map_err(failed)?;
         let mut read = 0_u64;
@@ -169,8 +171,6 @@ impl ReadOnly {
     }
 
     fn prepare(&self, sql: &str) -> Result<Statement<'_>> {
-        // SQLite itself asks only in statements that take long, of which many short ones are none.
-        self.stop.check()?;
         self.conn.prepare(sql).map_err(|error| self.explain(Error::preparing(sql), error))
     }
 

@@ -20,7 +20,7 @@ fn unreadable(place: &Place) -> Vec<String> {
     let report: Value = serde_json::from_str(&report).unwrap();
     let rows = report["rows"].as_array().unwrap().iter();
     rows.filter(|row| row["status"] == "fail" && row["check"] != "schema-shape")
-        .map(|row| row.to_string())
+        .map(Value::to_string)
         .collect()
 }
 

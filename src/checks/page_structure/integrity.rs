@@ -88,7 +88,11 @@ struct Copied {
 
 /// Runs SQLite's check on a store.
 pub(super) fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Looked> {
-    let has_checks = has_checks(handle)?;
+    let has_checks = match has_checks(handle) {
+        Err(error) if error.is_own_bound() => return Err(error),
+        // What keeps the schema from being read is SQLite's check to say.
+        has_checks => has_checks.unwrap_or(false),
+    };
     let (copied, checks_left_out, malformed) = match (has_checks, subject.access.is_shared()) {
         // A copy in memory is one that SQLite could write to.
         (false, _) | (true, false) => (None, None, None),
@@ -258,10 +262,10 @@ impl Looked {
         match part.error {
             None => {}
             Some(error) if error.is_own_bound() => return Err(error),
+            // More of them tell nothing new.
+            Some(error) if error.is_refusal() && is_virtual && self.refused.len() >= MOST_LINES => drop(error),
             Some(error) if error.is_refusal() && is_virtual => {
-                if self.refused.len() < MOST_LINES {
-                    self.refused.push((cut(name, LONGEST_NAME), error.said_by_sqlite()));
-                }
+                self.refused.push((cut(name, LONGEST_NAME), error.said_by_sqlite()));
             }
             Some(error) if error.is_refusal() && error.is_while_preparing() => {
                 count(&mut self.tables_left_out, error.said_by_sqlite(), name);
@@ -279,10 +283,12 @@ impl Looked {
     fn ask_virtual_tables(&mut self, handle: &ReadOnly) -> Result<()> {
         let error = self.error.take();
         let at_least = std::mem::take(&mut self.at_least);
-        for table in tables::all(handle)? {
-            if let Some(name) = table.name.filter(|_| table.is_virtual) {
-                self.add_part(handle, &name, true)?;
-            }
+        let tables = match tables::all(handle) {
+            Err(error) if error.is_own_bound() => return Err(error),
+            tables => tables.unwrap_or_default(),
+        };
+        for name in tables.into_iter().filter(|table| table.is_virtual).filter_map(|table| table.name) {
+            self.add_part(handle, &name, true)?;
         }
         if self.refused.is_empty() {
             self.at_least |= at_least;

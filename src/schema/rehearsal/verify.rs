@@ -182,7 +182,7 @@ impl<'a> Before<'a> {
             return Ok(Vec::new());
         }
         let (before, _files) = (self.again)()?;
-        let what = match (now, integrity(&before)) {
+        let what = match (now, before.with_long_values(|| integrity(&before))?) {
             (Err(error), _) | (_, Err(error)) if error.is_own_bound() || error.is_damage() => return Err(error),
             // It could not be asked before, which `page-structure` says.
             (_, Err(_)) => return Ok(Vec::new()),
