@@ -106,6 +106,9 @@ impl Outcome {
             Error::Stopped(crate::stop::Stopped::TimeLimit(_)) => {
                 "give it longer with --time-limit, or leave this check out with --skip"
             }
+            Error::Stopped(crate::stop::Stopped::WritersWait(_)) => {
+                "stop what writes to the store, banger or another program, and run the doctor again"
+            }
             Error::Stopped(_) => "run the doctor again and let it finish",
             Error::Ledger(_) => {
                 "this may be another program's database: check the path; if it is banger's store, do not delete it, keep a copy and restore a backup"

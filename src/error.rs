@@ -41,6 +41,9 @@ pub enum Error {
     /// The store was changed by another process during each attempt to read it.
     #[error("the store was being changed by another process during each of {0} attempts to read it")]
     Moving(u32),
+    /// There is no folder for private copies, and why.
+    #[error("{0}")]
+    NoFolder(String),
     /// A private copy is needed and cannot be made.
     #[error("a private copy of the store is needed ({why}) and could not be made: {source}")]
     Copy {
@@ -52,6 +55,12 @@ pub enum Error {
     /// The pending migrations could not be rehearsed, for another reason than the migrations themselves.
     #[error("the pending migrations could not be rehearsed: {0}")]
     Rehearsal(Box<Error>),
+    /// A private copy was written to until it was as large as it may become.
+    #[error("what they write does not fit into the {} KiB that a copy of this store may take", crate::words::thousands(bytes >> 10))]
+    Outgrown {
+        /// How large it may become.
+        bytes: u64,
+    },
     /// The time limit, or Ctrl-C.
     #[error(transparent)]
     Stopped(#[from] Stopped),

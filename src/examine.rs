@@ -11,9 +11,8 @@ use crate::locate;
 use crate::private::MOST_IN_MEMORY;
 use crate::probe::{Probe, Situation};
 use crate::report::{Report, Row};
-use crate::sandbox::Sandbox;
 use crate::stop::Stopped;
-use crate::store::{Access, Means, ReadOnly, Way, look};
+use crate::store::{Access, Means, Need, ReadOnly, Way, look};
 use crate::subject::Subject;
 
 /// What to examine a store for, and by which means.
@@ -23,9 +22,7 @@ pub struct Options<'a> {
     pub checks: Vec<&'static str>,
     /// Whether to look for the files that the store names.
     pub artifacts: bool,
-    /// What the kernel holds the process to.
-    pub sandbox: &'a Sandbox,
-    /// The private folder, the bounds, the stop.
+    /// The private folder, the sandbox, the bounds, the stop.
     pub means: Means<'a>,
 }
 
@@ -46,15 +43,12 @@ pub struct Options<'a> {
 /// drop(Store::open(&path)?);
 ///
 /// // A library does not shut its caller in; a program calls `Sandbox::enter` before its first thread.
-/// let sandbox = Sandbox::not_asked();
-/// let private = PrivateFolder::for_stores(&[&path], sandbox.metadata_is_safe());
 /// let options = Options {
 ///     checks: CHECKS.iter().map(|check| check.id).collect(),
 ///     artifacts: false,
-///     sandbox: &sandbox,
 ///     means: Means {
-///         private: private.as_ref().map_err(String::as_str),
-///         metadata_is_safe: sandbox.metadata_is_safe(),
+///         private: &PrivateFolder::for_stores(&[&path]),
+///         sandbox: &Sandbox::not_asked(),
 ///         heap_limit: None,
 ///         stop: &Stop::never(),
 ///     },
@@ -69,7 +63,7 @@ pub struct Options<'a> {
 /// ```
 pub fn examine(path: &Path, options: &Options<'_>) -> Report {
     let mut last_probe = None;
-    let answered = look(path, &options.means, |probe, access| {
+    let answered = look(path, Need::Everything, &options.means, |probe, access| {
         last_probe = Some(probe.clone());
         run(probe, access, options)
     });
@@ -78,7 +72,7 @@ pub fn examine(path: &Path, options: &Options<'_>) -> Report {
     Report {
         store: crate::report::safe(&locate::shown(path), 4096),
         situation: situation.name(),
-        sandbox: options.sandbox.to_string(),
+        sandbox: options.means.sandbox.to_string(),
         rows,
     }
 }
@@ -277,7 +271,7 @@ impl Answers<'_> {
     fn close(&mut self, probe: &Probe, way: Way, opening: Duration) {
         let evidence = Evidence {
             probe,
-            sandbox: self.options.sandbox,
+            sandbox: self.options.means.sandbox,
         };
         let begun = Instant::now();
         let outcome = evidence.outcome(way);
@@ -318,7 +312,9 @@ impl Answers<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::private::PrivateFolder;
     use crate::report::Status;
+    use crate::sandbox::Sandbox;
     use crate::stop::Stop;
 
     #[test]
@@ -327,10 +323,9 @@ mod tests {
             let options = Options {
                 checks: checks.to_vec(),
                 artifacts: false,
-                sandbox: &Sandbox::not_asked(),
                 means: Means {
-                    private: Err("none"),
-                    metadata_is_safe: true,
+                    private: &PrivateFolder::for_stores::<&Path>(&[]),
+                    sandbox: &Sandbox::not_asked(),
                     heap_limit: None,
                     stop: &Stop::never(),
                 },

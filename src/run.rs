@@ -11,8 +11,9 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use banger_doctor::check::Outcome;
-use banger_doctor::private::PrivateFolder;
+use banger_doctor::check::{Look, Outcome};
+use banger_doctor::checks::CHECKS;
+use banger_doctor::private::{PrivateFolder, Purpose};
 use banger_doctor::probe::{Situation, Stamp};
 use banger_doctor::report::{Row, Status, safe};
 use banger_doctor::sandbox::Sandbox;
@@ -41,20 +42,23 @@ pub struct Run<'a> {
     checks: Vec<&'static str>,
     stores: Vec<PathBuf>,
     interrupted: Arc<AtomicBool>,
-    private: Result<PrivateFolder, String>,
+    private: PrivateFolder,
     sandbox: Sandbox,
 }
 
 impl<'a> Run<'a> {
-    /// Makes the private folder where one may be needed and gives up the right to write. From here on, nothing writes.
+    /// Gives up the right to write, but in a private folder where one may be needed. From here on, nothing else is written.
+    ///
+    /// Signals are caught before, so that the folder is removed; threads are started afterwards, so that the kernel holds
+    /// them all.
     pub fn prepare(
         args: &'a Args,
         checks: Vec<&'static str>,
         stores: Vec<PathBuf>,
         interrupted: Arc<AtomicBool>,
     ) -> Self {
-        let private = PrivateFolder::for_stores(&stores, true);
-        let sandbox = Sandbox::enter(private.as_ref().ok());
+        let private = PrivateFolder::for_stores(&stores);
+        let sandbox = Sandbox::enter(&private, purpose(args, &checks));
         Self {
             args,
             checks,
@@ -71,8 +75,8 @@ impl<'a> Run<'a> {
 
     fn means<'s>(&'s self, stop: &'s Stop) -> Means<'s> {
         Means {
-            private: self.private.as_ref().map_err(String::as_str),
-            metadata_is_safe: self.sandbox.metadata_is_safe(),
+            private: &self.private,
+            sandbox: &self.sandbox,
             heap_limit: Some(HEAP_LIMIT),
             stop,
         }
@@ -168,7 +172,6 @@ impl<'a> Run<'a> {
         let options = Options {
             checks: self.checks.clone(),
             artifacts: self.args.artifacts || self.args.stores.is_empty(),
-            sandbox: &self.sandbox,
             means: self.means(stop),
         };
         self.guarded(path, || examine(path, &options))
@@ -194,6 +197,24 @@ impl<'a> Run<'a> {
             sandbox: self.sandbox.to_string(),
             rows: rows.collect(),
         }
+    }
+}
+
+/// What the stores will be read for.
+fn purpose(args: &Args, checks: &[&'static str]) -> Purpose {
+    if args.check_migrations {
+        return Purpose {
+            opened: true,
+            whole: args.rehearse,
+            rehearsed: args.rehearse,
+        };
+    }
+    let asked = || CHECKS.iter().filter(|check| checks.contains(&check.id));
+    let opened = asked().any(|check| !matches!(check.look, Look::Probe(_)));
+    Purpose {
+        opened,
+        whole: opened,
+        rehearsed: checks.contains(&"migration-rehearsal"),
     }
 }
 
@@ -233,7 +254,6 @@ impl Jobs for Run<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use banger_doctor::checks::CHECKS;
     use clap::Parser;
 
     #[test]
@@ -244,7 +264,7 @@ mod tests {
             checks: CHECKS.iter().map(|check| check.id).collect(),
             stores: args.stores.clone(),
             interrupted: Arc::default(),
-            private: Err("none".to_owned()),
+            private: PrivateFolder::for_stores(&args.stores),
             sandbox: Sandbox::not_asked(),
         };
         let value = "what stands in a cell";

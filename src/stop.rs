@@ -1,7 +1,7 @@
 //! When to stop looking: the time limit, or the user's Ctrl-C.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::progress::Progress;
@@ -15,6 +15,12 @@ pub enum Stopped {
     /// The user (or the system) asked the program to end.
     #[error("interrupted")]
     Interrupted,
+    /// A lock was held for as long as those who write to the store may be kept waiting.
+    #[error(
+        "the store is being written to, and what must be read takes longer than the {} s for which its writers may be kept waiting",
+        .0.as_secs_f64()
+    )]
+    WritersWait(Duration),
 }
 
 /// A token that every long loop asks, and that SQLite's progress handler asks for it.
@@ -23,6 +29,24 @@ pub struct Stop {
     limit: Option<(Duration, Instant)>,
     interrupted: Arc<AtomicBool>,
     progress: Option<Arc<Progress>>,
+    hold: Option<Arc<Hold>>,
+}
+
+/// A lock for which others wait.
+#[derive(Debug)]
+struct Hold {
+    /// For how long it may be held.
+    most: Duration,
+    /// When it was last waited for: it has been held for no longer.
+    since: Mutex<Instant>,
+    /// Whether somebody was told that it was held for long enough.
+    ran_out: AtomicBool,
+}
+
+impl Hold {
+    fn since(&self) -> MutexGuard<'_, Instant> {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Stop {
@@ -34,6 +58,7 @@ impl Stop {
             limit,
             interrupted,
             progress: None,
+            hold: None,
         }
     }
 
@@ -43,6 +68,7 @@ impl Stop {
             limit: None,
             interrupted: Arc::default(),
             progress: None,
+            hold: None,
         }
     }
 
@@ -51,6 +77,31 @@ impl Stop {
     pub fn showing(mut self, progress: Arc<Progress>) -> Self {
         self.progress = Some(progress);
         self
+    }
+
+    /// The same token, which also says stop when a lock has been held for so long.
+    pub(crate) fn holding(&self, most: Duration) -> Self {
+        let hold = Hold {
+            most,
+            since: Mutex::new(Instant::now()),
+            ran_out: AtomicBool::new(false),
+        };
+        Self {
+            hold: Some(Arc::new(hold)),
+            ..self.clone()
+        }
+    }
+
+    /// Says that the lock is not held yet.
+    pub(crate) fn waiting(&self) {
+        if let Some(hold) = &self.hold {
+            *hold.since() = Instant::now();
+        }
+    }
+
+    /// Whether this has said stop because the lock was held for too long.
+    pub(crate) fn hold_ran_out(&self) -> bool {
+        self.hold.as_ref().is_some_and(|hold| hold.ran_out.load(Ordering::Relaxed))
     }
 
     /// Says which check begins, on a store of so many pages.
@@ -75,8 +126,14 @@ impl Stop {
         if self.interrupted.load(Ordering::Relaxed) {
             return Some(Stopped::Interrupted);
         }
-        self.limit
-            .and_then(|(limit, at)| (Instant::now() >= at).then_some(Stopped::TimeLimit(limit)))
+        if let Some((limit, at)) = self.limit
+            && Instant::now() >= at
+        {
+            return Some(Stopped::TimeLimit(limit));
+        }
+        let hold = self.hold.as_ref().filter(|hold| hold.since().elapsed() >= hold.most)?;
+        hold.ran_out.store(true, Ordering::Relaxed);
+        Some(Stopped::WritersWait(hold.most))
     }
 
     /// `Ok` to go on.
@@ -101,5 +158,17 @@ mod tests {
         assert_eq!(endless.reason(), None);
         flag.store(true, Ordering::Relaxed);
         assert_eq!(endless.reason(), Some(Stopped::Interrupted));
+    }
+
+    #[test]
+    fn a_lock_is_held_from_when_it_was_last_waited_for() {
+        const MOST: Duration = Duration::from_millis(300);
+        let held = Stop::never().holding(MOST);
+        std::thread::sleep(MOST);
+        held.waiting();
+        assert_eq!((held.reason(), held.hold_ran_out()), (None, false));
+        std::thread::sleep(MOST);
+        assert_eq!(held.reason(), Some(Stopped::WritersWait(MOST)));
+        assert!(held.hold_ran_out());
     }
 }

@@ -3,31 +3,40 @@
 mod access;
 mod guards;
 mod read_only;
+mod way;
 
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub(crate) use access::open_copy;
-pub use access::{Access, Means, Way};
+pub(crate) use access::empty_copy;
+pub use access::{Access, Means};
 pub(crate) use guards::{BUSY_TIMEOUT_MS, LONGEST_VALUE, prepare_rehearsal};
 pub use read_only::ReadOnly;
+pub use way::{Need, Way};
 
 use crate::error::{Error, Result};
 use crate::probe::{Nature, Probe};
+use crate::stop::Stopped;
 
 /// How long, and how often at least, the doctor starts over before it says that the store is never left alone. One look at a
 /// large store may take longer than that; the next ones then take locks, and stand what moves.
 const PATIENCE: (Duration, u32) = (Duration::from_secs(10), 5);
 
 /// Probes a path, makes it ready to be read, and lets `work` read it; starts over where something moved that the way in
-/// does not stand, so that what is returned is the committed truth of one moment.
+/// does not stand, so that what is returned is the committed truth. Each handle sees the truth of one moment; beside writers
+/// that never rest, a second handle may see a later moment than the first.
 ///
 /// `work` sees why the store could not be made ready, where it could not. Everything it opens it must have closed.
 ///
 /// # Errors
 /// [`Error::Moving`] when the store was never left alone, [`Error::Stopped`] when it was not left alone in time.
-pub fn look<T>(path: &Path, means: &Means<'_>, mut work: impl FnMut(&Probe, Result<&Access<'_>>) -> T) -> Result<T> {
+pub fn look<T>(
+    path: &Path,
+    need: Need,
+    means: &Means<'_>,
+    mut work: impl FnMut(&Probe, Result<&Access<'_>>) -> T,
+) -> Result<T> {
     let begun = Instant::now();
     let mut disturbed = 0;
     loop {
@@ -36,15 +45,16 @@ pub fn look<T>(path: &Path, means: &Means<'_>, mut work: impl FnMut(&Probe, Resu
             let why = Error::NotAStore(crate::probe::words(&probe.nature, probe.size()));
             return Ok(work(&probe, Err(why)));
         }
-        match Access::prepare(&probe, disturbed, means) {
+        match Access::prepare(&probe, disturbed, need, means) {
             Ok(access) => {
                 let found = work(&probe, Ok(&access));
-                if access.held(&probe) {
+                if access.held(&probe) || access.gave_up() {
                     return Ok(found);
                 }
             }
             Err(error) => {
-                let settled = probe.is_unchanged() && Probe::of(path).situation == probe.situation;
+                let gave_up = matches!(error.stopped(), Some(Stopped::WritersWait(_)));
+                let settled = gave_up || (probe.is_unchanged() && Probe::of(path).situation == probe.situation);
                 let found = work(&probe, Err(error));
                 if settled {
                     return Ok(found);

@@ -17,7 +17,7 @@ use super::state::{Compatibility, SchemaState};
 use crate::error::{Error, Result};
 use crate::probe::Probe;
 use crate::stop::Stop;
-use crate::store::{Means, ReadOnly, prepare_rehearsal};
+use crate::store::{Means, Need, ReadOnly, prepare_rehearsal};
 pub(crate) use verify::Fault;
 
 /// What came of a rehearsal.
@@ -85,7 +85,7 @@ fn run(
     match migrated {
         Ok(ran) => rehearsal.ran = ran,
         Err(error) => {
-            rehearsal.faults.push(Fault::of_migration(why_it_ended(error, stop)?));
+            rehearsal.faults.push(Fault::of_migration(why_it_ended(error, &copy, stop)?));
             return Ok(rehearsal);
         }
     }
@@ -101,7 +101,7 @@ fn run(
 }
 
 /// A migration's own failure; what ended it from outside is an error.
-fn why_it_ended(error: Error, stop: &Stop) -> Result<Error> {
+fn why_it_ended(error: Error, copy: &Connection, stop: &Stop) -> Result<Error> {
     use rusqlite::ErrorCode::{
         CannotOpen, DatabaseCorrupt, DiskFull, NotADatabase, OperationInterrupted, OutOfMemory, PermissionDenied,
         SystemIoFailure, TooBig,
@@ -110,9 +110,10 @@ fn why_it_ended(error: Error, stop: &Stop) -> Result<Error> {
         return Err(why.into());
     }
     match error.sqlite_code() {
+        Some(DiskFull) => Err(Error::Rehearsal(copy::outgrown(copy).unwrap_or(error).into())),
         Some(
-            CannotOpen | DatabaseCorrupt | DiskFull | NotADatabase | OperationInterrupted | OutOfMemory
-            | PermissionDenied | SystemIoFailure | TooBig,
+            CannotOpen | DatabaseCorrupt | NotADatabase | OperationInterrupted | OutOfMemory | PermissionDenied
+            | SystemIoFailure | TooBig,
         ) => Err(Error::Rehearsal(error.into())),
         _ => Ok(error),
     }
@@ -141,7 +142,7 @@ fn ended(stop: &Stop) -> impl FnOnce(rusqlite::Error) -> Error {
 /// # Errors
 /// As [`super::state::inspect_schema_state`], the caller's stop, and where the rehearsal could not be made.
 pub fn inspect(path: &Path, means: &Means<'_>) -> Result<(SchemaState, Option<String>)> {
-    super::state::inspect_then(path, means, |probe, handle, state| {
+    super::state::inspect_then(path, Need::Everything, means, |probe, handle, state| {
         if state.compatibility != Compatibility::MigrationsNeeded {
             return Ok(None);
         }

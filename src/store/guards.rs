@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
@@ -71,8 +73,16 @@ const PRAGMAS_WITHOUT_VALUE: &[&str] = &[
     "busy_timeout",
 ];
 
+/// How long a statement sleeps before it tries again to get a lock: no longer than a busy writer lets readers in for.
+const BETWEEN_TRIES: Duration = Duration::from_millis(1);
+
 /// Sets a connection up for a stranger's store: bounds, defensive settings and the time limit. None of it writes.
+///
+/// The stop comes first: it also ends the waiting for a lock, and the statements below.
 pub(super) fn bound(conn: &mut Connection, stop: &Stop) -> Result<()> {
+    let asked = stop.clone();
+    conn.progress_handler(STEPS_BETWEEN_QUESTIONS, Some(move || asked.reason().is_some()))?;
+    wait_for_locks(conn, stop)?;
     for (limit, value) in LIMITS {
         conn.set_limit(*limit, *value)?;
     }
@@ -82,9 +92,26 @@ pub(super) fn bound(conn: &mut Connection, stop: &Stop) -> Result<()> {
     // Per connection: the page cache in KiB, temporary tables in memory, no memory mapping of the file.
     conn.execute_batch(
         "PRAGMA cache_size=-2000; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0; PRAGMA cell_size_check=ON;",
-    )?;
+    )
+}
+
+/// Lets statements wait for a lock as long as a daemon's would, and asks meanwhile whether to stop. SQLite's own waiting asks
+/// nobody.
+fn wait_for_locks(conn: &mut Connection, stop: &Stop) -> Result<()> {
+    let most = Duration::from_millis(BUSY_TIMEOUT_MS.into());
     let stop = stop.clone();
-    conn.progress_handler(STEPS_BETWEEN_QUESTIONS, Some(move || stop.reason().is_some()))
+    let mut begun = Instant::now();
+    conn.busy_handler(Some(move |tries| {
+        if tries == 0 {
+            begun = Instant::now();
+        }
+        stop.waiting();
+        let goes_on = stop.reason().is_none() && begun.elapsed() < most;
+        if goes_on {
+            thread::sleep(BETWEEN_TRIES);
+        }
+        goes_on
+    }))
 }
 
 /// Sets a private copy up for the rehearsal of migrations: as the daemon has it (foreign keys, triggers, SQLite's own bounds

@@ -27,6 +27,8 @@ const MAY_PASS: &[i32] = &[
 /// A handle through which a store can be read, and nothing else: a write through it is impossible to spell, and is
 /// refused by SQLite (`mode=ro`, `query_only`), by the authorizer and by the kernel if it were spelled.
 ///
+/// It sees the store of one moment: it stays in the read transaction in which it was opened.
+///
 /// It gives out no connection and takes no SQL from outside this crate.
 pub struct ReadOnly {
     conn: Connection,
@@ -45,6 +47,11 @@ impl std::fmt::Debug for ReadOnly {
 
 impl ReadOnly {
     /// Opens a URI read-only, guards it and pings it, so that what cannot be read fails here.
+    ///
+    /// Whoever may write to the store's folder can exchange a file for a FIFO after it was probed, and `open(2)` then waits
+    /// for ever: SQLite opens without `O_NONBLOCK` and goes on after a signal. No name keeps SQLite from it: it resolves
+    /// `/proc/self/fd/N` to the path again (`os_unix.c`, `appendOnePathElement`), and finds the sidecar files by that path.
+    /// What is left is to end a process that hangs so, which is not for a handle to do.
     pub(super) fn open(uri: &str, private_index: bool, heap_limit: Option<u64>, stop: &Stop) -> Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let open = |()| -> rusqlite::Result<Connection> {
@@ -73,12 +80,12 @@ impl ReadOnly {
             if let Some(bytes) = heap_limit {
                 conn.execute_batch(&format!("PRAGMA hard_heap_limit={bytes}"))?;
             }
-            conn.busy_timeout(Duration::from_millis(guards::BUSY_TIMEOUT_MS.into()))?;
             guards::bound(&mut conn, stop)?;
             guards::query_only(&conn)?;
-            guards::authorize_reads_alone(&mut conn, connecting.clone())
+            guards::authorize_reads_alone(&mut conn, connecting.clone())?;
+            conn.execute_batch("BEGIN")
         };
-        guard().map_err(Error::sqlite("open"))?;
+        guard().map_err(|error| explained(stop, "open", error))?;
         let handle = Self {
             conn,
             stop: stop.clone(),
@@ -165,26 +172,39 @@ impl ReadOnly {
         if error.sqlite_extended_error_code().is_some_and(|code| MAY_PASS.contains(&code)) {
             self.disturbed.store(true, Ordering::Relaxed);
         }
-        match self.stop.reason() {
-            Some(why) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) => why.into(),
-            _ => Error::sqlite(sql)(error),
-        }
+        explained(&self.stop, sql, error)
     }
 
-    /// Copies all that this handle sees into another database, `pages` at a time; between two steps other processes
-    /// get their turn.
-    pub(crate) fn back_up_to(&self, target: &mut Connection, pages: i32) -> Result<()> {
+    /// Copies all that this handle sees into another database, which nobody else has open. It asks now and then whether to
+    /// stop; a writer's commit does not make it begin anew, because the read transaction goes on.
+    pub(crate) fn back_up_to(&self, target: &mut Connection) -> Result<()> {
         use rusqlite::backup::{Backup, StepResult};
         const SQL: &str = "backup";
+        // So few that even a slow disk has read them soon: others may be waiting.
+        const PAGES: i32 = 64;
         let failed = |error| self.explain(SQL, error);
         let backup = Backup::new(&self.conn, target).map_err(failed)?;
         loop {
             self.stop.check()?;
-            match backup.step(pages).map_err(failed)? {
+            match backup.step(PAGES).map_err(failed)? {
                 StepResult::Done => return Ok(()),
-                StepResult::More => std::thread::yield_now(),
+                StepResult::More => {}
+                // Nobody else has either of them locked; if that were so, the stop would end it.
                 _ => std::thread::sleep(Duration::from_millis(2)),
             }
         }
     }
 }
+
+/// An error of SQLite with its SQL; where it was interrupted, or gave up waiting for a lock, because of the stop, the reason
+/// for that.
+fn explained(stop: &Stop, sql: &str, error: rusqlite::Error) -> Error {
+    use rusqlite::ErrorCode::{DatabaseBusy, OperationInterrupted};
+    match stop.reason() {
+        Some(why) if matches!(error.sqlite_error_code(), Some(OperationInterrupted | DatabaseBusy)) => why.into(),
+        _ => Error::sqlite(sql)(error),
+    }
+}
+
+#[cfg(test)]
+mod tests;

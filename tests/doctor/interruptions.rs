@@ -13,7 +13,7 @@ use insta::assert_snapshot;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::footprint::names;
-use crate::harness::{Doctor, Place, Running, is_root};
+use crate::harness::{Doctor, Kernel, Place, Running, is_root};
 use crate::stores::{Daemon, Lies, apply, healthy, hot, rollback, sized};
 
 const CHECKS: [&str; 2] = ["--only", "file,journal,read-only,page-structure,schema-state"];
@@ -341,7 +341,7 @@ fn without_a_folder_for_a_copy_the_row_says_what_to_do() {
 
 #[test]
 fn where_no_copy_is_needed_nobody_asks_for_a_folder() {
-    for lies in Lies::ALL.into_iter().filter(|lies| !lies.needs_a_copy()) {
+    for lies in Lies::ALL.into_iter().filter(|lies| !lies.needs_a_copy(Kernel::Whole)) {
         let place = Place::new();
         let daemon = lies.make(&place.store());
         let ran = place

@@ -21,10 +21,13 @@ mod harness;
 mod stores;
 
 mod bad_input;
+mod busy;
 mod gate;
 mod interruptions;
 mod journal_check;
+mod kernels;
 mod paths;
+mod private_folder;
 mod situations;
 mod soak;
 mod system_calls;

@@ -9,6 +9,8 @@ use banger_doctor::Store;
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
+use crate::harness::{Kernel, is_root};
+
 const T: &str = "2026-04-28T18:41:31Z";
 
 /// A migration that stands in the WAL alone. Who does not read the WAL does not see it.
@@ -90,9 +92,18 @@ impl Lies {
         }
     }
 
-    /// Whether the store can only be read from a private copy.
-    pub fn needs_a_copy(self) -> bool {
-        matches!(self, Self::HotJournal | Self::RollbackLive)
+    /// Whether the store can only be read from a private copy on this kernel.
+    pub fn needs_a_copy(self, kernel: Kernel) -> bool {
+        match self {
+            Self::HotJournal | Self::RollbackLive => true,
+            // SQLite opens a WAL for writing, and, as root, gives it to the database's owner.
+            Self::Live | Self::Crashed | Self::WalWithoutIndex | Self::NotAWal => match kernel {
+                Kernel::Whole | Kernel::WithoutLandlock => false,
+                Kernel::WithoutSeccomp => is_root() || !kernel.holds(),
+                Kernel::WithoutBoth => true,
+            },
+            _ => false,
+        }
     }
 
     /// Makes a store that lies so. It does as long as what this returns lives.
@@ -325,6 +336,9 @@ fn another_process() {
     };
     if let Some(timeout) = role.strip_prefix("busy with a timeout of ") {
         return crate::soak::write_until_told(Path::new(&store), timeout.parse().unwrap());
+    }
+    if role == crate::busy::COMMITTER {
+        return crate::busy::commit_until_told(Path::new(&store));
     }
     let conn = Connection::open(store).unwrap();
     match role.as_str() {

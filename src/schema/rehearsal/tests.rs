@@ -27,7 +27,7 @@ fn store(sql: &str, stop: &Stop) -> (ReadOnly, Connection) {
     conn.execute_batch(sql).unwrap();
     let source = ReadOnly::guarded(conn, None, stop).unwrap();
     let mut copy = Connection::open_in_memory().unwrap();
-    source.back_up_to(&mut copy, -1).unwrap();
+    source.back_up_to(&mut copy).unwrap();
     (source, copy)
 }
 
