@@ -38,6 +38,12 @@ pub enum Error {
     /// A journal lies beside the store that hides or has lost commits, so that what SQLite would show is not the truth.
     #[error("{0}")]
     Journal(String),
+    /// This process has a file of the store open itself.
+    #[error(
+        "this process has {} open itself, and to read the store here would drop the locks that it holds on it: close it first, or ask from another process",
+        crate::locate::shown(.0)
+    )]
+    OpenHere(PathBuf),
     /// The store was changed by another process during each attempt to read it.
     #[error("the store was being changed by another process during each of {0} attempts to read it")]
     Moving(u32),

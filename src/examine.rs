@@ -61,6 +61,12 @@ pub struct Options<'a> {
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Locks
+/// It opens and closes the files of the store, and POSIX drops every lock that a process holds on a file as soon as the
+/// process closes any descriptor of it: a transaction of this process's own would go on without its locks, and another
+/// process could write into it. So in a process that did not enter the sandbox, a store that the process has open, through
+/// SQLite or otherwise, is not looked at, and a row says so. Do not open it on another thread before this returns, either.
 pub fn examine(path: &Path, options: &Options<'_>) -> Report {
     let mut last_probe = None;
     let answered = look(path, Need::Everything, &options.means, |probe, access| {
@@ -82,7 +88,8 @@ fn pages(probe: &Probe) -> u64 {
     probe.header().map_or(0, |header| probe.size() / u64::from(header.page_size.max(1)))
 }
 
-/// The rows of a store that was never left alone for long enough: one says so, `read-only` if it is asked for.
+/// The rows of a store of which nothing is known, because it was never left alone for long enough or was not looked at: one
+/// says so, `read-only` if it is asked for.
 fn never_left_alone(error: &Error, options: &Options<'_>) -> Vec<Row> {
     let asked = || CHECKS.iter().filter(|check| options.checks.contains(&check.id));
     let teller = asked()
@@ -93,7 +100,10 @@ fn never_left_alone(error: &Error, options: &Options<'_>) -> Vec<Row> {
         let outcome = if Some(check.id) == teller {
             Outcome::could_not_look(error)
         } else {
-            Outcome::skip("nothing that was found in a store that moved is told")
+            Outcome::skip(match error {
+                Error::OpenHere(_) => "the store was not looked at",
+                _ => "nothing that was found in a store that moved is told",
+            })
         };
         Row::new(check.id, outcome, Duration::ZERO)
     };

@@ -2,6 +2,7 @@
 
 mod access;
 mod guards;
+mod open_here;
 mod read_only;
 mod way;
 
@@ -17,6 +18,7 @@ pub use way::{Need, Way};
 
 use crate::error::{Error, Result};
 use crate::probe::{Nature, Probe};
+use crate::sandbox::Sandbox;
 use crate::stop::Stopped;
 
 /// How long, and how often at least, the doctor starts over before it says that the store is never left alone. One look at a
@@ -30,13 +32,19 @@ const PATIENCE: (Duration, u32) = (Duration::from_secs(10), 5);
 /// `work` sees why the store could not be made ready, where it could not. Everything it opens it must have closed.
 ///
 /// # Errors
-/// [`Error::Moving`] when the store was never left alone, [`Error::Stopped`] when it was not left alone in time.
+/// [`Error::Moving`] when the store was never left alone, [`Error::Stopped`] when it was not left alone in time,
+/// [`Error::OpenHere`] where the process is a caller's and has the store open itself.
 pub fn look<T>(
     path: &Path,
     need: Need,
     means: &Means<'_>,
     mut work: impl FnMut(&Probe, Result<&Access<'_>>) -> T,
 ) -> Result<T> {
+    // A process of the doctor's own holds no locks but those of the handles that it closes again. What it was started with,
+    // as its standard input, holds none.
+    if *means.sandbox == Sandbox::NotAsked {
+        open_here::refuse(path)?;
+    }
     let begun = Instant::now();
     let mut disturbed = 0;
     loop {

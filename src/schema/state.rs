@@ -85,9 +85,15 @@ impl SchemaState {
 /// # }
 /// ```
 ///
+/// # Locks
+/// It opens and closes the files of the store, and POSIX drops every lock that a process holds on a file as soon as the
+/// process closes any descriptor of it: a transaction of this process's own would go on without its locks, and another
+/// process could write into it. So a store that this process has open, through SQLite or otherwise, is refused with
+/// [`Error::OpenHere`]. Do not open it on another thread before this returns, either.
+///
 /// # Errors
 /// Anything that cannot be read: a missing store, no permission, not a database, damage on the way to the ledger, a
-/// ledger that is not banger's, a WAL that does not belong to the store.
+/// ledger that is not banger's, a WAL that does not belong to the store. And a store that this process has open itself.
 pub fn inspect_schema_state(path: &Path) -> Result<SchemaState> {
     let means = Means {
         private: &PrivateFolder::for_stores(&[path]),
