@@ -3,7 +3,7 @@
 use crate::error::Error;
 pub use crate::finding::{Finding, Findings};
 use crate::probe::Probe;
-use crate::stop::Stop;
+use crate::stop::{Stop, Stopped};
 use crate::store::ReadOnly;
 use crate::subject::Subject;
 
@@ -103,10 +103,13 @@ impl Outcome {
     /// A check that tried and could not: a failure.
     pub fn could_not_look(error: &Error) -> Self {
         let remedy = match error {
-            Error::Stopped(crate::stop::Stopped::TimeLimit(_)) => {
+            Error::Stopped(Stopped::TimeLimit(_)) | Error::Stuck(Stopped::TimeLimit(_)) => {
                 "give it longer with --time-limit, or leave this check out with --skip"
             }
-            Error::Stopped(_) => "run the doctor again and let it finish",
+            Error::Stopped(_) | Error::Stuck(_) => "run the doctor again and let it finish",
+            Error::Mistake(_) => {
+                "the store itself was not changed; report this with the version of the doctor, and leave this check out with --skip"
+            }
             Error::Ledger(_) => {
                 "this may be another program's database: check the path; if it is banger's store, do not delete it, keep a copy and restore a backup"
             }

@@ -55,6 +55,12 @@ pub enum Error {
     /// The time limit, or Ctrl-C.
     #[error(transparent)]
     Stopped(#[from] Stopped),
+    /// The time limit, or Ctrl-C, and what was running did not end all the same.
+    #[error("{0}, and what was running could not be interrupted")]
+    Stuck(Stopped),
+    /// The doctor itself failed.
+    #[error("a mistake in the doctor, please report it: {0}")]
+    Mistake(String),
     /// Two known migrations carry the same id: a mistake in the program, found before anything is touched.
     #[error("migration id {id} is given twice: {first} and {second}")]
     DuplicateMigration {
@@ -93,7 +99,7 @@ impl Error {
     /// Whether this is the time limit or Ctrl-C.
     pub fn stopped(&self) -> Option<Stopped> {
         match self {
-            Self::Stopped(why) => Some(*why),
+            Self::Stopped(why) | Self::Stuck(why) => Some(*why),
             Self::Copy { source, .. } | Self::Migration { source, .. } | Self::Rehearsal(source) => source.stopped(),
             _ => None,
         }
@@ -103,6 +109,11 @@ impl Error {
     pub fn is_damage(&self) -> bool {
         use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
         matches!(self.sqlite_code(), Some(DatabaseCorrupt | NotADatabase))
+    }
+
+    /// Whether SQLite hit its bound on memory, which is the process's: beside others an innocent store may hit it.
+    pub(crate) fn is_short_of_memory(&self) -> bool {
+        self.sqlite_code() == Some(rusqlite::ErrorCode::OutOfMemory)
     }
 
     /// SQLite's code, where it was SQLite that refused.

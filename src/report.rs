@@ -67,6 +67,8 @@ pub struct Report {
     pub sandbox: String,
     /// One row a check that was asked for.
     pub rows: Vec<Row>,
+    /// Whether SQLite hit its bound on memory, which all that is examined at once has in common.
+    pub short_of_memory: bool,
 }
 
 impl Report {

@@ -8,9 +8,9 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub(crate) use access::open_copy;
 pub use access::{Access, Means, Way};
-pub(crate) use guards::{BUSY_TIMEOUT_MS, LONGEST_VALUE, prepare_rehearsal};
+pub(crate) use access::{Witness, open_copy};
+pub(crate) use guards::{BUSY_TIMEOUT_MS, LONGEST_VALUE, interruptible, prepare_rehearsal};
 pub use read_only::ReadOnly;
 
 use crate::error::{Error, Result};

@@ -96,6 +96,7 @@ mod tests {
                 row("file", Outcome::pass("an SQLite database")),
                 row("foreign-keys", Outcome::found("1 row refers to nothing", "keep a copy", findings)),
             ],
+            short_of_memory: false,
         };
         let text = report(&sample, "Linux 6.1.0 x86_64").replace(rusqlite::version(), "SQLITE");
         insta::assert_snapshot!(text, @r"

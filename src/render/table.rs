@@ -212,6 +212,7 @@ mod tests {
                     ),
                 ),
             ],
+            short_of_memory: false,
         }
     }
 

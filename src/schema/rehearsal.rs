@@ -17,7 +17,7 @@ use super::state::{Compatibility, SchemaState};
 use crate::error::{Error, Result};
 use crate::probe::Probe;
 use crate::stop::Stop;
-use crate::store::{Means, ReadOnly, prepare_rehearsal};
+use crate::store::{Means, ReadOnly, interruptible, prepare_rehearsal};
 pub(crate) use verify::Fault;
 
 /// What came of a rehearsal.
@@ -72,6 +72,7 @@ fn run(
     stop: &Stop,
 ) -> Result<Rehearsal> {
     prepare_rehearsal(&mut copy, stop).map_err(ended(stop))?;
+    let running = interruptible(&copy, stop);
     let before =
         verify::Before::of(source, &copy, &state.applied, migrations).map_err(|error| interrupted(error, stop))?;
     let begun = Instant::now();
@@ -89,6 +90,7 @@ fn run(
             return Ok(rehearsal);
         }
     }
+    drop(running);
     let after = ReadOnly::guarded(copy, heap_limit, stop)?;
     rehearsal.faults = before.faults(&after, !rehearsal.shape_unknown).map_err(|error| {
         if error.stopped().is_some() {

@@ -97,6 +97,15 @@ pub struct Access<'a> {
     in_memory: bool,
     /// Whether a handle could not be opened, or SQLite could not read through one for a reason that may pass.
     disturbed: Arc<AtomicBool>,
+    /// Whether SQLite hit its bound on memory.
+    short_of_memory: Arc<AtomicBool>,
+}
+
+/// Knows by what is read, and so whether it may be believed afterwards; anybody may ask it, on any thread.
+#[derive(Debug, Clone)]
+pub(crate) struct Witness {
+    way: Way,
+    disturbed: Arc<AtomicBool>,
 }
 
 impl<'a> Access<'a> {
@@ -119,6 +128,7 @@ impl<'a> Access<'a> {
             copy: None,
             in_memory: false,
             disturbed: Arc::default(),
+            short_of_memory: Arc::default(),
         };
         match way {
             Way::CopyOfFiles => {
@@ -169,7 +179,20 @@ impl<'a> Access<'a> {
     pub fn open(&self) -> Result<ReadOnly> {
         let opened = self.try_open();
         self.disturbed.fetch_or(opened.is_err(), Ordering::Relaxed);
-        Ok(opened?.telling(&self.disturbed))
+        Ok(opened?.telling(&self.disturbed, &self.short_of_memory))
+    }
+
+    /// Whether SQLite hit its bound on memory while it read through a handle.
+    pub(crate) fn is_short_of_memory(&self) -> bool {
+        self.short_of_memory.load(Ordering::Relaxed)
+    }
+
+    /// Who knows whether what was read through this may be believed.
+    pub(crate) fn witness(&self) -> Witness {
+        Witness {
+            way: self.way,
+            disturbed: self.disturbed.clone(),
+        }
     }
 
     fn try_open(&self) -> Result<ReadOnly> {
@@ -198,8 +221,15 @@ impl<'a> Access<'a> {
         Ok(copy)
     }
 
-    /// Whether what was read through this may be believed: nothing moved that this way does not stand.
+    /// Whether what was read through this may be believed.
     pub(super) fn held(&self, probe: &Probe) -> bool {
+        self.witness().held(probe)
+    }
+}
+
+impl Witness {
+    /// Whether what was read this way may be believed: nothing moved that this way does not stand.
+    pub(crate) fn held(&self, probe: &Probe) -> bool {
         // It was perhaps just being opened, closed or switched to another mode.
         if self.disturbed.load(Ordering::Relaxed) && !probe.is_unchanged() {
             return false;

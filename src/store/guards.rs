@@ -8,7 +8,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, Result};
 
-use crate::stop::Stop;
+use crate::stop::{Interruptible, Stop};
 
 /// How many steps of SQLite's virtual machine pass between two questions whether to stop: well under a millisecond.
 const STEPS_BETWEEN_QUESTIONS: i32 = 2_000;
@@ -85,6 +85,13 @@ pub(super) fn bound(conn: &mut Connection, stop: &Stop) -> Result<()> {
     )?;
     let stop = stop.clone();
     conn.progress_handler(STEPS_BETWEEN_QUESTIONS, Some(move || stop.reason().is_some()))
+}
+
+/// Lets the stop interrupt what a connection runs: SQLite never asks the progress handler within one call of a function, in
+/// `count(*)`, or while it prepares a statement.
+pub(crate) fn interruptible(conn: &Connection, stop: &Stop) -> Interruptible {
+    let handle = conn.get_interrupt_handle();
+    stop.interruptible(move || handle.interrupt())
 }
 
 /// Sets a private copy up for the rehearsal of migrations: as the daemon has it (foreign keys, triggers, SQLite's own bounds

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, Params, Row, ffi};
 
 use super::guards;
 use crate::error::{Error, Result};
-use crate::stop::Stop;
+use crate::stop::{Interruptible, Stop};
 
 /// How many rows are read between two words to whoever watches.
 const ROWS_BETWEEN_NEWS: u64 = 1024;
@@ -29,12 +29,16 @@ const MAY_PASS: &[i32] = &[
 ///
 /// It gives out no connection and takes no SQL from outside this crate.
 pub struct ReadOnly {
+    /// Ends before the connection does: to close it may take long, and nobody shall wait for that to interrupt it.
+    _interruptible: Interruptible,
     conn: Connection,
     stop: Stop,
     /// Whether virtual tables may be connected: see [`guards::authorize_reads_alone`].
     connecting: Arc<AtomicBool>,
     /// Set where SQLite could not read for a reason that may pass.
     disturbed: Arc<AtomicBool>,
+    /// Set where SQLite hit its bound on memory, whatever is made of that.
+    short_of_memory: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for ReadOnly {
@@ -60,9 +64,10 @@ impl ReadOnly {
         Self::guarded(open(()).map_err(Error::sqlite("open"))?, heap_limit, stop)
     }
 
-    /// The same, telling where SQLite could not read for a reason that may pass.
-    pub(super) fn telling(mut self, disturbed: &Arc<AtomicBool>) -> Self {
+    /// The same, telling where SQLite could not read for a reason that may pass, and where it hit its bound on memory.
+    pub(super) fn telling(mut self, disturbed: &Arc<AtomicBool>, short_of_memory: &Arc<AtomicBool>) -> Self {
         self.disturbed = Arc::clone(disturbed);
+        self.short_of_memory = Arc::clone(short_of_memory);
         self
     }
 
@@ -80,10 +85,12 @@ impl ReadOnly {
         };
         guard().map_err(Error::sqlite("open"))?;
         let handle = Self {
+            _interruptible: guards::interruptible(&conn, stop),
             conn,
             stop: stop.clone(),
             connecting,
             disturbed: Arc::default(),
+            short_of_memory: Arc::default(),
         };
         // The first statement that reads the schema: errors of opening come here.
         handle.number("SELECT count(*) FROM sqlite_schema")?;
@@ -164,6 +171,9 @@ impl ReadOnly {
     fn explain(&self, sql: &str, error: rusqlite::Error) -> Error {
         if error.sqlite_extended_error_code().is_some_and(|code| MAY_PASS.contains(&code)) {
             self.disturbed.store(true, Ordering::Relaxed);
+        }
+        if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OutOfMemory) {
+            self.short_of_memory.store(true, Ordering::Relaxed);
         }
         match self.stop.reason() {
             Some(why) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) => why.into(),

@@ -110,7 +110,7 @@ impl Place {
     }
 
     /// A program in the doctor's environment.
-    fn program(&self, program: &Path) -> Doctor {
+    pub fn program(&self, program: &Path) -> Doctor {
         let mut command = Command::new(program);
         command
             .env_clear()
@@ -211,6 +211,10 @@ pub struct Running {
 }
 
 impl Running {
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }

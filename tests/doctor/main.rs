@@ -21,7 +21,9 @@ mod harness;
 mod stores;
 
 mod bad_input;
+mod endings;
 mod gate;
+mod hangs;
 mod interruptions;
 mod journal_check;
 mod paths;

@@ -14,6 +14,7 @@
 
 mod place;
 
+mod arguments;
 mod docs;
 mod many;
 mod safe_to_paste;
