@@ -161,7 +161,7 @@ def two_generations(store, folder, rng):
         old = file.read()
     conn = sqlite3.connect(path, isolation_level=None)
     if conn.execute("PRAGMA journal_mode").fetchone() == ("wal",):
-        sys.exit("the store must be in rollback mode: sqlite3 COPY 'PRAGMA journal_mode=DELETE'")
+        sys.exit("the store must be in rollback mode: sqlite3 -safe COPY 'PRAGMA journal_mode=DELETE'")
     conn.execute("BEGIN")
     for (rowid,) in conn.execute("SELECT rowid FROM vms").fetchall():
         if rng.random() < 0.5:

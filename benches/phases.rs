@@ -14,12 +14,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use banger_doctor::checks::CHECKS;
-use banger_doctor::private::PrivateFolder;
+use banger_doctor::private::{PrivateFolder, Purpose};
 use banger_doctor::probe::Probe;
 use banger_doctor::render::{json, table};
 use banger_doctor::sandbox::Sandbox;
 use banger_doctor::stop::Stop;
-use banger_doctor::store::{Access, Means, look};
+use banger_doctor::store::{Access, Means, Need, look};
 use banger_doctor::{Options, Report, examine};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -34,19 +34,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     });
     // It holds for the thread that enters it, for good: each round has a thread of its own, whose start is taken off.
     let thread = median(rounds, || drop(thread::spawn(|| ()).join()));
-    let entered = median(rounds, || drop(thread::spawn(|| black_box(Sandbox::enter(None))).join()));
+    let enter = || black_box(Sandbox::enter(&PrivateFolder::for_stores::<&Path>(&[]), Purpose::default()));
+    let entered = median(rounds, || drop(thread::spawn(enter).join()));
     line("sandbox", entered.saturating_sub(thread));
 
-    let private = PrivateFolder::for_stores(&[&store], true);
     let stop = Stop::never();
     let means = Means {
-        private: private.as_ref().map_err(String::as_str),
-        metadata_is_safe: true,
+        private: &PrivateFolder::for_stores(&[&store]),
+        sandbox: &Sandbox::not_asked(),
         heap_limit: None,
         stop: &stop,
     };
     say("open, ping, close", rounds, || {
-        drop(black_box(look(&store, &means, |_, access| access.and_then(Access::open))));
+        drop(black_box(look(&store, Need::Everything, &means, |_, access| {
+            access.and_then(Access::open)
+        })));
     });
 
     let mut by_check: BTreeMap<usize, Vec<Duration>> = BTreeMap::new();
@@ -80,7 +82,6 @@ fn report(store: &Path, means: &Means<'_>) -> Report {
     let options = Options {
         checks: CHECKS.iter().map(|check| check.id).collect(),
         artifacts: false,
-        sandbox: &Sandbox::not_asked(),
         means: means.clone(),
     };
     examine(store, &options)

@@ -3,14 +3,16 @@
 use crate::error::Error;
 pub use crate::finding::{Finding, Findings};
 use crate::probe::Probe;
-use crate::stop::Stop;
+use crate::stop::{Stop, Stopped};
 use crate::store::ReadOnly;
 use crate::subject::Subject;
 
 /// What to do about a store whose pages are damaged.
 ///
-/// The `sqlite3` program of some distributions (Debian 12) is built without what `.recover` needs, and then writes nothing.
-pub const KEEP_AND_SAVE: &str = "data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 COPY .recover | sqlite3 NEW (if that says \"SQL logic error\", take the sqlite3 program from sqlite.org)";
+/// `-readonly` spares the copy, whose log SQLite would otherwise write back. `-safe` keeps a line in the store's definitions
+/// from being run as a command of the shell. The `sqlite3` program of some distributions (Debian 12) is built without what
+/// `.recover` needs, and then writes nothing.
+pub const KEEP_AND_SAVE: &str = "data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 -readonly COPY \".recover --ignore-freelist\" | sqlite3 -safe NEW (Debian 13's sqlite3 can do that; Debian 12's cannot, and saves nothing: `doctor --explain page-structure` has what it can)";
 
 /// One thing that the doctor examines.
 pub struct Check {
@@ -103,12 +105,24 @@ impl Outcome {
     /// A check that tried and could not: a failure.
     pub fn could_not_look(error: &Error) -> Self {
         let remedy = match error {
-            Error::Stopped(crate::stop::Stopped::TimeLimit(_)) => {
+            Error::Stopped(Stopped::TimeLimit(_)) | Error::Stuck(Stopped::TimeLimit(_)) => {
                 "give it longer with --time-limit, or leave this check out with --skip"
             }
-            Error::Stopped(_) => "run the doctor again and let it finish",
+            Error::Stopped(Stopped::WritersWait(_)) => {
+                "stop what writes to the store, banger or another program, and run the doctor again"
+            }
+            Error::Stopped(_) | Error::Stuck(_) => "run the doctor again and let it finish",
+            error if error.is_own_bound() && error.stopped().is_none() => {
+                "this says nothing against the store: run the doctor on it alone; where that is no better, look by hand at a copy: sqlite3 -readonly COPY 'PRAGMA integrity_check'"
+            }
+            Error::Mistake(_) => {
+                "the store itself was not changed; report this with the version of the doctor, and leave this check out with --skip"
+            }
             Error::Ledger(_) => {
                 "this may be another program's database: check the path; if it is banger's store, do not delete it, keep a copy and restore a backup"
+            }
+            Error::WriteLocked => {
+                "let that process finish, and run the doctor again; do not kill it: a transaction without a journal cannot be undone"
             }
             Error::Moving(_) => "run the doctor again while fewer programs write to the store",
             Error::Copy { .. } => {

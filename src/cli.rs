@@ -1,16 +1,22 @@
 //! The command line: clap's types, turned into plain values.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use banger_doctor::check::Check;
 use banger_doctor::checks::{self, CHECKS};
+use banger_doctor::report::safe;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, CommandFactory, Parser, ValueEnum, ValueHint};
 
 /// Bad arguments (`EX_USAGE` in `sysexits.h`).
 pub const EXIT_USAGE: u8 = 64;
+
+/// How many characters of an argument are repeated at most.
+const LONGEST_ARGUMENT: usize = 1_000;
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 no row failed, 1 a row failed, 64 bad arguments;
@@ -36,7 +42,8 @@ Exit codes:
   3                           cannot tell: do not swap
   64        bad arguments     bad arguments
   70        the doctor itself failed
-  130, 141  interrupted by Ctrl-C, or nobody reads the output any more
+  128 + n   ended by signal n: 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP, 131 SIGQUIT
+  141       nobody reads the output any more
 
 Nothing is ever written to a store or beside it. --explain read-only says how that is held.";
 
@@ -146,6 +153,28 @@ impl Args {
 /// A usage error in clap's own form.
 pub fn usage(message: &str) -> clap::Error {
     Args::command().error(clap::error::ErrorKind::ValueValidation, message)
+}
+
+/// A mistake on the command line, safe to print: clap repeats what was given as it is, and `*` may have given a file's name.
+pub fn escaped(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
+    let safe = |text: &str| safe(text, LONGEST_ARGUMENT);
+    let as_given: Vec<(ContextKind, ContextValue)> =
+        error.context().map(|(kind, value)| (kind, value.clone())).collect();
+    for (kind, value) in as_given {
+        let _ = match value {
+            ContextValue::String(text) => error.insert(kind, ContextValue::String(safe(&text))),
+            ContextValue::Strings(texts) => {
+                error.insert(kind, ContextValue::Strings(texts.iter().map(|text| safe(text)).collect()))
+            }
+            _ => continue,
+        };
+    }
+    // A tip is styled already, so that what was given cannot be told from its colours.
+    let is_safe = |argument: &OsString| argument.to_str().is_some_and(|text| safe(text) == text);
+    if !arguments.iter().all(is_safe) {
+        let _ = error.remove(ContextKind::Suggested);
+    }
+    error
 }
 
 /// What `--generate` makes from the command line's definition.
@@ -352,7 +381,8 @@ mod tests {
           3                           cannot tell: do not swap
           64        bad arguments     bad arguments
           70        the doctor itself failed
-          130, 141  interrupted by Ctrl-C, or nobody reads the output any more
+          128 + n   ended by signal n: 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP, 131 SIGQUIT
+          141       nobody reads the output any more
 
         Nothing is ever written to a store or beside it. --explain read-only says how that is held.
         ");

@@ -2,10 +2,16 @@
 
 use std::borrow::Cow;
 
-use crate::words::counted;
+use crate::words::{counted, cut};
 
 /// The most findings that a row keeps; the rest are counted.
 pub const MOST_FINDINGS: usize = 100;
+
+/// The longest name that is kept, in characters. A stranger's names are as long as he likes.
+pub const LONGEST_NAME: usize = 160;
+
+/// The longest words of a finding that are kept, in characters.
+const LONGEST_WORDS: usize = 1_000;
 
 /// The places where something is wrong: the first [`MOST_FINDINGS`], and how many there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,6 +70,22 @@ impl Finding {
         self
     }
 
+    /// The same with names and words of a bounded length.
+    fn bounded(self) -> Self {
+        let name = |name: Option<String>| name.map(|name| cut(&name, LONGEST_NAME));
+        Self {
+            table: name(self.table),
+            index: name(self.index),
+            column: name(self.column),
+            key: name(self.key),
+            what: match self.what {
+                Cow::Owned(words) => cut(&words, LONGEST_WORDS).into(),
+                words @ Cow::Borrowed(_) => words,
+            },
+            ..self
+        }
+    }
+
     /// The same, in this row.
     #[must_use]
     pub fn row(mut self, rowid: i64) -> Self {
@@ -73,11 +95,11 @@ impl Finding {
 }
 
 impl Findings {
-    /// Counts a finding, and keeps it while there is room; the finding is only built then.
+    /// Counts a finding, and keeps it while there is room; the finding is only built then, and its names are cut.
     pub fn add(&mut self, finding: impl FnOnce() -> Finding) {
         self.total += 1;
         if self.kept.len() < MOST_FINDINGS {
-            self.kept.push(finding());
+            self.kept.push(finding().bounded());
         }
     }
 
@@ -105,5 +127,16 @@ mod tests {
         }
         assert_eq!(findings.kept.len(), MOST_FINDINGS);
         assert_eq!(findings.count("row", "rows"), "250 rows");
+    }
+
+    #[test]
+    fn names_are_cut_when_they_are_kept() {
+        let mut findings = Findings::default();
+        let name = "n".repeat(400_000);
+        findings.add(|| Finding::new(format!("refers to a row of {name}")).table(&name).column(&name));
+        let kept = &findings.kept[0];
+        assert_eq!(kept.table.as_ref().unwrap().len(), kept.column.as_ref().unwrap().len());
+        assert!(kept.table.as_ref().unwrap().chars().count() <= LONGEST_NAME);
+        assert!(kept.what.chars().count() <= LONGEST_WORDS);
     }
 }

@@ -29,6 +29,9 @@ pub const EXIT_CANNOT_TELL: u8 = 3;
 /// How many ids the line shows at most.
 const SHOWN_IDS: usize = 20;
 
+/// The longest path that the line shows, in characters.
+const LONGEST_PATH: usize = 300;
+
 /// Asks a store; `rehearse`: whether to try pending migrations on a private copy.
 pub fn ask(path: &Path, means: &Means<'_>, rehearse: bool, format: Format) -> Answer {
     let asked = if rehearse {
@@ -39,7 +42,8 @@ pub fn ask(path: &Path, means: &Means<'_>, rehearse: bool, format: Format) -> An
     match asked {
         Ok((state, Some(why))) => failed_rehearsal(&state, &why, format),
         Ok((state, None)) => answer(&state, format),
-        Err(error) => cannot_tell(&format!("{}: {error}", locate::shown(path)), format),
+        // However long the path is, there is room for the reason.
+        Err(error) => cannot_tell(&format!("{}: {error}", safe(&locate::shown(path), LONGEST_PATH)), format),
     }
 }
 

@@ -14,6 +14,8 @@ pub mod stop;
 
 pub mod error;
 
+pub mod mistake;
+
 pub mod finding;
 
 pub mod probe;
@@ -47,7 +49,7 @@ pub mod fuzzing;
 
 pub use daemon::Store;
 pub use error::{Error, Result};
-pub use examine::{Options, examine};
+pub use examine::{Examination, Options, examine};
 pub use report::Report;
 pub use schema::state::{Compatibility, SchemaState, inspect_schema_state};
 pub use store::ReadOnly;

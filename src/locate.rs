@@ -1,7 +1,9 @@
 //! Where this user's store and the system's store live.
 
-use std::env;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::{env, fs};
 
 /// The system's store.
 pub const SYSTEM_STORE: &str = "/var/lib/banger/state.db";
@@ -23,33 +25,125 @@ fn home() -> Option<PathBuf> {
     env::var_os("HOME").map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
-/// The path as it may be shown: a home folder, this user's or another's, is written `~`.
+/// Folders that hold the users' home folders, by name.
+const HOLD_HOMES: [&str; 2] = ["home", "Users"];
+
+/// The path as it may be shown, without anybody's name: this user's home folder is written `~`, other users' `~other1`,
+/// `~other2` and so on, in the order in which they are met, however the path spells them.
 pub fn shown(path: &Path) -> String {
-    let mut text = lossless(path);
-    if let Some(home) = home().filter(|home| home.parent().is_some()) {
-        text = without(&text, &lossless(&home));
-    }
-    without_other_homes(&text)
+    static OWN: OnceLock<Vec<PathBuf>> = OnceLock::new();
+    let here = || env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    shown_from(here, path, OWN.get_or_init(own_homes), &mut number)
 }
 
-/// Writes `~` for each whole `home` at the start of a path.
-fn without(text: &str, home: &str) -> String {
-    match text.strip_prefix(home.trim_end_matches('/')) {
-        Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("~{rest}"),
-        _ => text.to_owned(),
+/// Gives the other users' home folders on these paths their numbers, in this order.
+pub fn introduce(paths: &[PathBuf]) {
+    for path in paths {
+        shown(path);
     }
 }
 
-/// Writes `~` for `/home/NAME`, `/Users/NAME` and `/root`.
-fn without_other_homes(text: &str) -> String {
-    for parent in ["/home/", "/Users/"] {
-        if let Some(rest) = text.strip_prefix(parent)
-            && let Some(slash) = rest.find('/')
-        {
-            return format!("~{}", &rest[slash..]);
+/// The number of another user's home folder: the first one met is 1.
+fn number(home: &Path) -> usize {
+    static MET: Mutex<BTreeMap<PathBuf, usize>> = Mutex::new(BTreeMap::new());
+    let mut met = MET.lock().unwrap_or_else(PoisonError::into_inner);
+    let next = met.len() + 1;
+    *met.entry(home.to_path_buf()).or_insert(next)
+}
+
+/// This user's home folder as `$HOME` spells it, and where its links lead; none where it is `/` or holds the others.
+fn own_homes() -> Vec<PathBuf> {
+    let Some(home) = home() else { return Vec::new() };
+    let mut homes = vec![home.components().collect()];
+    homes.extend(fs::canonicalize(&home));
+    homes.retain(|home: &PathBuf| home.parent().is_some() && !(holds_homes(home) && depth(home) == 1));
+    homes
+}
+
+fn holds_homes(folder: &Path) -> bool {
+    folder.file_name().is_some_and(|name| HOLD_HOMES.iter().any(|holds| name == *holds))
+}
+
+/// How many names an absolute path has.
+fn depth(folder: &Path) -> usize {
+    folder.components().count().saturating_sub(1)
+}
+
+/// What a folder on the way to a store is.
+enum Folder {
+    OwnHome,
+    OtherHome,
+    Any,
+}
+
+/// What a path leads to that has no `.` and no `..` in it; `last`: whether it may be the store itself.
+fn folder(way: &Path, own: &[PathBuf], last: bool) -> Folder {
+    if own.iter().any(|home| home == way) {
+        return Folder::OwnHome;
+    }
+    let in_homes = way.parent().is_some_and(|parent| {
+        // Below the top, a folder of that name may hold stores as well: the home folders in a backup hold more.
+        holds_homes(parent) && (depth(parent) == 1 || !last) && !own.iter().any(|home| home == parent)
+    });
+    if in_homes || way == Path::new("/root") {
+        Folder::OtherHome
+    } else {
+        Folder::Any
+    }
+}
+
+/// [`shown`] for somebody who is `here`, with these homes.
+fn shown_from(
+    here: impl FnOnce() -> PathBuf,
+    path: &Path,
+    own: &[PathBuf],
+    number: &mut dyn FnMut(&Path) -> usize,
+) -> String {
+    let mut way = if path.is_absolute() { PathBuf::from("/") } else { here() };
+    let mut names_a_home = false;
+    let mut components = path.components().peekable();
+    while let Some(component) = components.next() {
+        match component {
+            Component::ParentDir => drop(way.pop()),
+            Component::Normal(name) => {
+                way.push(name);
+                names_a_home |= !matches!(folder(&way, own, components.peek().is_none()), Folder::Any);
+            }
+            _ => {}
         }
     }
-    without(text, "/root")
+    if names_a_home {
+        without_homes(&way, own, number)
+    } else {
+        lossless(path)
+    }
+}
+
+/// An absolute path with each home folder on it written `~` or `~other1`.
+fn without_homes(path: &Path, own: &[PathBuf], number: &mut dyn FnMut(&Path) -> usize) -> String {
+    let mut out = String::new();
+    let mut way = PathBuf::from("/");
+    let mut components = path.components().skip(1).peekable();
+    while let Some(component) = components.next() {
+        way.push(component);
+        match folder(&way, own, components.peek().is_none()) {
+            Folder::OwnHome => "~".clone_into(&mut out),
+            Folder::OtherHome => {
+                // What lies deeper, as in a backup, keeps the folders before it.
+                if depth(&way) > 2 {
+                    out.push('/');
+                } else {
+                    out.clear();
+                }
+                out += &format!("~other{}", number(&way));
+            }
+            Folder::Any => {
+                out.push('/');
+                out += &lossless(Path::new(component.as_os_str()));
+            }
+        }
+    }
+    if out.is_empty() { "/".to_owned() } else { out }
 }
 
 /// The path as text, each byte that is not UTF-8 written `\xff`.
@@ -70,13 +164,72 @@ mod tests {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
 
+    /// How a path is shown to a user whose home is `/home/op`, a link to `/data/op`, and who is at `here`.
+    fn shown_at(here: &str, path: &str) -> String {
+        let own = [PathBuf::from("/home/op"), PathBuf::from("/data/op")];
+        let mut met = Vec::new();
+        let mut number = |home: &Path| {
+            if !met.contains(&home.to_path_buf()) {
+                met.push(home.to_path_buf());
+            }
+            met.iter().position(|known| known == home).map_or(0, |at| at + 1)
+        };
+        shown_from(|| PathBuf::from(here), Path::new(path), &own, &mut number)
+    }
+
     #[test]
-    fn a_home_folder_is_written_as_a_tilde_and_nothing_else_is() {
-        assert_eq!(without("/home/op/x/state.db", "/home/op"), "~/x/state.db");
-        assert_eq!(without("/home/operator/x", "/home/op"), "/home/operator/x");
-        assert_eq!(without_other_homes("/home/someone/state.db"), "~/state.db");
-        assert_eq!(without_other_homes("/root/state.db"), "~/state.db");
-        assert_eq!(without_other_homes("/var/lib/banger/state.db"), "/var/lib/banger/state.db");
+    fn this_users_home_is_a_tilde_and_another_users_a_number_however_it_is_spelled() {
+        for (path, wanted) in [
+            ("/home/op/x/state.db", "~/x/state.db"),
+            ("/data/op/x/state.db", "~/x/state.db"),
+            ("/home/op", "~"),
+            ("/home/operator/x", "~other1/x"),
+            ("/home/someone/state.db", "~other1/state.db"),
+            ("/home/someone", "~other1"),
+            ("/Users/someone/state.db", "~other1/state.db"),
+            ("/root/state.db", "~other1/state.db"),
+            ("//home/someone//state.db", "~other1/state.db"),
+            ("/home/./someone/./state.db", "~other1/state.db"),
+            ("/tmp/../home/someone/state.db", "~other1/state.db"),
+            ("/home/op/../someone/state.db", "~other1/state.db"),
+            ("/home/someone/../../srv/state.db", "/srv/state.db"),
+            ("/home/someone/../..", "/"),
+            ("/home/op/backup/home/someone/state.db", "~/backup/home/~other1/state.db"),
+            ("/mnt/home/someone/.local/home/else/x", "/mnt/home/~other1/.local/home/~other2/x"),
+        ] {
+            assert_eq!(shown_at("/", path), wanted, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_names_no_home_is_shown_as_it_was_given() {
+        for path in [
+            "/var/lib/banger/state.db",
+            "//var/./lib/../state.db",
+            "/srv/home/state.db",
+            "/homes/x/state.db",
+            "/home",
+            "state.db",
+            "../state.db",
+            "",
+        ] {
+            assert_eq!(shown_at("/home/op/x", path), path);
+        }
+    }
+
+    #[test]
+    fn a_relative_path_shows_no_home_that_it_names_itself() {
+        assert_eq!(shown_at("/home", "someone/state.db"), "~other1/state.db");
+        assert_eq!(shown_at("/home/op", "../someone/state.db"), "~other1/state.db");
+        assert_eq!(shown_at("/home/op/x", "../../op/state.db"), "~/state.db");
+        assert_eq!(shown_at("/", "home/op/state.db"), "~/state.db");
+    }
+
+    #[test]
+    fn a_home_keeps_its_number() {
+        let names = ["/home/first", "/home/second", "/home/first"].map(|home| shown(&Path::new(home).join("state.db")));
+        assert_eq!(names[0], names[2]);
+        assert_ne!(names[0], names[1]);
     }
 
     #[test]

@@ -1,122 +1,120 @@
 //! Parses, examines, renders, and ends with an exit code that means what it says.
 
 mod cli;
+mod fleet;
 mod gate;
 mod meter;
 mod output;
 mod pool;
 mod run;
+mod signals;
+mod watchdog;
 
-use std::any::Any;
-use std::cell::RefCell;
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::panic::{self, PanicHookInfo};
+use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result};
-use banger_doctor::locate;
+use anyhow::Result;
+use banger_doctor::{locate, mistake};
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use cli::{Args, EXIT_USAGE, Format};
+use cli::{Args, EXIT_USAGE};
+use gate::{Answer, EXIT_CANNOT_TELL};
 use run::Run;
+use signals::Signals;
 
 /// The doctor itself failed (`EX_SOFTWARE` in `sysexits.h`).
 const EXIT_SOFTWARE: u8 = 70;
 
-/// Ended by Ctrl-C: 128 and the signal's number.
-const EXIT_INTERRUPTED: u8 = 130;
+const NO_STORE: &str = "no store is named, and there is no home folder to look in; give a path, or --system";
 
 fn main() -> ExitCode {
+    panic::set_hook(Box::new(mistake::note));
     let arguments: Vec<OsString> = env::args_os().collect();
-    // A caller of the gate reads 0, 1 and 2 as answers; nothing else may end so while it is asked.
-    let gate = arguments.iter().any(|argument| argument == "--check-migrations");
-    panic::set_hook(Box::new(note_panic));
-    let ended = panic::catch_unwind(|| run(arguments, gate)).unwrap_or_else(|panic| Err(what_panicked(panic.as_ref())));
-    let code = match ended {
-        Ok(code) => code,
-        Err(error) if gate => {
-            let answer = gate::cannot_tell(&format!("{error:#}"), Format::Table);
-            // Nothing more can be done where this cannot be printed; the exit code says it.
-            let _ = io::stdout().write_all(answer.line.as_bytes());
-            answer.exit
-        }
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "doctor: {error:#}");
-            EXIT_SOFTWARE
-        }
-    };
-    ExitCode::from(code)
+    ExitCode::from(match Args::try_parse_from(&arguments) {
+        Err(error) => say_usage(&cli::escaped(error, &arguments), names_the_gate(&arguments)),
+        Ok(args) if args.check_migrations => gate(args),
+        Ok(args) => said(mistake::caught(|| doctor(args)).map_err(anyhow::Error::from).flatten()),
+    })
 }
 
-thread_local! {
-    /// Where this thread panicked last.
-    static PANICKED_AT: RefCell<String> = const { RefCell::new(String::new()) };
+/// Whether the gate was meant, where the arguments cannot be parsed.
+fn names_the_gate(arguments: &[OsString]) -> bool {
+    let mut options = arguments.iter().take_while(|argument| *argument != "--");
+    options.any(|argument| argument == "--check-migrations")
 }
 
-/// Keeps a panic from standard error, and remembers where it was.
-fn note_panic(info: &PanicHookInfo<'_>) {
-    let place = info.location().map_or_else(String::new, |at| {
-        // A dependency's path begins in somebody's home folder.
-        let file = if at.file().starts_with('/') {
-            at.file().rsplit('/').next()
-        } else {
-            Some(at.file())
-        };
-        format!(" at {}:{}", file.unwrap_or_default(), at.line())
+/// The gate: exactly one line, whatever happens. A caller reads 0, 1 and 2 as answers; nothing else may end so.
+fn gate(args: Args) -> u8 {
+    if args.stores.len() > 1 {
+        return say_usage(&cli::usage("--check-migrations takes one store"), true);
+    }
+    let format = args.format;
+    let mut run = None;
+    let asked = mistake::caught(|| -> Result<Answer> {
+        let stores = stores(&args).ok_or_else(|| anyhow::anyhow!(NO_STORE))?;
+        Ok(run.insert(Run::prepare(args, Vec::new(), stores, Signals::catch()?)).gate())
     });
-    PANICKED_AT.with(|at| at.replace(place));
+    let answer = asked
+        .map_err(anyhow::Error::from)
+        .flatten()
+        .unwrap_or_else(|error| gate::cannot_tell(&format!("{error:#}"), format));
+    // Nothing more can be done where this cannot be printed; the exit code says it.
+    let printed = output::print(answer.line.as_bytes());
+    if let Some(run) = run {
+        clean_up(run);
+    }
+    printed.map_or(EXIT_CANNOT_TELL, |_| answer.exit)
 }
 
-/// Says where a panic was, and its words where they are the program's own: others may hold what a store holds.
-fn what_panicked(panic: &(dyn Any + Send)) -> anyhow::Error {
-    let words = panic.downcast_ref::<&str>().map_or_else(String::new, |words| format!(": {words}"));
-    let place = PANICKED_AT.with(RefCell::take);
-    anyhow::anyhow!("a mistake in the doctor, please report it: panic{place}{words}")
-}
-
-fn run(arguments: Vec<OsString>, gate: bool) -> Result<u8> {
-    let args = match Args::try_parse_from(arguments) {
-        Ok(args) => args,
-        Err(error) => return say_usage(&error, gate),
-    };
+fn doctor(args: Args) -> Result<u8> {
     if let Some(text) = output::instead(&args) {
         let _ = output::print(&text)?;
         return Ok(0);
     }
     let checks = match args.checks() {
         Ok(checks) => checks,
-        Err(error) => return say_usage(&error, gate),
+        Err(error) => return Ok(say_usage(&error, false)),
     };
     let Some(stores) = stores(&args) else {
-        let error = "no store is named, and there is no home folder to look in; give a path, or --system";
-        return if gate {
-            Err(anyhow::anyhow!(error))
-        } else {
-            say_usage(&cli::usage(error), gate)
-        };
+        return Ok(say_usage(&cli::usage(NO_STORE), false));
     };
-    if gate && stores.len() > 1 {
-        return say_usage(&cli::usage("--check-migrations takes one store"), gate);
-    }
-    let run = Run::prepare(&args, checks, stores, catch_signals()?);
-    if gate { run.gate() } else { run.doctor() }
+    let run = Run::prepare(args, checks, stores, Signals::catch()?);
+    let code = mistake::caught(|| run.doctor());
+    clean_up(run);
+    code?
+}
+
+/// The exit code, where there is one; otherwise why not, on standard error.
+fn said(code: Result<u8>) -> u8 {
+    code.unwrap_or_else(|error| {
+        let _ = writeln!(io::stderr(), "doctor: {error:#}");
+        EXIT_SOFTWARE
+    })
+}
+
+/// Removes the private folder. What is in the way of that, even a panic of the standard library's where a folder cannot be
+/// closed, changes no answer.
+fn clean_up(run: Arc<Run>) {
+    run.watchdog.rest();
+    let _ = panic::catch_unwind(AssertUnwindSafe(|| run.remove_private_folder()));
+    let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(run)));
 }
 
 /// Help and version to standard output, mistakes to standard error; 0 only for help that was asked for by itself.
-fn say_usage(error: &clap::Error, gate: bool) -> Result<u8> {
+fn say_usage(error: &clap::Error, gate: bool) -> u8 {
     // A closed pipe is nobody's mistake.
     match error.print() {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return EXIT_SOFTWARE,
         _ => {}
     }
     let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    Ok(if asked && !gate { 0 } else { EXIT_USAGE })
+    if asked && !gate { 0 } else { EXIT_USAGE }
 }
 
 /// The stores to examine; `None` where none is named and there is no home folder.
@@ -128,14 +126,4 @@ fn stores(args: &Args) -> Option<Vec<PathBuf>> {
         return Some(args.stores.clone());
     }
     locate::user_store().map(|store| vec![store])
-}
-
-/// A flag that Ctrl-C, SIGTERM and SIGHUP set; whatever is running then ends in order.
-fn catch_signals() -> Result<Arc<AtomicBool>> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    let flag = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register(signal, flag.clone()).context("cannot catch signals")?;
-    }
-    Ok(flag)
 }

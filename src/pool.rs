@@ -1,9 +1,9 @@
 //! Work on many things at once; the results come in order, and only so many wait to be taken.
 
-use std::collections::BTreeMap;
-use std::io;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -19,22 +19,35 @@ const TICK: Duration = Duration::from_millis(100);
 /// Device and inode: what two paths to one file have in common.
 pub type Identity = (u64, u64);
 
-/// Things to work on.
-pub trait Jobs: Sync {
-    /// What a job makes.
-    type Made: Send;
+/// Hands in a result in place of a job that hangs. Its thread is lost; another takes its place.
+pub type GiveUp<T> = Box<dyn FnOnce(T) + Send>;
 
-    /// The files that the job is about. Two jobs that share one never run at once.
-    fn files(&self, job: usize) -> Vec<Identity>;
+/// Things to work on.
+pub trait Jobs: Send + Sync + 'static {
+    /// A job that was begun.
+    type Task;
+
+    /// What a job makes.
+    type Made: Send + 'static;
+
+    /// Begins a job, which `give_up` gives up should it hang. Nothing else is asked of a job that was not begun.
+    fn begin(&self, job: usize, give_up: GiveUp<Self::Made>) -> Self::Task;
+
+    /// The files that the job is about. Two jobs that share one never run at once: one is begun again later.
+    fn files(&self, task: &Self::Task) -> Vec<Identity>;
+
+    /// Does the job.
+    fn work(&self, task: Self::Task) -> Self::Made;
 
     /// Whether to begin another job.
     fn goes_on(&self) -> bool;
 
-    /// Does the job.
-    fn work(&self, job: usize) -> Self::Made;
-
     /// Whether the job must be done again with nothing else running, because it was short of what all share.
     fn wants_to_be_alone(&self, made: &Self::Made) -> bool;
+
+    /// The taker itself did this job, because there was no thread, and it hangs: nobody is left to take what it made, or
+    /// anything else.
+    fn taker_is_lost(&self, made: Self::Made);
 }
 
 /// Who works on what.
@@ -43,71 +56,164 @@ struct State<T> {
     next: usize,
     /// The next job whose result is to be taken.
     taken: usize,
-    /// The running jobs and what they are about.
-    running: Vec<(usize, Vec<Identity>)>,
-    /// How many wait until nothing else runs.
+    /// Jobs that share a file with one that was running, and the files that they were about then.
+    put_off: VecDeque<(usize, Vec<Identity>)>,
+    running: Vec<Running>,
+    /// How many turns were begun; each has a number of its own.
+    turns: u64,
+    /// How many jobs wait until nothing else runs.
     lonely: usize,
-    /// Whether one of these runs.
-    alone: bool,
-    ready: BTreeMap<usize, T>,
+    ready: BTreeMap<usize, thread::Result<T>>,
     ended: bool,
+    /// The threads that are not lost.
     workers: usize,
 }
 
-struct Pool<'a, J: Jobs> {
-    jobs: &'a J,
+/// A job that somebody works on.
+struct Running {
+    turn: u64,
+    job: usize,
+    files: Vec<Identity>,
+    alone: bool,
+    by: By,
+}
+
+/// Who does a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// A thread of the pool's.
+    Worker,
+    /// The calling thread, where no other could be had.
+    Taker,
+}
+
+struct Pool<J: Jobs> {
+    jobs: Arc<J>,
     count: usize,
     window: usize,
+    stack: usize,
     state: Mutex<State<J::Made>>,
     changed: Condvar,
 }
 
 /// Does `count` jobs on `threads` threads and hands the results to `take` in order, on the calling thread; `None` is a sign
-/// of life while it waits. Ends when all are taken, `take` breaks, or the jobs do not go on.
+/// of life while it waits. Ends when all are taken, `take` breaks, or the jobs do not go on, and when every thread that does
+/// not hang has ended. Where no thread can be started, the calling thread does the work as well.
 ///
-/// # Errors
-/// Where no thread can be started.
+/// # Panics
+/// Where a job panics, as soon as it would be taken.
 pub fn in_order<J: Jobs>(
-    jobs: &J,
+    jobs: &Arc<J>,
+    count: usize,
+    threads: usize,
+    take: impl FnMut(Option<J::Made>) -> ControlFlow<()>,
+) {
+    on_stacks(STACK, jobs, count, threads, take);
+}
+
+fn on_stacks<J: Jobs>(
+    stack: usize,
+    jobs: &Arc<J>,
     count: usize,
     threads: usize,
     mut take: impl FnMut(Option<J::Made>) -> ControlFlow<()>,
-) -> io::Result<()> {
-    let pool = Pool {
-        jobs,
+) {
+    let pool = Arc::new(Pool {
+        jobs: jobs.clone(),
         count,
         window: threads.saturating_mul(WINDOW),
+        stack,
         state: Mutex::new(State {
             next: 0,
             taken: 0,
+            put_off: VecDeque::new(),
             running: Vec::new(),
+            turns: 0,
             lonely: 0,
-            alone: false,
             ready: BTreeMap::new(),
             ended: false,
             workers: 0,
         }),
         changed: Condvar::new(),
-    };
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            pool.lock().workers += 1;
-            let worker = Worker(&pool);
-            let begun = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, move || worker.work());
-            if let Err(error) = begun {
-                // Fewer threads do as well; without any there is nobody to do the work.
-                if pool.lock().workers == 0 {
-                    return Err(error);
-                }
-                break;
-            }
+    });
+    for _ in 0..threads {
+        // Fewer threads do as well.
+        if !pool.start_worker() {
+            break;
         }
-        pool.take_all(&mut take);
-        Ok(())
-    })
+    }
+    let panicked = pool.take_all(&mut take).err();
+    let mut state = pool.lock();
+    state.ended = true;
+    pool.changed.notify_all();
+    while state.workers > 0 {
+        state = pool.wait(state);
+    }
+    drop(state);
+    if let Some(panic) = panicked {
+        panic::resume_unwind(panic);
+    }
 }
 
-impl<J: Jobs> Pool<'_, J> {
+impl<T> State<T> {
+    /// Takes a job that may be begun now: one that was put off, or the next one.
+    fn candidate(&mut self, count: usize, window: usize) -> Option<usize> {
+        if self.lonely > 0 || self.running.iter().any(|running| running.alone) {
+            return None;
+        }
+        let free = self.put_off.iter().position(|(_, files)| !self.shares(files));
+        if let Some((job, _)) = free.and_then(|at| self.put_off.remove(at)) {
+            return Some(job);
+        }
+        let job = self.next;
+        let is_near = job < count && job < self.taken + window;
+        self.next += usize::from(is_near);
+        is_near.then_some(job)
+    }
+
+    /// Whether a running job is about one of these files.
+    fn shares(&self, files: &[Identity]) -> bool {
+        self.running.iter().any(|running| files.iter().any(|file| running.files.contains(file)))
+    }
+
+    fn is_done(&self, count: usize) -> bool {
+        self.next >= count && self.put_off.is_empty()
+    }
+
+    /// Enters a job among those that are running; its turn's number.
+    fn run(&mut self, job: usize, by: By, alone: bool) -> u64 {
+        self.turns += 1;
+        self.running.push(Running {
+            turn: self.turns,
+            job,
+            files: Vec::new(),
+            alone,
+            by,
+        });
+        self.turns
+    }
+
+    /// Takes a turn from those that are running; `None` where it was given up.
+    fn leave(&mut self, turn: u64) -> Option<Running> {
+        let at = self.running.iter().position(|running| running.turn == turn)?;
+        Some(self.running.swap_remove(at))
+    }
+}
+
+/// The thread that works on this was given up, and another took its place.
+struct Lost;
+
+/// A job that was begun, or what panicked on the way.
+struct Claimed<J: Jobs> {
+    turn: u64,
+    task: thread::Result<J::Task>,
+}
+
+fn caught<T>(work: impl FnOnce() -> T) -> thread::Result<T> {
+    panic::catch_unwind(AssertUnwindSafe(work))
+}
+
+impl<J: Jobs> Pool<J> {
     fn lock(&self) -> MutexGuard<'_, State<J::Made>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -116,105 +222,165 @@ impl<J: Jobs> Pool<'_, J> {
         self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take_all(&self, take: &mut impl FnMut(Option<J::Made>) -> ControlFlow<()>) {
+    /// Starts a thread that works; whether one could be had.
+    fn start_worker(self: &Arc<Self>) -> bool {
+        self.lock().workers += 1;
+        let pool = self.clone();
+        let begun = thread::Builder::new().stack_size(self.stack).spawn(move || {
+            // One that was given up is no longer counted.
+            if let Ok(()) = pool.work(By::Worker) {
+                pool.lock().workers -= 1;
+                pool.changed.notify_all();
+            }
+        });
+        if begun.is_err() {
+            self.lock().workers -= 1;
+        }
+        begun.is_ok()
+    }
+
+    fn take_all(self: &Arc<Self>, take: &mut impl FnMut(Option<J::Made>) -> ControlFlow<()>) -> thread::Result<()> {
         loop {
             let mut state = self.lock();
             let now = state.taken;
             let made = state.ready.remove(&now);
-            if made.is_none() {
-                if now == self.count || state.workers == 0 {
-                    return;
-                }
+            if made.is_some() {
+                state.taken += 1;
+                self.changed.notify_all();
+            } else if now == self.count {
+                return Ok(());
+            } else if state.workers > 0 {
                 state = self.changed.wait_timeout(state, TICK).unwrap_or_else(PoisonError::into_inner).0;
                 if state.ready.contains_key(&now) {
                     continue;
                 }
             } else {
-                state.taken += 1;
-                self.changed.notify_all();
+                drop(state);
+                if let Ok(true) = self.work_once(By::Taker) {
+                    continue;
+                }
+                return Ok(());
             }
             drop(state);
-            if take(made).is_break() {
-                self.lock().ended = true;
-                self.changed.notify_all();
-                return;
+            if take(made.transpose()?).is_break() {
+                return Ok(());
             }
         }
     }
 
-    /// The next job, once it may begin; `None` when there is no more to do.
-    fn claim(&self) -> Option<usize> {
+    fn work(self: &Arc<Self>, by: By) -> Result<(), Lost> {
+        while self.work_once(by)? {}
+        Ok(())
+    }
+
+    /// Does one job; whether there was one.
+    fn work_once(self: &Arc<Self>, by: By) -> Result<bool, Lost> {
+        let Some(Claimed { turn, task }) = self.claim(by)? else {
+            return Ok(false);
+        };
+        let made = task.and_then(|task| caught(|| self.jobs.work(task)));
         let mut state = self.lock();
-        loop {
-            if state.ended || state.next >= self.count || !self.jobs.goes_on() {
-                return None;
-            }
-            let job = state.next;
-            let in_window = job < state.taken + self.window;
-            if in_window && !state.alone && state.lonely == 0 {
-                // Asked at the last moment: what lies at a path may change.
-                let files = self.jobs.files(job);
-                let shared = state.running.iter().any(|(_, others)| files.iter().any(|file| others.contains(file)));
-                if !shared {
-                    state.next += 1;
-                    state.running.push((job, files));
-                    return Some(job);
-                }
-            }
-            state = self.wait(state);
+        let job = state.leave(turn).ok_or(Lost)?.job;
+        if made.as_ref().is_ok_and(|made| self.jobs.wants_to_be_alone(made)) {
+            state.lonely += 1;
+            drop(state);
+            self.changed.notify_all();
+            return self.alone(job, by);
         }
+        state.ready.insert(job, made);
+        self.changed.notify_all();
+        Ok(true)
     }
 
     /// Does a job again while nothing else runs.
-    fn work_alone(&self, job: usize) -> J::Made {
+    fn alone(self: &Arc<Self>, job: usize, by: By) -> Result<bool, Lost> {
         let mut state = self.lock();
-        state.lonely += 1;
-        while state.alone || !state.running.is_empty() {
+        while !state.running.is_empty() {
             state = self.wait(state);
         }
-        state.alone = true;
-        drop(state);
-        let made = self.jobs.work(job);
-        let mut state = self.lock();
-        state.alone = false;
         state.lonely -= 1;
+        let turn = state.run(job, by, true);
         drop(state);
+        let made = caught(|| self.jobs.work(self.jobs.begin(job, self.give_up(turn))));
+        let mut state = self.lock();
+        state.leave(turn).ok_or(Lost)?;
+        state.ready.insert(job, made);
         self.changed.notify_all();
-        made
+        Ok(true)
     }
-}
 
-/// One thread's part; says that it is gone however it ends.
-struct Worker<'p, 'a, J: Jobs>(&'p Pool<'a, J>);
-
-impl<J: Jobs> Worker<'_, '_, J> {
-    fn work(&self) {
-        let pool = self.0;
-        while let Some(job) = pool.claim() {
-            let mut made = pool.jobs.work(job);
-            let again = pool.jobs.wants_to_be_alone(&made);
-            pool.lock().running.retain(|(running, _)| *running != job);
-            pool.changed.notify_all();
-            if again {
-                made = pool.work_alone(job);
+    /// Begins a job, once there is one that may run; `None` when there is no more to do.
+    fn claim(self: &Arc<Self>, by: By) -> Result<Option<Claimed<J>>, Lost> {
+        let mut state = self.lock();
+        loop {
+            if state.ended || state.is_done(self.count) || !self.jobs.goes_on() {
+                return Ok(None);
             }
-            pool.lock().ready.insert(job, made);
-            pool.changed.notify_all();
+            let Some(job) = state.candidate(self.count, self.window) else {
+                state = self.wait(state);
+                continue;
+            };
+            let turn = state.run(job, by, false);
+            drop(state);
+            // Asked at the last moment, because what lies at a path may change; and without the lock, because a file system
+            // that does not answer shall hold up this thread alone.
+            let begun = caught(|| {
+                let task = self.jobs.begin(job, self.give_up(turn));
+                let files = self.jobs.files(&task);
+                (task, files)
+            });
+            state = self.lock();
+            let mut running = state.leave(turn).ok_or(Lost)?;
+            match begun {
+                Ok((task, files)) if state.shares(&files) => {
+                    state.put_off.push_back((job, files));
+                    drop(state);
+                    drop(task);
+                    state = self.lock();
+                }
+                Ok((task, files)) => {
+                    running.files = files;
+                    state.running.push(running);
+                    return Ok(Some(Claimed { turn, task: Ok(task) }));
+                }
+                Err(panic) => {
+                    state.running.push(running);
+                    return Ok(Some(Claimed { turn, task: Err(panic) }));
+                }
+            }
         }
     }
-}
 
-impl<J: Jobs> Drop for Worker<'_, '_, J> {
-    fn drop(&mut self) {
-        self.0.lock().workers -= 1;
-        self.0.changed.notify_all();
+    /// What gives a turn up: the result is handed in, and the thread is nobody's any more.
+    fn give_up(self: &Arc<Self>, turn: u64) -> GiveUp<J::Made> {
+        let pool = self.clone();
+        Box::new(move |made| {
+            let mut state = pool.lock();
+            // It may have ended in the last moment.
+            let Some(running) = state.leave(turn) else { return };
+            if running.by == By::Taker {
+                drop(state);
+                return pool.jobs.taker_is_lost(made);
+            }
+            state.ready.insert(running.job, Ok(made));
+            drop(state);
+            pool.start_worker();
+            pool.lock().workers -= 1;
+            pool.changed.notify_all();
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::sync::mpsc;
+    use std::time::Instant;
+
+    /// When a pool counts as hung. No test waits for this unless it fails.
+    const HUNG: Duration = Duration::from_secs(60);
 
     /// Jobs that count how many of them run at once, for each thing that they are about.
     #[derive(Default)]
@@ -223,9 +389,14 @@ mod tests {
         running: Vec<AtomicUsize>,
         crowded: AtomicBool,
         begun: AtomicUsize,
-        taken: AtomicUsize,
-        ahead: AtomicUsize,
         short: bool,
+        /// The jobs that hang, and give themselves up; some even before it is known what they are about.
+        hang: BTreeSet<usize>,
+        hang_early: BTreeSet<usize>,
+        hang_again: BTreeSet<usize>,
+        panics: Option<usize>,
+        lost: Mutex<Vec<usize>>,
+        worked: Mutex<Vec<(usize, thread::ThreadId)>>,
     }
 
     impl Counting {
@@ -236,23 +407,55 @@ mod tests {
                 ..Self::default()
             }
         }
+
+        fn begun(&self) -> usize {
+            self.begun.load(Ordering::SeqCst)
+        }
+    }
+
+    struct Begun {
+        job: usize,
+        give_up: Mutex<Option<GiveUp<(usize, usize)>>>,
+    }
+
+    impl Begun {
+        /// Does not return before the watchdog of this test has given the job up, and not for long after.
+        fn hang(&self) {
+            let give_up = self.give_up.lock().unwrap().take().unwrap();
+            let job = self.job;
+            thread::spawn(move || give_up((job, 0)));
+            thread::sleep(Duration::from_millis(300));
+        }
     }
 
     impl Jobs for Counting {
+        type Task = Begun;
         type Made = (usize, usize);
 
-        fn files(&self, job: usize) -> Vec<Identity> {
-            vec![(2, job as u64), (1, job as u64 % self.things)]
+        fn begin(&self, job: usize, give_up: GiveUp<Self::Made>) -> Begun {
+            Begun {
+                job,
+                give_up: Mutex::new(Some(give_up)),
+            }
         }
 
-        fn goes_on(&self) -> bool {
-            true
+        fn files(&self, task: &Begun) -> Vec<Identity> {
+            if self.hang_early.contains(&task.job) {
+                task.hang();
+            }
+            vec![(2, task.job as u64), (1, task.job as u64 % self.things)]
         }
 
-        fn work(&self, job: usize) -> Self::Made {
-            let begun = self.begun.fetch_add(1, Ordering::SeqCst);
-            self.ahead
-                .fetch_max(begun.saturating_sub(self.taken.load(Ordering::SeqCst)), Ordering::SeqCst);
+        fn work(&self, task: Begun) -> Self::Made {
+            let job = task.job;
+            self.begun.fetch_add(1, Ordering::SeqCst);
+            let again = self.worked.lock().unwrap().iter().any(|(other, _)| *other == job);
+            self.worked.lock().unwrap().push((job, thread::current().id()));
+            assert!(self.panics != Some(job), "as it was told");
+            if self.hang.contains(&job) || (again && self.hang_again.contains(&job)) {
+                task.hang();
+                return (job, 99);
+            }
             let all = || self.running.iter().map(|n| n.load(Ordering::SeqCst)).sum::<usize>();
             let thing = &self.running[job % self.running.len()];
             if thing.fetch_add(1, Ordering::SeqCst) > 0 {
@@ -264,53 +467,155 @@ mod tests {
             (job, beside)
         }
 
+        fn goes_on(&self) -> bool {
+            true
+        }
+
         fn wants_to_be_alone(&self, made: &Self::Made) -> bool {
             self.short && made.0.is_multiple_of(7)
         }
+
+        fn taker_is_lost(&self, made: Self::Made) {
+            self.lost.lock().unwrap().push(made.0);
+        }
     }
 
-    fn run(jobs: &Counting, count: usize, threads: usize) -> Vec<(usize, usize)> {
-        let mut taken = Vec::new();
-        in_order(jobs, count, threads, |made| {
-            if let Some(made) = made {
-                taken.push(made);
-                jobs.taken.fetch_add(1, Ordering::SeqCst);
-            }
-            ControlFlow::Continue(())
+    /// Does something that must come to an end.
+    fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || tell.send(work()));
+        told.recv_timeout(HUNG).expect("it comes to an end")
+    }
+
+    fn run_on(stack: usize, jobs: &Arc<Counting>, count: usize, threads: usize) -> Vec<(usize, usize)> {
+        let jobs = jobs.clone();
+        in_time(move || {
+            let mut taken = Vec::new();
+            on_stacks(stack, &jobs, count, threads, |made| {
+                taken.extend(made);
+                ControlFlow::Continue(())
+            });
+            taken
         })
-        .unwrap();
-        taken
+    }
+
+    fn run(jobs: &Arc<Counting>, count: usize, threads: usize) -> Vec<(usize, usize)> {
+        run_on(STACK, jobs, count, threads)
+    }
+
+    fn order(made: &[(usize, usize)]) -> Vec<usize> {
+        made.iter().map(|(job, _)| *job).collect()
+    }
+
+    fn all(count: usize) -> Vec<usize> {
+        (0..count).collect()
     }
 
     #[test]
-    fn results_come_in_order_and_few_wait() {
-        let jobs = Counting::of(300);
-        let order: Vec<usize> = run(&jobs, 300, 4).into_iter().map(|(job, _)| job).collect();
-        assert_eq!(order, (0..300).collect::<Vec<_>>());
-        assert!(jobs.ahead.load(Ordering::SeqCst) <= 4 * WINDOW + 1);
+    fn results_come_in_order() {
+        let jobs = Arc::new(Counting::of(300));
+        assert_eq!(order(&run(&jobs, 300, 4)), all(300));
+    }
+
+    #[test]
+    fn no_more_results_wait_for_a_taker_that_stalls_than_the_window_holds() {
+        let jobs = Arc::new(Counting::of(300));
+        let mut most = 0;
+        in_order(&jobs, 300, 4, |made| {
+            // The first is being taken, and nothing else is for a while.
+            if made.is_some() && most == 0 {
+                let begun = Instant::now();
+                while jobs.begun() < 1 + 4 * WINDOW && begun.elapsed() < HUNG {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                thread::sleep(Duration::from_millis(50));
+                most = jobs.begun();
+            }
+            ControlFlow::Continue(())
+        });
+        assert_eq!(most, 1 + 4 * WINDOW);
     }
 
     #[test]
     fn two_jobs_about_one_thing_never_run_at_once() {
-        let jobs = Counting::of(3);
-        assert_eq!(run(&jobs, 100, 8).len(), 100);
+        let jobs = Arc::new(Counting::of(3));
+        assert_eq!(order(&run(&jobs, 100, 8)), all(100));
         assert!(!jobs.crowded.load(Ordering::SeqCst));
+    }
+
+    /// All but the last jobs are about one file, which a slow one holds.
+    struct OneFile {
+        others_are_done: Mutex<mpsc::Receiver<()>>,
+        done: Mutex<mpsc::Sender<()>>,
+    }
+
+    impl Jobs for OneFile {
+        type Task = usize;
+        type Made = usize;
+
+        fn begin(&self, job: usize, _: GiveUp<usize>) -> usize {
+            job
+        }
+
+        fn files(&self, job: &usize) -> Vec<Identity> {
+            vec![(0, if *job < 6 { 0 } else { *job as u64 })]
+        }
+
+        fn work(&self, job: usize) -> usize {
+            if job == 0 {
+                for _ in 6..10 {
+                    self.others_are_done.lock().unwrap().recv_timeout(HUNG).expect("the others go on");
+                }
+            } else if job >= 6 {
+                self.done.lock().unwrap().send(()).unwrap();
+            }
+            job
+        }
+
+        fn goes_on(&self) -> bool {
+            true
+        }
+
+        fn wants_to_be_alone(&self, _: &usize) -> bool {
+            false
+        }
+
+        fn taker_is_lost(&self, _: usize) {}
+    }
+
+    #[test]
+    fn many_paths_to_one_file_keep_no_thread_from_the_other_files() {
+        let (done, others_are_done) = mpsc::channel();
+        let jobs = Arc::new(OneFile {
+            others_are_done: Mutex::new(others_are_done),
+            done: Mutex::new(done),
+        });
+        let taken = in_time(move || {
+            let mut taken = Vec::new();
+            in_order(&jobs, 10, 2, |made| {
+                taken.extend(made);
+                ControlFlow::Continue(())
+            });
+            taken
+        });
+        assert_eq!(taken, all(10));
     }
 
     #[test]
     fn a_job_that_was_short_of_something_is_done_again_alone() {
-        let jobs = Counting {
+        let jobs = Arc::new(Counting {
             short: true,
             ..Counting::of(100)
-        };
+        });
         let made = run(&jobs, 100, 4);
-        assert_eq!(made.len(), 100);
+        assert_eq!(order(&made), all(100));
         assert!(made.iter().filter(|(job, _)| job.is_multiple_of(7)).all(|(_, beside)| *beside == 1));
+        assert_eq!(jobs.begun(), 100 + 15);
     }
 
     #[test]
     fn it_ends_when_nobody_takes_any_more() {
-        let jobs = Counting::of(1000);
+        let jobs = Arc::new(Counting::of(1000));
         let mut taken = 0;
         in_order(&jobs, 1000, 4, |made| {
             taken += usize::from(made.is_some());
@@ -319,9 +624,68 @@ mod tests {
             } else {
                 ControlFlow::Continue(())
             }
-        })
-        .unwrap();
+        });
         assert_eq!(taken, 5);
-        assert!(jobs.begun.load(Ordering::SeqCst) < 100);
+        assert!(jobs.begun() < 100);
+    }
+
+    #[test]
+    fn jobs_that_hang_cost_their_threads_and_nothing_else() {
+        // More than there are threads: in the work, in the look at what it is about, and when it is done again alone.
+        let jobs = Arc::new(Counting {
+            hang: [0, 1, 2, 7, 30].into(),
+            hang_early: [3, 20, 22, 39].into(),
+            hang_again: [14, 21].into(),
+            short: true,
+            ..Counting::of(40)
+        });
+        let made = run(&jobs, 40, 2);
+        assert_eq!(order(&made), all(40));
+        for job in jobs.hang.iter().chain(&jobs.hang_early).chain(&jobs.hang_again) {
+            assert_eq!(made[*job], (*job, 0), "what stands for it is taken, once");
+        }
+    }
+
+    #[test]
+    fn without_any_thread_the_taker_does_the_work() {
+        let jobs = Arc::new(Counting {
+            short: true,
+            ..Counting::of(3)
+        });
+        // No machine has room for such a stack.
+        let made = run_on(usize::MAX / 4, &jobs, 50, 4);
+        assert_eq!(order(&made), all(50));
+        let worked = jobs.worked.lock().unwrap();
+        assert!(worked.iter().all(|(_, thread)| *thread == worked[0].1));
+    }
+
+    #[test]
+    fn a_taker_that_hangs_in_the_work_says_so() {
+        let jobs = Arc::new(Counting {
+            hang: [2].into(),
+            ..Counting::of(3)
+        });
+        let made = run_on(usize::MAX / 4, &jobs, 5, 4);
+        assert_eq!(order(&made), [0, 1], "the program ends there");
+        assert_eq!(*jobs.lost.lock().unwrap(), [2]);
+    }
+
+    #[test]
+    fn a_job_that_panics_ends_it_all() {
+        let jobs = Arc::new(Counting {
+            panics: Some(11),
+            ..Counting::of(50)
+        });
+        let taken = in_time(move || {
+            let mut taken = Vec::new();
+            let panicked = panic::catch_unwind(AssertUnwindSafe(|| {
+                in_order(&jobs, 50, 4, |made| {
+                    taken.extend(made);
+                    ControlFlow::Continue(())
+                });
+            }));
+            (order(&taken), panicked.is_err())
+        });
+        assert_eq!(taken, (all(11), true));
     }
 }

@@ -1,80 +1,180 @@
 //! The private folder: the only place where the doctor writes, made only where a copy may be needed.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::TempDir;
 
 use crate::error::{Error, Result};
-use crate::probe::{Probe, Situation, journal, open_plain};
+use crate::locate;
+use crate::probe::{Probe, Situation, Stamp, journal, open_plain};
 use crate::stop::Stop;
 use crate::words::thousands;
 
 /// A store larger than this is copied to the private folder, a smaller one to memory. In bytes.
 pub const MOST_IN_MEMORY: u64 = 8 << 20;
 
-/// A folder of our own below `TMPDIR`, mode 0700, removed when this is dropped.
+/// Where a private folder may lie where `TMPDIR` names none or the folder of a store, the first that will do.
+const PARENTS: [&str; 2] = ["/tmp", "/var/tmp"];
+
+/// A folder of our own below `TMPDIR`, mode 0700, made when it is first needed, removed when this is dropped.
 #[derive(Debug)]
 pub struct PrivateFolder {
-    folder: TempDir,
+    /// The stores that are read. It is never made in the folder of one of them, whose times that would change.
+    stores: Vec<PathBuf>,
+    /// The folder, or why there is none; nothing as long as nobody needed it.
+    made: OnceLock<Result<PathBuf, String>>,
     used: AtomicU64,
 }
 
+/// What stores are read for, as far as that decides whether copies of them may be needed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Purpose {
+    /// Whether SQLite reads them at all.
+    pub opened: bool,
+    /// Whether more than the ledger is read.
+    pub whole: bool,
+    /// Whether pending migrations are rehearsed.
+    pub rehearsed: bool,
+}
+
 impl PrivateFolder {
-    /// Makes the folder, below `$TMPDIR` or `/tmp`.
-    ///
-    /// # Errors
-    /// What the system says.
-    fn create() -> Result<Self> {
-        let parent = std::env::temp_dir();
-        let folder = tempfile::Builder::new()
-            .prefix("doctor-")
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir_in(&parent)
-            .map_err(|error| Error::io("make a private folder in", &parent)(bare(&error)))?;
-        Ok(Self {
-            folder,
+    /// A folder that is not there yet, for copies of these stores.
+    pub fn for_stores<P: AsRef<Path>>(stores: &[P]) -> Self {
+        Self {
+            stores: stores.iter().map(|path| path.as_ref().to_path_buf()).collect(),
+            made: OnceLock::new(),
             used: AtomicU64::new(0),
-        })
-    }
-
-    /// Makes the folder if examining one of these stores may need it.
-    ///
-    /// # Errors
-    /// Why there is none, in words.
-    pub fn for_stores<P: AsRef<Path>>(stores: &[P], metadata_is_safe: bool) -> Result<Self, String> {
-        if !stores.iter().any(|path| Self::may_be_needed(&Probe::of(path.as_ref()), metadata_is_safe)) {
-            return Err("none was made, because no store needed one when the doctor began; run it again".to_owned());
         }
-        Self::create().map_err(|error| error.to_string())
     }
 
-    /// Whether examining this store may need the folder: a hot journal must be rolled back in a copy, and a store too
-    /// large for memory may have migrations to rehearse.
-    fn may_be_needed(probe: &Probe, metadata_is_safe: bool) -> bool {
-        matches!(probe.situation, Situation::HotJournal | Situation::RollbackLive)
-            || (probe.wal.has_content() && !metadata_is_safe)
-            || (probe.header().is_some() && probe.size() + probe.wal.size() > MOST_IN_MEMORY)
+    /// Makes the folder now where examining one of the stores may need it: later the kernel forbids it.
+    ///
+    /// `wal_in_place`: whether a WAL can be opened where it lies without changing it.
+    pub fn make_if_needed(&self, purpose: Purpose, wal_in_place: bool) {
+        let needed = |path: &PathBuf| may_be_needed(&Probe::of(path), purpose, wal_in_place);
+        if purpose.opened && self.stores.iter().any(needed) {
+            // Why there is none is said where it is missed.
+            let _ = self.get();
+        }
     }
 
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        self.folder.path()
+    /// From here on no folder is made: the kernel forbids it.
+    pub(crate) fn seal(&self) {
+        self.made.get_or_init(|| {
+            Err("none was made, because no store needed one when the doctor began; run it again".to_owned())
+        });
+    }
+
+    /// Where it is, if it was made.
+    pub fn path(&self) -> Option<&Path> {
+        self.made.get()?.as_deref().ok()
+    }
+
+    /// Whether it is known that there is none and none can be made.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self.made.get(), Some(Err(_)))
+    }
+
+    /// The folder, made if it was not there yet.
+    fn get(&self) -> Result<&Path> {
+        let made = self.made.get_or_init(|| make_beside_none(&self.stores));
+        made.as_deref().map_err(|why| Error::NoFolder(why.clone()))
     }
 
     /// A path within the folder that nothing has yet, for a copy that is removed when it is dropped.
     pub(crate) fn new_copy(&self) -> Result<PrivateCopy> {
         let number = self.used.fetch_add(1, Ordering::Relaxed);
-        let folder = self.path().join(number.to_string());
+        let folder = self.get()?.join(number.to_string());
         fs::create_dir(&folder).map_err(Error::io("make", &folder))?;
         Ok(PrivateCopy {
             path: folder.join("state.db"),
             folder,
         })
     }
+}
+
+impl Drop for PrivateFolder {
+    fn drop(&mut self) {
+        // Each copy has gone by now. To remove a folder by its name alone opens nothing: to list it first, and to be told
+        // that it cannot be closed, would be a panic.
+        if let Some(folder) = self.path() {
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
+/// Whether examining this store may need the folder: where SQLite cannot or must not open it in place, and where it is
+/// too large for memory and may be copied because its writers never rest, or to rehearse its migrations.
+fn may_be_needed(probe: &Probe, purpose: Purpose, wal_in_place: bool) -> bool {
+    use Situation::{FinishedJournal, HotJournal, Rollback, RollbackLive};
+    let is_large = probe.size() + probe.wal.size() > MOST_IN_MEMORY;
+    probe.header().is_some()
+        && (only_by_copy(probe, wal_in_place).is_some()
+            || probe.wal_index_is_too_large()
+            || matches!(probe.situation, HotJournal | RollbackLive)
+            || (is_large && purpose.rehearsed)
+            || (is_large && purpose.whole && matches!(probe.situation, Rollback | FinishedJournal)))
+}
+
+/// Why SQLite cannot or must not open this store where it lies, whoever else has it open.
+pub(crate) fn only_by_copy(probe: &Probe, wal_in_place: bool) -> Option<&'static str> {
+    if probe.path_is_too_long() {
+        return Some("SQLite opens no path as long as the store's");
+    }
+    (probe.wal.has_content() && !wal_in_place).then_some("its WAL cannot be opened here without changing it")
+}
+
+/// Makes the folder: below `TMPDIR`, or, where that names none or the folder of a store, in the first other one that will do.
+fn make_beside_none(stores: &[PathBuf]) -> Result<PathBuf, String> {
+    let theirs = folders_of(stores);
+    let named = std::env::var_os("TMPDIR").filter(|name| !name.is_empty()).map(PathBuf::from);
+    let mut why_not = Vec::new();
+    for parent in named.iter().map(PathBuf::as_path).chain(PARENTS.map(Path::new)) {
+        if id(parent).is_some_and(|id| theirs.contains(&id)) {
+            why_not.push(format!("none is made in {}, where a store lies", locate::shown(parent)));
+            continue;
+        }
+        match make_in(parent) {
+            Ok(folder) => return Ok(folder),
+            Err(error) => why_not.push(error.to_string()),
+        }
+        // A folder that somebody chose is not silently exchanged for another.
+        if named.as_deref() == Some(parent) {
+            break;
+        }
+    }
+    Err(why_not.join("; "))
+}
+
+/// The folders that hold the stores, and those that hold links to them, by device and inode.
+fn folders_of(stores: &[PathBuf]) -> HashSet<(u64, u64)> {
+    let folder_of = |path: &Path| match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => id(Path::new(".")),
+        Some(parent) => id(parent),
+        None => None,
+    };
+    let ends = |store: &PathBuf| [Some(store.clone()), fs::canonicalize(store).ok()];
+    stores.iter().flat_map(ends).flatten().filter_map(|path| folder_of(&path)).collect()
+}
+
+/// What lies at a path, by device and inode.
+fn id(path: &Path) -> Option<(u64, u64)> {
+    Stamp::of(path).ok().flatten().map(|stamp| stamp.id)
+}
+
+fn make_in(parent: &Path) -> Result<PathBuf> {
+    let made = tempfile::Builder::new()
+        .prefix("doctor-")
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir_in(parent);
+    made.map(TempDir::keep)
+        .map_err(|error| Error::io("make a private folder in", parent)(bare(&error)))
 }
 
 /// A store's place within the private folder. Only what lies at such a place is ever opened for writing.
@@ -115,8 +215,8 @@ impl PrivateCopy {
         name.into()
     }
 
-    /// Fails at once where the folder's file system has no room for so many bytes.
-    pub(crate) fn check_room(&self, bytes: u64) -> Result<()> {
+    /// How many bytes there is room for in the folder's file system; fails at once where they are fewer than these.
+    pub(crate) fn check_room(&self, bytes: u64) -> Result<u64> {
         let room = rustix::fs::statvfs(&self.folder)
             .map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize))
             .map_err(|error| Error::io("see the room in", &self.folder)(error.into()))?;
@@ -131,14 +231,17 @@ impl PrivateCopy {
             );
             return Err(Error::io("copy the store to", &self.folder)(source));
         }
-        Ok(())
+        Ok(room)
     }
 }
 
 impl Drop for PrivateCopy {
     fn drop(&mut self) {
-        // What cannot be removed now goes with the private folder.
-        let _ = fs::remove_dir_all(&self.folder);
+        // By their names, as the private folder itself.
+        for suffix in ["", "-journal", "-wal", "-shm"] {
+            let _ = fs::remove_file(self.beside(suffix));
+        }
+        let _ = fs::remove_dir(&self.folder);
     }
 }
 

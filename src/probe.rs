@@ -24,6 +24,7 @@ pub use situation::Situation;
 pub use stamp::{FileKind, Stamp};
 
 use crate::stop::Stop;
+use crate::words::counted;
 
 /// What lies at a path.
 #[derive(Debug, Clone)]
@@ -57,12 +58,25 @@ pub enum Nature {
     Unreadable(String),
     /// A file of no bytes.
     Empty,
+    /// A file of no bytes beside a file that may hold what it has lost.
+    EmptyBeside(Leftover),
+    /// A file of no bytes by the system's word, in which there are some.
+    SizeUnknown,
     /// A file that does not begin as a database does; what it is instead, where that is known.
     NotSqlite(Option<&'static str>),
     /// A file that begins as a database does, and ends within its header.
     CutInHeader,
     /// A database, as far as its header tells.
     Sqlite(Header),
+}
+
+/// What lies beside a file of no bytes, where SQLite deletes it as soon as the store is opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leftover {
+    /// Which file: `-wal` or `-journal`.
+    pub suffix: &'static str,
+    /// What is known of it, in words.
+    pub what: String,
 }
 
 /// A file that SQLite keeps beside the database.
@@ -77,6 +91,10 @@ pub struct Sidecar {
     /// Why it cannot be read, where it cannot.
     pub unreadable: Option<String>,
 }
+
+/// The longest path that SQLite opens, in bytes: with `-journal` behind it, it must not be longer than 512
+/// (`pager.c`, `sqlite3PagerOpen`; `os_unix.c`, `MAX_PATHNAME`).
+pub(crate) const LONGEST_PATH: usize = 504;
 
 /// How many bytes of a sidecar file the probe reads: a whole wal-index header, the longest of the three.
 const SIDECAR_HEAD: usize = 136;
@@ -95,7 +113,7 @@ impl Sidecar {
             head: Vec::new(),
             unreadable: None,
         };
-        match Stamp::of(&out.path) {
+        match Stamp::beside(&out.path) {
             Ok(stamp) => out.stamp = stamp,
             Err(error) => out.unreadable = Some(error.to_string()),
         }
@@ -106,6 +124,9 @@ impl Sidecar {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => out.stamp = None,
                 Err(error) => out.unreadable = Some(error.to_string()),
             },
+            Some(FileKind::Link) => {
+                out.unreadable = Some("it is a symbolic link, and SQLite follows none there".to_owned());
+            }
             Some(kind) => out.unreadable = Some(format!("it is {}", kind.words())),
             None => {}
         }
@@ -121,6 +142,20 @@ impl Sidecar {
     pub fn size(&self) -> u64 {
         self.stamp.map_or(0, |stamp| stamp.size)
     }
+
+    /// Whether it is, as far as the file system tells, what it was when it was probed.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        same(Stamp::beside(&self.path), self.stamp, self.unreadable.as_deref())
+    }
+}
+
+/// Whether the file system says of a path what it said then: the same file, nothing, or the same refusal.
+fn same(now: io::Result<Option<Stamp>>, then: Option<Stamp>, refusal: Option<&str>) -> bool {
+    match now {
+        Ok(Some(now)) => then == Some(now),
+        Ok(None) => then.is_none() && refusal.is_none(),
+        Err(error) => then.is_none() && refusal == Some(error.to_string().as_str()),
+    }
 }
 
 impl Probe {
@@ -128,6 +163,10 @@ impl Probe {
     pub fn of(given: &Path) -> Self {
         let (path, nature, stamp) = look(given);
         let [wal, shm, journal] = ["-wal", "-shm", "-journal"].map(|suffix| Sidecar::beside(&path, suffix));
+        let nature = match nature {
+            Nature::Empty => leftover(&wal, &journal).map_or(Nature::Empty, Nature::EmptyBeside),
+            other => other,
+        };
         let situation = match &nature {
             Nature::Sqlite(header) => situation::name(&path, header, &wal, &shm, &journal),
             _ => Situation::None,
@@ -145,9 +184,29 @@ impl Probe {
 
     /// Whether the files are, as far as the file system tells, what they were when they were probed.
     pub(crate) fn is_unchanged(&self) -> bool {
-        let same = |path: &Path, then: Option<Stamp>| Stamp::of(path).is_ok_and(|now| now == then);
-        let sidecars = [&self.wal, &self.journal];
-        same(&self.path, self.stamp) && sidecars.iter().all(|sidecar| same(&sidecar.path, sidecar.stamp))
+        self.file_is_unchanged() && self.wal.is_unchanged() && self.journal.is_unchanged()
+    }
+
+    /// The same of the database file alone.
+    pub(crate) fn file_is_unchanged(&self) -> bool {
+        let refusal = match &self.nature {
+            Nature::Unreadable(why) => Some(why.as_str()),
+            _ => None,
+        };
+        same(Stamp::of(&self.path), self.stamp, refusal)
+    }
+
+    /// Whether SQLite opens no path as long as this one.
+    pub(crate) fn path_is_too_long(&self) -> bool {
+        self.path.as_os_str().len() > LONGEST_PATH
+    }
+
+    /// Whether an index of the WAL in our own memory would leave too little of it for anything else: in a large store two
+    /// handles have one each, of eight bytes for each frame (`wal.c`, `WALINDEX_PGSZ`).
+    pub(crate) fn wal_index_is_too_large(&self) -> bool {
+        const LARGEST_INDEX: u64 = 10 << 20;
+        let frame = self.header().map_or(u64::MAX, |header| u64::from(header.page_size) + 24);
+        self.wal.size() / frame * 8 > LARGEST_INDEX
     }
 
     /// Whether another probe saw the same files.
@@ -204,9 +263,8 @@ fn look(given: &Path) -> (PathBuf, Nature, Option<Stamp>) {
     let path = match fs::canonicalize(given) {
         Ok(path) => path,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let link = fs::symlink_metadata(given).is_ok_and(|meta| meta.is_symlink());
-            let nature = if link { Nature::DanglingLink } else { Nature::Missing };
-            return (given.to_path_buf(), nature, None);
+            let stamp = Stamp::of(given).ok().flatten();
+            return (given.to_path_buf(), without_path(given, stamp), stamp);
         }
         Err(error) => return (given.to_path_buf(), unreadable(error), None),
     };
@@ -221,9 +279,48 @@ fn look(given: &Path) -> (PathBuf, Nature, Option<Stamp>) {
     }
 }
 
+/// What a path leads to that the links on it do not: nothing, or what has no path of its own, as a pipe on `/dev/stdin`.
+fn without_path(given: &Path, stamp: Option<Stamp>) -> Nature {
+    match stamp {
+        Some(stamp) if stamp.kind == FileKind::Regular => Nature::Unreadable("the file was deleted".to_owned()),
+        Some(stamp) => Nature::WrongKind(stamp.kind),
+        _ if fs::symlink_metadata(given).is_ok_and(|meta| meta.is_symlink()) => Nature::DanglingLink,
+        _ => Nature::Missing,
+    }
+}
+
+/// What SQLite deletes beside a file of no bytes as soon as it opens it, and what may be all that is left of the store: a WAL
+/// that holds anything, and the journal of a transaction on a database that was not empty when it began
+/// (`pager.c`, `pagerOpenWalIfPresent` and `hasHotJournal`).
+fn leftover(wal: &Sidecar, journal: &Sidecar) -> Option<Leftover> {
+    let unreadable = |sidecar: &Sidecar| sidecar.unreadable.as_ref().map(|why| format!("cannot be read: {why}"));
+    let wal_holds = unreadable(wal).or_else(|| {
+        let size = counted(wal.size(), "byte", "bytes");
+        wal.has_content().then(|| format!("holds {size}"))
+    });
+    if let Some(what) = wal_holds {
+        return Some(Leftover { suffix: "-wal", what });
+    }
+    let journal_holds = unreadable(journal).or_else(|| {
+        let pages = journal::pages_at_its_beginning(&journal.head);
+        (situation::is_hot(journal) && pages != Some(0)).then(|| match pages {
+            Some(pages) => format!("was begun when the store had {}", counted(pages.into(), "page", "pages")),
+            None => "is damaged".to_owned(),
+        })
+    });
+    journal_holds.map(|what| Leftover {
+        suffix: "-journal",
+        what,
+    })
+}
+
 fn nature_of(head: &[u8], size: u64) -> Nature {
     if size == 0 {
-        return Nature::Empty;
+        return if head.is_empty() {
+            Nature::Empty
+        } else {
+            Nature::SizeUnknown
+        };
     }
     match Header::parse(head) {
         Some(header) => Nature::Sqlite(header),
@@ -263,9 +360,68 @@ pub fn words(nature: &Nature, size: u64) -> String {
         Nature::WrongKind(kind) => format!("it is {}, not a regular file", kind.words()),
         Nature::Unreadable(why) => format!("it cannot be read: {why}"),
         Nature::Empty => "it is empty (0 bytes)".to_owned(),
+        Nature::EmptyBeside(Leftover { suffix, what }) => format!(
+            "it is empty (0 bytes), and the {suffix} beside it {what}; keep it: SQLite deletes it as soon as the store is opened"
+        ),
+        Nature::SizeUnknown => "the system says that it has 0 bytes, and there are some in it".to_owned(),
         Nature::NotSqlite(Some(what)) => format!("it is not an SQLite database, but {what} ({size} bytes)"),
         Nature::NotSqlite(None) => format!("it is not an SQLite database ({size} bytes)"),
         Nature::CutInHeader => format!("it is cut short within its header, at {size} bytes"),
         Nature::Sqlite(_) => format!("it is an SQLite database ({size} bytes)"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_refusal_that_stays_the_same_is_no_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        symlink("state.db", &path).unwrap();
+        let probe = Probe::of(&path);
+        assert!(matches!(probe.nature, Nature::Unreadable(_)), "{probe:?}");
+        assert!(probe.is_unchanged());
+        fs::remove_file(&path).unwrap();
+        assert!(!probe.is_unchanged());
+
+        let nothing = Probe::of(&path);
+        assert!(nothing.is_unchanged());
+        symlink("state.db", &path).unwrap();
+        assert!(!nothing.is_unchanged());
+    }
+
+    #[test]
+    fn a_sidecar_that_comes_goes_or_turns_into_something_else_has_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let wal = folder.path().join("state.db-wal");
+        let none = Probe::of(&path);
+        fs::write(&wal, "").unwrap();
+        let empty = Probe::of(&path);
+        assert!(!none.is_unchanged() && empty.is_unchanged());
+        fs::remove_file(&wal).unwrap();
+        symlink("nowhere", &wal).unwrap();
+        let link = Probe::of(&path);
+        assert!(!empty.is_unchanged() && link.is_unchanged());
+        assert!(link.wal.unreadable.is_some_and(|why| why.contains("a symbolic link")));
+    }
+
+    #[test]
+    fn a_wal_of_more_than_a_million_pages_has_too_large_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let mut page = vec![0; 4096];
+        page[..16].copy_from_slice(header::MAGIC);
+        page[16..20].copy_from_slice(&[16, 0, 2, 2]);
+        fs::write(&path, page).unwrap();
+        let is_too_large = |frames| {
+            let wal = File::create(folder.path().join("state.db-wal")).unwrap();
+            wal.set_len(32 + frames * (4096 + 24)).unwrap();
+            Probe::of(&path).wal_index_is_too_large()
+        };
+        assert_eq!([0_u64, 1_000_000, 2_000_000].map(is_too_large), [false, false, true]);
     }
 }

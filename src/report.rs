@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::check::{Failure, Outcome};
 use crate::finding::Finding;
-use crate::words::thousands;
+use crate::words::{counted, thousands};
 
 /// The longest detail or remedy that is printed, in characters.
 const LONGEST_TEXT: usize = 1_200;
@@ -59,7 +59,9 @@ pub struct Row {
 /// A store's rows, in the registry's order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// The store's path, a home folder written `~`.
+    /// The store's place among those that were given, from 0.
+    pub index: usize,
+    /// The store's path as [`shown`](crate::locate::shown): without the name of a home folder.
     pub store: String,
     /// The situation's name.
     pub situation: &'static str,
@@ -67,9 +69,17 @@ pub struct Report {
     pub sandbox: String,
     /// One row a check that was asked for.
     pub rows: Vec<Row>,
+    /// Whether SQLite hit its bound on memory, which all that is examined at once has in common.
+    pub short_of_memory: bool,
 }
 
 impl Report {
+    /// The same, of the store at this place among those given.
+    #[must_use]
+    pub fn at(self, index: usize) -> Self {
+        Self { index, ..self }
+    }
+
     /// Whether a row failed.
     pub fn failed(&self) -> bool {
         self.rows.iter().any(|row| row.status == Status::Fail)
@@ -172,15 +182,14 @@ fn finding_words(finding: &Finding) -> String {
     format!("{}: {}{times}", place.join(" "), finding.what)
 }
 
-/// Text without control or bidirectional-override characters, each written `\u{1b}`, and not longer than `most`.
+/// Text without control characters and without what is not seen, each written `\u{1b}`. At most `most` characters of that; what
+/// is cut off is counted.
 pub fn safe(text: &str, most: usize) -> String {
     let mut out = String::with_capacity(text.len().min(most));
-    for (n, c) in text.chars().enumerate() {
-        if n == most {
-            let rest = text.chars().count() - most;
-            out += &format!("… (and {} characters more)", thousands(rest as u64));
-            break;
-        }
+    let mut room = most;
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        let before = out.len();
         match c {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
@@ -188,17 +197,27 @@ pub fn safe(text: &str, most: usize) -> String {
             c if c.is_control() || is_invisible(c) => out.extend(c.escape_unicode()),
             c => out.push(c),
         }
+        let Some(left) = room.checked_sub(out[before..].chars().count()) else {
+            out.truncate(before);
+            let rest = counted(chars.count() as u64 + 1, "character", "characters");
+            out += &format!("… (and {rest} more)");
+            break;
+        };
+        room = left;
     }
     out
 }
 
-/// Characters that change how others are shown or that show nothing: bidirectional controls, line separators,
-/// zero-width characters and tags (Unicode Technical Report 36, "Unicode Security Considerations").
+/// Characters that change how others are shown or that show nothing: line separators, annotation marks, and all that Unicode
+/// calls `Default_Ignorable_Code_Point`: bidirectional controls, zero-width characters, fillers, variation selectors, tags
+/// (Unicode Technical Report 36, "Unicode Security Considerations"; `DerivedCoreProperties.txt`).
 fn is_invisible(c: char) -> bool {
     matches!(
         c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
     )
 }
 
@@ -213,7 +232,42 @@ mod tests {
     }
 
     #[test]
+    fn nothing_gets_through_that_shows_as_nothing() {
+        // The ranges of Default_Ignorable_Code_Point in Unicode 17, by their ends.
+        let ranges = [
+            (0xad, 0xad),
+            (0x34f, 0x34f),
+            (0x61c, 0x61c),
+            (0x115f, 0x1160),
+            (0x17b4, 0x17b5),
+            (0x180b, 0x180f),
+            (0x200b, 0x200f),
+            (0x202a, 0x202e),
+            (0x2060, 0x206f),
+            (0x3164, 0x3164),
+            (0xfe00, 0xfe0f),
+            (0xfeff, 0xfeff),
+            (0xffa0, 0xffa0),
+            (0xfff0, 0xfff8),
+            (0x1bca0, 0x1bca3),
+            (0x1d173, 0x1d17a),
+            (0xe0000, 0xe0fff),
+        ];
+        for c in ranges.into_iter().flat_map(|(first, last)| first..=last).filter_map(char::from_u32) {
+            assert_eq!(safe(&format!("a{c}b"), 100), format!("a{}b", c.escape_unicode()));
+        }
+        // Letters, accents and pictures stay.
+        let seen = "na\u{ef}ve e\u{301} \u{4e2d} \u{1f980} \u{3163} \u{ff9f}";
+        assert_eq!(safe(seen, 100), seen);
+    }
+
+    #[test]
     fn long_text_is_cut_and_says_by_how_much() {
         assert_eq!(safe(&"x".repeat(1_503), 3), "xxx… (and 1,500 characters more)");
+        assert_eq!(safe("xxx", 3), "xxx");
+        // What is printed is counted, and an escape is printed whole or not at all.
+        assert_eq!(safe("a\u{1b}bc", 8), "a\\u{1b}b… (and 1 character more)");
+        assert_eq!(safe("a\u{1b}bc", 6), "a… (and 3 characters more)");
+        assert_eq!(safe(&"\n".repeat(1_200), 1_200).matches("\\n").count(), 600);
     }
 }

@@ -1,260 +1,207 @@
-//! Examines the stores: one on this thread, several on as many threads as there are cores.
+//! What all stores have in common, and the examination of one.
 
 use std::fs;
-use std::io::{self, Write};
-use std::ops::ControlFlow;
-use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
+use std::process;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
 
-use anyhow::{Context, Result};
-use banger_doctor::check::Outcome;
-use banger_doctor::private::PrivateFolder;
-use banger_doctor::probe::{Situation, Stamp};
-use banger_doctor::report::{Row, Status, safe};
+use anyhow::Result;
+use banger_doctor::check::Look;
+use banger_doctor::checks::CHECKS;
+use banger_doctor::private::{PrivateFolder, Purpose};
 use banger_doctor::sandbox::Sandbox;
 use banger_doctor::stop::Stop;
 use banger_doctor::store::Means;
-use banger_doctor::{Options, Report, examine, locate};
+use banger_doctor::{Error, Examination, Options, Report, locate, mistake};
 
 use crate::cli::Args;
+use crate::fleet;
+use crate::gate::{self, Answer, EXIT_CANNOT_TELL};
 use crate::meter::Meter;
 use crate::output::{Output, print};
-use crate::pool::{self, Identity, Jobs};
-use crate::{EXIT_INTERRUPTED, gate, what_panicked};
+use crate::said;
+use crate::signals::Signals;
+use crate::watchdog::Watchdog;
 
 /// The most memory that SQLite may take in the whole process, in bytes; with the rest of the program this stays below 64 MiB.
 const HEAP_LIMIT: u64 = 40 << 20;
 
-/// The most stores that are examined at once: as many as find room within [`HEAP_LIMIT`].
-const MOST_THREADS: usize = 8;
-
-/// The reader of the output went away before all stores were examined: 128 and the number of SIGPIPE.
-const EXIT_PIPE_CLOSED: u8 = 141;
-
 /// What all stores have in common.
-pub struct Run<'a> {
-    args: &'a Args,
+pub struct Run {
+    pub args: Args,
+    pub stores: Vec<PathBuf>,
+    pub signals: Signals,
+    pub watchdog: Watchdog,
     checks: Vec<&'static str>,
-    stores: Vec<PathBuf>,
-    interrupted: Arc<AtomicBool>,
-    private: Result<PrivateFolder, String>,
+    private: PrivateFolder,
     sandbox: Sandbox,
 }
 
-impl<'a> Run<'a> {
-    /// Makes the private folder where one may be needed and gives up the right to write. From here on, nothing writes.
-    pub fn prepare(
-        args: &'a Args,
-        checks: Vec<&'static str>,
-        stores: Vec<PathBuf>,
-        interrupted: Arc<AtomicBool>,
-    ) -> Self {
-        let private = PrivateFolder::for_stores(&stores, true);
-        let sandbox = Sandbox::enter(private.as_ref().ok());
-        Self {
+impl Run {
+    /// Gives up the right to write, but in a private folder where one may be needed. From here on, nothing else is written.
+    ///
+    /// Signals are caught before, so that the folder is removed; threads are started afterwards, so that the kernel holds
+    /// them all.
+    pub fn prepare(args: Args, checks: Vec<&'static str>, stores: Vec<PathBuf>, signals: Signals) -> Arc<Self> {
+        locate::introduce(&stores);
+        let private = PrivateFolder::for_stores(&stores);
+        let sandbox = Sandbox::enter(&private, purpose(&args, &checks));
+        let folder = private.path().map(Path::to_path_buf);
+        let (sent, is_gate) = (signals.clone(), args.check_migrations);
+        let watchdog = Watchdog::start(signals.clone(), move || {
+            if let Some(folder) = &folder {
+                remove(folder);
+            }
+            let code = sent.exit_code().filter(|_| !is_gate);
+            process::exit(code.unwrap_or(EXIT_CANNOT_TELL).into());
+        });
+        Arc::new(Self {
             args,
-            checks,
             stores,
-            interrupted,
+            signals,
+            watchdog,
+            checks,
             private,
             sandbox,
-        }
+        })
     }
 
-    fn stop(&self) -> Stop {
-        Stop::after(self.args.time_limit, self.interrupted.clone())
+    /// When to stop with a store that is begun now.
+    pub fn stop(&self) -> Stop {
+        Stop::after(self.args.time_limit, self.signals.flag())
     }
 
     fn means<'s>(&'s self, stop: &'s Stop) -> Means<'s> {
         Means {
-            private: self.private.as_ref().map_err(String::as_str),
-            metadata_is_safe: self.sandbox.metadata_is_safe(),
+            private: &self.private,
+            sandbox: &self.sandbox,
             heap_limit: Some(HEAP_LIMIT),
             stop,
         }
     }
 
+    fn options<'s>(&'s self, stop: &'s Stop) -> Options<'s> {
+        Options {
+            checks: self.checks.clone(),
+            artifacts: self.args.artifacts || self.args.stores.is_empty(),
+            means: self.means(stop),
+        }
+    }
+
+    fn store(&self) -> &Path {
+        self.stores.first().map_or(Path::new(""), PathBuf::as_path)
+    }
+
     /// The gate's question to the one store.
-    pub fn gate(&self) -> Result<u8> {
-        let path = self.stores.first().context("no store")?;
+    pub fn gate(self: &Arc<Self>) -> Answer {
         let meter = Arc::new(Meter::new());
         let mut stop = self.stop();
         // Elsewhere the gate prints its one line and no other.
         if meter.on_terminal() {
             stop = stop.showing(meter.progress(&[]));
         }
-        let answer = gate::ask(path, &self.means(&stop), self.args.rehearse, self.args.format);
+        let format = self.args.format;
+        let watch = {
+            let (run, meter) = (self.clone(), meter.clone());
+            self.watchdog.watch(&stop, move |why| {
+                let why = format!("{}: {}", locate::shown(run.store()), Error::Stuck(why));
+                let answer = gate::cannot_tell(&why, format);
+                meter.clear();
+                let _ = print(answer.line.as_bytes());
+                run.end(answer.exit)
+            })
+        };
+        let asked = mistake::caught(|| gate::ask(self.store(), &self.means(&stop), self.args.rehearse, format));
+        watch.end();
         meter.clear();
-        let _ = print(answer.line.as_bytes())?;
-        Ok(answer.exit)
+        asked.unwrap_or_else(|mistake| gate::cannot_tell(&mistake.to_string(), format))
     }
 
     /// Examines the stores and prints their reports.
-    pub fn doctor(&self) -> Result<u8> {
-        if let [path] = self.stores.as_slice() {
-            return self.one(path);
+    pub fn doctor(self: &Arc<Self>) -> Result<u8> {
+        if self.stores.len() == 1 {
+            return self.one();
         }
-        self.many()
+        fleet::examine(self)
     }
 
-    fn one(&self, path: &Path) -> Result<u8> {
+    fn one(self: &Arc<Self>) -> Result<u8> {
         let meter = Arc::new(Meter::new());
         let stop = self.stop().showing(meter.progress(&self.checks));
-        let report = self.examined(path, &stop);
+        let examination = self.examination(self.store(), &stop);
+        let watch = {
+            let (run, examination, meter) = (self.clone(), examination.clone(), meter.clone());
+            self.watchdog.watch(&stop, move |why| {
+                let report = examination.broken_off(&Error::Stuck(why));
+                let printed = mistake::caught(|| run.print(&report, &meter)).map_err(anyhow::Error::from).flatten();
+                run.end(said(printed))
+            })
+        };
+        let report = self.examined(&examination, self.store(), &stop);
+        watch.end();
+        self.print(&report, &meter)
+    }
+
+    fn print(&self, report: &Report, meter: &Meter) -> Result<u8> {
         meter.clear();
-        let _ = print(Output::new(self.args).report(&report).as_bytes())?;
+        let _ = print(Output::new(&self.args).report(report).as_bytes())?;
         Ok(self.exit(report.failed()))
     }
 
-    fn many(&self) -> Result<u8> {
-        let count = self.stores.len();
-        let threads = thread::available_parallelism().map_or(1, usize::from).min(count).min(MOST_THREADS);
-        let meter = Meter::new();
-        let output = Output::new(self.args);
-        let (mut done, mut failed, mut skipped, mut trouble) = (0, 0, 0, None);
-        let mut broken = false;
-        pool::in_order(self, count, threads, |report| {
-            let Some(report) = report else {
-                meter.stores(done, count);
-                return ControlFlow::Continue(());
-            };
-            done += 1;
-            failed += usize::from(report.failed());
-            skipped += report.count(Status::Skip);
-            meter.clear();
-            let printed = print(output.one_of_many(&report).as_bytes());
-            meter.stores(done, count);
-            match printed {
-                Ok(ControlFlow::Continue(())) => return ControlFlow::Continue(()),
-                Ok(ControlFlow::Break(())) => broken = true,
-                Err(error) => trouble = Some(error),
-            }
-            // What is being examined for nobody ends at once.
-            self.interrupted.store(true, Ordering::Relaxed);
-            ControlFlow::Break(())
-        })
-        .context("cannot start a thread")?;
-        meter.clear();
-        if let Some(error) = trouble {
-            return Err(error);
-        }
-        if broken {
-            let said = failed > 0 || done == count;
-            return Ok(if said { u8::from(failed > 0) } else { EXIT_PIPE_CLOSED });
-        }
-        if done < count {
-            let left = count - done;
-            let _ = writeln!(io::stderr(), "doctor: interrupted; {left} of {count} stores were not looked at");
-        } else {
-            let _ = print(output.total(count, failed, skipped).as_bytes())?;
-        }
-        Ok(self.exit(failed > 0))
-    }
-
-    fn exit(&self, failed: bool) -> u8 {
-        if self.interrupted.load(Ordering::Relaxed) {
-            EXIT_INTERRUPTED
-        } else {
-            u8::from(failed)
-        }
+    /// A store's examination, not begun yet.
+    pub fn examination(&self, path: &Path, stop: &Stop) -> Examination {
+        Examination::of(path, &self.options(stop))
     }
 
     /// A store's report; a mistake of the doctor's is a row of it and touches no other store.
-    fn examined(&self, path: &Path, stop: &Stop) -> Report {
-        let options = Options {
-            checks: self.checks.clone(),
-            artifacts: self.args.artifacts || self.args.stores.is_empty(),
-            sandbox: &self.sandbox,
-            means: self.means(stop),
-        };
-        self.guarded(path, || examine(path, &options))
+    pub fn examined(&self, examination: &Examination, path: &Path, stop: &Stop) -> Report {
+        mistake::caught(|| examination.run(path, &self.options(stop)))
+            .unwrap_or_else(|mistake| examination.broken_off(&mistake))
     }
 
-    fn guarded(&self, path: &Path, examine: impl FnOnce() -> Report) -> Report {
-        panic::catch_unwind(AssertUnwindSafe(examine))
-            .unwrap_or_else(|panic| self.panicked(path, &what_panicked(panic.as_ref())))
+    /// The exit code.
+    pub fn exit(&self, failed: bool) -> u8 {
+        self.signals.exit_code().unwrap_or(u8::from(failed))
     }
 
-    fn panicked(&self, path: &Path, error: &anyhow::Error) -> Report {
-        let remedy = "the store itself was not changed; report this with the version of the doctor, and leave the check out with --skip if you know which it is";
-        let rows = self.checks.iter().enumerate().map(|(n, check)| {
-            let outcome = match n {
-                0 => Outcome::fail(format!("could not look: {error}"), remedy),
-                _ => Outcome::skip("the doctor itself failed, as the first row says"),
-            };
-            Row::new(check, outcome, Duration::ZERO)
-        });
-        Report {
-            store: safe(&locate::shown(path), 4096),
-            situation: Situation::None.name(),
-            sandbox: self.sandbox.to_string(),
-            rows: rows.collect(),
+    /// Removes the private folder, so that only SIGKILL leaves one behind.
+    pub fn remove_private_folder(&self) {
+        if let Some(folder) = self.private.path() {
+            remove(folder);
+        }
+    }
+
+    /// Ends the process, whatever hangs in it.
+    pub fn end(&self, code: u8) -> ! {
+        self.remove_private_folder();
+        process::exit(code.into())
+    }
+}
+
+/// Removes a folder, in which something that hangs may just have written.
+fn remove(folder: &Path) {
+    const MOST_TRIES: usize = 5;
+    for _ in 0..MOST_TRIES {
+        if fs::remove_dir_all(folder).is_ok() || !folder.exists() {
+            return;
         }
     }
 }
 
-impl Jobs for Run<'_> {
-    type Made = Report;
-
-    /// Closing any descriptor of a file drops the locks of the whole process on it: two paths to one file take turns, also
-    /// where one of them is the other's sidecar, as in `state.db*`.
-    fn files(&self, job: usize) -> Vec<Identity> {
-        let Some(given) = self.stores.get(job) else {
-            return Vec::new();
+/// What the stores will be read for.
+fn purpose(args: &Args, checks: &[&'static str]) -> Purpose {
+    if args.check_migrations {
+        return Purpose {
+            opened: true,
+            whole: args.rehearse,
+            rehearsed: args.rehearse,
         };
-        let path = fs::canonicalize(given).unwrap_or_else(|_| given.clone());
-        let beside = |suffix: &str| {
-            let mut name = path.clone().into_os_string();
-            name.push(suffix);
-            Stamp::of(Path::new(&name)).ok().flatten().map(|stamp| stamp.id)
-        };
-        ["", "-wal", "-shm", "-journal"].into_iter().filter_map(beside).collect()
     }
-
-    fn goes_on(&self) -> bool {
-        !self.interrupted.load(Ordering::Relaxed)
-    }
-
-    fn work(&self, job: usize) -> Report {
-        let path = self.stores.get(job).map_or(Path::new(""), PathBuf::as_path);
-        self.examined(path, &self.stop())
-    }
-
-    /// SQLite's bound on memory is the process's: a store that hits it beside others may be innocent.
-    fn wants_to_be_alone(&self, report: &Report) -> bool {
-        report.rows.iter().any(|row| row.detail.contains("out of memory"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use banger_doctor::checks::CHECKS;
-    use clap::Parser;
-
-    #[test]
-    fn a_mistake_of_the_doctors_is_a_row_of_its_store_and_tells_nothing_of_it() {
-        let args = Args::parse_from(["doctor", "a.db", "b.db"]);
-        let run = Run {
-            args: &args,
-            checks: CHECKS.iter().map(|check| check.id).collect(),
-            stores: args.stores.clone(),
-            interrupted: Arc::default(),
-            private: Err("none".to_owned()),
-            sandbox: Sandbox::not_asked(),
-        };
-        let value = "what stands in a cell";
-        let report = run.guarded(Path::new("b.db"), || panic!("met {value}"));
-        assert_eq!((report.store.as_str(), report.failures()), ("b.db", 1));
-        assert_eq!(report.count(Status::Skip), CHECKS.len() - 1);
-        let detail = &report.rows[0].detail;
-        assert!(
-            detail.starts_with("could not look: a mistake in the doctor") && !detail.contains(value),
-            "{detail}"
-        );
+    let asked = || CHECKS.iter().filter(|check| checks.contains(&check.id));
+    let opened = asked().any(|check| !matches!(check.look, Look::Probe(_)));
+    Purpose {
+        opened,
+        whole: opened,
+        rehearsed: checks.contains(&"migration-rehearsal"),
     }
 }

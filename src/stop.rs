@@ -1,7 +1,8 @@
-//! When to stop looking: the time limit, or the user's Ctrl-C.
+//! When to stop looking: the time limit, or the user's Ctrl-C; and how to interrupt what does not ask.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::progress::Progress;
@@ -15,25 +16,82 @@ pub enum Stopped {
     /// The user (or the system) asked the program to end.
     #[error("interrupted")]
     Interrupted,
+    /// A lock was held for as long as those who write to the store may be kept waiting.
+    #[error(
+        "the store is being written to, and what must be read takes longer than the {} s for which its writers may be kept waiting",
+        .0.as_secs_f64()
+    )]
+    WritersWait(Duration),
 }
 
 /// A token that every long loop asks, and that SQLite's progress handler asks for it.
 #[derive(Debug, Clone)]
 pub struct Stop {
     limit: Option<(Duration, Instant)>,
-    interrupted: Arc<AtomicBool>,
+    interrupted: Arc<AtomicUsize>,
     progress: Option<Arc<Progress>>,
+    hold: Option<Arc<Hold>>,
+    running: Arc<Mutex<Running>>,
+}
+
+/// A lock for which others wait.
+#[derive(Debug)]
+struct Hold {
+    /// For how long it may be held.
+    most: Duration,
+    /// When it was last waited for: it has been held for no longer.
+    since: Mutex<Instant>,
+    /// Whether somebody was told that it was held for long enough.
+    ran_out: AtomicBool,
+}
+
+impl Hold {
+    fn since(&self) -> MutexGuard<'_, Instant> {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What runs and may not ask for long, and how to interrupt each.
+#[derive(Default)]
+struct Running {
+    next: u64,
+    interrupts: Vec<(u64, Box<dyn Fn() + Send + Sync>)>,
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").finish_non_exhaustive()
+    }
+}
+
+/// Keeps an interrupt known to a [`Stop`] as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Interruptible {
+    number: u64,
+    running: Arc<Mutex<Running>>,
+}
+
+impl Drop for Interruptible {
+    fn drop(&mut self) {
+        lock(&self.running).interrupts.retain(|(number, _)| *number != self.number);
+    }
+}
+
+fn lock(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
+    running.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Stop {
-    /// A token that says stop `limit` from now, or as soon as `interrupted` is set.
-    pub fn after(limit: Duration, interrupted: Arc<AtomicBool>) -> Self {
+    /// A token that says stop `limit` from now, or as soon as `interrupted` is not 0.
+    pub fn after(limit: Duration, interrupted: Arc<AtomicUsize>) -> Self {
         // A limit too far away to be counted is none.
         let limit = Instant::now().checked_add(limit).map(|at| (limit, at));
         Self {
             limit,
             interrupted,
             progress: None,
+            hold: None,
+            running: Arc::default(),
         }
     }
 
@@ -43,6 +101,8 @@ impl Stop {
             limit: None,
             interrupted: Arc::default(),
             progress: None,
+            hold: None,
+            running: Arc::default(),
         }
     }
 
@@ -51,6 +111,31 @@ impl Stop {
     pub fn showing(mut self, progress: Arc<Progress>) -> Self {
         self.progress = Some(progress);
         self
+    }
+
+    /// The same token, which also says stop when a lock has been held for so long.
+    pub(crate) fn holding(&self, most: Duration) -> Self {
+        let hold = Hold {
+            most,
+            since: Mutex::new(Instant::now()),
+            ran_out: AtomicBool::new(false),
+        };
+        Self {
+            hold: Some(Arc::new(hold)),
+            ..self.clone()
+        }
+    }
+
+    /// Says that the lock is not held yet.
+    pub(crate) fn waiting(&self) {
+        if let Some(hold) = &self.hold {
+            *hold.since() = Instant::now();
+        }
+    }
+
+    /// Whether this has said stop because the lock was held for too long.
+    pub(crate) fn hold_ran_out(&self) -> bool {
+        self.hold.as_ref().is_some_and(|hold| hold.ran_out.load(Ordering::Relaxed))
     }
 
     /// Says which check begins, on a store of so many pages.
@@ -72,11 +157,41 @@ impl Stop {
         if let Some(progress) = &self.progress {
             progress.tick();
         }
-        if self.interrupted.load(Ordering::Relaxed) {
+        self.due()
+    }
+
+    /// The same, asked by somebody who only watches: it drives no progress, and never waits for anything.
+    pub fn due(&self) -> Option<Stopped> {
+        if self.interrupted.load(Ordering::Relaxed) != 0 {
             return Some(Stopped::Interrupted);
         }
-        self.limit
-            .and_then(|(limit, at)| (Instant::now() >= at).then_some(Stopped::TimeLimit(limit)))
+        if let Some((limit, at)) = self.limit
+            && Instant::now() >= at
+        {
+            return Some(Stopped::TimeLimit(limit));
+        }
+        let hold = self.hold.as_ref().filter(|hold| hold.since().elapsed() >= hold.most)?;
+        hold.ran_out.store(true, Ordering::Relaxed);
+        Some(Stopped::WritersWait(hold.most))
+    }
+
+    /// Makes known how to interrupt something that may run for long without asking, such as a statement of SQLite's.
+    pub(crate) fn interruptible(&self, interrupt: impl Fn() + Send + Sync + 'static) -> Interruptible {
+        let mut running = lock(&self.running);
+        let number = running.next;
+        running.next += 1;
+        running.interrupts.push((number, Box::new(interrupt)));
+        Interruptible {
+            number,
+            running: self.running.clone(),
+        }
+    }
+
+    /// Interrupts whatever is running. What begins afterwards is not interrupted: call it again as long as it is wanted.
+    pub fn interrupt(&self) {
+        for (_, interrupt) in &lock(&self.running).interrupts {
+            interrupt();
+        }
     }
 
     /// `Ok` to go on.
@@ -94,12 +209,44 @@ mod tests {
 
     #[test]
     fn a_limit_of_nothing_has_run_out_and_a_limit_without_end_never_does() {
-        let flag = Arc::new(AtomicBool::new(false));
+        let flag = Arc::new(AtomicUsize::new(0));
         let none = Stop::after(Duration::ZERO, flag.clone());
         assert_eq!(none.reason(), Some(Stopped::TimeLimit(Duration::ZERO)));
         let endless = Stop::after(Duration::MAX, flag.clone());
         assert_eq!(endless.reason(), None);
-        flag.store(true, Ordering::Relaxed);
+        flag.store(1, Ordering::Relaxed);
         assert_eq!(endless.reason(), Some(Stopped::Interrupted));
+    }
+
+    #[test]
+    fn a_lock_is_held_from_when_it_was_last_waited_for() {
+        const MOST: Duration = Duration::from_millis(300);
+        let held = Stop::never().holding(MOST);
+        std::thread::sleep(MOST);
+        held.waiting();
+        assert_eq!((held.reason(), held.hold_ran_out()), (None, false));
+        std::thread::sleep(MOST);
+        assert_eq!(held.reason(), Some(Stopped::WritersWait(MOST)));
+        assert!(held.hold_ran_out());
+    }
+
+    #[test]
+    fn what_is_running_is_interrupted_and_what_has_ended_is_not() {
+        let stop = Stop::never();
+        let count = |n: &Arc<AtomicUsize>| {
+            let n = n.clone();
+            move || {
+                n.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let (one, other) = (Arc::default(), Arc::default());
+        let running = stop.interruptible(count(&one));
+        // A clone is the same token.
+        let ended = stop.clone().interruptible(count(&other));
+        stop.interrupt();
+        drop(ended);
+        stop.interrupt();
+        assert_eq!((one.load(Ordering::Relaxed), other.load(Ordering::Relaxed)), (2, 1));
+        drop(running);
     }
 }

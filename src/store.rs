@@ -2,54 +2,84 @@
 
 mod access;
 mod guards;
+mod open_here;
 mod read_only;
+mod way;
 
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub(crate) use access::open_copy;
-pub use access::{Access, Means, Way};
-pub(crate) use guards::{BUSY_TIMEOUT_MS, LONGEST_VALUE, prepare_rehearsal};
+pub use access::{Access, Means};
+pub(crate) use access::{Witness, empty_copy};
+pub(crate) use guards::{BUSY_TIMEOUT_MS, LONGEST_VALUE, interruptible, prepare_rehearsal};
 pub use read_only::ReadOnly;
+pub use way::{Need, Way};
 
 use crate::error::{Error, Result};
-use crate::probe::{Nature, Probe};
+use crate::probe::{Nature, Probe, Situation};
+use crate::sandbox::Sandbox;
+use crate::stop::Stopped;
 
 /// How long, and how often at least, the doctor starts over before it says that the store is never left alone. One look at a
 /// large store may take longer than that; the next ones then take locks, and stand what moves.
 const PATIENCE: (Duration, u32) = (Duration::from_secs(10), 5);
 
+/// How long another process may hold the write lock without a journal on disk. A writer that keeps its journal there deletes
+/// it just before it unlocks; one that keeps it in memory may be done soon.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Probes a path, makes it ready to be read, and lets `work` read it; starts over where something moved that the way in
-/// does not stand, so that what is returned is the committed truth of one moment.
+/// does not stand, so that what is returned is the committed truth. Each handle sees the truth of one moment; beside writers
+/// that never rest, a second handle may see a later moment than the first.
+///
+/// A store in whose file nothing may be believed, because a writer without a journal on disk has it locked, is waited for a
+/// second.
 ///
 /// `work` sees why the store could not be made ready, where it could not. Everything it opens it must have closed.
 ///
 /// # Errors
-/// [`Error::Moving`] when the store was never left alone, [`Error::Stopped`] when it was not left alone in time.
-pub fn look<T>(path: &Path, means: &Means<'_>, mut work: impl FnMut(&Probe, Result<&Access<'_>>) -> T) -> Result<T> {
+/// [`Error::Moving`] when the store was never left alone, [`Error::Stopped`] when it was not left alone in time,
+/// [`Error::OpenHere`] where the process is a caller's and has the store open itself.
+pub fn look<T>(
+    path: &Path,
+    need: Need,
+    means: &Means<'_>,
+    mut work: impl FnMut(&Probe, Result<&Access<'_>>) -> T,
+) -> Result<T> {
+    // A process of the doctor's own holds no locks but those of the handles that it closes again. What it was started with,
+    // as its standard input, holds none.
+    if *means.sandbox == Sandbox::NotAsked {
+        open_here::refuse(path)?;
+    }
     let begun = Instant::now();
     let mut disturbed = 0;
+    let mut locked_since = None;
     loop {
         let probe = Probe::of(path);
-        if !matches!(probe.nature, Nature::Sqlite(_)) {
-            let why = Error::NotAStore(crate::probe::words(&probe.nature, probe.size()));
-            return Ok(work(&probe, Err(why)));
+        if probe.situation == Situation::WriteLocked {
+            let since: &Instant = locked_since.get_or_insert_with(Instant::now);
+            if since.elapsed() >= LOCK_PATIENCE {
+                return Ok(work(&probe, Err(Error::WriteLocked)));
+            }
+            means.stop.check()?;
+            thread::sleep(LOCK_PATIENCE / 100);
+            continue;
         }
-        match Access::prepare(&probe, disturbed, means) {
+        locked_since = None;
+        let (found, believed) = match Access::prepare(&probe, disturbed, need, means) {
             Ok(access) => {
                 let found = work(&probe, Ok(&access));
-                if access.held(&probe) {
-                    return Ok(found);
-                }
+                (found, access.held(&probe) || access.gave_up())
             }
             Err(error) => {
-                let settled = probe.is_unchanged() && Probe::of(path).situation == probe.situation;
-                let found = work(&probe, Err(error));
-                if settled {
-                    return Ok(found);
-                }
+                let gave_up = matches!(error.stopped(), Some(Stopped::WritersWait(_)));
+                let settled = gave_up || is_settled(&probe);
+                (work(&probe, Err(error)), settled)
             }
+        };
+        if believed {
+            return Ok(found);
         }
         // What was found in a store that moved is no truth, also when there is no time for another look.
         means.stop.check()?;
@@ -58,5 +88,15 @@ pub fn look<T>(path: &Path, means: &Means<'_>, mut work: impl FnMut(&Probe, Resu
             return Err(Error::Moving(disturbed));
         }
         thread::sleep(Duration::from_millis(u64::from(disturbed.min(20))));
+    }
+}
+
+/// Whether what kept a store from being made ready is there to stay.
+fn is_settled(probe: &Probe) -> bool {
+    match probe.nature {
+        Nature::Sqlite(_) => probe.is_unchanged() && Probe::of(&probe.path).situation == probe.situation,
+        // A new store has no bytes for a moment, and then its first ones.
+        Nature::Empty | Nature::EmptyBeside(_) | Nature::SizeUnknown => probe.is_unchanged(),
+        _ => true,
     }
 }

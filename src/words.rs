@@ -28,6 +28,19 @@ pub fn few(numbers: &[i64], most: usize) -> String {
     format!("[{}{rest}]", shown.join(" "))
 }
 
+/// Text of at most `most` characters: its beginning, and how many characters more there were. A store's names can be of any
+/// length, and are cut when they are kept.
+pub fn cut(text: &str, most: usize) -> String {
+    // No text of so few bytes has more characters.
+    if text.len() <= most || text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let all = text.chars().count();
+    let rest = |kept: usize| format!("… (and {} characters more)", thousands((all - kept) as u64));
+    let kept = most.saturating_sub(rest(0).chars().count());
+    text.chars().take(kept).chain(rest(kept).chars()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,5 +53,15 @@ mod tests {
         assert_eq!(counted(1_234_567, "row", "rows"), "1,234,567 rows");
         assert_eq!(few(&[1, 2, 3], 3), "[1 2 3]");
         assert_eq!(few(&[-1, 2, 3, 4], 2), "[-1 2 … and 2 more]");
+    }
+
+    #[test]
+    fn long_text_is_cut_to_its_bound_with_the_true_count() {
+        assert_eq!(cut("größer", 6), "größer");
+        assert_eq!(cut(&"ä".repeat(400_000), 40), "äääääääää… (and 399,991 characters more)");
+        assert_eq!(cut(&"ä".repeat(400_000), 40).chars().count(), 40);
+        // What is cut once is not cut again.
+        let once = cut(&"n".repeat(1_000), 160);
+        assert_eq!(cut(&once, 160), once);
     }
 }

@@ -82,15 +82,12 @@ fn holds(shape: &Shape, line: &str) {
 }
 
 fn by_the_library(path: &Path) -> String {
-    let sandbox = Sandbox::not_asked();
-    let private = PrivateFolder::for_stores(&[path], sandbox.metadata_is_safe());
     let options = Options {
         checks: CHECKS.iter().map(|check| check.id).collect(),
         artifacts: false,
-        sandbox: &sandbox,
         means: Means {
-            private: private.as_ref().map_err(String::as_str),
-            metadata_is_safe: sandbox.metadata_is_safe(),
+            private: &PrivateFolder::for_stores(&[path]),
+            sandbox: &Sandbox::not_asked(),
             heap_limit: None,
             stop: &Stop::never(),
         },

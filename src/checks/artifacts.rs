@@ -34,8 +34,11 @@ const COLUMNS: &[(&str, FileKind)] = &[
     ("modules_dir", FileKind::Folder),
 ];
 
-/// How many different paths are remembered; beyond that each is looked at again.
-const MOST_REMEMBERED: usize = 10_000;
+/// How much of different paths is remembered, in bytes; beyond that each is looked at again.
+const MOST_REMEMBERED: usize = 2 << 20;
+
+/// What remembering one path takes beside its own bytes, more or less.
+const FOR_EACH: usize = 64;
 
 fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
     if !subject.artifacts {
@@ -44,16 +47,12 @@ fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
         ));
     }
     let there = tables::columns(handle, "images")?;
-    let columns: Vec<(&str, FileKind)> = COLUMNS
-        .iter()
-        .copied()
-        .filter(|(name, _)| there.iter().any(|column| column == name))
-        .collect();
+    let columns: Vec<(&str, FileKind)> = COLUMNS.iter().copied().filter(|(name, _)| there.has(name)).collect();
     if columns.is_empty() {
         return Ok(Outcome::pass("the store names no files"));
     }
     let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-    let sql = format!("SELECT rowid, {} FROM images NOT INDEXED", names.join(", "));
+    let sql = format!("SELECT {}, {} FROM images NOT INDEXED", there.rowid_or_null(), names.join(", "));
     let mut found = Found::default();
     handle.rows(&sql, [], |row| {
         subject.means.stop.check()?;
@@ -76,6 +75,8 @@ struct Found {
     not_allowed: u64,
     findings: Findings,
     remembered: HashMap<Vec<u8>, Lies>,
+    /// How many bytes that takes.
+    remembered_bytes: usize,
 }
 
 /// What lies at a path.
@@ -91,10 +92,7 @@ enum Lies {
 impl Found {
     fn look_at(&mut self, path: &[u8], wanted: FileKind, column: &'static str, rowid: Option<i64>) {
         self.looked_at += 1;
-        let lies = self.remembered.get(path).copied().unwrap_or_else(|| lies_at(path));
-        if self.remembered.len() < MOST_REMEMBERED {
-            self.remembered.insert(path.to_vec(), lies);
-        }
+        let lies = self.remembered.get(path).copied().unwrap_or_else(|| self.lies_at(path));
         let what = match lies {
             Lies::Kind(kind) if kind == wanted => return,
             Lies::Kind(_) if wanted == FileKind::Folder => "what lies there is not a folder",
@@ -111,6 +109,17 @@ impl Found {
             row: rowid,
             ..Finding::new(what).table("images").column(column)
         });
+    }
+
+    /// Looks at a path, and remembers what lies there.
+    fn lies_at(&mut self, path: &[u8]) -> Lies {
+        let lies = lies_at(path);
+        let bytes = self.remembered_bytes + path.len() + FOR_EACH;
+        if bytes <= MOST_REMEMBERED {
+            self.remembered_bytes = bytes;
+            self.remembered.insert(path.to_vec(), lies);
+        }
+        lies
     }
 
     fn outcome(self) -> Outcome {

@@ -2,7 +2,7 @@
 
 use crate::check::{Check, KEEP_AND_SAVE, Look, Needs, Outcome};
 use crate::probe::sidecars::scan_wal;
-use crate::probe::{Header, Nature, Probe, Situation, until_sure, words};
+use crate::probe::{Header, Leftover, Nature, Probe, Situation, until_sure, words};
 use crate::stop::Stop;
 use crate::words::counted;
 
@@ -32,9 +32,10 @@ fn meaning(nature: &Nature) -> &'static str {
         Nature::WrongKind(_) => ", so it is no store",
         Nature::Unreadable(_) => "; nothing is known about its data",
         Nature::Empty => ": there is no data in it",
+        Nature::SizeUnknown => ": SQLite would take it for an empty store; nothing is known about its data",
         Nature::NotSqlite(_) => ": there is no store in it that could be read",
         Nature::CutInHeader => ": no data is left in it",
-        Nature::Sqlite(_) => "",
+        Nature::EmptyBeside(_) | Nature::Sqlite(_) => "",
     }
 }
 
@@ -51,6 +52,13 @@ fn remedy(nature: &Nature) -> &'static str {
         Nature::Empty => {
             "if this store ever held anything, that is lost here: restore a backup before banger starts; if banger never used it, let banger start and fill it"
         }
+        Nature::EmptyBeside(Leftover { suffix: "-wal", .. }) => {
+            "keep a copy of state.db-wal before banger starts: the latest commits are in it, and nowhere else; if this is a copy, copy state.db and state.db-wal again, of one moment; otherwise restore a backup"
+        }
+        Nature::EmptyBeside(_) => {
+            "keep a copy of state.db-journal before banger starts: it holds pages that the store had; if this is a copy, copy all the files again, of one moment; otherwise restore a backup"
+        }
+        Nature::SizeUnknown => "copy what is in it to an ordinary file, and examine that",
         Nature::NotSqlite(_) => {
             "give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup"
         }
@@ -73,19 +81,22 @@ fn look_at_database(probe: &Probe, header: &Header, stop: &Stop) -> Outcome {
     if matches!(probe.situation, Situation::HotJournal | Situation::RollbackLive) {
         return Outcome::pass(format!("an SQLite database, {size}, with an unfinished transaction"));
     }
-    if rest != 0 {
-        return cut(&format!(
-            "the file ends inside a page: {size} and {} more",
-            counted(rest, "byte", "bytes")
-        ));
+    if probe.situation == Situation::WriteLocked {
+        return Outcome::pass(format!("an SQLite database, {size}, while another process holds its write lock"));
     }
-    match missing_pages(probe, header, pages, stop) {
-        Ok(0) => Outcome::pass(format!("an SQLite database, {size}")),
-        Ok(missing) => cut(&format!(
+    let missing = match missing_pages(probe, header, pages, stop) {
+        Ok(missing) => missing,
+        Err(error) => return Outcome::could_not_look(&error),
+    };
+    let more = counted(rest, "byte", "bytes");
+    match missing {
+        None | Some(0) if rest == 0 => Outcome::pass(format!("an SQLite database, {size}")),
+        None => Outcome::pass(format!("an SQLite database, {size} and {more} more, which the WAL replaces")),
+        Some(_) if rest > 0 => cut(&format!("the file ends inside a page: {size} and {more} more")),
+        Some(missing) => cut(&format!(
             "the file is cut short: it has {size}, and {} missing at its end",
             counted(missing, "page is", "pages are")
         )),
-        Err(error) => Outcome::could_not_look(&error),
     }
 }
 
@@ -96,16 +107,16 @@ fn cut(detail: &str) -> Outcome {
     )
 }
 
-/// How many pages the database has that the file has not, and the WAL has not either.
-fn missing_pages(probe: &Probe, header: &Header, pages: u64, stop: &Stop) -> crate::error::Result<u64> {
+/// How many whole pages the database has that the file has not; `None` where the WAL holds all of these.
+fn missing_pages(probe: &Probe, header: &Header, pages: u64, stop: &Stop) -> crate::error::Result<Option<u64>> {
     let vouched = header.vouched_pages().map_or(0, u64::from);
     if !probe.wal.has_content() {
-        return Ok(vouched.saturating_sub(pages));
+        return Ok(Some(vouched.saturating_sub(pages)));
     }
     // What the last commit in the WAL says counts, not the header that it has yet to replace.
     Ok(match scan_wal(probe, stop)? {
-        Some(scan) if scan.commits > 0 && scan.holds_the_rest => 0,
-        Some(scan) if scan.commits > 0 => u64::from(scan.pages).saturating_sub(pages),
-        _ => vouched.saturating_sub(pages),
+        Some(scan) if scan.commits > 0 && scan.holds_the_rest => None,
+        Some(scan) if scan.commits > 0 => Some(u64::from(scan.pages).saturating_sub(pages)),
+        _ => Some(vouched.saturating_sub(pages)),
     })
 }

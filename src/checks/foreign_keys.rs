@@ -2,10 +2,11 @@
 
 use crate::check::{Check, Finding, Findings, Look, Needs, Outcome};
 use crate::error::{Error, Result};
+use crate::finding::LONGEST_NAME;
 use crate::schema::tables::{self, quoted};
 use crate::store::ReadOnly;
 use crate::subject::Subject;
-use crate::words::counted;
+use crate::words::{counted, cut};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -16,75 +17,125 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn look(_subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
-    let mut findings = Findings::default();
-    let mut unreadable = Vec::new();
-    let mut keys = 0;
-    // Table by table: over the whole store one mismatched definition would end the check.
-    for table in tables::ordinary(handle)? {
-        let columns = match referring_columns(handle, &table) {
-            Ok(columns) => columns,
-            Err(error) => {
-                stop_or_note(error, &table, &mut unreadable)?;
-                continue;
-            }
-        };
-        if columns.is_empty() {
-            continue;
-        }
-        keys += columns.len() as u64;
-        if let Err(error) = check_table(handle, &table, &columns, &mut findings) {
-            stop_or_note(error, &table, &mut unreadable)?;
-        }
-    }
-    Ok(outcome(keys, findings, &unreadable))
+    // SQLite compares the values of keys whole, however long they are.
+    handle.with_long_values(|| look_at_all(handle))?
 }
 
-/// A table that cannot be read is noted and the next one looked at; the time limit ends the check.
-fn stop_or_note(error: Error, table: &str, unreadable: &mut Vec<(String, Error)>) -> Result<()> {
-    if error.stopped().is_some() {
-        return Err(error);
-    }
-    unreadable.push((table.to_owned(), error));
-    Ok(())
-}
-
-fn outcome(keys: u64, mut findings: Findings, unreadable: &[(String, Error)]) -> Outcome {
-    if findings.is_empty() && unreadable.is_empty() {
-        return Outcome::pass(match keys {
-            0 => "no table has a foreign key".to_owned(),
-            _ => counted(keys, "foreign key holds", "foreign keys hold"),
-        });
-    }
-    let mut said = Vec::new();
-    let remedy = if findings.is_empty() {
-        "mend first what `page-structure` found, then run the doctor again"
-    } else {
-        "stop banger and keep a copy of the store with its -wal, -shm and -journal; then give back what is missing (a VM whose image is gone cannot start until the image is registered again), or let banger remove what these rows stand for; do not delete them with SQL"
+fn look_at_all(handle: &ReadOnly) -> Result<Outcome> {
+    let tables = tables::ordinary(handle)?;
+    let mut found = Found {
+        passed_over: tables.passed_over,
+        ..Found::default()
     };
-    if !findings.is_empty() {
-        findings.at_least = !unreadable.is_empty();
-        said.push(format!(
-            "{} not there: deleted, or lost",
-            findings.count("row refers to a row that is", "rows refer to rows that are")
-        ));
+    // Table by table: over the whole store one mismatched definition would end the check.
+    for table in &tables.names {
+        match found.look_at(handle, table) {
+            // A table that cannot be read is noted and the next one looked at; the doctor's own bounds end the check.
+            Err(error) if error.is_own_bound() => return Err(error),
+            Err(error) => {
+                found.unreadable_total += 1;
+                if found.unreadable.len() < MOST_UNREADABLE {
+                    found.unreadable.push((cut(table, LONGEST_NAME), error));
+                }
+            }
+            Ok(()) => {}
+        }
     }
-    for (table, error) in unreadable {
-        said.push(format!("{table} could not be checked: {error}"));
-        findings.add(|| Finding::new("could not be checked").table(table));
-    }
-    Outcome::found(said.join("; "), remedy, findings)
+    Ok(found.outcome())
 }
 
-/// The referring columns of each of a table's foreign keys, by the key's number.
+/// How many tables that could not be checked are told one by one.
+const MOST_UNREADABLE: usize = 10;
+
+/// What was found in all tables.
+#[derive(Default)]
+struct Found {
+    keys: u64,
+    findings: Findings,
+    /// Tables that could not be checked, and why: the first ones.
+    unreadable: Vec<(String, Error)>,
+    unreadable_total: u64,
+    /// How many tables have a name that is not UTF-8, and cannot be asked for.
+    passed_over: u64,
+}
+
+impl Found {
+    fn look_at(&mut self, handle: &ReadOnly, table: &str) -> Result<()> {
+        let columns = referring_columns(handle, table)?;
+        self.keys += columns.len() as u64;
+        if columns.is_empty() {
+            return Ok(());
+        }
+        check_table(handle, table, &columns, &mut self.findings)
+    }
+
+    fn outcome(self) -> Outcome {
+        let passed_over = match self.passed_over {
+            0 => String::new(),
+            n => format!(
+                "; not looked at: {}",
+                counted(n, "table whose name is not UTF-8", "tables whose names are not UTF-8")
+            ),
+        };
+        if self.findings.is_empty() && self.unreadable.is_empty() {
+            let keys = match self.keys {
+                0 => "no table has a foreign key".to_owned(),
+                keys => counted(keys, "foreign key holds", "foreign keys hold"),
+            };
+            return Outcome::pass(keys + &passed_over);
+        }
+        self.failure(&passed_over)
+    }
+
+    fn failure(self, passed_over: &str) -> Outcome {
+        let Self {
+            mut findings,
+            unreadable,
+            ..
+        } = self;
+        let mut said = Vec::new();
+        let remedy = if findings.is_empty() {
+            "mend first what `page-structure` and `schema-shape` found, then run the doctor again"
+        } else {
+            "stop banger and keep a copy of the store with its -wal, -shm and -journal; then give back what is missing (a VM whose image is gone cannot start until the image is registered again), or let banger remove what these rows stand for; do not delete them with SQL"
+        };
+        if !findings.is_empty() {
+            findings.at_least = !unreadable.is_empty();
+            said.push(format!(
+                "{} not there: deleted, or lost",
+                findings.count("row refers to a row that is", "rows refer to rows that are")
+            ));
+        }
+        let unsaid = self.unreadable_total - unreadable.len() as u64;
+        for (table, error) in unreadable {
+            said.push(format!("{table} could not be checked: {error}"));
+            findings.add(|| Finding::new("could not be checked").table(table));
+        }
+        if unsaid > 0 {
+            said.push(format!("{} could not be checked either", counted(unsaid, "more table", "more tables")));
+            findings.total += unsaid;
+        }
+        Outcome::found(said.join("; ") + passed_over, remedy, findings)
+    }
+}
+
+/// The referring columns of each of a table's foreign keys, by the key's number. Their names are cut: they are only told.
 fn referring_columns(handle: &ReadOnly, table: &str) -> Result<Vec<(i64, Vec<String>)>> {
     let sql = format!("PRAGMA foreign_key_list({})", quoted(table));
     let mut keys: Vec<(i64, Vec<String>)> = Vec::new();
-    for (id, column) in handle.collect(&sql, [], |row| Ok((row.get("id")?, row.get("from")?)))? {
-        match keys.iter_mut().find(|(known, _)| *known == id) {
+    handle.rows(&sql, [], |row| {
+        let get = || -> rusqlite::Result<(i64, String)> {
+            let from = row.get_ref("from")?.as_bytes_or_null()?.unwrap_or_default();
+            Ok((row.get("id")?, cut(&String::from_utf8_lossy(from), LONGEST_NAME)))
+        };
+        let (id, column) = get().map_err(Error::sqlite(&sql))?;
+        // SQLite hands them out key by key.
+        match keys.last_mut().filter(|(last, _)| *last == id) {
             Some((_, columns)) => columns.push(column),
             None => keys.push((id, vec![column])),
         }
-    }
+        Ok(())
+    })?;
     Ok(keys)
 }
 
@@ -92,7 +143,9 @@ fn check_table(handle: &ReadOnly, table: &str, columns: &[(i64, Vec<String>)], f
     let sql = format!("PRAGMA foreign_key_check({})", quoted(table));
     handle.rows(&sql, [], |row| {
         let get = || -> rusqlite::Result<(Option<i64>, String, i64)> {
-            Ok((row.get("rowid")?, row.get("parent")?, row.get("fkid")?))
+            let parent = row.get_ref("parent")?.as_bytes_or_null()?.unwrap_or_default();
+            let parent = cut(&String::from_utf8_lossy(parent), LONGEST_NAME);
+            Ok((row.get("rowid")?, parent, row.get("fkid")?))
         };
         let (rowid, parent, key) = get().map_err(Error::sqlite(&sql))?;
         findings.add(|| Finding {

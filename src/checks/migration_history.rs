@@ -36,7 +36,7 @@ fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
     let mut history = History::default();
     history.look_for_gaps(state);
     match history.read(handle) {
-        Err(error) if error.stopped().is_some() || history.findings.is_empty() => Err(error),
+        Err(error) if error.is_own_bound() || history.findings.is_empty() => Err(error),
         // What was found before the error stands.
         ended => Ok(history.outcome(state, ended.err().as_ref())),
     }
@@ -74,7 +74,7 @@ impl History {
         let sql = format!(
             "SELECT id, iif(octet_length(name) > {LONGEST}, NULL, name), octet_length(name),
                     iif(octet_length(applied_at) > {LONGEST}, NULL, applied_at), octet_length(applied_at)
-             FROM schema_migrations"
+             FROM schema_migrations NOT INDEXED"
         );
         handle.rows(&sql, [], |row| {
             let mut read = || -> rusqlite::Result<()> {

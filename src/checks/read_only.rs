@@ -26,7 +26,7 @@ impl Evidence<'_> {
     /// The row of a store that was opened this way, and has been closed again.
     pub(crate) fn outcome(&self, way: Way) -> Outcome {
         // What the kernel forbade the doctor, another process did.
-        let left = if self.sandbox.holds() {
+        let left = if self.sandbox.opens_in_place() {
             Vec::new()
         } else {
             left_behind(self.probe, &Probe::of(&self.probe.path))
@@ -80,6 +80,10 @@ mod tests {
         fs::write(&path, crate::probe::header::MAGIC).unwrap();
         let before = Probe::of(&path);
         fs::write(folder.path().join("state.db-shm"), [0; 32]).unwrap();
+        let nothing = Sandbox::None {
+            why: String::new(),
+            metadata: false,
+        };
         let fails = |sandbox: &Sandbox| {
             Evidence {
                 probe: &before,
@@ -89,11 +93,15 @@ mod tests {
             .failed()
         };
         assert_eq!(left_behind(&before, &Probe::of(&path)), ["-shm"]);
-        assert!(fails(&Sandbox::not_asked()));
+        assert!(fails(&nothing));
         // The kernel forbade it, so another process did it.
         assert!(!fails(&Sandbox::Landlock { abi: 7, metadata: true }));
+        assert!(!fails(&Sandbox::None {
+            why: String::new(),
+            metadata: true,
+        }));
         // The database changed as well: another process is at work.
         fs::write(&path, b"changed").unwrap();
-        assert!(!fails(&Sandbox::not_asked()));
+        assert!(!fails(&nothing));
     }
 }

@@ -29,17 +29,17 @@ fn look(_subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
     let mut found = Found::default();
     for (table, rules) in TABLES {
         let mut rows = 0;
-        let ended = columns(handle, table, rules).and_then(|columns| {
-            if columns.is_empty() {
-                return Ok(());
-            }
-            let (of_table, ended) = Table { name: table, columns }.scan(handle);
+        let ended = Table::known(handle, table, rules).and_then(|table| {
+            let Some(table) = table else { return Ok(()) };
+            found.columns += table.columns.len() as u64;
+            found.without_rule += table.without_rule;
+            let (of_table, ended) = table.scan(handle);
             rows = of_table.rows;
             found.take(of_table);
             ended
         });
         match ended {
-            Err(error) if error.stopped().is_some() => return Err(error),
+            Err(error) if error.is_own_bound() => return Err(error),
             Err(error) => found.unreadable.push(Unreadable { table, rows, error }),
             Ok(()) => {}
         }
@@ -51,7 +51,11 @@ fn look(_subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
 #[derive(Default)]
 struct Found {
     rows: u64,
-    not_looked_at: u64,
+    /// How many columns were looked at, and how many of the same tables were not, because banger does not have them.
+    columns: u64,
+    without_rule: u64,
+    /// How many values are too long to be read at once, and cannot be read in pieces.
+    too_long: u64,
     findings: Findings,
     /// How many values are wrong in each column.
     by_column: BTreeMap<(&'static str, &'static str), u64>,
@@ -70,29 +74,38 @@ struct Unreadable {
 struct Table {
     name: &'static str,
     columns: Vec<(&'static str, Rule)>,
-}
-
-/// Which of banger's columns a table has; what is missing is `schema-shape`'s to say.
-fn columns(
-    handle: &ReadOnly,
-    table: &str,
-    rules: &'static [(&'static str, Rule)],
-) -> Result<Vec<(&'static str, Rule)>> {
-    let there = tables::columns(handle, table)?;
-    Ok(rules
-        .iter()
-        .copied()
-        .filter(|(name, _)| there.iter().any(|column| column == name))
-        .collect())
+    /// How many other columns it has.
+    without_rule: u64,
+    /// How the number of a row is called; `None` in a table WITHOUT ROWID.
+    rowid: Option<&'static str>,
 }
 
 impl Table {
+    /// Which of banger's columns a table has, where it has any; what is missing is `schema-shape`'s to say.
+    fn known(handle: &ReadOnly, name: &'static str, rules: &'static [(&'static str, Rule)]) -> Result<Option<Self>> {
+        let there = tables::columns(handle, name)?;
+        let columns: Vec<(&str, Rule)> = rules.iter().copied().filter(|(column, _)| there.has(column)).collect();
+        let without_rule = (there.names.len() - columns.len()) as u64;
+        Ok((!columns.is_empty()).then_some(Self {
+            name,
+            columns,
+            without_rule,
+            rowid: there.rowid,
+        }))
+    }
+
+    /// A SELECT of the row's number and of these parts.
+    fn select(&self, parts: &[String]) -> String {
+        let rowid = self.rowid.unwrap_or("NULL");
+        format!("SELECT {rowid}, {} FROM {} NOT INDEXED", parts.join(", "), quoted(self.name))
+    }
+
     /// What was found, and what ended the scan before its end.
     fn scan(&self, handle: &ReadOnly) -> (Found, Result<()>) {
         let mut found = Found::default();
         let mut ended = self.scan_whole_values(handle, &mut found);
         // A value is longer than is ever read whole: begin again, and read the long ones in pieces.
-        if matches!(&ended, Err(Error::Sqlite { source, .. }) if is_too_big(source)) {
+        if matches!(&ended, Err(error) if error.sqlite_code() == Some(rusqlite::ErrorCode::TooBig)) {
             found = Found::default();
             ended = self.scan_long_values(handle, &mut found);
         }
@@ -101,7 +114,7 @@ impl Table {
 
     fn scan_whole_values(&self, handle: &ReadOnly, found: &mut Found) -> Result<()> {
         let names: Vec<String> = self.columns.iter().map(|(name, _)| quoted(name)).collect();
-        let sql = format!("SELECT rowid, {} FROM {} NOT INDEXED", names.join(", "), quoted(self.name));
+        let sql = self.select(&names);
         handle.rows(&sql, [], |row| {
             found.rows += 1;
             for (at, (name, rule)) in self.columns.iter().enumerate() {
@@ -124,18 +137,20 @@ impl Table {
                 format!("{long}, typeof({name}) = 'text', CASE WHEN NOT ifnull({long}, 0) THEN {name} END AS {name}")
             })
             .collect();
-        let sql = format!("SELECT rowid, {} FROM {} NOT INDEXED", parts.join(", "), quoted(self.name));
-        let utf8 = handle.collect("PRAGMA encoding", [], |row| row.get::<_, String>(0))? == ["UTF-8"];
+        let sql = self.select(&parts);
+        // A cell is opened by its row's number, and read as the bytes that lie there.
+        let in_pieces =
+            self.rowid.is_some() && handle.collect("PRAGMA encoding", [], |row| row.get::<_, String>(0))? == ["UTF-8"];
         handle.rows(&sql, [], |row| {
             found.rows += 1;
             for (n, (name, rule)) in self.columns.iter().enumerate() {
                 let get = |at: usize| row.get_ref(1 + 3 * n + at).map_err(Error::sqlite(&sql));
                 let fault = match (get(0)?, get(1)?) {
-                    (ValueRef::Integer(1), ValueRef::Integer(1)) if utf8 => {
+                    (ValueRef::Integer(1), ValueRef::Integer(1)) if in_pieces => {
                         self.long_fault(handle, name, *rule, row)?
                     }
                     (ValueRef::Integer(1), ValueRef::Integer(1)) => {
-                        found.not_looked_at += 1;
+                        found.too_long += 1;
                         None
                     }
                     (ValueRef::Integer(1), _) => Some("a blob where text belongs"),
@@ -158,15 +173,13 @@ impl Table {
     ) -> Result<Option<&'static str>> {
         let rowid = row.get(0).map_err(Error::sqlite("rowid"))?;
         rule.fault_in(|| handle.cell(self.name, column, rowid).map_err(io::Error::other))
-            .map_err(|error| match error.downcast::<Error>() {
+            .map_err(|error| match error.downcast::<Error>().map_err(io::Error::downcast) {
                 Ok(error) => error,
-                Err(error) => Error::NotAStore(format!("a long value could not be read to its end: {error}")),
+                Err(Ok(error)) => Error::sqlite("incremental blob I/O")(error),
+                // Nothing else is read from.
+                Err(Err(_)) => Error::NotAStore("a long value could not be read to its end".to_owned()),
             })
     }
-}
-
-fn is_too_big(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(rusqlite::ErrorCode::TooBig)
 }
 
 impl Found {
@@ -182,7 +195,7 @@ impl Found {
     /// Adds what was found in another table.
     fn take(&mut self, other: Self) {
         self.rows += other.rows;
-        self.not_looked_at += other.not_looked_at;
+        self.too_long += other.too_long;
         self.by_column.extend(other.by_column);
         let not_kept = other.findings.total - other.findings.kept.len() as u64;
         for finding in other.findings.kept {
@@ -191,14 +204,24 @@ impl Found {
         self.findings.total += not_kept;
     }
 
+    /// What was not looked at.
+    fn left_out(&self) -> String {
+        let mut out = String::new();
+        if self.without_rule > 0 {
+            out += &format!("; not looked at: {}", counted(self.without_rule, "other column", "other columns"));
+        }
+        if self.too_long > 0 {
+            out += &format!("; {} too long to look at", counted(self.too_long, "value was", "values were"));
+        }
+        out
+    }
+
     fn outcome(mut self) -> Outcome {
         if self.findings.is_empty() && self.unreadable.is_empty() {
-            let left_out = match self.not_looked_at {
-                0 => String::new(),
-                n => format!("; {} too long to look at in UTF-16", counted(n, "value was", "values were")),
-            };
             let rows = counted(self.rows, "row", "rows");
-            return Outcome::pass(format!("every value of {rows} looks like banger's{left_out}"));
+            let columns = counted(self.columns, "column", "columns");
+            let known = format!("every value of {rows} in {columns} looks like banger's");
+            return Outcome::pass(known + &self.left_out());
         }
         let mut said = Vec::new();
         if !self.findings.is_empty() {
@@ -221,11 +244,11 @@ impl Found {
         } else {
             KEEP_AND_SAVE
         };
-        Outcome::found(said.join("; "), remedy, self.findings)
+        Outcome::found(said.join("; ") + &self.left_out(), remedy, self.findings)
     }
 }
 
-const REMEDY: &str = "stop banger, keep a copy of the store with its -wal, -shm and -journal, and suspect the disk or whatever else wrote to the store; restore a backup, or let banger re-create the VMs and images that are named; all other rows are whole";
+const REMEDY: &str = "stop banger, keep a copy of the store with its -wal, -shm and -journal, and suspect the disk or whatever else wrote to the store; restore a backup, or let banger re-create the VMs and images that are named";
 
 /// The row's id, where it is a UUID and tells nothing: the first column after the rowid that was read as text.
 fn uuid_of(row: &Row<'_>) -> Option<String> {

@@ -36,12 +36,7 @@ fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
         Ok(shape) => shape,
         Err(error) => return Ok(cannot_replay(state, &error)),
     };
-    let differences = expected.differences(handle)?;
-    if differences.total > 0 && SchemaState::read(handle)? != *state {
-        // A daemon migrated the store between the two looks.
-        return Err(Error::Moving(1));
-    }
-    Ok(outcome(state, &differences))
+    Ok(outcome(state, &expected.differences(handle)?))
 }
 
 /// What replaying gives, or why it fails.
@@ -50,7 +45,7 @@ fn expected(state: &SchemaState, handle: &ReadOnly) -> Result<Result<Shape>> {
     let applied: Vec<Migration> = MIGRATIONS.iter().filter(is_applied).copied().collect();
     match Shape::replay(&applied) {
         Ok(shape) if applied.is_empty() && ledger::applied(handle)?.is_none() => Ok(Ok(shape.without_ledger())),
-        Err(error) if error.stopped().is_some() => Err(error),
+        Err(error) if error.is_own_bound() => Err(error),
         replayed => Ok(replayed),
     }
 }
@@ -96,7 +91,7 @@ pub(super) fn remedy(worst: Cost) -> &'static str {
             "do not start a daemon on it; keep a copy of the store with its sidecar files, then restore a backup whose schema is whole; the rows that are there are not lost"
         }
         Cost::BehindItsBack => {
-            "keep a copy of the store with its sidecar files; while no daemon runs, find out what was added and by whom, and remove it (sqlite3 STORE '.schema' shows it, DROP TRIGGER removes a trigger); look for rows that it already changed"
+            "keep a copy of the store with its sidecar files; while no daemon runs, find out what was added and by whom, and remove it (`sqlite3 -readonly COPY .schema | cat -v` shows it, `sqlite3 -safe COPY 'DROP TRIGGER name'` removes a trigger); look for rows that it already changed"
         }
         Cost::Unguarded => {
             "keep a copy of the store with its sidecar files; banger can go on, but look at `foreign-keys`, `page-structure` and `row-values` for wrong rows, and restore a backup whose schema is whole"

@@ -8,6 +8,12 @@ pub const HEADER_LEN: usize = 100;
 /// What each database file begins with.
 pub const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
+/// The page that begins at this byte holds SQLite's locks and nothing else: no WAL and no journal ever holds it.
+const LOCK_BYTE: u64 = 0x4000_0000;
+
+/// The type of a table's leaf page, the first byte of its b-tree header.
+const TABLE_LEAF: u8 = 13;
+
 /// The header's fields, as they stand in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
@@ -31,6 +37,8 @@ pub struct Header {
     pub freelist_pages: u32,
     /// The schema format number (offset 44): 1 to 4, or 0 in a database without a schema.
     pub schema_format: u32,
+    /// Whether page 1, which begins with this header, holds no row of the schema.
+    pub schema_is_empty: bool,
     /// The largest root page (offset 52) in an auto-vacuum database, otherwise 0.
     pub largest_root: u32,
     /// The text encoding (offset 56): 1 UTF-8, 2 UTF-16le, 3 UTF-16be, or 0 in a database without a schema.
@@ -46,6 +54,16 @@ pub struct Header {
 /// A big-endian 32-bit number at an offset of bytes known to be long enough.
 pub(crate) fn be32(bytes: &[u8], at: usize) -> u32 {
     bytes.get(at..at + 4).and_then(|four| four.try_into().ok()).map_or(0, u32::from_be_bytes)
+}
+
+/// Whether a page can have so many bytes: a power of two between 512 and 65,536.
+pub(super) fn is_page_size(bytes: u32) -> bool {
+    (512..=65_536).contains(&bytes) && bytes.is_power_of_two()
+}
+
+/// The number of the page that holds SQLite's locks, in a database with pages of this size.
+pub(super) fn lock_page(page_size: u32) -> u64 {
+    LOCK_BYTE / u64::from(page_size.max(1)) + 1
 }
 
 impl Header {
@@ -66,6 +84,8 @@ impl Header {
             freelist_trunk: be32(bytes, 32),
             freelist_pages: be32(bytes, 36),
             schema_format: be32(bytes, 44),
+            // The header of the schema's b-tree: its page type, and the number of its cells.
+            schema_is_empty: bytes.get(100) == Some(&TABLE_LEAF) && bytes.get(103..105) == Some(&[0, 0]),
             largest_root: be32(bytes, 52),
             encoding: be32(bytes, 56),
             incremental_vacuum: be32(bytes, 64),
@@ -76,7 +96,7 @@ impl Header {
 
     /// Whether the page size is a power of two between 512 and 65,536.
     pub fn page_size_is_valid(&self) -> bool {
-        (512..=65_536).contains(&self.page_size) && self.page_size.is_power_of_two()
+        is_page_size(self.page_size)
     }
 
     /// Whether the header says that the database is in WAL mode.
@@ -126,8 +146,10 @@ impl Header {
         );
         wrong(self.schema_format > 4, format!("schema format {} is above 4", self.schema_format));
         wrong(self.encoding > 3, format!("text encoding {} is above 3", self.encoding));
+        // VACUUM of a database whose last table was dropped writes format 0 and keeps the encoding.
+        let emptied = self.schema_format == 0 && self.schema_is_empty;
         wrong(
-            (self.schema_format == 0) != (self.encoding == 0),
+            (self.schema_format == 0) != (self.encoding == 0) && !emptied,
             format!(
                 "schema format {} and text encoding {} cannot stand together",
                 self.schema_format, self.encoding

@@ -11,15 +11,12 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use super::Sidecar;
-use super::header::be32;
+use super::header::{be32, is_page_size, lock_page};
 use crate::error::{Error, Result};
 use crate::stop::Stop;
 
 /// What each journal header begins with.
 pub const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
-
-/// The page that is never journalled, because SQLite's locks lie in it, begins at this byte.
-const LOCK_BYTE: u64 = 0x4000_0000;
 
 /// The longest name of a super-journal, in bytes (`os_unix.c`, `MAX_PATHNAME`).
 const LONGEST_NAME: u32 = 512;
@@ -52,6 +49,11 @@ impl Segment {
     }
 }
 
+/// How many pages the database had when the journal was begun; `None` where its first bytes are not a journal's.
+pub(super) fn pages_at_its_beginning(head: &[u8]) -> Option<u32> {
+    (head.len() >= 28 && head.starts_with(&MAGIC)).then(|| be32(head, 16))
+}
+
 /// Reads a whole journal that must be rolled back, as SQLite would.
 ///
 /// # Errors
@@ -61,9 +63,15 @@ pub fn scan(journal: &Sidecar, page_size: u32, stop: &Stop) -> Result<JournalSca
     let file = super::open_plain(&journal.path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
     let mut out = JournalScan { pages: 0, fault: None };
+    if !is_page_size(page_size) {
+        out.fault = Some(format!("the store's header gives a page size of {page_size} bytes, which no store has"));
+        return Ok(out);
+    }
     let mut at = 0;
     let (mut head, mut first) = ([0; 28], None);
     while at + 28 <= length {
+        // A segment need not hold a record, and there is room for millions of such.
+        stop.check()?;
         file.read_exact_at(&mut head, at).map_err(io)?;
         let Some(segment) = Segment::parse(&head) else {
             if at == 0 {
@@ -148,8 +156,7 @@ fn read_segment(
         let number = be32(&record, 0);
         let page = &record[4..page_end];
         let stored = be32(&record, page_end);
-        let lock_page = LOCK_BYTE / u64::from(page_size) + 1;
-        if number == 0 || u64::from(number) == lock_page || checksum(segment.nonce, page) != stored {
+        if number == 0 || u64::from(number) == lock_page(page_size) || checksum(segment.nonce, page) != stored {
             return Ok((n, Some(format!("record {} of {records} does not carry its checksum", n + 1))));
         }
     }
@@ -209,3 +216,6 @@ fn carries_checksum(name: &[u8], sum: u32) -> bool {
     let without = name.iter().fold(0u32, |sum, byte| sum.wrapping_add(u32::from(*byte)));
     sum == with_sign || sum == without
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,29 @@ pub enum Verdict {
         /// What is wrong with it.
         what: String,
     },
+    /// A sidecar cannot be read, or is not a file.
+    Unreadable {
+        /// Which file: `-wal`, `-shm` or `-journal`.
+        suffix: &'static str,
+        /// Why, in words.
+        why: String,
+    },
+}
+
+impl Verdict {
+    /// Which file something is wrong with, and what; `None` where nothing is.
+    pub fn fault(self) -> Option<(&'static str, String)> {
+        match self {
+            Self::Sound(_) => None,
+            Self::Wrong { suffix, what } => Some((suffix, what)),
+            Self::Unreadable { suffix, why } => Some((suffix, cannot_be_read(&why))),
+        }
+    }
+}
+
+/// Why a sidecar cannot be read, in a sentence.
+pub(crate) fn cannot_be_read(why: &str) -> String {
+    format!("it cannot be read: {why}")
 }
 
 /// Whether the files should be looked at once more before this is believed.
@@ -36,12 +59,16 @@ pub fn examine(probe: &Probe, stop: &Stop) -> Result<Verdict> {
     let Some(header) = probe.header() else {
         return Ok(Verdict::Sound("there is no database".to_owned()));
     };
+    // Nothing beside it can be held against a database whose pages have no size.
+    if !header.page_size_is_valid() {
+        return Err(Error::NotAStore(format!("its header is damaged: {}", header.faults().join("; "))));
+    }
     let all = [("-wal", &probe.wal), ("-shm", &probe.shm), ("-journal", &probe.journal)];
     for (suffix, sidecar) in all {
         if let Some(why) = &sidecar.unreadable {
-            return Ok(Verdict::Wrong {
+            return Ok(Verdict::Unreadable {
                 suffix,
-                what: format!("it cannot be read: {why}"),
+                why: why.clone(),
             });
         }
     }
@@ -64,6 +91,9 @@ pub fn examine(probe: &Probe, stop: &Stop) -> Result<Verdict> {
             Situation::FinishedJournal => "a finished rollback journal, which holds nothing",
             Situation::EmptyWal => "an empty WAL",
             Situation::StaleIndex => "a -shm that indexes nothing",
+            Situation::WriteLocked => {
+                "no unfinished journal lies beside it, though another process holds its write lock"
+            }
             _ => "nothing is waiting to be written back",
         }
         .to_owned(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
 
 use super::header::{Header, be32};
-use super::{Sidecar, open_plain};
+use super::{FileKind, Sidecar, open_plain};
 
 /// The condition in which a store lies on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,9 @@ pub enum Situation {
     Rollback,
     /// Rollback mode, another process is in the middle of a transaction.
     RollbackLive,
+    /// Rollback mode, another process holds the write lock, and no journal lies on disk: what it has written to the file
+    /// may never be committed (`journal_mode=MEMORY` or `OFF`, or `locking_mode=EXCLUSIVE`, which keeps the lock).
+    WriteLocked,
     /// A rollback journal of a process that is gone: the database holds half a transaction.
     HotJournal,
     /// A rollback journal that was finished and left: empty, or its header zeroed.
@@ -50,6 +53,7 @@ impl Situation {
             Self::NotAWal => "not-a-wal",
             Self::Rollback => "rollback",
             Self::RollbackLive => "rollback-live",
+            Self::WriteLocked => "write-locked",
             Self::HotJournal => "hot-journal",
             Self::FinishedJournal => "finished-journal",
         }
@@ -68,6 +72,7 @@ impl Situation {
             Self::NotAWal => "the -wal beside it is not a write-ahead log",
             Self::Rollback => "closed, in rollback mode",
             Self::RollbackLive => "another process is writing to it, in rollback mode",
+            Self::WriteLocked => "another process holds its write lock, and no journal lies on disk",
             Self::HotJournal => "its last writer did not finish, in rollback mode",
             Self::FinishedJournal => "closed, in rollback mode, with a finished journal",
         }
@@ -81,6 +86,10 @@ const DATABASE_LOCKS: (u64, u64) = (0x4000_0000, 512);
 /// The byte of a database file that a process locks while it is in a write transaction.
 const RESERVED_LOCK: (u64, u64) = (0x4000_0001, 1);
 
+/// The bytes of a database file on which readers hold a lock together, and a process that writes to it one alone: nothing is
+/// written to the file without it.
+const SHARED_LOCKS: (u64, u64) = (0x4000_0002, 510);
+
 /// The byte of a `-shm` file that each process with the store open keeps locked
 /// ("WAL-mode File Format", section 2.3.2; `os_unix.c`, `UNIX_SHM_DMS`).
 const INDEX_LOCK: (u64, u64) = (128, 1);
@@ -89,12 +98,14 @@ const INDEX_LOCK: (u64, u64) = (128, 1);
 pub(super) fn name(path: &Path, header: &Header, wal: &Sidecar, shm: &Sidecar, journal: &Sidecar) -> Situation {
     if is_hot(journal) {
         // A writer deletes its journal, and only then unlocks: a journal that has changed is not left by one that is gone.
-        let changed = || !super::Stamp::of(&journal.path).is_ok_and(|now| now == journal.stamp);
-        return if locked(path, RESERVED_LOCK) || changed() {
+        return if locked(path, RESERVED_LOCK) || !journal.is_unchanged() {
             Situation::RollbackLive
         } else {
             Situation::HotJournal
         };
+    }
+    if is_write_locked(path, header, wal) {
+        return Situation::WriteLocked;
     }
     if wal.stamp.is_some() {
         if shm.stamp.is_some() && locked(&shm.path, INDEX_LOCK) {
@@ -119,10 +130,11 @@ pub(super) fn name(path: &Path, header: &Header, wal: &Sidecar, shm: &Sidecar, j
     Situation::Rollback
 }
 
-/// Whether SQLite would take the journal for one that must be rolled back: it has content and its first byte is not
-/// zero (`pager.c`, `hasHotJournal`).
-fn is_hot(journal: &Sidecar) -> bool {
-    journal.stamp.is_some() && (journal.unreadable.is_some() || journal.head.first().is_some_and(|byte| *byte != 0))
+/// Whether SQLite would take the journal for one that must be rolled back: it is a file with content, and its first byte is
+/// not zero (`pager.c`, `hasHotJournal`).
+pub(super) fn is_hot(journal: &Sidecar) -> bool {
+    let is_file = journal.stamp.is_some_and(|stamp| stamp.kind == FileKind::Regular);
+    is_file && (journal.unreadable.is_some() || journal.head.first().is_some_and(|byte| *byte != 0))
 }
 
 /// Whether the bytes begin as a write-ahead log does. A head too short to tell is an empty log, cut while it was begun.
@@ -130,13 +142,31 @@ fn is_wal(head: &[u8]) -> bool {
     head.len() < super::wal::HEADER_LEN || be32(head, 0) & !1 == super::wal::MAGIC
 }
 
-/// Whether another process has a lock on these bytes. Asks, and takes no lock.
-fn locked(path: &Path, (start, length): (u64, u64)) -> bool {
+/// Whether another process may write to the database file at any time, and perhaps has: it holds the write lock of a store
+/// whose commits go to that file and not to a WAL.
+///
+/// SQLite takes this lock before it writes the first page, and the journal, where it keeps one on disk, is there by then.
+fn is_write_locked(path: &Path, header: &Header, wal: &Sidecar) -> bool {
+    !header.is_wal() && !wal.has_content() && conflicts(path, SHARED_LOCKS, FlockType::ReadLock)
+}
+
+/// The same of a store that was probed, as it is now.
+pub(crate) fn write_locked_now(probe: &super::Probe) -> bool {
+    probe.header().is_some_and(|header| is_write_locked(&probe.path, header, &probe.wal))
+}
+
+/// Whether another process has a lock on these bytes.
+fn locked(path: &Path, bytes: (u64, u64)) -> bool {
+    conflicts(path, bytes, FlockType::WriteLock)
+}
+
+/// Whether another process has a lock on these bytes that one of this type would have to wait for. Asks, and takes no lock.
+fn conflicts(path: &Path, (start, length): (u64, u64), typ: FlockType) -> bool {
     let asked = Flock {
         start,
         length,
         pid: None,
-        typ: FlockType::WriteLock,
+        typ,
         offset_type: FlockOffsetType::Set,
     };
     open_plain(path).is_ok_and(|file| matches!(fcntl_getlk(&file, &asked), Ok(Some(_))))

@@ -12,6 +12,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// The kernel stamps files with a clock that may tick only every 10 ms.
 pub(super) const TICK: Duration = Duration::from_millis(12);
 
+/// The length at which Linux refuses a whole path, whatever its names are (`limits.h`). In bytes.
+const PATH_MAX: usize = 4096;
+
 /// A file as the file system sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
@@ -29,6 +32,8 @@ pub struct Stamp {
     pub mode: u32,
     /// What kind of file it is.
     pub kind: FileKind,
+    /// How many names it has (hard links).
+    pub links: u64,
 }
 
 /// The kinds of file that a path can lead to.
@@ -38,7 +43,9 @@ pub enum FileKind {
     Regular,
     /// A folder.
     Folder,
-    /// A named pipe.
+    /// A symbolic link, where links are not followed.
+    Link,
+    /// A pipe, with or without a name.
     Fifo,
     /// A socket.
     Socket,
@@ -52,7 +59,8 @@ impl FileKind {
         match self {
             Self::Regular => "a regular file",
             Self::Folder => "a folder",
-            Self::Fifo => "a named pipe (FIFO)",
+            Self::Link => "a symbolic link",
+            Self::Fifo => "a pipe (FIFO)",
             Self::Socket => "a socket",
             Self::Device => "a device",
         }
@@ -65,7 +73,26 @@ impl Stamp {
     /// # Errors
     /// What the system says where it does not let us see.
     pub fn of(path: &Path) -> io::Result<Option<Self>> {
-        match fs::metadata(path) {
+        Self::seen(fs::metadata(path))
+    }
+
+    /// What lies beside a database at the path, links not followed: SQLite follows none there (`os_unix.c`, `O_NOFOLLOW`).
+    ///
+    /// A name that is too long for the file system is nobody's, as it is to SQLite.
+    ///
+    /// # Errors
+    /// What the system says where it does not let us see.
+    pub(crate) fn beside(path: &Path) -> io::Result<Option<Self>> {
+        match fs::symlink_metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidFilename && path.as_os_str().len() < PATH_MAX => {
+                Ok(None)
+            }
+            seen => Self::seen(seen),
+        }
+    }
+
+    fn seen(meta: io::Result<fs::Metadata>) -> io::Result<Option<Self>> {
+        match meta {
             Ok(meta) => Ok(Some(Self::from(&meta))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -94,10 +121,13 @@ impl From<&fs::Metadata> for Stamp {
             ctime: (meta.ctime(), meta.ctime_nsec()),
             owner: (meta.uid(), meta.gid()),
             mode: meta.mode(),
+            links: meta.nlink(),
             kind: if kind.is_file() {
                 FileKind::Regular
             } else if kind.is_dir() {
                 FileKind::Folder
+            } else if kind.is_symlink() {
+                FileKind::Link
             } else if kind.is_fifo() {
                 FileKind::Fifo
             } else if kind.is_socket() {

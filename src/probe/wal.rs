@@ -9,7 +9,7 @@ use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
 
 use super::Sidecar;
-use super::header::be32;
+use super::header::{be32, is_page_size, lock_page};
 use crate::error::{Error, Result};
 use crate::stop::Stop;
 
@@ -95,7 +95,7 @@ impl WalHeader {
         if be32(bytes, 4) != VERSION {
             return Err(HeaderFault::Version(be32(bytes, 4)));
         }
-        if !((512..=65_536).contains(&header.page_size) && header.page_size.is_power_of_two()) {
+        if !is_page_size(header.page_size) {
             return Err(HeaderFault::PageSize(header.page_size));
         }
         Ok(Some(header))
@@ -159,7 +159,7 @@ pub fn scan(wal: &Sidecar, shm: &Sidecar, header: &WalHeader, file_pages: u64, s
     let io = |error| Error::io("read", &wal.path)(error);
     let file = super::open_plain(&wal.path).map_err(io)?;
     let mut scan = WalScan::default();
-    let mut beyond = PagesBeyond::new(file_pages);
+    let mut beyond = PagesBeyond::new(file_pages, header.page_size);
     let mut good = header.checksum; // what the chain of frames that fit has come to
     let mut before = header.checksum; // what the frame before says it is, fitting or not
     let mut damaged = None;
@@ -246,17 +246,25 @@ fn frames_in_index(shm: &[u8], header: &WalHeader) -> Option<u32> {
 /// Which pages past the end of the database file the log holds.
 struct PagesBeyond {
     file_pages: u64,
+    /// The page that no log holds.
+    lock_page: u64,
+    /// A bit for each page past the file's end.
     seen: Vec<u64>,
+    /// Every page up to this one is in the file or in the log. It only moves forward, so that to ask after each commit
+    /// costs no more than one look at each page.
+    whole_up_to: u64,
 }
 
 impl PagesBeyond {
     /// As many pages as are remembered; a database that grew by more in one log is not held against it.
     const MOST: u64 = 1 << 24;
 
-    fn new(file_pages: u64) -> Self {
+    fn new(file_pages: u64, page_size: u32) -> Self {
         Self {
             file_pages,
+            lock_page: lock_page(page_size),
             seen: Vec::new(),
+            whole_up_to: file_pages,
         }
     }
 
@@ -273,9 +281,19 @@ impl PagesBeyond {
         }
     }
 
-    fn all_up_to(&self, pages: u32) -> bool {
-        let past = u64::from(pages).saturating_sub(self.file_pages).min(Self::MOST);
-        (0..past).all(|n| self.seen.get((n / 64) as usize).is_some_and(|word| word >> (n % 64) & 1 == 1))
+    /// Whether a page past the file's end is there, or is the one that need not be.
+    fn has(&self, page: u64) -> bool {
+        let past = page - self.file_pages - 1;
+        let bit = |word: &u64| word >> (past % 64) & 1 == 1;
+        page == self.lock_page || self.seen.get((past / 64) as usize).is_some_and(bit)
+    }
+
+    fn all_up_to(&mut self, pages: u32) -> bool {
+        let last = u64::from(pages).min(self.file_pages + Self::MOST);
+        while self.whole_up_to < last && self.has(self.whole_up_to + 1) {
+            self.whole_up_to += 1;
+        }
+        self.whole_up_to >= last
     }
 }
 
@@ -310,3 +328,6 @@ pub(crate) fn same_generation(wal: &Sidecar) -> bool {
     };
     super::open_plain(&wal.path).is_ok_and(|file| file.read_exact_at(&mut now, 0).is_ok()) && now == then
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,10 @@ struct WireReport<'a> {
     doctor: &'a str,
     /// The version of the SQLite that is built into it.
     sqlite: &'a str,
-    /// The store's path as it was given, a home folder written `~`.
+    /// The store's place among those that were given in this call, from 0. Older doctors did not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<u64>,
+    /// The store's path as it was given, this user's home folder written `~`, other users' `~other1`, `~other2`, …
     store: &'a str,
     /// The condition in which the store lies on disk.
     situation: &'a str,
@@ -127,6 +130,7 @@ pub fn report(report: &Report) -> String {
         format: FORMAT,
         doctor: env!("CARGO_PKG_VERSION"),
         sqlite: rusqlite::version(),
+        index: u64::try_from(report.index).ok(),
         store: &report.store,
         situation: report.situation,
         sandbox: &report.sandbox,

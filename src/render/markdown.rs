@@ -89,6 +89,7 @@ mod tests {
         findings.add(|| Finding::new("refers to a row of images that is not there").table("vms").row(5));
         let row = |check, outcome| Row::new(check, outcome, Duration::ZERO);
         let sample = Report {
+            index: 0,
             store: "~/state.db".to_owned(),
             situation: "closed",
             sandbox: "landlock 7".to_owned(),
@@ -96,6 +97,7 @@ mod tests {
                 row("file", Outcome::pass("an SQLite database")),
                 row("foreign-keys", Outcome::found("1 row refers to nothing", "keep a copy", findings)),
             ],
+            short_of_memory: false,
         };
         let text = report(&sample, "Linux 6.1.0 x86_64").replace(rusqlite::version(), "SQLITE");
         insta::assert_snapshot!(text, @r"

@@ -197,6 +197,7 @@ mod tests {
         }
         let row = |check, outcome| Row::new(check, outcome, Duration::ZERO);
         Report {
+            index: 0,
             store: "~/.local/state/banger/state.db".to_owned(),
             situation: "closed",
             sandbox: "landlock 7".to_owned(),
@@ -212,6 +213,7 @@ mod tests {
                     ),
                 ),
             ],
+            short_of_memory: false,
         }
     }
 

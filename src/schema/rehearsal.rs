@@ -3,7 +3,7 @@
 //! SQLite's ALTER TABLE passes on an empty table and fails on a full one; a table that is rebuilt can cascade deletes into
 //! its children while every check of SQLite stays silent. So the rows are counted before and after.
 
-mod copy;
+pub(crate) mod copy;
 mod verify;
 
 use std::path::Path;
@@ -17,7 +17,7 @@ use super::state::{Compatibility, SchemaState};
 use crate::error::{Error, Result};
 use crate::probe::Probe;
 use crate::stop::Stop;
-use crate::store::{Means, ReadOnly, prepare_rehearsal};
+use crate::store::{Means, Need, ReadOnly, interruptible, prepare_rehearsal};
 pub(crate) use verify::Fault;
 
 /// What came of a rehearsal.
@@ -59,21 +59,24 @@ impl Rehearsal {
 /// ended it (no room, no memory, damage that was there before), and the time limit.
 pub(crate) fn rehearse(probe: &Probe, handle: &ReadOnly, state: &SchemaState, means: &Means<'_>) -> Result<Rehearsal> {
     let copy = copy::of_store(probe, handle, means)?;
-    run(handle, copy.conn, MIGRATIONS, state, means.heap_limit, means.stop)
+    let again = || copy::of_store(probe, handle, means)?.guarded(means);
+    run(handle, copy.conn, &again, MIGRATIONS, state, means)
 }
 
-/// Runs migrations on `copy`, which was copied from `source`, and looks at what they made of it.
+/// Runs migrations on `copy`, which was copied from `source`, and looks at what they made of it. `again` makes another copy.
 fn run(
     source: &ReadOnly,
     mut copy: Connection,
+    again: &dyn Fn() -> Result<verify::Untouched>,
     migrations: &[Migration],
     state: &SchemaState,
-    heap_limit: Option<u64>,
-    stop: &Stop,
+    means: &Means<'_>,
 ) -> Result<Rehearsal> {
+    let stop = means.stop;
     prepare_rehearsal(&mut copy, stop).map_err(ended(stop))?;
-    let before =
-        verify::Before::of(source, &copy, &state.applied, migrations).map_err(|error| interrupted(error, stop))?;
+    let running = interruptible(&copy, stop);
+    let before = verify::Before::of(source, again, &copy, &state.applied, migrations);
+    let before = before.map_err(|error| interrupted(error, stop))?;
     let begun = Instant::now();
     let migrated = runner::migrate(&mut copy, migrations);
     let mut rehearsal = Rehearsal {
@@ -85,23 +88,31 @@ fn run(
     match migrated {
         Ok(ran) => rehearsal.ran = ran,
         Err(error) => {
-            rehearsal.faults.push(Fault::of_migration(why_it_ended(error, stop)?));
+            rehearsal.faults.push(Fault::of_migration(why_it_ended(error, &copy, stop)?));
             return Ok(rehearsal);
         }
     }
-    let after = ReadOnly::guarded(copy, heap_limit, stop)?;
-    rehearsal.faults = before.faults(&after, !rehearsal.shape_unknown).map_err(|error| {
-        if error.stopped().is_some() {
-            error
-        } else {
-            Error::Rehearsal(error.into())
-        }
-    })?;
+    let counts = verify::counts(&copy).map_err(|error| not_rehearsed(interrupted(error, stop)))?;
+    drop(running);
+    let after = ReadOnly::guarded(copy, means.heap_limit, stop)?;
+    // SQLite's own checks compare values whole, however long they are.
+    let faults =
+        after.with_long_values(|| source.with_long_values(|| before.faults(&counts, &after, !rehearsal.shape_unknown)));
+    rehearsal.faults = faults.and_then(|faults| faults?).map_err(not_rehearsed)?;
     Ok(rehearsal)
 }
 
+/// What kept the migrations from being looked at, other than the time limit.
+fn not_rehearsed(error: Error) -> Error {
+    if error.stopped().is_some() {
+        error
+    } else {
+        Error::Rehearsal(error.into())
+    }
+}
+
 /// A migration's own failure; what ended it from outside is an error.
-fn why_it_ended(error: Error, stop: &Stop) -> Result<Error> {
+fn why_it_ended(error: Error, copy: &Connection, stop: &Stop) -> Result<Error> {
     use rusqlite::ErrorCode::{
         CannotOpen, DatabaseCorrupt, DiskFull, NotADatabase, OperationInterrupted, OutOfMemory, PermissionDenied,
         SystemIoFailure, TooBig,
@@ -110,9 +121,10 @@ fn why_it_ended(error: Error, stop: &Stop) -> Result<Error> {
         return Err(why.into());
     }
     match error.sqlite_code() {
+        Some(DiskFull) => Err(Error::Rehearsal(copy::outgrown(copy).unwrap_or(error).into())),
         Some(
-            CannotOpen | DatabaseCorrupt | DiskFull | NotADatabase | OperationInterrupted | OutOfMemory
-            | PermissionDenied | SystemIoFailure | TooBig,
+            CannotOpen | DatabaseCorrupt | NotADatabase | OperationInterrupted | OutOfMemory | PermissionDenied
+            | SystemIoFailure | TooBig,
         ) => Err(Error::Rehearsal(error.into())),
         _ => Ok(error),
     }
@@ -131,7 +143,7 @@ fn ended(stop: &Stop) -> impl FnOnce(rusqlite::Error) -> Error {
     let reason = stop.reason();
     move |error| match reason {
         Some(why) => why.into(),
-        None => Error::Rehearsal(Error::sqlite("prepare the copy")(error).into()),
+        None => Error::Rehearsal(Error::preparing("prepare the copy")(error).into()),
     }
 }
 
@@ -141,14 +153,16 @@ fn ended(stop: &Stop) -> impl FnOnce(rusqlite::Error) -> Error {
 /// # Errors
 /// As [`super::state::inspect_schema_state`], the caller's stop, and where the rehearsal could not be made.
 pub fn inspect(path: &Path, means: &Means<'_>) -> Result<(SchemaState, Option<String>)> {
-    super::state::inspect_then(path, means, |probe, handle, state| {
+    super::state::inspect_then(path, Need::Everything, means, |probe, handle, state| {
         if state.compatibility != Compatibility::MigrationsNeeded {
             return Ok(None);
         }
-        let rehearsal = match handle {
-            Some(handle) => rehearse(probe, handle, state, means)?,
+        let rehearsal = if let Some(handle) = handle {
+            rehearse(probe, handle, state, means)?
+        } else {
             // A file of no bytes: what the migrations make of nothing.
-            None => run(&copy::nothing(means)?, copy::memory()?, MIGRATIONS, state, means.heap_limit, means.stop)?,
+            let nothing = || Ok((copy::nothing(means)?, None));
+            run(&nothing()?.0, copy::memory()?, &nothing, MIGRATIONS, state, means)?
         };
         Ok(rehearsal.failure())
     })

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::{Batch, Connection, Transaction, TransactionBehavior};
 
 use super::migrations::{LEDGER_SQL, Migration};
 use crate::error::{Error, Result};
@@ -16,7 +17,7 @@ use crate::error::{Error, Result};
 /// [`Error::DuplicateMigration`] before anything is touched; [`Error::Migration`] with the SQL of the one that failed.
 pub fn migrate(conn: &mut Connection, migrations: &[Migration]) -> Result<Vec<i64>> {
     let ordered = in_order(migrations)?;
-    conn.execute_batch(LEDGER_SQL).map_err(Error::sqlite(LEDGER_SQL))?;
+    run_all(conn, LEDGER_SQL)?;
     let mut applied_now = Vec::new();
     for migration in ordered {
         let applied = apply(conn, migration).map_err(|source| Error::Migration {
@@ -53,7 +54,7 @@ fn apply(conn: &mut Connection, migration: &Migration) -> Result<bool> {
     if applied_ids(&transaction)?.contains(&migration.id) {
         return Ok(false);
     }
-    transaction.execute_batch(migration.sql).map_err(Error::sqlite(migration.sql))?;
+    run_all(&transaction, migration.sql)?;
     let sql = "INSERT INTO schema_migrations(id, name, applied_at) VALUES (?1, ?2, ?3)";
     transaction
         .execute(sql, (migration.id, migration.name, now()))
@@ -62,8 +63,19 @@ fn apply(conn: &mut Connection, migration: &Migration) -> Result<bool> {
     Ok(true)
 }
 
+/// Runs each statement to its end. What SQLite says while it only prepares one names the schema alone, and is kept.
+fn run_all(conn: &Connection, sql: &str) -> Result<()> {
+    let mut batch = Batch::new(conn, sql);
+    while let Some(mut statement) = batch.next().map_err(Error::preparing(sql))? {
+        let mut rows = statement.raw_query();
+        while rows.next().map_err(Error::sqlite(sql))?.is_some() {}
+    }
+    Ok(())
+}
+
 fn applied_ids(conn: &Connection) -> Result<BTreeSet<i64>> {
-    let sql = "SELECT id FROM schema_migrations";
+    // From the table itself: an index may lack a row.
+    let sql = "SELECT id FROM schema_migrations NOT INDEXED";
     let ask = || -> rusqlite::Result<BTreeSet<i64>> { conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect() };
     ask().map_err(Error::sqlite(sql))
 }

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::Connection;
 
 pub(crate) use compare::{Cost, Difference};
+pub(crate) use definition::{may_have_checks, module};
 use read::{Kind, Object, Table};
 
 use super::migrations::{LEDGER, Migration};

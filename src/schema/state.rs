@@ -6,11 +6,11 @@ use super::ledger;
 use super::migrations::{MIGRATIONS, known, known_max};
 use crate::error::{Error, Result};
 use crate::private::PrivateFolder;
-use crate::probe::sidecars::{self, Verdict};
+use crate::probe::sidecars;
 use crate::probe::{Nature, Probe, until_sure};
 use crate::sandbox::Sandbox;
 use crate::stop::Stop;
-use crate::store::{Means, ReadOnly, look};
+use crate::store::{Means, Need, ReadOnly, look};
 
 /// Whether this binary may take a store over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,15 +85,19 @@ impl SchemaState {
 /// # }
 /// ```
 ///
+/// # Locks
+/// It opens and closes the files of the store, and POSIX drops every lock that a process holds on a file as soon as the
+/// process closes any descriptor of it: a transaction of this process's own would go on without its locks, and another
+/// process could write into it. So a store that this process has open, through SQLite or otherwise, is refused with
+/// [`Error::OpenHere`]. Do not open it on another thread before this returns, either.
+///
 /// # Errors
 /// Anything that cannot be read: a missing store, no permission, not a database, damage on the way to the ledger, a
-/// ledger that is not banger's, a WAL that does not belong to the store.
+/// ledger that is not banger's, a WAL that does not belong to the store. And a store that this process has open itself.
 pub fn inspect_schema_state(path: &Path) -> Result<SchemaState> {
-    let metadata_is_safe = Sandbox::not_asked().metadata_is_safe();
-    let private = PrivateFolder::for_stores(&[path], metadata_is_safe);
     let means = Means {
-        private: private.as_ref().map_err(String::as_str),
-        metadata_is_safe,
+        private: &PrivateFolder::for_stores(&[path]),
+        sandbox: &Sandbox::not_asked(),
         heap_limit: None,
         stop: &Stop::never(),
     };
@@ -105,16 +109,17 @@ pub fn inspect_schema_state(path: &Path) -> Result<SchemaState> {
 /// # Errors
 /// As [`inspect_schema_state`], and the caller's stop.
 pub fn inspect(path: &Path, means: &Means<'_>) -> Result<SchemaState> {
-    inspect_then(path, means, |_, _, _| Ok(())).map(|(state, ())| state)
+    inspect_then(path, Need::Ledger, means, |_, _, _| Ok(())).map(|(state, ())| state)
 }
 
 /// The same, and what `then` makes of the store at the same moment; there is no handle on a file of no bytes.
 pub(super) fn inspect_then<T>(
     path: &Path,
+    need: Need,
     means: &Means<'_>,
     mut then: impl FnMut(&Probe, Option<&ReadOnly>, &SchemaState) -> Result<T>,
 ) -> Result<(SchemaState, T)> {
-    look(path, means, |probe, access| {
+    look(path, need, means, |probe, access| {
         if probe.nature == Nature::Empty {
             let state = SchemaState::of_applied(Vec::new());
             let made = then(probe, None, &state)?;
@@ -124,7 +129,7 @@ pub(super) fn inspect_then<T>(
         // What a foreign or damaged journal hides may be a migration.
         let examine = |probe: &Probe| sidecars::examine(probe, means.stop);
         let verdict = until_sure(probe, means.stop, sidecars::seems_wrong, examine)?;
-        if let Verdict::Wrong { suffix, what } = verdict {
+        if let Some((suffix, what)) = verdict.fault() {
             return Err(Error::Journal(format!("something is wrong with the store's {suffix} file: {what}")));
         }
         let handle = access.open()?;

@@ -1,36 +1,136 @@
 //! The tables of a store, and names in SQL.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::finding::LONGEST_NAME;
 use crate::store::ReadOnly;
+use crate::words::cut;
 
-/// Asks for the names of ordinary tables.
-pub(crate) const ORDINARY: &str = "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY rowid";
+/// How many bytes the names of a store's tables may take together. SQLite's own bound on memory lets no real schema have more.
+const MOST_NAMES: usize = 8 << 20;
 
-/// The names of a store's ordinary tables: no views, no virtual tables, none of SQLite's own. In the schema's order.
-///
-/// # Errors
-/// What SQLite says.
-pub fn ordinary(handle: &ReadOnly) -> Result<Vec<String>> {
-    handle.collect(ORDINARY, [], |row| row.get(0))
+/// A table that the schema names.
+#[derive(Debug, Clone)]
+pub struct Named {
+    /// Its name; `None` where it is not UTF-8, and cannot stand in a statement of ours.
+    pub name: Option<String>,
+    /// Whether a module keeps it, and it has no pages of its own.
+    pub is_virtual: bool,
 }
 
-/// The columns of an ordinary table, in lower case, without hidden and generated ones; none where there is no such table.
+/// Every table of a store in the schema's order, SQLite's own among them.
+///
+/// # Errors
+/// What SQLite says; and that there is no memory for a stranger's names.
+pub fn all(handle: &ReadOnly) -> Result<Vec<Named>> {
+    let sql = "SELECT name, ifnull(rootpage, 0) = 0 FROM sqlite_schema WHERE type = 'table' ORDER BY rowid";
+    let mut bytes = 0;
+    let mut out = Vec::new();
+    handle.rows(sql, [], |row| {
+        let read = || -> rusqlite::Result<Named> {
+            let name = row.get_ref(0)?.as_bytes_or_null()?.unwrap_or_default();
+            Ok(Named {
+                name: std::str::from_utf8(name).ok().map(str::to_owned),
+                is_virtual: row.get(1)?,
+            })
+        };
+        let named = read().map_err(Error::sqlite(sql))?;
+        bytes += named.name.as_ref().map_or(0, String::len);
+        if bytes > MOST_NAMES {
+            return Err(Error::out_of_memory(sql));
+        }
+        out.push(named);
+        Ok(())
+    })?;
+    Ok(out)
+}
+
+/// The ordinary tables of a store: no views, no virtual tables, none of SQLite's own.
+#[derive(Debug, Default)]
+pub struct Ordinary {
+    /// Their names, in the schema's order.
+    pub names: Vec<String>,
+    /// How many more there are, whose names are not UTF-8.
+    pub passed_over: u64,
+}
+
+/// The ordinary tables of a store.
+///
+/// # Errors
+/// As [`all`].
+pub fn ordinary(handle: &ReadOnly) -> Result<Ordinary> {
+    let mut out = Ordinary::default();
+    for table in all(handle)?.into_iter().filter(|table| !table.is_virtual) {
+        match table.name {
+            Some(name) if name.get(..7).is_some_and(|begin| begin.eq_ignore_ascii_case("sqlite_")) => {}
+            Some(name) => out.names.push(name),
+            None => out.passed_over += 1,
+        }
+    }
+    Ok(out)
+}
+
+/// The columns of an ordinary table.
+#[derive(Debug, Default)]
+pub struct Columns {
+    /// Their names in lower case, without hidden and generated ones; none where there is no such table.
+    pub names: Vec<String>,
+    /// How the number of a row is called; `None` in a table WITHOUT ROWID.
+    pub rowid: Option<&'static str>,
+}
+
+impl Columns {
+    /// Whether there is an ordinary column of this name, which is in lower case.
+    pub fn has(&self, name: &str) -> bool {
+        self.names.iter().any(|column| column == name)
+    }
+
+    /// What stands for the number of a row in a SELECT.
+    pub fn rowid_or_null(&self) -> &'static str {
+        self.rowid.unwrap_or("NULL")
+    }
+}
+
+/// The columns of an ordinary table.
 ///
 /// # Errors
 /// What SQLite says.
-pub fn columns(handle: &ReadOnly, table: &str) -> Result<Vec<String>> {
+pub fn columns(handle: &ReadOnly, table: &str) -> Result<Columns> {
     // A view or a virtual table of that name is not banger's.
     let sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name = ?1 COLLATE NOCASE";
     if handle.collect(sql, [table], |_| Ok(()))?.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Columns::default());
     }
     let sql = format!("PRAGMA table_xinfo({})", quoted(table));
-    let all = handle.collect(&sql, [], |row| Ok((row.get::<_, String>("name")?, row.get::<_, i64>("hidden")?)))?;
-    Ok(all
-        .into_iter()
-        .filter(|(_, hidden)| *hidden == 0)
-        .map(|(name, _)| name.to_ascii_lowercase())
-        .collect())
+    let all = handle.collect(&sql, [], |row| {
+        let name = row.get_ref("name")?.as_bytes_or_null()?.unwrap_or_default();
+        let name = cut(&String::from_utf8_lossy(name), LONGEST_NAME).to_ascii_lowercase();
+        Ok((name, row.get::<_, i64>("hidden")?))
+    })?;
+    let rowid = if has_rowid(handle, table)? {
+        // A column may have taken one of these names for itself.
+        let is_free = |name: &&str| all.iter().all(|(column, _)| column != name);
+        ["rowid", "_rowid_", "oid"].into_iter().find(is_free)
+    } else {
+        None
+    };
+    let ordinary = all.into_iter().filter(|(_, hidden)| *hidden == 0);
+    Ok(Columns {
+        names: ordinary.map(|(name, _)| name).collect(),
+        rowid,
+    })
+}
+
+/// Whether the rows of a table have numbers. One WITHOUT ROWID always has an index, and none of its indexes ends with such a
+/// number. Not with `PRAGMA table_list`, which compiles each view of the schema.
+fn has_rowid(handle: &ReadOnly, table: &str) -> Result<bool> {
+    let mut indexes =
+        handle.collect(&format!("PRAGMA index_list({})", quoted(table)), [], |row| row.get::<_, String>("name"))?;
+    let Some(index) = indexes.pop() else {
+        return Ok(true);
+    };
+    let columns =
+        handle.collect(&format!("PRAGMA index_xinfo({})", quoted(&index)), [], |row| row.get::<_, i64>("cid"))?;
+    Ok(columns.contains(&-1))
 }
 
 /// A name as SQL takes it, whatever is in it.

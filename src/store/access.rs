@@ -7,78 +7,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rusqlite::{Connection, OpenFlags};
 
 use super::read_only::ReadOnly;
+use super::way::{Facts, InPlace, Need, Seen, Way};
 use crate::error::{Error, Result};
-use crate::private::{MOST_IN_MEMORY, PrivateCopy, PrivateFolder};
-use crate::probe::{Probe, Situation, Stamp, wal};
-use crate::stop::Stop;
+use crate::private::{self, MOST_IN_MEMORY, PrivateCopy, PrivateFolder};
+use crate::probe::{Probe, Stamp, words};
+use crate::sandbox::Sandbox;
+use crate::stop::{Stop, Stopped};
 
-/// How a store is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// `immutable=1`: no lock, no sidecar files. Right as long as nothing moves, so the files are compared afterwards.
-    Immutable,
-    /// The WAL is read with its index in our own memory, without any lock. Right as long as the WAL is only appended
-    /// to and the database file stays; the files are compared afterwards.
-    PrivateIndex,
-    /// `readonly_shm=1`: the WAL is read through the index that its writers share, under their locks. Right whatever
-    /// they do.
-    SharedIndex,
-    /// A copy, taken by SQLite under a reader's lock, of a store in rollback mode that is never left alone.
-    LockedCopy,
-    /// A copy of the files, in which SQLite rolls back what a writer left unfinished.
-    CopyOfFiles,
-}
-
-impl Way {
-    /// How it reads, in words for the row `read-only`.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Immutable => "read in place without a lock, and compared afterwards",
-            Self::PrivateIndex => {
-                "read in place with its WAL, indexed in memory, without a lock, and compared afterwards"
-            }
-            Self::SharedIndex => "read in place with its WAL, as a reader beside its writers",
-            Self::LockedCopy => "read from a private copy, because it was being written to",
-            Self::CopyOfFiles => "read from a private copy, in which SQLite recovered what was unfinished",
-        }
-    }
-
-    /// Whether nothing keeps others from changing the store while it is read this way.
-    fn is_lock_free(self) -> bool {
-        matches!(self, Self::Immutable | Self::PrivateIndex | Self::CopyOfFiles)
-    }
-
-    /// The way in for a situation. `disturbed`: how often a lock-free way was tried and something moved.
-    fn choose(probe: &Probe, disturbed: u32, means: &Means<'_>) -> Self {
-        // SQLite, run by root, changes the ctime of a WAL that it opens, unless the kernel forbids it: see `sandbox`.
-        if probe.wal.has_content() && !means.metadata_is_safe {
-            return Self::CopyOfFiles;
-        }
-        let large = probe.size() > MOST_IN_MEMORY;
-        let patience = if large { 1 } else { 3 };
-        let with_locks = disturbed >= patience;
-        match probe.situation {
-            Situation::Live | Situation::Crashed if with_locks => Self::SharedIndex,
-            Situation::Rollback | Situation::FinishedJournal | Situation::RollbackLive if with_locks => {
-                Self::LockedCopy
-            }
-            // It was not being written to when the private folder would have been made; a store that needs no more than
-            // memory can be read between two transactions.
-            Situation::RollbackLive if means.private.is_err() => Self::LockedCopy,
-            Situation::HotJournal | Situation::RollbackLive => Self::CopyOfFiles,
-            _ if probe.wal.has_content() => Self::PrivateIndex,
-            _ => Self::Immutable,
-        }
-    }
-}
-
-/// What the doctor brings along: where copies may go, how much memory SQLite may take, when to stop.
+/// What the doctor brings along: where copies may go, what the kernel forbids, how much memory SQLite may take, when to stop.
 #[derive(Debug, Clone)]
 pub struct Means<'a> {
-    /// The private folder, or why there is none.
-    pub private: Result<&'a PrivateFolder, &'a str>,
-    /// Whether opening a WAL cannot change its owner or ctime: seccomp forbids it, or this process is not root's.
-    pub metadata_is_safe: bool,
+    /// Where private copies may go.
+    pub private: &'a PrivateFolder,
+    /// What the kernel holds this process to.
+    pub sandbox: &'a Sandbox,
     /// The most memory that SQLite may take in this process, in bytes; `None` leaves SQLite's bound as it is.
     pub heap_limit: Option<u64>,
     /// When to stop.
@@ -89,13 +31,24 @@ pub struct Means<'a> {
 #[derive(Debug)]
 pub struct Access<'a> {
     way: Way,
+    facts: Facts,
     uri: String,
     means: &'a Means<'a>,
+    /// The stop of the handles on the store itself: the caller's, and the end of what its writers may be kept waiting.
+    stop: Stop,
     /// A copy that lives as long as this does.
     copy: Option<PrivateCopy>,
-    /// Whether each handle is a copy in memory.
-    in_memory: bool,
     /// Whether a handle could not be opened, or SQLite could not read through one for a reason that may pass.
+    disturbed: Arc<AtomicBool>,
+    /// Whether SQLite hit its bound on memory.
+    short_of_memory: Arc<AtomicBool>,
+}
+
+/// Knows by what is read, and so whether it may be believed afterwards; anybody may ask it, on any thread.
+#[derive(Debug, Clone)]
+pub(crate) struct Witness {
+    way: Way,
+    facts: Facts,
     disturbed: Arc<AtomicBool>,
 }
 
@@ -104,50 +57,66 @@ impl<'a> Access<'a> {
     ///
     /// # Errors
     /// Where the store is none, or a copy is needed and cannot be made.
-    pub(super) fn prepare(probe: &Probe, disturbed: u32, means: &'a Means<'a>) -> Result<Self> {
+    pub(super) fn prepare(probe: &Probe, disturbed: u32, need: Need, means: &'a Means<'a>) -> Result<Self> {
+        if probe.header().is_none() {
+            return Err(Error::NotAStore(words(&probe.nature, probe.size())));
+        }
         for sidecar in [&probe.wal, &probe.shm, &probe.journal] {
             if let Some(why) = &sidecar.unreadable {
                 let name = crate::locate::shown(&sidecar.path);
                 return Err(Error::Journal(format!("{name} cannot be read: {why}")));
             }
         }
-        let way = Way::choose(probe, disturbed, means);
+        let only_by_copy = private::only_by_copy(probe, means.sandbox.opens_in_place());
+        let facts = Facts {
+            situation: probe.situation,
+            in_place: match only_by_copy {
+                Some(_) => InPlace::Nothing,
+                None if probe.wal_index_is_too_large() => InPlace::FileAndLongWal,
+                None if probe.wal.has_content() => InPlace::FileAndWal,
+                None => InPlace::File,
+            },
+            is_large: probe.size() > MOST_IN_MEMORY,
+            has_folder: !means.private.is_refused(),
+            need,
+            disturbed,
+        };
+        let way = Way::choose(&facts);
+        let stop = way.longest_hold().map_or_else(|| means.stop.clone(), |most| means.stop.holding(most));
         let mut access = Self {
             way,
+            facts,
             uri: uri(&probe.path, query(way)),
             means,
+            stop,
             copy: None,
-            in_memory: false,
             disturbed: Arc::default(),
+            short_of_memory: Arc::default(),
         };
-        match way {
-            Way::CopyOfFiles => {
-                let copy = copy_and_recover(probe, means).map_err(|source| Error::Copy {
-                    why: if probe.journal.has_content() {
-                        "it holds what a writer left unfinished"
-                    } else {
-                        "root cannot open its WAL without changing it"
-                    },
-                    source: source.into(),
-                })?;
-                access.uri = uri(copy.path(), query(Way::Immutable));
-                access.copy = Some(copy);
-            }
-            Way::LockedCopy if probe.size() > MOST_IN_MEMORY => {
-                let copy = access.copy_under_lock(probe).map_err(|source| Error::Copy {
-                    why: "the store is being written to",
-                    source: source.into(),
-                })?;
-                access.uri = uri(copy.path(), query(Way::Immutable));
-                access.copy = Some(copy);
-            }
-            Way::LockedCopy => access.in_memory = true,
-            Way::Immutable | Way::PrivateIndex | Way::SharedIndex => {
-                // A later change must show in the file's times.
-                if let Some(stamp) = &probe.stamp {
-                    stamp.settle();
-                }
-            }
+        // A later change must show in the times of the files that are compared.
+        let compared = match way {
+            Way::CopyOfFiles => [probe.stamp, probe.wal.stamp, probe.journal.stamp],
+            Way::Immutable | Way::PrivateIndex => [probe.stamp, None, None],
+            Way::SharedIndex | Way::UnderLock | Way::LockedCopy => [None; 3],
+        };
+        compared.iter().flatten().for_each(Stamp::settle);
+        let copied = match way {
+            Way::CopyOfFiles => copy_and_recover(probe, means).map(Some).map_err(not_copied(only_by_copy.unwrap_or(
+                if facts.in_place == InPlace::FileAndLongWal {
+                    "its WAL has too many pages for an index in memory"
+                } else {
+                    "it holds what a writer left unfinished"
+                },
+            ))),
+            Way::LockedCopy if facts.is_large => access
+                .copy_under_lock(probe)
+                .map(Some)
+                .map_err(not_copied("the store is being written to")),
+            _ => Ok(None),
+        };
+        access.copy = copied?;
+        if let Some(copy) = &access.copy {
+            access.uri = uri(copy.path(), query(Way::Immutable));
         }
         Ok(access)
     }
@@ -157,9 +126,14 @@ impl<'a> Access<'a> {
         self.way
     }
 
+    /// Whether each handle is a copy of its own in memory.
+    fn is_in_memory(&self) -> bool {
+        self.way == Way::LockedCopy && self.copy.is_none()
+    }
+
     /// Whether several handles see one and the same store: not where each is a copy of its own in memory.
     pub fn is_shared(&self) -> bool {
-        !self.in_memory
+        !self.is_in_memory()
     }
 
     /// Opens a handle.
@@ -169,83 +143,88 @@ impl<'a> Access<'a> {
     pub fn open(&self) -> Result<ReadOnly> {
         let opened = self.try_open();
         self.disturbed.fetch_or(opened.is_err(), Ordering::Relaxed);
-        Ok(opened?.telling(&self.disturbed))
+        Ok(opened?.telling(&self.disturbed, &self.short_of_memory))
+    }
+
+    /// Whether SQLite hit its bound on memory while it read through a handle.
+    pub(crate) fn is_short_of_memory(&self) -> bool {
+        self.short_of_memory.load(Ordering::Relaxed)
+    }
+
+    /// Who knows whether what was read through this may be believed.
+    pub(crate) fn witness(&self) -> Witness {
+        Witness {
+            way: self.way,
+            facts: self.facts,
+            disturbed: self.disturbed.clone(),
+        }
     }
 
     fn try_open(&self) -> Result<ReadOnly> {
         let Means { heap_limit, stop, .. } = *self.means;
-        let handle = ReadOnly::open(&self.uri, self.way == Way::PrivateIndex, heap_limit, stop)?;
-        if !self.in_memory {
+        if self.copy.is_some() {
+            return ReadOnly::open(&self.uri, false, heap_limit, stop);
+        }
+        let handle = self.open_in_place()?;
+        if !self.is_in_memory() {
             return Ok(handle);
         }
         let mut memory = Connection::open_in_memory().map_err(Error::sqlite("open"))?;
-        handle.back_up_to(&mut memory, -1)?;
+        handle.back_up_to(&mut memory)?;
         drop(handle);
         ReadOnly::guarded(memory, heap_limit, stop)
     }
 
-    /// Lets SQLite copy the store to the private folder, page by page under a reader's lock. Between two pieces the lock
-    /// is let go, so that no writer waits for longer than a piece takes.
+    /// Opens a handle on the store's own files.
+    fn open_in_place(&self) -> Result<ReadOnly> {
+        let open = || ReadOnly::open(&self.uri, self.way == Way::PrivateIndex, self.means.heap_limit, &self.stop);
+        let opened = self.means.sandbox.without_writing(open);
+        opened.map_err(Error::io("hold the kernel to", Path::new("the store's files")))?
+    }
+
+    /// Lets SQLite copy the store to the private folder under a reader's lock, for as long as the store's writers may be kept
+    /// waiting.
     fn copy_under_lock(&self, probe: &Probe) -> Result<PrivateCopy> {
-        const PIECE: u64 = 128 << 20;
-        let Means { heap_limit, stop, .. } = *self.means;
-        let copy = folder(self.means)?.new_copy()?;
+        let copy = self.means.private.new_copy()?;
         copy.check_room(probe.size())?;
-        let handle = ReadOnly::open(&self.uri, false, heap_limit, stop)?;
-        let mut target = open_copy(&copy)?;
-        let page_size = probe.header().map_or(4096, |header| u64::from(header.page_size));
-        handle.back_up_to(&mut target, i32::try_from(PIECE / page_size.max(512)).unwrap_or(i32::MAX))?;
+        let mut target = empty_copy(&copy)?;
+        self.open_in_place()?.back_up_to(&mut target)?;
         Ok(copy)
     }
 
-    /// Whether what was read through this may be believed: nothing moved that this way does not stand.
+    /// Whether what was read through this may be believed. Every handle must have been closed.
     pub(super) fn held(&self, probe: &Probe) -> bool {
-        // It was perhaps just being opened, closed or switched to another mode.
-        if self.disturbed.load(Ordering::Relaxed) && !probe.is_unchanged() {
-            return false;
-        }
-        let same = |path: &Path, then: Option<Stamp>| Stamp::of(path).is_ok_and(|now| now == then);
-        let journal_same = || same(&probe.journal.path, probe.journal.stamp);
-        if !same(&probe.path, probe.stamp) {
-            return !self.way.is_lock_free() && same_file(&probe.path, probe.stamp);
-        }
-        match self.way {
-            Way::Immutable => journal_same() && wal_is_empty(probe),
-            Way::CopyOfFiles => journal_same() && same(&probe.wal.path, probe.wal.stamp),
-            Way::PrivateIndex => wal_only_grew(probe),
-            Way::SharedIndex => {
-                same_file(&probe.wal.path, probe.wal.stamp) && same_file(&probe.shm.path, probe.shm.stamp)
-            }
-            Way::LockedCopy => true,
-        }
+        self.witness().held(probe)
+    }
+
+    /// Whether reading was given up because the store's writers may not be kept waiting for so long: another try would end
+    /// no better.
+    pub(super) fn gave_up(&self) -> bool {
+        self.stop.hold_ran_out()
     }
 }
 
-/// Whether there still is no WAL with anything in it.
-fn wal_is_empty(probe: &Probe) -> bool {
-    Stamp::of(&probe.wal.path).is_ok_and(|now| now.is_none_or(|now| now.size == 0))
+impl Witness {
+    /// Whether what was read this way may be believed: nothing moved that this way does not stand.
+    pub(crate) fn held(&self, probe: &Probe) -> bool {
+        self.way.held(&self.facts, Seen::now(probe, self.disturbed.load(Ordering::Relaxed)))
+    }
 }
 
-/// Whether the WAL is the one that was found, of the same generation, and no shorter.
-fn wal_only_grew(probe: &Probe) -> bool {
-    let (Some(then), Ok(Some(now))) = (probe.wal.stamp, Stamp::of(&probe.wal.path)) else {
-        return false;
-    };
-    then == now || (then.id == now.id && now.size >= then.size && wal::same_generation(&probe.wal))
-}
-
-/// Whether the same file lies there, whatever its content.
-fn same_file(path: &Path, then: Option<Stamp>) -> bool {
-    Stamp::of(path).is_ok_and(|now| now.map(|now| now.id) == then.map(|then| then.id))
-}
-
-fn folder<'a>(means: &Means<'a>) -> Result<&'a PrivateFolder> {
-    means.private.map_err(|why| Error::NotAStore(why.to_owned()))
+/// Why a copy was needed, around what went wrong with it. What ended it from outside stands for itself.
+fn not_copied(why: &'static str) -> impl FnOnce(Error) -> Error {
+    move |error| match error {
+        error if matches!(error.stopped(), Some(Stopped::WritersWait(_))) => error,
+        error => Error::Copy {
+            why,
+            source: error.into(),
+        },
+    }
 }
 
 /// Copies the files and lets SQLite roll the copy back.
 fn copy_and_recover(probe: &Probe, means: &Means<'_>) -> Result<PrivateCopy> {
-    let copy = PrivateCopy::of_files(folder(means)?, probe, means.stop)?;
+    let copy = PrivateCopy::of_files(means.private, probe, means.stop)?;
     let conn = open_copy(&copy)?;
     let sql = "SELECT count(*) FROM sqlite_schema";
     let recovered = conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(Error::sqlite(sql));
@@ -256,15 +235,24 @@ fn copy_and_recover(probe: &Probe, means: &Means<'_>) -> Result<PrivateCopy> {
     }
 }
 
+/// Opens a private copy in which there is nothing yet, to be filled as fast as it can be: nobody needs it after a crash.
+pub(crate) fn empty_copy(copy: &PrivateCopy) -> Result<Connection> {
+    const SQL: &str = "PRAGMA synchronous=OFF";
+    let conn = open_copy(copy)?;
+    conn.execute_batch(SQL).map_err(Error::sqlite(SQL))?;
+    Ok(conn)
+}
+
 /// Opens a private copy for writing: the only connection for writing that the `doctor` binary ever makes.
-pub(crate) fn open_copy(copy: &PrivateCopy) -> Result<Connection> {
+fn open_copy(copy: &PrivateCopy) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let path = uri(copy.path(), "");
     #[expect(clippy::disallowed_methods, reason = "a private copy, which nobody else sees")]
-    let opened = Connection::open_with_flags(uri(copy.path(), ""), flags);
-    opened.map_err(Error::sqlite("open"))
+    let opened = Connection::open_with_flags(&path, flags);
+    opened.map_err(Error::opening(&path))
 }
 
 fn query(way: Way) -> &'static str {
@@ -272,7 +260,7 @@ fn query(way: Way) -> &'static str {
         Way::Immutable | Way::CopyOfFiles => "?mode=ro&immutable=1",
         Way::PrivateIndex => "?mode=ro&vfs=unix-none",
         // A store in rollback mode may have become one in WAL mode in the meantime; no -shm is made for it either.
-        Way::SharedIndex | Way::LockedCopy => "?mode=ro&readonly_shm=1",
+        Way::SharedIndex | Way::UnderLock | Way::LockedCopy => "?mode=ro&readonly_shm=1",
     }
 }
 
@@ -304,5 +292,14 @@ mod tests {
             uri(Path::new("/a b?mode=rwc#%41&'é/s.db"), "?mode=ro"),
             "file:///a%20b%3fmode%3drwc%23%2541%26%27%c3%a9/s.db?mode=ro"
         );
+    }
+
+    #[test]
+    fn what_sqlite_could_not_open_it_does_not_name() {
+        for path in ["/home/quentinuser/\u{f6}/state.db", "/nowhere/\u{f6}.db"] {
+            let uri = uri(Path::new(path), "?mode=ro");
+            let error = ReadOnly::open(&uri, false, None, &Stop::never()).map(|_| ()).unwrap_err();
+            assert_eq!(error.to_string(), "SQLite says: unable to open database file [14] (while running: open)");
+        }
     }
 }

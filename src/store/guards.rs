@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, Result};
 
-use crate::stop::Stop;
+use crate::stop::{Interruptible, Stop};
 
 /// How many steps of SQLite's virtual machine pass between two questions whether to stop: well under a millisecond.
 const STEPS_BETWEEN_QUESTIONS: i32 = 2_000;
@@ -19,18 +21,16 @@ pub(crate) const BUSY_TIMEOUT_MS: u32 = 5_000;
 /// The longest text or blob that is ever read whole, in bytes. Longer values are read in pieces.
 pub(crate) const LONGEST_VALUE: i32 = 1 << 20;
 
-/// Bounds for what a hostile schema or row can make SQLite do.
+/// Bounds for what a hostile schema or row can make SQLite do: for what runs, and never for what is only parsed.
+///
+/// A store is healthy as long as SQLite's own bounds admit its schema, which is parsed whole before anything can be read from
+/// it: the length of its definitions, their depth, columns, compound selects and arguments of functions. So these are left as
+/// they are, and so is the length of patterns, which CHECK constraints hold (`GLOB '[0-9a-f][0-9a-f]…'`), and the number of
+/// variables, of which a virtual table's own statements may need one for each column. What parsing takes is bounded by
+/// SQLite's heap and by time.
 const LIMITS: &[(Limit, i32)] = &[
-    (Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE),
-    (Limit::SQLITE_LIMIT_SQL_LENGTH, 1 << 20),
-    (Limit::SQLITE_LIMIT_COLUMN, 2_000),
-    (Limit::SQLITE_LIMIT_EXPR_DEPTH, 200),
-    (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 50),
     (Limit::SQLITE_LIMIT_VDBE_OP, 5_000_000),
-    (Limit::SQLITE_LIMIT_FUNCTION_ARG, 16),
     (Limit::SQLITE_LIMIT_ATTACHED, 0),
-    (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 100),
-    (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
     (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 0),
     (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
 ];
@@ -57,6 +57,7 @@ const PRAGMAS: &[&str] = &[
     "index_list",
     "index_xinfo",
     "cell_size_check",
+    "ignore_check_constraints",
 ];
 
 /// Pragmas that only read as long as they are given no value.
@@ -69,10 +70,21 @@ const PRAGMAS_WITHOUT_VALUE: &[&str] = &[
     "query_only",
     "foreign_keys",
     "busy_timeout",
+    "module_list",
+    // FTS5 asks for it when it is connected, which SQLite's integrity check does.
+    "data_version",
 ];
 
+/// How long a statement sleeps before it tries again to get a lock: no longer than a busy writer lets readers in for.
+const BETWEEN_TRIES: Duration = Duration::from_millis(1);
+
 /// Sets a connection up for a stranger's store: bounds, defensive settings and the time limit. None of it writes.
+///
+/// The stop comes first: it also ends the waiting for a lock, and the statements below.
 pub(super) fn bound(conn: &mut Connection, stop: &Stop) -> Result<()> {
+    let asked = stop.clone();
+    conn.progress_handler(STEPS_BETWEEN_QUESTIONS, Some(move || asked.reason().is_some()))?;
+    wait_for_locks(conn, stop)?;
     for (limit, value) in LIMITS {
         conn.set_limit(*limit, *value)?;
     }
@@ -82,9 +94,39 @@ pub(super) fn bound(conn: &mut Connection, stop: &Stop) -> Result<()> {
     // Per connection: the page cache in KiB, temporary tables in memory, no memory mapping of the file.
     conn.execute_batch(
         "PRAGMA cache_size=-2000; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0; PRAGMA cell_size_check=ON;",
-    )?;
+    )
+}
+
+/// Lets statements wait for a lock as long as a daemon's would, and asks meanwhile whether to stop. SQLite's own waiting asks
+/// nobody.
+fn wait_for_locks(conn: &mut Connection, stop: &Stop) -> Result<()> {
+    let most = Duration::from_millis(BUSY_TIMEOUT_MS.into());
     let stop = stop.clone();
-    conn.progress_handler(STEPS_BETWEEN_QUESTIONS, Some(move || stop.reason().is_some()))
+    let mut begun = Instant::now();
+    conn.busy_handler(Some(move |tries| {
+        if tries == 0 {
+            begun = Instant::now();
+        }
+        stop.waiting();
+        let goes_on = stop.reason().is_none() && begun.elapsed() < most;
+        if goes_on {
+            thread::sleep(BETWEEN_TRIES);
+        }
+        goes_on
+    }))
+}
+
+/// Bounds the values that are read, and those that expressions of the schema make of them. The schema itself must have been
+/// read before: a definition in it may be longer, and is a value as well.
+pub(super) fn bound_values(conn: &Connection) -> Result<()> {
+    conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE).map(|_| ())
+}
+
+/// Lets the stop interrupt what a connection runs: SQLite never asks the progress handler within one call of a function, in
+/// `count(*)`, or while it prepares a statement.
+pub(crate) fn interruptible(conn: &Connection, stop: &Stop) -> Interruptible {
+    let handle = conn.get_interrupt_handle();
+    stop.interruptible(move || handle.interrupt())
 }
 
 /// Sets a private copy up for the rehearsal of migrations: as the daemon has it (foreign keys, triggers, SQLite's own bounds

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rusqlite::hooks::{AuthContext, Authorization};
 use rusqlite::limits::Limit;
-use rusqlite::{Connection, OpenFlags, Params, Row, ffi};
+use rusqlite::{Connection, OpenFlags, Params, Row, Statement, ffi};
 
 use super::guards;
 use crate::error::{Error, Result};
-use crate::stop::Stop;
+use crate::stop::{Interruptible, Stop};
 
 /// How many rows are read between two words to whoever watches.
 const ROWS_BETWEEN_NEWS: u64 = 1024;
@@ -27,14 +28,20 @@ const MAY_PASS: &[i32] = &[
 /// A handle through which a store can be read, and nothing else: a write through it is impossible to spell, and is
 /// refused by SQLite (`mode=ro`, `query_only`), by the authorizer and by the kernel if it were spelled.
 ///
+/// It sees the store of one moment: it stays in the read transaction in which it was opened.
+///
 /// It gives out no connection and takes no SQL from outside this crate.
 pub struct ReadOnly {
+    /// Ends before the connection does: to close it may take long, and nobody shall wait for that to interrupt it.
+    _interruptible: Interruptible,
     conn: Connection,
     stop: Stop,
     /// Whether virtual tables may be connected: see [`guards::authorize_reads_alone`].
     connecting: Arc<AtomicBool>,
     /// Set where SQLite could not read for a reason that may pass.
     disturbed: Arc<AtomicBool>,
+    /// Set where SQLite hit its bound on memory, whatever is made of that.
+    short_of_memory: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for ReadOnly {
@@ -45,6 +52,11 @@ impl std::fmt::Debug for ReadOnly {
 
 impl ReadOnly {
     /// Opens a URI read-only, guards it and pings it, so that what cannot be read fails here.
+    ///
+    /// Whoever may write to the store's folder can exchange a file for a FIFO after it was probed, and `open(2)` then waits
+    /// for ever: SQLite opens without `O_NONBLOCK` and goes on after a signal. No name keeps SQLite from it: it resolves
+    /// `/proc/self/fd/N` to the path again (`os_unix.c`, `appendOnePathElement`), and finds the sidecar files by that path.
+    /// What is left is to end a process that hangs so, which is not for a handle to do.
     pub(super) fn open(uri: &str, private_index: bool, heap_limit: Option<u64>, stop: &Stop) -> Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let open = |()| -> rusqlite::Result<Connection> {
@@ -57,12 +69,13 @@ impl ReadOnly {
             }
             Ok(conn)
         };
-        Self::guarded(open(()).map_err(Error::sqlite("open"))?, heap_limit, stop)
+        Self::guarded(open(()).map_err(Error::opening(uri))?, heap_limit, stop)
     }
 
-    /// The same, telling where SQLite could not read for a reason that may pass.
-    pub(super) fn telling(mut self, disturbed: &Arc<AtomicBool>) -> Self {
+    /// The same, telling where SQLite could not read for a reason that may pass, and where it hit its bound on memory.
+    pub(super) fn telling(mut self, disturbed: &Arc<AtomicBool>, short_of_memory: &Arc<AtomicBool>) -> Self {
         self.disturbed = Arc::clone(disturbed);
+        self.short_of_memory = Arc::clone(short_of_memory);
         self
     }
 
@@ -73,21 +86,39 @@ impl ReadOnly {
             if let Some(bytes) = heap_limit {
                 conn.execute_batch(&format!("PRAGMA hard_heap_limit={bytes}"))?;
             }
-            conn.busy_timeout(Duration::from_millis(guards::BUSY_TIMEOUT_MS.into()))?;
             guards::bound(&mut conn, stop)?;
             guards::query_only(&conn)?;
-            guards::authorize_reads_alone(&mut conn, connecting.clone())
+            guards::authorize_reads_alone(&mut conn, connecting.clone())?;
+            conn.execute_batch("BEGIN")
         };
-        guard().map_err(Error::sqlite("open"))?;
+        guard().map_err(|error| explained(stop, Error::preparing("open"), error))?;
         let handle = Self {
+            _interruptible: guards::interruptible(&conn, stop),
             conn,
             stop: stop.clone(),
             connecting,
             disturbed: Arc::default(),
+            short_of_memory: Arc::default(),
         };
         // The first statement that reads the schema: errors of opening come here.
-        handle.number("SELECT count(*) FROM sqlite_schema")?;
+        handle.ping()?;
+        guards::bound_values(&handle.conn).map_err(Error::sqlite("open"))?;
         Ok(handle)
+    }
+
+    /// Reads the schema. It is not asked whether to stop: what comes next asks, and says which check was not reached.
+    fn ping(&self) -> Result<()> {
+        const SQL: &str = "SELECT count(*) FROM sqlite_schema";
+        let pinged = self.conn.query_row(SQL, [], |_| Ok(()));
+        pinged.map_err(|error| self.explain(Error::preparing(SQL), error))
+    }
+
+    /// Takes the authorizer away, for SQLite's own integrity check alone: it cannot be asked about a name that is not UTF-8,
+    /// and what cannot be asked is refused. SQLite itself and the kernel still refuse to write.
+    pub(crate) fn without_authorizer(mut self) -> Result<Self> {
+        let nobody: Option<fn(AuthContext<'_>) -> Authorization> = None;
+        self.conn.authorizer(nobody).map_err(Error::sqlite("sqlite3_set_authorizer"))?;
+        Ok(self)
     }
 
     /// Runs a query and hands out each row, in one read transaction.
@@ -99,8 +130,8 @@ impl ReadOnly {
         params: impl Params,
         mut each: impl FnMut(&Row<'_>) -> Result<()>,
     ) -> Result<()> {
-        let failed = |error: rusqlite::Error| self.explain(sql, error);
-        let mut statement = self.conn.prepare(sql).map_err(failed)?;
+        let failed = |error: rusqlite::Error| self.explain(Error::sqlite(sql), error);
+        let mut statement = self.prepare(sql)?;
         let mut rows = statement.query(params).map_err(failed)?;
         let mut read = 0_u64;
         while let Some(row) = rows.next().map_err(failed)? {
@@ -114,17 +145,20 @@ impl ReadOnly {
     }
 
     /// Runs a pragma that looks into every table, and lets it connect the virtual ones among them.
-    pub(crate) fn rows_of_pragma(&self, sql: &'static str, each: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
+    pub(crate) fn rows_of_pragma(&self, sql: &str, each: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
         self.connecting.store(true, Ordering::Relaxed);
         let ended = self.rows(sql, [], each);
         self.connecting.store(false, Ordering::Relaxed);
         ended
     }
 
-    /// Lets values of any length be read whole, as far as SQLite's bound on memory goes.
-    pub(crate) fn bear_long_values(&self) -> Result<()> {
-        let ended = self.conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, i32::MAX);
-        ended.map(|_| ()).map_err(Error::sqlite("SQLITE_LIMIT_LENGTH"))
+    /// Lets values of any length be read whole while `work` does, as far as SQLite's bound on memory goes.
+    pub(crate) fn with_long_values<T>(&self, work: impl FnOnce() -> T) -> Result<T> {
+        let limited = |bytes| self.conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, bytes);
+        let before = limited(i32::MAX).map_err(Error::sqlite("SQLITE_LIMIT_LENGTH"))?;
+        let made = work();
+        limited(before).map_err(Error::sqlite("SQLITE_LIMIT_LENGTH"))?;
+        Ok(made)
     }
 
     /// Runs a query and collects what `each` makes of its rows.
@@ -144,14 +178,21 @@ impl ReadOnly {
 
     /// Opens one cell to be read in pieces, however long it is ("Incremental BLOB I/O").
     pub(crate) fn cell(&self, table: &str, column: &str, rowid: i64) -> Result<impl std::io::Read + '_> {
-        let failed = |error| self.explain("incremental blob I/O", error);
+        // Opening it says whether there is such a row, and names what was asked for.
+        let failed = |error| self.explain(Error::preparing("incremental blob I/O"), error);
         self.conn.blob_open(rusqlite::MAIN_DB, table, column, rowid, true).map_err(failed)
     }
 
     /// Runs a query for one number.
     pub(crate) fn number(&self, sql: &str) -> Result<i64> {
-        let failed = |error| self.explain(sql, error);
-        self.conn.query_row(sql, [], |row| row.get(0)).map_err(failed)
+        let failed = |error| self.explain(Error::sqlite(sql), error);
+        self.prepare(sql)?.query_row([], |row| row.get(0)).map_err(failed)
+    }
+
+    fn prepare(&self, sql: &str) -> Result<Statement<'_>> {
+        // SQLite itself asks only in statements that take long, of which many short ones are none.
+        self.stop.check()?;
+        self.conn.prepare(sql).map_err(|error| self.explain(Error::preparing(sql), error))
     }
 
     /// The connection, for the tests that try to write through it.
@@ -160,31 +201,47 @@ impl ReadOnly {
         &self.conn
     }
 
-    /// An error of SQLite with its SQL; where SQLite was interrupted, the reason for that.
-    fn explain(&self, sql: &str, error: rusqlite::Error) -> Error {
+    /// An error of SQLite as `wrap` wraps it; where SQLite was interrupted, the reason for that.
+    fn explain(&self, wrap: impl FnOnce(rusqlite::Error) -> Error, error: rusqlite::Error) -> Error {
         if error.sqlite_extended_error_code().is_some_and(|code| MAY_PASS.contains(&code)) {
             self.disturbed.store(true, Ordering::Relaxed);
         }
-        match self.stop.reason() {
-            Some(why) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) => why.into(),
-            _ => Error::sqlite(sql)(error),
+        if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OutOfMemory) {
+            self.short_of_memory.store(true, Ordering::Relaxed);
         }
+        explained(&self.stop, wrap, error)
     }
 
-    /// Copies all that this handle sees into another database, `pages` at a time; between two steps other processes
-    /// get their turn.
-    pub(crate) fn back_up_to(&self, target: &mut Connection, pages: i32) -> Result<()> {
+    /// Copies all that this handle sees into another database, which nobody else has open. It asks now and then whether to
+    /// stop; a writer's commit does not make it begin anew, because the read transaction goes on.
+    pub(crate) fn back_up_to(&self, target: &mut Connection) -> Result<()> {
         use rusqlite::backup::{Backup, StepResult};
         const SQL: &str = "backup";
-        let failed = |error| self.explain(SQL, error);
+        // So few that even a slow disk has read them soon: others may be waiting.
+        const PAGES: i32 = 64;
+        let failed = |error| self.explain(Error::sqlite(SQL), error);
         let backup = Backup::new(&self.conn, target).map_err(failed)?;
         loop {
             self.stop.check()?;
-            match backup.step(pages).map_err(failed)? {
+            match backup.step(PAGES).map_err(failed)? {
                 StepResult::Done => return Ok(()),
-                StepResult::More => std::thread::yield_now(),
+                StepResult::More => {}
+                // Nobody else has either of them locked; if that were so, the stop would end it.
                 _ => std::thread::sleep(Duration::from_millis(2)),
             }
         }
     }
 }
+
+/// An error of SQLite as `wrap` wraps it; where it was interrupted, or gave up waiting for a lock, because of the stop, the reason
+/// for that.
+fn explained(stop: &Stop, wrap: impl FnOnce(rusqlite::Error) -> Error, error: rusqlite::Error) -> Error {
+    use rusqlite::ErrorCode::{DatabaseBusy, OperationInterrupted};
+    match stop.reason() {
+        Some(why) if matches!(error.sqlite_error_code(), Some(OperationInterrupted | DatabaseBusy)) => why.into(),
+        _ => wrap(error),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -84,13 +84,13 @@ fn a_fifo_is_refused_and_not_waited_for() {
     assert_snapshot!(look(&place), @"
     [PLACE]/store/state.db
 
-    FAIL  file       it is a named pipe (FIFO), not a regular file, so it is no store
+    FAIL  file       it is a pipe (FIFO), not a regular file, so it is no store
                      → give the path of the file state.db itself
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
     --- exit 1 ---
-    cannot tell: [PLACE]/store/state.db: it is a named pipe (FIFO), not a regular file
+    cannot tell: [PLACE]/store/state.db: it is a pipe (FIFO), not a regular file
     --- exit 3 ---
     ");
 }
@@ -242,7 +242,7 @@ fn sidecars_that_are_not_files_are_not_opened() {
         let detail = ran.row("journal")["detail"].clone();
         assert_eq!(
             detail,
-            format!("something is wrong with the {suffix} file: it cannot be read: it is a named pipe (FIFO)")
+            format!("something is wrong with the {suffix} file: it cannot be read: it is a pipe (FIFO)")
         );
         let gate = place.doctor().arg("--check-migrations").arg(place.store()).run();
         assert_eq!(gate.code, Some(3), "{gate:?}");

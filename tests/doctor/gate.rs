@@ -217,8 +217,8 @@ fn a_ledger_on_a_damaged_page_gets_no_answer() {
     bytes[at..at + 4096].fill(0xff);
     fs::write(place.store(), bytes).unwrap();
     assert_snapshot!(ask(&place), @r#"
-    {"format":1,"compatibility":"cannot-tell","reason":"[PLACE]/store/state.db: SQLite says: database disk image is malformed [11] (while running: SELECT id FROM schema_migrations)"}
-    cannot tell: [PLACE]/store/state.db: SQLite says: database disk image is malformed [11] (while running: SELECT id FROM schema_migrations)
+    {"format":1,"compatibility":"cannot-tell","reason":"[PLACE]/store/state.db: SQLite says: database disk image is malformed [11] (while running: SELECT id FROM schema_migrations NOT INDEXED)"}
+    cannot tell: [PLACE]/store/state.db: SQLite says: database disk image is malformed [11] (while running: SELECT id FROM schema_migrations NOT INDEXED)
     --- exit 3 ---
     "#);
 }

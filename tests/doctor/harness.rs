@@ -85,19 +85,12 @@ impl Place {
             assert!(copied.success(), "cannot copy the binary");
             fs::set_permissions(&copy, Permissions::from_mode(0o755)).unwrap();
         }
-        let mut doctor = self.program(&copy);
-        doctor.command.uid(NOBODY).gid(NOBODY);
-        doctor
+        self.program(&copy).run_by(Some(NOBODY))
     }
 
     /// The binary under `strace` with these options; what it sees goes to [`Place::trace`].
     pub fn traced_doctor(&self, options: &[&str]) -> Doctor {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let strace = std::env::split_paths(&path)
-            .map(|folder| folder.join("strace"))
-            .find(|program| program.is_file())
-            .expect("this test needs strace: install it, on Debian and Ubuntu with `apt-get install strace`");
-        self.program(&strace)
+        self.program(&strace())
             .args(["-f", "-y", "-s", "4096", "-o"])
             .arg(self.root().join("trace"))
             .args(options)
@@ -110,20 +103,14 @@ impl Place {
     }
 
     /// A program in the doctor's environment.
-    fn program(&self, program: &Path) -> Doctor {
+    pub fn program(&self, program: &Path) -> Doctor {
         let mut command = Command::new(program);
         command
             .env_clear()
             .env("HOME", self.home())
             .env("TMPDIR", self.tmp())
-            .current_dir(self.root())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        Doctor {
-            command,
-            root: self.root().to_path_buf(),
-        }
+            .current_dir(self.root());
+        Doctor::of(command, self.root())
     }
 
     /// What lies in the store's folder.
@@ -154,10 +141,87 @@ pub fn is_root() -> bool {
 /// The binary, about to be run.
 pub struct Doctor {
     pub command: Command,
+    user: Option<u32>,
     root: PathBuf,
 }
 
+/// What the kernel has to hold a process with. What it has not is refused by `strace` as such a kernel refuses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kernel {
+    /// What this machine's has.
+    Whole,
+    WithoutLandlock,
+    WithoutSeccomp,
+    WithoutBoth,
+}
+
+impl Kernel {
+    pub const ALL: [Self; 4] = [
+        Self::Whole,
+        Self::WithoutLandlock,
+        Self::WithoutSeccomp,
+        Self::WithoutBoth,
+    ];
+
+    /// Options of `strace`'s that refuse what this kernel has not.
+    pub fn refusing(self) -> &'static [&'static str] {
+        match self {
+            Self::Whole => &[],
+            Self::WithoutLandlock => &["-e", "inject=landlock_create_ruleset:error=ENOSYS"],
+            Self::WithoutSeccomp => &["-e", "inject=seccomp:error=ENOSYS"],
+            Self::WithoutBoth => &["-e", "inject=landlock_create_ruleset,seccomp:error=ENOSYS"],
+        }
+    }
+
+    /// Whether it says no to writes.
+    pub fn holds(self) -> bool {
+        has_landlock() && matches!(self, Self::Whole | Self::WithoutSeccomp)
+    }
+}
+
+fn strace() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .map(|folder| folder.join("strace"))
+        .find(|program| program.is_file())
+        .expect("this test needs strace: install it, on Debian and Ubuntu with `apt-get install strace`")
+}
+
 impl Doctor {
+    fn of(mut command: Command, root: &Path) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self {
+            command,
+            user: None,
+            root: root.to_path_buf(),
+        }
+    }
+
+    fn run_by(mut self, user: Option<u32>) -> Self {
+        if let Some(id) = user {
+            self.command.uid(id).gid(id);
+        }
+        self.user = user;
+        self
+    }
+
+    /// The same on another kernel. Redirect its streams afterwards.
+    pub fn on(self, kernel: Kernel) -> Self {
+        if kernel == Kernel::Whole {
+            return self;
+        }
+        // No other call is slowed down: what holds a lock for a moment would hold it for long.
+        let only_these = ["--seccomp-bpf", "-e", "trace=landlock_create_ruleset,seccomp"];
+        let mut command = Command::new(strace());
+        command.args(["-f", "-o", "/dev/null"]).args(only_these).args(kernel.refusing());
+        command.arg(self.command.get_program()).args(self.command.get_args());
+        command
+            .env_clear()
+            .envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(self.command.get_current_dir().unwrap_or(&self.root));
+        Self::of(command, &self.root).run_by(self.user)
+    }
+
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
         self.command.arg(arg);
         self
@@ -183,15 +247,6 @@ impl Doctor {
         self
     }
 
-    /// Leaves Landlock out, where the binary was built for that.
-    pub fn sandboxed(self, yes: bool) -> Self {
-        if yes {
-            self
-        } else {
-            self.env("DOCTOR_TEST_NO_SANDBOX", "1")
-        }
-    }
-
     pub fn run(self) -> Ran {
         self.start().end()
     }
@@ -211,6 +266,10 @@ pub struct Running {
 }
 
 impl Running {
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
@@ -317,13 +376,4 @@ pub fn has_landlock() -> bool {
         let ran = Place::new().doctor().args(["--format", "json", "nothing.db"]).run();
         ran.report()["sandbox"].as_str().unwrap().starts_with("landlock")
     })
-}
-
-/// With and, where the binary was built for it, without Landlock.
-pub fn sandboxed_or_not() -> &'static [bool] {
-    if cfg!(feature = "test-without-sandbox") {
-        &[true, false]
-    } else {
-        &[true]
-    }
 }

@@ -21,10 +21,17 @@ mod harness;
 mod stores;
 
 mod bad_input;
+mod busy;
+mod endings;
 mod gate;
+mod hangs;
 mod interruptions;
 mod journal_check;
+mod kernels;
+mod odd_files;
 mod paths;
+mod private_folder;
 mod situations;
 mod soak;
 mod system_calls;
+mod write_locked;

@@ -6,31 +6,29 @@ use std::os::unix::fs::PermissionsExt;
 
 use banger_doctor::{Compatibility, inspect_schema_state};
 
-use crate::harness::{Doctor, Place, has_landlock, is_root, sandboxed_or_not};
+use crate::harness::{Doctor, Kernel, Place, is_root};
 use crate::stores::Lies;
 
-/// Holds the report and the gate in every situation, for a store made ready by `prepare` and read by what `doctor` gives.
+/// Holds the report and the gate in every situation and on every kernel, for a store made ready by `prepare` and read by
+/// what `doctor` gives.
 fn hold_everywhere(who: &str, prepare: impl Fn(&Place), doctor: impl Fn(&Place) -> Doctor) {
     for lies in Lies::ALL {
-        for sandboxed in sandboxed_or_not() {
-            let when = format!("{lies:?}, {who}, sandboxed: {sandboxed}");
+        for kernel in Kernel::ALL {
+            let when = format!("{lies:?}, {who}, {kernel:?}");
             let place = Place::new();
             let daemon = lies.make(&place.store());
             prepare(&place);
             let before = place.footprint();
 
-            let ran = doctor(&place).sandboxed(*sandboxed).args(["--format", "json"]).arg(place.store()).run();
+            let ran = doctor(&place).on(kernel).args(["--format", "json"]).arg(place.store()).run();
             before.assert_same(&place.footprint(), &when);
             assert_eq!(ran.report()["situation"], lies.situation(), "{when}");
             assert_eq!(ran.failing(), lies.failing(), "{when}: {}", ran.stdout);
             assert_eq!(ran.code, Some(i32::from(!lies.failing().is_empty())), "{when}");
-            assert_eq!(
-                ran.report()["sandbox"].as_str().unwrap().starts_with("landlock"),
-                *sandboxed && has_landlock(),
-                "{when}"
-            );
+            let sandbox = ran.report()["sandbox"].as_str().unwrap().to_owned();
+            assert_eq!(sandbox.starts_with("landlock"), kernel.holds(), "{when}: {sandbox}");
 
-            let gate = doctor(&place).sandboxed(*sandboxed).arg("--check-migrations").arg(place.store()).run();
+            let gate = doctor(&place).on(kernel).arg("--check-migrations").arg(place.store()).run();
             before.assert_same(&place.footprint(), &when);
             let (code, words) = lies.gate();
             assert_eq!(gate.code, Some(code), "{when}: {gate:?}");

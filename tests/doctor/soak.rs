@@ -11,7 +11,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode};
 
 use crate::footprint::names;
-use crate::harness::{Place, sandboxed_or_not};
+use crate::harness::{Kernel, Place};
 use crate::stores::{Daemon, beside, healthy, say_ready};
 
 /// How often the doctor is run beside each writer.
@@ -82,14 +82,14 @@ fn open_again(conn: Connection, open: &impl Fn() -> rusqlite::Result<Connection>
 }
 
 /// Runs the doctor beside a writer; fails on any false alarm, and on anything that the writer complains of.
-fn soak(busy_timeout: u64, sandboxed: bool, killed: bool) {
+fn soak(busy_timeout: u64, kernel: Kernel, killed: bool) {
     let place = Place::new();
     healthy(&place.store());
     let start = || Daemon::start(&format!("busy with a timeout of {busy_timeout}"), &place.store());
     let mut writer = start();
     for run in 1..=RUNS {
         let gate = run.is_multiple_of(3);
-        let doctor = place.doctor().sandboxed(sandboxed).arg(place.store());
+        let doctor = place.doctor().on(kernel).arg(place.store());
         let ran = if gate {
             doctor.arg("--check-migrations").run()
         } else {
@@ -99,7 +99,7 @@ fn soak(busy_timeout: u64, sandboxed: bool, killed: bool) {
         if killed && run < RUNS && run.is_multiple_of(KILLED_AFTER) {
             writer.kill();
             // What it left is read as well.
-            let ran = place.doctor().sandboxed(sandboxed).args(["--format", "json"]).arg(place.store()).run();
+            let ran = place.doctor().on(kernel).args(["--format", "json"]).arg(place.store()).run();
             assert_eq!(ran.code, Some(0), "after the writer was killed: {ran:?}");
             writer = start();
         }
@@ -120,14 +120,14 @@ fn soak(busy_timeout: u64, sandboxed: bool, killed: bool) {
 
 #[test]
 fn a_writer_in_wal_mode_without_any_busy_timeout_never_waits_for_the_doctor() {
-    for sandboxed in sandboxed_or_not() {
-        soak(0, *sandboxed, false);
+    for kernel in [Kernel::Whole, Kernel::WithoutLandlock] {
+        soak(0, kernel, false);
     }
 }
 
 #[test]
 fn a_writer_that_switches_modes_and_is_killed_is_not_disturbed_and_raises_no_false_alarm() {
-    for sandboxed in sandboxed_or_not() {
-        soak(DAEMONS_TIMEOUT, *sandboxed, true);
+    for kernel in [Kernel::Whole, Kernel::WithoutLandlock] {
+        soak(DAEMONS_TIMEOUT, kernel, true);
     }
 }

@@ -9,6 +9,8 @@ use banger_doctor::Store;
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
+use crate::harness::{Kernel, is_root};
+
 const T: &str = "2026-04-28T18:41:31Z";
 
 /// A migration that stands in the WAL alone. Who does not read the WAL does not see it.
@@ -90,9 +92,18 @@ impl Lies {
         }
     }
 
-    /// Whether the store can only be read from a private copy.
-    pub fn needs_a_copy(self) -> bool {
-        matches!(self, Self::HotJournal | Self::RollbackLive)
+    /// Whether the store can only be read from a private copy on this kernel.
+    pub fn needs_a_copy(self, kernel: Kernel) -> bool {
+        match self {
+            Self::HotJournal | Self::RollbackLive => true,
+            // SQLite opens a WAL for writing, and, as root, gives it to the database's owner.
+            Self::Live | Self::Crashed | Self::WalWithoutIndex | Self::NotAWal => match kernel {
+                Kernel::Whole | Kernel::WithoutLandlock => false,
+                Kernel::WithoutSeccomp => is_root() || !kernel.holds(),
+                Kernel::WithoutBoth => true,
+            },
+            _ => false,
+        }
     }
 
     /// Makes a store that lies so. It does as long as what this returns lives.
@@ -326,6 +337,12 @@ fn another_process() {
     if let Some(timeout) = role.strip_prefix("busy with a timeout of ") {
         return crate::soak::write_until_told(Path::new(&store), timeout.parse().unwrap());
     }
+    if role == "busy without a journal on disk" {
+        return crate::write_locked::write_until_told(Path::new(&store));
+    }
+    if role == crate::busy::COMMITTER {
+        return crate::busy::commit_until_told(Path::new(&store));
+    }
     let conn = Connection::open(store).unwrap();
     match role.as_str() {
         "live" => {
@@ -333,6 +350,19 @@ fn another_process() {
             apply(&conn, IN_THE_WAL);
         }
         "rollback-live" => half_a_transaction(&conn),
+        "MEMORY" | "OFF" => {
+            conn.execute_batch(&format!("PRAGMA journal_mode={role}")).unwrap();
+            half_a_transaction(&conn);
+        }
+        "BEGIN EXCLUSIVE" => conn.execute_batch("PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE").unwrap(),
+        "reading with an exclusive lock" => {
+            let sql = "PRAGMA locking_mode=EXCLUSIVE; SELECT count(*) FROM vms";
+            conn.execute_batch(sql).unwrap();
+        }
+        "idle with an exclusive lock" => {
+            conn.execute_batch("PRAGMA locking_mode=EXCLUSIVE").unwrap();
+            apply(&conn, IN_THE_WAL);
+        }
         role => panic!("no such role: {role}"),
     }
     say_ready();

@@ -14,7 +14,9 @@
 
 mod place;
 
+mod arguments;
 mod docs;
+mod homes;
 mod many;
 mod safe_to_paste;
 mod screens;

@@ -14,5 +14,7 @@
 mod harness;
 
 mod artifacts;
+mod integrity;
 mod long_names;
 mod row_values;
+mod strangers;

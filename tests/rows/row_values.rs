@@ -35,8 +35,8 @@ fn long_object(length: usize) -> Vec<u8> {
 
 #[test]
 fn a_healthy_store_passes_and_says_how_much_was_looked_at() {
-    assert_snapshot!(said(&Place::with(3, 12)), @"pass: every value of 15 rows looks like banger's");
-    assert_snapshot!(said(&Place::with(0, 0)), @"pass: every value of 0 rows looks like banger's");
+    assert_snapshot!(said(&Place::with(3, 12)), @"pass: every value of 15 rows in 25 columns looks like banger's");
+    assert_snapshot!(said(&Place::with(0, 0)), @"pass: every value of 0 rows in 25 columns looks like banger's");
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn every_kind_of_fault_in_images_is_found() {
       column "created_at", key "6f9c2f0e-5a53-4d0b-9001-000000000012", row 18, table "images": not a time as RFC 3339 writes it
       column "updated_at", key "6f9c2f0e-5a53-4d0b-9001-000000000013", row 19, table "images": a number where text belongs
       19 in all
-      -> stop banger, keep a copy of the store with its -wal, -shm and -journal, and suspect the disk or whatever else wrote to the store; restore a backup, or let banger re-create the VMs and images that are named; all other rows are whole
+      -> stop banger, keep a copy of the store with its -wal, -shm and -journal, and suspect the disk or whatever else wrote to the store; restore a backup, or let banger re-create the VMs and images that are named
     "#);
 }
 
@@ -137,7 +137,7 @@ fn every_kind_of_fault_in_vms_is_found() {
       column "workspace_json", key "6f9c2f0e-5a53-4d0b-9002-000000000012", row 18, table "vms": not one JSON object
       column "workspace_json", key "6f9c2f0e-5a53-4d0b-9002-000000000013", row 19, table "vms": a number where text belongs
       19 in all
-      -> stop banger, keep a copy of the store with its -wal, -shm and -journal, and suspect the disk or whatever else wrote to the store; restore a backup, or let banger re-create the VMs and images that are named; all other rows are whole
+      -> stop banger, keep a copy of the store with its -wal, -shm and -journal, and suspect the disk or whatever else wrote to the store; restore a backup, or let banger re-create the VMs and images that are named
     "#);
 }
 
@@ -153,7 +153,7 @@ fn a_flag_that_a_later_migration_drops_is_looked_at_while_it_is_there() {
       column "docker", key "6f9c2f0e-5a53-4d0b-9001-000000000001", row 1, table "images": a flag that is neither 0 nor 1
       column "docker", key "6f9c2f0e-5a53-4d0b-9001-000000000002", row 2, table "images": not an integer where a flag belongs
       2 in all
-      -> stop banger, keep a copy of the store with its -wal, -shm and -journal, and suspect the disk or whatever else wrote to the store; restore a backup, or let banger re-create the VMs and images that are named; all other rows are whole
+      -> stop banger, keep a copy of the store with its -wal, -shm and -journal, and suspect the disk or whatever else wrote to the store; restore a backup, or let banger re-create the VMs and images that are named
     "#);
 }
 
@@ -214,7 +214,7 @@ fn the_table_names_the_places() {
 
     FAIL  row-values  1 value that no banger wrote, in vms.guest_ip (1)
                       · vms row 3 (6f9c2f0e-5a53-4d0b-9002-000000000003) guest_ip: not an IP address
-                      → stop banger, keep a copy of the store with its -wal, -shm and -journal, and suspect the disk or whatever else wrote to the store; restore a backup, or let banger re-create the VMs and images that are named; all other rows are whole
+                      → stop banger, keep a copy of the store with its -wal, -shm and -journal, and suspect the disk or whatever else wrote to the store; restore a backup, or let banger re-create the VMs and images that are named
 
     FAIL: 1 of 1 checks failed (row-values)
     ");
@@ -243,7 +243,7 @@ fn long_values_that_banger_could_have_written_pass() {
     );
     plant(&place, "images", "name", 1, "é".repeat(LONG));
     plant(&place, "images", "build_size", 2, MARK.repeat(LONG));
-    assert_snapshot!(said(&place), @"pass: every value of 5 rows looks like banger's");
+    assert_snapshot!(said(&place), @"pass: every value of 5 rows in 25 columns looks like banger's");
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn long_values_that_no_banger_wrote_are_found() {
       column "state", key "6f9c2f0e-5a53-4d0b-9002-000000000007", row 7, table "vms": a blob where text belongs
       column "guest_ip", key "6f9c2f0e-5a53-4d0b-9002-000000000008", row 8, table "vms": not an IP address
       12 in all
-      -> stop banger, keep a copy of the store with its -wal, -shm and -journal, and suspect the disk or whatever else wrote to the store; restore a backup, or let banger re-create the VMs and images that are named; all other rows are whole
+      -> stop banger, keep a copy of the store with its -wal, -shm and -journal, and suspect the disk or whatever else wrote to the store; restore a backup, or let banger re-create the VMs and images that are named
     "#);
 }
 
@@ -298,7 +298,7 @@ fn a_long_value_in_utf_16_is_said_to_be_left_out() {
             .execute("UPDATE vms SET spec_json = ?1 WHERE rowid = 1", [long_text()])
             .unwrap();
         insta::allow_duplicates! {
-            assert_snapshot!(said(&place), @"pass: every value of 4 rows looks like banger's; 1 value was too long to look at in UTF-16");
+            assert_snapshot!(said(&place), @"pass: every value of 4 rows in 25 columns looks like banger's; 1 value was too long to look at");
         }
         // The others are looked at all the same.
         place.sql("UPDATE vms SET guest_ip = 'XYZZY' WHERE rowid = 2");
@@ -317,7 +317,7 @@ fn depth_is_no_fault_in_json() {
     let place = Place::with(1, 2);
     let deep = format!("{{\"a\":{}{}}}", "[".repeat(9_000), "]".repeat(9_000));
     plant(&place, "vms", "spec_json", 1, deep);
-    assert_snapshot!(said(&place), @"pass: every value of 3 rows looks like banger's");
+    assert_snapshot!(said(&place), @"pass: every value of 3 rows in 25 columns looks like banger's");
 }
 
 #[test]
@@ -330,7 +330,7 @@ fn text_does_not_end_at_a_nul() {
       column "name", key "6f9c2f0e-5a53-4d0b-9002-000000000001", row 1, table "vms": a control character in text
       column "spec_json", key "6f9c2f0e-5a53-4d0b-9002-000000000002", row 2, table "vms": not one JSON object
       2 in all
-      -> stop banger, keep a copy of the store with its -wal, -shm and -journal, and suspect the disk or whatever else wrote to the store; restore a backup, or let banger re-create the VMs and images that are named; all other rows are whole
+      -> stop banger, keep a copy of the store with its -wal, -shm and -journal, and suspect the disk or whatever else wrote to the store; restore a backup, or let banger re-create the VMs and images that are named
     "#);
 }
 
@@ -357,7 +357,7 @@ fn a_damaged_page_ends_the_look_and_it_says_how_far_it_came() {
     fail: vms could not be read to its end, after 205 rows of it: SQLite says: database disk image is malformed [11] (while running: SELECT rowid, "id", "name", "image_id", "guest_ip", "state", "created_at", "updated_at", "last_touched_at", "spec_json", "runtime_json", "stats_json", "workspace_json" FROM "vms" NOT INDEXED)
       table "vms": could not be read to its end
       1 in all
-      -> data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 COPY .recover | sqlite3 NEW (if that says "SQL logic error", take the sqlite3 program from sqlite.org)
+      -> data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 -readonly COPY ".recover --ignore-freelist" | sqlite3 -safe NEW (Debian 13's sqlite3 can do that; Debian 12's cannot, and saves nothing: `doctor --explain page-structure` has what it can)
     "#);
     place.sql("UPDATE vms SET guest_ip = 'XYZZY' WHERE rowid = 1; UPDATE images SET managed = 2 WHERE rowid = 1");
     assert_snapshot!(said(&place), @r#"
@@ -366,7 +366,7 @@ fn a_damaged_page_ends_the_look_and_it_says_how_far_it_came() {
       column "guest_ip", key "6f9c2f0e-5a53-4d0b-9002-000000000001", row 1, table "vms": not an IP address
       table "vms": could not be read to its end
       at least 3 in all
-      -> data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 COPY .recover | sqlite3 NEW (if that says "SQL logic error", take the sqlite3 program from sqlite.org)
+      -> data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 -readonly COPY ".recover --ignore-freelist" | sqlite3 -safe NEW (Debian 13's sqlite3 can do that; Debian 12's cannot, and saves nothing: `doctor --explain page-structure` has what it can)
     "#);
 }
 
@@ -380,7 +380,7 @@ fn one_damaged_table_does_not_hide_the_other() {
       column "guest_ip", key "6f9c2f0e-5a53-4d0b-9002-000000000003", row 3, table "vms": not an IP address
       table "images": could not be read to its end
       at least 2 in all
-      -> data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 COPY .recover | sqlite3 NEW (if that says "SQL logic error", take the sqlite3 program from sqlite.org)
+      -> data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 -readonly COPY ".recover --ignore-freelist" | sqlite3 -safe NEW (Debian 13's sqlite3 can do that; Debian 12's cannot, and saves nothing: `doctor --explain page-structure` has what it can)
     "#);
 }
 
@@ -393,16 +393,16 @@ fn what_is_not_bangers_is_not_looked_at() {
          CREATE TABLE other(created_at TEXT, spec_json TEXT);
          INSERT INTO other VALUES ('XYZZY', 'XYZZY');",
     );
-    assert_snapshot!(said(&place), @"pass: every value of 3 rows looks like banger's");
+    assert_snapshot!(said(&place), @"pass: every value of 3 rows in 25 columns looks like banger's; not looked at: 1 other column");
 }
 
 #[test]
 fn what_is_missing_is_another_checks_business() {
     let place = Place::with(1, 2);
     place.sql("ALTER TABLE vms DROP COLUMN workspace_json; ALTER TABLE images DROP COLUMN managed");
-    assert_snapshot!(said(&place), @"pass: every value of 3 rows looks like banger's");
+    assert_snapshot!(said(&place), @"pass: every value of 3 rows in 23 columns looks like banger's");
     place.sql("DROP TABLE vms");
-    assert_snapshot!(said(&place), @"pass: every value of 1 row looks like banger's");
+    assert_snapshot!(said(&place), @"pass: every value of 1 row in 12 columns looks like banger's");
     let shape = place.row("schema-shape", &[]);
     assert_eq!(shape["status"], "fail", "{shape}");
 }
@@ -414,5 +414,5 @@ fn a_view_under_a_tables_name_is_not_looked_at() {
         "ALTER TABLE vms RENAME TO moved;
          CREATE VIEW vms AS SELECT 'XYZZY' AS guest_ip, 'XYZZY' AS spec_json, '' AS id;",
     );
-    assert_snapshot!(said(&place), @"pass: every value of 1 row looks like banger's");
+    assert_snapshot!(said(&place), @"pass: every value of 1 row in 13 columns looks like banger's");
 }

@@ -5,6 +5,7 @@
     reason = "stores are made here, as a daemon and as others make them"
 )]
 
+mod as_before;
 mod harness;
 mod history;
 mod rehearsal;

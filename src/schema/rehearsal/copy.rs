@@ -5,32 +5,45 @@ use rusqlite::Connection;
 use crate::error::{Error, Result};
 use crate::private::{MOST_IN_MEMORY, PrivateCopy};
 use crate::probe::Probe;
-use crate::store::{Means, ReadOnly, open_copy};
-
-/// How much is copied between two questions whether to stop, in bytes.
-const PIECE: u64 = 16 << 20;
+use crate::store::{Means, ReadOnly, empty_copy};
 
 /// A copy of a store, open for writing. The connection goes first, then the files.
-pub(super) struct Copy {
+pub(crate) struct Copy {
     pub(super) conn: Connection,
     /// Where it lies, unless it is in memory; removed when this is dropped.
-    _files: Option<PrivateCopy>,
+    files: Option<PrivateCopy>,
 }
 
+impl Copy {
+    /// The same copy behind a handle that is guarded as every handle is, but whose database SQLite could write to.
+    pub(crate) fn guarded(self, means: &Means<'_>) -> Result<(ReadOnly, Option<PrivateCopy>)> {
+        // Before anything is read: a copy in WAL mode then needs no -shm.
+        let sql = "PRAGMA locking_mode=EXCLUSIVE";
+        self.conn.execute_batch(sql).map_err(Error::sqlite(sql))?;
+        Ok((ReadOnly::guarded(self.conn, means.heap_limit, means.stop)?, self.files))
+    }
+}
+
+/// How much larger than twice the store a copy may become, in bytes: room for new tables in a store of a few pages.
+const SPARE: u64 = 4 << 20;
+
 /// Copies all that a handle sees: a small store to memory, a larger one to the private folder.
-pub(super) fn of_store(probe: &Probe, handle: &ReadOnly, means: &Means<'_>) -> Result<Copy> {
+///
+/// The copy cannot grow past twice the store: a migration may write each table anew before it drops the old one. Triggers of
+/// a stranger's store run in it, and would fill the disk.
+pub(crate) fn of_store(probe: &Probe, handle: &ReadOnly, means: &Means<'_>) -> Result<Copy> {
     let bytes = probe.size() + probe.wal.size();
+    let most = bytes.saturating_mul(2).saturating_add(SPARE);
     let copied = if bytes <= MOST_IN_MEMORY {
-        memory().map(|conn| (conn, None))
+        memory().map(|conn| (conn, None, most))
     } else {
-        in_folder(bytes, means).map(|(conn, files)| (conn, Some(files)))
+        in_folder(bytes, means).map(|(conn, files, room)| (conn, Some(files), most.min(room)))
     };
-    let page_size = probe.header().map_or(4096, |header| u64::from(header.page_size)).max(512);
-    let pages = i32::try_from(PIECE / page_size).unwrap_or(i32::MAX);
     copied
-        .and_then(|(mut conn, files)| {
-            copy_pages(handle, &mut conn, pages)?;
-            Ok(Copy { conn, _files: files })
+        .and_then(|(mut conn, files, most)| {
+            handle.back_up_to(&mut conn)?;
+            bound(&conn, most)?;
+            Ok(Copy { conn, files })
         })
         .map_err(|error| match error {
             error if error.stopped().is_some() => error,
@@ -41,18 +54,32 @@ pub(super) fn of_store(probe: &Probe, handle: &ReadOnly, means: &Means<'_>) -> R
         })
 }
 
-/// Copies in pieces, within one read transaction: the query that is not at its end yet keeps it open, so that a writer's
-/// commit does not make the copy begin anew. No writer waits for it: what is locked for reading is in WAL mode.
-fn copy_pages(handle: &ReadOnly, target: &mut Connection, pages: i32) -> Result<()> {
-    handle.rows("SELECT count(*) FROM sqlite_schema", [], |_| handle.back_up_to(target, pages))
+/// A place for a copy in the private folder, and how large the copy may become there: its journal needs the rest of the room,
+/// to keep each page that the store has now.
+fn in_folder(bytes: u64, means: &Means<'_>) -> Result<(Connection, PrivateCopy, u64)> {
+    let files = means.private.new_copy()?;
+    let room = files.check_room(bytes.saturating_mul(2))?;
+    Ok((empty_copy(&files)?, files, room - bytes))
 }
 
-fn in_folder(bytes: u64, means: &Means<'_>) -> Result<(Connection, PrivateCopy)> {
-    let folder = means.private.map_err(|why| Error::NotAStore(why.to_owned()))?;
-    let files = folder.new_copy()?;
-    // A migration may write each page again, and its journal keeps the old ones.
-    files.check_room(bytes.saturating_mul(2))?;
-    Ok((open_copy(&files)?, files))
+/// Lets a copy grow no larger than this. It is made to keep a rollback journal, which no more than doubles it: a WAL would
+/// keep each page as often as it is written.
+fn bound(conn: &Connection, most: u64) -> Result<()> {
+    let sql = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=DELETE";
+    conn.execute_batch(sql).map_err(Error::sqlite(sql))?;
+    let sql = format!("PRAGMA max_page_count={}", (most / pragma(conn, "PRAGMA page_size")?.max(512)).max(1));
+    conn.execute_batch(&sql).map_err(Error::sqlite(&sql))
+}
+
+/// That a copy became as large as it may, where SQLite says that it is full.
+pub(super) fn outgrown(copy: &Connection) -> Result<Error> {
+    let bytes = pragma(copy, "PRAGMA max_page_count")?.saturating_mul(pragma(copy, "PRAGMA page_size")?);
+    Ok(Error::Outgrown { bytes })
+}
+
+fn pragma(conn: &Connection, sql: &str) -> Result<u64> {
+    let number: u32 = conn.query_row(sql, [], |row| row.get(0)).map_err(Error::sqlite(sql))?;
+    Ok(number.into())
 }
 
 /// An empty database in memory.

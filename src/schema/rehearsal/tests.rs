@@ -1,6 +1,8 @@
 //! Planted migrations: each goes wrong in one way that an empty store would not show.
 
 use super::*;
+use crate::private::PrivateFolder;
+use crate::sandbox::Sandbox;
 use crate::stop::Stopped;
 
 const FIRST: Migration = Migration {
@@ -26,15 +28,37 @@ fn store(sql: &str, stop: &Stop) -> (ReadOnly, Connection) {
     runner::migrate(&mut conn, &[FIRST]).unwrap();
     conn.execute_batch(sql).unwrap();
     let source = ReadOnly::guarded(conn, None, stop).unwrap();
-    let mut copy = Connection::open_in_memory().unwrap();
-    source.back_up_to(&mut copy, -1).unwrap();
+    let copy = copy_of(&source);
     (source, copy)
+}
+
+fn copy_of(source: &ReadOnly) -> Connection {
+    let mut copy = Connection::open_in_memory().unwrap();
+    source.back_up_to(&mut copy).unwrap();
+    copy
+}
+
+fn rehearsed(
+    source: &ReadOnly,
+    copy: Connection,
+    second: Migration,
+    applied: &[i64],
+    stop: &Stop,
+) -> Result<Rehearsal> {
+    let means = Means {
+        private: &PrivateFolder::for_stores::<&str>(&[]),
+        sandbox: &Sandbox::NotAsked,
+        heap_limit: None,
+        stop,
+    };
+    let again = || Ok((ReadOnly::guarded(copy_of(source), None, stop)?, None));
+    run(source, copy, &again, &[FIRST, second], &SchemaState::of_applied(applied.to_vec()), &means)
 }
 
 fn try_on(rows: &str, migration: &'static str) -> Result<Rehearsal> {
     let stop = Stop::never();
     let (source, copy) = store(rows, &stop);
-    run(&source, copy, &[FIRST, second(migration)], &SchemaState::of_applied(vec![1]), None, &stop)
+    rehearsed(&source, copy, second(migration), &[1], &stop)
 }
 
 fn failure(rows: &str, migration: &'static str) -> Option<String> {
@@ -82,12 +106,19 @@ fn a_unique_index_on_rows_that_are_not() {
     );
 }
 
-/// What is said of a store that became another one, whatever migration did that.
+/// What is said of a store that became another one, whatever migration did that, without its shape.
 fn became(before: &str, after: &str) -> Vec<String> {
+    what_became(before, after, false)
+}
+
+fn what_became(before: &str, after: &str, compare_shape: bool) -> Vec<String> {
     let stop = Stop::never();
     let (source, copy) = store(before, &stop);
-    let (after, _) = store(after, &stop);
-    let faults = verify::Before::of(&source, &copy, &[1], &[FIRST]).unwrap().faults(&after, false).unwrap();
+    let (after, copy_of_after) = store(after, &stop);
+    let counts = verify::counts(&copy_of_after).unwrap();
+    let again = || Ok((ReadOnly::guarded(copy_of(&source), None, &stop)?, None));
+    let before = verify::Before::of(&source, &again, &copy, &[1], &[FIRST]).unwrap();
+    let faults = before.faults(&counts, &after, compare_shape).unwrap();
     faults.into_iter().map(|fault| fault.line).collect()
 }
 
@@ -121,7 +152,7 @@ fn values_that_come_to_break_a_constraint() {
     assert_eq!(
         became(LOOSE, &strict),
         [
-            "SQLite's integrity check finds faults that were not there before (a value that is NULL or twice where it may not be, or an index that lacks rows)"
+            "SQLite's integrity check finds faults that were not there before (a value that is NULL or twice where it may not be, one that a CHECK constraint forbids, or an index that lacks rows)"
         ]
     );
 }
@@ -139,19 +170,83 @@ fn a_table_that_is_renamed_away_and_made_again_without_its_rows() {
 }
 
 #[test]
-fn a_shape_that_no_fresh_store_has_is_told_with_whether_it_was_there_before() {
-    let odd = format!("{ROWS} ALTER TABLE child ADD COLUMN odd TEXT;");
-    let rehearsal = try_on(&odd, "ALTER TABLE child ADD COLUMN note TEXT").unwrap();
-    assert_eq!(
-        rehearsal.failure().as_deref(),
-        Some("not as in a fresh store: child.odd: an extra column (merely extra, as before the migrations)")
-    );
-    assert!(rehearsal.faults.iter().all(|fault| fault.was_there));
+fn what_is_merely_extra_or_was_harmful_before_is_no_reason() {
+    for before in [
+        "ALTER TABLE child ADD COLUMN odd TEXT",
+        "CREATE INDEX mine ON child(parent)",
+        "CREATE TABLE mine(x)",
+        "CREATE VIEW mine AS SELECT id FROM child",
+        "CREATE TRIGGER mine AFTER UPDATE ON child BEGIN SELECT 1; END",
+    ] {
+        let rehearsal = try_on(&format!("{ROWS} {before};"), "ALTER TABLE child ADD COLUMN note TEXT").unwrap();
+        assert_eq!(rehearsal.failure(), None, "{before}");
+    }
     // What a migration makes only where there are rows is new.
     let by_rows = "CREATE TABLE log(x); CREATE TRIGGER t AFTER INSERT ON log BEGIN DELETE FROM child; END;
         INSERT INTO log SELECT id FROM parent; DROP TRIGGER t; DROP TABLE log;";
     assert_eq!(failure("", by_rows), None);
     assert_eq!(failure(ROWS, by_rows).as_deref(), Some("child: 3 rows are lost: 3 before, 0 after"));
+}
+
+#[test]
+fn a_shape_that_this_binary_cannot_work_with_is_a_reason_also_where_it_was_there_before() {
+    const NOTE: &str = "ALTER TABLE child ADD COLUMN note TEXT";
+    let unreadable = try_on("ALTER TABLE parent DROP COLUMN name", NOTE).unwrap();
+    assert_eq!(
+        unreadable.failure().as_deref(),
+        Some(
+            "not as in a fresh store: parent.name: the column is missing (the daemon cannot read it, as before the migrations)"
+        )
+    );
+    assert!(unreadable.faults.iter().all(|fault| fault.was_there));
+    let refuses = try_on("ALTER TABLE parent ADD COLUMN odd TEXT NOT NULL DEFAULT ''", NOTE).unwrap();
+    assert_eq!(refuses.failure(), None, "a default is written by itself");
+    let refuses = try_on(
+        "DROP TABLE parent; CREATE TABLE parent(id INTEGER PRIMARY KEY, name TEXT, odd NOT NULL)",
+        NOTE,
+    );
+    let why = refuses.unwrap().failure().unwrap();
+    assert!(
+        why.contains("parent.odd: an extra column that may not be NULL and has no default"),
+        "{why}"
+    );
+}
+
+#[test]
+fn what_comes_to_harm_rows_is_a_reason_and_what_comes_to_be_extra_is_none() {
+    let trigger = "CREATE TRIGGER new AFTER UPDATE ON child BEGIN DELETE FROM parent; END";
+    assert_eq!(
+        what_became("", trigger, true),
+        ["not as in a fresh store: child: an extra trigger, new (changes rows behind the daemon's back)"]
+    );
+    assert_eq!(what_became(trigger, trigger, true), [""; 0]);
+    assert_eq!(
+        what_became("", "CREATE INDEX new ON child(parent); CREATE TABLE new_too(x)", true),
+        [""; 0]
+    );
+}
+
+#[test]
+fn a_value_that_a_check_constraint_forbids_is_held_against_the_migration_that_made_it() {
+    const CHECKED: &str =
+        "CREATE TABLE checked(a CHECK (a > 5)); PRAGMA ignore_check_constraints=ON; INSERT INTO checked VALUES (1);";
+    assert_eq!(failure(CHECKED, "ALTER TABLE child ADD COLUMN note TEXT"), None, "it was so before");
+    let why = became(
+        "CREATE TABLE checked(a CHECK (a > 5));",
+        &format!("{CHECKED} PRAGMA ignore_check_constraints=OFF;"),
+    );
+    assert_eq!(why.len(), 1, "{why:?}");
+    assert!(why[0].contains("one that a CHECK constraint forbids"), "{why:?}");
+}
+
+#[test]
+fn rows_are_counted_in_a_way_that_can_be_stopped() {
+    let (_, copy) = store(ROWS, &Stop::never());
+    let sql = "EXPLAIN SELECT count(1) FROM child NOT INDEXED";
+    let mut statement = copy.prepare(sql).unwrap();
+    let steps: Vec<String> = statement.query_map([], |row| row.get(1)).unwrap().map(Result::unwrap).collect();
+    // The opcode `Count` walks a whole tree without asking.
+    assert!(!steps.contains(&"Count".to_owned()) && steps.contains(&"Next".to_owned()), "{steps:?}");
 }
 
 #[test]
@@ -163,10 +258,7 @@ fn a_table_that_a_migration_drops_loses_no_rows() {
 fn a_trigger_on_the_ledger_runs_as_it_would_for_the_daemon_and_its_words_are_not_repeated() {
     let deletes = format!("{ROWS} CREATE TRIGGER x AFTER INSERT ON schema_migrations BEGIN DELETE FROM child; END;");
     let why = failure(&deletes, "ALTER TABLE child ADD COLUMN note TEXT").unwrap();
-    assert_eq!(
-        why,
-        "child: 3 rows are lost: 3 before, 0 after; not as in a fresh store: schema_migrations: an extra trigger, x (changes rows behind the daemon's back, as before the migrations)"
-    );
+    assert_eq!(why, "child: 3 rows are lost: 3 before, 0 after");
     let raises =
         format!("{ROWS} CREATE TRIGGER x AFTER INSERT ON schema_migrations BEGIN SELECT RAISE(ABORT, 'secret'); END;");
     assert_eq!(
@@ -185,8 +277,7 @@ fn a_trigger_that_runs_for_ever_is_ended_by_the_time_limit() {
     let (source, copy) = store(&endless, &never);
     let limit = Duration::from_millis(50);
     let stop = Stop::after(limit, std::sync::Arc::default());
-    let state = SchemaState::of_applied(vec![1]);
-    let ended = run(&source, copy, &[FIRST, second("SELECT 1")], &state, None, &stop);
+    let ended = rehearsed(&source, copy, second("SELECT 1"), &[1], &stop);
     assert_eq!(ended.unwrap_err().stopped(), Some(Stopped::TimeLimit(limit)));
 }
 
@@ -194,8 +285,7 @@ fn a_trigger_that_runs_for_ever_is_ended_by_the_time_limit() {
 fn unknown_migrations_leave_the_shape_out() {
     let stop = Stop::never();
     let (source, copy) = store(&format!("{ROWS} ALTER TABLE child ADD COLUMN odd TEXT;"), &stop);
-    let state = SchemaState::of_applied(vec![1, 9001]);
-    let rehearsal = run(&source, copy, &[FIRST, second("SELECT 1")], &state, None, &stop).unwrap();
+    let rehearsal = rehearsed(&source, copy, second("SELECT 1"), &[1, 9001], &stop).unwrap();
     assert_eq!(rehearsal.failure(), None);
     assert!(rehearsal.shape_unknown);
 }

@@ -1,16 +1,18 @@
-//! A store before and after its migrations → what went wrong. What was wrong before is other checks' to say.
+//! A store before and after its migrations → what went wrong. What was wrong before is other checks' to say, and what is
+//! merely extra stops nobody.
 
 use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
-use crate::finding::Finding;
+use crate::finding::{Finding, LONGEST_NAME};
+use crate::private::PrivateCopy;
 use crate::schema::migrations::{LEDGER, Migration};
 use crate::schema::shape::{Difference, Shape};
 use crate::schema::tables::{self, quoted};
 use crate::store::ReadOnly;
-use crate::words::{counted, thousands};
+use crate::words::{counted, cut, thousands};
 
 /// One thing that the migrations fail at or leave wrong.
 #[derive(Debug, Clone)]
@@ -19,7 +21,7 @@ pub(crate) struct Fault {
     pub(crate) line: String,
     /// The same as a finding.
     pub(crate) finding: Finding,
-    /// Whether it was so before the migrations.
+    /// Whether it was so before the migrations: a shape that this binary cannot work with.
     pub(crate) was_there: bool,
 }
 
@@ -28,11 +30,12 @@ impl Fault {
     pub(super) fn of_migration(error: Error) -> Self {
         let (id, line, why) = match error {
             Error::Migration { id, name, source } => {
-                let why = words(&source);
+                // Without the SQL: the migration's name stands for that.
+                let why = source.said_by_sqlite();
                 (Some(id), format!("migration {id} ({name}) fails on this store: {why}"), why)
             }
             error => {
-                let why = words(&error);
+                let why = error.said_by_sqlite();
                 (None, format!("the migrations fail on this store: {why}"), why)
             }
         };
@@ -46,6 +49,22 @@ impl Fault {
         }
     }
 
+    /// A shape that differs from a fresh store's.
+    fn of_shape(difference: &Difference, was_there: bool) -> Self {
+        let old = if was_there { ", as before the migrations" } else { "" };
+        let what = format!("{} ({}{old})", difference.what, difference.cost.words());
+        let column = difference.column.as_ref().map_or_else(String::new, |column| format!(".{column}"));
+        Self {
+            line: format!("not as in a fresh store: {}{column}: {what}", difference.table),
+            finding: Finding {
+                column: difference.column.clone(),
+                index: difference.index.clone(),
+                ..Finding::new(format!("not as in a fresh store: {what}")).table(&difference.table)
+            },
+            was_there,
+        }
+    }
+
     fn of_table(table: &str, what: String) -> Self {
         Self {
             line: format!("{table}: {what}"),
@@ -55,32 +74,27 @@ impl Fault {
     }
 }
 
-/// What SQLite says, without the SQL: the migration's name stands for that. What a trigger raises is an expression of the
-/// store's own, which may hold a cell's value.
-fn words(error: &Error) -> String {
-    match error {
-        Error::Sqlite { source, .. }
-            if source.sqlite_extended_error_code() == Some(rusqlite::ffi::SQLITE_CONSTRAINT_TRIGGER) =>
-        {
-            "a trigger of the store refuses it".to_owned()
-        }
-        Error::Sqlite { source, .. } => crate::error::sqlite_words(source),
-        error => error.to_string(),
-    }
-}
+/// Another copy of the store as it was, behind a handle, with the files that go with it.
+pub(super) type Untouched = (ReadOnly, Option<PrivateCopy>);
 
 /// What a store was before its migrations.
 pub(super) struct Before<'a> {
     source: &'a ReadOnly,
-    counts: BTreeMap<String, u64>,
+    /// Makes another copy, where the one that the migrations ran on tells too little.
+    again: &'a dyn Fn() -> Result<Untouched>,
+    counts: Counts,
     applied: Vec<Migration>,
     all: &'a [Migration],
 }
+
+/// How many rows each table has. Long names are cut: tables that then have one name are counted together.
+pub(super) type Counts = BTreeMap<String, u64>;
 
 impl<'a> Before<'a> {
     /// Counts the rows of each table in the copy: in the store itself a daemon may have added some since.
     pub(super) fn of(
         source: &'a ReadOnly,
+        again: &'a dyn Fn() -> Result<Untouched>,
         copy: &Connection,
         applied: &[i64],
         migrations: &'a [Migration],
@@ -88,7 +102,8 @@ impl<'a> Before<'a> {
         let is_applied = |migration: &&Migration| applied.contains(&migration.id);
         Ok(Self {
             source,
-            counts: counts_before(copy)?,
+            again,
+            counts: counts(copy)?,
             applied: migrations.iter().filter(is_applied).copied().collect(),
             all: migrations,
         })
@@ -103,9 +118,9 @@ impl<'a> Before<'a> {
             .sum()
     }
 
-    /// What is wrong afterwards and was not before.
-    pub(super) fn faults(&self, after: &ReadOnly, compare_shape: bool) -> Result<Vec<Fault>> {
-        let mut faults = self.lost_rows(after)?;
+    /// What is wrong afterwards and was not before; and what this binary cannot work with.
+    pub(super) fn faults(&self, counts: &Counts, after: &ReadOnly, compare_shape: bool) -> Result<Vec<Fault>> {
+        let mut faults = self.lost_rows(counts);
         faults.extend(self.dangling(after)?);
         faults.extend(self.integrity(after)?);
         if compare_shape {
@@ -115,8 +130,7 @@ impl<'a> Before<'a> {
     }
 
     /// Tables that are still there and have fewer rows.
-    fn lost_rows(&self, after: &ReadOnly) -> Result<Vec<Fault>> {
-        let after = counts(after)?;
+    fn lost_rows(&self, after: &Counts) -> Vec<Fault> {
         let lost = |(table, before): (&String, &u64)| {
             let now = after.get(table)?;
             (now < before).then(|| {
@@ -124,15 +138,16 @@ impl<'a> Before<'a> {
                 Fault::of_table(table, format!("{rows}: {} before, {} after", thousands(*before), thousands(*now)))
             })
         };
-        Ok(self.counts.iter().filter_map(lost).collect())
+        self.counts.iter().filter_map(lost).collect()
     }
 
     /// Tables in which more rows than before refer to rows that are not there.
     fn dangling(&self, after: &ReadOnly) -> Result<Vec<Fault>> {
         let mut faults = Vec::new();
-        for table in tables::ordinary(after)? {
+        for table in tables::ordinary(after)?.names {
+            let name = cut(&table, LONGEST_NAME);
             let before = || -> Result<u64> {
-                if self.counts.contains_key(&table) {
+                if self.counts.contains_key(&name) {
                     dangling(self.source, &table)
                 } else {
                     Ok(0)
@@ -147,79 +162,85 @@ impl<'a> Before<'a> {
                         counted(now - before, "row comes to refer", "rows come to refer")
                     ),
                 },
-                Err(error) if error.stopped().is_some() || error.is_damage() => return Err(error),
+                Err(error) if error.is_own_bound() || error.is_damage() => return Err(error),
                 Err(error) => match before() {
                     // It could not be checked before either, which `foreign-keys` says.
                     Err(_) => continue,
                     Ok(_) => format!("its foreign keys cannot be checked any more: {error}"),
                 },
             };
-            faults.push(Fault::of_table(&table, what));
+            faults.push(Fault::of_table(&name, what));
         }
         Ok(faults)
     }
 
+    /// Whether SQLite's check finds more than before. In the store itself it does not see the CHECK constraints, which it sees
+    /// in a copy: so another copy is what it is held against.
     fn integrity(&self, after: &ReadOnly) -> Result<Vec<Fault>> {
-        let now = integrity(after)?;
-        if now == 0 || integrity(self.source)? >= now {
+        let now = integrity(after);
+        if matches!(now, Ok(0)) {
             return Ok(Vec::new());
         }
-        let what = "SQLite's integrity check finds faults that were not there before (a value that is NULL or twice where it may not be, or an index that lacks rows)";
+        let (before, _files) = (self.again)()?;
+        let what = match (now, before.with_long_values(|| integrity(&before))?) {
+            (Err(error), _) | (_, Err(error)) if error.is_own_bound() || error.is_damage() => return Err(error),
+            // It could not be asked before, which `page-structure` says.
+            (_, Err(_)) => return Ok(Vec::new()),
+            (Ok(now), Ok(before)) if before >= now => return Ok(Vec::new()),
+            (Ok(_), Ok(_)) => {
+                "SQLite's integrity check finds faults that were not there before (a value that is NULL or twice where it may not be, one that a CHECK constraint forbids, or an index that lacks rows)".to_owned()
+            }
+            (Err(error), Ok(_)) => format!("SQLite's integrity check cannot be run any more: {error}"),
+        };
         Ok(vec![Fault {
-            line: what.to_owned(),
+            line: what.clone(),
             finding: Finding::new(what),
             was_there: false,
         }])
     }
 
-    /// How the shape differs from a fresh store's.
+    /// In what the shape differs from a fresh store's so that this binary cannot work with it, or that rows come to be wrong
+    /// and did not before. What is merely extra, or written otherwise, is `schema-shape`'s to say.
     fn shape(&self, after: &ReadOnly) -> Result<Vec<Fault>> {
         let differences = Shape::replay(self.all)?.differences(after)?;
         if differences.total == 0 {
             return Ok(Vec::new());
         }
         let before = match Shape::replay(&self.applied) {
-            Ok(shape) => shape.differences(self.source)?.kept,
-            // The ledger's history cannot be replayed, which `schema-shape` says; nothing is known to be old.
-            Err(_) => Vec::new(),
+            Ok(shape) => Some(shape.differences(self.source)?.kept),
+            Err(error) if error.is_own_bound() => return Err(error),
+            // The ledger's history cannot be replayed, which `schema-shape` says; nothing is known to be old or new.
+            Err(_) => None,
         };
         let fault = |difference: &Difference| {
-            let was_there = before.contains(difference);
-            let old = if was_there { ", as before the migrations" } else { "" };
-            let what = format!("{} ({}{old})", difference.what, difference.cost.words());
-            let column = difference.column.as_ref().map_or_else(String::new, |column| format!(".{column}"));
-            Fault {
-                line: format!("not as in a fresh store: {}{column}: {what}", difference.table),
-                finding: Finding {
-                    column: difference.column.clone(),
-                    index: difference.index.clone(),
-                    ..Finding::new(format!("not as in a fresh store: {what}")).table(&difference.table)
-                },
-                was_there,
-            }
+            let was_there = before.as_ref().map(|before| before.contains(difference));
+            let is_reason =
+                difference.cost.stops_the_daemon() || (difference.cost.harms_rows() && was_there == Some(false));
+            is_reason.then(|| Fault::of_shape(difference, was_there == Some(true)))
         };
-        Ok(differences.kept.iter().map(fault).collect())
+        Ok(differences.kept.iter().filter_map(fault).collect())
     }
 }
 
-fn counts_before(copy: &Connection) -> Result<BTreeMap<String, u64>> {
-    let tables = || -> rusqlite::Result<Vec<String>> {
-        copy.prepare(tables::ORDINARY)?.query_map([], |row| row.get(0))?.collect()
-    };
-    let mut out = BTreeMap::new();
-    for table in tables().map_err(Error::sqlite(tables::ORDINARY))? {
-        let sql = format!("SELECT count(*) FROM {}", quoted(&table));
-        let count: i64 = copy.query_row(&sql, [], |row| row.get(0)).map_err(Error::sqlite(&sql))?;
-        out.insert(table, u64::try_from(count).unwrap_or(0));
-    }
-    Ok(out)
-}
-
-fn counts(handle: &ReadOnly) -> Result<BTreeMap<String, u64>> {
-    let mut out = BTreeMap::new();
-    for table in tables::ordinary(handle)? {
-        let count = handle.number(&format!("SELECT count(*) FROM {}", quoted(&table)))?;
-        out.insert(table, u64::try_from(count).unwrap_or(0));
+/// How many rows each ordinary table has.
+///
+/// `count(*)` would count entries of a tree, or of an index in its place, without ever asking whether to stop; to count a
+/// constant, SQLite steps from row to row.
+pub(super) fn counts(copy: &Connection) -> Result<Counts> {
+    let sql =
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name NOT LIKE 'sqlite~_%' ESCAPE '~'";
+    let mut out = Counts::new();
+    let mut statement = copy.prepare(sql).map_err(Error::preparing(sql))?;
+    let mut rows = statement.query([]).map_err(Error::sqlite(sql))?;
+    while let Some(row) = rows.next().map_err(Error::sqlite(sql))? {
+        // A name that is not UTF-8 cannot stand in a statement of ours.
+        let Some(table) = row.get_ref(0).ok().and_then(|name| name.as_str().ok()) else {
+            continue;
+        };
+        let count = format!("SELECT count(1) FROM {} NOT INDEXED", quoted(table));
+        let mut counting = copy.prepare(&count).map_err(Error::preparing(&count))?;
+        let counted: i64 = counting.query_row([], |row| row.get(0)).map_err(Error::sqlite(&count))?;
+        *out.entry(cut(table, LONGEST_NAME)).or_default() += u64::try_from(counted).unwrap_or(0);
     }
     Ok(out)
 }
@@ -235,9 +256,11 @@ fn dangling(handle: &ReadOnly, table: &str) -> Result<u64> {
 
 /// How many lines SQLite's check says, up to a bound; what one says may be a page's number, which moves.
 fn integrity(handle: &ReadOnly) -> Result<u64> {
+    // As `page-structure` has it: a damaged page would fail as a whole, and end the check.
+    handle.rows("PRAGMA cell_size_check=OFF", [], |_| Ok(()))?;
     let sql = "PRAGMA integrity_check(1000)";
     let mut count = 0;
-    handle.rows(sql, [], |row| {
+    handle.rows_of_pragma(sql, |row| {
         let line = row.get_ref(0).map_err(Error::sqlite(sql))?;
         count += u64::from(line.as_bytes().ok() != Some(b"ok"));
         Ok(())

@@ -20,6 +20,16 @@ pub(crate) enum Cost {
 }
 
 impl Cost {
+    /// Whether the daemon cannot work with a store that differs so.
+    pub(crate) fn stops_the_daemon(self) -> bool {
+        matches!(self, Self::Reads | Self::Writes)
+    }
+
+    /// Whether rows come to be wrong with it.
+    pub(crate) fn harms_rows(self) -> bool {
+        matches!(self, Self::BehindItsBack | Self::Unguarded)
+    }
+
     /// In words, as they stand behind the difference.
     pub(crate) fn words(self) -> &'static str {
         match self {

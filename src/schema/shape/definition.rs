@@ -50,6 +50,18 @@ pub(super) fn table(sql: &str) -> TableText {
     out
 }
 
+/// Whether a `CREATE TABLE` may hold a CHECK constraint: where it does not, no such word stands in it.
+pub(crate) fn may_have_checks(sql: &str) -> bool {
+    tokens(sql).iter().any(|token| token.is_word("check"))
+}
+
+/// The module of a virtual table, in lower case.
+pub(crate) fn module(sql: &str) -> Option<String> {
+    let tokens = tokens(sql);
+    let using = tokens.iter().position(|token| token.is_word("using"))?;
+    tokens.get(using + 1)?.name()
+}
+
 /// The column that a part of the body defines; `None` where it is a constraint of the table.
 fn column_name(part: &[Token]) -> Option<String> {
     const CONSTRAINTS: [&str; 5] = ["constraint", "primary", "unique", "check", "foreign"];
@@ -197,6 +209,21 @@ mod tests {
                 without_rowid: false,
             }
         );
+    }
+
+    #[test]
+    fn a_check_is_told_from_names_texts_and_comments() {
+        assert!(may_have_checks("CREATE TABLE t(a, CONSTRAINT k Check(a > 0))"));
+        let none = "CREATE TABLE t(\"check\" DEFAULT 'CHECK (1)', last_check, [check (] /* CHECK (0) */) -- check";
+        assert!(!may_have_checks(none));
+    }
+
+    #[test]
+    fn a_virtual_table_names_its_module() {
+        let module = |sql| module(sql);
+        assert_eq!(module("CREATE VIRTUAL TABLE \"using x\" USING FTS5(a, b)").as_deref(), Some("fts5"));
+        assert_eq!(module("CREATE VIRTUAL TABLE t using\"Vec0\"").as_deref(), Some("vec0"));
+        assert_eq!(module("CREATE VIRTUAL TABLE t"), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread;
 
 use super::*;
+use crate::private::{PrivateFolder, Purpose};
 use crate::sandbox::Sandbox;
 use crate::store::ReadOnly;
 use rusqlite::OpenFlags;
@@ -159,7 +160,7 @@ fn let_through(guard: Guard, wal: bool) -> Vec<&'static str> {
     let try_all = move || {
         if guard == Kernel {
             // For this thread alone, and for good.
-            let sandbox = Sandbox::enter(None);
+            let sandbox = Sandbox::enter(&PrivateFolder::for_stores::<&Path>(&[]), Purpose::default());
             assert!(sandbox.holds(), "this test needs a kernel with Landlock: {sandbox}");
         }
         let accepted = |sql: &&&str| !is_refused(&behind(guard, &path), &in_folder_of(&path, sql));

@@ -1,0 +1,328 @@
+//! SQLite's own integrity check: with the CHECK constraints, which it does not see in a store that it cannot write to; and,
+//! where it refuses the store as a whole, table by table.
+
+use std::collections::BTreeMap;
+
+use super::indexes;
+use super::lines::Line;
+use crate::error::{Error, Result};
+use crate::finding::LONGEST_NAME;
+use crate::private::{MOST_IN_MEMORY, PrivateCopy};
+use crate::schema::rehearsal::copy;
+use crate::schema::shape;
+use crate::schema::tables::{self, quoted};
+use crate::store::ReadOnly;
+use crate::subject::Subject;
+use crate::words::{counted, cut};
+
+/// How many lines SQLite is asked for; by itself it stops at 100.
+const MOST_LINES: usize = 1_000;
+
+/// The longest definition that is read to see whether it holds a CHECK constraint, in bytes; a longer one is taken to hold one.
+const LONGEST_SQL: usize = 64 << 10;
+
+/// How many reasons for which something was left out are told.
+const MOST_REASONS: usize = 10;
+
+/// What SQLite's check found, and what it could not look at.
+#[derive(Debug, Default)]
+pub(super) struct Looked {
+    /// What it found.
+    pub(super) lines: Vec<Line>,
+    /// Whether there may be more than these.
+    pub(super) at_least: bool,
+    /// What ended it before its end. The lines before an error stand.
+    pub(super) error: Option<Error>,
+    /// Virtual tables that their own modules refuse, and why.
+    pub(super) refused: Vec<(String, String)>,
+    /// Why the CHECK constraints were not looked at, where the store has any.
+    checks_left_out: Option<String>,
+    /// What cannot be looked at because something that the schema names is not here: each reason once, with the tables.
+    tables_left_out: Reasons,
+    /// Whether it was asked table by table, which leaves out whether each page is used.
+    in_parts: bool,
+}
+
+/// A reason, the first table that it is the reason for, and how many there are.
+type Reasons = BTreeMap<String, (String, u64)>;
+
+impl Looked {
+    /// Whether SQLite refused to begin, for a reason that lies in the schema and not in the doctor's own bounds.
+    fn is_refused(&self) -> bool {
+        let refuses = |error: &Error| error.is_while_preparing() && !error.is_own_bound();
+        self.lines.is_empty() && self.error.as_ref().is_some_and(refuses)
+    }
+
+    /// What was left out that says nothing against the store, and why.
+    pub(super) fn left_out(&self) -> Vec<String> {
+        let checks = self.checks_left_out.iter().map(|why| format!("CHECK constraints ({why})"));
+        let pages = self
+            .in_parts
+            .then(|| "whether every page is used (the tables were checked one by one)".to_owned());
+        checks.chain(told(&self.tables_left_out)).chain(pages).collect()
+    }
+}
+
+/// "t1 and 3 tables more (no such collation sequence: X)".
+fn told(reasons: &Reasons) -> Vec<String> {
+    let told = reasons.iter().take(MOST_REASONS).map(|(why, (table, count))| match count - 1 {
+        0 => format!("{table} ({why})"),
+        more => format!("{table} and {} more ({why})", counted(more, "table", "tables")),
+    });
+    let rest = reasons.len().saturating_sub(MOST_REASONS) as u64;
+    let rest = (rest > 0).then(|| format!("more for {}", counted(rest, "other reason", "other reasons")));
+    told.chain(rest).collect()
+}
+
+/// Counts a table for which there is this reason.
+fn count(reasons: &mut Reasons, why: String, table: &str) {
+    let (_, count) = reasons.entry(why).or_insert_with(|| (cut(table, LONGEST_NAME), 0));
+    *count += 1;
+}
+
+/// A copy that SQLite could write to; the handle goes first, then the files.
+struct Copied {
+    handle: ReadOnly,
+    _files: Option<PrivateCopy>,
+}
+
+/// Runs SQLite's check on a store.
+pub(super) fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Looked> {
+    let has_checks = match has_checks(handle) {
+        Err(error) if error.is_own_bound() => return Err(error),
+        // What keeps the schema from being read is SQLite's check to say.
+        has_checks => has_checks.unwrap_or(false),
+    };
+    let (copied, checks_left_out, malformed) = match (has_checks, subject.access.is_shared()) {
+        // A copy in memory is one that SQLite could write to.
+        (false, _) | (true, false) => (None, None, None),
+        (true, true) => match copied(subject, handle) {
+            Ok(copied) => (Some(copied), None, None),
+            Err(error) if error.stopped().is_some() || error.is_out_of_memory() => return Err(error),
+            // Whoever may write to the store cannot open it: SQLite reads more of its schema then.
+            Err(error) if error.is_damage() => (None, None, Some(error)),
+            Err(error) => (None, Some(format!("they need a private copy: {error}")), None),
+        },
+    };
+    let mut looked = whole(subject, copied.as_ref().map_or(handle, |copied| &copied.handle))?;
+    looked.checks_left_out = checks_left_out;
+    if let Some(malformed) = malformed {
+        looked.error.get_or_insert(malformed);
+        looked.at_least = true;
+    } else if looked.is_refused() {
+        let copied = match copied {
+            Some(copied) => copied,
+            None => Copied {
+                handle: subject.access.open()?,
+                _files: None,
+            },
+        };
+        looked = look_again(subject, copied, looked.checks_left_out, has_checks)?;
+    }
+    Ok(looked)
+}
+
+/// Runs it on a store that it refused to begin with, with less and less in its way.
+fn look_again(
+    subject: &Subject<'_>,
+    copied: Copied,
+    mut checks_left_out: Option<String>,
+    has_checks: bool,
+) -> Result<Looked> {
+    let handle = copied.handle.without_authorizer()?;
+    let mut looked = whole(subject, &handle)?;
+    if looked.is_refused() && has_checks && checks_left_out.is_none() {
+        // A constraint may call a function that is not here.
+        checks_left_out = looked.error.as_ref().map(Error::said_by_sqlite);
+        handle.rows("PRAGMA ignore_check_constraints=ON", [], |_| Ok(()))?;
+        looked = whole(subject, &handle)?;
+    }
+    if looked.is_refused() {
+        looked = in_parts(&handle)?;
+    }
+    looked.checks_left_out = checks_left_out;
+    Ok(looked)
+}
+
+/// Copies the store to where SQLite could write to it. In a database that it can only read, SQLite leaves the CHECK
+/// constraints out of the schema (`build.c`, `sqlite3AddCheckConstraint`), and its check does not see them.
+fn copied(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Copied> {
+    let copied = copy::of_store(subject.probe, handle, subject.means).and_then(|copy| copy.guarded(subject.means));
+    match copied {
+        Ok((handle, files)) => Ok(Copied { handle, _files: files }),
+        // The reason for which the copy says that it is needed is the rehearsal's.
+        Err(Error::Copy { source, .. }) => Err(*source),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a table may have a CHECK constraint.
+fn has_checks(handle: &ReadOnly) -> Result<bool> {
+    let sql = format!(
+        "SELECT iif(octet_length(sql) > {LONGEST_SQL}, NULL, sql) FROM sqlite_schema
+         WHERE type = 'table' AND iif(octet_length(sql) > {LONGEST_SQL}, 1, sql LIKE '%check%')"
+    );
+    let mut found = false;
+    handle.rows(&sql, [], |row| {
+        let sql = row.get_ref(0).ok().and_then(|sql| sql.as_bytes().ok());
+        found |= sql.is_none_or(|sql| shape::may_have_checks(&String::from_utf8_lossy(sql)));
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Runs SQLite's check on the whole store; on a large one, only where two linear passes do not say that it is sound.
+fn whole(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Looked> {
+    // With this on, a damaged page fails as a whole and less is said about where.
+    handle.rows("PRAGMA cell_size_check=OFF", [], |_| Ok(()))?;
+    if subject.probe.size() > MOST_IN_MEMORY && is_sound(handle)? {
+        return Ok(Looked::default());
+    }
+    let mut looked = integrity_check_of_any_length(handle, &MOST_LINES.to_string())?;
+    if looked
+        .error
+        .as_ref()
+        .is_some_and(|error| !error.is_while_preparing() && error.is_refusal())
+    {
+        looked.ask_virtual_tables(handle)?;
+    }
+    Ok(looked)
+}
+
+/// Whether a large store is sound, told in linear time: SQLite's quick check, which looks at all but whether indexes and
+/// rows agree, and then just that. Where it is not, SQLite's whole check says what is wrong.
+fn is_sound(handle: &ReadOnly) -> Result<bool> {
+    let mut ok = false;
+    let ended = handle.rows_of_pragma("PRAGMA quick_check(1)", |row| {
+        ok = row.get_ref(0).is_ok_and(|value| value.as_bytes().is_ok_and(|bytes| bytes == b"ok"));
+        Ok(())
+    });
+    match ended.and_then(|()| if ok { indexes::are_sound(handle) } else { Ok(false) }) {
+        Err(error) if error.stopped().is_none() => Ok(false),
+        answer => answer,
+    }
+}
+
+/// SQLite's lines, without `ok`, and the error that ended the check, if one did. `of`: how many lines, or which table.
+fn integrity_check(handle: &ReadOnly, of: &str) -> Looked {
+    let mut looked = Looked::default();
+    let ended = handle.rows_of_pragma(&format!("PRAGMA integrity_check({of})"), |row| {
+        let bytes = row.get_ref(0).ok().and_then(|value| value.as_bytes().ok()).unwrap_or_default();
+        let text = String::from_utf8_lossy(bytes);
+        let spoken = text.lines().filter(|line| *line != "ok" && !line.starts_with("*** in database"));
+        let room = MOST_LINES.saturating_sub(looked.lines.len());
+        looked.lines.extend(spoken.take(room).map(Line::of));
+        Ok(())
+    });
+    looked.error = ended.err();
+    looked.at_least = looked.error.is_some() || looked.lines.len() >= MOST_LINES;
+    looked
+}
+
+/// The same; where a value is longer than is ever read whole, once more with nothing but the memory to bound it.
+fn integrity_check_of_any_length(handle: &ReadOnly, of: &str) -> Result<Looked> {
+    let looked = integrity_check(handle, of);
+    match &looked.error {
+        Some(error) if error.is_own_bound() && error.stopped().is_none() => {
+            handle.with_long_values(|| integrity_check(handle, of))
+        }
+        _ => Ok(looked),
+    }
+}
+
+/// Runs SQLite's check table by table, so that one that it cannot look at does not hide the others.
+fn in_parts(handle: &ReadOnly) -> Result<Looked> {
+    let mut all = Looked {
+        in_parts: true,
+        ..Looked::default()
+    };
+    // Of this one SQLite also looks at the free pages.
+    all.add_part(handle, "sqlite_schema", false)?;
+    for table in tables::all(handle)? {
+        match table.name {
+            Some(name) => all.add_part(handle, &name, table.is_virtual)?,
+            None => count(&mut all.tables_left_out, "its name is not UTF-8".to_owned(), "a table"),
+        }
+    }
+    Ok(all)
+}
+
+impl Looked {
+    /// Adds what SQLite says of one table.
+    fn add_part(&mut self, handle: &ReadOnly, name: &str, is_virtual: bool) -> Result<()> {
+        // It stops by itself at so many lines of a table.
+        const MOST_OF_A_TABLE: usize = 100;
+        let part = integrity_check_of_any_length(handle, &quoted(name))?;
+        self.at_least |= part.lines.len() >= MOST_OF_A_TABLE;
+        for line in part.lines {
+            if self.lines.len() < MOST_LINES && !self.lines.contains(&line) {
+                self.lines.push(line);
+            }
+        }
+        match part.error {
+            None => {}
+            Some(error) if error.is_own_bound() => return Err(error),
+            Some(error) if error.is_refusal() && is_virtual => self.refuse(name, &error),
+            Some(error) if error.is_refusal() && error.is_while_preparing() => {
+                count(&mut self.tables_left_out, error.said_by_sqlite(), name);
+            }
+            Some(error) => {
+                self.at_least = true;
+                self.error.get_or_insert(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps why a virtual table could not be asked.
+    fn refuse(&mut self, name: &str, error: &Error) {
+        if self.refused.len() < MOST_LINES {
+            self.refused.push((cut(name, LONGEST_NAME), error.said_by_sqlite()));
+        }
+    }
+
+    /// Asks each virtual table alone, where one of them may be what ended the check: SQLite asks them last, so that all else
+    /// was looked at if it was one.
+    fn ask_virtual_tables(&mut self, handle: &ReadOnly) -> Result<()> {
+        let error = self.error.take();
+        let at_least = std::mem::take(&mut self.at_least);
+        let tables = match tables::all(handle) {
+            Err(error) if error.is_own_bound() => return Err(error),
+            tables => tables.unwrap_or_default(),
+        };
+        for name in tables.into_iter().filter(|table| table.is_virtual).filter_map(|table| table.name) {
+            self.add_part(handle, &name, true)?;
+        }
+        if self.refused.is_empty() {
+            self.at_least |= at_least;
+            self.error = self.error.take().or(error);
+        }
+        Ok(())
+    }
+}
+
+/// Virtual tables whose modules are not here, which SQLite's check passes over in silence: each module once.
+pub(super) fn missing_modules(handle: &ReadOnly) -> Result<Vec<String>> {
+    let sql = format!(
+        "SELECT name, iif(octet_length(sql) > {LONGEST_SQL}, NULL, sql) FROM sqlite_schema
+         WHERE type = 'table' AND ifnull(rootpage, 0) = 0"
+    );
+    let mut missing = Reasons::new();
+    let mut here: Option<Vec<String>> = None;
+    handle.rows(&sql, [], |row| {
+        let text = |at| row.get_ref(at).ok().and_then(|text| text.as_bytes().ok()).map(String::from_utf8_lossy);
+        let Some(module) = text(1).and_then(|sql| shape::module(&sql)) else {
+            return Ok(());
+        };
+        let here = match &mut here {
+            Some(here) => here,
+            None => here.insert(handle.collect("PRAGMA module_list", [], |row| row.get(0))?),
+        };
+        if !here.iter().any(|name| name.eq_ignore_ascii_case(&module)) && missing.len() < MOST_LINES {
+            let why = format!("no such module: {}", cut(&module, LONGEST_NAME));
+            count(&mut missing, why, &text(0).unwrap_or_default());
+        }
+        Ok(())
+    })?;
+    Ok(told(&missing))
+}

@@ -1,0 +1,275 @@
+//! The lines of SQLite's integrity check, put together by what they speak of.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::{Error, Result};
+use crate::finding::{Finding, LONGEST_NAME};
+use crate::store::ReadOnly;
+use crate::words::cut;
+
+/// The longest line that is kept, in characters.
+const LONGEST_LINE: usize = 600;
+
+/// What one line of SQLite's check speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Damage {
+    /// Rows of a table.
+    Rows,
+    /// An index: no row is lost.
+    Index,
+    /// A value that its column forbids: nothing is lost.
+    Constraint,
+    /// Pages that belong to nothing: nothing is lost.
+    Unaccounted,
+    /// What could not be checked at all.
+    NotChecked,
+    /// A virtual table that its own module refuses.
+    Refused,
+}
+
+/// A line, and where it says that something is wrong. Names in it are cut.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    words: String,
+    place: Place,
+}
+
+/// Where a line says that something is wrong.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    /// In a tree, by its root, at a page.
+    Tree(u64, Option<u64>),
+    /// In an index, by its name.
+    Index(Damage, String),
+    /// Somewhere else.
+    Other(Damage),
+}
+
+impl Line {
+    /// Reads a line of SQLite's.
+    pub(super) fn of(line: &str) -> Self {
+        let line = line.trim();
+        if let Some((root, page, what)) = tree_line(line) {
+            return Self {
+                words: cut(what, LONGEST_LINE),
+                place: Place::Tree(root, page),
+            };
+        }
+        let place = if let Some(index) = index_of(line) {
+            // Two rows that a unique index forbids are the rows' fault: REINDEX would refuse them.
+            let damage = if line.starts_with("non-unique ") {
+                Damage::Constraint
+            } else {
+                Damage::Index
+            };
+            Place::Index(damage, cut(index, LONGEST_NAME))
+        } else if line.contains(" value in ") || line.starts_with("CHECK constraint failed in ") {
+            Place::Other(Damage::Constraint)
+        } else if line.starts_with("Page ") || line.starts_with("Freelist") || line.contains("rootpage") {
+            Place::Other(Damage::Unaccounted)
+        } else if line.starts_with("unable to validate") || line.contains("vtable constructor") {
+            Place::Other(Damage::NotChecked)
+        } else {
+            Place::Other(Damage::Rows)
+        };
+        Self {
+            words: cut(line, LONGEST_LINE),
+            place,
+        }
+    }
+}
+
+/// The index that a line names.
+fn index_of(line: &str) -> Option<&str> {
+    const BEFORE: [&str; 5] = [
+        "missing from index ",
+        "of entries in index ",
+        "entry in index ",
+        "of index ",
+        "differ from index ",
+    ];
+    let named = BEFORE.iter().find_map(|words| line.split_once(words).map(|(_, index)| index));
+    let imprecise = || line.strip_prefix("index ")?.rsplit_once(" stores an imprecise ").map(|(index, _)| index);
+    named.or_else(imprecise)
+}
+
+/// Takes `Tree 5 page 7 cell 3: words` apart: root, page, words.
+fn tree_line(line: &str) -> Option<(u64, Option<u64>, &str)> {
+    let rest = line.strip_prefix("Tree ")?;
+    let (place, what) = rest.split_once(": ")?;
+    let mut words = place.split(' ');
+    let root = words.next()?.parse().ok()?;
+    let page = match (words.next(), words.next()) {
+        (Some("page"), Some(page)) => page.parse().ok(),
+        _ => None,
+    };
+    Some((root, page, what))
+}
+
+/// SQLite's lines, put together by what they speak of.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    /// What the lines speak of: damage, table, index.
+    groups: BTreeMap<(Damage, Option<String>, Option<String>), Group>,
+}
+
+/// How many lines, the first one, and the page it names.
+type Group = (u64, String, Option<u64>);
+
+impl Groups {
+    /// Puts lines together, with the names that the schema has for their places, as far as it can be read.
+    pub(super) fn of(lines: Vec<Line>, handle: &ReadOnly) -> Result<Self> {
+        let trees = match Trees::named_by(&lines, handle) {
+            Err(error) if error.is_own_bound() => return Err(error),
+            trees => trees.unwrap_or_default(),
+        };
+        let mut groups = Self::default();
+        for line in lines {
+            let (damage, tree, page) = match line.place {
+                Place::Tree(root, page) => match trees.by_root.get(&root) {
+                    Some(tree) if tree.index.is_some() => (Damage::Index, tree.clone(), page),
+                    Some(tree) => (Damage::Rows, tree.clone(), page),
+                    None => (Damage::Rows, Tree::default(), page),
+                },
+                Place::Index(damage, index) => {
+                    let table = trees.tables_of_indexes.get(&index).cloned();
+                    let index = Some(index);
+                    (damage, Tree { table, index }, None)
+                }
+                Place::Other(damage) => (damage, Tree::default(), None),
+            };
+            groups.add((damage, tree.table, tree.index), line.words, page);
+        }
+        Ok(groups)
+    }
+
+    /// Counts what is wrong with a table, or with none in particular.
+    pub(super) fn count(&mut self, damage: Damage, table: Option<String>, words: String) {
+        self.add((damage, table, None), words, None);
+    }
+
+    fn add(&mut self, key: (Damage, Option<String>, Option<String>), words: String, page: Option<u64>) {
+        self.groups.entry(key).or_insert((0, words, page)).0 += 1;
+    }
+
+    pub(super) fn has(&self, damage: Damage) -> bool {
+        self.groups.keys().any(|(found, ..)| *found == damage)
+    }
+
+    /// One finding for each group: the first line, and how many there are.
+    pub(super) fn into_findings(self) -> impl Iterator<Item = Finding> {
+        self.groups.into_iter().map(|((_, table, index), (count, words, page))| Finding {
+            table,
+            index,
+            page,
+            count: Some(count),
+            ..Finding::new(words)
+        })
+    }
+}
+
+/// A table or an index that has pages of its own.
+#[derive(Debug, Clone, Default)]
+struct Tree {
+    table: Option<String>,
+    /// Where it is an index, its name.
+    index: Option<String>,
+}
+
+/// The trees that lines speak of.
+#[derive(Debug, Default)]
+struct Trees {
+    by_root: BTreeMap<u64, Tree>,
+    tables_of_indexes: BTreeMap<String, String>,
+}
+
+impl Trees {
+    /// Looks the places of lines up in the schema; of all others nothing is kept.
+    fn named_by(lines: &[Line], handle: &ReadOnly) -> Result<Self> {
+        let mut roots = BTreeSet::new();
+        let mut indexes = BTreeSet::new();
+        for line in lines {
+            match &line.place {
+                Place::Tree(root, _) => drop(roots.insert(*root)),
+                Place::Index(_, index) => drop(indexes.insert(index.clone())),
+                Place::Other(_) => {}
+            }
+        }
+        let mut out = Self::default();
+        if roots.is_empty() && indexes.is_empty() {
+            return Ok(out);
+        }
+        let schema = "sqlite_schema".to_owned();
+        out.by_root.insert(
+            1,
+            Tree {
+                table: Some(schema),
+                index: None,
+            },
+        );
+        let sql = "SELECT rootpage, name, tbl_name, type = 'index' FROM sqlite_schema WHERE rootpage > 0";
+        handle.rows(sql, [], |row| {
+            let name = |at: usize| -> rusqlite::Result<String> {
+                let bytes = row.get_ref(at)?.as_bytes_or_null()?.unwrap_or_default();
+                Ok(cut(&String::from_utf8_lossy(bytes), LONGEST_NAME))
+            };
+            let mut read = || -> rusqlite::Result<()> {
+                let root = row.get::<_, i64>(0)?.unsigned_abs();
+                let index = if row.get(3)? { Some(name(1)?) } else { None };
+                if let Some(index) = index.as_ref().filter(|index| indexes.contains(*index)) {
+                    out.tables_of_indexes.insert(index.clone(), name(2)?);
+                }
+                if roots.contains(&root) {
+                    let table = Some(name(2)?);
+                    out.by_root.insert(root, Tree { table, index });
+                }
+                Ok(())
+            };
+            read().map_err(Error::sqlite(sql))
+        })?;
+        Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlites_lines_about_a_tree_are_taken_apart() {
+        assert_eq!(
+            tree_line("Tree 5 page 7 cell 3: Rowid 9 out of order"),
+            Some((5, Some(7), "Rowid 9 out of order"))
+        );
+        assert_eq!(
+            tree_line("Tree 12 page 12: btreeInitPage() returns error code 11"),
+            Some((12, Some(12), "btreeInitPage() returns error code 11"))
+        );
+        assert_eq!(tree_line("wrong # of entries in index x"), None);
+    }
+
+    #[test]
+    fn a_line_about_an_index_names_it() {
+        for line in [
+            "row 2 missing from index i x",
+            "wrong # of entries in index i x",
+            "rowid not at end-of-record for row 7 of index i x",
+            "row 7 values differ from index i x",
+            "index i x stores an imprecise floating-point value for row 7",
+        ] {
+            assert_eq!(Line::of(line).place, Place::Index(Damage::Index, "i x".to_owned()), "{line}");
+        }
+        let twice = Line::of("non-unique entry in index i");
+        assert_eq!(twice.place, Place::Index(Damage::Constraint, "i".to_owned()));
+    }
+
+    #[test]
+    fn a_line_with_a_long_name_is_cut() {
+        let line = Line::of(&format!("row 2 missing from index {}", "n".repeat(400_000)));
+        assert!(line.words.chars().count() <= LONGEST_LINE);
+        let Place::Index(_, name) = line.place else {
+            panic!("{line:?}")
+        };
+        assert!(name.chars().count() <= LONGEST_NAME);
+    }
+}

@@ -1,0 +1,179 @@
+//! Examines several stores, on as many threads as there are cores, and prints their reports in order.
+
+use std::fs;
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use anyhow::Result;
+use banger_doctor::probe::Stamp;
+use banger_doctor::report::Status;
+use banger_doctor::stop::Stop;
+use banger_doctor::{Error, Examination, Report};
+
+use crate::meter::Meter;
+use crate::output::{Output, print};
+use crate::pool::{self, GiveUp, Identity, Jobs};
+use crate::run::Run;
+use crate::watchdog::Watch;
+
+/// The most stores that are examined at once: as many as find room within SQLite's bound on memory.
+const MOST_THREADS: usize = 8;
+
+/// The reader of the output went away before all stores were examined: 128 and the number of SIGPIPE.
+const EXIT_PIPE_CLOSED: u8 = 141;
+
+struct Fleet {
+    run: Arc<Run>,
+    printer: Mutex<Printer>,
+}
+
+/// Prints reports as they come, and counts.
+struct Printer {
+    output: Output,
+    meter: Meter,
+    done: usize,
+    failed: usize,
+    skipped: usize,
+}
+
+/// One store, under examination.
+struct Task {
+    job: usize,
+    path: PathBuf,
+    stop: Stop,
+    examination: Examination,
+    _watch: Watch,
+}
+
+/// Examines the stores and prints their reports; the exit code.
+pub fn examine(run: &Arc<Run>) -> Result<u8> {
+    let count = run.stores.len();
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(count).min(MOST_THREADS);
+    let fleet = Arc::new(Fleet {
+        run: run.clone(),
+        printer: Mutex::new(Printer {
+            output: Output::new(&run.args),
+            meter: Meter::new(),
+            done: 0,
+            failed: 0,
+            skipped: 0,
+        }),
+    });
+    let mut trouble = None;
+    let mut broken = false;
+    pool::in_order(&fleet, count, threads, |report| {
+        let mut printer = fleet.printer();
+        let ended = report.map(|report| {
+            let ended = printer.print(&report);
+            run.watchdog.alive();
+            ended
+        });
+        printer.meter.stores(printer.done, count);
+        match ended {
+            None | Some(Ok(ControlFlow::Continue(()))) => return ControlFlow::Continue(()),
+            Some(Ok(ControlFlow::Break(()))) => broken = true,
+            Some(Err(error)) => trouble = Some(error),
+        }
+        // What is being examined for nobody ends at once.
+        run.signals.interrupt();
+        ControlFlow::Break(())
+    });
+    let printer = fleet.printer();
+    printer.meter.clear();
+    if let Some(error) = trouble {
+        return Err(error);
+    }
+    let (done, failed) = (printer.done, printer.failed > 0);
+    if broken {
+        let said = failed || done == count;
+        return Ok(if said { u8::from(failed) } else { EXIT_PIPE_CLOSED });
+    }
+    if done < count {
+        let left = count - done;
+        let _ = writeln!(io::stderr(), "doctor: interrupted; {left} of {count} stores were not looked at");
+    } else {
+        let total = printer.output.total(count, printer.failed, printer.skipped);
+        let _ = print(total.as_bytes())?;
+    }
+    Ok(run.exit(failed))
+}
+
+impl Printer {
+    fn print(&mut self, report: &Report) -> Result<ControlFlow<()>> {
+        self.done += 1;
+        self.failed += usize::from(report.failed());
+        self.skipped += report.count(Status::Skip);
+        self.meter.clear();
+        print(self.output.one_of_many(report).as_bytes())
+    }
+}
+
+impl Fleet {
+    fn printer(&self) -> MutexGuard<'_, Printer> {
+        self.printer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Jobs for Fleet {
+    type Task = Task;
+    type Made = Report;
+
+    fn begin(&self, job: usize, give_up: GiveUp<Report>) -> Task {
+        let path = self.run.stores.get(job).cloned().unwrap_or_default();
+        let stop = self.run.stop();
+        let examination = self.run.examination(&path, &stop);
+        let so_far = examination.clone();
+        let watch = self.run.watchdog.watch(&stop, move |why| {
+            give_up(so_far.broken_off(&Error::Stuck(why)).at(job));
+        });
+        Task {
+            job,
+            path,
+            stop,
+            examination,
+            _watch: watch,
+        }
+    }
+
+    /// Closing any descriptor of a file drops the locks of the whole process on it: two paths to one file take turns, also
+    /// where one of them is the other's sidecar, as in `state.db*`.
+    fn files(&self, task: &Task) -> Vec<Identity> {
+        let path = fs::canonicalize(&task.path).unwrap_or_else(|_| task.path.clone());
+        let beside = |suffix: &str| {
+            let mut name = path.clone().into_os_string();
+            name.push(suffix);
+            Stamp::of(Path::new(&name)).ok().flatten().map(|stamp| stamp.id)
+        };
+        ["", "-wal", "-shm", "-journal"].into_iter().filter_map(beside).collect()
+    }
+
+    fn work(&self, task: Task) -> Report {
+        self.run.examined(&task.examination, &task.path, &task.stop).at(task.job)
+    }
+
+    fn goes_on(&self) -> bool {
+        !self.run.signals.interrupted()
+    }
+
+    /// SQLite's bound on memory is the process's: a store that hits it beside others may be innocent.
+    fn wants_to_be_alone(&self, report: &Report) -> bool {
+        report.failed() && report.short_of_memory
+    }
+
+    fn taker_is_lost(&self, report: Report) {
+        let mut printer = self.printer();
+        let _ = printer.print(&report);
+        let (count, done) = (self.run.stores.len(), printer.done);
+        if done < count {
+            let left = count - done;
+            let _ = writeln!(
+                io::stderr(),
+                "doctor: a store could not be interrupted, and there was no thread for the others; {left} of {count} stores were not looked at"
+            );
+        }
+        self.run.end(self.run.exit(true))
+    }
+}

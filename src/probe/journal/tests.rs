@@ -1,0 +1,124 @@
+//! Journals made by hand, and journals of arbitrary bytes.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+
+/// A segment's header, as long as its sector.
+fn segment(records: u32, sector: u32, page_size: u32) -> Vec<u8> {
+    let mut bytes = MAGIC.to_vec();
+    for number in [records, 99, 1, sector, page_size] {
+        bytes.extend(number.to_be_bytes());
+    }
+    bytes.resize(bytes.len().max(sector as usize), 0);
+    bytes
+}
+
+/// A record of this page, filled with one byte.
+fn record(page: u32, page_size: u32, fill: u8) -> Vec<u8> {
+    let content = vec![fill; page_size as usize];
+    let mut bytes = page.to_be_bytes().to_vec();
+    let sum = checksum(99, &content);
+    bytes.extend(content);
+    bytes.extend(sum.to_be_bytes());
+    bytes
+}
+
+fn scan_file(path: &Path, page_size: u32, stop: &Stop) -> Result<JournalScan> {
+    let journal = Sidecar {
+        path: path.to_path_buf(),
+        stamp: None,
+        head: Vec::new(),
+        unreadable: None,
+    };
+    scan(&journal, page_size, stop)
+}
+
+fn scan_bytes(bytes: &[u8], page_size: u32, stop: &Stop) -> Result<JournalScan> {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("state.db-journal");
+    std::fs::write(&path, bytes).unwrap();
+    scan_file(&path, page_size, stop)
+}
+
+#[test]
+fn a_journal_of_two_segments_is_read_to_its_end() {
+    let mut bytes = [segment(1, 512, 512), record(2, 512, 7)].concat();
+    bytes.resize(bytes.len().next_multiple_of(512), 0);
+    bytes.extend([segment(2, 512, 512), record(3, 512, 8), record(4, 512, 9)].concat());
+    let scan = scan_bytes(&bytes, 512, &Stop::never()).unwrap();
+    assert_eq!(scan, JournalScan { pages: 3, fault: None });
+}
+
+#[test]
+fn a_page_size_that_no_store_has_is_said_and_divides_nothing() {
+    for page_size in [0, 1, 100, 513, 131_072] {
+        let bytes = [segment(1, 512, page_size), record(2, 512, 7)].concat();
+        let scan = scan_bytes(&bytes, page_size, &Stop::never()).unwrap();
+        let fault = scan.fault.unwrap();
+        assert!(fault.contains(&format!("a page size of {page_size} bytes")), "{fault}");
+    }
+}
+
+#[test]
+fn segments_without_records_are_read_no_longer_than_there_is_time() {
+    let bytes = segment(0, 32, 512).repeat(1000);
+    assert_eq!(scan_bytes(&bytes, 512, &Stop::never()).unwrap().fault, None);
+    let no_time = Stop::after(Duration::ZERO, Arc::default());
+    let ended = scan_bytes(&bytes, 512, &no_time);
+    assert!(matches!(ended, Err(Error::Stopped(_))), "{ended:?}");
+}
+
+proptest! {
+    #[test]
+    fn a_journal_of_arbitrary_bytes_ends(
+        bytes in proptest::collection::vec(any::<u8>(), 0..4000),
+        page_size in any::<u32>(),
+    ) {
+        scan_bytes(&bytes, page_size, &Stop::never()).unwrap();
+    }
+
+    #[test]
+    fn hostile_headers_put_back_no_more_pages_than_the_journal_has_room_for(
+        segments in proptest::collection::vec((any::<u32>(), 0u32..18, any::<u32>(), any::<bool>(), any::<bool>()), 1..40),
+        page_size in prop_oneof![Just(0u32), Just(512), Just(1024), Just(65_536), any::<u32>()],
+        cut in any::<usize>(),
+    ) {
+        let mut bytes = Vec::new();
+        for (records, sector, own_page_size, fits, few) in segments {
+            let records = if few { records % 3 } else { records };
+            bytes.extend(segment(records, (1 << sector).min(4096), if fits { page_size } else { own_page_size }));
+            if few && is_page_size(page_size) && page_size < 4096 {
+                (0..records).for_each(|n| bytes.extend(record(n + 2, page_size, 1)));
+            }
+        }
+        bytes.truncate(cut % (bytes.len() + 1));
+        let scan = scan_bytes(&bytes, page_size, &Stop::never()).unwrap();
+        prop_assert!(scan.pages * u64::from(page_size) <= bytes.len() as u64);
+    }
+
+    #[test]
+    fn the_end_of_any_file_names_a_super_journal_within_it_or_none(
+        bytes in proptest::collection::vec(any::<u8>(), 0..600),
+        name_len in any::<u32>(),
+        short in any::<bool>(),
+    ) {
+        let mut bytes = bytes;
+        let name_len = if short { name_len % 600 } else { name_len };
+        let from = bytes.len().saturating_sub(name_len as usize);
+        let sum = bytes[from..].iter().fold(0u32, |sum, byte| sum.wrapping_add(u32::from(*byte)));
+        bytes.extend(name_len.to_be_bytes());
+        bytes.extend(sum.to_be_bytes());
+        bytes.extend(MAGIC);
+        let mut file = tempfile::tempfile().unwrap();
+        io::Write::write_all(&mut file, &bytes).unwrap();
+        if let Some((name, at)) = super_journal(&file).unwrap() {
+            prop_assert!(at < bytes.len() as u64 && name.as_os_str().len() <= LONGEST_NAME as usize);
+        }
+    }
+}
