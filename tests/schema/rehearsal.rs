@@ -197,7 +197,10 @@ fn a_store_that_may_not_be_read_is_no_answer() {
     if fs::File::open(store.path()).is_ok() {
         // Root reads everything, so the doctor is asked as somebody else, from a place where that one may run it.
         let copied = store.tmp().join("doctor");
-        fs::copy(env!("CARGO_BIN_EXE_doctor"), &copied).unwrap();
+        // Another process copies it: a descriptor of ours, open for writing, could be inherited by a child of another test,
+        // and the system starts no program that is being written.
+        let copying = std::process::Command::new("cp").arg(env!("CARGO_BIN_EXE_doctor")).arg(&copied).status();
+        assert!(copying.unwrap().success());
         let mut folder = store.path();
         while folder.pop() && folder != std::env::temp_dir() {
             fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
