@@ -14,6 +14,9 @@ pub mod stop;
 
 pub mod error;
 
+#[doc(hidden)]
+pub mod format;
+
 pub mod finding;
 
 pub mod probe;
