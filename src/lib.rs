@@ -26,6 +26,9 @@ pub mod store;
 
 pub mod values;
 
+#[doc(hidden)]
+pub mod dialects;
+
 pub mod schema;
 
 pub mod subject;
