@@ -36,6 +36,8 @@ pub mod checks;
 
 pub mod report;
 
+pub mod page_map;
+
 pub mod examine;
 
 pub mod render;
