@@ -171,6 +171,12 @@ impl<'a> Key<'a> {
         }
     }
 
+    /// How many pages of a kind there are.
+    fn pages_of(&self, kind: Kind) -> u32 {
+        let counts = self.map.counts().iter().filter(|count| self.kind(count.class) == kind);
+        counts.map(|count| count.pages).sum()
+    }
+
     /// What is said before the map: how to read it, and what is wrong.
     fn account(&self) -> String {
         let map = self.map;
@@ -198,6 +204,14 @@ impl<'a> Key<'a> {
             out += &format!(
                 "<div class=\"note\">\n<p><b>{} {are} damaged:</b></p>\n<ul>\n{places}{rest}</ul>\n</div>\n",
                 marked(damaged)
+            );
+        }
+        let unreached = self.pages_of(Kind::Unreached);
+        if unreached > 0 && map.ended().is_none() {
+            let are = if unreached == 1 { "is" } else { "are" };
+            out += &format!(
+                "<p class=\"note\"><b>{} {are} unreached:</b> nothing that could be read leads there.</p>\n",
+                of_pages(unreached)
             );
         }
         let unreached = if map.ended().is_none() { " or unreached" } else { "" };
@@ -340,7 +354,7 @@ impl<'a> Key<'a> {
     /// The key's line of a kind, where there are pages of it.
     fn line(&self, kind: Kind) -> String {
         let counts = || self.map.counts().iter().filter(|count| self.kind(count.class) == kind);
-        let pages: u32 = counts().map(|count| count.pages).sum();
+        let pages = self.pages_of(kind);
         if pages == 0 {
             return String::new();
         }

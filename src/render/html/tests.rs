@@ -328,6 +328,7 @@ fn a_page_says_the_verdict_the_rows_and_what_the_pages_are() {
     <li>page 4: <bdi>notes</bdi> (table)</li>
     </ul>
     </div>
+    <p class="note"><b>1 page is unreached:</b> nothing that could be read leads there.</p>
     <p>9 pages in the order of the file, line by line. One cell is one page.</p>
     <div class="pages">
     <div class="key">
