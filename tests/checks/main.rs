@@ -1,0 +1,32 @@
+//! What each check says, through the real binary: a file for each, named after it.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests play the daemon and the vandal: they open stores for writing"
+)]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on must end"
+)]
+#![allow(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a test that is left out says why; another process speaks to its test"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod artifacts;
+mod file;
+mod journal;
+mod migration_history;
+mod migration_rehearsal;
+mod page_structure;
+mod remedies;
+mod row_values;
+mod rows_harness;
+mod schema_harness;
+mod schema_shape;
