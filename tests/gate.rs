@@ -10,11 +10,6 @@
     clippy::unwrap_used,
     reason = "a test that cannot go on must end"
 )]
-#![allow(
-    clippy::print_stderr,
-    clippy::print_stdout,
-    reason = "a test that is left out says why; another process speaks to its test"
-)]
 
 mod support;
 
@@ -24,8 +19,9 @@ use std::io;
 use insta::assert_snapshot;
 use rusqlite::Connection;
 
-use support::place::{Doctor, Place, Ran};
+use support::damage::{overwrite_page, root};
 use support::stores::{Lies, apply, healthy};
+use support::{Doctor, Place, Ran};
 
 /// A healthy store after this SQL.
 fn store_with(sql: &str) -> Place {
@@ -223,17 +219,7 @@ fn what_cannot_be_read_gets_no_answer() {
 #[test]
 fn a_ledger_on_a_damaged_page_gets_no_answer() {
     let place = store_with("");
-    let conn = Connection::open(place.store()).unwrap();
-    let root: u32 = conn
-        .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'schema_migrations'", [], |row| {
-            row.get(0)
-        })
-        .unwrap();
-    drop(conn);
-    let mut bytes = fs::read(place.store()).unwrap();
-    let at = usize::try_from((root - 1) * 4096).unwrap();
-    bytes[at..at + 4096].fill(0xff);
-    fs::write(place.store(), bytes).unwrap();
+    overwrite_page(&place.store(), root(&place.store(), "schema_migrations"), 0xff);
     assert_snapshot!(ask(&place), @r#"
     {"format":1,"compatibility":"cannot-tell","reason":"[PLACE]/store/state.db: SQLite says: database disk image is malformed [11] (while running: SELECT id FROM schema_migrations)"}
     cannot tell: [PLACE]/store/state.db: SQLite says: database disk image is malformed [11] (while running: SELECT id FROM schema_migrations)

@@ -2,16 +2,12 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
 
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::rows_harness::{Place, row_of};
-
-const NOBODY: u32 = 65_534;
+use crate::support::{Doctor, Place};
 
 /// A store whose images all name what is there: in `files`, a root file system, a kernel and a folder.
 fn whole(images: u32) -> Place {
@@ -24,6 +20,11 @@ fn whole(images: u32) -> Place {
                work_seed_path = ?1 || '/vmlinux', initrd_path = NULL, modules_dir = ''";
     place.open().execute(sql, [files.to_str().unwrap()]).unwrap();
     place
+}
+
+/// The row, from what is about to be run.
+fn row_of(doctor: Doctor) -> Value {
+    doctor.args(["--format", "json"]).run().row("artifacts")
 }
 
 fn said(place: &Place) -> String {
@@ -80,16 +81,6 @@ fn a_place_that_this_user_may_not_look_at_is_said() {
         return;
     }
     let place = whole(1);
-    let binary = place.root().join("doctor");
-    // Copied by another process: a descriptor open for writing in this one could be inherited by another test's child.
-    assert!(
-        Command::new("cp")
-            .arg(env!("CARGO_BIN_EXE_doctor"))
-            .arg(&binary)
-            .status()
-            .unwrap()
-            .success()
-    );
     let hidden = place.root().join("hidden");
     fs::create_dir(&hidden).unwrap();
     fs::write(hidden.join("vmlinux"), "kernel").unwrap();
@@ -101,13 +92,8 @@ fn a_place_that_this_user_may_not_look_at_is_said() {
         .unwrap();
 
     let asked = || {
-        let mut doctor = place.program(&binary);
-        doctor
-            .args(["--artifacts", "--only", "artifacts"])
-            .arg(place.store())
-            .uid(NOBODY)
-            .gid(NOBODY);
-        place.text(&row_of(doctor, "artifacts"))
+        let doctor = place.doctor_of_nobody().args(["--artifacts", "--only", "artifacts"]).arg(place.store());
+        place.text(&row_of(doctor))
     };
     assert_snapshot!(asked(), @r#"
     fail: could not look at 1 path: permission denied
@@ -131,10 +117,11 @@ fn nobody_asked_so_it_does_not_look() {
     let place = Place::with(1, 1);
     assert_snapshot!(place.said("artifacts", &[]), @"skip: not asked for: with --artifacts it looks for the files that the store names");
     assert_snapshot!(said(&place), @r#"
-    fail: 2 of 2 paths that images name: nothing lies there, or the wrong kind of file
+    fail: 3 of 3 paths that images name: nothing lies there, or the wrong kind of file
+      column "artifact_dir", row 1, table "images": nothing lies there
       column "rootfs_path", row 1, table "images": nothing lies there
       column "kernel_path", row 1, table "images": nothing lies there
-      2 in all
+      3 in all
       -> the store itself is whole; put the files back where the image names them, or let banger build or pull the image again; a store that was copied from another machine names that machine's files
     "#);
 }
@@ -150,9 +137,7 @@ fn by_default(place: &Place, base: &Path, environment: (&str, &Path)) -> Value {
     let folder = base.join("banger");
     fs::create_dir_all(&folder).unwrap();
     fs::copy(place.store(), folder.join("state.db")).unwrap();
-    let mut doctor = place.doctor();
-    doctor.args(["--only", "artifacts"]).env(environment.0, environment.1);
-    row_of(doctor, "artifacts")
+    row_of(place.doctor().args(["--only", "artifacts"]).env(environment.0, environment.1))
 }
 
 #[test]
@@ -161,19 +146,21 @@ fn the_default_store_is_looked_at_without_asking() {
     let home = place.root().join("home");
     let row = by_default(&place, &home.join(".local/state"), ("HOME", &home));
     assert_snapshot!(place.text(&row), @r#"
-    fail: 2 of 2 paths that images name: nothing lies there, or the wrong kind of file
+    fail: 3 of 3 paths that images name: nothing lies there, or the wrong kind of file
+      column "artifact_dir", row 1, table "images": nothing lies there
       column "rootfs_path", row 1, table "images": nothing lies there
       column "kernel_path", row 1, table "images": nothing lies there
-      2 in all
+      3 in all
       -> the store itself is whole; put the files back where the image names them, or let banger build or pull the image again; a store that was copied from another machine names that machine's files
     "#);
     let state = place.root().join("xdg");
     let row = by_default(&place, &state, ("XDG_STATE_HOME", &state));
     assert_snapshot!(place.text(&row), @r#"
-    fail: 2 of 2 paths that images name: nothing lies there, or the wrong kind of file
+    fail: 3 of 3 paths that images name: nothing lies there, or the wrong kind of file
+      column "artifact_dir", row 1, table "images": nothing lies there
       column "rootfs_path", row 1, table "images": nothing lies there
       column "kernel_path", row 1, table "images": nothing lies there
-      2 in all
+      3 in all
       -> the store itself is whole; put the files back where the image names them, or let banger build or pull the image again; a store that was copied from another machine names that machine's files
     "#);
 }

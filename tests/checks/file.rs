@@ -9,8 +9,8 @@ use insta::assert_snapshot;
 use rusqlite::Connection;
 
 use crate::support::footprint::names;
-use crate::support::place::{Doctor, Place};
 use crate::support::stores::{crashed, healthy};
+use crate::support::{Doctor, Place};
 
 /// What the doctor and the gate say of a store that is none. Nothing is created or changed.
 fn look_as(doctor: impl Fn() -> Doctor, place: &Place) -> String {

@@ -7,7 +7,8 @@ use insta::assert_snapshot;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::support::place::Place;
+use crate::support::Place;
+use crate::support::damage::{change, flip};
 use crate::support::stores::{apply, beside, healthy, hot};
 
 /// The length of a log's header, of a frame's header, and of a frame with its page.
@@ -43,16 +44,6 @@ fn wal(place: &Place) -> std::path::PathBuf {
 
 fn journal(place: &Place) -> std::path::PathBuf {
     beside(&place.store(), "-journal")
-}
-
-fn change(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
-    let mut bytes = fs::read(path).unwrap();
-    change(&mut bytes);
-    fs::write(path, bytes).unwrap();
-}
-
-fn flip(path: &Path, at: usize) {
-    change(path, |bytes| bytes[at] ^= 1);
 }
 
 /// The row `journal`, and that it leaves no trace.

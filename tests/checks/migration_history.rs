@@ -2,17 +2,17 @@
 
 use insta::assert_snapshot;
 
-use crate::schema_harness::TestStore;
+use crate::support::Place;
 
 fn row(sql: &str) -> String {
-    TestStore::healthy().after(sql).row("migration-history")
+    Place::with(1, 2).after(sql).found("migration-history")
 }
 
 #[test]
 fn a_history_of_bangers_own_passes() {
     assert_snapshot!(row(""), @"pass: 3 applied migrations, named, ordered and dated as banger does it");
-    assert_snapshot!(TestStore::with_migrations(1).row("migration-history"), @"pass: 1 applied migration, named, ordered and dated as banger does it");
-    assert_snapshot!(TestStore::empty().after("CREATE TABLE t(x)").row("migration-history"), @"pass: no migration is applied");
+    assert_snapshot!(Place::of_age(1).found("migration-history"), @"pass: 1 applied migration, named, ordered and dated as banger does it");
+    assert_snapshot!(Place::new().after("CREATE TABLE t(x)").found("migration-history"), @"pass: no migration is applied");
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn any_time_of_rfc_3339_passes() {
         "2016-12-31T23:59:60Z",
         "2024-02-29T00:00:00-12:00",
     ] {
-        let store = TestStore::healthy().after(&format!("UPDATE schema_migrations SET applied_at = '{time}'"));
+        let store = Place::with(1, 2).after(&format!("UPDATE schema_migrations SET applied_at = '{time}'"));
         store.assert_healthy(time);
     }
 }
@@ -93,13 +93,13 @@ fn values_that_no_banger_wrote() {
 
 #[test]
 fn values_that_are_null_or_numbers_where_the_ledger_lets_them() {
-    let store = TestStore::healthy().after(
+    let store = Place::with(1, 2).after(
         "ALTER TABLE schema_migrations RENAME TO old;
          CREATE TABLE schema_migrations(id INTEGER PRIMARY KEY, name, applied_at);
          INSERT INTO schema_migrations SELECT * FROM old; DROP TABLE old;
          INSERT INTO schema_migrations VALUES (7, NULL, 1777400000), (8, 1.5, NULL)",
     );
-    assert_snapshot!(store.row("migration-history"), @r"
+    assert_snapshot!(store.found("migration-history"), @r"
     fail: name of migration 7 is NULL; applied_at of migration 7 is a number, not text; name of migration 8 is a number, not text; 1 more malformed value
      - schema_migrations name 7: is NULL
      - schema_migrations applied_at 7: is a number, not text

@@ -1,18 +1,16 @@
 //! `migration-rehearsal`, and `--check-migrations --rehearse`.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 
 use insta::assert_snapshot;
 
-use crate::schema_harness::{Said, TestStore};
+use crate::support::Place;
 
 const CHECK: &str = "migration-rehearsal";
 
 /// The row without the time that it took.
-fn row(store: &TestStore) -> String {
-    let row = store.row(CHECK);
+fn row(store: &Place) -> String {
+    let row = store.found(CHECK);
     match row.split_once(" rows in ") {
         Some((before, after)) if row.starts_with("pass") => {
             let rest = after.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
@@ -22,44 +20,44 @@ fn row(store: &TestStore) -> String {
     }
 }
 
-fn gate(store: &TestStore) -> String {
-    let Said { exit, out } = store.ask(&["--check-migrations", "--rehearse"]);
-    format!("{exit} {out}")
+fn gate(store: &Place) -> String {
+    let ran = store.ask(&["--check-migrations", "--rehearse"]);
+    format!("{} {}", ran.code.unwrap(), ran.shown_stdout())
 }
 
 #[test]
 fn what_is_pending_is_rehearsed() {
-    let store = TestStore::healthy();
+    let store = Place::with(1, 2);
     assert_snapshot!(row(&store), @"pass: none pending");
     assert_snapshot!(gate(&store), @"0 compatible: all 3 migrations applied");
-    let store = TestStore::with_migrations(1);
+    let store = Place::of_age(1);
     assert_snapshot!(row(&store), @"pass: rehearsed [2 3] on 3 rows in TIME ms");
     assert_snapshot!(gate(&store), @"1 migrations needed: pending [2 3] (binary will apply on first Open)");
 }
 
 #[test]
 fn a_file_of_no_bytes_has_everything_pending() {
-    let store = TestStore::empty();
-    fs::write(store.path(), "").unwrap();
+    let store = Place::new();
+    fs::write(store.store(), "").unwrap();
     assert_snapshot!(gate(&store), @"1 migrations needed: pending [1 2 3] (binary will apply on first Open)");
 }
 
 #[test]
 fn a_column_that_is_there_already() {
-    let store = TestStore::with_migrations(2).after("ALTER TABLE vms ADD COLUMN workspace_json TEXT");
+    let store = Place::of_age(2).after("ALTER TABLE vms ADD COLUMN workspace_json TEXT");
     assert_snapshot!(row(&store), @r"
     fail: migration 3 (add_vm_workspace) fails on this store: duplicate column name: workspace_json [1]
      - 3: fails on this store: duplicate column name: workspace_json [1]
     ");
     assert_snapshot!(gate(&store), @"2 incompatible: migration rehearsal failed: migration 3 (add_vm_workspace) fails on this store: duplicate column name: workspace_json [1] (do not swap)");
-    assert_snapshot!(store.ask(&["--check-migrations", "--rehearse", "--format", "json"]).out, @r#"{"format":1,"compatibility":"incompatible","reason":"migration rehearsal failed: migration 3 (add_vm_workspace) fails on this store: duplicate column name: workspace_json [1]","applied":[1,2],"known_max":3,"pending":[3],"unknown":[]}"#);
+    assert_snapshot!(store.ask(&["--check-migrations", "--rehearse", "--format", "json"]).stdout, @r#"{"format":1,"compatibility":"incompatible","reason":"migration rehearsal failed: migration 3 (add_vm_workspace) fails on this store: duplicate column name: workspace_json [1]","applied":[1,2],"known_max":3,"pending":[3],"unknown":[]}"#);
     // Without the rehearsal the gate cannot know.
-    assert_eq!(store.ask(&["--check-migrations"]).exit, 1);
+    assert_eq!(store.ask(&["--check-migrations"]).code, Some(1));
 }
 
 #[test]
 fn a_trigger_that_deletes_what_the_daemon_does_not() {
-    let store = TestStore::with_migrations(2)
+    let store = Place::of_age(2)
         .after("CREATE TRIGGER t AFTER INSERT ON schema_migrations BEGIN DELETE FROM vms WHERE state = 'stopped'; END");
     assert_snapshot!(row(&store), @r"
     fail: vms: 1 row is lost: 2 before, 1 after; not as in a fresh store: schema_migrations: an extra trigger, t (changes rows behind the daemon's back, as before the migrations)
@@ -70,7 +68,7 @@ fn a_trigger_that_deletes_what_the_daemon_does_not() {
 
 #[test]
 fn a_trigger_that_refuses_with_a_cells_value() {
-    let store = TestStore::with_migrations(2).after(
+    let store = Place::of_age(2).after(
         "UPDATE vms SET spec_json = '{\"password\":\"secret\"}';
          CREATE TRIGGER t AFTER INSERT ON schema_migrations BEGIN SELECT RAISE(ABORT, (SELECT spec_json FROM vms)); END",
     );
@@ -81,7 +79,7 @@ fn a_trigger_that_refuses_with_a_cells_value() {
 
 #[test]
 fn a_view_that_stands_in_the_way_of_a_dropped_column() {
-    let store = TestStore::with_migrations(1).after("CREATE VIEW v AS SELECT docker FROM images");
+    let store = Place::of_age(1).after("CREATE VIEW v AS SELECT docker FROM images");
     assert_snapshot!(row(&store), @r"
     fail: migration 2 (drop_images_docker) fails on this store: error in view v after drop column: no such column: docker [1]
      - 2: fails on this store: error in view v after drop column: no such column: docker [1]
@@ -90,7 +88,7 @@ fn a_view_that_stands_in_the_way_of_a_dropped_column() {
 
 #[test]
 fn an_index_that_stands_in_the_way_of_a_dropped_column() {
-    let store = TestStore::with_migrations(1).after("CREATE INDEX i ON images(docker)");
+    let store = Place::of_age(1).after("CREATE INDEX i ON images(docker)");
     assert_snapshot!(row(&store), @r"
     fail: migration 2 (drop_images_docker) fails on this store: error in index i after drop column: no such column: docker [1]
      - 2: fails on this store: error in index i after drop column: no such column: docker [1]
@@ -99,19 +97,19 @@ fn an_index_that_stands_in_the_way_of_a_dropped_column() {
 
 #[test]
 fn what_was_wrong_before_and_is_no_worse_is_not_the_migrations_fault() {
-    let store = TestStore::with_migrations(2).after("UPDATE vms SET image_id = 'nowhere'");
+    let store = Place::of_age(2).after("UPDATE vms SET image_id = 'nowhere'");
     assert_snapshot!(row(&store), @"pass: rehearsed [3] on 3 rows in TIME ms");
-    let store = TestStore::with_migrations(2)
+    let store = Place::of_age(2)
         .rewritten("vms", "state TEXT NOT NULL", "state TEXT")
         .after("UPDATE vms SET state = NULL")
         .rewritten("vms", "state TEXT", "state TEXT NOT NULL");
-    assert!(store.row("page-structure").starts_with("fail"));
+    assert!(store.found("page-structure").starts_with("fail"));
     assert_snapshot!(row(&store), @"pass: rehearsed [3] on 3 rows in TIME ms");
 }
 
 #[test]
 fn unknown_migrations_leave_the_shape_out() {
-    let store = TestStore::with_migrations(2)
+    let store = Place::of_age(2)
         .after("INSERT INTO schema_migrations VALUES (99, 'x', '2026-04-28T18:41:31Z'); ALTER TABLE vms ADD COLUMN y");
     assert_snapshot!(row(&store), @"pass: rehearsed [3] on 3 rows in TIME ms; what shape it should have cannot be known, since unknown migrations are applied");
     assert_snapshot!(gate(&store), @"2 incompatible: unknown [99] (this binary is older than the store; do not swap)");
@@ -119,21 +117,21 @@ fn unknown_migrations_leave_the_shape_out() {
 
 #[test]
 fn a_ledger_that_cannot_be_read() {
-    let store = TestStore::empty().after("CREATE TABLE schema_migrations(version TEXT)");
+    let store = Place::new().after("CREATE TABLE schema_migrations(version TEXT)");
     assert_snapshot!(row(&store), @"fail: could not look: schema_migrations is not banger's ledger: its columns are not id, name and applied_at");
-    assert_snapshot!(gate(&store), @"3 cannot tell: FOLDER/store/state.db: schema_migrations is not banger's ledger: its columns are not id, name and applied_at");
+    assert_snapshot!(gate(&store), @"3 cannot tell: [PLACE]/store/state.db: schema_migrations is not banger's ledger: its columns are not id, name and applied_at");
     let said = store.ask(&[
         "--format",
         "json",
         "--only",
         "schema-state,migration-rehearsal,schema-shape",
     ]);
-    assert_eq!(said.out.matches("needs `schema-state`").count(), 2, "{}", said.out);
+    assert_eq!(said.stdout.matches("needs `schema-state`").count(), 2, "{said:?}");
 }
 
 /// A store too large for memory.
-fn large() -> TestStore {
-    TestStore::with_migrations(2).after(
+fn large() -> Place {
+    Place::of_age(2).after(
         "PRAGMA journal_mode=WAL;
          CREATE TABLE filler(x); INSERT INTO filler VALUES (zeroblob(9000000)); DROP TABLE filler;",
     )
@@ -142,7 +140,7 @@ fn large() -> TestStore {
 #[test]
 fn a_large_store_is_rehearsed_in_the_private_folder() {
     let store = large();
-    assert!(fs::metadata(store.path()).unwrap().len() > 8 << 20);
+    assert!(fs::metadata(store.store()).unwrap().len() > 8 << 20);
     assert_snapshot!(row(&store), @"pass: rehearsed [3] on 3 rows in TIME ms");
     assert_snapshot!(gate(&store), @"1 migrations needed: pending [3] (binary will apply on first Open)");
 }
@@ -150,64 +148,32 @@ fn a_large_store_is_rehearsed_in_the_private_folder() {
 #[test]
 fn without_a_place_for_the_copy_there_is_no_answer() {
     let store = large();
-    let ask = |arguments: &[&str]| {
-        let output = store
-            .command()
-            .env("TMPDIR", "/nowhere")
-            .args(arguments)
-            .arg(store.path())
-            .output()
-            .unwrap();
-        let out = String::from_utf8(output.stdout).unwrap();
-        (output.status.code().unwrap(), out.replace(store.path().to_str().unwrap(), "STORE"))
-    };
-    let (exit, said) = ask(&["--check-migrations", "--rehearse"]);
-    assert_eq!(exit, 3);
-    let why = "cannot tell: STORE: a private copy of the store is needed (to rehearse its pending migrations on) and could not be made: cannot make a private folder in /nowhere: No such file or directory";
-    assert!(said.starts_with(why), "{said}");
-    let (exit, said) = ask(&["--only", CHECK]);
-    assert_eq!(exit, 1);
-    assert!(said.contains("could not look: a private copy of the store is needed"), "{said}");
+    let ask = |arguments: &[&str]| store.doctor().env("TMPDIR", "/nowhere").args(arguments).arg(store.store()).run();
+    let ran = ask(&["--check-migrations", "--rehearse"]);
+    assert_eq!(ran.code, Some(3));
+    let why = "cannot tell: [PLACE]/store/state.db: a private copy of the store is needed (to rehearse its pending migrations on) and could not be made: cannot make a private folder in /nowhere: No such file or directory";
+    assert!(ran.shown_stdout().starts_with(why), "{ran:?}");
+    let ran = ask(&["--only", CHECK]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stdout.contains("could not look: a private copy of the store is needed"), "{ran:?}");
 }
 
 #[test]
 fn a_trigger_without_end_is_ended_by_the_time_limit() {
-    let store = TestStore::with_migrations(2).after(
+    let store = Place::of_age(2).after(
         "CREATE TRIGGER t AFTER INSERT ON schema_migrations BEGIN
            INSERT INTO images(id) SELECT 1 FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n WHERE i < 0); END",
     );
-    let Said { exit, out } = store.ask(&["--check-migrations", "--rehearse", "--time-limit", "0.3"]);
-    assert_eq!(exit, 3);
-    assert_snapshot!(out, @"cannot tell: FOLDER/store/state.db: the time limit of 0.3 s ran out");
-    let Said { exit, out } = store.ask(&["--only", CHECK, "--time-limit", "0.3"]);
-    assert_eq!(exit, 1);
-    assert!(out.contains("could not look: the time limit of 0.3 s ran out"), "{out}");
+    let ran = store.ask(&["--check-migrations", "--rehearse", "--time-limit", "0.3"]);
+    assert_eq!(ran.code, Some(3));
+    assert_snapshot!(ran.shown_stdout(), @"cannot tell: [PLACE]/store/state.db: the time limit of 0.3 s ran out");
+    let ran = store.ask(&["--only", CHECK, "--time-limit", "0.3"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stdout.contains("could not look: the time limit of 0.3 s ran out"), "{ran:?}");
 }
 
 #[test]
 fn rehearse_is_the_gates_option() {
-    let output = TestStore::healthy().command().arg("--rehearse").output().unwrap();
-    assert_eq!(output.status.code(), Some(64));
-}
-
-#[test]
-fn a_store_that_may_not_be_read_is_no_answer() {
-    let store = TestStore::healthy();
-    fs::set_permissions(store.path(), fs::Permissions::from_mode(0o000)).unwrap();
-    let mut command = store.command();
-    if fs::File::open(store.path()).is_ok() {
-        // Root reads everything, so the doctor is asked as somebody else, from a place where that one may run it.
-        let copied = store.tmp().join("doctor");
-        fs::copy(env!("CARGO_BIN_EXE_doctor"), &copied).unwrap();
-        let mut folder = store.path();
-        while folder.pop() && folder != std::env::temp_dir() {
-            fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
-        }
-        command = std::process::Command::new(copied);
-        command.env_clear().uid(65_534).gid(65_534);
-    }
-    let output = command.arg("--check-migrations").arg(store.path()).output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(said.ends_with("it cannot be read: Permission denied (os error 13)\n"), "{said}");
+    let ran = Place::new().doctor().arg("--rehearse").run();
+    assert_eq!(ran.code, Some(64), "{ran:?}");
 }

@@ -1,6 +1,6 @@
 //! Values that are long and stand in an index, which SQLite must read whole to compare them.
 
-use crate::rows_harness::Place;
+use crate::support::Place;
 
 #[test]
 fn a_name_of_several_mebibytes_is_checked_in_its_index() {

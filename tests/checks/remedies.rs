@@ -5,40 +5,34 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use banger_doctor::Store;
 use banger_doctor::checks::CHECKS;
 use rusqlite::Connection;
 use serde_json::Value;
-use tempfile::TempDir;
 
-const T: &str = "2026-04-28T18:41:31Z";
-const PAGE_SIZE: usize = 4096;
+use crate::support::Place;
+use crate::support::damage::{self, PAGE_SIZE, leaves, overwrite_page};
+
 const VMS: u32 = 600;
 
 /// The folder of a support request: a broken `state.db` in it, and somebody with a shell.
 struct Desk {
-    folder: TempDir,
+    place: Place,
 }
 
 impl Desk {
     /// With a healthy store, in rollback mode so that its bytes can be changed where they lie.
     fn new() -> Self {
-        let desk = Self {
-            folder: TempDir::with_prefix("doctor-remedies-").unwrap(),
-        };
-        drop(Store::open(&desk.store()).unwrap());
-        let mut conn = Connection::open(desk.store()).unwrap();
-        conn.execute_batch("PRAGMA journal_mode=DELETE").unwrap();
-        fill(&mut conn);
-        desk
+        Self {
+            place: Place::with(1, VMS),
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.place.folder().join(name)
     }
 
     fn store(&self) -> PathBuf {
-        self.path("state.db")
+        self.place.store()
     }
 
     fn sql(&self, sql: &str) {
@@ -51,7 +45,7 @@ impl Desk {
         let page = include_str!("../../docs/checks.md");
         assert!(page.contains(line), "docs/checks.md no longer says: {line}");
         let line = put_in.iter().fold(line.to_owned(), |line, (name, value)| line.replace(name, value));
-        let ran = Command::new("sh").args(["-c", &line]).current_dir(self.folder.path()).output().unwrap();
+        let ran = Command::new("sh").args(["-c", &line]).current_dir(self.place.folder()).output().unwrap();
         assert!(ran.status.success(), "{line}: {ran:?}");
         String::from_utf8(ran.stderr).unwrap()
     }
@@ -79,52 +73,24 @@ impl Desk {
     }
 
     fn report(&self, name: &str) -> Value {
-        let ran = Command::new(env!("CARGO_BIN_EXE_doctor"))
-            .env_clear()
-            .args(["--format", "json"])
-            .arg(self.path(name))
-            .output()
-            .unwrap();
-        let report: Value = serde_json::from_slice(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+        let report = self.place.doctor().args(["--format", "json"]).arg(self.path(name)).run().report();
         assert_eq!(report["rows"].as_array().unwrap().len(), CHECKS.len());
         report
     }
 
     /// The pages of a tree that hold its entries.
     fn leaves(&self, tree: &str) -> Vec<usize> {
-        let conn = Connection::open(self.store()).unwrap();
-        let sql = "SELECT pageno FROM dbstat WHERE name = ?1 AND pagetype = 'leaf' ORDER BY path";
-        let mut statement = conn.prepare(sql).unwrap();
-        let pages = statement.query_map([tree], |row| row.get::<_, u32>(0)).unwrap();
-        pages.map(|page| page.unwrap() as usize).collect()
+        leaves(&self.store(), tree)
     }
 
     /// Changes the file's bytes.
     fn with_bytes(&self, change: impl FnOnce(&mut Vec<u8>)) {
-        let mut bytes = fs::read(self.store()).unwrap();
-        change(&mut bytes);
-        fs::write(self.store(), bytes).unwrap();
+        damage::change(&self.store(), change);
     }
 
     fn lose_page(&self, page: usize) {
-        self.with_bytes(|bytes| bytes[(page - 1) * PAGE_SIZE..page * PAGE_SIZE].fill(0));
+        overwrite_page(&self.store(), page, 0);
     }
-}
-
-fn fill(conn: &mut Connection) {
-    let transaction = conn.transaction().unwrap();
-    let image = "6f9c2f0e-5a53-4d0b-9a55-0f6b1a3c7d10";
-    let sql = "INSERT INTO images(id, name, rootfs_path, kernel_path, created_at, updated_at)
-               VALUES (?1, 'debian-13', '/nowhere/rootfs.ext4', '/nowhere/vmlinux', ?2, ?2)";
-    transaction.execute(sql, [image, T]).unwrap();
-    let sql = "INSERT INTO vms(id, name, image_id, guest_ip, state, created_at, updated_at, last_touched_at, spec_json, runtime_json)
-               VALUES (?1, ?2, ?3, ?4, 'stopped', ?5, ?5, ?5, '{\"vcpu_count\":2}', '{}')";
-    for n in 1..=VMS {
-        let id = format!("0b6d2a56-9b1c-4c7e-8f43-{n:012x}");
-        let ip = format!("10.77.{}.{}", n >> 8, n & 255);
-        transaction.execute(sql, (id, format!("vm-{n}"), image, ip, T)).unwrap();
-    }
-    transaction.commit().unwrap();
 }
 
 /// All that is kept of each VM, without its rowid, which a dump does not keep.

@@ -1,11 +1,10 @@
 //! `row-values`: each kind of fault, and what is none.
 
-use std::fs;
-
 use insta::assert_snapshot;
-use rusqlite::Connection;
 
-use crate::rows_harness::{Place, uuid};
+use crate::support::Place;
+use crate::support::damage::{leaves, overwrite_page};
+use crate::support::rows::uuid;
 
 /// Stands in every planted value; no report may ever show it.
 const MARK: &str = "XYZZY";
@@ -190,14 +189,9 @@ fn no_cells_value_is_ever_printed_in_any_format() {
              state = CAST('XYZZY' AS BLOB), updated_at = 'XYZZY', spec_json = '{\"XYZZY\":XYZZY}', stats_json = 'XYZZY';",
     );
     for format in ["table", "markdown", "json"] {
-        let ran = place
-            .doctor()
-            .args(["--artifacts", "--format", format])
-            .arg(place.store())
-            .output()
-            .unwrap();
-        assert_eq!(ran.status.code(), Some(1), "{ran:?}");
-        let all = String::from_utf8([ran.stdout, ran.stderr].concat()).unwrap();
+        let ran = place.doctor().args(["--artifacts", "--format", format]).arg(place.store()).run();
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        let all = ran.stdout + &ran.stderr;
         assert!(all.contains("guest_ip"), "it names the column: {all}");
         assert!(!all.contains(MARK), "{format}: {all}");
     }
@@ -207,10 +201,8 @@ fn no_cells_value_is_ever_printed_in_any_format() {
 fn the_table_names_the_places() {
     let place = Place::with(1, 3);
     place.sql("UPDATE vms SET guest_ip = 'XYZZY' WHERE rowid = 3");
-    let ran = place.doctor().args(["--only", "row-values"]).arg(place.store()).output().unwrap();
-    let text = String::from_utf8(ran.stdout).unwrap();
-    assert_snapshot!(text.replace(place.root().to_str().unwrap(), "[PLACE]"), @"
-    [PLACE]/state.db
+    assert_snapshot!(place.ask(&["--only", "row-values"]).shown_stdout(), @"
+    [PLACE]/store/state.db
 
     FAIL  row-values  1 value that no banger wrote, in vms.guest_ip (1)
                       · vms row 3 (6f9c2f0e-5a53-4d0b-9002-000000000003) guest_ip: not an IP address
@@ -336,17 +328,9 @@ fn text_does_not_end_at_a_nul() {
 
 /// Zeroes a leaf in the middle of the table, as a disk does that lost a write.
 fn lose_a_page(place: &Place, table: &str) {
-    let leaves: Vec<u32> = {
-        let conn = Connection::open(place.store()).unwrap();
-        let sql = "SELECT pageno FROM dbstat WHERE name = ?1 AND pagetype = 'leaf' ORDER BY path";
-        let mut statement = conn.prepare(sql).unwrap();
-        statement.query_map([table], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
-    };
+    let leaves = leaves(&place.store(), table);
     assert!(leaves.len() > 4, "{leaves:?}");
-    let mut bytes = fs::read(place.store()).unwrap();
-    let begin = (leaves[leaves.len() / 2] as usize - 1) * 4096;
-    bytes[begin..begin + 4096].fill(0);
-    fs::write(place.store(), bytes).unwrap();
+    overwrite_page(&place.store(), leaves[leaves.len() / 2], 0);
 }
 
 #[test]
@@ -354,14 +338,14 @@ fn a_damaged_page_ends_the_look_and_it_says_how_far_it_came() {
     let place = Place::with(2, 400);
     lose_a_page(&place, "vms");
     assert_snapshot!(said(&place), @r#"
-    fail: vms could not be read to its end, after 205 rows of it: SQLite says: database disk image is malformed [11] (while running: SELECT rowid, "id", "name", "image_id", "guest_ip", "state", "created_at", "updated_at", "last_touched_at", "spec_json", "runtime_json", "stats_json", "workspace_json" FROM "vms" NOT INDEXED)
+    fail: vms could not be read to its end, after 204 rows of it: SQLite says: database disk image is malformed [11] (while running: SELECT rowid, "id", "name", "image_id", "guest_ip", "state", "created_at", "updated_at", "last_touched_at", "spec_json", "runtime_json", "stats_json", "workspace_json" FROM "vms" NOT INDEXED)
       table "vms": could not be read to its end
       1 in all
       -> data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 COPY .recover | sqlite3 NEW (if that says "SQL logic error", take the sqlite3 program from sqlite.org)
     "#);
     place.sql("UPDATE vms SET guest_ip = 'XYZZY' WHERE rowid = 1; UPDATE images SET managed = 2 WHERE rowid = 1");
     assert_snapshot!(said(&place), @r#"
-    fail: at least 2 values that no banger wrote, in images.managed (1), vms.guest_ip (1); vms could not be read to its end, after 205 rows of it: SQLite says: database disk image is malformed [11] (while running: SELECT rowid, "id", "name", "image_id", "guest_ip", "state", "created_at", "updated_at", "last_touched_at", "spec_json", "runtime_json", "stats_json", "workspace_json" FROM "vms" NOT INDEXED)
+    fail: at least 2 values that no banger wrote, in images.managed (1), vms.guest_ip (1); vms could not be read to its end, after 204 rows of it: SQLite says: database disk image is malformed [11] (while running: SELECT rowid, "id", "name", "image_id", "guest_ip", "state", "created_at", "updated_at", "last_touched_at", "spec_json", "runtime_json", "stats_json", "workspace_json" FROM "vms" NOT INDEXED)
       column "managed", key "6f9c2f0e-5a53-4d0b-9001-000000000001", row 1, table "images": a flag that is neither 0 nor 1
       column "guest_ip", key "6f9c2f0e-5a53-4d0b-9002-000000000001", row 1, table "vms": not an IP address
       table "vms": could not be read to its end
@@ -376,7 +360,7 @@ fn one_damaged_table_does_not_hide_the_other() {
     lose_a_page(&place, "images");
     place.sql("UPDATE vms SET guest_ip = 'XYZZY' WHERE rowid = 3");
     assert_snapshot!(said(&place), @r#"
-    fail: at least 1 value that no banger wrote, in vms.guest_ip (1); images could not be read to its end, after 201 rows of it: SQLite says: database disk image is malformed [11] (while running: SELECT rowid, "id", "name", "managed", "artifact_dir", "rootfs_path", "work_seed_path", "kernel_path", "initrd_path", "modules_dir", "build_size", "seeded_ssh_public_key_fingerprint", "created_at", "updated_at" FROM "images" NOT INDEXED)
+    fail: at least 1 value that no banger wrote, in vms.guest_ip (1); images could not be read to its end, after 196 rows of it: SQLite says: database disk image is malformed [11] (while running: SELECT rowid, "id", "name", "managed", "artifact_dir", "rootfs_path", "work_seed_path", "kernel_path", "initrd_path", "modules_dir", "build_size", "seeded_ssh_public_key_fingerprint", "created_at", "updated_at" FROM "images" NOT INDEXED)
       column "guest_ip", key "6f9c2f0e-5a53-4d0b-9002-000000000003", row 3, table "vms": not an IP address
       table "images": could not be read to its end
       at least 2 in all

@@ -2,21 +2,21 @@
 
 use insta::assert_snapshot;
 
-use crate::schema_harness::TestStore;
+use crate::support::Place;
 
 fn row(sql: &str) -> String {
-    TestStore::healthy().after(sql).row("schema-shape")
+    Place::with(1, 2).after(sql).found("schema-shape")
 }
 
 fn rewritten(table: &str, from: &str, to: &str) -> String {
-    TestStore::healthy().rewritten(table, from, to).row("schema-shape")
+    Place::with(1, 2).rewritten(table, from, to).found("schema-shape")
 }
 
 #[test]
 fn a_store_of_any_age_passes() {
     assert_snapshot!(row(""), @"pass: 3 tables are what replaying migrations [1 2 3] gives");
-    assert_snapshot!(TestStore::with_migrations(2).row("schema-shape"), @"pass: 3 tables are what replaying migrations [1 2] gives");
-    assert_snapshot!(TestStore::empty().after("CREATE TABLE t(x); DROP TABLE t").row("schema-shape"), @"pass: no migration is applied, and there is no table");
+    assert_snapshot!(Place::of_age(2).found("schema-shape"), @"pass: 3 tables are what replaying migrations [1 2] gives");
+    assert_snapshot!(Place::new().after("CREATE TABLE t(x); DROP TABLE t").found("schema-shape"), @"pass: no migration is applied, and there is no table");
 }
 
 #[test]
@@ -188,8 +188,8 @@ fn keys_and_options() {
 
 #[test]
 fn what_cannot_be_compared_is_said() {
-    let unknown = TestStore::healthy().after("INSERT INTO schema_migrations VALUES (99, 'x', '2026-04-28T18:41:31Z')");
-    assert_snapshot!(unknown.row("schema-shape"), @"skip: what unknown migrations made cannot be known: [99]");
+    let unknown = Place::with(1, 2).after("INSERT INTO schema_migrations VALUES (99, 'x', '2026-04-28T18:41:31Z')");
+    assert_snapshot!(unknown.found("schema-shape"), @"skip: what unknown migrations made cannot be known: [99]");
     assert_snapshot!(row("DELETE FROM schema_migrations WHERE id = 1"), @"fail: the applied migrations [2 3] cannot have made any store: replayed in an empty one, migration 2 (drop_images_docker) failed and was rolled back: SQLite says: no such table: images [1] (while running: ALTER TABLE images DROP COLUMN docker)");
     let long = format!("state TEXT NOT NULL /* {} */", "x".repeat(70_000));
     assert_snapshot!(rewritten("vms", "state TEXT NOT NULL", &long), @r"
@@ -200,7 +200,7 @@ fn what_cannot_be_compared_is_said() {
 
 #[test]
 fn thousands_of_tables_are_counted_and_names_are_escaped() {
-    let store = TestStore::healthy();
+    let store = Place::with(1, 2);
     let conn = store.open();
     conn.execute_batch("BEGIN").unwrap();
     for n in 0..3_000 {
@@ -208,7 +208,7 @@ fn thousands_of_tables_are_counted_and_names_are_escaped() {
     }
     conn.execute_batch("CREATE TRIGGER z AFTER INSERT ON vms BEGIN SELECT 1; END; COMMIT")
         .unwrap();
-    let row = store.row("schema-shape");
+    let row = store.found("schema-shape");
     let lines: Vec<&str> = row.lines().collect();
     assert_snapshot!(lines[0], @r"fail: vms: an extra trigger, z (changes rows behind the daemon's back); t0\u{1b}[2J\u{202e}: an extra table (merely extra); and 2,999 more differences");
     assert_eq!(lines.len(), 101);

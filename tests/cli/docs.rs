@@ -9,10 +9,11 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::home::{DOCTOR, Place, text};
+use crate::support::Home;
+use crate::support::home::DOCTOR;
 
 /// The stores that the pages speak of.
-fn stores(place: &Place) {
+fn stores(place: &Home) {
     place.store("healthy.db");
     place.dangling("dangling.db");
     place.newer("newer.db");
@@ -104,12 +105,12 @@ fn like(shown: &str, printed: &str) -> bool {
 const CARGO: &str =
     r#"cargo() { [ "$1" = run ] || return 0; while [ "$1" != -- ]; do shift; done; shift; doctor "$@"; }"#;
 
-fn shell(place: &Place, script: &str) -> (String, i32) {
-    let ran = place.command("sh").args(["-c", &format!("{CARGO}\n{script}")]).output().unwrap();
-    (text(&ran.stdout) + &text(&ran.stderr), ran.status.code().unwrap_or(-1))
+fn shell(place: &Home, script: &str) -> (String, i32) {
+    let ran = place.command("sh").args(["-c", &format!("{CARGO}\n{script}")]).run();
+    (ran.stdout + &ran.stderr, ran.code.unwrap_or(-1))
 }
 
-fn run_console(place: &Place, block: &Block) -> Result<(), String> {
+fn run_console(place: &Home, block: &Block) -> Result<(), String> {
     let mut code = 0;
     let mut lines = block.lines.iter().map(String::as_str).peekable();
     while let Some(line) = lines.next() {
@@ -134,7 +135,7 @@ fn run_console(place: &Place, block: &Block) -> Result<(), String> {
     Ok(())
 }
 
-fn run_script(place: &Place, block: &Block) -> Result<(), String> {
+fn run_script(place: &Home, block: &Block) -> Result<(), String> {
     let script = format!("set -eu\n{}", block.lines.join("\n"));
     match shell(place, &script) {
         (_, 0) => Ok(()),
@@ -163,7 +164,7 @@ fn pages() -> Vec<PathBuf> {
 fn every_command_in_the_docs_runs() {
     let mut wrong = Vec::new();
     let mut ran = 0;
-    let samples = Place::new();
+    let samples = Home::new();
     stores(&samples);
     for page in pages() {
         let name = page.file_name().unwrap().to_string_lossy().into_owned();

@@ -4,11 +4,12 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::home::{DOCTOR, Place, schema, text};
+use crate::support::Home;
+use crate::support::home::{DOCTOR, schema};
 
 #[test]
 fn a_thousand_stores_come_in_order_and_one_bad_one_touches_no_other() {
-    let place = Place::new();
+    let place = Home::new();
     let healthy = fs::read(place.store("healthy.db")).unwrap();
     let dangling = fs::read(place.dangling("dangling.db")).unwrap();
     let names: Vec<String> = (0..1000).map(|n| format!("{n:04}.db")).collect();
@@ -21,10 +22,10 @@ fn a_thousand_stores_come_in_order_and_one_bad_one_touches_no_other() {
             _ => fs::write(path, &healthy).unwrap(),
         }
     }
-    let ran = place.command(DOCTOR).args(["--format=json"]).args(&names).output().unwrap();
-    assert_eq!(ran.status.code(), Some(1));
-    assert_eq!(text(&ran.stderr), "");
-    let reports: Vec<Value> = text(&ran.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let ran = place.command(DOCTOR).args(["--format=json"]).args(&names).run();
+    assert_eq!(ran.code, Some(1));
+    assert_eq!(ran.stderr, "");
+    let reports: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(reports.len(), 1000);
     let schema = schema();
     for (n, report) in reports.iter().enumerate() {
@@ -48,13 +49,13 @@ fn a_thousand_stores_come_in_order_and_one_bad_one_touches_no_other() {
 
 #[test]
 fn two_paths_to_one_file_are_both_answered() {
-    let place = Place::new();
+    let place = Home::new();
     let store = place.store("state.db");
     std::os::unix::fs::symlink(&store, place.join("link.db")).unwrap();
     fs::hard_link(&store, place.join("hard.db")).unwrap();
     let ran = place.doctor(&["state.db", "link.db", "hard.db", "state.db"]);
-    assert_eq!(ran.status.code(), Some(0), "{ran:?}");
-    let said = text(&ran.stdout);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let said = ran.stdout;
     assert_eq!(
         said,
         "pass  state.db\npass  link.db\npass  hard.db\npass  state.db\n\nPASS: no check failed in 4 stores, 4 rows skipped\n"
@@ -63,11 +64,11 @@ fn two_paths_to_one_file_are_both_answered() {
 
 #[test]
 fn with_markdown_each_store_is_a_report_of_its_own() {
-    let place = Place::new();
+    let place = Home::new();
     place.store("a.db");
     place.dangling("b.db");
     let ran = place.doctor(&["--format=markdown", "a.db", "b.db"]);
-    let said = text(&ran.stdout);
+    let said = ran.stdout;
     assert_eq!(said.matches("### doctor: PASS").count(), 1, "{said}");
     assert_eq!(said.matches("### doctor: FAIL").count(), 1, "{said}");
 }

@@ -9,8 +9,8 @@ use std::path::Path;
 use insta::assert_snapshot;
 
 use crate::support::footprint::names;
-use crate::support::place::{Doctor, Place};
 use crate::support::stores::{beside, crashed};
+use crate::support::{Doctor, Place};
 
 #[test]
 fn any_path_works() {

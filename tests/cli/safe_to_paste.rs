@@ -5,7 +5,8 @@ use std::fs;
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::support::home::{DOCTOR, Place, schema};
+use crate::support::Home;
+use crate::support::home::{DOCTOR, schema};
 
 /// Stands in every text cell that a test fills.
 const SECRET: &str = "Xyzzy7Secret";
@@ -34,8 +35,8 @@ const EDITS: &[&str] = &[
 ];
 
 /// A home folder whose path holds the user's name, with a healthy store full of secrets.
-fn healthy() -> (Place, Vec<u8>) {
-    let place = Place::new();
+fn healthy() -> (Home, Vec<u8>) {
+    let place = Home::new();
     let name = format!("{USER}/state.db");
     let path = place.store(&name);
     let cells = "UPDATE vms SET name='Xyzzy7Secret-' || rowid, state='Xyzzy7Secret', spec_json='{\"Xyzzy7Secret\": \"Xyzzy7Secret\"}';
@@ -47,7 +48,7 @@ fn healthy() -> (Place, Vec<u8>) {
 }
 
 /// Runs every format, looks for what may not be there, and holds the JSON against the published schema.
-fn hold(place: &Place, schema: &jsonschema::Validator, what: &str) {
+fn hold(place: &Home, schema: &jsonschema::Validator, what: &str) {
     let path = place.path().join(USER).join("state.db");
     for args in [
         &["--format=table"][..],
@@ -56,14 +57,8 @@ fn hold(place: &Place, schema: &jsonschema::Validator, what: &str) {
         &["--check-migrations"],
         &["--check-migrations", "--format=json"],
     ] {
-        let ran = place
-            .command(DOCTOR)
-            .env("HOME", place.path().join(USER))
-            .args(args)
-            .arg(&path)
-            .output()
-            .unwrap();
-        let said = String::from_utf8([ran.stdout.as_slice(), ran.stderr.as_slice()].concat()).unwrap();
+        let ran = place.command(DOCTOR).env("HOME", place.path().join(USER)).args(args).arg(&path).run();
+        let said = ran.stdout + &ran.stderr;
         for word in [SECRET, USER] {
             assert!(!said.contains(word), "{what}: {args:?} says {word}: {said}");
         }

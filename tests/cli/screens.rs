@@ -2,18 +2,18 @@
 
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
-use std::process::Stdio;
 
 use insta::assert_snapshot;
 
-use crate::support::home::{DOCTOR, Place, text};
+use crate::support::Home;
+use crate::support::home::DOCTOR;
 
 /// The checks whose rows are the same on every machine.
 const SAME: &str = "--only=file,journal,page-structure,schema-state,unknown-ids,foreign-keys";
 
 #[test]
 fn a_healthy_store_at_80_columns() {
-    let place = Place::new();
+    let place = Home::new();
     place.store("state.db");
     let (screen, code) = place.screen(80, &[], &[SAME, "--color=never", "state.db"]);
     assert_eq!(code, 0);
@@ -33,7 +33,7 @@ fn a_healthy_store_at_80_columns() {
 
 #[test]
 fn a_failing_store_at_80_and_at_200_columns() {
-    let place = Place::new();
+    let place = Home::new();
     place.dangling("state.db");
     let (screen, code) = place.screen(80, &[], &[SAME, "--color=never", "state.db"]);
     assert_eq!(code, 1);
@@ -76,7 +76,7 @@ fn a_failing_store_at_80_and_at_200_columns() {
 
 #[test]
 fn a_missing_store_says_what_that_may_mean() {
-    let place = Place::new();
+    let place = Home::new();
     let (screen, code) = place.screen(80, &[], &[SAME, "--color=never", "state.db"]);
     assert_eq!(code, 1);
     assert_snapshot!(screen, @r"
@@ -98,7 +98,7 @@ fn a_missing_store_says_what_that_may_mean() {
 
 #[test]
 fn several_stores_take_a_line_each() {
-    let place = Place::new();
+    let place = Home::new();
     place.store("a/state.db");
     place.newer("b/state.db");
     place.store("c/state.db");
@@ -143,7 +143,7 @@ fn several_stores_take_a_line_each() {
 
 #[test]
 fn colour_is_only_where_it_belongs() {
-    let place = Place::new();
+    let place = Home::new();
     place.store("state.db");
     let colored = |env: &[(&str, &str)], args: &[&str]| place.screen(80, env, args).0.contains('\x1b');
     assert!(colored(&[], &["state.db"]));
@@ -158,42 +158,41 @@ fn colour_is_only_where_it_belongs() {
     assert!(!colored(&[], &["--format=markdown", "state.db"]));
     assert!(!colored(&[], &["--format=json", "state.db"]));
     // Not on a terminal: plain, and not folded.
-    let piped = text(&place.doctor(&["state.db"]).stdout);
+    let piped = place.doctor(&["state.db"]).stdout;
     assert!(!piped.contains('\x1b') && piped.lines().any(|line| line.len() > 100), "{piped}");
-    assert!(text(&place.doctor(&["--color=always", "state.db"]).stdout).contains('\x1b'));
+    assert!(place.doctor(&["--color=always", "state.db"]).stdout.contains('\x1b'));
 }
 
 #[test]
 fn without_a_home_folder_it_says_what_to_give() {
-    let place = Place::new();
-    let ran = place.command(DOCTOR).env_remove("HOME").output().unwrap();
-    assert_eq!(ran.status.code(), Some(64));
-    assert_snapshot!(text(&ran.stderr), @r"
+    let place = Home::new();
+    let ran = place.command(DOCTOR).without_env("HOME").run();
+    assert_eq!(ran.code, Some(64));
+    assert_snapshot!(ran.stderr, @r"
     error: no store is named, and there is no home folder to look in; give a path, or --system
 
     Usage: doctor [OPTIONS] [STATE_DB]...
 
     For more information, try '--help'.
     ");
-    let gate = place.command(DOCTOR).env_remove("HOME").arg("--check-migrations").output().unwrap();
-    assert_eq!(gate.status.code(), Some(3));
-    assert!(text(&gate.stdout).starts_with("cannot tell: no store is named"), "{gate:?}");
+    let gate = place.command(DOCTOR).without_env("HOME").arg("--check-migrations").run();
+    assert_eq!(gate.code, Some(3));
+    assert!(gate.stdout.starts_with("cannot tell: no store is named"), "{gate:?}");
 }
 
 #[test]
 fn this_users_store_is_where_the_specification_puts_it() {
-    let place = Place::new();
+    let place = Home::new();
     place.store(".local/state/banger/state.db");
     place.store("elsewhere/banger/state.db");
     let store = |state: Option<&str>| {
-        let mut command = place.command(DOCTOR);
-        command.args(["--only=file"]);
+        let mut doctor = place.command(DOCTOR).args(["--only=file"]);
         if let Some(state) = state {
-            command.env("XDG_STATE_HOME", state);
+            doctor = doctor.env("XDG_STATE_HOME", state);
         }
-        let ran = command.output().unwrap();
-        assert_eq!(ran.status.code(), Some(0), "{ran:?}");
-        text(&ran.stdout).lines().next().unwrap().to_owned()
+        let ran = doctor.run();
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        ran.stdout.lines().next().unwrap().to_owned()
     };
     assert_eq!(store(None), "~/.local/state/banger/state.db");
     assert_eq!(store(Some("")), "~/.local/state/banger/state.db");
@@ -204,20 +203,15 @@ fn this_users_store_is_where_the_specification_puts_it() {
 
 #[test]
 fn a_closed_pipe_ends_it_quietly() {
-    let place = Place::new();
+    let place = Home::new();
     place.dangling("state.db");
     let mut stores = vec!["state.db"; 300];
     for args in [vec!["state.db"], {
         stores.insert(0, "--only=foreign-keys");
         stores.clone()
     }] {
-        let mut child = place
-            .command(DOCTOR)
-            .args(args)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut doctor = place.command(DOCTOR).args(args);
+        let mut child = doctor.command.spawn().unwrap();
         drop(child.stdout.take());
         let mut said = String::new();
         child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
@@ -228,37 +222,32 @@ fn a_closed_pipe_ends_it_quietly() {
 
 #[test]
 fn output_that_cannot_be_written_is_never_an_answer() {
-    let place = Place::new();
+    let place = Home::new();
     place.store("state.db");
     let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let gate = place
-        .command(DOCTOR)
-        .args(["--check-migrations", "state.db"])
-        .stdout(full())
-        .output()
-        .unwrap();
-    assert_eq!(gate.status.code(), Some(3));
-    let doctor = place.command(DOCTOR).arg("state.db").stdout(full()).output().unwrap();
-    assert_eq!(doctor.status.code(), Some(70));
-    assert!(text(&doctor.stderr).starts_with("doctor: cannot print"), "{doctor:?}");
+    let gate = place.command(DOCTOR).args(["--check-migrations", "state.db"]).stdout(full()).run();
+    assert_eq!(gate.code, Some(3));
+    let doctor = place.command(DOCTOR).arg("state.db").stdout(full()).run();
+    assert_eq!(doctor.code, Some(70));
+    assert!(doctor.stderr.starts_with("doctor: cannot print"), "{doctor:?}");
 }
 
 #[test]
 fn a_wrong_name_is_answered_with_the_nearest() {
-    let place = Place::new();
+    let place = Home::new();
     for option in ["--only", "--skip", "--explain"] {
         let ran = place.doctor(&[option, "foregn-keys", "state.db"]);
-        assert_eq!(ran.status.code(), Some(64));
-        assert!(text(&ran.stderr).contains("'foreign-keys'"), "{ran:?}");
+        assert_eq!(ran.code, Some(64));
+        assert!(ran.stderr.contains("'foreign-keys'"), "{ran:?}");
     }
     let none = place.doctor(&["--only=file", "--skip=file", "state.db"]);
-    assert_eq!(none.status.code(), Some(64));
-    assert!(text(&none.stderr).contains("leave no check to run"), "{none:?}");
+    assert_eq!(none.code, Some(64));
+    assert!(none.stderr.contains("leave no check to run"), "{none:?}");
 }
 
 #[test]
 fn the_gate_never_takes_help_or_a_mistake_for_an_answer() {
-    let place = Place::new();
+    let place = Home::new();
     let mistakes: [&[&str]; 6] = [
         &["--help"],
         &["--version"],
@@ -268,7 +257,7 @@ fn the_gate_never_takes_help_or_a_mistake_for_an_answer() {
         &["a.db", "b.db"],
     ];
     for args in mistakes {
-        let ran = place.command(DOCTOR).arg("--check-migrations").args(args).output().unwrap();
-        assert_eq!(ran.status.code(), Some(64), "{args:?}");
+        let ran = place.command(DOCTOR).arg("--check-migrations").args(args).run();
+        assert_eq!(ran.code, Some(64), "{args:?}");
     }
 }

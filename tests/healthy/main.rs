@@ -13,16 +13,14 @@
     reason = "a test that cannot go on must end"
 )]
 
-#[path = "../checks/schema_harness.rs"]
-#[allow(dead_code)]
-mod schema_harness;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod same_store;
 mod shapes;
 mod values;
 
 use std::path::Path;
-use std::process::Command;
 
 use banger_doctor::checks::CHECKS;
 use banger_doctor::private::PrivateFolder;
@@ -35,6 +33,7 @@ use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 
 use shapes::{Lies, Shape, shape};
+use support::Place;
 
 /// How many stores are looked at, unless `PROPTEST_CASES` says more.
 const CASES: u32 = 80;
@@ -59,8 +58,8 @@ proptest! {
 
     #[test]
     fn a_healthy_store_never_fails(shape in shape(), chance in 0..BINARY_EVERY) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("state.db");
+        let place = Place::new();
+        let path = place.store();
         // A daemon that lives has its store open as long as this is held.
         let daemon = shape.make(&path);
         if shape.lies != Lies::Live {
@@ -68,7 +67,7 @@ proptest! {
             holds(&shape, &by_the_library(&path));
         }
         if chance == 0 || shape.lies == Lies::Live {
-            holds(&shape, &by_the_binary(&path));
+            holds(&shape, &by_the_binary(&place));
         }
         drop(daemon);
     }
@@ -104,14 +103,9 @@ fn by_the_library(path: &Path) -> String {
     json::report(&examine(path, &options))
 }
 
-fn by_the_binary(path: &Path) -> String {
-    let ran = Command::new(env!("CARGO_BIN_EXE_doctor"))
-        .env_clear()
-        .env("TMPDIR", std::env::temp_dir())
-        .args(["--format", "json"])
-        .arg(path)
-        .output()
-        .unwrap();
-    assert!(ran.stderr.is_empty(), "{ran:?}");
-    String::from_utf8(ran.stdout).unwrap()
+fn by_the_binary(place: &Place) -> String {
+    // No footprint is taken: to read a live store here would drop its locks.
+    let ran = place.doctor().args(["--format", "json"]).arg(place.store()).run();
+    assert_eq!(ran.stderr, "");
+    ran.stdout
 }

@@ -1,15 +1,14 @@
 //! The same store in other clothes is the same store.
 
 use proptest::prelude::*;
-use rusqlite::Connection;
 
-use crate::schema_harness::TestStore;
+use crate::support::Place;
 
 /// A store as `.dump` and a load make it: each definition run again as it is written, then the rows.
-fn loaded_from(store: &TestStore, dress: impl Fn(&str) -> String) -> TestStore {
-    let out = TestStore::empty();
+fn loaded_from(store: &Place, dress: impl Fn(&str) -> String) -> Place {
+    let out = Place::new();
     let conn = out.open();
-    let attach = format!("ATTACH '{}' AS was", store.path().display());
+    let attach = format!("ATTACH '{}' AS was", store.store().display());
     conn.execute_batch(&attach).unwrap();
     let definitions: Vec<(String, String)> = {
         let mut rows = conn
@@ -34,22 +33,22 @@ fn loaded_from(store: &TestStore, dress: impl Fn(&str) -> String) -> TestStore {
 #[test]
 fn dumped_and_loaded_vacuumed_and_analyzed() {
     for migrations in 1..=3 {
-        let store = TestStore::with_migrations(migrations);
+        let store = Place::of_age(migrations);
         store.assert_healthy("as it was made");
         loaded_from(&store, str::to_owned).assert_healthy("loaded");
         store.after("ANALYZE; VACUUM").assert_healthy("vacuumed and analyzed");
     }
-    TestStore::healthy()
+    Place::with(1, 2)
         .after("PRAGMA auto_vacuum=FULL; PRAGMA page_size=512; VACUUM; PRAGMA journal_mode=WAL; REINDEX; PRAGMA user_version=7")
         .assert_healthy("with other pages");
-    TestStore::healthy()
+    Place::with(1, 2)
         .after("CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO t VALUES (1); DROP TABLE t")
         .assert_healthy("with an empty sqlite_sequence");
 }
 
 #[test]
 fn renamed_there_and_back() {
-    TestStore::healthy()
+    Place::with(1, 2)
         .after(
             "ALTER TABLE vms RENAME TO machines; ALTER TABLE machines RENAME TO vms;
              ALTER TABLE images RENAME COLUMN name TO title; ALTER TABLE images RENAME COLUMN title TO name;
@@ -60,7 +59,7 @@ fn renamed_there_and_back() {
 
 #[test]
 fn with_its_columns_in_another_order_and_its_constraints_in_other_places() {
-    TestStore::healthy()
+    Place::with(1, 2)
         .after(
             "ALTER TABLE vms RENAME TO old;
              create table [VMS] (
@@ -123,34 +122,28 @@ proptest! {
 
     #[test]
     fn in_any_letter_case_white_space_comments_and_quotes(choices in prop::collection::vec(any::<u8>(), 40..200)) {
-        let store = TestStore::healthy();
+        let store = Place::with(1, 2);
         loaded_from(&store, |sql| dressed(sql, &choices)).assert_healthy("dressed otherwise");
     }
 }
 
 #[test]
 fn one_word_that_means_something_else_is_not_lost_among_them() {
-    let store = TestStore::healthy();
+    let store = Place::with(1, 2);
     let changed = loaded_from(&store, |sql| {
         dressed(&sql.replace("ON DELETE RESTRICT", "ON DELETE CASCADE"), b"otherwise")
     });
     assert!(
         changed
-            .row("schema-shape")
+            .found("schema-shape")
             .starts_with("fail: vms: the foreign key of image_id to images")
     );
 }
 
 #[test]
 fn in_utf_16() {
-    let store = TestStore::empty();
-    drop(Connection::open(store.path()).unwrap());
-    let healthy = TestStore::healthy();
-    let conn = store.open();
-    conn.execute_batch("PRAGMA encoding='UTF-16le'; CREATE TABLE t(x); DROP TABLE t").unwrap();
-    let mut conn = conn;
-    banger_doctor::schema::runner::migrate(&mut conn, banger_doctor::schema::migrations::MIGRATIONS).unwrap();
-    drop(conn);
-    drop(healthy);
-    store.assert_healthy("in UTF-16");
+    for encoding in ["UTF-16le", "UTF-16be"] {
+        let pragma = format!("PRAGMA encoding='{encoding}'");
+        Place::made_by(&pragma, usize::MAX, 1, 2).assert_healthy(encoding);
+    }
 }

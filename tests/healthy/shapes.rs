@@ -1,14 +1,14 @@
 //! Healthy stores of every shape that SQLite and banger can give them.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use banger_doctor::schema::migrations::MIGRATIONS;
-use banger_doctor::schema::runner::migrate;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rusqlite::{Connection, params};
 
+use crate::support::history::{HISTORY, apply_history};
+use crate::support::stores::beside;
 use crate::values::{Image, Vm, image, vm};
 
 /// How a store lies on disk.
@@ -101,7 +101,7 @@ pub fn shape() -> impl Strategy<Value = Shape> {
         (9_u32..=16).prop_map(|bits| 1 << bits),
         prop::sample::select(&["UTF-8", "UTF-8", "UTF-16le", "UTF-16be"][..]),
         0_u8..=2,
-        prop_oneof![1 => Just(0_usize), 2 => Just(1), 2 => Just(2), 5 => Just(MIGRATIONS.len())],
+        prop_oneof![1 => Just(0_usize), 2 => Just(1), 2 => Just(2), 5 => Just(HISTORY.len())],
     );
     let history = (prop::option::of(1_u32..6), any::<bool>(), any::<bool>());
     (file, vec(image(), 0..6), vec(vm(), 0..60), history).prop_map(|(file, images, vms, history)| {
@@ -168,7 +168,7 @@ impl Shape {
             self.lies.journal_mode(),
         ))
         .unwrap();
-        migrate(&mut conn, &MIGRATIONS[..self.applied]).unwrap();
+        apply_history(&mut conn, self.applied);
         if self.applied > 0 {
             self.fill(&mut conn);
         }
@@ -223,10 +223,4 @@ fn half_a_transaction(conn: &Connection) {
         let half = "{\"half\":".repeat(200);
         conn.execute("UPDATE vms SET stats_json = ?1, guest_ip = rowid", params![half]).unwrap();
     }
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_os_string();
-    name.push(suffix);
-    name.into()
 }

@@ -1,21 +1,18 @@
 //! The library's promises about migrations: the runner, the daemon's store, and the state of a store.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use banger_doctor::schema::migrations::{MIGRATIONS, Migration};
 use banger_doctor::schema::runner::migrate;
 use banger_doctor::values::timestamp;
 use banger_doctor::{Compatibility, Error, Store, inspect_schema_state};
 use rusqlite::Connection;
-use tempfile::TempDir;
 
-fn folder() -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("state.db");
-    (folder, path)
-}
+use crate::support::Place;
+use crate::support::damage::{overwrite_page, root};
+use crate::support::footprint::names;
 
 fn sql(path: &Path, sql: &str) {
     Connection::open(path).unwrap().execute_batch(sql).unwrap();
@@ -39,7 +36,8 @@ const fn migration(id: i64, name: &'static str, sql: &'static str) -> Migration 
 
 #[test]
 fn a_fresh_file_gets_all_three_and_opening_it_again_changes_nothing() {
-    let (_folder, path) = folder();
+    let place = Place::new();
+    let path = place.store();
     assert_eq!(Store::open(&path).unwrap().migrated(), [1, 2, 3]);
     let conn = Connection::open(&path).unwrap();
     let rows = ledger(&conn);
@@ -122,7 +120,8 @@ fn duplicate_ids_are_rejected_by_name_before_anything_is_touched() {
 
 #[test]
 fn a_row_of_another_version_stays_and_ours_are_still_applied() {
-    let (_folder, path) = folder();
+    let place = Place::new();
+    let path = place.store();
     let mut conn = Connection::open(&path).unwrap();
     migrate(&mut conn, &MIGRATIONS[..2]).unwrap();
     conn.execute_batch("INSERT INTO schema_migrations VALUES (9001, 'alien', 'whenever')")
@@ -136,18 +135,20 @@ fn a_row_of_another_version_stays_and_ours_are_still_applied() {
 
 #[test]
 fn what_is_not_a_database_is_left_as_it_was() {
-    let (folder, path) = folder();
+    let place = Place::new();
+    let path = place.store();
     fs::write(&path, "this is not a database\n".repeat(50)).unwrap();
     let before = fs::read(&path).unwrap();
     let error = Store::open(&path).unwrap_err();
     assert!(error.is_damage() && error.to_string().contains("file is not a database"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), before);
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    assert_eq!(names(&place.folder()), ["state.db"]);
 }
 
 #[test]
 fn the_state_of_a_store() {
-    let (_folder, path) = folder();
+    let place = Place::new();
+    let path = place.store();
     drop(Store::open(&path).unwrap());
     let state = inspect_schema_state(&path).unwrap();
     assert_eq!(state.compatibility, Compatibility::Compatible);
@@ -178,35 +179,27 @@ fn why_not(path: &Path) -> String {
 
 #[test]
 fn what_cannot_be_read_is_an_error_and_never_a_state() {
-    let (folder, path) = folder();
+    let place = Place::new();
+    let path = place.store();
     assert_eq!(why_not(&path), "there is no such file");
-    assert_eq!(why_not(folder.path()), "it is a folder, not a regular file");
+    assert_eq!(why_not(&place.folder()), "it is a folder, not a regular file");
     fs::write(&path, "text").unwrap();
     assert_eq!(why_not(&path), "it is not an SQLite database, but text (4 bytes)");
     fs::remove_file(&path).unwrap();
 
     drop(Store::open(&path).unwrap());
-    let whole = fs::read(&path).unwrap();
-    let root: u32 = Connection::open(&path)
-        .unwrap()
-        .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'schema_migrations'", [], |row| {
-            row.get(0)
-        })
-        .unwrap();
-    for suffix in ["-wal", "-shm"] {
-        let _ = fs::remove_file(folder.path().join(format!("state.db{suffix}")));
-    }
-    let mut damaged = whole;
-    damaged[(root as usize - 1) * 4096..root as usize * 4096].fill(0xff);
-    fs::write(&path, damaged).unwrap();
+    overwrite_page(&path, root(&path, "schema_migrations"), 0xff);
     let error = inspect_schema_state(&path).unwrap_err();
     assert!(error.is_damage(), "{error}");
 
-    // Root reads everything.
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
-    if fs::File::open(&path).is_err() {
-        assert!(why_not(&path).starts_with("it cannot be read: Permission denied"), "{}", why_not(&path));
-    }
+    // Not even root reads this.
+    fs::remove_file(&path).unwrap();
+    symlink("state.db", &path).unwrap();
+    assert!(
+        why_not(&path).starts_with("it cannot be read: Too many levels of symbolic links"),
+        "{}",
+        why_not(&path)
+    );
 }
 
 #[test]
@@ -246,7 +239,8 @@ fn a_ledger_that_is_not_bangers_is_an_error() {
         ),
     ];
     for (made_by, why) in ledgers {
-        let (_folder, path) = folder();
+        let place = Place::new();
+        let path = place.store();
         sql(&path, made_by);
         let error = inspect_schema_state(&path).unwrap_err();
         assert!(matches!(error, Error::Ledger(_)), "{made_by}: {error}");

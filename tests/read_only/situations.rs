@@ -6,8 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 
 use banger_doctor::{Compatibility, inspect_schema_state};
 
-use crate::support::place::{Doctor, Place, has_landlock, is_root, sandboxed_or_not};
+use crate::support::place::{has_landlock, sandboxed_or_not};
 use crate::support::stores::Lies;
+use crate::support::{Doctor, Place, needs};
 
 /// Holds the report and the gate in every situation, for a store made ready by `prepare` and read by what `doctor` gives.
 fn hold_everywhere(who: &str, prepare: impl Fn(&Place), doctor: impl Fn(&Place) -> Doctor) {
@@ -76,17 +77,13 @@ fn the_committed_truth_is_read_and_no_trace_left_by_the_stores_owner() {
 
 #[test]
 fn the_committed_truth_is_read_and_no_trace_left_by_an_unprivileged_owner() {
-    if !is_root() {
-        return eprintln!("left out: only root can give files away");
-    }
+    needs!("root");
     hold_everywhere("an unprivileged owner", Place::give_to_nobody, Place::doctor_of_nobody);
 }
 
 #[test]
 fn the_committed_truth_is_read_and_no_trace_left_by_an_unprivileged_owner_who_may_not_write() {
-    if !is_root() {
-        return eprintln!("left out: only root can give files away");
-    }
+    needs!("root");
     let prepare = |place: &Place| {
         place.give_to_nobody();
         close_to_writers(place);
@@ -101,13 +98,12 @@ fn the_committed_truth_is_read_and_no_trace_left_by_a_user_who_may_only_read() {
 
 #[test]
 fn the_committed_truth_is_read_and_no_trace_left_by_another_user_than_the_owner() {
+    needs!("root");
     hold_everywhere("another user", |_| {}, Place::doctor_of_nobody);
 }
 
 #[test]
 fn the_committed_truth_is_read_and_no_trace_left_by_root_in_somebody_elses_folder() {
-    if !is_root() {
-        return eprintln!("left out: only root can give files away");
-    }
+    needs!("root");
     hold_everywhere("root, on somebody else's store", Place::give_to_nobody, Place::doctor);
 }

@@ -4,9 +4,10 @@
 
 use rusqlite::Connection;
 
+use crate::support::Place;
 use crate::support::daemon::Daemon;
 use crate::support::footprint::names;
-use crate::support::place::{Place, sandboxed_or_not};
+use crate::support::place::sandboxed_or_not;
 use crate::support::stores::{beside, healthy};
 
 /// How often the doctor is run beside each writer.

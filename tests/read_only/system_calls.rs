@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::place::{Place, has_landlock};
+use crate::support::place::has_landlock;
 use crate::support::stores::{Lies, sized};
+use crate::support::{Place, needs};
 
 /// Calls that change what their paths, or the files behind their descriptors, name.
 const CHANGES: &[&str] = &[
@@ -178,6 +179,7 @@ fn made_a_folder(place: &Place) -> bool {
 
 #[test]
 fn nothing_outside_the_private_folder_could_be_changed_in_any_situation() {
+    needs!("strace");
     for lies in Lies::ALL {
         let place = Place::new();
         let daemon = lies.make(&place.store());
@@ -196,6 +198,7 @@ fn nothing_outside_the_private_folder_could_be_changed_in_any_situation() {
 
 #[test]
 fn nothing_outside_the_private_folder_could_be_changed_for_a_store_too_large_for_memory() {
+    needs!("strace");
     let place = Place::new();
     sized(&place.store(), 30_000);
     place.traced_doctor(&[]).arg(place.store()).run();
@@ -204,6 +207,7 @@ fn nothing_outside_the_private_folder_could_be_changed_for_a_store_too_large_for
 
 #[test]
 fn what_this_looks_for_is_seen_where_it_happens() {
+    needs!("strace");
     let place = Place::new();
     let store = place.store();
     let store = store.to_str().unwrap();
@@ -213,7 +217,7 @@ fn what_this_looks_for_is_seen_where_it_happens() {
     let trace = place.root().join("trace");
     let mut shell = Command::new("strace");
     shell.args(["-f", "-y", "-o"]).arg(trace).args(["/bin/sh", "-c", &script]);
-    assert!(shell.status().expect("this test needs strace").success());
+    assert!(shell.status().unwrap().success());
     let seen = trespasses(&place);
     for call in [
         "openat(",

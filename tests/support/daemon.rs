@@ -119,7 +119,7 @@ fn write(store: &Path, busy_timeout: u64, told: &AtomicBool) -> (u32, rusqlite::
         say_ready();
         while !told.load(Ordering::Relaxed) {
             commits += 1;
-            let sql = "UPDATE vms SET stats_json = '{\"n\":' || ?1 || '}' WHERE name = 'vm-' || (?1 % 12)";
+            let sql = "UPDATE vms SET stats_json = '{\"n\":' || ?1 || '}' WHERE name = 'vm-' || (1 + ?1 % 12)";
             conn.execute(sql, [commits])?;
             let pragma = |sql: &str| conn.query_row(sql, [], |_| Ok(()));
             let leave_wal_mode = || match pragma("PRAGMA journal_mode=DELETE") {

@@ -8,8 +8,8 @@ use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
 use super::daemon::Daemon;
-
-const T: &str = "2026-04-28T18:41:31Z";
+use super::history::{HISTORY, T, apply_history};
+use super::rows::{Ids, Rows, fill};
 
 /// A migration that stands in the WAL alone. Who does not read the WAL does not see it.
 pub const IN_THE_WAL: i64 = 77;
@@ -157,8 +157,20 @@ pub fn healthy(path: &Path) {
 /// A healthy store in WAL mode, closed, with so many machines.
 pub fn sized(path: &Path, vms: u32) {
     drop(Store::open(path).unwrap());
+    let rows = Rows {
+        ids: Ids::Scattered,
+        ..Rows::of(3, vms)
+    };
+    fill(&mut Connection::open(path).unwrap(), rows);
+}
+
+/// A store in rollback mode, closed, after these pragmas: with these rows, and the first so many migrations or, where that
+/// is more than there are, all.
+pub fn of_age(path: &Path, pragmas: &str, migrations: usize, rows: Rows) {
     let mut conn = Connection::open(path).unwrap();
-    fill(&mut conn, vms);
+    conn.execute_batch(pragmas).unwrap();
+    apply_history(&mut conn, migrations.min(HISTORY.len()));
+    fill(&mut conn, rows);
 }
 
 /// A healthy store in rollback mode, closed.
@@ -226,40 +238,8 @@ fn finished(path: &Path, mode: &str) {
     rollback(&source);
     let conn = Connection::open(&source).unwrap();
     conn.execute_batch(&format!("PRAGMA journal_mode={mode}")).unwrap();
-    conn.execute_batch("UPDATE vms SET state = 'running' WHERE name = 'vm-3'").unwrap();
+    conn.execute_batch("UPDATE vms SET state = 'running' WHERE name = 'vm-4'").unwrap();
     for suffix in ["", "-journal"] {
         fs::copy(beside(&source, suffix), beside(path, suffix)).unwrap();
     }
-}
-
-/// Three images and so many machines on them.
-fn fill(conn: &mut Connection, vms: u32) {
-    let transaction = conn.transaction().unwrap();
-    let image = "INSERT INTO images(id, name, managed, artifact_dir, rootfs_path, kernel_path, created_at, updated_at)
-                 VALUES (?1, ?2, 1, ?3, ?3 || '/rootfs.ext4', '/var/lib/banger/kernels/generic-6.12/vmlinux', ?4, ?4)";
-    for n in 0..3 {
-        let id = uuid(n);
-        let folder = format!("/var/lib/banger/images/{id}");
-        transaction.execute(image, (id, format!("image-{n}"), folder, T)).unwrap();
-    }
-    let vm = "INSERT INTO vms(id, name, image_id, guest_ip, state, created_at, updated_at, last_touched_at, spec_json, runtime_json)
-              VALUES (?1, ?2, ?3, ?4, 'stopped', ?5, ?5, ?5, '{\"vcpu_count\":2,\"memory_mib\":2048}', '{\"tap_device\":\"tap0\"}')";
-    let mut statement = transaction.prepare(vm).unwrap();
-    for n in 0..vms {
-        let ip = format!("10.{}.{}.{}", 77 + (n >> 16), (n >> 8) & 255, n & 255);
-        statement.execute((uuid(100 + n), format!("vm-{n}"), uuid(n % 3), ip, T)).unwrap();
-    }
-    drop(statement);
-    transaction.commit().unwrap();
-}
-
-fn uuid(n: u32) -> String {
-    let mixed = u64::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    format!(
-        "{:08x}-{:04x}-4{:03x}-8{:03x}-{n:012x}",
-        mixed >> 32,
-        mixed & 0xffff,
-        mixed >> 16 & 0xfff,
-        mixed >> 28 & 0xfff
-    )
 }
