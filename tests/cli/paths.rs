@@ -122,6 +122,9 @@ fn without_a_path_it_is_this_users_store() {
 #[test]
 fn a_home_folder_is_written_as_a_tilde() {
     let place = Place::new();
+    let state = place.home().join("elsewhere");
+    let ran = place.doctor().args(["--only", "file"]).env("XDG_STATE_HOME", &state).run();
+    assert!(ran.stdout.starts_with("~/elsewhere/banger/state.db\n"), "{ran:?}");
     let ran = place.doctor().args(["--only", "file"]).run();
     assert_snapshot!(ran.text(), @"
     ~/.local/state/banger/state.db

@@ -1,8 +1,5 @@
 //! What is seen, at the widths and in the environments that people have.
 
-use std::io::Read;
-use std::os::unix::process::ExitStatusExt;
-
 use insta::assert_snapshot;
 
 use crate::support::Home;
@@ -164,75 +161,6 @@ fn colour_is_only_where_it_belongs() {
 }
 
 #[test]
-fn without_a_home_folder_it_says_what_to_give() {
-    let place = Home::new();
-    let ran = place.command(DOCTOR).without_env("HOME").run();
-    assert_eq!(ran.code, Some(64));
-    assert_snapshot!(ran.stderr, @r"
-    error: no store is named, and there is no home folder to look in; give a path, or --system
-
-    Usage: doctor [OPTIONS] [STATE_DB]...
-
-    For more information, try '--help'.
-    ");
-    let gate = place.command(DOCTOR).without_env("HOME").arg("--check-migrations").run();
-    assert_eq!(gate.code, Some(3));
-    assert!(gate.stdout.starts_with("cannot tell: no store is named"), "{gate:?}");
-}
-
-#[test]
-fn this_users_store_is_where_the_specification_puts_it() {
-    let place = Home::new();
-    place.store(".local/state/banger/state.db");
-    place.store("elsewhere/banger/state.db");
-    let store = |state: Option<&str>| {
-        let mut doctor = place.command(DOCTOR).args(["--only=file"]);
-        if let Some(state) = state {
-            doctor = doctor.env("XDG_STATE_HOME", state);
-        }
-        let ran = doctor.run();
-        assert_eq!(ran.code, Some(0), "{ran:?}");
-        ran.stdout.lines().next().unwrap().to_owned()
-    };
-    assert_eq!(store(None), "~/.local/state/banger/state.db");
-    assert_eq!(store(Some("")), "~/.local/state/banger/state.db");
-    assert_eq!(store(Some("relative")), "~/.local/state/banger/state.db");
-    let elsewhere = place.path().join("elsewhere");
-    assert_eq!(store(elsewhere.to_str()), "~/elsewhere/banger/state.db");
-}
-
-#[test]
-fn a_closed_pipe_ends_it_quietly() {
-    let place = Home::new();
-    place.dangling("state.db");
-    let mut stores = vec!["state.db"; 300];
-    for args in [vec!["state.db"], {
-        stores.insert(0, "--only=foreign-keys");
-        stores.clone()
-    }] {
-        let mut doctor = place.command(DOCTOR).args(args);
-        let mut child = doctor.command.spawn().unwrap();
-        drop(child.stdout.take());
-        let mut said = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        let status = child.wait().unwrap();
-        assert_eq!((status.code(), status.signal(), said.as_str()), (Some(1), None, ""));
-    }
-}
-
-#[test]
-fn output_that_cannot_be_written_is_never_an_answer() {
-    let place = Home::new();
-    place.store("state.db");
-    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let gate = place.command(DOCTOR).args(["--check-migrations", "state.db"]).stdout(full()).run();
-    assert_eq!(gate.code, Some(3));
-    let doctor = place.command(DOCTOR).arg("state.db").stdout(full()).run();
-    assert_eq!(doctor.code, Some(70));
-    assert!(doctor.stderr.starts_with("doctor: cannot print"), "{doctor:?}");
-}
-
-#[test]
 fn a_wrong_name_is_answered_with_the_nearest() {
     let place = Home::new();
     for option in ["--only", "--skip", "--explain"] {
@@ -243,21 +171,4 @@ fn a_wrong_name_is_answered_with_the_nearest() {
     let none = place.doctor(&["--only=file", "--skip=file", "state.db"]);
     assert_eq!(none.code, Some(64));
     assert!(none.stderr.contains("leave no check to run"), "{none:?}");
-}
-
-#[test]
-fn the_gate_never_takes_help_or_a_mistake_for_an_answer() {
-    let place = Home::new();
-    let mistakes: [&[&str]; 6] = [
-        &["--help"],
-        &["--version"],
-        &["--list-checks"],
-        &["--explain=file"],
-        &["--generate=man"],
-        &["a.db", "b.db"],
-    ];
-    for args in mistakes {
-        let ran = place.command(DOCTOR).arg("--check-migrations").args(args).run();
-        assert_eq!(ran.code, Some(64), "{args:?}");
-    }
 }
