@@ -7,7 +7,7 @@ use std::path::Path;
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::support::{Doctor, Place};
+use crate::support::{Doctor, Place, needs};
 
 /// A store whose images all name what is there: in `files`, a root file system, a kernel and a folder.
 fn whole(images: u32) -> Place {
@@ -76,10 +76,8 @@ fn every_kind_of_fault_is_found() {
 
 #[test]
 fn a_place_that_this_user_may_not_look_at_is_said() {
-    if !rustix::process::geteuid().is_root() {
-        // Whoever runs this owns the folder, and may look into it.
-        return;
-    }
+    // Whoever runs this owns the folder, and may look into it.
+    needs!("root");
     let place = whole(1);
     let hidden = place.root().join("hidden");
     fs::create_dir(&hidden).unwrap();

@@ -16,6 +16,7 @@ mod support;
 
 mod artifacts;
 mod file;
+mod foreign_keys;
 mod journal;
 mod migration_history;
 mod migration_rehearsal;

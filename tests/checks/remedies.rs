@@ -9,8 +9,8 @@ use banger_doctor::checks::CHECKS;
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::support::Place;
 use crate::support::damage::{self, PAGE_SIZE, leaves, overwrite_page};
+use crate::support::{Place, needs};
 
 const VMS: u32 = 600;
 
@@ -108,6 +108,7 @@ fn vms(path: &Path) -> Vec<String> {
 
 #[test]
 fn reindex_mends_an_index() {
+    needs!("sqlite3");
     let desk = Desk::new();
     let index = "sqlite_autoindex_vms_2";
     let begin = (desk.leaves(index)[1] - 1) * PAGE_SIZE;
@@ -131,6 +132,7 @@ fn reindex_mends_an_index() {
 
 #[test]
 fn vacuum_mends_pages_that_are_unaccounted_for() {
+    needs!("sqlite3");
     let desk = Desk::new();
     // A page at the end that the header counts and no tree uses.
     desk.with_bytes(|bytes| {
@@ -161,6 +163,7 @@ fn shell_recovers() -> bool {
 
 #[test]
 fn recover_saves_the_rows_around_a_damaged_page() {
+    needs!("sqlite3");
     let line = "sqlite3 kept/state.db .recover | sqlite3 saved.db";
     if shell_recovers() {
         saves_the_rows_around_a_damaged_page(line);
@@ -175,6 +178,7 @@ fn recover_saves_the_rows_around_a_damaged_page() {
 
 #[test]
 fn a_dump_saves_the_rows_around_a_damaged_page() {
+    needs!("sqlite3");
     saves_the_rows_around_a_damaged_page(
         "sqlite3 kept/state.db .dump | sed 's/^ROLLBACK; -- due to errors/COMMIT;/' | sqlite3 saved.db",
     );
@@ -207,6 +211,7 @@ fn saves_the_rows_around_a_damaged_page(line: &str) {
 
 #[test]
 fn an_update_gives_a_row_its_value_back() {
+    needs!("sqlite3");
     let desk = Desk::new();
     let before = vms(&desk.store());
     desk.sql("UPDATE vms SET guest_ip = '10.77.0.400' WHERE rowid = 3; DELETE FROM vms WHERE rowid = 4");
@@ -230,6 +235,7 @@ fn an_update_gives_a_row_its_value_back() {
 
 #[test]
 fn dropping_a_trigger_mends_the_shape() {
+    needs!("sqlite3");
     let desk = Desk::new();
     desk.sql("CREATE TRIGGER somebodys AFTER UPDATE ON vms BEGIN DELETE FROM images; END");
     assert_eq!(desk.failing("state.db"), ["schema-shape"]);

@@ -5,12 +5,12 @@
 //! (`$?`). A block fenced ```` ```sh ```` is a script that must end with 0. What cannot be run is fenced ```` ```text ````.
 //! Every page, and every section of `checks.md`, has a folder of its own with the stores that [`stores`] makes.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::support::Home;
 use crate::support::home::DOCTOR;
+use crate::support::missing::{is_here, skipped};
 
 /// The stores that the pages speak of.
 fn stores(place: &Home) {
@@ -143,12 +143,26 @@ fn run_script(place: &Home, block: &Block) -> Result<(), String> {
     }
 }
 
-/// Whether a program that a block calls is here.
+/// The first program that a block calls and that is not here.
 fn missing(block: &Block) -> Option<&'static str> {
-    let calls = |program: &str| block.lines.iter().any(|line| line.contains(program));
-    let path = env::var_os("PATH").unwrap_or_default();
-    let found = |program: &str| env::split_paths(&path).any(|folder| folder.join(program).exists());
-    ["sqlite3", "duckdb", "jq"].into_iter().find(|program| calls(program) && !found(program))
+    let mut continues = false;
+    let typed = block.lines.iter().filter(|line| {
+        let is_typed = continues || block.kind == "sh" || line.starts_with("$ ");
+        continues = is_typed && line.ends_with('\\');
+        is_typed
+    });
+    let typed: String = typed
+        .map(|line| {
+            format!(
+                "{line}
+"
+            )
+        })
+        .collect();
+    let calls = |program: &str| typed.split(|c: char| !c.is_alphanumeric()).any(|word| word == program);
+    ["sqlite3", "duckdb", "jq", "python3"]
+        .into_iter()
+        .find(|program| calls(program) && !is_here(program))
 }
 
 fn pages() -> Vec<PathBuf> {
@@ -175,11 +189,13 @@ fn every_command_in_the_docs_runs() {
         } else {
             vec![content.as_str()]
         };
+        let mut lines_before = 0;
         for section in parts {
             let place = samples.again();
-            for block in blocks(section) {
+            for mut block in blocks(section) {
+                block.line += lines_before;
                 if let Some(program) = missing(&block) {
-                    eprintln!("{name}: left out, there is no {program}");
+                    skipped!(program, &format!("({name}, line {})", block.line));
                     continue;
                 }
                 let held = match block.kind.as_str() {
@@ -192,6 +208,7 @@ fn every_command_in_the_docs_runs() {
                 let title = section.lines().next().unwrap_or_default();
                 wrong.extend(held.err().map(|why| format!("{name}, {title}, {why}")));
             }
+            lines_before += section.matches('\n').count() + 1;
         }
     }
     assert!(ran > 10, "{ran}");

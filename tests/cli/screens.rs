@@ -2,14 +2,14 @@
 
 use insta::assert_snapshot;
 
-use crate::support::Home;
-use crate::support::home::DOCTOR;
+use crate::support::{Home, needs};
 
 /// The checks whose rows are the same on every machine.
 const SAME: &str = "--only=file,journal,page-structure,schema-state,unknown-ids,foreign-keys";
 
 #[test]
 fn a_healthy_store_at_80_columns() {
+    needs!("script");
     let place = Home::new();
     place.store("state.db");
     let (screen, code) = place.screen(80, &[], &[SAME, "--color=never", "state.db"]);
@@ -30,6 +30,7 @@ fn a_healthy_store_at_80_columns() {
 
 #[test]
 fn a_failing_store_at_80_and_at_200_columns() {
+    needs!("script");
     let place = Home::new();
     place.dangling("state.db");
     let (screen, code) = place.screen(80, &[], &[SAME, "--color=never", "state.db"]);
@@ -73,6 +74,7 @@ fn a_failing_store_at_80_and_at_200_columns() {
 
 #[test]
 fn a_missing_store_says_what_that_may_mean() {
+    needs!("script");
     let place = Home::new();
     let (screen, code) = place.screen(80, &[], &[SAME, "--color=never", "state.db"]);
     assert_eq!(code, 1);
@@ -95,6 +97,7 @@ fn a_missing_store_says_what_that_may_mean() {
 
 #[test]
 fn several_stores_take_a_line_each() {
+    needs!("script");
     let place = Home::new();
     place.store("a/state.db");
     place.newer("b/state.db");
@@ -140,6 +143,7 @@ fn several_stores_take_a_line_each() {
 
 #[test]
 fn colour_is_only_where_it_belongs() {
+    needs!("script");
     let place = Home::new();
     place.store("state.db");
     let colored = |env: &[(&str, &str)], args: &[&str]| place.screen(80, env, args).0.contains('\x1b');

@@ -18,11 +18,14 @@ macro_rules! needs {
     };
 }
 
-/// Says that the test around it, or a part of it, was left out, and what it needs.
+/// Says that the test around it was left out, or this part of it, and what it needs.
 macro_rules! skipped {
-    ($what:expr) => {{
+    ($what:expr) => {
+        $crate::support::missing::skipped!($what, "")
+    };
+    ($what:expr, $part:expr) => {{
         fn here() {}
-        $crate::support::missing::say_skipped(std::any::type_name_of_val(&here), $what)
+        $crate::support::missing::say_skipped(std::any::type_name_of_val(&here), $part, $what)
     }};
 }
 
@@ -64,9 +67,11 @@ fn trial_of(program: &str) -> &'static [&'static str] {
 }
 
 /// What [`skipped!`] says. `here` is the path of a function within the test.
-pub fn say_skipped(here: &str, what: &str) {
+pub fn say_skipped(here: &str, part: &str, what: &str) {
     let test = here.trim_end_matches("::here").trim_end_matches("::{{closure}}");
     let test = test.split_once("::").map_or(test, |(_, test)| test);
+    let test = format!("{test} {part}");
+    let test = test.trim_end();
     let may = env::var("DOCTOR_TESTS_MAY_SKIP").unwrap_or_default();
     let must_not = env::var_os("DOCTOR_TESTS_MUST_NOT_SKIP").is_some_and(|value| !value.is_empty());
     assert!(
