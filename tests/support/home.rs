@@ -8,9 +8,8 @@ use std::process::Command;
 use banger_doctor::Store;
 use rusqlite::Connection;
 
-use super::place::Place;
+use super::place::{Doctor, Place, Ran};
 use super::rows::{Rows, fill};
-use super::run::{Doctor, Ran};
 
 /// The binary under test.
 pub const DOCTOR: &str = env!("CARGO_BIN_EXE_doctor");
@@ -75,8 +74,9 @@ impl Home {
     pub fn command(&self, program: &str) -> Doctor {
         let path = env::var("PATH").unwrap_or_default();
         let path = format!("{}:{path}", Path::new(DOCTOR).parent().unwrap().display());
-        let command = self.place.program(Path::new(program)).env("PATH", path).env("TERM", "xterm");
-        command.in_folder(&self.path())
+        let mut command = self.place.program(Path::new(program)).env("PATH", path).env("TERM", "xterm");
+        command.command.current_dir(self.path());
+        command
     }
 
     /// The doctor, typed with these arguments.

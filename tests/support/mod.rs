@@ -15,18 +15,18 @@
 )]
 #![allow(clippy::print_stdout, reason = "another process speaks to its test")]
 
+mod asking;
 pub mod daemon;
 pub mod damage;
 pub mod footprint;
 pub mod history;
 pub mod home;
+mod making;
 pub mod missing;
 pub mod place;
 pub mod rows;
-pub mod run;
 pub mod stores;
 
 pub use home::Home;
 pub(crate) use missing::{needs, skipped};
-pub use place::Place;
-pub use run::{Doctor, Ran, Running};
+pub use place::{Doctor, Place, Ran, Running};

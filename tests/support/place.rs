@@ -1,25 +1,27 @@
 //! A folder of a test's own, and the binary run there in a scrubbed environment.
 
+use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, lchown};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
+use std::process::{Child, Command, Stdio};
+use std::sync::{OnceLock, mpsc};
+use std::thread;
+use std::time::Duration;
 
-use rusqlite::Connection;
-use rustix::process::geteuid;
+use rustix::process::{Pid, Signal, geteuid, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::footprint::{Footprint, everything_in, names};
-use super::missing::find;
-use super::rows::Rows;
-use super::run::{Doctor, Ran, in_short, whole};
-use super::stores::of_age;
 
 /// The user `nobody`.
 const NOBODY: u32 = 65_534;
+
+/// When a run counts as hung. No test waits for this unless it fails.
+const HUNG: Duration = Duration::from_secs(120);
 
 /// A folder of a test's own, with a place for a store, for temporary files and for a home.
 pub struct Place {
@@ -37,40 +39,6 @@ impl Place {
             mode(&folder, bits);
         }
         Self { root }
-    }
-
-    /// With a healthy store of so many images and VMs, in rollback mode, so that its bytes can be changed where they lie.
-    pub fn with(images: u32, vms: u32) -> Self {
-        Self::made_by("", usize::MAX, images, vms)
-    }
-
-    /// With a store of an image and two VMs to which only so many migrations are applied.
-    pub fn of_age(migrations: usize) -> Self {
-        Self::made_by("", migrations, 1, 2)
-    }
-
-    /// With a store in rollback mode, made after these pragmas.
-    pub fn made_by(pragmas: &str, migrations: usize, images: u32, vms: u32) -> Self {
-        let place = Self::new();
-        of_age(&place.store(), pragmas, migrations, Rows::of(images, vms));
-        place
-    }
-
-    /// The same after this SQL.
-    pub fn after(self, sql: &str) -> Self {
-        self.sql(sql);
-        self
-    }
-
-    /// The same with a text in a definition changed, which SQLite never allows.
-    pub fn rewritten(self, table: &str, from: &str, to: &str) -> Self {
-        let conn = self.open();
-        conn.execute_batch("PRAGMA writable_schema=ON").unwrap();
-        let sql = "UPDATE sqlite_schema SET sql = replace(sql, ?2, ?3) WHERE name = ?1 AND instr(sql, ?2)";
-        let changed = conn.execute(sql, [table, from, to]).unwrap();
-        assert_eq!(changed, 1, "{from} is in the definition of {table}");
-        conn.execute_batch("PRAGMA writable_schema=RESET").unwrap();
-        self
     }
 
     pub fn root(&self) -> &Path {
@@ -92,27 +60,6 @@ impl Place {
 
     pub fn home(&self) -> PathBuf {
         self.root().join("home")
-    }
-
-    /// The store, to be written to by a vandal: nothing is enforced.
-    pub fn open(&self) -> Connection {
-        let conn = Connection::open(self.store()).unwrap();
-        conn.execute_batch("PRAGMA foreign_keys=OFF; PRAGMA synchronous=OFF").unwrap();
-        conn
-    }
-
-    /// Runs SQL on the store, as a program that is not banger would.
-    pub fn sql(&self, sql: &str) {
-        self.open().execute_batch(sql).unwrap();
-    }
-
-    /// Takes the types and NOT NULLs away from banger's columns, so that values of every kind can be planted.
-    pub fn loosen(&self) {
-        self.sql(
-            "PRAGMA writable_schema=ON;
-             UPDATE sqlite_schema SET sql = replace(replace(sql, ' NOT NULL', ''), ' TEXT', ' BLOB') WHERE name IN ('images', 'vms');
-             PRAGMA writable_schema=RESET",
-        );
     }
 
     /// The names of what lies in the folder for temporary files.
@@ -143,9 +90,14 @@ impl Place {
         doctor
     }
 
-    /// The binary under `strace`, which a test needs for that, with these options; what it sees goes to [`Place::trace`].
+    /// The binary under `strace` with these options; what it sees goes to [`Place::trace`].
     pub fn traced_doctor(&self, options: &[&str]) -> Doctor {
-        self.program(&find("strace").expect("it begins with needs!(\"strace\")"))
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let strace = std::env::split_paths(&path)
+            .map(|folder| folder.join("strace"))
+            .find(|program| program.is_file())
+            .expect("this test needs strace: install it, on Debian and Ubuntu with `apt-get install strace`");
+        self.program(&strace)
             .args(["-f", "-y", "-s", "4096", "-o"])
             .arg(self.root().join("trace"))
             .args(options)
@@ -159,44 +111,19 @@ impl Place {
 
     /// A program in the doctor's environment.
     pub fn program(&self, program: &Path) -> Doctor {
-        Doctor::new(program, self.root()).env("HOME", self.home()).env("TMPDIR", self.tmp())
-    }
-
-    /// Asks the doctor about the store. Nothing may change beside the store, and nothing be left elsewhere.
-    pub fn ask(&self, arguments: &[&str]) -> Ran {
-        let before = self.footprint();
-        let ran = self.doctor().args(arguments).arg(self.store()).run();
-        before.assert_same(&self.footprint(), &format!("{arguments:?}"));
-        assert_eq!(self.left_in_tmp(), [""; 0], "{arguments:?}");
-        ran
-    }
-
-    /// The row of this check alone, and what else was asked for. The exit code says the same.
-    pub fn row(&self, check: &str, options: &[&str]) -> Value {
-        let ran = self.ask(&[&["--format", "json", "--only", check], options].concat());
-        assert_eq!(ran.code, Some(i32::from(ran.report()["verdict"] == "fail")), "{ran:?}");
-        ran.row(check)
-    }
-
-    /// Asserts that no check fails.
-    pub fn assert_healthy(&self, what: &str) {
-        let ran = self.ask(&[]);
-        assert_eq!(ran.code, Some(0), "{what}: {}", ran.stdout);
-    }
-
-    /// The row of this check as text, with placeholders: status, detail, each finding and the remedy.
-    pub fn said(&self, check: &str, options: &[&str]) -> String {
-        self.text(&self.row(check, options))
-    }
-
-    /// A row as text.
-    pub fn text(&self, row: &Value) -> String {
-        whole(row).replace(self.root().to_str().unwrap(), "[PLACE]")
-    }
-
-    /// The row of this check in short: status and detail, and what is wrong where, without the remedy.
-    pub fn found(&self, check: &str) -> String {
-        in_short(&self.row(check, &[])).replace(self.root().to_str().unwrap(), "[PLACE]")
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("HOME", self.home())
+            .env("TMPDIR", self.tmp())
+            .current_dir(self.root())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Doctor {
+            command,
+            root: self.root().to_path_buf(),
+        }
     }
 
     /// What lies in the store's folder.
@@ -222,6 +149,165 @@ impl Drop for Place {
 /// Whether the tests may change owners and be other users.
 pub fn is_root() -> bool {
     geteuid().is_root()
+}
+
+/// The binary, about to be run.
+pub struct Doctor {
+    pub command: Command,
+    root: PathBuf,
+}
+
+impl Doctor {
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.command.arg(arg);
+        self
+    }
+
+    pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
+    pub fn stdout(mut self, to: impl Into<Stdio>) -> Self {
+        self.command.stdout(to);
+        self
+    }
+
+    /// Leaves Landlock out, where the binary was built for that.
+    pub fn sandboxed(self, yes: bool) -> Self {
+        if yes {
+            self
+        } else {
+            self.env("DOCTOR_TEST_NO_SANDBOX", "1")
+        }
+    }
+
+    pub fn run(self) -> Ran {
+        self.start().end()
+    }
+
+    pub fn start(mut self) -> Running {
+        Running {
+            child: self.command.spawn().expect("the binary can be run"),
+            root: self.root,
+        }
+    }
+}
+
+/// The binary while it runs.
+pub struct Running {
+    child: Child,
+    root: PathBuf,
+}
+
+impl Running {
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Waits for the end; a run that hangs is ended, and fails the test.
+    pub fn end(self) -> Ran {
+        let Self { child, root } = self;
+        let pid = Pid::from_child(&child);
+        let (send, receive) = mpsc::channel();
+        thread::spawn(move || send.send(child.wait_with_output()));
+        let Ok(output) = receive.recv_timeout(HUNG) else {
+            kill_process(pid, Signal::KILL).unwrap();
+            panic!("it hangs");
+        };
+        let output = output.unwrap();
+        Ran {
+            code: output.status.code(),
+            signal: output.status.signal(),
+            stdout: String::from_utf8(output.stdout).expect("the output is UTF-8"),
+            stderr: String::from_utf8(output.stderr).expect("the messages are UTF-8"),
+            root,
+        }
+    }
+}
+
+/// How a run ended, and what it said.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: Option<i32>,
+    pub signal: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+    root: PathBuf,
+}
+
+impl Ran {
+    /// All that it said and how it ended, as one text; the test's folder, the sandbox and versions are written as placeholders.
+    pub fn text(&self) -> String {
+        let mut text = self.shown_stdout();
+        if !self.stderr.is_empty() {
+            let _ = write!(text, "--- stderr ---\n{}", self.placeholders(&self.stderr));
+        }
+        match (self.code, self.signal) {
+            (Some(code), _) => text += &format!("--- exit {code} ---"),
+            (None, signal) => text += &format!("--- killed by signal {signal:?} ---"),
+        }
+        text
+    }
+
+    /// What it printed, with placeholders.
+    pub fn shown_stdout(&self) -> String {
+        self.placeholders(&self.stdout)
+    }
+
+    fn placeholders(&self, text: &str) -> String {
+        let text = text.replace(self.root.to_str().unwrap(), "[PLACE]");
+        text.lines().map(|line| without_sandbox(&without_random_name(line)) + "\n").collect()
+    }
+
+    /// The report, from `--format json`.
+    pub fn report(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("no report: {error}: {self:?}"))
+    }
+
+    /// The checks whose rows failed, from `--format json`.
+    pub fn failing(&self) -> Vec<String> {
+        let report = self.report();
+        let rows = report["rows"].as_array().expect("a report has rows").clone();
+        rows.iter()
+            .filter(|row| row["status"] == "fail")
+            .map(|row| row["check"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// The row of a check, from `--format json`.
+    pub fn row(&self, check: &str) -> Value {
+        let report = self.report();
+        let row = report["rows"].as_array().unwrap().iter().find(|row| row["check"] == check);
+        row.cloned().unwrap_or_else(|| panic!("no row {check}: {self:?}"))
+    }
+}
+
+/// Writes `[RANDOM]` for what distinguishes a private folder's name.
+fn without_random_name(line: &str) -> String {
+    const BEFORE: &str = "/tmp/doctor-";
+    match line.split_once(BEFORE) {
+        Some((before, name)) => format!("{before}{BEFORE}[RANDOM]{}", name.get(6..).unwrap_or_default()),
+        None => line.to_owned(),
+    }
+}
+
+/// Writes `[SANDBOX]` for what this kernel holds a process to.
+fn without_sandbox(line: &str) -> String {
+    match line.split_once("; sandbox: ") {
+        Some((before, _)) => format!("{before}; sandbox: [SANDBOX]"),
+        None => line.to_owned(),
+    }
 }
 
 /// Whether this kernel has Landlock: the doctor's own word for it.

@@ -7,7 +7,7 @@ use banger_doctor::Store;
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
-use super::daemon::Daemon;
+pub use super::daemon::{Daemon, say_ready};
 use super::history::{HISTORY, T, apply_history};
 use super::rows::{Ids, Rows, fill};
 
