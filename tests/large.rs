@@ -8,6 +8,7 @@ mod support;
 use std::fs;
 
 use support::Place;
+use support::asking::all_checks;
 use support::damage::{PAGE_SIZE, change, leaves};
 use support::rows::{Ids, Rows};
 use support::stores::of_age;
@@ -58,8 +59,9 @@ fn a_healthy_large_store_passes_every_check_in_the_registrys_order() {
     let report = ran.report();
     let rows = report["rows"].as_array().unwrap();
     let ids: Vec<&str> = rows.iter().map(|row| row["check"].as_str().unwrap()).collect();
-    let registry: Vec<&str> = banger_doctor::checks::CHECKS.iter().map(|check| check.id).collect();
-    assert_eq!((ran.code, ids), (Some(0), registry), "{report}");
+    assert!(ids.len() > 10, "{ids:?}");
+    assert_eq!(ids, all_checks(), "{report}");
+    assert_eq!(ran.code, Some(0), "{report}");
 }
 
 #[test]

@@ -45,6 +45,13 @@ impl Place {
     }
 }
 
+/// The ids of all checks, in the order in which their rows are printed, as the doctor lists them.
+pub fn all_checks() -> Vec<String> {
+    let ran = Place::new().doctor().arg("--list-checks").run();
+    let ids = ran.stdout.lines().filter_map(|line| line.split_whitespace().next());
+    ids.map(str::to_owned).collect()
+}
+
 /// A row as text: status, detail, each finding and the remedy.
 pub fn whole(row: &Value) -> String {
     let mut text = format!("{}: {}\n", row["status"].as_str().unwrap(), row["detail"].as_str().unwrap());

@@ -15,7 +15,7 @@
 )]
 #![allow(clippy::print_stdout, reason = "another process speaks to its test")]
 
-mod asking;
+pub mod asking;
 pub mod daemon;
 pub mod damage;
 pub mod footprint;

@@ -86,7 +86,7 @@ impl Lies {
                 (2, "incompatible: unknown [77] (this binary is older than the store; do not swap)\n")
             }
             Self::NotAWal => (3, "cannot tell: "),
-            _ => (0, "compatible: all 3 migrations applied\n"),
+            _ => (0, "compatible: all "),
         }
     }
 
