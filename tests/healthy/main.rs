@@ -104,8 +104,7 @@ fn by_the_library(path: &Path) -> String {
 }
 
 fn by_the_binary(place: &Place) -> String {
-    // No footprint is taken: to read a live store here would drop its locks.
-    let ran = place.doctor().args(["--format", "json"]).arg(place.store()).run();
+    let ran = place.ask(&["--format", "json"]);
     assert_eq!(ran.stderr, "");
     ran.stdout
 }

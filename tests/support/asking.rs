@@ -4,14 +4,16 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::footprint::Footprint;
 use super::place::{Place, Ran};
 
 impl Place {
-    /// Asks the doctor about the store. Nothing may change beside the store, and nothing be left elsewhere.
+    /// Asks the doctor about the store. Nothing may change in the store's folder, and nothing be left elsewhere. The test
+    /// itself may have the store open.
     pub fn ask(&self, arguments: &[&str]) -> Ran {
-        let before = self.footprint();
+        let before = Footprint::unread(&self.folder());
         let ran = self.doctor().args(arguments).arg(self.store()).run();
-        before.assert_same(&self.footprint(), &format!("{arguments:?}"));
+        before.assert_same(&Footprint::unread(&self.folder()), &format!("{arguments:?}"));
         assert_eq!(self.left_in_tmp(), [""; 0], "{arguments:?}");
         ran
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::hash::Hasher;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,21 @@ struct Seen {
 
 impl Footprint {
     pub fn of(folder: &Path) -> Self {
-        Self(everything_in(folder).into_iter().map(|path| (path.clone(), seen(&path))).collect())
+        Self::with(folder, content)
+    }
+
+    /// The same without what the files hold, of which their times tell a change too: to read a store would drop the locks
+    /// that this process has on it.
+    pub fn unread(folder: &Path) -> Self {
+        Self::with(folder, |_, _| None)
+    }
+
+    fn with(folder: &Path, content: impl Fn(&Path, &Metadata) -> Option<u64>) -> Self {
+        let seen = |path: PathBuf| {
+            let seen = seen(&path, &content);
+            (path, seen)
+        };
+        Self(everything_in(folder).into_iter().map(seen).collect())
     }
 
     /// The same without one path.
@@ -48,7 +62,7 @@ impl Footprint {
     }
 }
 
-fn seen(path: &Path) -> Seen {
+fn seen(path: &Path, content: impl Fn(&Path, &Metadata) -> Option<u64>) -> Seen {
     let meta = fs::symlink_metadata(path).unwrap();
     Seen {
         inode: meta.ino(),
@@ -58,9 +72,13 @@ fn seen(path: &Path) -> Seen {
         size: meta.size(),
         mtime: (meta.mtime(), meta.mtime_nsec()),
         ctime: (meta.ctime(), meta.ctime_nsec()),
-        // What a test has closed to everybody is told by the rest.
-        content: meta.is_file().then(|| fs::read(path).ok().map(|bytes| hash(&bytes))).flatten(),
+        content: content(path, &meta),
     }
+}
+
+/// What a test has closed to everybody is told by the rest.
+fn content(path: &Path, meta: &Metadata) -> Option<u64> {
+    meta.is_file().then(|| fs::read(path).ok().map(|bytes| hash(&bytes))).flatten()
 }
 
 fn hash(bytes: &[u8]) -> u64 {
