@@ -14,6 +14,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod harness;
+
 mod artifacts;
 mod file;
 mod foreign_keys;

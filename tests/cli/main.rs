@@ -14,6 +14,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod place;
+
 mod docs;
 mod many;
 mod paths;
