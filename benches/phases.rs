@@ -19,7 +19,7 @@ use banger_doctor::probe::Probe;
 use banger_doctor::render::{json, table};
 use banger_doctor::sandbox::Sandbox;
 use banger_doctor::stop::Stop;
-use banger_doctor::store::{Access, Means, Need, look};
+use banger_doctor::store::{Access, Environment, Need, with_stable_store};
 use banger_doctor::{Options, Report, examine};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -39,21 +39,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     line("sandbox", entered.saturating_sub(thread));
 
     let stop = Stop::never();
-    let means = Means {
+    let environment = Environment {
         private: &PrivateFolder::for_stores(&[&store]),
         sandbox: &Sandbox::not_asked(),
         heap_limit: None,
         stop: &stop,
     };
     say("open, ping, close", rounds, || {
-        drop(black_box(look(&store, Need::Everything, &means, |_, access| {
+        drop(black_box(with_stable_store(&store, Need::Everything, &environment, |_, access| {
             access.and_then(Access::open)
         })));
     });
 
     let mut by_check: BTreeMap<usize, Vec<Duration>> = BTreeMap::new();
     for _ in 0..rounds {
-        for (n, row) in report(&store, &means).rows.iter().enumerate() {
+        for (n, row) in report(&store, &environment).rows.iter().enumerate() {
             by_check.entry(n).or_default().push(row.elapsed);
         }
     }
@@ -61,10 +61,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         line(CHECKS[n].id, middle(&mut times));
     }
     say("all of the above", rounds, || {
-        black_box(report(&store, &means));
+        black_box(report(&store, &environment));
     });
 
-    let report = report(&store, &means);
+    let report = report(&store, &environment);
     let style = table::Style {
         width: Some(100),
         color: false,
@@ -78,11 +78,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn report(store: &Path, means: &Means<'_>) -> Report {
+fn report(store: &Path, environment: &Environment<'_>) -> Report {
     let options = Options {
         checks: CHECKS.iter().map(|check| check.id).collect(),
         artifacts: false,
-        means: means.clone(),
+        environment: environment.clone(),
     };
     examine(store, &options)
 }

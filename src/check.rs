@@ -1,15 +1,15 @@
 //! The vocabulary of the checks: what a check is, and what it may answer.
 
+use crate::context::StoreContext;
 use crate::error::Error;
 pub use crate::finding::{Finding, Findings};
 use crate::probe::Probe;
 use crate::stop::{Stop, Stopped};
 use crate::store::ReadOnly;
-use crate::subject::Subject;
 
 /// What to do about a store whose pages are damaged.
 ///
-/// `-readonly` spares the copy, whose log SQLite would otherwise write back. `-safe` keeps a line in the store's definitions
+/// `-readonly` spares the copy, whose log SQLite would otherwise write back. `-escape_untrusted` keeps a line in the store's definitions
 /// from being run as a command of the shell. The `sqlite3` program of some distributions (Debian 12) is built without what
 /// `.recover` needs, and then writes nothing.
 pub const KEEP_AND_SAVE: &str = "data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 -readonly COPY \".recover --ignore-freelist\" | sqlite3 -safe NEW (Debian 13's sqlite3 can do that; Debian 12's cannot, and saves nothing: `doctor --explain page-structure` has what it can)";
@@ -23,7 +23,7 @@ pub struct Check {
     /// What must have gone well before; otherwise the row is skipped.
     pub needs: Needs,
     /// How it looks.
-    pub look: Look,
+    pub input: Input,
 }
 
 /// What a check needs before it can look.
@@ -40,13 +40,13 @@ pub enum Needs {
 }
 
 /// How a check looks, which says what it may touch.
-pub enum Look {
+pub enum Input {
     /// At what plain reads told, without SQLite.
     Probe(fn(&Probe, &Stop) -> Outcome),
     /// At how the store was opened and what the doctor left behind; answered when all others are done.
     Access,
     /// Through a read-only handle. An error is "could not look".
-    Handle(fn(&Subject, &ReadOnly) -> crate::error::Result<Outcome>),
+    Handle(fn(&StoreContext, &ReadOnly) -> crate::error::Result<Outcome>),
 }
 
 /// What a check answers.

@@ -33,7 +33,7 @@ pub const CHECKS: &[&Check] = &[
     &artifacts::CHECK,
 ];
 
-pub(crate) use read_only::Evidence;
+pub(crate) use read_only::TraceCheck;
 
 /// The check with this id.
 pub fn find(id: &str) -> Option<&'static Check> {

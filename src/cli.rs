@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use banger_doctor::check::Check;
 use banger_doctor::checks::{self, CHECKS};
-use banger_doctor::report::safe;
+use banger_doctor::report::escape_untrusted;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, CommandFactory, Parser, ValueEnum, ValueHint};
@@ -157,20 +157,20 @@ pub fn usage(message: &str) -> clap::Error {
 
 /// A mistake on the command line, safe to print: clap repeats what was given as it is, and `*` may have given a file's name.
 pub fn escaped(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
-    let safe = |text: &str| safe(text, LONGEST_ARGUMENT);
+    let escape_untrusted = |text: &str| escape_untrusted(text, LONGEST_ARGUMENT);
     let as_given: Vec<(ContextKind, ContextValue)> =
         error.context().map(|(kind, value)| (kind, value.clone())).collect();
     for (kind, value) in as_given {
         let _ = match value {
-            ContextValue::String(text) => error.insert(kind, ContextValue::String(safe(&text))),
+            ContextValue::String(text) => error.insert(kind, ContextValue::String(escape_untrusted(&text))),
             ContextValue::Strings(texts) => {
-                error.insert(kind, ContextValue::Strings(texts.iter().map(|text| safe(text)).collect()))
+                error.insert(kind, ContextValue::Strings(texts.iter().map(|text| escape_untrusted(text)).collect()))
             }
             _ => continue,
         };
     }
     // A tip is styled already, so that what was given cannot be told from its colours.
-    let is_safe = |argument: &OsString| argument.to_str().is_some_and(|text| safe(text) == text);
+    let is_safe = |argument: &OsString| argument.to_str().is_some_and(|text| escape_untrusted(text) == text);
     if !arguments.iter().all(is_safe) {
         let _ = error.remove(ContextKind::Suggested);
     }

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::check::{Check, Look, Needs, Outcome};
-use crate::checks::{CHECKS, Evidence};
+use crate::check::{Check, Input, Needs, Outcome};
+use crate::checks::{CHECKS, TraceCheck};
+use crate::context::StoreContext;
 use crate::error::{Error, Result};
 use crate::locate;
 use crate::mistake::caught;
@@ -15,8 +16,7 @@ use crate::probe::{Probe, Situation};
 use crate::report::{Report, Row};
 use crate::sandbox::Sandbox;
 use crate::stop::{Stop, Stopped};
-use crate::store::{Access, Means, Need, ReadOnly, Way, Witness, look};
-use crate::subject::Subject;
+use crate::store::{Access, Environment, Need, ReadMethod, ReadOnly, Witness, with_stable_store};
 
 /// What to examine a store for, and by which means.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ pub struct Options<'a> {
     /// Whether to look for the files that the store names.
     pub artifacts: bool,
     /// The private folder, the sandbox, the bounds, the stop.
-    pub means: Means<'a>,
+    pub environment: Environment<'a>,
 }
 
 /// Examines the store at `path`, without changing anything. Whatever is wrong is a row of the report.
@@ -38,7 +38,7 @@ pub struct Options<'a> {
 /// use banger_doctor::render::json;
 /// use banger_doctor::sandbox::Sandbox;
 /// use banger_doctor::stop::Stop;
-/// use banger_doctor::store::Means;
+/// use banger_doctor::store::Environment;
 /// use banger_doctor::{Options, Store, examine};
 ///
 /// let folder = tempfile::tempdir()?;
@@ -49,7 +49,7 @@ pub struct Options<'a> {
 /// let options = Options {
 ///     checks: CHECKS.iter().map(|check| check.id).collect(),
 ///     artifacts: false,
-///     means: Means {
+///     environment: Environment {
 ///         private: &PrivateFolder::for_stores(&[&path]),
 ///         sandbox: &Sandbox::not_asked(),
 ///         heap_limit: None,
@@ -131,7 +131,7 @@ fn pages(probe: &Probe) -> u64 {
 }
 
 /// A check's function that reads through a handle.
-type HandleLook = fn(&Subject<'_>, &ReadOnly) -> Result<Outcome>;
+type HandleRun = fn(&StoreContext<'_>, &ReadOnly) -> Result<Outcome>;
 
 /// A check that ran through a handle, or would have.
 struct Looked {
@@ -153,8 +153,8 @@ impl Examination {
     /// An examination of the store at `path` that has not begun.
     pub fn of(path: &Path, options: &Options<'_>) -> Self {
         Self {
-            store: crate::report::safe(&locate::shown(path), 4096),
-            sandbox: options.means.sandbox.to_string(),
+            store: crate::report::escape_untrusted(&locate::shown(path), 4096),
+            sandbox: options.environment.sandbox.to_string(),
             checks: options.checks.clone(),
             so_far: Arc::default(),
         }
@@ -162,7 +162,7 @@ impl Examination {
 
     /// Examines the store. Whatever is wrong is a row of the report.
     pub fn run(&self, path: &Path, options: &Options<'_>) -> Report {
-        let ended = look(path, Need::Everything, &options.means, |probe, access| {
+        let ended = with_stable_store(path, Need::Everything, &options.environment, |probe, access| {
             *self.so_far() = SoFar {
                 situation: probe.situation,
                 witness: access.as_ref().ok().map(|access| (access.witness(), probe.clone())),
@@ -181,7 +181,7 @@ impl Examination {
     /// What is looking just now has failed.
     pub fn broken_off(&self, error: &Error) -> Report {
         let witness = self.so_far().witness.clone();
-        let rows = if witness.is_none_or(|(witness, probe)| held_in_time(witness, probe)) {
+        let rows = if witness.is_none_or(|(witness, probe)| still_valid_in_time(witness, probe)) {
             self.rows(Some(error))
         } else {
             self.never_left_alone(error)
@@ -228,7 +228,7 @@ impl Examination {
     }
 
     fn look_at_all(&self, probe: &Probe, access: Result<&Access<'_>>, options: &Options<'_>) {
-        self.look_at_the_probe(probe, options.means.stop);
+        self.look_at_the_probe(probe, options.environment.stop);
         if !self.so_far().passed("file") {
             return;
         }
@@ -239,11 +239,11 @@ impl Examination {
             Ok((access, handle)) => {
                 let opening = begun.elapsed();
                 self.so_far().looking.clear();
-                let subject = Subject::new(probe, access, &options.means, options.artifacts);
-                self.look_through(&subject, &handle);
+                let context = StoreContext::new(probe, access, &options.environment, options.artifacts);
+                self.look_through(&context, &handle);
                 drop(handle);
                 self.so_far().short_of_memory |= access.is_short_of_memory();
-                self.close(probe, access.way(), opening, options.means.sandbox);
+                self.close(probe, access.way(), opening, options.environment.sandbox);
             }
             Err(error) => self.set("read-only", (self.could_not_look(&error), begun.elapsed())),
         }
@@ -252,12 +252,12 @@ impl Examination {
     /// The checks that need no handle. `file` is always asked: every other check needs it.
     fn look_at_the_probe(&self, probe: &Probe, stop: &Stop) {
         for check in CHECKS {
-            let Look::Probe(look) = check.look else { continue };
+            let Input::Probe(run) = check.input else { continue };
             let needed = check.id == "file" || (self.wanted(check) && self.so_far().passed("file"));
             if needed {
                 self.begin(check, probe, stop);
                 let begun = Instant::now();
-                let outcome = caught(|| look(probe, stop)).unwrap_or_else(|error| self.could_not_look(&error));
+                let outcome = caught(|| run(probe, stop)).unwrap_or_else(|error| self.could_not_look(&error));
                 self.set(check.id, (outcome, begun.elapsed()));
             }
         }
@@ -270,58 +270,58 @@ impl Examination {
 
     /// The checks that read through a handle. In a large store, `page-structure` reads every page on a thread and a handle
     /// of its own; which of the two is done first changes no row.
-    fn look_through(&self, subject: &Subject<'_>, handle: &ReadOnly) {
-        let wanted: Vec<(&Check, HandleLook)> = CHECKS
+    fn look_through(&self, context: &StoreContext<'_>, handle: &ReadOnly) {
+        let wanted: Vec<(&Check, HandleRun)> = CHECKS
             .iter()
             .filter(|check| self.wanted(check))
             .filter_map(|check| {
-                if let Look::Handle(look) = check.look {
-                    Some((*check, look))
+                if let Input::Handle(run) = check.input {
+                    Some((*check, run))
                 } else {
                     None
                 }
             })
             .collect();
-        let is_large = subject.probe.size() > MOST_IN_MEMORY && subject.access.is_shared();
+        let is_large = context.probe.size() > MOST_IN_MEMORY && context.access.is_shared();
         let (pages, rest): (Vec<_>, Vec<_>) =
             wanted.iter().copied().partition(|(check, _)| is_large && check.id == "page-structure");
         let mut looked = if pages.is_empty() || rest.is_empty() {
-            self.lane(&wanted, subject, handle)
+            self.run_in_order(&wanted, context, handle)
         } else {
-            self.two_lanes(&pages, &rest, subject, handle)
+            self.run_in_parallel(&pages, &rest, context, handle)
         };
         looked.sort_by_key(|looked| position(looked.check));
-        self.tell_what_was_not_reached(&looked);
+        self.record_what_was_not_reached(&looked);
     }
 
     /// Asks some checks on a thread of their own, where one can be had.
-    fn two_lanes(
+    fn run_in_parallel(
         &self,
-        aside: &[(&Check, HandleLook)],
-        rest: &[(&Check, HandleLook)],
-        subject: &Subject<'_>,
+        aside: &[(&Check, HandleRun)],
+        rest: &[(&Check, HandleRun)],
+        context: &StoreContext<'_>,
         handle: &ReadOnly,
     ) -> Vec<Looked> {
-        let with_own_handle = || match subject.access.open() {
-            Ok(handle) => self.lane(aside, subject, &handle),
+        let with_own_handle = || match context.access.open() {
+            Ok(handle) => self.run_in_order(aside, context, &handle),
             Err(error) => self.all_failed(aside, &error),
         };
         thread::scope(|scope| {
             let other = thread::Builder::new().spawn_scoped(scope, || caught(with_own_handle));
-            let mut looked = self.lane(rest, subject, handle);
+            let mut looked = self.run_in_order(rest, context, handle);
             looked.extend(match other {
                 Ok(other) => other
                     .join()
                     .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
                     .unwrap_or_else(|mistake| self.all_failed(aside, &mistake)),
-                Err(_) => self.lane(aside, subject, handle),
+                Err(_) => self.run_in_order(aside, context, handle),
             });
             looked
         })
     }
 
-    fn all_failed(&self, checks: &[(&Check, HandleLook)], error: &Error) -> Vec<Looked> {
-        let failed = |(check, _): &(&Check, HandleLook)| {
+    fn all_failed(&self, checks: &[(&Check, HandleRun)], error: &Error) -> Vec<Looked> {
+        let failed = |(check, _): &(&Check, HandleRun)| {
             self.set(check.id, (self.could_not_look(error), Duration::ZERO));
             Looked {
                 check: check.id,
@@ -332,28 +332,33 @@ impl Examination {
     }
 
     /// Asks checks one after the other, through one handle.
-    fn lane(&self, checks: &[(&Check, HandleLook)], subject: &Subject<'_>, handle: &ReadOnly) -> Vec<Looked> {
-        let ask = |(check, look): &(&Check, HandleLook)| Looked {
+    fn run_in_order(
+        &self,
+        checks: &[(&Check, HandleRun)],
+        context: &StoreContext<'_>,
+        handle: &ReadOnly,
+    ) -> Vec<Looked> {
+        let ask = |(check, look): &(&Check, HandleRun)| Looked {
             check: check.id,
-            how: self.ask(check, *look, subject, handle),
+            how: self.ask(check, *look, context, handle),
         };
         checks.iter().map(ask).collect()
     }
 
     /// Asks a check. A mistake of the doctor's costs this one row.
-    fn ask(&self, check: &Check, look: HandleLook, subject: &Subject<'_>, handle: &ReadOnly) -> How {
-        let stop = subject.means.stop;
-        self.begin(check, subject.probe, stop);
+    fn ask(&self, check: &Check, run: HandleRun, context: &StoreContext<'_>, handle: &ReadOnly) -> How {
+        let stop = context.environment.stop;
+        self.begin(check, context.probe, stop);
         if let Some(why) = stop.reason() {
             return How::NotReached(why);
         }
         let begun = Instant::now();
         let looked = caught(|| {
-            if check.needs == Needs::Ledger && self.asked("schema-state") && subject.state(handle).is_err() {
+            if check.needs == Needs::Ledger && self.asked("schema-state") && context.state(handle).is_err() {
                 // Where nobody asked for the row that says why, the check itself does.
                 return Ok(Outcome::skip("needs `schema-state`"));
             }
-            look(subject, handle)
+            run(context, handle)
         });
         let (outcome, how) = match looked.and_then(|looked| looked) {
             Ok(outcome) => (outcome, How::Answered),
@@ -366,7 +371,7 @@ impl Examination {
 
     /// The first check that was not reached in time, or before Ctrl-C, has failed, unless another was interrupted: a run
     /// that did not look never passes.
-    fn tell_what_was_not_reached(&self, looked: &[Looked]) {
+    fn record_what_was_not_reached(&self, looked: &[Looked]) {
         let mut told = looked.iter().any(|looked| looked.how == How::Interrupted);
         for Looked { check, how } in looked {
             let How::NotReached(why) = how else { continue };
@@ -381,8 +386,8 @@ impl Examination {
     }
 
     /// The row `read-only`, when all handles are closed.
-    fn close(&self, probe: &Probe, way: Way, opening: Duration, sandbox: &Sandbox) {
-        let evidence = Evidence { probe, sandbox };
+    fn close(&self, probe: &Probe, way: ReadMethod, opening: Duration, sandbox: &Sandbox) {
+        let evidence = TraceCheck { probe, sandbox };
         let begun = Instant::now();
         let outcome = evidence.outcome(way);
         self.set("read-only", (outcome, opening + begun.elapsed()));
@@ -458,10 +463,10 @@ impl Examination {
 }
 
 /// Whether what was read so far may be believed. A file system that hangs may not answer; then it may not.
-fn held_in_time(witness: Witness, probe: Probe) -> bool {
+fn still_valid_in_time(witness: Witness, probe: Probe) -> bool {
     const PATIENCE: Duration = Duration::from_millis(200);
     let (tell, told) = mpsc::channel();
-    let asked = thread::Builder::new().spawn(move || tell.send(witness.held(&probe)));
+    let asked = thread::Builder::new().spawn(move || tell.send(witness.still_valid(&probe)));
     asked.is_ok() && told.recv_timeout(PATIENCE).unwrap_or(false)
 }
 
@@ -478,7 +483,7 @@ mod tests {
         work(&Options {
             checks: checks.to_vec(),
             artifacts: false,
-            means: Means {
+            environment: Environment {
                 private: &PrivateFolder::for_stores::<&Path>(&[]),
                 sandbox: &Sandbox::not_asked(),
                 heap_limit: None,
@@ -513,22 +518,22 @@ mod tests {
         );
     }
 
-    const PASSES: HandleLook = |_, _| Ok(Outcome::pass("fine"));
-    const PANICS: HandleLook = |_, _| panic!("as it was told");
+    const PASSES: HandleRun = |_, _| Ok(Outcome::pass("fine"));
+    const PANICS: HandleRun = |_, _| panic!("as it was told");
 
     /// The report of an examination in which these checks look so, the first of them aside.
-    fn report_of(looks: &[(&'static str, HandleLook)]) -> Report {
+    fn report_of(looks: &[(&'static str, HandleRun)]) -> Report {
         let ids: Vec<&'static str> = looks.iter().map(|(id, _)| *id).collect();
         with_options(&ids, |options| {
             let path = Path::new(REAL);
             let examination = Examination::of(path, options);
-            let looks: Vec<(&Check, HandleLook)> =
+            let looks: Vec<(&Check, HandleRun)> =
                 looks.iter().map(|(id, look)| (CHECKS[position(id).unwrap()], *look)).collect();
-            look(path, Need::Everything, &options.means, |probe, access| {
+            with_stable_store(path, Need::Everything, &options.environment, |probe, access| {
                 let access = access.unwrap();
-                let subject = Subject::new(probe, access, &options.means, false);
+                let context = StoreContext::new(probe, access, &options.environment, false);
                 let handle = access.open().unwrap();
-                examination.two_lanes(&looks[..1], &looks[1..], &subject, &handle);
+                examination.run_in_parallel(&looks[..1], &looks[1..], &context, &handle);
             })
             .unwrap();
             examination.report(examination.rows(None))
@@ -540,7 +545,7 @@ mod tests {
         for bad in 0..4 {
             let ids = ["page-structure", "schema-state", "schema-shape", "foreign-keys"];
             let look = |n| if n == bad { PANICS } else { PASSES };
-            let looks: Vec<(&str, HandleLook)> = ids.iter().enumerate().map(|(n, id)| (*id, look(n))).collect();
+            let looks: Vec<(&str, HandleRun)> = ids.iter().enumerate().map(|(n, id)| (*id, look(n))).collect();
             let report = report_of(&looks);
             for (n, row) in report.rows.iter().enumerate() {
                 let wanted = if n == bad { Status::Fail } else { Status::Pass };
@@ -609,7 +614,7 @@ mod tests {
         std::fs::copy(REAL, &path).unwrap();
         let report = with_options(&EVERY, |options| {
             let examination = Examination::of(&path, options);
-            let looked = look(&path, Need::Everything, &options.means, |probe, access| {
+            let looked = with_stable_store(&path, Need::Everything, &options.environment, |probe, access| {
                 if examination.so_far().witness.is_some() {
                     return;
                 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::words::{counted, cut};
+use crate::words::{cut, plural};
 
 /// The most findings that a row keeps; the rest are counted.
 pub const MOST_FINDINGS: usize = 100;
@@ -111,7 +111,7 @@ impl Findings {
     /// "3 rows", "1 row", "at least 1,000 rows".
     pub fn count(&self, one: &str, many: &str) -> String {
         let least = if self.at_least { "at least " } else { "" };
-        format!("{least}{}", counted(self.total, one, many))
+        format!("{least}{}", plural(self.total, one, many))
     }
 }
 

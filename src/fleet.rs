@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use anyhow::Result;
-use banger_doctor::probe::Stamp;
+use banger_doctor::probe::FileStat;
 use banger_doctor::report::Status;
 use banger_doctor::stop::Stop;
 use banger_doctor::{Error, Examination, Report};
@@ -145,7 +145,7 @@ impl Jobs for Fleet {
         let beside = |suffix: &str| {
             let mut name = path.clone().into_os_string();
             name.push(suffix);
-            Stamp::of(Path::new(&name)).ok().flatten().map(|stamp| stamp.id)
+            FileStat::of(Path::new(&name)).ok().flatten().map(|stamp| stamp.id)
         };
         ["", "-wal", "-shm", "-journal"].into_iter().filter_map(beside).collect()
     }

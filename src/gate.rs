@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use banger_doctor::render::json;
-use banger_doctor::report::safe;
+use banger_doctor::report::escape_untrusted;
 use banger_doctor::schema::rehearsal;
 use banger_doctor::schema::state::inspect;
-use banger_doctor::store::Means;
-use banger_doctor::words::few;
+use banger_doctor::store::Environment;
+use banger_doctor::words::id_list;
 use banger_doctor::{Compatibility, SchemaState, locate};
 
 use crate::cli::Format;
@@ -33,17 +33,19 @@ const SHOWN_IDS: usize = 20;
 const LONGEST_PATH: usize = 300;
 
 /// Asks a store; `rehearse`: whether to try pending migrations on a private copy.
-pub fn ask(path: &Path, means: &Means<'_>, rehearse: bool, format: Format) -> Answer {
+pub fn ask(path: &Path, environment: &Environment<'_>, rehearse: bool, format: Format) -> Answer {
     let asked = if rehearse {
-        rehearsal::inspect(path, means)
+        rehearsal::inspect(path, environment)
     } else {
-        inspect(path, means).map(|state| (state, None))
+        inspect(path, environment).map(|state| (state, None))
     };
     match asked {
         Ok((state, Some(why))) => failed_rehearsal(&state, &why, format),
         Ok((state, None)) => answer(&state, format),
         // However long the path is, there is room for the reason.
-        Err(error) => cannot_tell(&format!("{}: {error}", safe(&locate::shown(path), LONGEST_PATH)), format),
+        Err(error) => {
+            cannot_tell(&format!("{}: {error}", escape_untrusted(&locate::shown(path), LONGEST_PATH)), format)
+        }
     }
 }
 
@@ -54,14 +56,14 @@ fn answer(state: &SchemaState, format: Format) -> Answer {
             1,
             format!(
                 "migrations needed: pending {} (binary will apply on first Open)",
-                few(&state.pending, SHOWN_IDS)
+                id_list(&state.pending, SHOWN_IDS)
             ),
         ),
         Compatibility::Incompatible => (
             EXIT_INCOMPATIBLE,
             format!(
                 "incompatible: unknown {} (this binary is older than the store; do not swap)",
-                few(&state.unknown, SHOWN_IDS)
+                id_list(&state.unknown, SHOWN_IDS)
             ),
         ),
     };
@@ -74,7 +76,7 @@ fn answer(state: &SchemaState, format: Format) -> Answer {
 
 /// The pending migrations fail on the store as it is: do not swap.
 fn failed_rehearsal(state: &SchemaState, why: &str, format: Format) -> Answer {
-    let reason = format!("migration rehearsal failed: {}", safe(why, 600));
+    let reason = format!("migration rehearsal failed: {}", escape_untrusted(why, 600));
     let line = match format {
         Format::Json => json::gate(Some(Compatibility::Incompatible), Some(state), Some(&reason)),
         Format::Table | Format::Markdown => format!("incompatible: {reason} (do not swap)\n"),
@@ -87,7 +89,7 @@ fn failed_rehearsal(state: &SchemaState, why: &str, format: Format) -> Answer {
 
 /// The answer where there is none: do not swap.
 pub fn cannot_tell(why: &str, format: Format) -> Answer {
-    let why = safe(why, 600);
+    let why = escape_untrusted(why, 600);
     let line = match format {
         Format::Json => json::gate(None, None, Some(&why)),
         Format::Table | Format::Markdown => format!("cannot tell: {why}\n"),

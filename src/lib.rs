@@ -30,7 +30,7 @@ pub mod values;
 
 pub mod schema;
 
-pub mod subject;
+pub mod context;
 
 pub mod check;
 

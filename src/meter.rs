@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use banger_doctor::progress::{Now, Progress};
-use banger_doctor::words::{counted, thousands};
+use banger_doctor::words::{plural, thousands};
 
 /// What takes no longer than this needs no word.
 const FIRST: Duration = Duration::from_millis(500);
@@ -106,7 +106,7 @@ fn words(now: &Now, checks: &[&'static str]) -> String {
         text += &format!("{} rows read, ", thousands(now.rows));
     }
     if now.pages > 0 {
-        text += &format!("a store of {}, ", counted(now.pages, "page", "pages"));
+        text += &format!("a store of {}, ", plural(now.pages, "page", "pages"));
     }
     text + &format!("{} s", now.elapsed.as_secs())
 }

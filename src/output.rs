@@ -104,7 +104,7 @@ fn colored(color: When) -> bool {
 fn system() -> String {
     let name = rustix::system::uname();
     let words = [name.sysname(), name.release(), name.machine()].map(|word| word.to_string_lossy());
-    banger_doctor::report::safe(&words.join(" "), 200)
+    banger_doctor::report::escape_untrusted(&words.join(" "), 200)
 }
 
 /// Prints data. Breaks where the pipe is closed on the other side: nobody is told, and nobody reads any more.

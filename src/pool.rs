@@ -62,7 +62,7 @@ struct State<T> {
     /// How many turns were begun; each has a number of its own.
     turns: u64,
     /// How many jobs wait until nothing else runs.
-    lonely: usize,
+    exclusive: usize,
     ready: BTreeMap<usize, thread::Result<T>>,
     ended: bool,
     /// The threads that are not lost.
@@ -129,7 +129,7 @@ fn on_stacks<J: Jobs>(
             put_off: VecDeque::new(),
             running: Vec::new(),
             turns: 0,
-            lonely: 0,
+            exclusive: 0,
             ready: BTreeMap::new(),
             ended: false,
             workers: 0,
@@ -158,7 +158,7 @@ fn on_stacks<J: Jobs>(
 impl<T> State<T> {
     /// Takes a job that may be begun now: one that was put off, or the next one.
     fn candidate(&mut self, count: usize, window: usize) -> Option<usize> {
-        if self.lonely > 0 || self.running.iter().any(|running| running.alone) {
+        if self.exclusive > 0 || self.running.iter().any(|running| running.alone) {
             return None;
         }
         let free = self.put_off.iter().position(|(_, files)| !self.shares(files));
@@ -282,7 +282,7 @@ impl<J: Jobs> Pool<J> {
         let mut state = self.lock();
         let job = state.leave(turn).ok_or(Lost)?.job;
         if made.as_ref().is_ok_and(|made| self.jobs.wants_to_be_alone(made)) {
-            state.lonely += 1;
+            state.exclusive += 1;
             drop(state);
             self.changed.notify_all();
             return self.alone(job, by);
@@ -298,7 +298,7 @@ impl<J: Jobs> Pool<J> {
         while !state.running.is_empty() {
             state = self.wait(state);
         }
-        state.lonely -= 1;
+        state.exclusive -= 1;
         let turn = state.run(job, by, true);
         drop(state);
         let made = caught(|| self.jobs.work(self.jobs.begin(job, self.give_up(turn))));

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::error::{Error, Result};
 use crate::locate;
-use crate::probe::{Probe, Situation, Stamp, journal, open_plain};
+use crate::probe::{FileStat, Probe, Situation, journal, open_plain};
 use crate::stop::Stop;
 use crate::words::thousands;
 
@@ -166,7 +166,7 @@ fn folders_of(stores: &[PathBuf]) -> HashSet<(u64, u64)> {
 
 /// What lies at a path, by device and inode.
 fn id(path: &Path) -> Option<(u64, u64)> {
-    Stamp::of(path).ok().flatten().map(|stamp| stamp.id)
+    FileStat::of(path).ok().flatten().map(|stamp| stamp.id)
 }
 
 fn make_in(parent: &Path) -> Result<PathBuf> {

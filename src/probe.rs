@@ -3,12 +3,12 @@
 //! Each descriptor that is opened here is closed here, before SQLite opens the file: closing a descriptor drops every
 //! POSIX lock that this process holds on the file ("How To Corrupt An SQLite Database File", section 2.2).
 
+pub mod file_stat;
 pub mod foreign;
 pub mod header;
 pub mod journal;
 pub mod sidecars;
 pub mod situation;
-pub mod stamp;
 pub mod wal;
 
 use std::fs::{self, File, OpenOptions};
@@ -19,12 +19,12 @@ use std::thread;
 
 use rustix::fs::OFlags;
 
+pub use file_stat::{FileKind, FileStat};
 pub use header::Header;
 pub use situation::Situation;
-pub use stamp::{FileKind, Stamp};
 
 use crate::stop::Stop;
-use crate::words::counted;
+use crate::words::plural;
 
 /// What lies at a path.
 #[derive(Debug, Clone)]
@@ -32,9 +32,9 @@ pub struct Probe {
     /// The path with its links resolved: SQLite keeps the sidecar files beside this one.
     pub path: PathBuf,
     /// What kind of thing it is.
-    pub nature: Nature,
+    pub nature: PathKind,
     /// The file itself, where there is one.
-    pub stamp: Option<Stamp>,
+    pub stamp: Option<FileStat>,
     /// The `-wal` file.
     pub wal: Sidecar,
     /// The `-shm` file.
@@ -47,7 +47,7 @@ pub struct Probe {
 
 /// What kind of thing lies at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Nature {
+pub enum PathKind {
     /// Nothing.
     Missing,
     /// A symbolic link to nothing.
@@ -85,7 +85,7 @@ pub struct Sidecar {
     /// Where it lies, or would lie.
     pub path: PathBuf,
     /// The file, where there is one.
-    pub stamp: Option<Stamp>,
+    pub stamp: Option<FileStat>,
     /// Its first bytes: up to [`SIDECAR_HEAD`] of them.
     pub head: Vec<u8>,
     /// Why it cannot be read, where it cannot.
@@ -113,7 +113,7 @@ impl Sidecar {
             head: Vec::new(),
             unreadable: None,
         };
-        match Stamp::beside(&out.path) {
+        match FileStat::beside(&out.path) {
             Ok(stamp) => out.stamp = stamp,
             Err(error) => out.unreadable = Some(error.to_string()),
         }
@@ -145,12 +145,12 @@ impl Sidecar {
 
     /// Whether it is, as far as the file system tells, what it was when it was probed.
     pub(crate) fn is_unchanged(&self) -> bool {
-        same(Stamp::beside(&self.path), self.stamp, self.unreadable.as_deref())
+        same(FileStat::beside(&self.path), self.stamp, self.unreadable.as_deref())
     }
 }
 
 /// Whether the file system says of a path what it said then: the same file, nothing, or the same refusal.
-fn same(now: io::Result<Option<Stamp>>, then: Option<Stamp>, refusal: Option<&str>) -> bool {
+fn same(now: io::Result<Option<FileStat>>, then: Option<FileStat>, refusal: Option<&str>) -> bool {
     match now {
         Ok(Some(now)) => then == Some(now),
         Ok(None) => then.is_none() && refusal.is_none(),
@@ -164,11 +164,11 @@ impl Probe {
         let (path, nature, stamp) = look(given);
         let [wal, shm, journal] = ["-wal", "-shm", "-journal"].map(|suffix| Sidecar::beside(&path, suffix));
         let nature = match nature {
-            Nature::Empty => leftover(&wal, &journal).map_or(Nature::Empty, Nature::EmptyBeside),
+            PathKind::Empty => leftover(&wal, &journal).map_or(PathKind::Empty, PathKind::EmptyBeside),
             other => other,
         };
         let situation = match &nature {
-            Nature::Sqlite(header) => situation::name(&path, header, &wal, &shm, &journal),
+            PathKind::Sqlite(header) => situation::name(&path, header, &wal, &shm, &journal),
             _ => Situation::None,
         };
         Self {
@@ -190,10 +190,10 @@ impl Probe {
     /// The same of the database file alone.
     pub(crate) fn file_is_unchanged(&self) -> bool {
         let refusal = match &self.nature {
-            Nature::Unreadable(why) => Some(why.as_str()),
+            PathKind::Unreadable(why) => Some(why.as_str()),
             _ => None,
         };
-        same(Stamp::of(&self.path), self.stamp, refusal)
+        same(FileStat::of(&self.path), self.stamp, refusal)
     }
 
     /// Whether SQLite opens no path as long as this one.
@@ -218,7 +218,7 @@ impl Probe {
     /// The header, where the file is a database.
     pub fn header(&self) -> Option<&Header> {
         match &self.nature {
-            Nature::Sqlite(header) => Some(header),
+            PathKind::Sqlite(header) => Some(header),
             _ => None,
         }
     }
@@ -246,7 +246,7 @@ pub(crate) fn until_sure<T>(
         if !seems_wrong(&found) || stop.reason().is_some() {
             break;
         }
-        thread::sleep(stamp::TICK);
+        thread::sleep(file_stat::TICK);
         let now = Probe::of(&probe.path);
         found = look(&now);
         if now.saw_the_same(&before) && now.is_unchanged() {
@@ -258,34 +258,34 @@ pub(crate) fn until_sure<T>(
 }
 
 /// Resolves the path, refuses what is not a regular file, and reads the head of what is.
-fn look(given: &Path) -> (PathBuf, Nature, Option<Stamp>) {
-    let unreadable = |error: io::Error| Nature::Unreadable(error.to_string());
+fn look(given: &Path) -> (PathBuf, PathKind, Option<FileStat>) {
+    let unreadable = |error: io::Error| PathKind::Unreadable(error.to_string());
     let path = match fs::canonicalize(given) {
         Ok(path) => path,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let stamp = Stamp::of(given).ok().flatten();
+            let stamp = FileStat::of(given).ok().flatten();
             return (given.to_path_buf(), without_path(given, stamp), stamp);
         }
         Err(error) => return (given.to_path_buf(), unreadable(error), None),
     };
-    match Stamp::of(&path) {
+    match FileStat::of(&path) {
         Ok(Some(stamp)) if stamp.kind == FileKind::Regular => match read_head(&path, HEAD) {
             Ok(head) => (path, nature_of(&head, stamp.size), Some(stamp)),
             Err(error) => (path, unreadable(error), Some(stamp)),
         },
-        Ok(Some(stamp)) => (path, Nature::WrongKind(stamp.kind), Some(stamp)),
-        Ok(None) => (path, Nature::Missing, None),
+        Ok(Some(stamp)) => (path, PathKind::WrongKind(stamp.kind), Some(stamp)),
+        Ok(None) => (path, PathKind::Missing, None),
         Err(error) => (path, unreadable(error), None),
     }
 }
 
 /// What a path leads to that the links on it do not: nothing, or what has no path of its own, as a pipe on `/dev/stdin`.
-fn without_path(given: &Path, stamp: Option<Stamp>) -> Nature {
+fn without_path(given: &Path, stamp: Option<FileStat>) -> PathKind {
     match stamp {
-        Some(stamp) if stamp.kind == FileKind::Regular => Nature::Unreadable("the file was deleted".to_owned()),
-        Some(stamp) => Nature::WrongKind(stamp.kind),
-        _ if fs::symlink_metadata(given).is_ok_and(|meta| meta.is_symlink()) => Nature::DanglingLink,
-        _ => Nature::Missing,
+        Some(stamp) if stamp.kind == FileKind::Regular => PathKind::Unreadable("the file was deleted".to_owned()),
+        Some(stamp) => PathKind::WrongKind(stamp.kind),
+        _ if fs::symlink_metadata(given).is_ok_and(|meta| meta.is_symlink()) => PathKind::DanglingLink,
+        _ => PathKind::Missing,
     }
 }
 
@@ -295,7 +295,7 @@ fn without_path(given: &Path, stamp: Option<Stamp>) -> Nature {
 fn leftover(wal: &Sidecar, journal: &Sidecar) -> Option<Leftover> {
     let unreadable = |sidecar: &Sidecar| sidecar.unreadable.as_ref().map(|why| format!("cannot be read: {why}"));
     let wal_holds = unreadable(wal).or_else(|| {
-        let size = counted(wal.size(), "byte", "bytes");
+        let size = plural(wal.size(), "byte", "bytes");
         wal.has_content().then(|| format!("holds {size}"))
     });
     if let Some(what) = wal_holds {
@@ -304,7 +304,7 @@ fn leftover(wal: &Sidecar, journal: &Sidecar) -> Option<Leftover> {
     let journal_holds = unreadable(journal).or_else(|| {
         let pages = journal::pages_at_its_beginning(&journal.head);
         (situation::is_hot(journal) && pages != Some(0)).then(|| match pages {
-            Some(pages) => format!("was begun when the store had {}", counted(pages.into(), "page", "pages")),
+            Some(pages) => format!("was begun when the store had {}", plural(pages.into(), "page", "pages")),
             None => "is damaged".to_owned(),
         })
     });
@@ -314,22 +314,22 @@ fn leftover(wal: &Sidecar, journal: &Sidecar) -> Option<Leftover> {
     })
 }
 
-fn nature_of(head: &[u8], size: u64) -> Nature {
+fn nature_of(head: &[u8], size: u64) -> PathKind {
     if size == 0 {
         return if head.is_empty() {
-            Nature::Empty
+            PathKind::Empty
         } else {
-            Nature::SizeUnknown
+            PathKind::SizeUnknown
         };
     }
     match Header::parse(head) {
-        Some(header) => Nature::Sqlite(header),
-        None if head.starts_with(header::MAGIC) => Nature::CutInHeader,
+        Some(header) => PathKind::Sqlite(header),
+        None if head.starts_with(header::MAGIC) => PathKind::CutInHeader,
         None => {
             let what = foreign::recognise(head);
             let noise =
                 || foreign::looks_encrypted(head).then_some("noise, as an encrypted database or a random file is");
-            Nature::NotSqlite(what.or_else(noise))
+            PathKind::NotSqlite(what.or_else(noise))
         }
     }
 }
@@ -353,21 +353,21 @@ fn read_head(path: &Path, most: usize) -> io::Result<Vec<u8>> {
 }
 
 /// What is wrong with what lies at a path, in words, where it is not a database.
-pub fn words(nature: &Nature, size: u64) -> String {
+pub fn words(nature: &PathKind, size: u64) -> String {
     match nature {
-        Nature::Missing => "there is no such file".to_owned(),
-        Nature::DanglingLink => "it is a symbolic link to nothing".to_owned(),
-        Nature::WrongKind(kind) => format!("it is {}, not a regular file", kind.words()),
-        Nature::Unreadable(why) => format!("it cannot be read: {why}"),
-        Nature::Empty => "it is empty (0 bytes)".to_owned(),
-        Nature::EmptyBeside(Leftover { suffix, what }) => format!(
+        PathKind::Missing => "there is no such file".to_owned(),
+        PathKind::DanglingLink => "it is a symbolic link to nothing".to_owned(),
+        PathKind::WrongKind(kind) => format!("it is {}, not a regular file", kind.words()),
+        PathKind::Unreadable(why) => format!("it cannot be read: {why}"),
+        PathKind::Empty => "it is empty (0 bytes)".to_owned(),
+        PathKind::EmptyBeside(Leftover { suffix, what }) => format!(
             "it is empty (0 bytes), and the {suffix} beside it {what}; keep it: SQLite deletes it as soon as the store is opened"
         ),
-        Nature::SizeUnknown => "the system says that it has 0 bytes, and there are some in it".to_owned(),
-        Nature::NotSqlite(Some(what)) => format!("it is not an SQLite database, but {what} ({size} bytes)"),
-        Nature::NotSqlite(None) => format!("it is not an SQLite database ({size} bytes)"),
-        Nature::CutInHeader => format!("it is cut short within its header, at {size} bytes"),
-        Nature::Sqlite(_) => format!("it is an SQLite database ({size} bytes)"),
+        PathKind::SizeUnknown => "the system says that it has 0 bytes, and there are some in it".to_owned(),
+        PathKind::NotSqlite(Some(what)) => format!("it is not an SQLite database, but {what} ({size} bytes)"),
+        PathKind::NotSqlite(None) => format!("it is not an SQLite database ({size} bytes)"),
+        PathKind::CutInHeader => format!("it is cut short within its header, at {size} bytes"),
+        PathKind::Sqlite(_) => format!("it is an SQLite database ({size} bytes)"),
     }
 }
 
@@ -382,7 +382,7 @@ mod tests {
         let path = folder.path().join("state.db");
         symlink("state.db", &path).unwrap();
         let probe = Probe::of(&path);
-        assert!(matches!(probe.nature, Nature::Unreadable(_)), "{probe:?}");
+        assert!(matches!(probe.nature, PathKind::Unreadable(_)), "{probe:?}");
         assert!(probe.is_unchanged());
         fs::remove_file(&path).unwrap();
         assert!(!probe.is_unchanged());

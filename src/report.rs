@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::check::{Failure, Outcome};
 use crate::finding::Finding;
-use crate::words::{counted, thousands};
+use crate::words::{plural, thousands};
 
 /// The longest detail or remedy that is printed, in characters.
 const LONGEST_TEXT: usize = 1_200;
@@ -115,10 +115,10 @@ impl Row {
             elapsed,
         };
         match outcome {
-            Outcome::Pass { detail } => row.detail = safe(&detail, LONGEST_TEXT),
+            Outcome::Pass { detail } => row.detail = escape_untrusted(&detail, LONGEST_TEXT),
             Outcome::Skip { reason } => {
                 row.status = Status::Skip;
-                row.detail = safe(&reason, LONGEST_TEXT);
+                row.detail = escape_untrusted(&reason, LONGEST_TEXT);
             }
             Outcome::Fail(Failure {
                 detail,
@@ -126,8 +126,8 @@ impl Row {
                 findings,
             }) => {
                 row.status = Status::Fail;
-                row.detail = safe(&detail, LONGEST_TEXT);
-                row.remedy = Some(safe(&remedy, LONGEST_TEXT));
+                row.detail = escape_untrusted(&detail, LONGEST_TEXT);
+                row.remedy = Some(escape_untrusted(&remedy, LONGEST_TEXT));
                 row.findings = findings.kept.into_iter().map(safe_finding).collect();
                 row.findings_total = findings.total;
                 row.findings_at_least = findings.at_least;
@@ -149,13 +149,13 @@ impl Row {
 }
 
 fn safe_finding(finding: Finding) -> Finding {
-    let name = |text: Option<String>| text.map(|text| safe(&text, LONGEST_NAME));
+    let name = |text: Option<String>| text.map(|text| escape_untrusted(&text, LONGEST_NAME));
     Finding {
         table: name(finding.table),
         index: name(finding.index),
         column: name(finding.column),
         key: name(finding.key),
-        what: Cow::Owned(safe(&finding.what, LONGEST_TEXT)),
+        what: Cow::Owned(escape_untrusted(&finding.what, LONGEST_TEXT)),
         ..finding
     }
 }
@@ -184,7 +184,7 @@ fn finding_words(finding: &Finding) -> String {
 
 /// Text without control characters and without what is not seen, each written `\u{1b}`. At most `most` characters of that; what
 /// is cut off is counted.
-pub fn safe(text: &str, most: usize) -> String {
+pub fn escape_untrusted(text: &str, most: usize) -> String {
     let mut out = String::with_capacity(text.len().min(most));
     let mut room = most;
     let mut chars = text.chars();
@@ -199,7 +199,7 @@ pub fn safe(text: &str, most: usize) -> String {
         }
         let Some(left) = room.checked_sub(out[before..].chars().count()) else {
             out.truncate(before);
-            let rest = counted(chars.count() as u64 + 1, "character", "characters");
+            let rest = plural(chars.count() as u64 + 1, "character", "characters");
             out += &format!("… (and {rest} more)");
             break;
         };
@@ -228,7 +228,10 @@ mod tests {
     #[test]
     fn no_control_or_bidirectional_character_gets_through() {
         let hostile = "a\x1b[2J\u{7}\u{9b}b\u{202e}c\u{2066}\nd\u{feff}";
-        assert_eq!(safe(hostile, 100), "a\\u{1b}[2J\\u{7}\\u{9b}b\\u{202e}c\\u{2066}\\nd\\u{feff}");
+        assert_eq!(
+            escape_untrusted(hostile, 100),
+            "a\\u{1b}[2J\\u{7}\\u{9b}b\\u{202e}c\\u{2066}\\nd\\u{feff}"
+        );
     }
 
     #[test]
@@ -254,20 +257,20 @@ mod tests {
             (0xe0000, 0xe0fff),
         ];
         for c in ranges.into_iter().flat_map(|(first, last)| first..=last).filter_map(char::from_u32) {
-            assert_eq!(safe(&format!("a{c}b"), 100), format!("a{}b", c.escape_unicode()));
+            assert_eq!(escape_untrusted(&format!("a{c}b"), 100), format!("a{}b", c.escape_unicode()));
         }
         // Letters, accents and pictures stay.
         let seen = "na\u{ef}ve e\u{301} \u{4e2d} \u{1f980} \u{3163} \u{ff9f}";
-        assert_eq!(safe(seen, 100), seen);
+        assert_eq!(escape_untrusted(seen, 100), seen);
     }
 
     #[test]
     fn long_text_is_cut_and_says_by_how_much() {
-        assert_eq!(safe(&"x".repeat(1_503), 3), "xxx… (and 1,500 characters more)");
-        assert_eq!(safe("xxx", 3), "xxx");
+        assert_eq!(escape_untrusted(&"x".repeat(1_503), 3), "xxx… (and 1,500 characters more)");
+        assert_eq!(escape_untrusted("xxx", 3), "xxx");
         // What is printed is counted, and an escape is printed whole or not at all.
-        assert_eq!(safe("a\u{1b}bc", 8), "a\\u{1b}b… (and 1 character more)");
-        assert_eq!(safe("a\u{1b}bc", 6), "a… (and 3 characters more)");
-        assert_eq!(safe(&"\n".repeat(1_200), 1_200).matches("\\n").count(), 600);
+        assert_eq!(escape_untrusted("a\u{1b}bc", 8), "a\\u{1b}b… (and 1 character more)");
+        assert_eq!(escape_untrusted("a\u{1b}bc", 6), "a… (and 3 characters more)");
+        assert_eq!(escape_untrusted(&"\n".repeat(1_200), 1_200).matches("\\n").count(), 600);
     }
 }

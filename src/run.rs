@@ -6,12 +6,12 @@ use std::process;
 use std::sync::Arc;
 
 use anyhow::Result;
-use banger_doctor::check::Look;
+use banger_doctor::check::Input;
 use banger_doctor::checks::CHECKS;
 use banger_doctor::private::{PrivateFolder, Purpose};
 use banger_doctor::sandbox::Sandbox;
 use banger_doctor::stop::Stop;
-use banger_doctor::store::Means;
+use banger_doctor::store::Environment;
 use banger_doctor::{Error, Examination, Options, Report, locate, mistake};
 
 use crate::cli::Args;
@@ -71,8 +71,8 @@ impl Run {
         Stop::after(self.args.time_limit, self.signals.flag())
     }
 
-    fn means<'s>(&'s self, stop: &'s Stop) -> Means<'s> {
-        Means {
+    fn environment<'s>(&'s self, stop: &'s Stop) -> Environment<'s> {
+        Environment {
             private: &self.private,
             sandbox: &self.sandbox,
             heap_limit: Some(HEAP_LIMIT),
@@ -84,7 +84,7 @@ impl Run {
         Options {
             checks: self.checks.clone(),
             artifacts: self.args.artifacts || self.args.stores.is_empty(),
-            means: self.means(stop),
+            environment: self.environment(stop),
         }
     }
 
@@ -111,7 +111,7 @@ impl Run {
                 run.end(answer.exit)
             })
         };
-        let asked = mistake::caught(|| gate::ask(self.store(), &self.means(&stop), self.args.rehearse, format));
+        let asked = mistake::caught(|| gate::ask(self.store(), &self.environment(&stop), self.args.rehearse, format));
         watch.end();
         meter.clear();
         asked.unwrap_or_else(|mistake| gate::cannot_tell(&mistake.to_string(), format))
@@ -198,7 +198,7 @@ fn purpose(args: &Args, checks: &[&'static str]) -> Purpose {
         };
     }
     let asked = || CHECKS.iter().filter(|check| checks.contains(&check.id));
-    let opened = asked().any(|check| !matches!(check.look, Look::Probe(_)));
+    let opened = asked().any(|check| !matches!(check.input, Input::Probe(_)));
     Purpose {
         opened,
         whole: opened,

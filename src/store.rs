@@ -3,21 +3,21 @@
 mod access;
 mod guards;
 mod open_here;
+mod read_method;
 mod read_only;
-mod way;
 
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use access::{Access, Means};
+pub use access::{Access, Environment};
 pub(crate) use access::{Witness, empty_copy};
 pub(crate) use guards::{BUSY_TIMEOUT_MS, LONGEST_VALUE, interruptible, prepare_rehearsal};
+pub use read_method::{Need, ReadMethod};
 pub use read_only::ReadOnly;
-pub use way::{Need, Way};
 
 use crate::error::{Error, Result};
-use crate::probe::{Nature, Probe, Situation};
+use crate::probe::{PathKind, Probe, Situation};
 use crate::sandbox::Sandbox;
 use crate::stop::Stopped;
 
@@ -41,15 +41,15 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 /// # Errors
 /// [`Error::Moving`] when the store was never left alone, [`Error::Stopped`] when it was not left alone in time,
 /// [`Error::OpenHere`] where the process is a caller's and has the store open itself.
-pub fn look<T>(
+pub fn with_stable_store<T>(
     path: &Path,
     need: Need,
-    means: &Means<'_>,
+    environment: &Environment<'_>,
     mut work: impl FnMut(&Probe, Result<&Access<'_>>) -> T,
 ) -> Result<T> {
     // A process of the doctor's own holds no locks but those of the handles that it closes again. What it was started with,
     // as its standard input, holds none.
-    if *means.sandbox == Sandbox::NotAsked {
+    if *environment.sandbox == Sandbox::NotAsked {
         open_here::refuse(path)?;
     }
     let begun = Instant::now();
@@ -62,15 +62,15 @@ pub fn look<T>(
             if since.elapsed() >= LOCK_PATIENCE {
                 return Ok(work(&probe, Err(Error::WriteLocked)));
             }
-            means.stop.check()?;
+            environment.stop.check()?;
             thread::sleep(LOCK_PATIENCE / 100);
             continue;
         }
         locked_since = None;
-        let (found, believed) = match Access::prepare(&probe, disturbed, need, means) {
+        let (found, believed) = match Access::prepare(&probe, disturbed, need, environment) {
             Ok(access) => {
                 let found = work(&probe, Ok(&access));
-                (found, access.held(&probe) || access.gave_up())
+                (found, access.still_valid(&probe) || access.gave_up())
             }
             Err(error) => {
                 let gave_up = matches!(error.stopped(), Some(Stopped::WritersWait(_)));
@@ -82,7 +82,7 @@ pub fn look<T>(
             return Ok(found);
         }
         // What was found in a store that moved is no truth, also when there is no time for another look.
-        means.stop.check()?;
+        environment.stop.check()?;
         disturbed += 1;
         if begun.elapsed() > PATIENCE.0 && disturbed >= PATIENCE.1 {
             return Err(Error::Moving(disturbed));
@@ -94,9 +94,9 @@ pub fn look<T>(
 /// Whether what kept a store from being made ready is there to stay.
 fn is_settled(probe: &Probe) -> bool {
     match probe.nature {
-        Nature::Sqlite(_) => probe.is_unchanged() && Probe::of(&probe.path).situation == probe.situation,
+        PathKind::Sqlite(_) => probe.is_unchanged() && Probe::of(&probe.path).situation == probe.situation,
         // A new store has no bytes for a moment, and then its first ones.
-        Nature::Empty | Nature::EmptyBeside(_) | Nature::SizeUnknown => probe.is_unchanged(),
+        PathKind::Empty | PathKind::EmptyBeside(_) | PathKind::SizeUnknown => probe.is_unchanged(),
         _ => true,
     }
 }

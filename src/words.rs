@@ -1,7 +1,7 @@
 //! Numbers and short lists as people read them.
 
 /// A number with its noun: "1 row", "200,000 rows".
-pub fn counted(n: u64, one: &str, many: &str) -> String {
+pub fn plural(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", thousands(n), if n == 1 { one } else { many })
 }
 
@@ -19,7 +19,7 @@ pub fn thousands(n: u64) -> String {
 }
 
 /// The first few of many numbers, with the true count of the rest: `[1 2 3 … and 97 more]`.
-pub fn few(numbers: &[i64], most: usize) -> String {
+pub fn id_list(numbers: &[i64], most: usize) -> String {
     let shown: Vec<String> = numbers.iter().take(most).map(i64::to_string).collect();
     let rest = match numbers.len().saturating_sub(most) {
         0 => String::new(),
@@ -50,9 +50,9 @@ mod tests {
         assert_eq!(thousands(7), "7");
         assert_eq!(thousands(999), "999");
         assert_eq!(thousands(1000), "1,000");
-        assert_eq!(counted(1_234_567, "row", "rows"), "1,234,567 rows");
-        assert_eq!(few(&[1, 2, 3], 3), "[1 2 3]");
-        assert_eq!(few(&[-1, 2, 3, 4], 2), "[-1 2 … and 2 more]");
+        assert_eq!(plural(1_234_567, "row", "rows"), "1,234,567 rows");
+        assert_eq!(id_list(&[1, 2, 3], 3), "[1 2 3]");
+        assert_eq!(id_list(&[-1, 2, 3, 4], 2), "[-1 2 … and 2 more]");
     }
 
     #[test]

@@ -23,7 +23,7 @@ use banger_doctor::private::PrivateFolder;
 use banger_doctor::render::json;
 use banger_doctor::sandbox::Sandbox;
 use banger_doctor::stop::Stop;
-use banger_doctor::store::Means;
+use banger_doctor::store::Environment;
 use banger_doctor::{Options, examine};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
@@ -85,7 +85,7 @@ fn by_the_library(path: &Path) -> String {
     let options = Options {
         checks: CHECKS.iter().map(|check| check.id).collect(),
         artifacts: false,
-        means: Means {
+        environment: Environment {
             private: &PrivateFolder::for_stores(&[path]),
             sandbox: &Sandbox::not_asked(),
             heap_limit: None,

@@ -20,7 +20,7 @@ use banger_doctor::private::PrivateFolder;
 use banger_doctor::report::Status;
 use banger_doctor::sandbox::Sandbox;
 use banger_doctor::stop::Stop;
-use banger_doctor::store::Means;
+use banger_doctor::store::Environment;
 use banger_doctor::{Compatibility, Error, Options, Report, Store, examine, inspect_schema_state};
 use rusqlite::Connection;
 
@@ -58,7 +58,7 @@ fn examined(path: &Path) -> Report {
     let options = Options {
         checks: CHECKS.iter().map(|check| check.id).collect(),
         artifacts: false,
-        means: Means {
+        environment: Environment {
             private: &PrivateFolder::for_stores(&[path]),
             sandbox: &Sandbox::not_asked(),
             heap_limit: None,

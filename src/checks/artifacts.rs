@@ -8,20 +8,20 @@ use std::path::Path;
 
 use rusqlite::types::ValueRef;
 
-use crate::check::{Check, Finding, Findings, Look, Needs, Outcome};
+use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
+use crate::context::StoreContext;
 use crate::error::{Error, Result};
-use crate::probe::{FileKind, Stamp};
+use crate::probe::{FileKind, FileStat};
 use crate::schema::tables;
 use crate::store::ReadOnly;
-use crate::subject::Subject;
-use crate::words::{counted, thousands};
+use crate::words::{plural, thousands};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
     id: "artifacts",
     summary: "the files and folders that images name are there",
     needs: Needs::ReadOnly,
-    look: Look::Handle(look),
+    input: Input::Handle(run),
 };
 
 /// The columns of `images` that name a file or a folder. What a VM names while it runs, such as its socket, comes and goes.
@@ -40,8 +40,8 @@ const MOST_REMEMBERED: usize = 2 << 20;
 /// What remembering one path takes beside its own bytes, more or less.
 const FOR_EACH: usize = 64;
 
-fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
-    if !subject.artifacts {
+fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
+    if !context.artifacts {
         return Ok(Outcome::skip(
             "not asked for: with --artifacts it looks for the files that the store names",
         ));
@@ -55,7 +55,7 @@ fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
     let sql = format!("SELECT {}, {} FROM images NOT INDEXED", there.rowid_or_null(), names.join(", "));
     let mut found = Found::default();
     handle.rows(&sql, [], |row| {
-        subject.means.stop.check()?;
+        context.environment.stop.check()?;
         for (at, (column, kind)) in columns.iter().enumerate() {
             let ValueRef::Text(path) = row.get_ref(at + 1).map_err(Error::sqlite(&sql))? else {
                 continue;
@@ -123,7 +123,7 @@ impl Found {
     }
 
     fn outcome(self) -> Outcome {
-        let paths = counted(self.looked_at, "path", "paths");
+        let paths = plural(self.looked_at, "path", "paths");
         if self.findings.is_empty() {
             return Outcome::pass(format!("what {paths} name is there"));
         }
@@ -138,7 +138,7 @@ impl Found {
         if self.not_allowed > 0 {
             said.push(format!(
                 "could not look at {}: permission denied",
-                counted(self.not_allowed, "path", "paths")
+                plural(self.not_allowed, "path", "paths")
             ));
         }
         let remedy = if wrong == 0 {
@@ -156,7 +156,7 @@ fn lies_at(path: &[u8]) -> Lies {
     if !path.is_absolute() {
         return Lies::NotAbsolute;
     }
-    match Stamp::of(path) {
+    match FileStat::of(path) {
         Ok(Some(stamp)) => Lies::Kind(stamp.kind),
         Ok(None) => Lies::Nothing,
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Lies::NotAllowed,

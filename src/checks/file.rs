@@ -1,71 +1,71 @@
 //! Is there a file, is it a database, and is all of it there?
 
-use crate::check::{Check, KEEP_AND_SAVE, Look, Needs, Outcome};
+use crate::check::{Check, Input, KEEP_AND_SAVE, Needs, Outcome};
 use crate::probe::sidecars::scan_wal;
-use crate::probe::{Header, Leftover, Nature, Probe, Situation, until_sure, words};
+use crate::probe::{Header, Leftover, PathKind, Probe, Situation, until_sure, words};
 use crate::stop::Stop;
-use crate::words::counted;
+use crate::words::plural;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
     id: "file",
     summary: "the path leads to a whole SQLite database with a sound header",
     needs: Needs::Nothing,
-    look: Look::Probe(look),
+    input: Input::Probe(run),
 };
 
-fn look(probe: &Probe, stop: &Stop) -> Outcome {
+fn run(probe: &Probe, stop: &Stop) -> Outcome {
     until_sure(probe, stop, Outcome::failed, |probe| look_once(probe, stop))
 }
 
 fn look_once(probe: &Probe, stop: &Stop) -> Outcome {
     match &probe.nature {
-        Nature::Sqlite(header) => look_at_database(probe, header, stop),
+        PathKind::Sqlite(header) => look_at_database(probe, header, stop),
         other => Outcome::fail(format!("{}{}", words(other, probe.size()), meaning(other)), remedy(other)),
     }
 }
 
 /// What it means for the data, behind what it is.
-fn meaning(nature: &Nature) -> &'static str {
+fn meaning(nature: &PathKind) -> &'static str {
     match nature {
-        Nature::Missing | Nature::DanglingLink => ", so there was nothing to look at",
-        Nature::WrongKind(_) => ", so it is no store",
-        Nature::Unreadable(_) => "; nothing is known about its data",
-        Nature::Empty => ": there is no data in it",
-        Nature::SizeUnknown => ": SQLite would take it for an empty store; nothing is known about its data",
-        Nature::NotSqlite(_) => ": there is no store in it that could be read",
-        Nature::CutInHeader => ": no data is left in it",
-        Nature::EmptyBeside(_) | Nature::Sqlite(_) => "",
+        PathKind::Missing | PathKind::DanglingLink => ", so there was nothing to look at",
+        PathKind::WrongKind(_) => ", so it is no store",
+        PathKind::Unreadable(_) => "; nothing is known about its data",
+        PathKind::Empty => ": there is no data in it",
+        PathKind::SizeUnknown => ": SQLite would take it for an empty store; nothing is known about its data",
+        PathKind::NotSqlite(_) => ": there is no store in it that could be read",
+        PathKind::CutInHeader => ": no data is left in it",
+        PathKind::EmptyBeside(_) | PathKind::Sqlite(_) => "",
     }
 }
 
-fn remedy(nature: &Nature) -> &'static str {
+fn remedy(nature: &PathKind) -> &'static str {
     match nature {
-        Nature::Missing => {
+        PathKind::Missing => {
             "check the path; if banger has never run here, start it once and it makes its store; if it has, the store was moved or deleted: restore state.db from a backup"
         }
-        Nature::DanglingLink => "point the link at the store, or give the store's own path",
-        Nature::WrongKind(_) => "give the path of the file state.db itself",
-        Nature::Unreadable(_) => {
+        PathKind::DanglingLink => "point the link at the store, or give the store's own path",
+        PathKind::WrongKind(_) => "give the path of the file state.db itself",
+        PathKind::Unreadable(_) => {
             "run the doctor as the store's owner (for the system store: sudo doctor --system), or copy state.db, state.db-wal and state.db-shm together to where you may read them"
         }
-        Nature::Empty => {
+        PathKind::Empty => {
             "if this store ever held anything, that is lost here: restore a backup before banger starts; if banger never used it, let banger start and fill it"
         }
-        Nature::EmptyBeside(Leftover { suffix: "-wal", .. }) => {
+        PathKind::EmptyBeside(Leftover { suffix: "-wal", .. }) => {
             "keep a copy of state.db-wal before banger starts: the latest commits are in it, and nowhere else; if this is a copy, copy state.db and state.db-wal again, of one moment; otherwise restore a backup"
         }
-        Nature::EmptyBeside(_) => {
+        PathKind::EmptyBeside(_) => {
             "keep a copy of state.db-journal before banger starts: it holds pages that the store had; if this is a copy, copy all the files again, of one moment; otherwise restore a backup"
         }
-        Nature::SizeUnknown => "copy what is in it to an ordinary file, and examine that",
-        Nature::NotSqlite(_) => {
+        PathKind::SizeUnknown => "copy what is in it to an ordinary file, and examine that",
+        PathKind::NotSqlite(_) => {
             "give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup"
         }
-        Nature::CutInHeader => {
+        PathKind::CutInHeader => {
             "copy the store again, whole; if the original is as short, its data is lost: restore a backup"
         }
-        Nature::Sqlite(_) => "",
+        PathKind::Sqlite(_) => "",
     }
 }
 
@@ -76,7 +76,7 @@ fn look_at_database(probe: &Probe, header: &Header, stop: &Stop) -> Outcome {
     }
     let page_size = u64::from(header.page_size);
     let (pages, rest) = (probe.size() / page_size, probe.size() % page_size);
-    let size = format!("{} of {} bytes", counted(pages, "page", "pages"), header.page_size);
+    let size = format!("{} of {} bytes", plural(pages, "page", "pages"), header.page_size);
     // An unfinished transaction may have left the file longer or shorter; rolling it back mends that.
     if matches!(probe.situation, Situation::HotJournal | Situation::RollbackLive) {
         return Outcome::pass(format!("an SQLite database, {size}, with an unfinished transaction"));
@@ -88,14 +88,14 @@ fn look_at_database(probe: &Probe, header: &Header, stop: &Stop) -> Outcome {
         Ok(missing) => missing,
         Err(error) => return Outcome::could_not_look(&error),
     };
-    let more = counted(rest, "byte", "bytes");
+    let more = plural(rest, "byte", "bytes");
     match missing {
         None | Some(0) if rest == 0 => Outcome::pass(format!("an SQLite database, {size}")),
         None => Outcome::pass(format!("an SQLite database, {size} and {more} more, which the WAL replaces")),
         Some(_) if rest > 0 => cut(&format!("the file ends inside a page: {size} and {more} more")),
         Some(missing) => cut(&format!(
             "the file is cut short: it has {size}, and {} missing at its end",
-            counted(missing, "page is", "pages are")
+            plural(missing, "page is", "pages are")
         )),
     }
 }

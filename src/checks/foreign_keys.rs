@@ -1,22 +1,22 @@
 //! Does every row that refers to another refer to one that is there?
 
-use crate::check::{Check, Finding, Findings, Look, Needs, Outcome};
+use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
+use crate::context::StoreContext;
 use crate::error::{Error, Result};
 use crate::finding::LONGEST_NAME;
 use crate::schema::tables::{self, quoted};
 use crate::store::ReadOnly;
-use crate::subject::Subject;
-use crate::words::{counted, cut};
+use crate::words::{cut, plural};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
     id: "foreign-keys",
     summary: "every row that refers to another row refers to one that is there",
     needs: Needs::ReadOnly,
-    look: Look::Handle(look),
+    input: Input::Handle(run),
 };
 
-fn look(_subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
+fn run(_subject: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     // SQLite compares the values of keys whole, however long they are.
     handle.with_long_values(|| look_at_all(handle))?
 }
@@ -74,13 +74,13 @@ impl Found {
             0 => String::new(),
             n => format!(
                 "; not looked at: {}",
-                counted(n, "table whose name is not UTF-8", "tables whose names are not UTF-8")
+                plural(n, "table whose name is not UTF-8", "tables whose names are not UTF-8")
             ),
         };
         if self.findings.is_empty() && self.unreadable.is_empty() {
             let keys = match self.keys {
                 0 => "no table has a foreign key".to_owned(),
-                keys => counted(keys, "foreign key holds", "foreign keys hold"),
+                keys => plural(keys, "foreign key holds", "foreign keys hold"),
             };
             return Outcome::pass(keys + &passed_over);
         }
@@ -112,7 +112,7 @@ impl Found {
             findings.add(|| Finding::new("could not be checked").table(table));
         }
         if unsaid > 0 {
-            said.push(format!("{} could not be checked either", counted(unsaid, "more table", "more tables")));
+            said.push(format!("{} could not be checked either", plural(unsaid, "more table", "more tables")));
             findings.total += unsaid;
         }
         Outcome::found(said.join("; ") + passed_over, remedy, findings)

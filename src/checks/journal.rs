@@ -1,6 +1,6 @@
 //! Do the sidecar files belong to the store, and is every commit in them still there?
 
-use crate::check::{Check, Finding, Findings, Look, Needs, Outcome};
+use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
 use crate::probe::sidecars::{self, Verdict, examine};
 use crate::probe::{Probe, until_sure};
 use crate::stop::Stop;
@@ -10,10 +10,10 @@ pub(super) const CHECK: Check = Check {
     id: "journal",
     summary: "the -wal or -journal beside it belongs to it and has lost no commit",
     needs: Needs::File,
-    look: Look::Probe(look),
+    input: Input::Probe(run),
 };
 
-fn look(probe: &Probe, stop: &Stop) -> Outcome {
+fn run(probe: &Probe, stop: &Stop) -> Outcome {
     match until_sure(probe, stop, sidecars::seems_wrong, |probe| examine(probe, stop)) {
         Ok(Verdict::Sound(words)) => Outcome::pass(words + &other_names(probe)),
         Ok(Verdict::Wrong { suffix, what }) => wrong(suffix, what, remedy(suffix)),

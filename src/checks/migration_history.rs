@@ -2,21 +2,21 @@
 
 use rusqlite::types::ValueRef;
 
-use crate::check::{Check, Finding, Findings, Look, Needs, Outcome};
+use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
+use crate::context::StoreContext;
 use crate::error::{Error, Result};
 use crate::schema::migrations::{FORMER_NAMES, MIGRATIONS, known};
 use crate::schema::state::SchemaState;
 use crate::store::ReadOnly;
-use crate::subject::Subject;
 use crate::values::timestamp;
-use crate::words::counted;
+use crate::words::plural;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
     id: "migration-history",
     summary: "the ledger's names, order and times are those that banger writes",
     needs: Needs::Ledger,
-    look: Look::Handle(look),
+    input: Input::Handle(run),
 };
 
 /// The longest name or time that is read, in bytes; what is longer is a finding by itself.
@@ -25,8 +25,8 @@ const LONGEST: usize = 4096;
 /// How many malformed values the detail names one by one.
 const NAMED: usize = 3;
 
-fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
-    let state = match subject.state(handle) {
+fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
+    let state = match context.state(handle) {
         Ok(state) => state,
         Err(error) => return Ok(Outcome::could_not_look(error)),
     };
@@ -133,14 +133,14 @@ impl History {
 
     fn outcome(mut self, state: &SchemaState, ended: Option<&Error>) -> Outcome {
         if self.findings.is_empty() {
-            let rows = counted(state.applied.len() as u64, "applied migration", "applied migrations");
+            let rows = plural(state.applied.len() as u64, "applied migration", "applied migrations");
             return Outcome::pass(format!("{rows}, named, ordered and dated as banger does it"));
         }
         let remedy = self.remedy();
         let mut said = [self.former, self.renamed, self.gaps, self.malformed].concat();
         let unsaid = self.malformed_total.saturating_sub(NAMED as u64);
         if unsaid > 0 {
-            said.push(counted(unsaid, "more malformed value", "more malformed values"));
+            said.push(plural(unsaid, "more malformed value", "more malformed values"));
         }
         if let Some(error) = ended {
             self.findings.at_least = true;

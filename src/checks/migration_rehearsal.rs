@@ -1,29 +1,29 @@
 //! Do the pending migrations succeed on a private copy of the store, with its real rows?
 
-use crate::check::{Check, Findings, Look, Needs, Outcome};
+use crate::check::{Check, Findings, Input, Needs, Outcome};
+use crate::context::StoreContext;
 use crate::error::Result;
 use crate::schema::rehearsal::{self, Rehearsal};
 use crate::store::ReadOnly;
-use crate::subject::Subject;
-use crate::words::{counted, few};
+use crate::words::{id_list, plural};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
     id: "migration-rehearsal",
     summary: "the pending migrations succeed on a private copy with the real rows",
     needs: Needs::Ledger,
-    look: Look::Handle(look),
+    input: Input::Handle(run),
 };
 
-fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
-    let state = match subject.state(handle) {
+fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
+    let state = match context.state(handle) {
         Ok(state) => state,
         Err(error) => return Ok(Outcome::could_not_look(error)),
     };
     if state.pending.is_empty() {
         return Ok(Outcome::pass("none pending"));
     }
-    Ok(outcome(&rehearsal::rehearse(subject.probe, handle, state, subject.means)?))
+    Ok(outcome(&rehearsal::rehearse(context.probe, handle, state, context.environment)?))
 }
 
 fn outcome(rehearsal: &Rehearsal) -> Outcome {
@@ -35,8 +35,8 @@ fn outcome(rehearsal: &Rehearsal) -> Outcome {
         };
         return Outcome::pass(format!(
             "rehearsed {} on {} in {:.1} ms{unknown}",
-            few(&rehearsal.ran, 10),
-            counted(rehearsal.rows, "row", "rows"),
+            id_list(&rehearsal.ran, 10),
+            plural(rehearsal.rows, "row", "rows"),
             rehearsal.took.as_secs_f64() * 1000.0
         ));
     };

@@ -6,22 +6,22 @@ mod lines;
 
 use self::integrity::Looked;
 use self::lines::{Damage, Groups};
-use crate::check::{Check, Findings, KEEP_AND_SAVE, Look, Needs, Outcome};
+use crate::check::{Check, Findings, Input, KEEP_AND_SAVE, Needs, Outcome};
+use crate::context::StoreContext;
 use crate::error::Result;
 use crate::store::ReadOnly;
-use crate::subject::Subject;
-use crate::words::counted;
+use crate::words::plural;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
     id: "page-structure",
     summary: "SQLite's integrity check: pages, trees, indexes, constraints",
     needs: Needs::ReadOnly,
-    look: Look::Handle(look),
+    input: Input::Handle(run),
 };
 
-fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
-    let mut looked = integrity::look(subject, handle)?;
+fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
+    let mut looked = integrity::look(context, handle)?;
     if let Some(error) = looked.error.take() {
         // What was found before the doctor's own bound ended it is told; nothing found is no answer.
         if error.stopped().is_some() || (error.is_own_bound() && looked.lines.is_empty()) {
@@ -37,7 +37,7 @@ fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
     let left_out: Vec<String> = left_out.map(|words| format!("not checked: {words}")).collect();
     if looked.lines.is_empty() && looked.error.is_none() && looked.refused.is_empty() {
         let pages = u64::try_from(handle.number("PRAGMA page_count")?).unwrap_or(0);
-        let checked = format!("{} checked", counted(pages, "page", "pages"));
+        let checked = format!("{} checked", plural(pages, "page", "pages"));
         return Ok(Outcome::pass([vec![checked], left_out].concat().join("; ")));
     }
     outcome(handle, looked, left_out)

@@ -1,30 +1,30 @@
 //! How the store was opened, and whether the doctor left anything behind.
 
-use crate::check::{Check, Look, Needs, Outcome};
-use crate::probe::{Probe, Sidecar, Stamp, situation};
+use crate::check::{Check, Input, Needs, Outcome};
+use crate::probe::{FileStat, Probe, Sidecar, situation};
 use crate::sandbox::Sandbox;
-use crate::store::Way;
+use crate::store::ReadMethod;
 
 /// The check. Its row is answered when all others are done.
 pub(super) const CHECK: Check = Check {
     id: "read-only",
     summary: "the store could be opened for reading, and the doctor left no trace",
     needs: Needs::File,
-    look: Look::Access,
+    input: Input::Access,
 };
 
 /// What the doctor found in the store's folder before and after.
 #[derive(Debug)]
-pub(crate) struct Evidence<'a> {
+pub(crate) struct TraceCheck<'a> {
     /// The folder as it was found.
     pub(crate) probe: &'a Probe,
     /// What the kernel held the doctor to.
     pub(crate) sandbox: &'a Sandbox,
 }
 
-impl Evidence<'_> {
+impl TraceCheck<'_> {
     /// The row of a store that was opened this way, and has been closed again.
-    pub(crate) fn outcome(&self, way: Way) -> Outcome {
+    pub(crate) fn outcome(&self, way: ReadMethod) -> Outcome {
         // What the kernel forbade the doctor, another process did.
         let left = if self.sandbox.opens_in_place() {
             Vec::new()
@@ -55,7 +55,7 @@ fn left_behind(before: &Probe, now: &Probe) -> Vec<&'static str> {
         return Vec::new();
     }
     let changed = |a: &Sidecar, b: &Sidecar| {
-        let made = |stamp: Option<Stamp>| stamp.map(|stamp| (stamp.id, stamp.size, stamp.mtime));
+        let made = |stamp: Option<FileStat>| stamp.map(|stamp| (stamp.id, stamp.size, stamp.mtime));
         made(a.stamp) != made(b.stamp)
     };
     [
@@ -85,11 +85,11 @@ mod tests {
             metadata: false,
         };
         let fails = |sandbox: &Sandbox| {
-            Evidence {
+            TraceCheck {
                 probe: &before,
                 sandbox,
             }
-            .outcome(Way::Immutable)
+            .outcome(ReadMethod::Immutable)
             .failed()
         };
         assert_eq!(left_behind(&before, &Probe::of(&path)), ["-shm"]);

@@ -9,23 +9,23 @@ use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
 use self::rules::{Rule, TABLES};
-use crate::check::{Check, Finding, Findings, KEEP_AND_SAVE, Look, Needs, Outcome};
+use crate::check::{Check, Finding, Findings, Input, KEEP_AND_SAVE, Needs, Outcome};
+use crate::context::StoreContext;
 use crate::error::{Error, Result};
 use crate::schema::tables::{self, quoted};
 use crate::store::{LONGEST_VALUE, ReadOnly};
-use crate::subject::Subject;
 use crate::values::address::is_uuid;
-use crate::words::counted;
+use crate::words::plural;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
     id: "row-values",
     summary: "each value is one that banger could have written: text, JSON, times",
     needs: Needs::ReadOnly,
-    look: Look::Handle(look),
+    input: Input::Handle(run),
 };
 
-fn look(_subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
+fn run(_subject: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     let mut found = Found::default();
     for (table, rules) in TABLES {
         let mut rows = 0;
@@ -208,18 +208,18 @@ impl Found {
     fn left_out(&self) -> String {
         let mut out = String::new();
         if self.without_rule > 0 {
-            out += &format!("; not looked at: {}", counted(self.without_rule, "other column", "other columns"));
+            out += &format!("; not looked at: {}", plural(self.without_rule, "other column", "other columns"));
         }
         if self.too_long > 0 {
-            out += &format!("; {} too long to look at", counted(self.too_long, "value was", "values were"));
+            out += &format!("; {} too long to look at", plural(self.too_long, "value was", "values were"));
         }
         out
     }
 
     fn outcome(mut self) -> Outcome {
         if self.findings.is_empty() && self.unreadable.is_empty() {
-            let rows = counted(self.rows, "row", "rows");
-            let columns = counted(self.columns, "column", "columns");
+            let rows = plural(self.rows, "row", "rows");
+            let columns = plural(self.columns, "column", "columns");
             let known = format!("every value of {rows} in {columns} looks like banger's");
             return Outcome::pass(known + &self.left_out());
         }
@@ -235,7 +235,7 @@ impl Found {
             said.push(format!("{values} that no banger wrote, in {}", places.join(", ")));
         }
         for Unreadable { table, rows, error } in &self.unreadable {
-            let rows = counted(*rows, "row", "rows");
+            let rows = plural(*rows, "row", "rows");
             said.push(format!("{table} could not be read to its end, after {rows} of it: {error}"));
             self.findings.add(|| Finding::new("could not be read to its end").table(*table));
         }

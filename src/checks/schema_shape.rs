@@ -1,25 +1,25 @@
 //! Is the schema what replaying the applied migrations gives?
 
-use crate::check::{Check, Finding, Findings, Look, Needs, Outcome};
+use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
+use crate::context::StoreContext;
 use crate::error::{Error, Result};
 use crate::schema::ledger;
 use crate::schema::migrations::{MIGRATIONS, Migration};
-use crate::schema::shape::{Cost, Differences, Shape};
+use crate::schema::shape::{Differences, Impact, Shape};
 use crate::schema::state::SchemaState;
 use crate::store::ReadOnly;
-use crate::subject::Subject;
-use crate::words::{counted, few};
+use crate::words::{id_list, plural};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
     id: "schema-shape",
     summary: "tables, columns, constraints, indexes and triggers are what banger makes",
     needs: Needs::Ledger,
-    look: Look::Handle(look),
+    input: Input::Handle(run),
 };
 
-fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
-    let state = match subject.state(handle) {
+fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
+    let state = match context.state(handle) {
         Ok(state) => state,
         Err(error) => return Ok(Outcome::could_not_look(error)),
     };
@@ -33,7 +33,7 @@ fn look_at(state: &SchemaState, handle: &ReadOnly, looks: u32) -> Result<Outcome
     if !state.unknown.is_empty() {
         return Ok(Outcome::skip(format!(
             "what unknown migrations made cannot be known: {}",
-            few(&state.unknown, 10)
+            id_list(&state.unknown, 10)
         )));
     }
     if let Some(tables) = Shape::usual_tables(&state.applied, handle)? {
@@ -71,7 +71,7 @@ fn cannot_replay(state: &SchemaState, error: &Error) -> Outcome {
     Outcome::fail(
         format!(
             "the applied migrations {} cannot have made any store: replayed in an empty one, {error}",
-            few(&state.applied, 10)
+            id_list(&state.applied, 10)
         ),
         "keep a copy of the store with its sidecar files; its ledger lacks rows (see `migration-history`): restore a backup",
     )
@@ -81,8 +81,8 @@ fn passed(state: &SchemaState, tables: usize) -> Outcome {
     if tables == 0 {
         return Outcome::pass("no migration is applied, and there is no table");
     }
-    let tables = counted(tables as u64, "table is", "tables are");
-    Outcome::pass(format!("{tables} what replaying migrations {} gives", few(&state.applied, 10)))
+    let tables = plural(tables as u64, "table is", "tables are");
+    Outcome::pass(format!("{tables} what replaying migrations {} gives", id_list(&state.applied, 10)))
 }
 
 fn outcome(state: &SchemaState, differences: &Differences) -> Outcome {
@@ -102,18 +102,18 @@ fn outcome(state: &SchemaState, differences: &Differences) -> Outcome {
 }
 
 /// What to do about the worst difference.
-pub(super) fn remedy(worst: Cost) -> &'static str {
+pub(super) fn remedy(worst: Impact) -> &'static str {
     match worst {
-        Cost::Reads | Cost::Writes => {
+        Impact::Reads | Impact::Writes => {
             "do not start a daemon on it; keep a copy of the store with its sidecar files, then restore a backup whose schema is whole; the rows that are there are not lost"
         }
-        Cost::BehindItsBack => {
+        Impact::BehindItsBack => {
             "keep a copy of the store with its sidecar files; while no daemon runs, find out what was added and by whom, and remove it (`sqlite3 -readonly COPY .schema | cat -v` shows it, `sqlite3 -safe COPY 'DROP TRIGGER name'` removes a trigger); look for rows that it already changed"
         }
-        Cost::Unguarded => {
+        Impact::Unguarded => {
             "keep a copy of the store with its sidecar files; banger can go on, but look at `foreign-keys`, `page-structure` and `row-values` for wrong rows, and restore a backup whose schema is whole"
         }
-        Cost::Alike | Cost::Extra => {
+        Impact::Alike | Impact::Extra => {
             "no data is lost and banger can go on; find out what changed the schema, since a later migration may fail on it"
         }
     }

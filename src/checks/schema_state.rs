@@ -1,31 +1,31 @@
 //! Which migrations are applied, pending, unknown.
 
-use crate::check::{Check, Look, Needs, Outcome};
+use crate::check::{Check, Input, Needs, Outcome};
+use crate::context::StoreContext;
 use crate::error::Result;
 use crate::schema::state::Compatibility;
 use crate::store::ReadOnly;
-use crate::subject::Subject;
-use crate::words::{counted, few};
+use crate::words::{id_list, plural};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
     id: "schema-state",
     summary: "no migration is applied that this binary does not know",
     needs: Needs::ReadOnly,
-    look: Look::Handle(look),
+    input: Input::Handle(run),
 };
 
 /// What to do about a store that is newer than the binary.
 pub(super) const NEWER: &str = "the store is newer than this binary: update banger to the version that last used it; do not delete the store or edit its ledger, and do not swap this binary in";
 
 #[expect(clippy::unnecessary_wraps, reason = "the registry's signature")]
-fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
-    let state = match subject.state(handle) {
+fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
+    let state = match context.state(handle) {
         Ok(state) => state,
         Err(error) => return Ok(Outcome::could_not_look(error)),
     };
     let applied = state.applied.len() - state.unknown.len();
-    let pending = few(&state.pending, 10);
+    let pending = id_list(&state.pending, 10);
     Ok(match state.compatibility {
         Compatibility::Compatible => Outcome::pass(format!("all {applied} known migrations are applied")),
         Compatibility::MigrationsNeeded => Outcome::pass(format!(
@@ -37,7 +37,7 @@ fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
             } else {
                 format!(", and pending {pending}")
             };
-            let unknown = counted(state.unknown.len() as u64, "migration", "migrations");
+            let unknown = plural(state.unknown.len() as u64, "migration", "migrations");
             Outcome::fail(format!("{unknown} applied that this binary does not know{also}; no data is lost"), NEWER)
         }
     })

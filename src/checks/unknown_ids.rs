@@ -1,23 +1,23 @@
 //! The applied migrations that this binary does not know, listed.
 
 use super::schema_state::NEWER;
-use crate::check::{Check, Finding, Findings, Look, Needs, Outcome};
+use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
+use crate::context::StoreContext;
 use crate::error::Result;
 use crate::store::ReadOnly;
-use crate::subject::Subject;
-use crate::words::{counted, few};
+use crate::words::{id_list, plural};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
     id: "unknown-ids",
     summary: "lists the applied migrations that this binary does not know",
     needs: Needs::Ledger,
-    look: Look::Handle(look),
+    input: Input::Handle(run),
 };
 
 #[expect(clippy::unnecessary_wraps, reason = "the registry's signature")]
-fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
-    let unknown = match subject.state(handle) {
+fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
+    let unknown = match context.state(handle) {
         Ok(state) => &state.unknown,
         Err(error) => return Ok(Outcome::could_not_look(error)),
     };
@@ -31,6 +31,6 @@ fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
             ..Finding::new("applied, and unknown to this binary")
         });
     }
-    let ids = counted(unknown.len() as u64, "unknown id", "unknown ids");
-    Ok(Outcome::found(format!("{ids}: {}", few(unknown, 10)), NEWER, findings))
+    let ids = plural(unknown.len() as u64, "unknown id", "unknown ids");
+    Ok(Outcome::found(format!("{ids}: {}", id_list(unknown, 10)), NEWER, findings))
 }

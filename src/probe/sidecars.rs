@@ -7,7 +7,7 @@ use super::wal::{HeaderFault, WalHeader, WalScan};
 use super::{Header, Probe, Situation, journal, wal};
 use crate::error::{Error, Result};
 use crate::stop::Stop;
-use crate::words::counted;
+use crate::words::plural;
 
 /// What the sidecar files tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,20 +146,20 @@ fn examine_wal(probe: &Probe, header: &Header, stop: &Stop) -> Result<Verdict> {
     };
     let stands = format!(
         "{} over {}",
-        counted(scan.commits, "commit stands", "commits stand"),
-        counted(scan.committed_frames, "page", "pages")
+        plural(scan.commits, "commit stands", "commits stand"),
+        plural(scan.committed_frames, "page", "pages")
     );
     if let Some(frame) = scan.damaged_at {
         return wrong(format!(
             "frame {frame} is damaged: {stands}; {} over {} behind the damage are lost to SQLite, which does not say so",
-            counted(scan.commits_beyond, "commit", "commits"),
-            counted(scan.frames_beyond, "page", "pages")
+            plural(scan.commits_beyond, "commit", "commits"),
+            plural(scan.frames_beyond, "page", "pages")
         ));
     }
     if scan.frames_missing > 0 {
         return wrong(format!(
             "{stands}, but its index counts {} more as committed: they are damaged or cut off",
-            counted(scan.frames_missing, "page", "pages")
+            plural(scan.frames_missing, "page", "pages")
         ));
     }
     Ok(Verdict::Sound(format!("{stands} in the WAL")))
@@ -196,7 +196,7 @@ fn examine_journal(probe: &Probe, header: &Header, stop: &Stop) -> Result<Verdic
         }
         Err(error) => return Err(error),
     };
-    let back = counted(scan.pages, "page", "pages");
+    let back = plural(scan.pages, "page", "pages");
     Ok(match scan.fault {
         // A journal that another process is writing is not whole yet.
         _ if probe.situation == Situation::RollbackLive => {

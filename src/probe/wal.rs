@@ -198,8 +198,8 @@ pub fn scan(wal: &Sidecar, shm: &Sidecar, header: &WalHeader, file_pages: u64, s
     } else {
         scan.frames_beyond = 0;
     }
-    if let Some(counted) = frames_in_index(&shm.head, header) {
-        scan.frames_missing = u64::from(counted).saturating_sub(scan.committed_frames);
+    if let Some(plural) = frames_in_index(&shm.head, header) {
+        scan.frames_missing = u64::from(plural).saturating_sub(scan.committed_frames);
     }
     Ok(scan)
 }

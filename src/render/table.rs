@@ -5,7 +5,7 @@ use anstyle::{AnsiColor, Style as Paint};
 use super::layout::folded;
 use crate::finding::Finding;
 use crate::report::{Report, Row, Status};
-use crate::words::counted;
+use crate::words::plural;
 
 /// How many findings are shown beneath a row.
 pub(super) const SHOWN_FINDINGS: usize = 5;
@@ -77,7 +77,7 @@ pub fn total(stores: usize, failed: usize, skipped: usize, style: Style) -> Stri
         _ => (Status::Fail, format!("FAIL: {failed} of {stores} stores failed")),
     };
     if skipped > 0 {
-        text += &format!(", {} skipped", counted(skipped as u64, "row", "rows"));
+        text += &format!(", {} skipped", plural(skipped as u64, "row", "rows"));
     }
     format!("\n{}", first_word_painted(&folded_verdict(&text, style), status, style))
 }

@@ -17,7 +17,7 @@ use super::state::{Compatibility, SchemaState};
 use crate::error::{Error, Result};
 use crate::probe::Probe;
 use crate::stop::Stop;
-use crate::store::{Means, Need, ReadOnly, interruptible, prepare_rehearsal};
+use crate::store::{Environment, Need, ReadOnly, interruptible, prepare_rehearsal};
 pub(crate) use verify::Fault;
 
 /// What came of a rehearsal.
@@ -46,7 +46,7 @@ impl Rehearsal {
         let rest = (self.faults.len() - shown.len()) as u64;
         let more = match rest {
             0 => String::new(),
-            _ => format!("; and {}", crate::words::counted(rest, "more fault", "more faults")),
+            _ => format!("; and {}", crate::words::plural(rest, "more fault", "more faults")),
         };
         Some(shown.join("; ") + &more)
     }
@@ -57,10 +57,15 @@ impl Rehearsal {
 /// # Errors
 /// [`Error::Copy`] where there is no copy to rehearse on, [`Error::Rehearsal`] where something else than the migrations
 /// ended it (no room, no memory, damage that was there before), and the time limit.
-pub(crate) fn rehearse(probe: &Probe, handle: &ReadOnly, state: &SchemaState, means: &Means<'_>) -> Result<Rehearsal> {
-    let copy = copy::of_store(probe, handle, means)?;
-    let again = || copy::of_store(probe, handle, means)?.guarded(means);
-    run(handle, copy.conn, &again, MIGRATIONS, state, means)
+pub(crate) fn rehearse(
+    probe: &Probe,
+    handle: &ReadOnly,
+    state: &SchemaState,
+    environment: &Environment<'_>,
+) -> Result<Rehearsal> {
+    let copy = copy::of_store(probe, handle, environment)?;
+    let again = || copy::of_store(probe, handle, environment)?.guarded(environment);
+    run(handle, copy.conn, &again, MIGRATIONS, state, environment)
 }
 
 /// Runs migrations on `copy`, which was copied from `source`, and looks at what they made of it. `again` makes another copy.
@@ -70,9 +75,9 @@ fn run(
     again: &dyn Fn() -> Result<verify::Untouched>,
     migrations: &[Migration],
     state: &SchemaState,
-    means: &Means<'_>,
+    environment: &Environment<'_>,
 ) -> Result<Rehearsal> {
-    let stop = means.stop;
+    let stop = environment.stop;
     prepare_rehearsal(&mut copy, stop).map_err(ended(stop))?;
     let running = interruptible(&copy, stop);
     let before = verify::Before::of(source, again, &copy, &state.applied, migrations);
@@ -94,7 +99,7 @@ fn run(
     }
     let counts = verify::counts(&copy).map_err(|error| not_rehearsed(interrupted(error, stop)))?;
     drop(running);
-    let after = ReadOnly::guarded(copy, means.heap_limit, stop)?;
+    let after = ReadOnly::guarded(copy, environment.heap_limit, stop)?;
     // SQLite's own checks compare values whole, however long they are.
     let faults =
         after.with_long_values(|| source.with_long_values(|| before.faults(&counts, &after, !rehearsal.shape_unknown)));
@@ -152,17 +157,17 @@ fn ended(stop: &Stop) -> impl FnOnce(rusqlite::Error) -> Error {
 ///
 /// # Errors
 /// As [`super::state::inspect_schema_state`], the caller's stop, and where the rehearsal could not be made.
-pub fn inspect(path: &Path, means: &Means<'_>) -> Result<(SchemaState, Option<String>)> {
-    super::state::inspect_then(path, Need::Everything, means, |probe, handle, state| {
+pub fn inspect(path: &Path, environment: &Environment<'_>) -> Result<(SchemaState, Option<String>)> {
+    super::state::inspect_then(path, Need::Everything, environment, |probe, handle, state| {
         if state.compatibility != Compatibility::MigrationsNeeded {
             return Ok(None);
         }
         let rehearsal = if let Some(handle) = handle {
-            rehearse(probe, handle, state, means)?
+            rehearse(probe, handle, state, environment)?
         } else {
             // A file of no bytes: what the migrations make of nothing.
-            let nothing = || Ok((copy::nothing(means)?, None));
-            run(&nothing()?.0, copy::memory()?, &nothing, MIGRATIONS, state, means)?
+            let nothing = || Ok((copy::nothing(environment)?, None));
+            run(&nothing()?.0, copy::memory()?, &nothing, MIGRATIONS, state, environment)?
         };
         Ok(rehearsal.failure())
     })

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
-pub(crate) use compare::{Cost, Difference};
+pub(crate) use compare::{Difference, Impact};
 pub(crate) use definition::{may_have_checks, module};
 use read::{Kind, Object, Table};
 
@@ -136,7 +136,7 @@ impl Shape {
         for (name, expected) in &self.tables {
             match tables.get(name) {
                 None if in_other_form.contains(name) => {}
-                None => out.extend(Some(Difference::new(Cost::Reads, name, "the table is missing"))),
+                None => out.extend(Some(Difference::new(Impact::Reads, name, "the table is missing"))),
                 Some(object) => {
                     let found = Table::read(handle, &object.name, object.sql.as_deref())?;
                     out.extend(compare::tables(name, expected, &found));
@@ -146,8 +146,8 @@ impl Shape {
         }
         for (name, (kind, table, _)) in self.objects.iter().filter(|(name, _)| !seen.contains(name)) {
             let (cost, place) = match kind {
-                Kind::View => (Cost::Reads, name),
-                _ => (Cost::Unguarded, table),
+                Kind::View => (Impact::Reads, name),
+                _ => (Impact::Unguarded, table),
             };
             out.extend(Some(Difference::new(cost, place, format!("the {} {name} is missing", kind.words()))));
         }
@@ -159,8 +159,8 @@ impl Shape {
         let (kind, _, text) = self.objects.get(name)?;
         let same = *kind == found.kind && found.sql.as_deref().map(definition::object).as_deref() == Some(text);
         let cost = match found.kind {
-            Kind::Trigger => Cost::BehindItsBack,
-            _ => Cost::Reads,
+            Kind::Trigger => Impact::BehindItsBack,
+            _ => Impact::Reads,
         };
         let what = || format!("the {} {} is another", found.kind.words(), found.name);
         (!same).then(|| Difference::new(cost, &found.table, what()))
@@ -181,11 +181,11 @@ pub(crate) fn read_any_definition(sql: &str) {
 fn extra(shape: &Shape, object: &Object) -> Difference {
     let (kind, name) = (object.kind.words(), &object.name);
     let (cost, what) = match object.kind {
-        Kind::Trigger => (Cost::BehindItsBack, format!("an extra trigger, {name}")),
+        Kind::Trigger => (Impact::BehindItsBack, format!("an extra trigger, {name}")),
         _ if shape.tables.contains_key(&name.to_ascii_lowercase()) => {
-            (Cost::Reads, format!("is a {kind}, where a table should be"))
+            (Impact::Reads, format!("is a {kind}, where a table should be"))
         }
-        _ => (Cost::Extra, format!("an extra {kind}")),
+        _ => (Impact::Extra, format!("an extra {kind}")),
     };
     Difference::new(cost, &object.table, what)
 }
@@ -197,8 +197,8 @@ impl Differences {
             self.total += 1;
             if self.kept.len() < MOST_KEPT {
                 self.kept.push(difference);
-            } else if difference.cost < Cost::Extra
-                && let Some(at) = self.kept.iter().rposition(|kept| kept.cost == Cost::Extra)
+            } else if difference.cost < Impact::Extra
+                && let Some(at) = self.kept.iter().rposition(|kept| kept.cost == Impact::Extra)
             {
                 self.kept[at] = difference;
             }
@@ -206,7 +206,7 @@ impl Differences {
     }
 
     /// What it costs at worst; `None` where nothing differs.
-    pub(crate) fn worst(&self) -> Option<Cost> {
+    pub(crate) fn worst(&self) -> Option<Impact> {
         self.kept.first().map(|difference| difference.cost)
     }
 
@@ -217,7 +217,7 @@ impl Differences {
         let rest = self.total.saturating_sub(shown.len() as u64);
         let more = match rest {
             0 => String::new(),
-            _ => format!("; and {}", crate::words::counted(rest, "more difference", "more differences")),
+            _ => format!("; and {}", crate::words::plural(rest, "more difference", "more differences")),
         };
         shown.join("; ") + &more
     }

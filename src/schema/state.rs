@@ -7,10 +7,10 @@ use super::migrations::{MIGRATIONS, known, known_max};
 use crate::error::{Error, Result};
 use crate::private::PrivateFolder;
 use crate::probe::sidecars;
-use crate::probe::{Nature, Probe, until_sure};
+use crate::probe::{PathKind, Probe, until_sure};
 use crate::sandbox::Sandbox;
 use crate::stop::Stop;
-use crate::store::{Means, Need, ReadOnly, look};
+use crate::store::{Environment, Need, ReadOnly, with_stable_store};
 
 /// Whether this binary may take a store over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,40 +95,40 @@ impl SchemaState {
 /// Anything that cannot be read: a missing store, no permission, not a database, damage on the way to the ledger, a
 /// ledger that is not banger's, a WAL that does not belong to the store. And a store that this process has open itself.
 pub fn inspect_schema_state(path: &Path) -> Result<SchemaState> {
-    let means = Means {
+    let environment = Environment {
         private: &PrivateFolder::for_stores(&[path]),
         sandbox: &Sandbox::not_asked(),
         heap_limit: None,
         stop: &Stop::never(),
     };
-    inspect(path, &means)
+    inspect(path, &environment)
 }
 
 /// The same with means of the caller's.
 ///
 /// # Errors
 /// As [`inspect_schema_state`], and the caller's stop.
-pub fn inspect(path: &Path, means: &Means<'_>) -> Result<SchemaState> {
-    inspect_then(path, Need::Ledger, means, |_, _, _| Ok(())).map(|(state, ())| state)
+pub fn inspect(path: &Path, environment: &Environment<'_>) -> Result<SchemaState> {
+    inspect_then(path, Need::Ledger, environment, |_, _, _| Ok(())).map(|(state, ())| state)
 }
 
 /// The same, and what `then` makes of the store at the same moment; there is no handle on a file of no bytes.
 pub(super) fn inspect_then<T>(
     path: &Path,
     need: Need,
-    means: &Means<'_>,
+    environment: &Environment<'_>,
     mut then: impl FnMut(&Probe, Option<&ReadOnly>, &SchemaState) -> Result<T>,
 ) -> Result<(SchemaState, T)> {
-    look(path, need, means, |probe, access| {
-        if probe.nature == Nature::Empty {
+    with_stable_store(path, need, environment, |probe, access| {
+        if probe.nature == PathKind::Empty {
             let state = SchemaState::of_applied(Vec::new());
             let made = then(probe, None, &state)?;
             return Ok((state, made));
         }
         let access = access?;
         // What a foreign or damaged journal hides may be a migration.
-        let examine = |probe: &Probe| sidecars::examine(probe, means.stop);
-        let verdict = until_sure(probe, means.stop, sidecars::seems_wrong, examine)?;
+        let examine = |probe: &Probe| sidecars::examine(probe, environment.stop);
+        let verdict = until_sure(probe, environment.stop, sidecars::seems_wrong, examine)?;
         if let Some((suffix, what)) = verdict.fault() {
             return Err(Error::Journal(format!("something is wrong with the store's {suffix} file: {what}")));
         }

@@ -6,17 +6,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::read_method::{Facts, InPlace, Need, ReadMethod, Seen};
 use super::read_only::ReadOnly;
-use super::way::{Facts, InPlace, Need, Seen, Way};
 use crate::error::{Error, Result};
 use crate::private::{self, MOST_IN_MEMORY, PrivateCopy, PrivateFolder};
-use crate::probe::{Probe, Stamp, words};
+use crate::probe::{FileStat, Probe, words};
 use crate::sandbox::Sandbox;
 use crate::stop::{Stop, Stopped};
 
 /// What the doctor brings along: where copies may go, what the kernel forbids, how much memory SQLite may take, when to stop.
 #[derive(Debug, Clone)]
-pub struct Means<'a> {
+pub struct Environment<'a> {
     /// Where private copies may go.
     pub private: &'a PrivateFolder,
     /// What the kernel holds this process to.
@@ -30,10 +30,10 @@ pub struct Means<'a> {
 /// A store made ready to be opened, as often as there are threads that read it.
 #[derive(Debug)]
 pub struct Access<'a> {
-    way: Way,
+    way: ReadMethod,
     facts: Facts,
     uri: String,
-    means: &'a Means<'a>,
+    environment: &'a Environment<'a>,
     /// The stop of the handles on the store itself: the caller's, and the end of what its writers may be kept waiting.
     stop: Stop,
     /// A copy that lives as long as this does.
@@ -47,7 +47,7 @@ pub struct Access<'a> {
 /// Knows by what is read, and so whether it may be believed afterwards; anybody may ask it, on any thread.
 #[derive(Debug, Clone)]
 pub(crate) struct Witness {
-    way: Way,
+    way: ReadMethod,
     facts: Facts,
     disturbed: Arc<AtomicBool>,
 }
@@ -57,7 +57,7 @@ impl<'a> Access<'a> {
     ///
     /// # Errors
     /// Where the store is none, or a copy is needed and cannot be made.
-    pub(super) fn prepare(probe: &Probe, disturbed: u32, need: Need, means: &'a Means<'a>) -> Result<Self> {
+    pub(super) fn prepare(probe: &Probe, disturbed: u32, need: Need, environment: &'a Environment<'a>) -> Result<Self> {
         if probe.header().is_none() {
             return Err(Error::NotAStore(words(&probe.nature, probe.size())));
         }
@@ -67,7 +67,7 @@ impl<'a> Access<'a> {
                 return Err(Error::Journal(format!("{name} cannot be read: {why}")));
             }
         }
-        let only_by_copy = private::only_by_copy(probe, means.sandbox.opens_in_place());
+        let only_by_copy = private::only_by_copy(probe, environment.sandbox.opens_in_place());
         let facts = Facts {
             situation: probe.situation,
             in_place: match only_by_copy {
@@ -77,17 +77,19 @@ impl<'a> Access<'a> {
                 None => InPlace::File,
             },
             is_large: probe.size() > MOST_IN_MEMORY,
-            has_folder: !means.private.is_refused(),
+            has_folder: !environment.private.is_refused(),
             need,
             disturbed,
         };
-        let way = Way::choose(&facts);
-        let stop = way.longest_hold().map_or_else(|| means.stop.clone(), |most| means.stop.holding(most));
+        let way = ReadMethod::choose(&facts);
+        let stop = way
+            .longest_hold()
+            .map_or_else(|| environment.stop.clone(), |most| environment.stop.holding(most));
         let mut access = Self {
             way,
             facts,
             uri: uri(&probe.path, query(way)),
-            means,
+            environment,
             stop,
             copy: None,
             disturbed: Arc::default(),
@@ -95,20 +97,20 @@ impl<'a> Access<'a> {
         };
         // A later change must show in the times of the files that are compared.
         let compared = match way {
-            Way::CopyOfFiles => [probe.stamp, probe.wal.stamp, probe.journal.stamp],
-            Way::Immutable | Way::PrivateIndex => [probe.stamp, None, None],
-            Way::SharedIndex | Way::UnderLock | Way::LockedCopy => [None; 3],
+            ReadMethod::CopyOfFiles => [probe.stamp, probe.wal.stamp, probe.journal.stamp],
+            ReadMethod::Immutable | ReadMethod::PrivateIndex => [probe.stamp, None, None],
+            ReadMethod::SharedIndex | ReadMethod::UnderLock | ReadMethod::LockedCopy => [None; 3],
         };
-        compared.iter().flatten().for_each(Stamp::settle);
+        compared.iter().flatten().for_each(FileStat::settle);
         let copied = match way {
-            Way::CopyOfFiles => copy_and_recover(probe, means).map(Some).map_err(not_copied(only_by_copy.unwrap_or(
-                if facts.in_place == InPlace::FileAndLongWal {
+            ReadMethod::CopyOfFiles => copy_and_recover(probe, environment).map(Some).map_err(not_copied(
+                only_by_copy.unwrap_or(if facts.in_place == InPlace::FileAndLongWal {
                     "its WAL has too many pages for an index in memory"
                 } else {
                     "it holds what a writer left unfinished"
-                },
-            ))),
-            Way::LockedCopy if facts.is_large => access
+                }),
+            )),
+            ReadMethod::LockedCopy if facts.is_large => access
                 .copy_under_lock(probe)
                 .map(Some)
                 .map_err(not_copied("the store is being written to")),
@@ -116,19 +118,19 @@ impl<'a> Access<'a> {
         };
         access.copy = copied?;
         if let Some(copy) = &access.copy {
-            access.uri = uri(copy.path(), query(Way::Immutable));
+            access.uri = uri(copy.path(), query(ReadMethod::Immutable));
         }
         Ok(access)
     }
 
     /// How this store is read.
-    pub fn way(&self) -> Way {
+    pub fn way(&self) -> ReadMethod {
         self.way
     }
 
     /// Whether each handle is a copy of its own in memory.
     fn is_in_memory(&self) -> bool {
-        self.way == Way::LockedCopy && self.copy.is_none()
+        self.way == ReadMethod::LockedCopy && self.copy.is_none()
     }
 
     /// Whether several handles see one and the same store: not where each is a copy of its own in memory.
@@ -161,7 +163,7 @@ impl<'a> Access<'a> {
     }
 
     fn try_open(&self) -> Result<ReadOnly> {
-        let Means { heap_limit, stop, .. } = *self.means;
+        let Environment { heap_limit, stop, .. } = *self.environment;
         if self.copy.is_some() {
             return ReadOnly::open(&self.uri, false, heap_limit, stop);
         }
@@ -177,15 +179,16 @@ impl<'a> Access<'a> {
 
     /// Opens a handle on the store's own files.
     fn open_in_place(&self) -> Result<ReadOnly> {
-        let open = || ReadOnly::open(&self.uri, self.way == Way::PrivateIndex, self.means.heap_limit, &self.stop);
-        let opened = self.means.sandbox.without_writing(open);
+        let open =
+            || ReadOnly::open(&self.uri, self.way == ReadMethod::PrivateIndex, self.environment.heap_limit, &self.stop);
+        let opened = self.environment.sandbox.without_writing(open);
         opened.map_err(Error::io("give up writing to", Path::new("the store's files")))?
     }
 
     /// Lets SQLite copy the store to the private folder under a reader's lock, for as long as the store's writers may be kept
     /// waiting.
     fn copy_under_lock(&self, probe: &Probe) -> Result<PrivateCopy> {
-        let copy = self.means.private.new_copy()?;
+        let copy = self.environment.private.new_copy()?;
         copy.check_room(probe.size())?;
         let mut target = empty_copy(&copy)?;
         self.open_in_place()?.back_up_to(&mut target)?;
@@ -193,8 +196,8 @@ impl<'a> Access<'a> {
     }
 
     /// Whether what was read through this may be believed. Every handle must have been closed.
-    pub(super) fn held(&self, probe: &Probe) -> bool {
-        self.witness().held(probe)
+    pub(super) fn still_valid(&self, probe: &Probe) -> bool {
+        self.witness().still_valid(probe)
     }
 
     /// Whether reading was given up because the store's writers may not be kept waiting for so long: another try would end
@@ -206,8 +209,9 @@ impl<'a> Access<'a> {
 
 impl Witness {
     /// Whether what was read this way may be believed: nothing moved that this way does not stand.
-    pub(crate) fn held(&self, probe: &Probe) -> bool {
-        self.way.held(&self.facts, Seen::now(probe, self.disturbed.load(Ordering::Relaxed)))
+    pub(crate) fn still_valid(&self, probe: &Probe) -> bool {
+        self.way
+            .still_valid(&self.facts, Seen::now(probe, self.disturbed.load(Ordering::Relaxed)))
     }
 }
 
@@ -223,8 +227,8 @@ fn not_copied(why: &'static str) -> impl FnOnce(Error) -> Error {
 }
 
 /// Copies the files and lets SQLite roll the copy back.
-fn copy_and_recover(probe: &Probe, means: &Means<'_>) -> Result<PrivateCopy> {
-    let copy = PrivateCopy::of_files(means.private, probe, means.stop)?;
+fn copy_and_recover(probe: &Probe, environment: &Environment<'_>) -> Result<PrivateCopy> {
+    let copy = PrivateCopy::of_files(environment.private, probe, environment.stop)?;
     let conn = open_copy(&copy)?;
     let sql = "SELECT count(*) FROM sqlite_schema";
     let recovered = conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(Error::sqlite(sql));
@@ -255,12 +259,12 @@ fn open_copy(copy: &PrivateCopy) -> Result<Connection> {
     opened.map_err(Error::opening(&path))
 }
 
-fn query(way: Way) -> &'static str {
+fn query(way: ReadMethod) -> &'static str {
     match way {
-        Way::Immutable | Way::CopyOfFiles => "?mode=ro&immutable=1",
-        Way::PrivateIndex => "?mode=ro&vfs=unix-none",
+        ReadMethod::Immutable | ReadMethod::CopyOfFiles => "?mode=ro&immutable=1",
+        ReadMethod::PrivateIndex => "?mode=ro&vfs=unix-none",
         // A store in rollback mode may have become one in WAL mode in the meantime; no -shm is made for it either.
-        Way::SharedIndex | Way::UnderLock | Way::LockedCopy => "?mode=ro&readonly_shm=1",
+        ReadMethod::SharedIndex | ReadMethod::UnderLock | ReadMethod::LockedCopy => "?mode=ro&readonly_shm=1",
     }
 }
 

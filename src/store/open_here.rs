@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::probe::Stamp;
+use crate::probe::FileStat;
 
 /// Where the system lists what this process has open.
 const DESCRIPTORS: &str = "/proc/self/fd";
@@ -41,5 +41,5 @@ pub(super) fn refuse(path: &Path) -> Result<()> {
 
 /// What a path leads to, by device and inode.
 fn id(path: &Path) -> Option<(u64, u64)> {
-    Stamp::of(path).ok().flatten().map(|stamp| stamp.id)
+    FileStat::of(path).ok().flatten().map(|stamp| stamp.id)
 }

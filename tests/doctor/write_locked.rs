@@ -10,7 +10,7 @@ use banger_doctor::Error;
 use banger_doctor::private::PrivateFolder;
 use banger_doctor::sandbox::Sandbox;
 use banger_doctor::stop::Stop;
-use banger_doctor::store::{Means, Need, look};
+use banger_doctor::store::{Environment, Need, with_stable_store};
 use insta::assert_snapshot;
 use rusqlite::Connection;
 
@@ -138,13 +138,13 @@ fn a_lock_that_is_taken_while_the_store_is_read_is_noticed() {
     rollback(&place.store());
     let mut looks = Vec::new();
     let mut writer = None;
-    let means = Means {
+    let environment = Environment {
         private: &PrivateFolder::for_stores::<&Path>(&[]),
         sandbox: &Sandbox::not_asked(),
         heap_limit: None,
         stop: &Stop::never(),
     };
-    let last = look(&place.store(), Need::Everything, &means, |probe, access| {
+    let last = with_stable_store(&place.store(), Need::Everything, &environment, |probe, access| {
         let ready = access.map(|_| ()).map_err(|error| error.to_string());
         looks.push(ready.is_ok());
         // It has written nothing yet, and nothing in the file system shows that it may.

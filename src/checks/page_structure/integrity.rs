@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::indexes;
 use super::lines::Line;
+use crate::context::StoreContext;
 use crate::error::{Error, Result};
 use crate::finding::LONGEST_NAME;
 use crate::private::{MOST_IN_MEMORY, PrivateCopy};
@@ -12,8 +13,7 @@ use crate::schema::rehearsal::copy;
 use crate::schema::shape;
 use crate::schema::tables::{self, quoted};
 use crate::store::ReadOnly;
-use crate::subject::Subject;
-use crate::words::{counted, cut};
+use crate::words::{cut, plural};
 
 /// How many lines SQLite is asked for; by itself it stops at 100.
 const MOST_LINES: usize = 1_000;
@@ -67,10 +67,10 @@ impl Looked {
 fn told(reasons: &Reasons) -> Vec<String> {
     let told = reasons.iter().take(MOST_REASONS).map(|(why, (table, count))| match count - 1 {
         0 => format!("{table} ({why})"),
-        more => format!("{table} and {} more ({why})", counted(more, "table", "tables")),
+        more => format!("{table} and {} more ({why})", plural(more, "table", "tables")),
     });
     let rest = reasons.len().saturating_sub(MOST_REASONS) as u64;
-    let rest = (rest > 0).then(|| format!("more for {}", counted(rest, "other reason", "other reasons")));
+    let rest = (rest > 0).then(|| format!("more for {}", plural(rest, "other reason", "other reasons")));
     told.chain(rest).collect()
 }
 
@@ -87,16 +87,16 @@ struct Copied {
 }
 
 /// Runs SQLite's check on a store.
-pub(super) fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Looked> {
+pub(super) fn look(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Looked> {
     let has_checks = match has_checks(handle) {
         Err(error) if error.is_own_bound() => return Err(error),
         // What keeps the schema from being read is SQLite's check to say.
         has_checks => has_checks.unwrap_or(false),
     };
-    let (copied, checks_left_out, malformed) = match (has_checks, subject.access.is_shared()) {
+    let (copied, checks_left_out, malformed) = match (has_checks, context.access.is_shared()) {
         // A copy in memory is one that SQLite could write to.
         (false, _) | (true, false) => (None, None, None),
-        (true, true) => match copied(subject, handle) {
+        (true, true) => match copied(context, handle) {
             Ok(copied) => (Some(copied), None, None),
             Err(error) if error.stopped().is_some() || error.is_out_of_memory() => return Err(error),
             // Whoever may write to the store cannot open it: SQLite reads more of its schema then.
@@ -104,7 +104,7 @@ pub(super) fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Looked> {
             Err(error) => (None, Some(format!("they need a private copy: {error}")), None),
         },
     };
-    let mut looked = whole(subject, copied.as_ref().map_or(handle, |copied| &copied.handle))?;
+    let mut looked = whole(context, copied.as_ref().map_or(handle, |copied| &copied.handle))?;
     looked.checks_left_out = checks_left_out;
     if let Some(malformed) = malformed {
         looked.error.get_or_insert(malformed);
@@ -113,29 +113,29 @@ pub(super) fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Looked> {
         let copied = match copied {
             Some(copied) => copied,
             None => Copied {
-                handle: subject.access.open()?,
+                handle: context.access.open()?,
                 _files: None,
             },
         };
-        looked = look_again(subject, copied, looked.checks_left_out, has_checks)?;
+        looked = look_again(context, copied, looked.checks_left_out, has_checks)?;
     }
     Ok(looked)
 }
 
 /// Runs it on a store that it refused to begin with, with less and less in its way.
 fn look_again(
-    subject: &Subject<'_>,
+    context: &StoreContext<'_>,
     copied: Copied,
     mut checks_left_out: Option<String>,
     has_checks: bool,
 ) -> Result<Looked> {
     let handle = copied.handle.without_authorizer()?;
-    let mut looked = whole(subject, &handle)?;
+    let mut looked = whole(context, &handle)?;
     if looked.is_refused() && has_checks && checks_left_out.is_none() {
         // A constraint may call a function that is not here.
         checks_left_out = looked.error.as_ref().map(Error::said_by_sqlite);
         handle.rows("PRAGMA ignore_check_constraints=ON", [], |_| Ok(()))?;
-        looked = whole(subject, &handle)?;
+        looked = whole(context, &handle)?;
     }
     if looked.is_refused() {
         looked = in_parts(&handle)?;
@@ -146,8 +146,9 @@ fn look_again(
 
 /// Copies the store to where SQLite could write to it. In a database that it can only read, SQLite leaves the CHECK
 /// constraints out of the schema (`build.c`, `sqlite3AddCheckConstraint`), and its check does not see them.
-fn copied(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Copied> {
-    let copied = copy::of_store(subject.probe, handle, subject.means).and_then(|copy| copy.guarded(subject.means));
+fn copied(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Copied> {
+    let copied =
+        copy::of_store(context.probe, handle, context.environment).and_then(|copy| copy.guarded(context.environment));
     match copied {
         Ok((handle, files)) => Ok(Copied { handle, _files: files }),
         // The reason for which the copy says that it is needed is the rehearsal's.
@@ -172,10 +173,10 @@ fn has_checks(handle: &ReadOnly) -> Result<bool> {
 }
 
 /// Runs SQLite's check on the whole store; on a large one, only where two linear passes do not say that it is sound.
-fn whole(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Looked> {
+fn whole(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Looked> {
     // With this on, a damaged page fails as a whole and less is said about where.
     handle.rows("PRAGMA cell_size_check=OFF", [], |_| Ok(()))?;
-    if subject.probe.size() > MOST_IN_MEMORY && is_sound(handle)? {
+    if context.probe.size() > MOST_IN_MEMORY && is_sound(handle)? {
         return Ok(Looked::default());
     }
     let mut looked = integrity_check_of_any_length(handle, &MOST_LINES.to_string())?;

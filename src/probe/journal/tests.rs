@@ -90,10 +90,10 @@ proptest! {
         cut in any::<usize>(),
     ) {
         let mut bytes = Vec::new();
-        for (records, sector, own_page_size, fits, few) in segments {
-            let records = if few { records % 3 } else { records };
+        for (records, sector, own_page_size, fits, id_list) in segments {
+            let records = if id_list { records % 3 } else { records };
             bytes.extend(segment(records, (1 << sector).min(4096), if fits { page_size } else { own_page_size }));
-            if few && is_page_size(page_size) && page_size < 4096 {
+            if id_list && is_page_size(page_size) && page_size < 4096 {
                 (0..records).for_each(|n| bytes.extend(record(n + 2, page_size, 1)));
             }
         }

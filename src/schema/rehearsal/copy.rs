@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::error::{Error, Result};
 use crate::private::{MOST_IN_MEMORY, PrivateCopy};
 use crate::probe::Probe;
-use crate::store::{Means, ReadOnly, empty_copy};
+use crate::store::{Environment, ReadOnly, empty_copy};
 
 /// A copy of a store, open for writing. The connection goes first, then the files.
 pub(crate) struct Copy {
@@ -16,11 +16,11 @@ pub(crate) struct Copy {
 
 impl Copy {
     /// The same copy behind a handle that is guarded as every handle is, but whose database SQLite could write to.
-    pub(crate) fn guarded(self, means: &Means<'_>) -> Result<(ReadOnly, Option<PrivateCopy>)> {
+    pub(crate) fn guarded(self, environment: &Environment<'_>) -> Result<(ReadOnly, Option<PrivateCopy>)> {
         // Before anything is read: a copy in WAL mode then needs no -shm.
         let sql = "PRAGMA locking_mode=EXCLUSIVE";
         self.conn.execute_batch(sql).map_err(Error::sqlite(sql))?;
-        Ok((ReadOnly::guarded(self.conn, means.heap_limit, means.stop)?, self.files))
+        Ok((ReadOnly::guarded(self.conn, environment.heap_limit, environment.stop)?, self.files))
     }
 }
 
@@ -31,13 +31,13 @@ const SPARE: u64 = 4 << 20;
 ///
 /// The copy cannot grow past twice the store: a migration may write each table anew before it drops the old one. Triggers of
 /// a stranger's store run in it, and would fill the disk.
-pub(crate) fn of_store(probe: &Probe, handle: &ReadOnly, means: &Means<'_>) -> Result<Copy> {
+pub(crate) fn of_store(probe: &Probe, handle: &ReadOnly, environment: &Environment<'_>) -> Result<Copy> {
     let bytes = probe.size() + probe.wal.size();
     let most = bytes.saturating_mul(2).saturating_add(SPARE);
     let copied = if bytes <= MOST_IN_MEMORY {
         memory().map(|conn| (conn, None, most))
     } else {
-        in_folder(bytes, means).map(|(conn, files, room)| (conn, Some(files), most.min(room)))
+        in_folder(bytes, environment).map(|(conn, files, room)| (conn, Some(files), most.min(room)))
     };
     copied
         .and_then(|(mut conn, files, most)| {
@@ -56,8 +56,8 @@ pub(crate) fn of_store(probe: &Probe, handle: &ReadOnly, means: &Means<'_>) -> R
 
 /// A place for a copy in the private folder, and how large the copy may become there: its journal needs the rest of the room,
 /// to keep each page that the store has now.
-fn in_folder(bytes: u64, means: &Means<'_>) -> Result<(Connection, PrivateCopy, u64)> {
-    let files = means.private.new_copy()?;
+fn in_folder(bytes: u64, environment: &Environment<'_>) -> Result<(Connection, PrivateCopy, u64)> {
+    let files = environment.private.new_copy()?;
     let room = files.check_room(bytes.saturating_mul(2))?;
     Ok((empty_copy(&files)?, files, room - bytes))
 }
@@ -88,6 +88,6 @@ pub(super) fn memory() -> Result<Connection> {
 }
 
 /// A handle on a store in which there is nothing.
-pub(super) fn nothing(means: &Means<'_>) -> Result<ReadOnly> {
-    ReadOnly::guarded(memory()?, means.heap_limit, means.stop)
+pub(super) fn nothing(environment: &Environment<'_>) -> Result<ReadOnly> {
+    ReadOnly::guarded(memory()?, environment.heap_limit, environment.stop)
 }

@@ -45,14 +45,21 @@ fn rehearsed(
     applied: &[i64],
     stop: &Stop,
 ) -> Result<Rehearsal> {
-    let means = Means {
+    let environment = Environment {
         private: &PrivateFolder::for_stores::<&str>(&[]),
         sandbox: &Sandbox::NotAsked,
         heap_limit: None,
         stop,
     };
     let again = || Ok((ReadOnly::guarded(copy_of(source), None, stop)?, None));
-    run(source, copy, &again, &[FIRST, second], &SchemaState::of_applied(applied.to_vec()), &means)
+    run(
+        source,
+        copy,
+        &again,
+        &[FIRST, second],
+        &SchemaState::of_applied(applied.to_vec()),
+        &environment,
+    )
 }
 
 fn try_on(rows: &str, migration: &'static str) -> Result<Rehearsal> {

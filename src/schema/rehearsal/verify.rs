@@ -12,7 +12,7 @@ use crate::schema::migrations::{LEDGER, Migration};
 use crate::schema::shape::{Difference, Shape};
 use crate::schema::tables::{self, quoted};
 use crate::store::ReadOnly;
-use crate::words::{counted, cut, thousands};
+use crate::words::{cut, plural, thousands};
 
 /// One thing that the migrations fail at or leave wrong.
 #[derive(Debug, Clone)]
@@ -134,7 +134,7 @@ impl<'a> Before<'a> {
         let lost = |(table, before): (&String, &u64)| {
             let now = after.get(table)?;
             (now < before).then(|| {
-                let rows = counted(before - now, "row is lost", "rows are lost");
+                let rows = plural(before - now, "row is lost", "rows are lost");
                 Fault::of_table(table, format!("{rows}: {} before, {} after", thousands(*before), thousands(*now)))
             })
         };
@@ -159,7 +159,7 @@ impl<'a> Before<'a> {
                     before if before >= now => continue,
                     before => format!(
                         "{} to rows that are not there",
-                        counted(now - before, "row comes to refer", "rows come to refer")
+                        plural(now - before, "row comes to refer", "rows come to refer")
                     ),
                 },
                 Err(error) if error.is_own_bound() || error.is_damage() => return Err(error),
@@ -239,8 +239,8 @@ pub(super) fn counts(copy: &Connection) -> Result<Counts> {
         };
         let count = format!("SELECT count(1) FROM {} NOT INDEXED", quoted(table));
         let mut counting = copy.prepare(&count).map_err(Error::preparing(&count))?;
-        let counted: i64 = counting.query_row([], |row| row.get(0)).map_err(Error::sqlite(&count))?;
-        *out.entry(cut(table, LONGEST_NAME)).or_default() += u64::try_from(counted).unwrap_or(0);
+        let plural: i64 = counting.query_row([], |row| row.get(0)).map_err(Error::sqlite(&count))?;
+        *out.entry(cut(table, LONGEST_NAME)).or_default() += u64::try_from(plural).unwrap_or(0);
     }
     Ok(out)
 }

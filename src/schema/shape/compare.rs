@@ -4,7 +4,7 @@ use super::read::{Column, ForeignKey, Index, Table};
 
 /// What a difference costs, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Cost {
+pub(crate) enum Impact {
     /// What the daemon asks for is not there.
     Reads,
     /// Rows change that nobody changed.
@@ -19,7 +19,7 @@ pub(crate) enum Cost {
     Extra,
 }
 
-impl Cost {
+impl Impact {
     /// Whether the daemon cannot work with a store that differs so.
     pub(crate) fn stops_the_daemon(self) -> bool {
         matches!(self, Self::Reads | Self::Writes)
@@ -47,7 +47,7 @@ impl Cost {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Difference {
     /// What it costs.
-    pub(crate) cost: Cost,
+    pub(crate) cost: Impact,
     /// The table, view or trigger's table.
     pub(crate) table: String,
     /// The column.
@@ -59,7 +59,7 @@ pub(crate) struct Difference {
 }
 
 impl Difference {
-    pub(super) fn new(cost: Cost, table: &str, what: impl Into<String>) -> Self {
+    pub(super) fn new(cost: Impact, table: &str, what: impl Into<String>) -> Self {
         Self {
             cost,
             table: table.to_owned(),
@@ -96,11 +96,11 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    fn add(&mut self, cost: Cost, what: impl Into<String>) {
+    fn add(&mut self, cost: Impact, what: impl Into<String>) {
         self.out.push(Difference::new(cost, self.table, what));
     }
 
-    fn add_column(&mut self, cost: Cost, column: &str, what: impl Into<String>) {
+    fn add_column(&mut self, cost: Impact, column: &str, what: impl Into<String>) {
         self.out.push(Difference {
             column: Some(column.to_owned()),
             ..Difference::new(cost, self.table, what)
@@ -110,12 +110,12 @@ impl Comparison<'_> {
     fn columns(&mut self, expected: &Table, found: &Table) {
         for (name, column) in &expected.columns {
             match found.columns.get(name) {
-                None => self.add_column(Cost::Reads, name, "the column is missing"),
+                None => self.add_column(Impact::Reads, name, "the column is missing"),
                 Some(other) => {
                     self.column(name, column, other);
                     if expected.collation(name) != found.collation(name) {
                         self.add_column(
-                            Cost::Reads,
+                            Impact::Reads,
                             name,
                             "is compared by another collation, so that other rows are found",
                         );
@@ -123,7 +123,7 @@ impl Comparison<'_> {
                     if column.hidden == other.hidden
                         && expected.text.generated.get(name) != found.text.generated.get(name)
                     {
-                        self.add_column(Cost::Reads, name, "is computed by another expression");
+                        self.add_column(Impact::Reads, name, "is computed by another expression");
                     }
                 }
             }
@@ -131,9 +131,9 @@ impl Comparison<'_> {
         for (name, column) in found.columns.iter().filter(|(name, _)| !expected.columns.contains_key(*name)) {
             let needed = column.not_null && column.default.is_none() && column.hidden == 0;
             if needed {
-                self.add_column(Cost::Writes, name, "an extra column that may not be NULL and has no default");
+                self.add_column(Impact::Writes, name, "an extra column that may not be NULL and has no default");
             } else {
-                self.add_column(Cost::Extra, name, "an extra column");
+                self.add_column(Impact::Extra, name, "an extra column");
             }
         }
     }
@@ -141,23 +141,26 @@ impl Comparison<'_> {
     fn column(&mut self, name: &str, expected: &Column, found: &Column) {
         if expected.declared != found.declared {
             let (cost, what) = if affinity(&expected.declared) == affinity(&found.declared) {
-                (Cost::Alike, "is declared with another type of the same affinity")
+                (Impact::Alike, "is declared with another type of the same affinity")
             } else {
-                (Cost::Reads, "has a type of another affinity, so that values are stored as another class")
+                (
+                    Impact::Reads,
+                    "has a type of another affinity, so that values are stored as another class",
+                )
             };
             self.add_column(cost, name, what);
         }
         match (expected.not_null, found.not_null) {
-            (true, false) => self.add_column(Cost::Unguarded, name, "may be NULL"),
-            (false, true) => self.add_column(Cost::Writes, name, "may not be NULL"),
+            (true, false) => self.add_column(Impact::Unguarded, name, "may be NULL"),
+            (false, true) => self.add_column(Impact::Writes, name, "may not be NULL"),
             _ => {}
         }
         if expected.default != found.default {
             let (cost, what) = match (&expected.default, &found.default) {
-                (Some(_), None) if found.not_null => (Cost::Writes, "has no default, and may not be NULL"),
-                (Some(_), None) => (Cost::Writes, "has no default, so that rows written without it get NULL"),
-                (None, Some(_)) => (Cost::Unguarded, "has a default, where a value must be given"),
-                _ => (Cost::Writes, "has another default, so that rows written without it get another value"),
+                (Some(_), None) if found.not_null => (Impact::Writes, "has no default, and may not be NULL"),
+                (Some(_), None) => (Impact::Writes, "has no default, so that rows written without it get NULL"),
+                (None, Some(_)) => (Impact::Unguarded, "has a default, where a value must be given"),
+                _ => (Impact::Writes, "has another default, so that rows written without it get another value"),
             };
             self.add_column(cost, name, what);
         }
@@ -167,7 +170,7 @@ impl Comparison<'_> {
                 (0, _) => "is part of the primary key",
                 _ => "has another place in the primary key",
             };
-            self.add_column(Cost::Writes, name, what);
+            self.add_column(Impact::Writes, name, what);
         }
         if expected.hidden != found.hidden {
             let what = match found.hidden {
@@ -175,7 +178,7 @@ impl Comparison<'_> {
                 1 => "is hidden",
                 _ => "is a generated column",
             };
-            self.add_column(Cost::Writes, name, what);
+            self.add_column(Impact::Writes, name, what);
         }
     }
 
@@ -184,32 +187,32 @@ impl Comparison<'_> {
             return;
         }
         match (expected.text.strict, found.text.strict) {
-            (true, false) => self.add(Cost::Unguarded, "is not STRICT"),
-            (false, true) => self.add(Cost::Writes, "is STRICT, which refuses values of another type"),
+            (true, false) => self.add(Impact::Unguarded, "is not STRICT"),
+            (false, true) => self.add(Impact::Writes, "is STRICT, which refuses values of another type"),
             _ => {}
         }
         match (expected.text.without_rowid, found.text.without_rowid) {
-            (true, false) => self.add(Cost::Alike, "has rowids, where it should have none"),
-            (false, true) => self.add(Cost::Alike, "has no rowids (WITHOUT ROWID)"),
+            (true, false) => self.add(Impact::Alike, "has rowids, where it should have none"),
+            (false, true) => self.add(Impact::Alike, "has no rowids (WITHOUT ROWID)"),
             _ => {}
         }
         if expected.text.autoincrement != found.text.autoincrement {
             let has = if found.text.autoincrement { "has" } else { "lacks" };
-            self.add(Cost::Alike, format!("{has} AUTOINCREMENT"));
+            self.add(Impact::Alike, format!("{has} AUTOINCREMENT"));
         }
     }
 
     fn indexes(&mut self, expected: &[Index], found: &[Index]) {
         let (missing, extra) = unmatched(expected, found);
         for index in missing {
-            let cost = if index.unique { Cost::Unguarded } else { Cost::Alike };
+            let cost = if index.unique { Impact::Unguarded } else { Impact::Alike };
             self.add(cost, format!("{} is missing", words(index)));
         }
         for index in extra {
             let cost = if index.unique || index.computed {
-                Cost::Writes
+                Impact::Writes
             } else {
-                Cost::Extra
+                Impact::Extra
             };
             self.out.push(Difference {
                 index: Some(index.name.0.clone()),
@@ -232,13 +235,13 @@ impl Comparison<'_> {
                 let what = format!("{} does another thing when the parent is {event}: {action}", key_words(key));
                 self.add(cost, what);
             } else {
-                self.add(Cost::Unguarded, format!("{} is missing", key_words(key)));
+                self.add(Impact::Unguarded, format!("{} is missing", key_words(key)));
             }
         }
         for key in extra {
             let cost = match (cost_of_action(&key.on_delete), cost_of_action(&key.on_update)) {
-                (Cost::BehindItsBack, _) | (_, Cost::BehindItsBack) => Cost::BehindItsBack,
-                _ => Cost::Writes,
+                (Impact::BehindItsBack, _) | (_, Impact::BehindItsBack) => Impact::BehindItsBack,
+                _ => Impact::Writes,
             };
             self.add(cost, format!("{} is extra", key_words(key)));
         }
@@ -248,33 +251,33 @@ impl Comparison<'_> {
     fn texts(&mut self, expected: &Table, found: &Table) {
         if found.text_is_missing {
             self.add(
-                Cost::Alike,
+                Impact::Alike,
                 "its definition is missing or longer than 65,536 bytes, and was not compared whole",
             );
             return;
         }
         let (missing, extra) = unmatched(&expected.text.checks, &found.text.checks);
         for _ in missing {
-            self.add(Cost::Unguarded, "a CHECK constraint is missing or another");
+            self.add(Impact::Unguarded, "a CHECK constraint is missing or another");
         }
         for _ in extra {
-            self.add(Cost::Writes, "a CHECK constraint is extra or another");
+            self.add(Impact::Writes, "a CHECK constraint is extra or another");
         }
         let (missing, extra) = unmatched(&expected.text.conflicts, &found.text.conflicts);
         if !missing.is_empty() || !extra.is_empty() {
-            self.add(Cost::BehindItsBack, "a constraint does another thing on a conflict (ON CONFLICT)");
+            self.add(Impact::BehindItsBack, "a constraint does another thing on a conflict (ON CONFLICT)");
         }
         if expected.text.deferred != found.text.deferred {
-            self.add(Cost::Unguarded, "a foreign key is checked at another time (DEFERRABLE)");
+            self.add(Impact::Unguarded, "a foreign key is checked at another time (DEFERRABLE)");
         }
     }
 }
 
 /// What an action of a foreign key that banger does not ask for costs.
-fn cost_of_action(action: &str) -> Cost {
+fn cost_of_action(action: &str) -> Impact {
     match action {
-        "cascade" | "set null" | "set default" => Cost::BehindItsBack,
-        _ => Cost::Writes,
+        "cascade" | "set null" | "set default" => Impact::BehindItsBack,
+        _ => Impact::Writes,
     }
 }
 

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use crate::probe::{Probe, Sidecar, Situation, Stamp, situation, wal};
+use crate::probe::{FileStat, Probe, Sidecar, Situation, situation, wal};
 
 /// How a store is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum ReadMethod {
     /// `immutable=1`: no lock, no sidecar files. Right as long as nothing moves, so the files are compared afterwards.
     Immutable,
     /// The WAL is read with its index in our own memory, without any lock. Right as long as the WAL is only appended
@@ -96,7 +96,7 @@ pub(super) struct Seen {
     pub(super) failed: bool,
 }
 
-impl Way {
+impl ReadMethod {
     /// How it reads, in words for the row `read-only`.
     pub fn words(self) -> &'static str {
         match self {
@@ -168,7 +168,7 @@ impl Way {
     }
 
     /// Whether what was read may be believed: nothing moved that this way does not stand.
-    pub(super) fn held(self, facts: &Facts, seen: Seen) -> bool {
+    pub(super) fn still_valid(self, facts: &Facts, seen: Seen) -> bool {
         use Since::{Grew, Replaced, Same};
         let settled = [seen.database, seen.wal, seen.journal].iter().all(|file| *file == Same);
         // It was perhaps just being opened, closed or switched to another mode.
@@ -203,12 +203,12 @@ impl Seen {
     /// have been closed.
     pub(super) fn now(probe: &Probe, failed: bool) -> Self {
         let wal = stamp(&probe.wal);
-        let grew = |now: Stamp| now.size >= probe.wal.size() && wal::same_generation(&probe.wal);
+        let grew = |now: FileStat| now.size >= probe.wal.size() && wal::same_generation(&probe.wal);
         Self {
             database: if probe.file_is_unchanged() {
                 Since::Same
             } else {
-                changed(probe.stamp, Stamp::of(&probe.path).ok().flatten())
+                changed(probe.stamp, FileStat::of(&probe.path).ok().flatten())
             },
             wal: match since(&probe.wal) {
                 Since::Changed if wal.is_some_and(grew) => Since::Grew,
@@ -224,8 +224,8 @@ impl Seen {
 }
 
 /// What lies in a sidecar's place. What cannot be looked at counts as nothing.
-fn stamp(sidecar: &Sidecar) -> Option<Stamp> {
-    Stamp::beside(&sidecar.path).ok().flatten()
+fn stamp(sidecar: &Sidecar) -> Option<FileStat> {
+    FileStat::beside(&sidecar.path).ok().flatten()
 }
 
 /// What became of a sidecar. What could not be looked at then, and cannot be now for the same reason, is the same.
@@ -238,7 +238,7 @@ fn since(sidecar: &Sidecar) -> Since {
 }
 
 /// What became of a file that is not what it was.
-fn changed(then: Option<Stamp>, now: Option<Stamp>) -> Since {
+fn changed(then: Option<FileStat>, now: Option<FileStat>) -> Since {
     match (then, now) {
         (Some(then), Some(now)) if then.id == now.id => Since::Changed,
         _ => Since::Replaced,

@@ -1,10 +1,10 @@
 //! Each row of the two tables that decide how a store is read, and whether what was read is believed.
 
+use ReadMethod::{CopyOfFiles, Immutable, LockedCopy, PrivateIndex, SharedIndex, UnderLock};
 use Situation::{
     Closed, Crashed, EmptyWal, FinishedJournal, HotJournal, Live, NotAWal, Rollback, RollbackLive, StaleIndex,
     WalWithoutIndex,
 };
-use Way::{CopyOfFiles, Immutable, LockedCopy, PrivateIndex, SharedIndex, UnderLock};
 
 use super::*;
 
@@ -24,8 +24,8 @@ fn lies(situation: Situation) -> Facts {
 }
 
 /// The ways that are tried one after the other as long as something moves.
-fn ways(facts: Facts) -> Vec<Way> {
-    (0..5).map(|disturbed| Way::choose(&Facts { disturbed, ..facts })).collect()
+fn ways(facts: Facts) -> Vec<ReadMethod> {
+    (0..5).map(|disturbed| ReadMethod::choose(&Facts { disturbed, ..facts })).collect()
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_large_store_is_read_without_a_lock_once_only() {
 #[test]
 fn a_wal_too_long_for_an_index_in_memory_is_read_through_an_index_on_disk() {
     let too_long = |situation| {
-        Way::choose(&Facts {
+        ReadMethod::choose(&Facts {
             in_place: InPlace::FileAndLongWal,
             ..lies(situation)
         })
@@ -142,7 +142,7 @@ fn a_lock_that_others_wait_for_is_held_well_under_their_five_seconds() {
     }
 }
 
-const ALL: [Way; 6] = [Immutable, PrivateIndex, SharedIndex, UnderLock, LockedCopy, CopyOfFiles];
+const ALL: [ReadMethod; 6] = [Immutable, PrivateIndex, SharedIndex, UnderLock, LockedCopy, CopyOfFiles];
 
 /// A store of which nothing moved.
 const STILL: Seen = Seen {
@@ -156,9 +156,9 @@ const STILL: Seen = Seen {
 };
 
 /// The ways whose answer is believed when this was seen.
-fn believed(seen: Seen) -> Vec<Way> {
+fn believed(seen: Seen) -> Vec<ReadMethod> {
     let facts = lies(Rollback);
-    ALL.into_iter().filter(|way| way.held(&facts, seen)).collect()
+    ALL.into_iter().filter(|way| way.still_valid(&facts, seen)).collect()
 }
 
 #[test]
@@ -241,12 +241,12 @@ fn why_a_store_could_not_be_opened_is_believed_where_nothing_moved() {
 fn a_writer_that_keeps_readers_out_is_no_answer_as_long_as_a_copy_was_not_tried() {
     let failed = Seen { failed: true, ..STILL };
     let first = lies(RollbackLive);
-    let answers = |facts: Facts| UnderLock.held(&facts, failed);
+    let answers = |facts: Facts| UnderLock.still_valid(&facts, failed);
     assert!(!answers(first));
     assert!(answers(Facts { disturbed: 2, ..first }));
     assert!(answers(Facts {
         has_folder: false,
         ..first
     }));
-    assert!(UnderLock.held(&first, STILL));
+    assert!(UnderLock.still_valid(&first, STILL));
 }

@@ -17,7 +17,7 @@ const PATH_MAX: usize = 4096;
 
 /// A file as the file system sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
+pub struct FileStat {
     /// Device and inode.
     pub id: (u64, u64),
     /// The length in bytes.
@@ -67,7 +67,7 @@ impl FileKind {
     }
 }
 
-impl Stamp {
+impl FileStat {
     /// What lies at the path, links followed; `None` where nothing does.
     ///
     /// # Errors
@@ -111,7 +111,7 @@ impl Stamp {
     }
 }
 
-impl From<&fs::Metadata> for Stamp {
+impl From<&fs::Metadata> for FileStat {
     fn from(meta: &fs::Metadata) -> Self {
         let kind = meta.file_type();
         Self {

@@ -5,29 +5,29 @@ use std::sync::OnceLock;
 use crate::error::{Error, Result};
 use crate::probe::Probe;
 use crate::schema::state::SchemaState;
-use crate::store::{Access, Means, ReadOnly};
+use crate::store::{Access, Environment, ReadOnly};
 
 /// One store under examination, shared by every check and every thread.
 #[derive(Debug)]
-pub struct Subject<'a> {
+pub struct StoreContext<'a> {
     /// What plain reads told.
     pub probe: &'a Probe,
     /// The way in.
     pub access: &'a Access<'a>,
     /// The private folder, the bounds, the stop.
-    pub means: &'a Means<'a>,
+    pub environment: &'a Environment<'a>,
     /// Whether to look for the files that the store names.
     pub artifacts: bool,
     state: OnceLock<Result<SchemaState>>,
 }
 
-impl<'a> Subject<'a> {
+impl<'a> StoreContext<'a> {
     /// A store of which nothing has been read yet.
-    pub fn new(probe: &'a Probe, access: &'a Access<'a>, means: &'a Means<'a>, artifacts: bool) -> Self {
+    pub fn new(probe: &'a Probe, access: &'a Access<'a>, environment: &'a Environment<'a>, artifacts: bool) -> Self {
         Self {
             probe,
             access,
-            means,
+            environment,
             artifacts,
             state: OnceLock::new(),
         }
