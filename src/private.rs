@@ -134,8 +134,9 @@ pub(crate) fn only_by_copy(probe: &Probe, wal_in_place: bool) -> Option<&'static
 fn make_beside_none(stores: &[PathBuf]) -> Result<PathBuf, String> {
     let theirs = folders_of(stores);
     let named = std::env::var_os("TMPDIR").filter(|name| !name.is_empty()).map(PathBuf::from);
+    let others = PARENTS.iter().map(Path::new).filter(|other| Some(*other) != named.as_deref());
     let mut why_not = Vec::new();
-    for parent in named.iter().map(PathBuf::as_path).chain(PARENTS.map(Path::new)) {
+    for parent in named.iter().map(PathBuf::as_path).chain(others) {
         if id(parent).is_some_and(|id| theirs.contains(&id)) {
             why_not.push(format!("none is made in {}, where a store lies", locate::shown(parent)));
             continue;

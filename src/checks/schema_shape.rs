@@ -23,6 +23,13 @@ fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
         Ok(state) => state,
         Err(error) => return Ok(Outcome::could_not_look(error)),
     };
+    look_at(state, handle, MOST_LOOKS)
+}
+
+/// How often the shape is looked at while a daemon migrates the store.
+const MOST_LOOKS: u32 = 5;
+
+fn look_at(state: &SchemaState, handle: &ReadOnly, looks: u32) -> Result<Outcome> {
     if !state.unknown.is_empty() {
         return Ok(Outcome::skip(format!(
             "what unknown migrations made cannot be known: {}",
@@ -36,7 +43,17 @@ fn look(subject: &Subject<'_>, handle: &ReadOnly) -> Result<Outcome> {
         Ok(shape) => shape,
         Err(error) => return Ok(cannot_replay(state, &error)),
     };
-    Ok(outcome(state, &expected.differences(handle)?))
+    let differences = expected.differences(handle)?;
+    if differences.total > 0 {
+        let now = SchemaState::read(handle)?;
+        // A daemon migrated the store between the two looks.
+        match looks {
+            _ if now == *state => {}
+            0 | 1 => return Err(Error::Moving(MOST_LOOKS)),
+            _ => return look_at(&now, handle, looks - 1),
+        }
+    }
+    Ok(outcome(state, &differences))
 }
 
 /// What replaying gives, or why it fails.
@@ -99,5 +116,24 @@ pub(super) fn remedy(worst: Cost) -> &'static str {
         Cost::Alike | Cost::Extra => {
             "no data is lost and banger can go on; find out what changed the schema, since a later migration may fail on it"
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::schema::runner;
+    use crate::stop::Stop;
+
+    #[test]
+    fn a_store_that_is_migrated_between_two_looks_is_looked_at_again() {
+        let mut memory = Connection::open_in_memory().unwrap();
+        runner::migrate(&mut memory, MIGRATIONS).unwrap();
+        let handle = ReadOnly::guarded(memory, None, &Stop::never()).unwrap();
+        let before = SchemaState::of_applied(vec![1]);
+        assert!(matches!(look_at(&before, &handle, MOST_LOOKS), Ok(Outcome::Pass { .. })));
+        assert!(matches!(look_at(&before, &handle, 1), Err(Error::Moving(_))), "it is never left alone");
     }
 }

@@ -179,7 +179,7 @@ impl<'a> Access<'a> {
     fn open_in_place(&self) -> Result<ReadOnly> {
         let open = || ReadOnly::open(&self.uri, self.way == Way::PrivateIndex, self.means.heap_limit, &self.stop);
         let opened = self.means.sandbox.without_writing(open);
-        opened.map_err(Error::io("hold the kernel to", Path::new("the store's files")))?
+        opened.map_err(Error::io("give up writing to", Path::new("the store's files")))?
     }
 
     /// Lets SQLite copy the store to the private folder under a reader's lock, for as long as the store's writers may be kept

@@ -211,3 +211,29 @@ fn without_a_guard_the_same_statements_are_accepted() {
         assert!(!is_refused(&open(&path, OpenFlags::default()), &in_folder_of(&path, sql)), "{sql}");
     }
 }
+
+#[test]
+fn without_the_authorizer_the_other_guards_still_hold() {
+    for wal in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = store(folder.path(), wal);
+        let before = content(folder.path());
+        for sql in WAYS_TO_WRITE {
+            let uri = format!("file:{}?mode=ro", path.display());
+            let handle = ReadOnly::open(&uri, false, None, &Stop::never()).unwrap().without_authorizer().unwrap();
+            let refused = is_refused(handle.connection(), &in_folder_of(&path, sql));
+            let nothing_to_write = NOTHING_TO_WRITE.contains(&(Driver, wal, *sql));
+            assert!(refused || nothing_to_write, "WAL: {wal}: {sql}");
+        }
+        assert!(before == content(folder.path()), "WAL: {wal}: something was written");
+    }
+}
+
+#[test]
+fn what_fts5_asks_for_is_allowed_and_no_more() {
+    let pragma = |pragma_value| AuthAction::Pragma {
+        pragma_name: "data_version",
+        pragma_value,
+    };
+    assert!(only_reads(&pragma(None)) && !only_reads(&pragma(Some("1"))));
+}
