@@ -160,7 +160,7 @@ fn missing(block: &Block) -> Option<&'static str> {
         })
         .collect();
     let calls = |program: &str| typed.split(|c: char| !c.is_alphanumeric()).any(|word| word == program);
-    ["sqlite3", "duckdb", "jq", "python3"]
+    ["sqlite3", "duckdb", "jq", "python3", "tar"]
         .into_iter()
         .find(|program| calls(program) && !is_here(program))
 }
