@@ -21,7 +21,20 @@ mod journal;
 mod migration_history;
 mod migration_rehearsal;
 mod page_structure;
+mod read_only;
 mod remedies;
 mod row_values;
 mod schema_shape;
+mod schema_state;
 mod strangers;
+mod unknown_ids;
+
+/// To say where a check is tested needs no list.
+#[test]
+fn each_check_has_a_file_of_its_own_here() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checks");
+    for check in support::asking::all_checks() {
+        let file = folder.join(check.replace('-', "_")).with_extension("rs");
+        assert!(file.is_file(), "{} is not there", file.display());
+    }
+}

@@ -10,11 +10,7 @@
     clippy::unwrap_used,
     reason = "a test that cannot go on must end"
 )]
-#![allow(
-    clippy::print_stderr,
-    clippy::print_stdout,
-    reason = "a test that is left out says why; another process speaks to its test"
-)]
+#![allow(clippy::print_stdout, reason = "another process speaks to its test")]
 
 #[path = "../support/mod.rs"]
 mod support;

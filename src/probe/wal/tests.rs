@@ -11,22 +11,30 @@ use super::*;
 const PAGE: u32 = 512;
 
 /// A log as a writer of this machine makes it.
+#[derive(Clone)]
 struct Log {
     bytes: Vec<u8>,
     sum: [u32; 2],
+    big_endian: bool,
 }
 
 impl Log {
     fn new(page_size: u32) -> Self {
+        Self::begun_with(MAGIC, VERSION, page_size)
+    }
+
+    /// A log with a header of which the checksum is right, whatever else is.
+    fn begun_with(magic: u32, version: u32, page_size: u32) -> Self {
         let mut bytes = Vec::new();
-        for number in [MAGIC, VERSION, page_size, 0, 7, 8] {
+        for number in [magic, version, page_size, 0, 7, 8] {
             bytes.extend(number.to_be_bytes());
         }
-        let sum = checksum(false, [0, 0], &bytes);
+        let big_endian = magic == MAGIC + 1;
+        let sum = checksum(big_endian, [0, 0], &bytes);
         for half in sum {
             bytes.extend(half.to_be_bytes());
         }
-        Self { bytes, sum }
+        Self { bytes, sum, big_endian }
     }
 
     /// Appends a frame; `commit` is the database's size in pages where it ends a transaction, otherwise 0.
@@ -37,7 +45,8 @@ impl Log {
             frame.extend(number.to_be_bytes());
         }
         frame.resize(FRAME_HEADER_LEN + page_size, page.to_le_bytes()[0]);
-        self.sum = checksum(false, checksum(false, self.sum, &frame[..8]), &frame[FRAME_HEADER_LEN..]);
+        let head = checksum(self.big_endian, self.sum, &frame[..8]);
+        self.sum = checksum(self.big_endian, head, &frame[FRAME_HEADER_LEN..]);
         frame[16..20].copy_from_slice(&self.sum[0].to_be_bytes());
         frame[20..24].copy_from_slice(&self.sum[1].to_be_bytes());
         self.bytes.extend(frame);
@@ -45,9 +54,24 @@ impl Log {
     }
 
     /// Changes a byte of a frame's page, counted from 0, after its checksum was computed.
-    fn damage(mut self, frame: usize) -> Self {
-        let at = HEADER_LEN + frame * (FRAME_HEADER_LEN + PAGE as usize) + FRAME_HEADER_LEN;
-        self.bytes[at] ^= 1;
+    fn damage(self, frame: usize) -> Self {
+        self.flip(frame, FRAME_HEADER_LEN)
+    }
+
+    /// Makes a frame, counted from 0, one of another generation: its checksum does not go over the salts.
+    fn of_another_generation(self, frame: usize) -> Self {
+        self.flip(frame, 8)
+    }
+
+    fn flip(mut self, frame: usize, at: usize) -> Self {
+        self.bytes[HEADER_LEN + frame * (FRAME_HEADER_LEN + PAGE as usize) + at] ^= 1;
+        self
+    }
+
+    /// Appends the frames of another log from this one on, as they are.
+    fn then(mut self, other: &Self, frame: usize) -> Self {
+        let at = HEADER_LEN + frame * (FRAME_HEADER_LEN + PAGE as usize);
+        self.bytes.extend(&other.bytes[at..]);
         self
     }
 
@@ -58,17 +82,27 @@ impl Log {
 
 /// Scans a log with these bytes; `None` where they do not begin as one.
 fn scan_bytes(bytes: &[u8], file_pages: u64) -> Option<Result<WalScan>> {
+    scan_with_index(bytes, Vec::new(), file_pages)
+}
+
+/// The same where the `-shm` begins with `index`.
+fn scan_with_index(bytes: &[u8], index: Vec<u8>, file_pages: u64) -> Option<Result<WalScan>> {
     let header = WalHeader::parse(bytes).ok()??;
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("state.db-wal");
     std::fs::write(&path, bytes).unwrap();
-    let sidecar = |path: PathBuf| Sidecar {
+    let (wal, shm) = (sidecar(path, Vec::new()), sidecar(PathBuf::new(), index));
+    Some(scan(&wal, &shm, &header, file_pages, &Stop::never()))
+}
+
+/// A sidecar that began with these bytes when it was probed.
+fn sidecar(path: PathBuf, head: Vec<u8>) -> Sidecar {
+    Sidecar {
         path,
         stamp: None,
-        head: Vec::new(),
+        head,
         unreadable: None,
-    };
-    Some(scan(&sidecar(path), &sidecar(PathBuf::new()), &header, file_pages, &Stop::never()))
+    }
 }
 
 #[test]
@@ -79,6 +113,130 @@ fn a_commit_mark_behind_damage_counts_only_with_its_checksum() {
     // A crash in the middle of a transaction leaves any number of frames that were not written whole.
     let torn = Log::new(PAGE).frame(2, 2).frame(3, 3).frame(4, 4).damage(1).damage(2).scan(4);
     assert_eq!((torn.commits, torn.damaged_at, torn.commits_beyond, torn.frames_beyond), (1, None, 0, 0));
+}
+
+/// Commits that stand; the first frame that does not fit; commits and frames that are lost behind it.
+fn lost(log: &Log) -> (u64, Option<u64>, u64, u64) {
+    let scan = log.scan(9);
+    (scan.commits, scan.damaged_at, scan.commits_beyond, scan.frames_beyond)
+}
+
+#[test]
+fn of_the_frames_behind_damage_those_that_end_a_transaction_are_commits() {
+    let log = Log::new(PAGE).frame(2, 2).frame(3, 0).frame(4, 0).frame(5, 5).frame(6, 0);
+    assert_eq!(lost(&log), (2, None, 0, 0));
+    assert_eq!(lost(&log.damage(1)), (1, Some(2), 1, 3));
+    // A transaction that was never committed is no loss.
+    let begun = Log::new(PAGE).frame(2, 2).frame(3, 0).frame(4, 0).damage(1);
+    assert_eq!(lost(&begun), (1, None, 0, 0));
+}
+
+#[test]
+fn a_frame_of_page_0_ends_what_sqlite_reads_and_is_no_commit() {
+    let log = Log::new(PAGE).frame(2, 2).frame(0, 3).frame(4, 4);
+    assert_eq!(lost(&log), (1, Some(2), 1, 1));
+    let behind = Log::new(PAGE).frame(2, 2).frame(3, 3).frame(0, 4);
+    assert_eq!(lost(&behind.damage(1)), (1, None, 0, 0));
+}
+
+#[test]
+fn behind_a_frame_that_does_not_fit_nothing_stands_that_follows_from_those_before_it() {
+    let first = Log::new(PAGE).frame(2, 2);
+    let log = first.clone().frame(3, 3);
+    // Something else lies between the two.
+    let between = Log::new(PAGE).frame(5, 5).frame(6, 6);
+    let split = first.clone().then(&between, 1).then(&log, 1);
+    assert_eq!(lost(&split), (1, None, 0, 0));
+    let older = first.then(&between.of_another_generation(1), 1).then(&log, 1);
+    assert_eq!(lost(&older), (1, None, 0, 0));
+}
+
+#[test]
+fn a_frame_of_another_generation_does_not_fit_though_its_checksum_does() {
+    let log = Log::new(PAGE).frame(2, 2).frame(3, 3).frame(4, 4);
+    assert_eq!(lost(&log.clone().of_another_generation(1)), (1, Some(2), 1, 1));
+    assert_eq!(lost(&log.of_another_generation(2)), (2, None, 0, 0));
+}
+
+#[test]
+fn a_log_of_a_machine_of_the_other_byte_order_is_read() {
+    let log = Log::begun_with(MAGIC + 1, VERSION, PAGE).frame(2, 2).frame(3, 3).frame(4, 4);
+    assert_eq!(lost(&log), (3, None, 0, 0));
+    assert_eq!(lost(&log.damage(1)), (1, Some(2), 1, 1));
+}
+
+#[test]
+fn a_header_is_refused_for_what_is_wrong_with_it() {
+    let fault = |log: Log| WalHeader::parse(&log.bytes).unwrap_err();
+    assert_eq!(fault(Log::begun_with(MAGIC + 2, VERSION, PAGE)), HeaderFault::Magic);
+    assert_eq!(fault(Log::begun_with(MAGIC, VERSION + 1, PAGE)), HeaderFault::Version(VERSION + 1));
+    assert_eq!(fault(Log::begun_with(MAGIC, VERSION, 513)), HeaderFault::PageSize(513));
+    let mut log = Log::new(PAGE);
+    log.bytes[HEADER_LEN - 1] ^= 1;
+    assert_eq!(fault(log), HeaderFault::Checksum);
+    assert_eq!(WalHeader::parse(&Log::new(PAGE).bytes[..HEADER_LEN - 1]), Ok(None));
+}
+
+/// One copy of an index's header, with its checksum: `change` comes before that.
+fn index_header(frames: u32, change: impl Fn(&mut [u8])) -> Vec<u8> {
+    let mut bytes = vec![0; 48];
+    bytes[..4].copy_from_slice(&VERSION.to_ne_bytes());
+    bytes[12] = 1;
+    bytes[16..20].copy_from_slice(&frames.to_ne_bytes());
+    bytes[32..36].copy_from_slice(&7_u32.to_be_bytes());
+    bytes[36..40].copy_from_slice(&8_u32.to_be_bytes());
+    change(&mut bytes);
+    let sum = checksum(cfg!(target_endian = "big"), [0, 0], &bytes[..40]);
+    for (at, half) in [40, 44].into_iter().zip(sum) {
+        bytes[at..at + 4].copy_from_slice(&half.to_ne_bytes());
+    }
+    bytes
+}
+
+#[test]
+fn frames_that_only_a_whole_index_of_this_generation_counts_are_missing() {
+    let log = Log::new(PAGE).frame(2, 2).frame(3, 3).frame(4, 0);
+    let missing = |index: Vec<u8>| scan_with_index(&log.bytes, index, 9).unwrap().unwrap().frames_missing;
+    let whole = |frames| index_header(frames, |_| ()).repeat(2);
+    assert_eq!([0, 1, 2, 3, 5].map(|frames| missing(whole(frames))), [0, 0, 0, 1, 3]);
+    let changed = |change: &dyn Fn(&mut [u8])| index_header(5, change).repeat(2);
+    let cases = [
+        ("none", Vec::new()),
+        ("one copy alone", index_header(5, |_| ())),
+        ("two that differ", [index_header(5, |_| ()), index_header(4, |_| ())].concat()),
+        ("not made ready", changed(&|bytes| bytes[12] = 0)),
+        ("of another version", changed(&|bytes| bytes[0] ^= 1)),
+        ("of another generation", changed(&|bytes| bytes[39] ^= 1)),
+        ("of the generation before", changed(&|bytes| bytes[35] ^= 1)),
+        ("written half", {
+            let mut half = index_header(5, |_| ());
+            half[24] ^= 1;
+            half.repeat(2)
+        }),
+    ];
+    for (what, index) in cases {
+        assert_eq!(missing(index), 0, "{what}");
+    }
+}
+
+#[test]
+fn a_log_that_was_begun_anew_is_of_another_generation() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("state.db-wal");
+    let log = Log::new(PAGE).frame(2, 2);
+    let then = sidecar(path.clone(), log.bytes[..HEADER_LEN].to_vec());
+    assert!(!same_generation(&then), "it is not there");
+    for (bytes, same) in [
+        (&log.bytes[..], true),
+        (&log.clone().frame(3, 3).bytes, true),
+        (&log.bytes[..HEADER_LEN], true),
+        (&log.bytes[..HEADER_LEN - 1], false),
+        (&Log::new(2 * PAGE).frame(2, 2).bytes, false),
+    ] {
+        std::fs::write(&path, bytes).unwrap();
+        assert_eq!(same_generation(&then), same, "{} bytes", bytes.len());
+    }
+    assert!(!same_generation(&sidecar(path, Vec::new())), "it was empty then");
 }
 
 #[test]

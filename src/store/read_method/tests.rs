@@ -250,3 +250,21 @@ fn a_writer_that_keeps_readers_out_is_no_answer_as_long_as_a_copy_was_not_tried(
     }));
     assert!(UnderLock.still_valid(&first, STILL));
 }
+
+#[test]
+fn a_writer_with_a_journal_on_disk_is_no_reason_to_doubt_a_copy_of_the_files() {
+    let writing = Seen {
+        write_locked: true,
+        ..STILL
+    };
+    for (situation, believed) in [
+        (HotJournal, true),
+        (RollbackLive, true),
+        (Rollback, false),
+        (FinishedJournal, false),
+        (Closed, false),
+    ] {
+        assert_eq!(CopyOfFiles.held(&lies(situation), writing), believed, "{situation:?}");
+        assert!(!Immutable.held(&lies(situation), writing), "{situation:?}");
+    }
+}
