@@ -1,5 +1,7 @@
 //! "Could not look": why a store, or a part of it, could not be examined. Never a finding.
 
+pub(crate) mod opaque;
+
 use std::io;
 use std::path::{Path, PathBuf};
 

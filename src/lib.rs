@@ -6,6 +6,10 @@
 
 pub mod words;
 
+pub mod escape;
+
+pub mod check_id;
+
 pub mod locate;
 
 pub mod progress;
@@ -42,14 +46,23 @@ pub mod examine;
 
 pub mod render;
 
+pub mod gate;
+
+pub mod examination;
+
 pub mod daemon;
+
+#[doc(hidden)]
+pub mod program;
 
 #[doc(hidden)]
 pub mod fuzzing;
 
+pub use check_id::{CheckId, UnknownCheck};
 pub use daemon::Store;
-pub use error::{Error, Result};
-pub use examine::{Examination, Options, examine};
-pub use report::Report;
-pub use schema::state::{Compatibility, SchemaState, inspect_schema_state};
-pub use store::ReadOnly;
+pub use error::opaque::{Error, ErrorKind};
+pub use examination::{Examination, Rehearsal, examine, inspect_schema_state};
+pub use finding::Finding;
+pub use progress::Progress;
+pub use report::{Report, Row, Status};
+pub use schema::state::{Compatibility, SchemaState};

@@ -5,12 +5,13 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use banger_doctor::check::Check;
-use banger_doctor::checks::{self, CHECKS};
-use banger_doctor::report::escape_untrusted;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, CommandFactory, Parser, ValueEnum, ValueHint};
+
+use crate::check_id::CheckId;
+use crate::checks;
+use crate::escape::escape_untrusted;
 
 /// Bad arguments (`EX_USAGE` in `sysexits.h`).
 pub const EXIT_USAGE: u8 = 64;
@@ -84,10 +85,10 @@ pub struct Args {
     pub format: Format,
     /// Only these checks (repeatable, comma-separated)
     #[arg(long, value_name = "CHECK", value_delimiter = ',', action = ArgAction::Append, value_parser = check_id(), hide_possible_values = true)]
-    pub only: Vec<&'static str>,
+    pub only: Vec<CheckId>,
     /// All but these checks (repeatable, comma-separated)
     #[arg(long, value_name = "CHECK", value_delimiter = ',', action = ArgAction::Append, value_parser = check_id(), hide_possible_values = true)]
-    pub skip: Vec<&'static str>,
+    pub skip: Vec<CheckId>,
     /// Also look for the files that the store names
     ///
     /// By default only for this user's and the system's store: a copied store names files of the machine it came from.
@@ -103,7 +104,7 @@ pub struct Args {
     pub list_checks: bool,
     /// What it looks at, what a failure means, what to do
     #[arg(long, value_name = "CHECK", value_parser = check_id(), hide_possible_values = true)]
-    pub explain: Option<&'static str>,
+    pub explain: Option<CheckId>,
     /// When to colour
     #[arg(long, value_enum, default_value_t = When::Auto, hide_short_help = true)]
     pub color: When,
@@ -139,14 +140,13 @@ impl Args {
     ///
     /// # Errors
     /// Where `--only` and `--skip` leave none.
-    pub fn checks(&self) -> Result<Vec<&'static str>, clap::Error> {
-        let asked =
-            |check: &&&Check| (self.only.is_empty() || self.only.contains(&check.id)) && !self.skip.contains(&check.id);
-        let ids: Vec<&'static str> = CHECKS.iter().filter(asked).map(|check| check.id).collect();
-        if ids.is_empty() {
+    pub fn checks(&self) -> Result<Vec<CheckId>, clap::Error> {
+        let asked = |check: &CheckId| (self.only.is_empty() || self.only.contains(check)) && !self.skip.contains(check);
+        let checks: Vec<CheckId> = CheckId::ALL.iter().copied().filter(asked).collect();
+        if checks.is_empty() {
             return Err(usage("--only and --skip leave no check to run"));
         }
-        Ok(ids)
+        Ok(checks)
     }
 }
 
@@ -222,13 +222,11 @@ fn man(command: clap::Command, out: &mut Vec<u8>) -> io::Result<()> {
 }
 
 /// A check's id. A wrong one is answered with the nearest.
-fn check_id() -> impl TypedValueParser<Value = &'static str> {
-    let known = CHECKS.iter().map(|check| PossibleValue::new(check.id).help(check.summary));
-    PossibleValuesParser::new(known).try_map(|id| {
-        checks::find(&id)
-            .map(|check| check.id)
-            .ok_or("no such check; --list-checks names them all")
-    })
+fn check_id() -> impl TypedValueParser<Value = CheckId> {
+    let known = CheckId::ALL
+        .iter()
+        .map(|check| PossibleValue::new(check.id()).help(checks::get(*check).summary));
+    PossibleValuesParser::new(known).try_map(|id| id.parse::<CheckId>())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
