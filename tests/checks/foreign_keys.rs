@@ -1,0 +1,79 @@
+//! `foreign-keys`: rows that refer to what is not there, and what keeps the check from looking.
+
+use insta::assert_snapshot;
+
+use crate::support::Place;
+use crate::support::damage::{leaves, overwrite_page};
+
+/// The row without its remedy.
+fn said(place: &Place) -> String {
+    let text = place.said("foreign-keys", &[]);
+    text.lines()
+        .filter(|line| !line.starts_with("  -> "))
+        .map(|line| format!("{line}\n"))
+        .collect()
+}
+
+#[test]
+fn keys_that_hold_are_counted() {
+    assert_snapshot!(said(&Place::with(2, 5)), @"pass: 1 foreign key holds");
+    assert_snapshot!(said(&Place::new().after("CREATE TABLE t(x); INSERT INTO t VALUES (1)")), @"pass: no table has a foreign key");
+}
+
+#[test]
+fn a_row_whose_parent_is_gone_is_found_in_any_table() {
+    let place = Place::with(2, 5).after(
+        "UPDATE vms SET image_id = 'XYZZY' WHERE rowid IN (2, 4);
+         CREATE TABLE extra(a, b, vm TEXT REFERENCES vms(id), FOREIGN KEY(a, b) REFERENCES pairs(a, b));
+         CREATE TABLE pairs(a, b, PRIMARY KEY(a, b));
+         INSERT INTO pairs VALUES (1, 2);
+         INSERT INTO extra VALUES (1, 2, NULL), (2, 1, NULL), (NULL, 3, 'XYZZY');",
+    );
+    let text = said(&place);
+    assert!(!text.contains("XYZZY"), "no value is printed: {text}");
+    assert_snapshot!(text, @r#"
+    fail: 4 rows refer to rows that are not there: deleted, or lost
+      column "image_id", row 2, table "vms": refers to a row of images that is not there
+      column "image_id", row 4, table "vms": refers to a row of images that is not there
+      column "a, b", row 2, table "extra": refers to a row of pairs that is not there
+      column "vm", row 3, table "extra": refers to a row of vms that is not there
+      4 in all
+    "#);
+}
+
+#[test]
+fn more_rows_than_are_kept_are_counted() {
+    let place = Place::with(1, 250).after("DELETE FROM images");
+    let row = place.row("foreign-keys", &[]);
+    assert_eq!(row["findings"].as_array().unwrap().len(), 100);
+    assert_snapshot!(row["detail"].as_str().unwrap(), @"250 rows refer to rows that are not there: deleted, or lost");
+}
+
+#[test]
+fn a_key_that_cannot_hold_does_not_hide_the_others() {
+    let place = Place::with(1, 2).after(
+        "CREATE TABLE mismatched(a REFERENCES images(rootfs_path));
+         INSERT INTO mismatched VALUES ('/nowhere');
+         UPDATE vms SET image_id = 'XYZZY' WHERE rowid = 1;",
+    );
+    assert_snapshot!(said(&place), @r#"
+    fail: at least 1 row refers to a row that is not there: deleted, or lost; mismatched could not be checked: SQLite says: foreign key mismatch - "mismatched" referencing "images" [1] (while running: PRAGMA foreign_key_check("mismatched"))
+      column "image_id", row 1, table "vms": refers to a row of images that is not there
+      table "mismatched": could not be checked
+      at least 2 in all
+    "#);
+}
+
+#[test]
+fn a_table_that_cannot_be_read_does_not_hide_the_others() {
+    let place = Place::with(1, 400)
+        .after("CREATE TABLE extra(vm TEXT REFERENCES vms(name)); INSERT INTO extra VALUES ('XYZZY')");
+    let leaves = leaves(&place.store(), "vms");
+    overwrite_page(&place.store(), leaves[leaves.len() / 2], 0);
+    assert_snapshot!(said(&place), @r#"
+    fail: at least 1 row refers to a row that is not there: deleted, or lost; vms could not be checked: SQLite says: database disk image is malformed [11] (while running: PRAGMA foreign_key_check("vms"))
+      column "vm", row 1, table "extra": refers to a row of vms that is not there
+      table "vms": could not be checked
+      at least 2 in all
+    "#);
+}

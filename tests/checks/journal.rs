@@ -1,0 +1,351 @@
+//! The check `journal`: what SQLite passes over in silence is told, and what is normal after a crash is not.
+
+use std::fs;
+use std::path::Path;
+
+use insta::assert_snapshot;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use crate::support::Place;
+use crate::support::damage::{change, flip};
+use crate::support::stores::{apply, beside, healthy, hot};
+
+/// The length of a log's header, of a frame's header, and of a frame with its page.
+const HEADER: usize = 32;
+const FRAME_HEADER: usize = 24;
+const FRAME: usize = FRAME_HEADER + 4096;
+
+/// A store whose log holds what `work` did, and nothing of it is in the database file.
+fn log_of(work: impl FnOnce(&Connection)) -> Place {
+    let place = Place::new();
+    let scratch = TempDir::new().unwrap();
+    let source = scratch.path().join("state.db");
+    healthy(&source);
+    let conn = Connection::open(&source).unwrap();
+    conn.execute_batch("PRAGMA wal_autocheckpoint=0").unwrap();
+    work(&conn);
+    for suffix in ["", "-wal", "-shm"] {
+        fs::copy(beside(&source, suffix), beside(&place.store(), suffix)).unwrap();
+    }
+    place
+}
+
+/// A log of three commits, a page each.
+fn three_commits() -> Place {
+    let place = log_of(|conn| [9004, 9005, 9006].iter().for_each(|id| apply(conn, *id)));
+    assert_eq!(fs::read(wal(&place)).unwrap().len(), HEADER + 3 * FRAME);
+    place
+}
+
+fn wal(place: &Place) -> std::path::PathBuf {
+    beside(&place.store(), "-wal")
+}
+
+fn journal(place: &Place) -> std::path::PathBuf {
+    beside(&place.store(), "-journal")
+}
+
+/// The row `journal`, and that it leaves no trace.
+fn row(place: &Place) -> String {
+    let before = place.footprint();
+    let ran = place.doctor().args(["--only", "journal", "--format", "json"]).arg(place.store()).run();
+    before.assert_same(&place.footprint(), "the check `journal`");
+    let row = ran.row("journal");
+    assert_eq!(ran.code, Some(i32::from(row["status"] == "fail")));
+    assert_eq!(row["remedy"].is_string(), row["status"] == "fail");
+    format!("{}: {}", row["status"].as_str().unwrap(), row["detail"].as_str().unwrap())
+}
+
+/// The row of a store whose log has a bit flipped there.
+fn flipped(at: usize) -> String {
+    let place = three_commits();
+    flip(&wal(&place), at);
+    row(&place)
+}
+
+#[test]
+fn a_whole_log_passes_and_says_what_it_holds() {
+    assert_snapshot!(row(&three_commits()), @"pass: 3 commits stand over 3 pages in the WAL");
+}
+
+#[test]
+fn a_flipped_bit_anywhere_in_a_logs_header_is_told() {
+    assert_snapshot!(flipped(0), @"fail: something is wrong with the -wal file: it does not begin as a write-ahead log does");
+    assert_snapshot!(flipped(3), @"fail: something is wrong with the -wal file: its header does not carry its checksum, so SQLite ignores every commit in it");
+    assert_snapshot!(flipped(7), @"fail: something is wrong with the -wal file: its header does not carry its checksum, so SQLite ignores every commit in it");
+    assert_snapshot!(flipped(10), @"fail: something is wrong with the -wal file: its header does not carry its checksum, so SQLite ignores every commit in it");
+    for byte in 12..HEADER {
+        let row = flipped(byte);
+        assert_eq!(
+            row,
+            "fail: something is wrong with the -wal file: its header does not carry its checksum, so SQLite ignores every commit in it",
+            "byte {byte}"
+        );
+    }
+}
+
+#[test]
+fn a_flipped_bit_anywhere_in_a_frame_with_commits_behind_it_is_told() {
+    for (frame, expected) in [
+        (0, "frame 1 is damaged: 0 commits stand over 0 pages; 2 commits over 2 pages"),
+        (1, "frame 2 is damaged: 1 commit stands over 1 page; 1 commit over 1 page"),
+    ] {
+        let begins = HEADER + frame * FRAME;
+        let in_header = 0..FRAME_HEADER;
+        let in_page = [FRAME_HEADER, FRAME_HEADER + 1, FRAME_HEADER + 2048, FRAME - 1];
+        for at in in_header.chain(in_page) {
+            let row = flipped(begins + at);
+            // Where the checksum itself is flipped, the next frame no longer follows from it either.
+            let chain = (16..FRAME_HEADER).contains(&at);
+            if chain {
+                assert!(
+                    row.starts_with("fail: something is wrong with the -wal file: "),
+                    "byte {at} of frame {frame}: {row}"
+                );
+            } else {
+                assert!(row.contains(expected), "byte {at} of frame {frame}: {row}");
+            }
+        }
+    }
+}
+
+#[test]
+fn damage_to_the_last_commit_is_told_by_the_index() {
+    let place = three_commits();
+    flip(&wal(&place), HEADER + 2 * FRAME + 1000);
+    assert_snapshot!(row(&place), @"fail: something is wrong with the -wal file: 2 commits stand over 2 pages, but its index counts 1 page more as committed: they are damaged or cut off");
+    // Without the index it looks as if the last transaction had never been committed: nothing can tell.
+    fs::remove_file(beside(&place.store(), "-shm")).unwrap();
+    assert_snapshot!(row(&place), @"pass: 2 commits stand over 2 pages in the WAL");
+}
+
+#[test]
+fn a_log_that_was_cut_is_told_by_the_index() {
+    for length in [HEADER + 2 * FRAME, HEADER + 2 * FRAME - 1, HEADER + 3 * FRAME - 1] {
+        let place = three_commits();
+        change(&wal(&place), |bytes| bytes.truncate(length));
+        let row = row(&place);
+        assert!(row.contains("but its index counts"), "cut at {length}: {row}");
+    }
+    let place = three_commits();
+    change(&wal(&place), |bytes| bytes.truncate(HEADER + FRAME));
+    assert_snapshot!(row(&place), @"fail: something is wrong with the -wal file: 1 commit stands over 1 page, but its index counts 2 pages more as committed: they are damaged or cut off");
+}
+
+#[test]
+fn a_log_of_a_transaction_that_was_rolled_back_and_of_commits_after_it_passes() {
+    let place = log_of(|conn| {
+        apply(conn, 9004);
+        // So much that it is written to the log before it is committed; it never is.
+        let sql = "PRAGMA cache_size=1; BEGIN; CREATE TABLE large(x);
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300) INSERT INTO large SELECT zeroblob(900) FROM n;
+            ROLLBACK";
+        conn.execute_batch(sql).unwrap();
+        apply(conn, 9005);
+    });
+    assert!(
+        fs::metadata(wal(&place)).unwrap().len() > (HEADER + 20 * FRAME) as u64,
+        "its pages are in the log"
+    );
+    assert_snapshot!(row(&place), @"pass: 2 commits stand over 2 pages in the WAL");
+}
+
+#[test]
+fn frames_of_an_older_generation_are_not_held_against_a_log() {
+    let place = log_of(|conn| {
+        (9004..9020).for_each(|id| apply(conn, id));
+        conn.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(())).unwrap();
+        apply(conn, 9020);
+    });
+    assert_eq!(
+        fs::metadata(wal(&place)).unwrap().len(),
+        (HEADER + 16 * FRAME) as u64,
+        "the old frames are still there"
+    );
+    assert_snapshot!(row(&place), @"pass: 1 commit stands over 1 page in the WAL");
+}
+
+#[test]
+fn a_log_cut_in_its_header_or_never_begun_holds_nothing() {
+    for content in [&[][..], &[0x37], &[0x37, 0x7f, 0x06, 0x82, 0, 0, 0, 0], &[0; HEADER]] {
+        let place = Place::new();
+        healthy(&place.store());
+        fs::write(wal(&place), content).unwrap();
+        assert!(row(&place).starts_with("pass: "), "{content:?}");
+    }
+}
+
+/// A log's running checksum, as a big-endian machine writes it.
+fn big_endian_checksum([mut s0, mut s1]: [u32; 2], bytes: &[u8]) -> [u32; 2] {
+    for pair in bytes.chunks(8) {
+        s0 = s0.wrapping_add(u32::from_be_bytes(pair[..4].try_into().unwrap())).wrapping_add(s1);
+        s1 = s1.wrapping_add(u32::from_be_bytes(pair[4..].try_into().unwrap())).wrapping_add(s0);
+    }
+    [s0, s1]
+}
+
+/// Rewrites a log as a big-endian machine would have written it.
+fn make_big_endian(log: &mut [u8]) {
+    let store = |bytes: &mut [u8], sum: [u32; 2]| {
+        bytes[..4].copy_from_slice(&sum[0].to_be_bytes());
+        bytes[4..].copy_from_slice(&sum[1].to_be_bytes());
+    };
+    let (header, frames) = log.split_at_mut(HEADER);
+    header[3] |= 1;
+    let mut sum = big_endian_checksum([0, 0], &header[..24]);
+    store(&mut header[24..], sum);
+    for frame in frames.chunks_exact_mut(FRAME) {
+        sum = big_endian_checksum(big_endian_checksum(sum, &frame[..8]), &frame[FRAME_HEADER..]);
+        store(&mut frame[16..FRAME_HEADER], sum);
+    }
+}
+
+#[test]
+fn a_log_from_a_machine_of_the_other_byte_order_is_read() {
+    let place = three_commits();
+    change(&wal(&place), |log| make_big_endian(log));
+    fs::remove_file(beside(&place.store(), "-shm")).unwrap();
+    assert_snapshot!(row(&place), @"pass: 3 commits stand over 3 pages in the WAL");
+    // SQLite sees them as well.
+    let gate = place.doctor().arg("--check-migrations").arg(place.store()).run();
+    assert!(gate.stdout.starts_with("incompatible: unknown [9004 9005 9006]"), "{gate:?}");
+    flip(&wal(&place), HEADER + FRAME + 100);
+    assert!(row(&place).contains("frame 2 is damaged: 1 commit stands over 1 page; 1 commit over 1 page"));
+}
+
+#[test]
+fn a_log_of_another_database_is_told() {
+    let place = Place::new();
+    healthy(&place.store());
+    let other = Place::new();
+    let conn = Connection::open(other.store()).unwrap();
+    conn.execute_batch("PRAGMA page_size=8192; PRAGMA journal_mode=WAL; CREATE TABLE z(x)")
+        .unwrap();
+    fs::copy(wal(&other), wal(&place)).unwrap();
+    assert_snapshot!(row(&place), @"fail: something is wrong with the -wal file: its pages have 8192 bytes and the store's have 4096: it is another database's");
+}
+
+#[test]
+fn a_whole_journal_passes_and_says_what_it_will_put_back() {
+    let place = Place::new();
+    hot(&place.store());
+    assert_snapshot!(row(&place), @"pass: a hot rollback journal: 15 pages of an unfinished transaction will be put back when banger opens the store");
+}
+
+/// The row of a store with a hot journal that was changed so.
+fn hot_with(damage: impl FnOnce(&mut Vec<u8>)) -> String {
+    let place = Place::new();
+    hot(&place.store());
+    change(&journal(&place), damage);
+    row(&place)
+}
+
+#[test]
+fn a_damaged_journal_is_told_whatever_is_damaged() {
+    const SECTOR: usize = 512;
+    const RECORD: usize = 4 + 4096 + 4;
+    assert_snapshot!(hot_with(|bytes| bytes[3] ^= 1), @"fail: something is wrong with the -journal file: it does not begin as a journal does; 0 pages can be put back, what follows cannot, so half a transaction may remain");
+    assert_snapshot!(hot_with(|bytes| bytes[0] = 0), @"fail: something is wrong with the -journal file: its first byte is damaged, so SQLite takes it for finished, and half a transaction may remain");
+    // The nonce, with which every record's checksum begins.
+    assert_snapshot!(hot_with(|bytes| bytes[15] ^= 1), @"fail: something is wrong with the -journal file: record 1 of 1 does not carry its checksum; 0 pages can be put back, what follows cannot, so half a transaction may remain");
+    assert_snapshot!(hot_with(|bytes| bytes[21] ^= 1), @"fail: something is wrong with the -journal file: its sector size 66048 is none; 0 pages can be put back, what follows cannot, so half a transaction may remain");
+    assert_snapshot!(hot_with(|bytes| bytes[26] ^= 1), @"fail: something is wrong with the -journal file: it is for pages of 4352 bytes, and the store's have 4096; 0 pages can be put back, what follows cannot, so half a transaction may remain");
+    // A record's page number, a byte that its checksum covers, and the checksum.
+    assert_snapshot!(hot_with(|bytes| bytes[SECTOR..][..4].fill(0)), @"fail: something is wrong with the -journal file: record 1 of 1 does not carry its checksum; 0 pages can be put back, what follows cannot, so half a transaction may remain");
+    assert_snapshot!(hot_with(|bytes| bytes[SECTOR + 4 + 4096 - 200] ^= 1), @"fail: something is wrong with the -journal file: record 1 of 1 does not carry its checksum; 0 pages can be put back, what follows cannot, so half a transaction may remain");
+    assert_snapshot!(hot_with(|bytes| bytes[SECTOR + RECORD - 1] ^= 1), @"fail: something is wrong with the -journal file: record 1 of 1 does not carry its checksum; 0 pages can be put back, what follows cannot, so half a transaction may remain");
+    // The header of the second segment, which begins at the next sector.
+    let second = (SECTOR + RECORD).next_multiple_of(SECTOR);
+    assert_snapshot!(hot_with(|bytes| bytes[second + 3] ^= 1), @"fail: something is wrong with the -journal file: the header at byte 5120 is damaged; 1 page can be put back, what follows cannot, so half a transaction may remain");
+    assert_snapshot!(hot_with(|bytes| bytes[second + 15] ^= 1), @"fail: something is wrong with the -journal file: record 1 of 5 does not carry its checksum; 1 page can be put back, what follows cannot, so half a transaction may remain");
+    assert_snapshot!(hot_with(|bytes| bytes.truncate(SECTOR + 3 * RECORD + 100)), @"fail: something is wrong with the -journal file: it says 5 pages and holds 1; 2 pages can be put back, what follows cannot, so half a transaction may remain");
+    assert_snapshot!(hot_with(|bytes| bytes.truncate(20)), @"fail: something is wrong with the -journal file: it is cut short at 20 bytes, within its header; 0 pages can be put back, what follows cannot, so half a transaction may remain");
+}
+
+#[test]
+fn what_an_older_journal_left_behind_the_end_is_not_held_against_a_journal() {
+    const SECTOR: usize = 512;
+    // SQLite marks an old header behind the last segment by a zero in its first byte.
+    let row = hot_with(|bytes| {
+        let mut old = bytes[..SECTOR].to_vec();
+        old[0] = 0;
+        bytes.resize(bytes.len().next_multiple_of(SECTOR), 0);
+        bytes.extend(old);
+        bytes.extend([7; 5000]);
+    });
+    assert_snapshot!(row, @"pass: a hot rollback journal: 15 pages of an unfinished transaction will be put back when banger opens the store");
+}
+
+#[test]
+fn the_gate_does_not_answer_where_a_journal_hides_or_has_lost_commits() {
+    let damaged_log = three_commits();
+    flip(&wal(&damaged_log), HEADER + FRAME + 100);
+    let damaged_journal = Place::new();
+    hot(&damaged_journal.store());
+    flip(&journal(&damaged_journal), 15);
+    for place in [damaged_log, damaged_journal] {
+        let ran = place.doctor().arg("--check-migrations").arg(place.store()).run();
+        assert_eq!(ran.code, Some(3), "{ran:?}");
+        assert!(ran.stdout.contains("something is wrong with the store's -"), "{ran:?}");
+    }
+}
+
+/// What stands at the end of a journal of a transaction over several databases.
+fn names_super_journal(name: &Path) -> impl FnOnce(&mut Vec<u8>) {
+    let name = name.to_str().unwrap().as_bytes().to_vec();
+    move |bytes: &mut Vec<u8>| {
+        let sum: u32 = name.iter().map(|byte| u32::from(*byte)).sum();
+        let lock_page: u32 = 0x4000_0000 / 4096 + 1;
+        bytes.extend(lock_page.to_be_bytes());
+        bytes.extend(&name);
+        bytes.extend(u32::try_from(name.len()).unwrap().to_be_bytes());
+        bytes.extend(sum.to_be_bytes());
+        bytes.extend([0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7]);
+    }
+}
+
+/// The gate's exit code for a hot journal that names a super-journal; neither it nor anything beside it is changed.
+fn gate_with_super_journal(prepare: impl FnOnce(&Path), damage: impl FnOnce(&mut Vec<u8>)) -> Option<i32> {
+    let place = Place::new();
+    hot(&place.store());
+    let named = place.folder().join("precious");
+    change(&journal(&place), names_super_journal(&named));
+    change(&journal(&place), damage);
+    prepare(&named);
+    let before = place.footprint();
+    let ran = place.doctor().arg("--check-migrations").arg(place.store()).run();
+    before.assert_same(&place.footprint(), "a super-journal");
+    ran.code
+}
+
+#[test]
+fn a_super_journal_is_believed_and_never_touched() {
+    // Compatible; and not so, because migration 88 is seen.
+    const ROLLED_BACK: Option<i32> = Some(0);
+    const COMMITTED: Option<i32> = Some(2);
+    let nothing = |_: &Path| {};
+    let write = |text: &'static str| move |path: &Path| fs::write(path, text).unwrap();
+    let unchanged = |_: &mut Vec<u8>| {};
+
+    // It is there: the transaction was not committed.
+    assert_eq!(gate_with_super_journal(write("other.db-journal"), unchanged), ROLLED_BACK);
+    // It is gone, or empty, which is the same to SQLite: the transaction was committed over all its databases.
+    assert_eq!(gate_with_super_journal(nothing, unchanged), COMMITTED);
+    assert_eq!(gate_with_super_journal(write(""), unchanged), COMMITTED);
+    // Its name is damaged: SQLite takes the journal for one without a name.
+    assert_eq!(
+        gate_with_super_journal(nothing, |bytes| {
+            let at = bytes.len() - 17;
+            bytes[at] ^= 1;
+        }),
+        ROLLED_BACK
+    );
+    assert_eq!(
+        gate_with_super_journal(nothing, |bytes| {
+            let at = bytes.len() - 9;
+            bytes[at] ^= 1;
+        }),
+        ROLLED_BACK
+    );
+}

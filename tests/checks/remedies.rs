@@ -1,0 +1,436 @@
+//! What the rows and `docs/checks.md` tell people to type mends what it is said to mend: typed into the `sqlite3` shell on a
+//! broken store, and judged by the binary before and after.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rusqlite::Connection;
+use serde_json::Value;
+
+use crate::support::asking::all_checks;
+use crate::support::damage::{self, PAGE_SIZE, leaves, overwrite_page};
+use crate::support::{Place, needs};
+
+const VMS: u32 = 600;
+
+/// The folder of a support request: a broken `state.db` in it, and somebody with a shell.
+struct Desk {
+    place: Place,
+}
+
+impl Desk {
+    /// With a healthy store, in rollback mode so that its bytes can be changed where they lie.
+    fn new() -> Self {
+        Self {
+            place: Place::with(1, VMS),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.place.folder().join(name)
+    }
+
+    fn store(&self) -> PathBuf {
+        self.place.store()
+    }
+
+    fn sql(&self, sql: &str) {
+        Connection::open(self.store()).unwrap().execute_batch(sql).unwrap();
+    }
+
+    /// Types a line that the page of checks has, word for word but for what is put in for names. Gives what went to standard
+    /// error.
+    fn types(&self, line: &str, put_in: &[(&str, &str)]) -> String {
+        let page = include_str!("../../docs/checks.md");
+        assert!(page.contains(line), "docs/checks.md no longer says: {line}");
+        let line = put_in.iter().fold(line.to_owned(), |line, (name, value)| line.replace(name, value));
+        let ran = Command::new("sh").args(["-c", &line]).current_dir(self.place.folder()).output().unwrap();
+        assert!(ran.status.success(), "{line}: {ran:?}");
+        String::from_utf8(ran.stderr).unwrap()
+    }
+
+    /// The copy that every section begins with.
+    fn keeps_a_copy(&self) {
+        self.types("mkdir kept && cp -a state.db* kept/", &[]);
+    }
+
+    /// The checks whose rows fail, after the rows of all were asked for.
+    fn failing(&self, name: &str) -> Vec<String> {
+        self.report(name)["rows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|row| row["status"] == "fail")
+            .map(|row| row["check"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    fn row(&self, check: &str) -> Value {
+        let report = self.report("state.db");
+        let row = report["rows"].as_array().unwrap().iter().find(|row| row["check"] == check);
+        row.unwrap().clone()
+    }
+
+    fn report(&self, name: &str) -> Value {
+        let report = self.place.doctor().args(["--format", "json"]).arg(self.path(name)).run().report();
+        assert_eq!(report["rows"].as_array().unwrap().len(), all_checks().len());
+        report
+    }
+
+    /// The pages of a tree that hold its entries.
+    fn leaves(&self, tree: &str) -> Vec<usize> {
+        leaves(&self.store(), tree)
+    }
+
+    /// Changes the file's bytes.
+    fn with_bytes(&self, change: impl FnOnce(&mut Vec<u8>)) {
+        damage::change(&self.store(), change);
+    }
+
+    fn lose_page(&self, page: usize) {
+        overwrite_page(&self.store(), page, 0);
+    }
+}
+
+/// All that is kept of each VM, without its rowid, which a dump does not keep.
+fn vms(path: &Path) -> Vec<String> {
+    let conn = Connection::open(path).unwrap();
+    let mut statement = conn.prepare("SELECT * FROM vms NOT INDEXED").unwrap();
+    let columns = statement.column_count();
+    let rows = statement
+        .query_map([], |row| (0..columns).map(|n| row.get::<_, String>(n)).collect::<Result<Vec<_>, _>>())
+        .unwrap();
+    let mut vms: Vec<String> = rows.map(|row| row.unwrap().join(" ")).collect();
+    vms.sort();
+    vms
+}
+
+#[test]
+fn reindex_mends_an_index() {
+    needs!("sqlite3");
+    let desk = Desk::new();
+    let index = "sqlite_autoindex_vms_2";
+    let begin = (desk.leaves(index)[1] - 1) * PAGE_SIZE;
+    desk.with_bytes(|bytes| {
+        // In one entry, `vm-` becomes `vn-`.
+        let page = &mut bytes[begin..begin + PAGE_SIZE];
+        let at = page.windows(3).position(|window| window == b"vm-").expect("the index holds names");
+        page[at + 1] ^= 0x03;
+    });
+    assert_eq!(desk.failing("state.db"), ["page-structure"]);
+    let row = desk.row("page-structure");
+    assert!(row["detail"].as_str().unwrap().starts_with("only an index is wrong"), "{row}");
+    assert!(row["remedy"].as_str().unwrap().ends_with("sqlite3 -safe STORE REINDEX"), "{row}");
+
+    let before = vms(&desk.store());
+    desk.keeps_a_copy();
+    desk.types("cp -a kept mended && sqlite3 -safe mended/state.db REINDEX", &[]);
+    assert_eq!(desk.failing("mended/state.db"), [""; 0]);
+    desk.types("sqlite3 -safe state.db REINDEX", &[]);
+    assert_eq!(desk.failing("state.db"), [""; 0]);
+    assert_eq!(vms(&desk.store()), before, "no row was touched");
+}
+
+#[test]
+fn a_dump_has_all_rows_of_a_store_with_pages_that_are_unaccounted_for() {
+    needs!("sqlite3");
+    let desk = Desk::new();
+    // A page at the end that the header counts and no tree uses.
+    desk.with_bytes(|bytes| {
+        bytes.extend([0; PAGE_SIZE]);
+        let pages = u32::try_from(bytes.len() / PAGE_SIZE).unwrap();
+        bytes[28..32].copy_from_slice(&pages.to_be_bytes());
+    });
+    assert_eq!(desk.failing("state.db"), ["page-structure"]);
+    let row = desk.row("page-structure");
+    assert!(row["detail"].as_str().unwrap().starts_with("pages are unaccounted for"), "{row}");
+    let dump = "sqlite3 -readonly COPY .dump | sqlite3 -safe NEW";
+    assert!(row["remedy"].as_str().unwrap().ends_with(dump), "{row}");
+
+    let before = vms(&desk.store());
+    desk.keeps_a_copy();
+    desk.types("sqlite3 -readonly kept/state.db .dump | sqlite3 -safe saved.db", &[]);
+    assert_eq!(desk.failing("saved.db"), [""; 0]);
+    assert_eq!(vms(&desk.path("saved.db")), before, "every row is there");
+}
+
+/// Whether this shell can `.recover`: some distributions build it without the table that this reads.
+fn shell_recovers() -> bool {
+    let ran = Command::new("sqlite3")
+        .args([":memory:", "SELECT count(*) FROM sqlite_dbpage"])
+        .output()
+        .unwrap();
+    ran.status.success()
+}
+
+#[test]
+fn recover_saves_the_rows_around_a_damaged_page() {
+    needs!("sqlite3");
+    let line = r#"sqlite3 -readonly kept/state.db ".recover --ignore-freelist" | sqlite3 -safe saved.db"#;
+    if shell_recovers() {
+        saves_the_rows_around_a_damaged_page(line);
+        return;
+    }
+    // The page says what then happens.
+    let desk = Desk::new();
+    desk.keeps_a_copy();
+    assert!(desk.types(line, &[]).contains("SQL logic error"), "and nothing is saved");
+    assert_eq!(fs::metadata(desk.path("saved.db")).map_or(0, |meta| meta.len()), 0);
+}
+
+#[test]
+fn a_dump_saves_the_rows_around_a_damaged_page() {
+    needs!("sqlite3");
+    saves_the_rows_around_a_damaged_page(
+        "sqlite3 -readonly kept/state.db .dump | sed 's/^ROLLBACK; -- due to errors/COMMIT;/' | sqlite3 -safe saved.db",
+    );
+}
+
+fn saves_the_rows_around_a_damaged_page(line: &str) {
+    let desk = Desk::new();
+    let before = vms(&desk.store());
+    let leaves = desk.leaves("vms");
+    desk.lose_page(leaves[leaves.len() / 2]);
+    let row = desk.row("page-structure");
+    assert!(row["detail"].as_str().unwrap().starts_with("pages that hold rows are damaged"), "{row}");
+    assert!(row["remedy"].as_str().unwrap().contains("| sqlite3 -safe NEW"), "{row}");
+
+    desk.keeps_a_copy();
+    desk.types(line, &[]);
+    assert_eq!(desk.failing("saved.db"), [""; 0]);
+    let saved = vms(&desk.path("saved.db"));
+    assert!(saved.iter().all(|vm| before.contains(vm)), "what was saved is what was there");
+    // One leaf of several is gone.
+    let lost = before.len() - saved.len();
+    assert!(
+        lost > 0 && lost <= before.len() / (leaves.len() - 1),
+        "{lost} of {} rows lost",
+        before.len()
+    );
+}
+
+#[test]
+fn an_update_gives_a_row_its_value_back() {
+    needs!("sqlite3");
+    let desk = Desk::new();
+    let before = vms(&desk.store());
+    desk.sql("UPDATE vms SET guest_ip = '10.77.0.400' WHERE rowid = 3; DELETE FROM vms WHERE rowid = 4");
+    assert_eq!(desk.failing("state.db"), ["row-values"]);
+    let finding = &desk.row("row-values")["findings"][0];
+    assert_eq!(
+        (&finding["table"], &finding["column"], &finding["row"]),
+        (&"vms".into(), &"guest_ip".into(), &3.into()),
+        "the finding names the row that is typed"
+    );
+
+    desk.keeps_a_copy();
+    desk.types(
+        "sqlite3 -readonly kept/state.db 'SELECT quote(name), quote(guest_ip) FROM vms WHERE rowid = 3' | cat -v",
+        &[],
+    );
+    desk.types(r#"sqlite3 -safe state.db "UPDATE vms SET guest_ip = '10.77.0.4' WHERE rowid = 3""#, &[]);
+    assert_eq!(desk.failing("state.db"), [""; 0]);
+    assert_eq!(vms(&desk.store()).len(), before.len() - 1);
+}
+
+#[test]
+fn dropping_a_trigger_mends_the_shape() {
+    needs!("sqlite3");
+    let desk = Desk::new();
+    desk.sql("CREATE TRIGGER somebodys AFTER UPDATE ON vms BEGIN DELETE FROM images; END");
+    assert_eq!(desk.failing("state.db"), ["schema-shape"]);
+    let row = desk.row("schema-shape");
+    assert!(row.to_string().contains("changes rows behind the daemon's back"), "{row}");
+
+    desk.types("mkdir keep && cp -a state.db state.db-* keep/", &[("state.db-* ", "")]);
+    desk.types("sqlite3 -readonly keep/state.db .schema | cat -v", &[]);
+    desk.types(
+        "cp -a keep mended && sqlite3 -safe mended/state.db 'DROP TRIGGER name'",
+        &[("name", "somebodys")],
+    );
+    assert_eq!(desk.failing("mended/state.db"), [""; 0]);
+    assert_eq!(desk.failing("keep/state.db"), ["schema-shape"], "the copy was left alone");
+    assert_eq!(desk.failing("state.db"), ["schema-shape"], "the original was left alone");
+}
+
+/// What a stranger hides in a store for whoever types a remedy: a line that the `sqlite3` shell takes for a command.
+#[derive(Debug, Clone, Copy)]
+enum Planted {
+    Definition,
+    Name,
+    Value,
+}
+
+impl Desk {
+    /// With a store that holds the line `.shell touch RAN`, and its copy in `kept/`, whose latest commits are in the log.
+    fn of_a_stranger(planted: Planted) -> Self {
+        let desk = Self::new();
+        let line = format!("\n.shell touch {}\n", desk.path("RAN").display());
+        let conn = Connection::open(desk.store()).unwrap();
+        conn.execute_batch(
+            "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; CREATE TABLE z(a); INSERT INTO z VALUES (1)",
+        )
+        .unwrap();
+        conn.execute_batch("CREATE TRIGGER name AFTER UPDATE ON z BEGIN SELECT 1; END").unwrap();
+        match planted {
+            Planted::Definition => {
+                let definition = format!("CREATE TABLE z(a);{line}--");
+                conn.execute_batch("PRAGMA writable_schema=ON").unwrap();
+                conn.execute("UPDATE sqlite_schema SET sql = ?1 WHERE name = 'z'", [definition]).unwrap();
+            }
+            Planted::Name => conn
+                .execute_batch(&format!(
+                    "CREATE TABLE \"t{line}\"(\"c{line}\"); CREATE INDEX \"i{line}\" ON \"t{line}\"(\"c{line}\");
+                     INSERT INTO \"t{line}\" VALUES (1)"
+                ))
+                .unwrap(),
+            Planted::Value => {
+                conn.execute("INSERT INTO z VALUES (?1)", [&line]).unwrap();
+                conn.execute("UPDATE vms SET name = ?1 WHERE rowid IN (2)", [&line]).unwrap();
+                conn.execute("UPDATE vms SET guest_ip = ?1 WHERE rowid IN (3)", [&line]).unwrap();
+            }
+        }
+        for folder in ["kept", "keep"] {
+            fs::create_dir(desk.path(folder)).unwrap();
+            for file in ["state.db", "state.db-wal"] {
+                fs::copy(desk.path(file), desk.path(folder).join(file)).unwrap();
+            }
+        }
+        desk
+    }
+
+    /// The bytes of the copy: of the database and of its log.
+    fn copy(&self) -> Vec<Vec<u8>> {
+        let files = [
+            "kept/state.db",
+            "kept/state.db-wal",
+            "keep/state.db",
+            "keep/state.db-wal",
+        ];
+        files.iter().map(|file| fs::read(self.path(file)).unwrap_or_default()).collect()
+    }
+
+    /// Puts the store back as it was copied, and takes away what was made of it.
+    fn as_before(&self) {
+        let _ = fs::remove_dir_all(self.path("mended"));
+        for file in ["saved.db", "state.db-shm"] {
+            let _ = fs::remove_file(self.path(file));
+        }
+        for file in ["state.db", "state.db-wal"] {
+            fs::copy(self.path("kept").join(file), self.path(file)).unwrap();
+        }
+    }
+
+    /// Types a line, whatever comes of it, and tells whether what was planted ran.
+    fn runs_what_was_planted(&self, line: &str) -> bool {
+        let ran = Command::new("sh").args(["-c", line]).current_dir(self.place.folder()).output().unwrap();
+        drop(ran);
+        self.path("RAN").exists()
+    }
+}
+
+/// The files of a folder and of the folders in it that end this way.
+fn files(folder: &Path, ending: &str, out: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, ending, out);
+        } else if path.to_string_lossy().ends_with(ending) {
+            out.push(path);
+        }
+    }
+}
+
+/// How far a command goes in a line: to a backtick, a semicolon or a parenthesis around it, but not to one within quotes.
+fn length_of_command(words: &str) -> usize {
+    let mut quote = None;
+    for (at, c) in words.char_indices() {
+        match (quote, c) {
+            (None, '\'' | '"') => quote = Some(c),
+            (Some(open), c) if open == c => quote = None,
+            (None, '`' | ';' | '(' | ')') => return at,
+            _ => {}
+        }
+    }
+    words.len()
+}
+
+/// Every command with `sqlite3` in the source and in the documents, as somebody would type it.
+fn commands() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths = vec![root.join("README.md")];
+    files(&root.join("docs"), ".md", &mut paths);
+    files(&root.join("src"), ".rs", &mut paths);
+    let mut out: Vec<String> = Vec::new();
+    for path in paths {
+        let is_source = path.extension().is_some_and(|ending| ending == "rs");
+        for line in fs::read_to_string(&path).unwrap().lines() {
+            let line = if is_source {
+                // A string of the source ends where a quote has no backslash.
+                line.replace("\\\"", "\u{1}").replace('"', ";").replace('\u{1}', "\"")
+            } else {
+                line.to_owned()
+            };
+            let mut rest = line.as_str();
+            while let Some(at) = rest.find("sqlite3 ") {
+                // `cp -a kept mended && sqlite3 …` is one command.
+                let begin = rest[..at].rfind("cp -a ").filter(|cp| rest[*cp..at].ends_with("&& ")).unwrap_or(at);
+                let words = &rest[begin..];
+                let length = length_of_command(words);
+                let command = words[..length].trim();
+                let first = rest[at + 8..].split(' ').next().unwrap_or_default();
+                let is_a_word = !rest[..at].ends_with(|c: char| c == '_' || c.is_alphanumeric());
+                if !is_a_word {
+                    // The end of another program's name.
+                } else if first.starts_with('-') || first.contains(".db") || ["COPY", "STORE", "NEW"].contains(&first) {
+                    out.push(command.to_owned());
+                }
+                rest = &words[length.max(at - begin + 8)..];
+            }
+        }
+    }
+    out.sort();
+    out.dedup();
+    out
+}
+
+#[test]
+fn no_command_that_is_given_runs_what_stands_in_a_store_or_changes_the_copy_that_it_reads() {
+    let commands = commands();
+    for known in [
+        r#"sqlite3 -readonly COPY ".recover --ignore-freelist" | sqlite3 -safe NEW"#,
+        "sqlite3 -safe state.db REINDEX",
+        "sqlite3 -readonly COPY .schema | cat -v",
+    ] {
+        assert!(commands.iter().any(|command| command == known), "{known} is not among {commands:#?}");
+    }
+    for command in &commands {
+        for part in command.split('|').filter_map(|part| part.split_once("sqlite3 ")) {
+            let careful = part.1.starts_with("-readonly ") || part.1.starts_with("-safe ");
+            assert!(careful, "neither -readonly nor -safe: {command}");
+        }
+        if let Some((_, sink)) = command.rsplit_once("| sqlite3 ") {
+            assert!(sink.starts_with("-safe "), "takes SQL in without -safe: {command}");
+        }
+    }
+    needs!("sqlite3");
+    for planted in [Planted::Definition, Planted::Name, Planted::Value] {
+        let desk = Desk::of_a_stranger(planted);
+        let before = desk.copy();
+        for command in &commands {
+            let line = command
+                .replace("COPY", "kept/state.db")
+                .replace("STORE", "state.db")
+                .replace("NEW", "saved.db");
+            // What writes is typed on the store, or on a second copy.
+            let line = line.replace("-safe kept/state.db", "-safe state.db");
+            assert!(!desk.runs_what_was_planted(&line), "{planted:?}: {line}");
+            assert!(desk.copy() == before, "{planted:?}: the copy was changed: {line}");
+            desk.as_before();
+        }
+    }
+    // Without -safe it runs: what is refused for another reason would prove nothing.
+    let desk = Desk::of_a_stranger(Planted::Definition);
+    assert!(desk.runs_what_was_planted("sqlite3 -readonly kept/state.db .dump | sqlite3 saved.db"));
+}

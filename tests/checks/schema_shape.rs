@@ -1,0 +1,215 @@
+//! `schema-shape`: planted faults, and what each costs.
+
+use insta::assert_snapshot;
+
+use crate::support::Place;
+
+fn row(sql: &str) -> String {
+    Place::with(1, 2).after(sql).found("schema-shape")
+}
+
+fn rewritten(table: &str, from: &str, to: &str) -> String {
+    Place::with(1, 2).rewritten(table, from, to).found("schema-shape")
+}
+
+#[test]
+fn a_store_of_any_age_passes() {
+    assert_snapshot!(row(""), @"pass: 3 tables are what replaying migrations [1 2 3] gives");
+    assert_snapshot!(Place::of_age(2).found("schema-shape"), @"pass: 3 tables are what replaying migrations [1 2] gives");
+    assert_snapshot!(Place::new().after("CREATE TABLE t(x); DROP TABLE t").found("schema-shape"), @"pass: no migration is applied, and there is no table");
+}
+
+#[test]
+fn what_is_missing() {
+    assert_snapshot!(row("ALTER TABLE vms DROP COLUMN workspace_json"), @r"
+    fail: vms.workspace_json: the column is missing (the daemon cannot read it)
+     - vms workspace_json: the column is missing (the daemon cannot read it)
+    ");
+    assert_snapshot!(row("DROP TABLE vms"), @r"
+    fail: vms: the table is missing (the daemon cannot read it)
+     - vms: the table is missing (the daemon cannot read it)
+    ");
+    assert_snapshot!(row("ALTER TABLE vms RENAME TO machines"), @r"
+    fail: vms: the table is missing (the daemon cannot read it); machines: an extra table (merely extra)
+     - vms: the table is missing (the daemon cannot read it)
+     - machines: an extra table (merely extra)
+    ");
+    assert_snapshot!(row("DROP TABLE vms; CREATE VIEW vms AS SELECT * FROM images"), @r"
+    fail: vms: is a view, where a table should be (the daemon cannot read it)
+     - vms: is a view, where a table should be (the daemon cannot read it)
+    ");
+}
+
+#[test]
+fn what_is_extra() {
+    assert_snapshot!(row("CREATE TABLE notes(x); CREATE VIEW v AS SELECT 1; CREATE INDEX i ON vms(state)"), @r"
+    fail: notes: an extra table (merely extra); v: an extra view (merely extra); and 1 more difference
+     - notes: an extra table (merely extra)
+     - v: an extra view (merely extra)
+     - vms i: the index on state is extra (merely extra)
+    ");
+    assert_snapshot!(row("CREATE UNIQUE INDEX one_of_each ON vms(state, name)"), @r"
+    fail: vms: the unique index on state, name is extra (the daemon cannot write it)
+     - vms one_of_each: the unique index on state, name is extra (the daemon cannot write it)
+    ");
+    assert_snapshot!(row("CREATE INDEX i ON vms(lower(state)) WHERE state <> 'secret'"), @r"
+    fail: vms: the index on an expression over some of the rows is extra (the daemon cannot write it)
+     - vms i: the index on an expression over some of the rows is extra (the daemon cannot write it)
+    ");
+    assert_snapshot!(row("CREATE VIRTUAL TABLE words USING fts5(x)"), @r"
+    fail: words: an extra virtual table (merely extra); words_config: an extra table (merely extra); and 4 more differences
+     - words: an extra virtual table (merely extra)
+     - words_config: an extra table (merely extra)
+     - words_content: an extra table (merely extra)
+     - words_data: an extra table (merely extra)
+     - words_docsize: an extra table (merely extra)
+     - words_idx: an extra table (merely extra)
+    ");
+    assert_snapshot!(rewritten("images", "build_size TEXT,", "build_size TEXT, flavour TEXT NOT NULL,"), @r"
+    fail: images.flavour: an extra column that may not be NULL and has no default (the daemon cannot write it)
+     - images flavour: an extra column that may not be NULL and has no default (the daemon cannot write it)
+    ");
+}
+
+#[test]
+fn a_trigger_is_what_matters_most() {
+    assert_snapshot!(
+        row("ALTER TABLE images ADD COLUMN a; ALTER TABLE images ADD COLUMN b; CREATE TRIGGER sneaky AFTER UPDATE ON vms BEGIN DELETE FROM images; END"),
+        @r"
+    fail: vms: an extra trigger, sneaky (changes rows behind the daemon's back); images.a: an extra column (merely extra); and 1 more difference
+     - vms: an extra trigger, sneaky (changes rows behind the daemon's back)
+     - images a: an extra column (merely extra)
+     - images b: an extra column (merely extra)
+    "
+    );
+}
+
+#[test]
+fn columns_that_are_not_what_they_should_be() {
+    assert_snapshot!(rewritten("vms", "state TEXT NOT NULL", "state TEXT"), @r"
+    fail: vms.state: may be NULL (wrong rows are no longer refused)
+     - vms state: may be NULL (wrong rows are no longer refused)
+    ");
+    assert_snapshot!(rewritten("images", "build_size TEXT", "build_size TEXT NOT NULL"), @r"
+    fail: images.build_size: may not be NULL (the daemon cannot write it)
+     - images build_size: may not be NULL (the daemon cannot write it)
+    ");
+    assert_snapshot!(rewritten("images", "build_size TEXT", "build_size INTEGER"), @r"
+    fail: images.build_size: has a type of another affinity, so that values are stored as another class (the daemon cannot read it)
+     - images build_size: has a type of another affinity, so that values are stored as another class (the daemon cannot read it)
+    ");
+    assert_snapshot!(rewritten("images", "build_size TEXT", "build_size VARCHAR(9)"), @r"
+    fail: images.build_size: is declared with another type of the same affinity (the daemon reads and writes it all the same)
+     - images build_size: is declared with another type of the same affinity (the daemon reads and writes it all the same)
+    ");
+    assert_snapshot!(rewritten("images", "managed INTEGER NOT NULL DEFAULT 0", "managed INTEGER NOT NULL DEFAULT 1"), @r"
+    fail: images.managed: has another default, so that rows written without it get another value (the daemon cannot write it)
+     - images managed: has another default, so that rows written without it get another value (the daemon cannot write it)
+    ");
+    assert_snapshot!(rewritten("images", "managed INTEGER NOT NULL DEFAULT 0", "managed INTEGER NOT NULL"), @r"
+    fail: images.managed: has no default, and may not be NULL (the daemon cannot write it)
+     - images managed: has no default, and may not be NULL (the daemon cannot write it)
+    ");
+    assert_snapshot!(rewritten("vms", "state TEXT NOT NULL", "state TEXT NOT NULL COLLATE NOCASE"), @r"
+    fail: vms.state: is compared by another collation, so that other rows are found (the daemon cannot read it)
+     - vms state: is compared by another collation, so that other rows are found (the daemon cannot read it)
+    ");
+    assert_snapshot!(rewritten("images", "build_size TEXT", "build_size TEXT AS (name)"), @r"
+    fail: images.build_size: is a generated column (the daemon cannot write it)
+     - images build_size: is a generated column (the daemon cannot write it)
+    ");
+}
+
+#[test]
+fn constraints_that_are_not_what_they_should_be() {
+    assert_snapshot!(rewritten("vms", "state TEXT NOT NULL", "state TEXT NOT NULL CHECK (state <> 'secret')"), @r"
+    fail: vms: a CHECK constraint is extra or another (the daemon cannot write it)
+     - vms: a CHECK constraint is extra or another (the daemon cannot write it)
+    ");
+    assert_snapshot!(rewritten("vms", "state TEXT NOT NULL", "state TEXT NOT NULL ON CONFLICT IGNORE"), @r"
+    fail: vms: a constraint does another thing on a conflict (ON CONFLICT) (changes rows behind the daemon's back)
+     - vms: a constraint does another thing on a conflict (ON CONFLICT) (changes rows behind the daemon's back)
+    ");
+    assert_snapshot!(rewritten("vms", "ON DELETE RESTRICT", "ON DELETE CASCADE"), @r"
+    fail: vms: the foreign key of image_id to images does another thing when the parent is deleted: cascade (changes rows behind the daemon's back)
+     - vms: the foreign key of image_id to images does another thing when the parent is deleted: cascade (changes rows behind the daemon's back)
+    ");
+    assert_snapshot!(rewritten("vms", "ON DELETE RESTRICT", "ON DELETE RESTRICT DEFERRABLE INITIALLY DEFERRED"), @r"
+    fail: vms: a foreign key is checked at another time (DEFERRABLE) (wrong rows are no longer refused)
+     - vms: a foreign key is checked at another time (DEFERRABLE) (wrong rows are no longer refused)
+    ");
+    assert_snapshot!(rewritten("images", "kernel_path TEXT NOT NULL", "kernel_path TEXT NOT NULL REFERENCES vms(id)"), @r"
+    fail: images: the foreign key of kernel_path to vms is extra (the daemon cannot write it)
+     - images: the foreign key of kernel_path to vms is extra (the daemon cannot write it)
+    ");
+}
+
+/// Made anew with another definition.
+fn made_anew(definition: &str) -> String {
+    row(&format!("ALTER TABLE images RENAME TO old; {definition}; DROP TABLE old"))
+}
+
+#[test]
+fn keys_and_options() {
+    const COLUMNS: &str = "managed INTEGER NOT NULL DEFAULT 0, artifact_dir TEXT, rootfs_path TEXT NOT NULL, work_seed_path TEXT,
+        kernel_path TEXT NOT NULL, initrd_path TEXT, modules_dir TEXT, build_size TEXT, seeded_ssh_public_key_fingerprint TEXT,
+        created_at TEXT NOT NULL, updated_at TEXT NOT NULL";
+    assert_snapshot!(made_anew(&format!("CREATE TABLE images(id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, {COLUMNS}) STRICT")), @r"
+    fail: images.id: may not be NULL (the daemon cannot write it); images: is STRICT, which refuses values of another type (the daemon cannot write it); and 2 more differences
+     - images id: may not be NULL (the daemon cannot write it)
+     - images: is STRICT, which refuses values of another type (the daemon cannot write it)
+     - vms: the foreign key of image_id to old is extra (the daemon cannot write it)
+     - vms: the foreign key of image_id to images is missing (wrong rows are no longer refused)
+    ");
+    assert_snapshot!(made_anew(&format!("CREATE TABLE images(id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, {COLUMNS}) WITHOUT ROWID")), @r"
+    fail: images.id: may not be NULL (the daemon cannot write it); vms: the foreign key of image_id to old is extra (the daemon cannot write it); and 2 more differences
+     - images id: may not be NULL (the daemon cannot write it)
+     - vms: the foreign key of image_id to old is extra (the daemon cannot write it)
+     - vms: the foreign key of image_id to images is missing (wrong rows are no longer refused)
+     - images: has no rowids (WITHOUT ROWID) (the daemon reads and writes it all the same)
+    ");
+    assert_snapshot!(made_anew(&format!("CREATE TABLE images(id TEXT, name TEXT NOT NULL, {COLUMNS})")), @r"
+    fail: images.id: is no part of the primary key (the daemon cannot write it); vms: the foreign key of image_id to old is extra (the daemon cannot write it); and 3 more differences
+     - images id: is no part of the primary key (the daemon cannot write it)
+     - vms: the foreign key of image_id to old is extra (the daemon cannot write it)
+     - images: the unique index on name is missing (wrong rows are no longer refused)
+     - images: the unique index on id is missing (wrong rows are no longer refused)
+     - vms: the foreign key of image_id to images is missing (wrong rows are no longer refused)
+    ");
+    assert_snapshot!(
+        row("ALTER TABLE schema_migrations RENAME TO old; CREATE TABLE schema_migrations(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, applied_at TEXT NOT NULL);
+             INSERT INTO schema_migrations SELECT * FROM old; DROP TABLE old"),
+        @r"
+    fail: schema_migrations: has AUTOINCREMENT (the daemon reads and writes it all the same)
+     - schema_migrations: has AUTOINCREMENT (the daemon reads and writes it all the same)
+    "
+    );
+}
+
+#[test]
+fn what_cannot_be_compared_is_said() {
+    let unknown = Place::with(1, 2).after("INSERT INTO schema_migrations VALUES (99, 'x', '2026-04-28T18:41:31Z')");
+    assert_snapshot!(unknown.found("schema-shape"), @"skip: what unknown migrations made cannot be known: [99]");
+    assert_snapshot!(row("DELETE FROM schema_migrations WHERE id = 1"), @"fail: the applied migrations [2 3] cannot have made any store: replayed in an empty one, migration 2 (drop_images_docker) failed and was rolled back: SQLite says: no such table: images [1] (while running: ALTER TABLE images DROP COLUMN docker)");
+    let long = format!("state TEXT NOT NULL /* {} */", "x".repeat(70_000));
+    assert_snapshot!(rewritten("vms", "state TEXT NOT NULL", &long), @r"
+    fail: vms: its definition is missing or longer than 65,536 bytes, and was not compared whole (the daemon reads and writes it all the same)
+     - vms: its definition is missing or longer than 65,536 bytes, and was not compared whole (the daemon reads and writes it all the same)
+    ");
+}
+
+#[test]
+fn thousands_of_tables_are_counted_and_names_are_escaped() {
+    let store = Place::with(1, 2);
+    let conn = store.open();
+    conn.execute_batch("BEGIN").unwrap();
+    for n in 0..3_000 {
+        conn.execute_batch(&format!("CREATE TABLE \"t{n}\u{1b}[2J\u{202e}\"(x)")).unwrap();
+    }
+    conn.execute_batch("CREATE TRIGGER z AFTER INSERT ON vms BEGIN SELECT 1; END; COMMIT")
+        .unwrap();
+    let row = store.found("schema-shape");
+    let lines: Vec<&str> = row.lines().collect();
+    assert_snapshot!(lines[0], @r"fail: vms: an extra trigger, z (changes rows behind the daemon's back); t0\u{1b}[2J\u{202e}: an extra table (merely extra); and 2,999 more differences");
+    assert_eq!(lines.len(), 101);
+}

@@ -1,0 +1,107 @@
+//! A healthy store never fails: whatever its shape, whatever banger wrote into it, however it lies on disk.
+//!
+//! `PROPTEST_CASES=5000 cargo test --release --test healthy` looks longer.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests play the daemon: they open stores for writing"
+)]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on must end"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod same_store;
+mod shapes;
+mod values;
+
+use std::path::Path;
+
+use banger_doctor::checks::CHECKS;
+use banger_doctor::private::PrivateFolder;
+use banger_doctor::render::json;
+use banger_doctor::sandbox::Sandbox;
+use banger_doctor::stop::Stop;
+use banger_doctor::store::Environment;
+use banger_doctor::{Options, examine};
+use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
+
+use shapes::{Lies, Shape, shape};
+use support::Place;
+
+/// How many stores are looked at, unless `PROPTEST_CASES` says more.
+const CASES: u32 = 80;
+
+/// The binary is asked about one store in so many; the library about each.
+const BINARY_EVERY: u8 = 4;
+
+fn config() -> ProptestConfig {
+    let mut config = ProptestConfig {
+        // The seed of a store that failed is kept beside this file, and tried first the next time.
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("seeds"))),
+        ..ProptestConfig::default()
+    };
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        config.cases = CASES;
+    }
+    config
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn a_healthy_store_never_fails(shape in shape(), chance in 0..BINARY_EVERY) {
+        let place = Place::new();
+        let path = place.store();
+        // A daemon that lives has its store open as long as this is held.
+        let daemon = shape.make(&path);
+        if shape.lies != Lies::Live {
+            // Within the daemon's own process a plain read would drop the daemon's locks.
+            holds(&shape, &by_the_library(&path));
+        }
+        if chance == 0 || shape.lies == Lies::Live {
+            holds(&shape, &by_the_binary(&place));
+        }
+        drop(daemon);
+    }
+}
+
+/// No row failed, and each passed but the one that was not asked for.
+fn holds(shape: &Shape, line: &str) {
+    let report: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    let situation = report["situation"].as_str().unwrap();
+    assert!(shape.lies.situations().contains(&situation), "{situation}: {shape:?}");
+    let rows = report["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), CHECKS.len(), "{shape:?}");
+    for row in rows {
+        let wanted = if row["check"] == "artifacts" { "skip" } else { "pass" };
+        assert_eq!(row["status"], wanted, "{row}\nof {shape:?}");
+    }
+}
+
+fn by_the_library(path: &Path) -> String {
+    let options = Options {
+        checks: CHECKS.iter().map(|check| check.id).collect(),
+        artifacts: false,
+        environment: Environment {
+            private: &PrivateFolder::for_stores(&[path]),
+            sandbox: &Sandbox::not_asked(),
+            heap_limit: None,
+            stop: &Stop::never(),
+        },
+    };
+    json::report(&examine(path, &options))
+}
+
+fn by_the_binary(place: &Place) -> String {
+    let ran = place.ask(&["--format", "json"]);
+    assert_eq!(ran.stderr, "");
+    ran.stdout
+}
