@@ -93,7 +93,7 @@ impl FromStr for CheckId {
 
 /// No check has this name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no such check; --list-checks names them all")]
+#[error("no check has this name")]
 #[non_exhaustive]
 pub struct UnknownCheck;
 

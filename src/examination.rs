@@ -253,7 +253,7 @@ impl Rehearsal {
 mod tests {
     use super::*;
     use crate::error::opaque::ErrorKind;
-    use crate::report::Status;
+    use crate::report::{Row, Status};
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// A healthy store of the test's own: another test that has the same file open would be in the way.
@@ -268,7 +268,7 @@ mod tests {
     fn the_rows_are_those_asked_for_in_the_order_of_the_report() {
         let (_folder, path) = healthy();
         let ids = |examination: Examination| -> Vec<CheckId> {
-            examination.run().rows().iter().map(|row| row.check()).collect()
+            examination.run().rows().iter().map(Row::check).collect()
         };
         assert_eq!(ids(Examination::new(&path)), CheckId::ALL);
         let two = [CheckId::ForeignKeys, CheckId::File];
@@ -299,7 +299,7 @@ mod tests {
         let watched = Examination::new(&path).progress(Duration::ZERO, move |progress| {
             count.fetch_add(usize::from(progress.check().is_some()), Ordering::Relaxed);
         });
-        let statuses = |report: &Report| -> Vec<Status> { report.rows().iter().map(|row| row.status()).collect() };
+        let statuses = |report: &Report| -> Vec<Status> { report.rows().iter().map(Row::status).collect() };
         assert_eq!(statuses(&watched.run()), statuses(&examine(&path)));
         assert!(told.load(Ordering::Relaxed) > 0);
     }

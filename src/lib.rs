@@ -1,59 +1,92 @@
-//! Examines banger's store, an SQLite file named `state.db`, without changing anything.
+//! Examines banger's store, an SQLite file named `state.db`, without changing anything. **Linux only.**
 //!
-//! A path is probed with plain reads ([`probe`]), the way in that leaves no trace is chosen ([`store`]), checks look through
-//! it ([`checks`]), their answers become a [`report`], and a renderer prints it ([`render`]). The modules below stand in
-//! reading order: each imports only from those above it.
+//! Three calls are what a program makes:
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("state.db");
+//! use banger_doctor::{Compatibility, Store};
+//!
+//! // The daemon opens its store: made where there is none, with every migration applied.
+//! let store = Store::open(&path)?;
+//! drop(store);
+//!
+//! // Its updater asks whether this binary may take the store over.
+//! let state = banger_doctor::inspect_schema_state(&path)?;
+//! assert_eq!(state.compatibility, Compatibility::Compatible);
+//!
+//! // Somebody who wants to know what is wrong examines it: one row per check.
+//! let report = banger_doctor::examine(&path);
+//! println!("{}", report.to_table(None, false));
+//! assert!(!report.failed());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Examination`] says more exactly what is asked for: some checks only, a time limit, an interrupt, progress. A process that
+//! has the store open itself is refused, because to read the store would drop its locks: see there.
+//!
+//! Within: a path is probed with plain reads (`probe`), the way in that leaves no trace is chosen (`store`), checks look
+//! through it (`checks`), their answers become a [`Report`] (`examine`), and a renderer prints it (`render`). The modules below
+//! stand in reading order: each imports only from those above it.
 
-pub mod words;
+#[cfg(not(target_os = "linux"))]
+compile_error!("banger-doctor runs on Linux only: it relies on Landlock, seccomp, /proc and Linux's file locks");
 
-pub mod escape;
+mod words;
 
-pub mod check_id;
+mod escape;
 
-pub mod locate;
+mod check_id;
 
-pub mod progress;
+mod locate;
 
-pub mod stop;
+mod progress;
 
-pub mod error;
+mod stop;
 
-pub mod mistake;
+mod error;
 
-pub mod finding;
+mod mistake;
 
-pub mod probe;
+mod finding;
 
-pub mod private;
+mod probe;
 
-pub mod sandbox;
+mod private;
 
-pub mod store;
+mod sandbox;
 
-pub mod values;
+mod store;
 
-pub mod schema;
+mod values;
 
-pub mod context;
+mod schema;
 
-pub mod check;
+mod context;
 
-pub mod checks;
+mod check;
 
-pub mod report;
+mod checks;
 
-pub mod examine;
+mod report;
 
-pub mod render;
+mod examine;
 
-pub mod gate;
+mod render;
 
-pub mod examination;
+mod gate;
 
-pub mod daemon;
+mod examination;
+
+mod daemon;
 
 #[doc(hidden)]
 pub mod program;
+
+#[doc(hidden)]
+pub mod inside;
 
 #[doc(hidden)]
 pub mod fuzzing;

@@ -25,7 +25,8 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::gate::{Answer, EXIT_CANNOT_TELL};
-use crate::{locate, mistake};
+use crate::locate;
+use crate::mistake;
 
 use cli::{Args, EXIT_USAGE};
 use session::Session;

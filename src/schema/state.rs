@@ -7,7 +7,6 @@ use crate::store::ReadOnly;
 
 /// Whether this binary may take a store over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Compatibility {
     /// Every known migration is applied, and no other.
     Compatible,
@@ -35,7 +34,7 @@ pub struct SchemaState {
 
 impl SchemaState {
     /// The state of a store with these ids applied, ascending.
-    pub fn of_applied(applied: Vec<i64>) -> Self {
+    pub(crate) fn of_applied(applied: Vec<i64>) -> Self {
         let is_applied = |id: i64| applied.binary_search(&id).is_ok();
         let pending: Vec<i64> = MIGRATIONS.iter().map(|m| m.id).filter(|id| !is_applied(*id)).collect();
         let unknown: Vec<i64> = applied.iter().copied().filter(|id| known(*id).is_none()).collect();
