@@ -267,9 +267,8 @@ mod tests {
     #[test]
     fn the_rows_are_those_asked_for_in_the_order_of_the_report() {
         let (_folder, path) = healthy();
-        let ids = |examination: Examination| -> Vec<CheckId> {
-            examination.run().rows().iter().map(Row::check).collect()
-        };
+        let ids =
+            |examination: Examination| -> Vec<CheckId> { examination.run().rows().iter().map(Row::check).collect() };
         assert_eq!(ids(Examination::new(&path)), CheckId::ALL);
         let two = [CheckId::ForeignKeys, CheckId::File];
         assert_eq!(ids(Examination::new(&path).only(two)), [CheckId::File, CheckId::ForeignKeys]);

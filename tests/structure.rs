@@ -89,5 +89,5 @@ fn a_connection_is_opened_in_three_places() {
         .collect();
     opened.sort();
     // The read-only handle, private copies, and the daemon's way in; what is in memory is nobody's store.
-    assert_eq!(opened, ["daemon.rs", "store/access.rs", "store/read_only.rs"]);
+    assert_eq!(opened, ["daemon.rs", "store/copies.rs", "store/read_only.rs"]);
 }
