@@ -9,18 +9,11 @@ mod support;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use banger_doctor::checks::CHECKS;
-use banger_doctor::private::{PrivateFolder, Purpose};
-use banger_doctor::probe::Probe;
-use banger_doctor::render::{json, table};
-use banger_doctor::sandbox::Sandbox;
-use banger_doctor::stop::Stop;
-use banger_doctor::store::{Access, Environment, Need, with_stable_store};
-use banger_doctor::{Options, Report, examine};
+use banger_doctor::{CheckId, examine, inside};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let named = std::env::args().skip(1).find(|word| !word.starts_with('-')).map(PathBuf::from);
@@ -29,62 +22,34 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rounds = if size > 8 << 20 { 3 } else { 300 };
     println!("{size} bytes, {rounds} rounds, medians in microseconds");
 
-    say("probe", rounds, || {
-        black_box(Probe::of(&store));
-    });
+    say("probe", rounds, || inside::probe(&store));
     // It holds for the thread that enters it, for good: each round has a thread of its own, whose start is taken off.
     let thread = median(rounds, || drop(thread::spawn(|| ()).join()));
-    let enter = || black_box(Sandbox::enter(&PrivateFolder::for_stores::<&Path>(&[]), Purpose::default()));
-    let entered = median(rounds, || drop(thread::spawn(enter).join()));
+    let entered = median(rounds, || drop(thread::spawn(inside::enter_sandbox).join()));
     line("sandbox", entered.saturating_sub(thread));
+    say("open, ping, close", rounds, || inside::open_and_close(&store));
 
-    let stop = Stop::never();
-    let environment = Environment {
-        private: &PrivateFolder::for_stores(&[&store]),
-        sandbox: &Sandbox::not_asked(),
-        heap_limit: None,
-        stop: &stop,
-    };
-    say("open, ping, close", rounds, || {
-        drop(black_box(with_stable_store(&store, Need::Everything, &environment, |_, access| {
-            access.and_then(Access::open)
-        })));
-    });
-
-    let mut by_check: BTreeMap<usize, Vec<Duration>> = BTreeMap::new();
+    let mut by_check: BTreeMap<CheckId, Vec<Duration>> = BTreeMap::new();
     for _ in 0..rounds {
-        for (n, row) in report(&store, &environment).rows.iter().enumerate() {
-            by_check.entry(n).or_default().push(row.elapsed);
+        for row in examine(&store).rows() {
+            by_check.entry(row.check()).or_default().push(row.elapsed());
         }
     }
-    for (n, mut times) in by_check {
-        line(CHECKS[n].id, middle(&mut times));
+    for (check, mut times) in by_check {
+        line(check.id(), middle(&mut times));
     }
     say("all of the above", rounds, || {
-        black_box(report(&store, &environment));
+        black_box(examine(&store));
     });
 
-    let report = report(&store, &environment);
-    let style = table::Style {
-        width: Some(100),
-        color: false,
-    };
+    let report = examine(&store);
     say("render table", rounds, || {
-        black_box(table::report(&report, style));
+        black_box(report.to_table(Some(100), false));
     });
     say("render json", rounds, || {
-        black_box(json::report(&report));
+        black_box(report.to_json());
     });
     Ok(())
-}
-
-fn report(store: &Path, environment: &Environment<'_>) -> Report {
-    let options = Options {
-        checks: CHECKS.iter().map(|check| check.id).collect(),
-        artifacts: false,
-        environment: environment.clone(),
-    };
-    examine(store, &options)
 }
 
 fn say(what: &str, rounds: usize, work: impl FnMut()) {

@@ -1,5 +1,6 @@
 //! The vocabulary of the checks: what a check is, and what it may answer.
 
+use crate::check_id::CheckId;
 use crate::context::StoreContext;
 use crate::error::Error;
 pub use crate::finding::{Finding, Findings};
@@ -17,7 +18,7 @@ pub const KEEP_AND_SAVE: &str = "data may be lost: stop banger and keep a copy o
 /// One thing that the doctor examines.
 pub struct Check {
     /// Its name in rows, options and `docs/checks.md`.
-    pub id: &'static str,
+    pub id: CheckId,
     /// What it looks at, in one line.
     pub summary: &'static str,
     /// What must have gone well before; otherwise the row is skipped.
@@ -31,12 +32,20 @@ pub struct Check {
 pub enum Needs {
     /// Nothing: it looks at the path itself.
     Nothing,
-    /// The row `file` has passed.
-    File,
-    /// The row `read-only` has passed, and with it `file`.
-    ReadOnly,
-    /// The ledger could be read (`schema-state` could look, whatever it found).
-    Ledger,
+    /// That another check has passed.
+    Passed(CheckId),
+    /// That another check could look, whatever it found.
+    Looked(CheckId),
+}
+
+impl Needs {
+    /// The check that it needs.
+    pub fn check(self) -> Option<CheckId> {
+        match self {
+            Self::Nothing => None,
+            Self::Passed(check) | Self::Looked(check) => Some(check),
+        }
+    }
 }
 
 /// How a check looks, which says what it may touch.

@@ -16,6 +16,7 @@ mod schema_state;
 mod unknown_ids;
 
 use crate::check::Check;
+use crate::check_id::CheckId;
 
 /// Every check.
 pub const CHECKS: &[&Check] = &[
@@ -35,23 +36,41 @@ pub const CHECKS: &[&Check] = &[
 
 pub(crate) use read_only::TraceCheck;
 
-/// The check with this id.
-pub fn find(id: &str) -> Option<&'static Check> {
-    CHECKS.iter().copied().find(|check| check.id == id)
+/// The check of this name.
+pub fn get(id: CheckId) -> &'static Check {
+    match id {
+        CheckId::File => &file::CHECK,
+        CheckId::Journal => &journal::CHECK,
+        CheckId::ReadOnly => &read_only::CHECK,
+        CheckId::PageStructure => &page_structure::CHECK,
+        CheckId::SchemaState => &schema_state::CHECK,
+        CheckId::UnknownIds => &unknown_ids::CHECK,
+        CheckId::MigrationHistory => &migration_history::CHECK,
+        CheckId::SchemaShape => &schema_shape::CHECK,
+        CheckId::MigrationRehearsal => &migration_rehearsal::CHECK,
+        CheckId::ForeignKeys => &foreign_keys::CHECK,
+        CheckId::RowValues => &row_values::CHECK,
+        CheckId::Artifacts => &artifacts::CHECK,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
 
     #[test]
-    fn ids_are_unique_and_written_in_lower_case_with_hyphens() {
-        let ids: BTreeSet<&str> = CHECKS.iter().map(|check| check.id).collect();
-        assert_eq!(ids.len(), CHECKS.len());
+    fn the_registry_has_every_name_in_their_order() {
+        let ids: Vec<CheckId> = CHECKS.iter().map(|check| check.id).collect();
+        assert_eq!(ids, CheckId::ALL);
         for id in ids {
-            assert!(id.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{id}");
-            assert_eq!(find(id).map(|check| check.id), Some(id));
+            assert_eq!(get(id).id, id);
+        }
+    }
+
+    #[test]
+    fn a_check_stands_behind_what_it_needs() {
+        for check in CHECKS {
+            assert!(check.needs.check().is_none_or(|need| need < check.id), "{}", check.id);
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, opaque};
 use crate::schema::migrations::MIGRATIONS;
 use crate::schema::runner;
 use crate::store::BUSY_TIMEOUT_MS;
@@ -23,7 +23,11 @@ impl Store {
     ///
     /// # Errors
     /// Where the file is not a database (it stays as it was), cannot be opened, or a migration fails.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path) -> Result<Self, opaque::Error> {
+        Ok(Self::open_and_migrate(path)?)
+    }
+
+    fn open_and_migrate(path: &Path) -> Result<Self> {
         #[expect(
             clippy::disallowed_methods,
             reason = "this is the daemon's way in, which the doctor does not take"

@@ -1,18 +1,20 @@
 //! "Could not look": why a store, or a part of it, could not be examined. Never a finding.
 
+pub(crate) mod opaque;
+mod sqlite_words;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ffi;
+
+use sqlite_words::{sqlite_words, without_values};
 
 use crate::stop::Stopped;
 use crate::words::cut;
 
 /// The longest statement that an error keeps, in characters: names in it may be a store's.
 const LONGEST_SQL: usize = 400;
-
-/// The longest message of SQLite that is kept, in characters.
-const LONGEST_MESSAGE: usize = 600;
 
 /// Why the doctor could not look.
 ///
@@ -230,174 +232,8 @@ impl Error {
     }
 }
 
-/// SQLite's message, with its extended code where the message alone is vague ("disk I/O error").
-pub(crate) fn sqlite_words(error: &rusqlite::Error) -> String {
-    let Some(code) = error.sqlite_extended_error_code() else {
-        return error.to_string();
-    };
-    let words = match error {
-        rusqlite::Error::SqliteFailure(_, Some(words)) => words.clone(),
-        other => other.to_string(),
-    };
-    if code == ffi::SQLITE_CONSTRAINT_TRIGGER {
-        // Its words say all that the code says.
-        return words;
-    }
-    format!("{words} [{code}]")
-}
-
-/// The same error without what may be a cell's value. This is the only place where SQLite's messages come in.
-///
-/// While SQLite prepares a statement it knows names and definitions alone, and its message can hold nothing else. Once it
-/// runs, a function that a definition calls on a row, or a virtual table, may put a value of that row into the message
-/// (`bad JSON path: '10.77.0.2'`), and a trigger may raise any: then the code speaks, in words of our own.
-fn without_values(error: rusqlite::Error, preparing: bool) -> rusqlite::Error {
-    use rusqlite::Error::{InvalidColumnName, InvalidColumnType, QueryReturnedNoRows, SqlInputError, SqliteFailure};
-    let (failure, message) = match error {
-        SqliteFailure(failure, message) => (failure, message),
-        SqlInputError { error, msg, .. } => (error, Some(msg)),
-        // These name a column of our own statement.
-        InvalidColumnName(_) | InvalidColumnType(..) | QueryReturnedNoRows => return error,
-        _ => {
-            let words = "a value is not of the kind that belongs there";
-            return SqliteFailure(ffi::Error::new(ffi::SQLITE_MISMATCH), Some(words.to_owned()));
-        }
-    };
-    let code = failure.extended_code;
-    let message = message.filter(|message| names_the_schema_alone(code, message, preparing));
-    let words = message.map_or_else(|| words_of_code(code).to_owned(), |message| cut(&message, LONGEST_MESSAGE));
-    SqliteFailure(failure, Some(words))
-}
-
-/// Whether a message of SQLite's with this code holds names and definitions, and never a value.
-fn names_the_schema_alone(code: i32, message: &str, preparing: bool) -> bool {
-    /// What ALTER TABLE says while it runs: each a text of SQLite's own.
-    const OF_ALTER: &[&str] = &[
-        "CHECK constraint failed",
-        "NOT NULL constraint failed",
-        "type mismatch on DEFAULT",
-        "Cannot add a NOT NULL column with default value NULL",
-        "Cannot add a REFERENCES column with non-NULL default value",
-        "Cannot add a column with non-constant default",
-        "cannot add a STORED column",
-    ];
-    /// What ALTER TABLE says of another definition that no longer makes sense. No function begins a message so.
-    const OF_ANOTHER: &[&str] = &[
-        "error in table ",
-        "error in index ",
-        "error in view ",
-        "error in trigger ",
-    ];
-    match code {
-        // The path of the file, which rusqlite adds, is named by whoever knows how it may be shown; and memory is ours.
-        ffi::SQLITE_NOMEM => false,
-        code if code & 0xff == ffi::SQLITE_CANTOPEN => false,
-        _ if preparing => true,
-        ffi::SQLITE_CONSTRAINT_CHECK
-        | ffi::SQLITE_CONSTRAINT_DATATYPE
-        | ffi::SQLITE_CONSTRAINT_FOREIGNKEY
-        | ffi::SQLITE_CONSTRAINT_NOTNULL
-        | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
-        | ffi::SQLITE_CONSTRAINT_ROWID
-        | ffi::SQLITE_CONSTRAINT_UNIQUE => true,
-        ffi::SQLITE_ERROR => OF_ALTER.contains(&message) || OF_ANOTHER.iter().any(|begin| message.starts_with(begin)),
-        _ => false,
-    }
-}
-
-/// What a code of SQLite's says, where its message is not repeated.
-fn words_of_code(code: i32) -> &'static str {
-    match code {
-        ffi::SQLITE_CONSTRAINT_TRIGGER => return "a trigger of the store refuses it",
-        ffi::SQLITE_CORRUPT_VTAB => return "the content of a virtual table is malformed",
-        _ => {}
-    }
-    match code & 0xff {
-        ffi::SQLITE_ERROR => "a function or a virtual table of the store fails",
-        ffi::SQLITE_CONSTRAINT => "a constraint of the store refuses it",
-        ffi::SQLITE_NOMEM => "out of memory: a value or the schema is larger than the doctor has memory for",
-        ffi::SQLITE_TOOBIG => "a value or a statement is longer than the doctor reads",
-        _ => ffi::code_to_str(code),
-    }
-}
-
 /// The result of a look.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn said(code: i32, message: &str, wrap: impl Fn(rusqlite::Error) -> Error) -> String {
-        wrap(rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some(message.to_owned()))).to_string()
-    }
-
-    #[test]
-    fn a_message_that_may_hold_a_value_is_not_repeated() {
-        for (code, message, expected) in [
-            (1, "bad JSON path: 'secret'", "a function or a virtual table of the store fails [1]"),
-            (1, "no such column: secret", "a function or a virtual table of the store fails [1]"),
-            (1811, "secret", "a trigger of the store refuses it"),
-            (1043, "secret", "a constraint of the store refuses it [1043]"),
-            (19, "secret", "a constraint of the store refuses it [19]"),
-            (267, "fts5: secret", "the content of a virtual table is malformed [267]"),
-            (11, "secret", "database disk image is malformed [11]"),
-            (
-                14,
-                "unable to open database file: file:///home/secret",
-                "unable to open database file [14]",
-            ),
-        ] {
-            assert_eq!(
-                said(code, message, |error| Error::sqlite("SELECT")(error)),
-                format!("SQLite says: {expected} (while running: SELECT)")
-            );
-        }
-        let debug = format!("{:?}", Error::sqlite("")(rusqlite::Error::IntegralValueOutOfRange(0, 4_711)));
-        assert!(!debug.contains("4711"), "{debug}");
-    }
-
-    #[test]
-    fn a_message_that_names_the_schema_alone_is_repeated() {
-        for (code, message) in [
-            (2067, "UNIQUE constraint failed: vms.name"),
-            (275, "CHECK constraint failed: a > 5"),
-            (1, "error in index i after drop column: no such column: docker"),
-            (1, "Cannot add a NOT NULL column with default value NULL"),
-        ] {
-            let said = said(code, message, |error| Error::sqlite("SELECT")(error));
-            assert_eq!(said, format!("SQLite says: {message} [{code}] (while running: SELECT)"));
-        }
-        for (code, message) in [
-            (1, "no such column: rowid"),
-            (11, "malformed database schema (z) - near \"(\": syntax error"),
-            (23, "not authorized"),
-        ] {
-            let said = said(code, message, |error| Error::preparing("SELECT")(error));
-            assert_eq!(said, format!("SQLite says: {message} [{code}] (while running: SELECT)"));
-        }
-        // Nor is the path repeated where a file could not be opened for a statement.
-        assert!(!said(14, "secret", |error| Error::preparing("SELECT")(error)).contains("secret"));
-    }
-
-    #[test]
-    fn long_names_are_cut() {
-        let name = "n".repeat(400_000);
-        let sql = format!("SELECT {name}");
-        let source = rusqlite::Error::SqliteFailure(ffi::Error::new(1), Some(format!("no such column: {name}")));
-        assert!(Error::preparing(&sql)(source).to_string().len() < 1_100);
-    }
-
-    #[test]
-    fn memory_is_told_from_everything_else_through_every_wrapper() {
-        let failed = |code| Error::sqlite("")(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
-        let copy = Error::Copy {
-            why: "to look",
-            source: failed(ffi::SQLITE_NOMEM).into(),
-        };
-        assert!(Error::Rehearsal(copy.into()).is_out_of_memory());
-        assert!(Error::io("read", Path::new("x"))(io::ErrorKind::OutOfMemory.into()).is_out_of_memory());
-        assert!(!failed(ffi::SQLITE_TOOBIG).is_out_of_memory() && failed(ffi::SQLITE_TOOBIG).is_own_bound());
-        assert!(!failed(ffi::SQLITE_CORRUPT).is_own_bound() && failed(ffi::SQLITE_CORRUPT).is_damage());
-    }
-}
+mod tests;

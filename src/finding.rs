@@ -26,30 +26,70 @@ pub struct Findings {
 
 /// One place where something is wrong. It names tables, rows, columns, counts and pages, never a cell's value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Finding {
-    /// The table, where there is one.
-    pub table: Option<String>,
-    /// The index, where the place is in an index.
-    pub index: Option<String>,
+    pub(crate) table: Option<String>,
+    pub(crate) index: Option<String>,
+    pub(crate) column: Option<String>,
+    pub(crate) row: Option<i64>,
+    pub(crate) key: Option<String>,
+    pub(crate) id: Option<i64>,
+    pub(crate) page: Option<u64>,
+    pub(crate) count: Option<u64>,
+    pub(crate) what: Cow<'static, str>,
+}
+
+/// Where it is and what it is, for whoever reads a report.
+impl Finding {
+    /// The table.
+    pub fn table_name(&self) -> Option<&str> {
+        self.table.as_deref()
+    }
+
+    /// The index.
+    pub fn index_name(&self) -> Option<&str> {
+        self.index.as_deref()
+    }
+
     /// The column.
-    pub column: Option<String>,
+    pub fn column_name(&self) -> Option<&str> {
+        self.column.as_deref()
+    }
+
     /// The row's `rowid`.
-    pub row: Option<i64>,
-    /// The row's primary key, only where it is a UUID and therefore tells nothing.
-    pub key: Option<String>,
+    pub fn rowid(&self) -> Option<i64> {
+        self.row
+    }
+
+    /// The row's primary key, only where it is a UUID, which tells nothing.
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
     /// A migration's id.
-    pub id: Option<i64>,
+    pub fn migration(&self) -> Option<i64> {
+        self.id
+    }
+
     /// The page, counted from 1 as SQLite does.
-    pub page: Option<u64>,
-    /// How many, where a finding stands for several.
-    pub count: Option<u64>,
+    pub fn page(&self) -> Option<u64> {
+        self.page
+    }
+
+    /// How many places this stands for, where it stands for several.
+    pub fn count(&self) -> Option<u64> {
+        self.count
+    }
+
     /// What is wrong there.
-    pub what: Cow<'static, str>,
+    pub fn what(&self) -> &str {
+        &self.what
+    }
 }
 
 impl Finding {
     /// A finding that says `what` and no place yet.
-    pub fn new(what: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(what: impl Into<Cow<'static, str>>) -> Self {
         Self {
             what: what.into(),
             ..Self::default()
@@ -58,14 +98,14 @@ impl Finding {
 
     /// The same, in this table.
     #[must_use]
-    pub fn table(mut self, name: impl Into<String>) -> Self {
+    pub(crate) fn table(mut self, name: impl Into<String>) -> Self {
         self.table = Some(name.into());
         self
     }
 
     /// The same, in this column.
     #[must_use]
-    pub fn column(mut self, name: impl Into<String>) -> Self {
+    pub(crate) fn column(mut self, name: impl Into<String>) -> Self {
         self.column = Some(name.into());
         self
     }
@@ -84,13 +124,6 @@ impl Finding {
             },
             ..self
         }
-    }
-
-    /// The same, in this row.
-    #[must_use]
-    pub fn row(mut self, rowid: i64) -> Self {
-        self.row = Some(rowid);
-        self
     }
 }
 
@@ -122,8 +155,8 @@ mod tests {
     #[test]
     fn findings_past_the_bound_are_counted_and_not_kept() {
         let mut findings = Findings::default();
-        for n in 0..250 {
-            findings.add(|| Finding::new("wrong").row(n));
+        for _ in 0..250 {
+            findings.add(|| Finding::new("wrong"));
         }
         assert_eq!(findings.kept.len(), MOST_FINDINGS);
         assert_eq!(findings.count("row", "rows"), "250 rows");

@@ -84,7 +84,7 @@ pub fn sql(bytes: &[u8]) {
 /// Text of a store, as Markdown shows it.
 pub fn markdown(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let escaped = crate::report::escape_untrusted(&text, 1_000);
+    let escaped = crate::escape::escape_untrusted(&text, 1_000);
     assert!(!escaped.chars().any(char::is_control), "a control character gets through: {escaped:?}");
     let shown = crate::render::markdown::shown(&escaped);
     let cut = shown.replace("<!-- -->", "");

@@ -1,30 +1,13 @@
-//! The gate: one line and an exit code, which tell the updater whether this binary may take over a store.
+//! The gate's answer, which tells the updater whether this binary may take over a store: as a line, as JSON, as an exit code.
 
 use std::path::Path;
 
-use banger_doctor::render::json;
-use banger_doctor::report::escape_untrusted;
-use banger_doctor::schema::rehearsal;
-use banger_doctor::schema::state::inspect;
-use banger_doctor::store::Environment;
-use banger_doctor::words::id_list;
-use banger_doctor::{Compatibility, SchemaState, locate};
-
-use crate::cli::Format;
-
-/// What the gate says.
-pub struct Answer {
-    /// One line, with its end.
-    pub line: String,
-    /// 0 compatible, 1 migrations needed, 2 incompatible, 3 cannot tell.
-    pub exit: u8,
-}
-
-/// Incompatible: do not swap.
-const EXIT_INCOMPATIBLE: u8 = 2;
-
-/// Cannot tell: do not swap.
-pub const EXIT_CANNOT_TELL: u8 = 3;
+use crate::error::Error;
+use crate::escape::escape_untrusted;
+use crate::locate;
+use crate::render::json;
+use crate::schema::state::{Compatibility, SchemaState};
+use crate::words::id_list;
 
 /// How many ids the line shows at most.
 const SHOWN_IDS: usize = 20;
@@ -32,70 +15,119 @@ const SHOWN_IDS: usize = 20;
 /// The longest path that the line shows, in characters.
 const LONGEST_PATH: usize = 300;
 
-/// Asks a store; `rehearse`: whether to try pending migrations on a private copy.
-pub fn ask(path: &Path, environment: &Environment<'_>, rehearse: bool, format: Format) -> Answer {
-    let asked = if rehearse {
-        rehearsal::inspect(path, environment)
-    } else {
-        inspect(path, environment).map(|state| (state, None))
-    };
-    match asked {
-        Ok((state, Some(why))) => failed_rehearsal(&state, &why, format),
-        Ok((state, None)) => answer(&state, format),
+/// The longest reason that is given, in characters.
+const LONGEST_REASON: usize = 600;
+
+/// What the gate says.
+pub(crate) enum Answer {
+    /// Where the store stands among the known migrations.
+    State(SchemaState),
+    /// The pending migrations fail on the store as it is, and why: do not swap.
+    RehearsalFailed(SchemaState, String),
+    /// There is no answer, and why: do not swap.
+    CannotTell(String),
+}
+
+impl Answer {
+    /// The answer of a store that stands so, and why its pending migrations fail, where they were tried.
+    pub(crate) fn of(state: SchemaState, failure: Option<&str>) -> Self {
+        match failure {
+            None => Self::State(state),
+            Some(why) => {
+                let why = escape_untrusted(why, LONGEST_REASON);
+                Self::RehearsalFailed(state, format!("migration rehearsal failed: {why}"))
+            }
+        }
+    }
+
+    /// There is no answer for the store at `path`.
+    pub(crate) fn could_not_look(path: &Path, error: &Error) -> Self {
         // However long the path is, there is room for the reason.
-        Err(error) => {
-            cannot_tell(&format!("{}: {error}", escape_untrusted(&locate::shown(path), LONGEST_PATH)), format)
+        let path = escape_untrusted(&locate::shown(path), LONGEST_PATH);
+        Self::cannot_tell(&format!("{path}: {error}"))
+    }
+
+    /// There is no answer.
+    pub(crate) fn cannot_tell(why: &str) -> Self {
+        Self::CannotTell(escape_untrusted(why, LONGEST_REASON))
+    }
+
+    /// One line, with its end.
+    pub(crate) fn line(&self) -> String {
+        match self {
+            Self::State(state) => in_words(state),
+            Self::RehearsalFailed(_, why) => format!("incompatible: {why} (do not swap)\n"),
+            Self::CannotTell(why) => format!("cannot tell: {why}\n"),
+        }
+    }
+
+    /// The same as one line of JSON.
+    pub(crate) fn json(&self) -> String {
+        match self {
+            Self::State(state) => json::gate(Some(state.compatibility), Some(state), None),
+            Self::RehearsalFailed(state, why) => json::gate(Some(Compatibility::Incompatible), Some(state), Some(why)),
+            Self::CannotTell(why) => json::gate(None, None, Some(why)),
+        }
+    }
+
+    /// The exit code. A caller reads 0, 1 and 2 as answers; nothing else may end so.
+    pub(crate) fn exit(&self) -> u8 {
+        match self {
+            Self::State(state) => match state.compatibility {
+                Compatibility::Compatible => 0,
+                Compatibility::MigrationsNeeded => 1,
+                Compatibility::Incompatible => 2,
+            },
+            Self::RehearsalFailed(..) => 2,
+            Self::CannotTell(_) => EXIT_CANNOT_TELL,
         }
     }
 }
 
-fn answer(state: &SchemaState, format: Format) -> Answer {
-    let (exit, text) = match state.compatibility {
-        Compatibility::Compatible => (0, format!("compatible: all {} migrations applied", state.applied.len())),
-        Compatibility::MigrationsNeeded => (
-            1,
-            format!(
-                "migrations needed: pending {} (binary will apply on first Open)",
-                id_list(&state.pending, SHOWN_IDS)
-            ),
-        ),
-        Compatibility::Incompatible => (
-            EXIT_INCOMPATIBLE,
-            format!(
-                "incompatible: unknown {} (this binary is older than the store; do not swap)",
-                id_list(&state.unknown, SHOWN_IDS)
-            ),
-        ),
-    };
-    let line = match format {
-        Format::Json => json::gate(Some(state.compatibility), Some(state), None),
-        Format::Table | Format::Markdown => text + "\n",
-    };
-    Answer { line, exit }
-}
+/// Cannot tell: do not swap.
+pub(crate) const EXIT_CANNOT_TELL: u8 = 3;
 
-/// The pending migrations fail on the store as it is: do not swap.
-fn failed_rehearsal(state: &SchemaState, why: &str, format: Format) -> Answer {
-    let reason = format!("migration rehearsal failed: {}", escape_untrusted(why, 600));
-    let line = match format {
-        Format::Json => json::gate(Some(Compatibility::Incompatible), Some(state), Some(&reason)),
-        Format::Table | Format::Markdown => format!("incompatible: {reason} (do not swap)\n"),
-    };
-    Answer {
-        line,
-        exit: EXIT_INCOMPATIBLE,
+fn in_words(state: &SchemaState) -> String {
+    match state.compatibility {
+        Compatibility::Compatible => format!("compatible: all {} migrations applied\n", state.applied.len()),
+        Compatibility::MigrationsNeeded => format!(
+            "migrations needed: pending {} (binary will apply on first Open)\n",
+            id_list(&state.pending, SHOWN_IDS)
+        ),
+        Compatibility::Incompatible => format!(
+            "incompatible: unknown {} (this binary is older than the store; do not swap)\n",
+            id_list(&state.unknown, SHOWN_IDS)
+        ),
     }
 }
 
-/// The answer where there is none: do not swap.
-pub fn cannot_tell(why: &str, format: Format) -> Answer {
-    let why = escape_untrusted(why, 600);
-    let line = match format {
-        Format::Json => json::gate(None, None, Some(&why)),
-        Format::Table | Format::Markdown => format!("cannot tell: {why}\n"),
-    };
-    Answer {
-        line,
-        exit: EXIT_CANNOT_TELL,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(answer: &Answer) -> (u8, String, String) {
+        (answer.exit(), answer.line(), answer.json())
+    }
+
+    #[test]
+    fn each_answer_has_a_line_an_object_and_a_code_that_agree() {
+        let state = |applied: &[i64]| SchemaState::of_applied(applied.to_vec());
+        let newest = state(&[]).known_max;
+        let (code, line, json) = said(&Answer::of(state(&(1..=newest).collect::<Vec<_>>()), None));
+        assert!(code == 0 && line.starts_with("compatible: ") && json.contains(r#""compatibility":"compatible""#));
+        let (code, line, json) = said(&Answer::of(state(&[]), None));
+        assert!(code == 1 && line.starts_with("migrations needed: ") && json.contains("\"migrations-needed\""));
+        let (code, line, json) = said(&Answer::of(state(&[9001]), None));
+        assert!(code == 2 && line.starts_with("incompatible: unknown [9001]") && json.contains("\"incompatible\""));
+        let (code, line, json) = said(&Answer::of(state(&[]), Some("a\u{1b}b")));
+        assert_eq!(
+            (code, line.as_str()),
+            (2, "incompatible: migration rehearsal failed: a\\u{1b}b (do not swap)\n")
+        );
+        assert!(json.contains(r#""reason":"migration rehearsal failed: a\\u{1b}b""#), "{json}");
+        let (code, line, json) = said(&Answer::could_not_look(Path::new("s.db"), &Error::WriteLocked));
+        assert!(
+            code == 3 && line.starts_with("cannot tell: s.db: another process") && json.contains("\"cannot-tell\"")
+        );
     }
 }

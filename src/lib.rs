@@ -1,55 +1,101 @@
-//! Examines banger's store, an SQLite file named `state.db`, without changing anything.
+//! Examines banger's store, an SQLite file named `state.db`, without changing anything. **Linux only.**
 //!
-//! A path is probed with plain reads ([`probe`]), the way in that leaves no trace is chosen ([`store`]), checks look through
-//! it ([`checks`]), their answers become a [`report`], and a renderer prints it ([`render`]). The modules below stand in
-//! reading order: each imports only from those above it.
+//! Three calls are what a program makes:
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("state.db");
+//! use banger_doctor::{Compatibility, Store};
+//!
+//! // The daemon opens its store: made where there is none, with every migration applied.
+//! let store = Store::open(&path)?;
+//! drop(store);
+//!
+//! // Its updater asks whether this binary may take the store over.
+//! let state = banger_doctor::inspect_schema_state(&path)?;
+//! assert_eq!(state.compatibility, Compatibility::Compatible);
+//!
+//! // Somebody who wants to know what is wrong examines it: one row per check.
+//! let report = banger_doctor::examine(&path);
+//! println!("{}", report.to_table(None, false));
+//! assert!(!report.failed());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Examination`] says more exactly what is asked for: some checks only, a time limit, an interrupt, progress. A process that
+//! has the store open itself is refused, because to read the store would drop its locks: see there.
+//!
+//! Within: a path is probed with plain reads (`probe`), the way in that leaves no trace is chosen (`store`), checks look
+//! through it (`checks`), their answers become a [`Report`] (`examine`), and a renderer prints it (`render`). The modules below
+//! stand in reading order: each imports only from those above it.
 
-pub mod words;
+#[cfg(not(target_os = "linux"))]
+compile_error!("banger-doctor runs on Linux only: it relies on Landlock, seccomp, /proc and Linux's file locks");
 
-pub mod locate;
+mod words;
 
-pub mod progress;
+mod escape;
 
-pub mod stop;
+mod check_id;
 
-pub mod error;
+mod locate;
 
-pub mod mistake;
+mod progress;
 
-pub mod finding;
+mod stop;
 
-pub mod probe;
+mod error;
 
-pub mod private;
+mod mistake;
 
-pub mod sandbox;
+mod finding;
 
-pub mod store;
+mod probe;
 
-pub mod values;
+mod private;
 
-pub mod schema;
+mod sandbox;
 
-pub mod context;
+mod store;
 
-pub mod check;
+mod values;
 
-pub mod checks;
+mod schema;
 
-pub mod report;
+mod context;
 
-pub mod examine;
+mod check;
 
-pub mod render;
+mod checks;
 
-pub mod daemon;
+mod report;
+
+mod examine;
+
+mod render;
+
+mod gate;
+
+mod examination;
+
+mod daemon;
+
+#[doc(hidden)]
+pub mod program;
+
+#[doc(hidden)]
+pub mod inside;
 
 #[doc(hidden)]
 pub mod fuzzing;
 
+pub use check_id::{CheckId, UnknownCheck};
 pub use daemon::Store;
-pub use error::{Error, Result};
-pub use examine::{Examination, Options, examine};
-pub use report::Report;
-pub use schema::state::{Compatibility, SchemaState, inspect_schema_state};
-pub use store::ReadOnly;
+pub use error::opaque::{Error, ErrorKind};
+pub use examination::{Examination, Rehearsal, examine, inspect_schema_state};
+pub use finding::Finding;
+pub use progress::Progress;
+pub use report::{Report, Row, Status};
+pub use schema::state::{Compatibility, SchemaState};

@@ -17,7 +17,10 @@ use crate::stop::Stop;
 use crate::words::thousands;
 
 /// A store larger than this is copied to the private folder, a smaller one to memory. In bytes.
-pub const MOST_IN_MEMORY: u64 = 8 << 20;
+pub(crate) const MOST_COPIED_TO_MEMORY: u64 = 8 << 20;
+
+/// The same where migrations are rehearsed on the copy; of the store with its WAL. In bytes.
+pub(crate) const MOST_REHEARSED_IN_MEMORY: u64 = 8 << 20;
 
 /// Where a private folder may lie where `TMPDIR` names none or the folder of a store, the first that will do.
 const PARENTS: [&str; 2] = ["/tmp", "/var/tmp"];
@@ -113,13 +116,15 @@ impl Drop for PrivateFolder {
 /// too large for memory and may be copied because its writers never rest, or to rehearse its migrations.
 fn may_be_needed(probe: &Probe, purpose: Purpose, wal_in_place: bool) -> bool {
     use Situation::{FinishedJournal, HotJournal, Rollback, RollbackLive};
-    let is_large = probe.size() + probe.wal.size() > MOST_IN_MEMORY;
+    let bytes = probe.size() + probe.wal.size();
     probe.header().is_some()
         && (only_by_copy(probe, wal_in_place).is_some()
             || probe.wal_index_is_too_large()
             || matches!(probe.situation, HotJournal | RollbackLive)
-            || (is_large && purpose.rehearsed)
-            || (is_large && purpose.whole && matches!(probe.situation, Rollback | FinishedJournal)))
+            || (bytes > MOST_REHEARSED_IN_MEMORY && purpose.rehearsed)
+            || (bytes > MOST_COPIED_TO_MEMORY
+                && purpose.whole
+                && matches!(probe.situation, Rollback | FinishedJournal)))
 }
 
 /// Why SQLite cannot or must not open this store where it lies, whoever else has it open.

@@ -5,51 +5,72 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// What is running now.
+use crate::check_id::CheckId;
+
+/// How far an examination has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Now {
-    /// The check that runs; empty before the first.
-    pub check: &'static str,
-    /// How many rows it has read.
-    pub rows: u64,
+#[non_exhaustive]
+pub struct Progress {
+    pub(crate) check: Option<CheckId>,
+    pub(crate) rows: u64,
+    pub(crate) pages: u64,
+    pub(crate) elapsed: Duration,
+}
+
+impl Progress {
+    /// The check that runs; `None` before the first.
+    pub fn check(&self) -> Option<CheckId> {
+        self.check
+    }
+
+    /// How many rows that check has read.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
     /// How many pages the store has.
-    pub pages: u64,
+    pub fn pages(&self) -> u64 {
+        self.pages
+    }
+
     /// How long the whole examination has taken so far.
-    pub elapsed: Duration,
+    pub fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
 }
 
 /// What shows the state to somebody.
-type Show = Box<dyn Fn(&Now) + Send + Sync>;
+type Show = Box<dyn Fn(&Progress) + Send + Sync>;
 
 /// The state of one examination, and how often somebody wants to see it.
 ///
 /// It has no thread of its own: whoever asks whether to stop, as every long loop and SQLite's progress handler do, also
 /// drives it.
-pub struct Progress {
+pub struct Ticker {
     begun: Instant,
     every: Duration,
     /// When to show next, in milliseconds after the beginning.
     due: AtomicU64,
-    check: Mutex<&'static str>,
+    check: Mutex<Option<CheckId>>,
     rows: AtomicU64,
     pages: AtomicU64,
     show: Show,
 }
 
-impl fmt::Debug for Progress {
+impl fmt::Debug for Ticker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Progress").finish_non_exhaustive()
+        f.debug_struct("Ticker").finish_non_exhaustive()
     }
 }
 
-impl Progress {
+impl Ticker {
     /// A state that is shown for the first time `first` from now, and from then on `every` so often.
-    pub fn new(first: Duration, every: Duration, show: impl Fn(&Now) + Send + Sync + 'static) -> Self {
+    pub fn new(first: Duration, every: Duration, show: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
         Self {
             begun: Instant::now(),
             every,
             due: AtomicU64::new(millis(first)),
-            check: Mutex::new(""),
+            check: Mutex::new(None),
             rows: AtomicU64::new(0),
             pages: AtomicU64::new(0),
             show: Box::new(show),
@@ -57,9 +78,9 @@ impl Progress {
     }
 
     /// A check begins on a store of so many pages.
-    pub(crate) fn begin(&self, check: &'static str, pages: u64) {
+    pub(crate) fn begin(&self, check: CheckId, pages: u64) {
         if let Ok(mut running) = self.check.lock() {
-            *running = check;
+            *running = Some(check);
         }
         self.rows.store(0, Ordering::Relaxed);
         self.pages.store(pages, Ordering::Relaxed);
@@ -80,8 +101,8 @@ impl Progress {
         let next = millis(elapsed + self.every);
         // Of several threads that come at once, one shows it.
         if self.due.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-            (self.show)(&Now {
-                check: self.check.lock().map_or("", |check| *check),
+            (self.show)(&Progress {
+                check: self.check.lock().map_or(None, |check| *check),
                 rows: self.rows.load(Ordering::Relaxed),
                 pages: self.pages.load(Ordering::Relaxed),
                 elapsed,
@@ -103,15 +124,15 @@ mod tests {
     fn it_is_shown_when_it_is_due_and_not_before() {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let shown = seen.clone();
-        let show = move |now: &Now| shown.lock().unwrap().push((now.check, now.rows, now.pages));
-        let progress = Progress::new(Duration::ZERO, Duration::from_secs(3600), show);
-        progress.begin("row-values", 9);
+        let show = move |now: &Progress| shown.lock().unwrap().push((now.check, now.rows, now.pages));
+        let progress = Ticker::new(Duration::ZERO, Duration::from_secs(3600), show);
+        progress.begin(CheckId::RowValues, 9);
         progress.read(1024);
         progress.tick();
         progress.tick();
-        assert_eq!(*seen.lock().unwrap(), [("row-values", 1024, 9)]);
+        assert_eq!(*seen.lock().unwrap(), [(Some(CheckId::RowValues), 1024, 9)]);
 
-        let never = Progress::new(Duration::from_secs(3600), Duration::ZERO, |_| panic!("not due"));
+        let never = Ticker::new(Duration::from_secs(3600), Duration::ZERO, |_| panic!("not due"));
         never.tick();
     }
 }

@@ -1,7 +1,36 @@
-//! A report → text. Renderers are pure functions; what they print was made safe in [`crate::report`].
+//! A report → text. What is printed was made safe in [`crate::report`].
 
 pub mod explain;
 pub mod json;
 mod layout;
 pub mod markdown;
 pub mod table;
+
+use crate::escape::escape_untrusted;
+use crate::report::Report;
+use table::Style;
+
+impl Report {
+    /// One JSON object in one line, with its end: format 1, as `docs/report.schema.json` has it. Within a format, fields are
+    /// only ever added.
+    pub fn to_json(&self) -> String {
+        json::report(self)
+    }
+
+    /// Markdown to paste into an issue. Nothing that stands in the store becomes markup, a mention or a link.
+    pub fn to_markdown(&self) -> String {
+        markdown::report(self, &system())
+    }
+
+    /// A table for a terminal, folded to `width` columns (`None`: not at all), with colours where `color` says so.
+    pub fn to_table(&self, width: Option<u16>, color: bool) -> String {
+        table::report(self, Style { width, color })
+    }
+}
+
+/// The operating system, its release and the architecture.
+fn system() -> String {
+    let name = rustix::system::uname();
+    let words = [name.sysname(), name.release(), name.machine()].map(|word| word.to_string_lossy());
+    escape_untrusted(&words.join(" "), 200)
+}

@@ -67,11 +67,6 @@ impl Sandbox {
         Self::NotAsked
     }
 
-    /// Whether the kernel says no to writes.
-    pub fn holds(&self) -> bool {
-        matches!(self, Self::Landlock { .. })
-    }
-
     /// Whether SQLite can open a store's files where they lie without changing anything, because the kernel says no to that:
     /// see [`Sandbox::without_writing`].
     pub(crate) fn opens_in_place(&self) -> bool {

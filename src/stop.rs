@@ -1,11 +1,12 @@
 //! When to stop looking: the time limit, or the user's Ctrl-C; and how to interrupt what does not ask.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::progress::Progress;
+use crate::check_id::CheckId;
+use crate::progress::Ticker;
 
 /// Why a look ended before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -28,8 +29,8 @@ pub enum Stopped {
 #[derive(Debug, Clone)]
 pub struct Stop {
     limit: Option<(Duration, Instant)>,
-    interrupted: Arc<AtomicUsize>,
-    progress: Option<Arc<Progress>>,
+    interrupted: Arc<AtomicBool>,
+    progress: Option<Arc<Ticker>>,
     hold: Option<Arc<Hold>>,
     running: Arc<Mutex<Running>>,
 }
@@ -82,8 +83,8 @@ fn lock(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
 }
 
 impl Stop {
-    /// A token that says stop `limit` from now, or as soon as `interrupted` is not 0.
-    pub fn after(limit: Duration, interrupted: Arc<AtomicUsize>) -> Self {
+    /// A token that says stop `limit` from now, or as soon as `interrupted` is set.
+    pub fn after(limit: Duration, interrupted: Arc<AtomicBool>) -> Self {
         // A limit too far away to be counted is none.
         let limit = Instant::now().checked_add(limit).map(|at| (limit, at));
         Self {
@@ -108,7 +109,7 @@ impl Stop {
 
     /// The same token, which also drives this progress each time that it is asked.
     #[must_use]
-    pub fn showing(mut self, progress: Arc<Progress>) -> Self {
+    pub fn showing(mut self, progress: Arc<Ticker>) -> Self {
         self.progress = Some(progress);
         self
     }
@@ -139,7 +140,7 @@ impl Stop {
     }
 
     /// Says which check begins, on a store of so many pages.
-    pub(crate) fn begin(&self, check: &'static str, pages: u64) {
+    pub(crate) fn begin(&self, check: CheckId, pages: u64) {
         if let Some(progress) = &self.progress {
             progress.begin(check, pages);
         }
@@ -162,7 +163,7 @@ impl Stop {
 
     /// The same, asked by somebody who only watches: it drives no progress, and never waits for anything.
     pub fn due(&self) -> Option<Stopped> {
-        if self.interrupted.load(Ordering::Relaxed) != 0 {
+        if self.interrupted.load(Ordering::Relaxed) {
             return Some(Stopped::Interrupted);
         }
         if let Some((limit, at)) = self.limit
@@ -209,12 +210,12 @@ mod tests {
 
     #[test]
     fn a_limit_of_nothing_has_run_out_and_a_limit_without_end_never_does() {
-        let flag = Arc::new(AtomicUsize::new(0));
+        let flag = Arc::new(AtomicBool::new(false));
         let none = Stop::after(Duration::ZERO, flag.clone());
         assert_eq!(none.reason(), Some(Stopped::TimeLimit(Duration::ZERO)));
         let endless = Stop::after(Duration::MAX, flag.clone());
         assert_eq!(endless.reason(), None);
-        flag.store(1, Ordering::Relaxed);
+        flag.store(true, Ordering::Relaxed);
         assert_eq!(endless.reason(), Some(Stopped::Interrupted));
     }
 
@@ -233,7 +234,7 @@ mod tests {
     #[test]
     fn what_is_running_is_interrupted_and_what_has_ended_is_not() {
         let stop = Stop::never();
-        let count = |n: &Arc<AtomicUsize>| {
+        let count = |n: &Arc<std::sync::atomic::AtomicUsize>| {
             let n = n.clone();
             move || {
                 n.fetch_add(1, Ordering::Relaxed);

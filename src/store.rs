@@ -1,20 +1,25 @@
 //! A path → a handle to read through. Starts over when somebody changes the store in the middle.
 
 mod access;
+mod copies;
+mod environment;
 mod guards;
 mod open_here;
 mod read_method;
 mod read_only;
+mod witness;
 
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use access::{Access, Environment};
-pub(crate) use access::{Witness, empty_copy};
+pub use access::Access;
+pub(crate) use copies::empty_copy;
+pub use environment::Environment;
 pub(crate) use guards::{BUSY_TIMEOUT_MS, LONGEST_VALUE, interruptible, prepare_rehearsal};
 pub use read_method::{Need, ReadMethod};
 pub use read_only::ReadOnly;
+pub(crate) use witness::Witness;
 
 use crate::error::{Error, Result};
 use crate::probe::{PathKind, Probe, Situation};

@@ -9,6 +9,7 @@ use std::path::Path;
 use rusqlite::types::ValueRef;
 
 use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
+use crate::check_id::CheckId;
 use crate::context::StoreContext;
 use crate::error::{Error, Result};
 use crate::probe::{FileKind, FileStat};
@@ -18,9 +19,9 @@ use crate::words::{plural, thousands};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "artifacts",
+    id: CheckId::Artifacts,
     summary: "the files and folders that images name are there",
-    needs: Needs::ReadOnly,
+    needs: Needs::Passed(CheckId::ReadOnly),
     input: Input::Handle(run),
 };
 

@@ -1,6 +1,7 @@
 //! Is there a file, is it a database, and is all of it there?
 
 use crate::check::{Check, Input, KEEP_AND_SAVE, Needs, Outcome};
+use crate::check_id::CheckId;
 use crate::probe::sidecars::scan_wal;
 use crate::probe::{Header, Leftover, PathKind, Probe, Situation, until_sure, words};
 use crate::stop::Stop;
@@ -8,7 +9,7 @@ use crate::words::plural;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "file",
+    id: CheckId::File,
     summary: "the path leads to a whole SQLite database with a sound header",
     needs: Needs::Nothing,
     input: Input::Probe(run),

@@ -1,6 +1,7 @@
 //! Does every row that refers to another refer to one that is there?
 
 use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
+use crate::check_id::CheckId;
 use crate::context::StoreContext;
 use crate::error::{Error, Result};
 use crate::finding::LONGEST_NAME;
@@ -10,9 +11,9 @@ use crate::words::{cut, plural};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "foreign-keys",
+    id: CheckId::ForeignKeys,
     summary: "every row that refers to another row refers to one that is there",
-    needs: Needs::ReadOnly,
+    needs: Needs::Passed(CheckId::ReadOnly),
     input: Input::Handle(run),
 };
 

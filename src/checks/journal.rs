@@ -1,15 +1,16 @@
 //! Do the sidecar files belong to the store, and is every commit in them still there?
 
 use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
+use crate::check_id::CheckId;
 use crate::probe::sidecars::{self, Verdict, examine};
 use crate::probe::{Probe, until_sure};
 use crate::stop::Stop;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "journal",
+    id: CheckId::Journal,
     summary: "the -wal or -journal beside it belongs to it and has lost no commit",
-    needs: Needs::File,
+    needs: Needs::Passed(CheckId::File),
     input: Input::Probe(run),
 };
 

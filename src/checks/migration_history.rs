@@ -3,6 +3,7 @@
 use rusqlite::types::ValueRef;
 
 use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
+use crate::check_id::CheckId;
 use crate::context::StoreContext;
 use crate::error::{Error, Result};
 use crate::schema::migrations::{FORMER_NAMES, MIGRATIONS, known};
@@ -13,9 +14,9 @@ use crate::words::plural;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "migration-history",
+    id: CheckId::MigrationHistory,
     summary: "the ledger's names, order and times are those that banger writes",
-    needs: Needs::Ledger,
+    needs: Needs::Looked(CheckId::SchemaState),
     input: Input::Handle(run),
 };
 

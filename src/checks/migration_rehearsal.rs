@@ -1,6 +1,7 @@
 //! Do the pending migrations succeed on a private copy of the store, with its real rows?
 
 use crate::check::{Check, Findings, Input, Needs, Outcome};
+use crate::check_id::CheckId;
 use crate::context::StoreContext;
 use crate::error::Result;
 use crate::schema::rehearsal::{self, Rehearsal};
@@ -9,9 +10,9 @@ use crate::words::{id_list, plural};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "migration-rehearsal",
+    id: CheckId::MigrationRehearsal,
     summary: "the pending migrations succeed on a private copy with the real rows",
-    needs: Needs::Ledger,
+    needs: Needs::Looked(CheckId::SchemaState),
     input: Input::Handle(run),
 };
 

@@ -7,6 +7,7 @@ mod lines;
 use self::integrity::Looked;
 use self::lines::{Damage, Groups};
 use crate::check::{Check, Findings, Input, KEEP_AND_SAVE, Needs, Outcome};
+use crate::check_id::CheckId;
 use crate::context::StoreContext;
 use crate::error::Result;
 use crate::store::ReadOnly;
@@ -14,9 +15,9 @@ use crate::words::plural;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "page-structure",
+    id: CheckId::PageStructure,
     summary: "SQLite's integrity check: pages, trees, indexes, constraints",
-    needs: Needs::ReadOnly,
+    needs: Needs::Passed(CheckId::ReadOnly),
     input: Input::Handle(run),
 };
 

@@ -1,15 +1,16 @@
 //! How the store was opened, and whether the doctor left anything behind.
 
 use crate::check::{Check, Input, Needs, Outcome};
+use crate::check_id::CheckId;
 use crate::probe::{FileStat, Probe, Sidecar, situation};
 use crate::sandbox::Sandbox;
 use crate::store::ReadMethod;
 
 /// The check. Its row is answered when all others are done.
 pub(super) const CHECK: Check = Check {
-    id: "read-only",
+    id: CheckId::ReadOnly,
     summary: "the store could be opened for reading, and the doctor left no trace",
-    needs: Needs::File,
+    needs: Needs::Passed(CheckId::File),
     input: Input::Access,
 };
 

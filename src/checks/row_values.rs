@@ -10,6 +10,7 @@ use rusqlite::types::ValueRef;
 
 use self::rules::{Rule, TABLES};
 use crate::check::{Check, Finding, Findings, Input, KEEP_AND_SAVE, Needs, Outcome};
+use crate::check_id::CheckId;
 use crate::context::StoreContext;
 use crate::error::{Error, Result};
 use crate::schema::tables::{self, quoted};
@@ -19,9 +20,9 @@ use crate::words::plural;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "row-values",
+    id: CheckId::RowValues,
     summary: "each value is one that banger could have written: text, JSON, times",
-    needs: Needs::ReadOnly,
+    needs: Needs::Passed(CheckId::ReadOnly),
     input: Input::Handle(run),
 };
 

@@ -1,6 +1,7 @@
 //! Is the schema what replaying the applied migrations gives?
 
 use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
+use crate::check_id::CheckId;
 use crate::context::StoreContext;
 use crate::error::{Error, Result};
 use crate::schema::ledger;
@@ -12,9 +13,9 @@ use crate::words::{id_list, plural};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "schema-shape",
+    id: CheckId::SchemaShape,
     summary: "tables, columns, constraints, indexes and triggers are what banger makes",
-    needs: Needs::Ledger,
+    needs: Needs::Looked(CheckId::SchemaState),
     input: Input::Handle(run),
 };
 

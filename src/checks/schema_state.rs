@@ -1,6 +1,7 @@
 //! Which migrations are applied, pending, unknown.
 
 use crate::check::{Check, Input, Needs, Outcome};
+use crate::check_id::CheckId;
 use crate::context::StoreContext;
 use crate::error::Result;
 use crate::schema::state::Compatibility;
@@ -9,9 +10,9 @@ use crate::words::{id_list, plural};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "schema-state",
+    id: CheckId::SchemaState,
     summary: "no migration is applied that this binary does not know",
-    needs: Needs::ReadOnly,
+    needs: Needs::Passed(CheckId::ReadOnly),
     input: Input::Handle(run),
 };
 

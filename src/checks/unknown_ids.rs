@@ -2,6 +2,7 @@
 
 use super::schema_state::NEWER;
 use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
+use crate::check_id::CheckId;
 use crate::context::StoreContext;
 use crate::error::Result;
 use crate::store::ReadOnly;
@@ -9,9 +10,9 @@ use crate::words::{id_list, plural};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "unknown-ids",
+    id: CheckId::UnknownIds,
     summary: "lists the applied migrations that this binary does not know",
-    needs: Needs::Ledger,
+    needs: Needs::Looked(CheckId::SchemaState),
     input: Input::Handle(run),
 };
 

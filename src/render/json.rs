@@ -141,7 +141,7 @@ pub fn report(report: &Report) -> String {
 
 fn row(row: &Row) -> WireRow<'_> {
     WireRow {
-        check: row.check,
+        check: row.check.id(),
         status: row.status.name(),
         detail: &row.detail,
         remedy: row.remedy.as_deref(),

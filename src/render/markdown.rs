@@ -80,13 +80,17 @@ fn code(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::check::Outcome;
+    use crate::check_id::CheckId;
     use crate::finding::{Finding, Findings};
     use std::time::Duration;
 
     #[test]
     fn a_report_is_a_heading_a_list_and_a_table() {
         let mut findings = Findings::default();
-        findings.add(|| Finding::new("refers to a row of images that is not there").table("vms").row(5));
+        findings.add(|| Finding {
+            row: Some(5),
+            ..Finding::new("refers to a row of images that is not there").table("vms")
+        });
         let row = |check, outcome| Row::new(check, outcome, Duration::ZERO);
         let sample = Report {
             index: 0,
@@ -94,8 +98,8 @@ mod tests {
             situation: "closed",
             sandbox: "landlock 7".to_owned(),
             rows: vec![
-                row("file", Outcome::pass("an SQLite database")),
-                row("foreign-keys", Outcome::found("1 row refers to nothing", "keep a copy", findings)),
+                row(CheckId::File, Outcome::pass("an SQLite database")),
+                row(CheckId::ForeignKeys, Outcome::found("1 row refers to nothing", "keep a copy", findings)),
             ],
             short_of_memory: false,
         };

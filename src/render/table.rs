@@ -32,7 +32,7 @@ struct Columns {
 
 impl Columns {
     fn of<'a>(indent: usize, rows: impl Iterator<Item = &'a Row>) -> Self {
-        let name = rows.map(|row| row.check.len()).max().unwrap_or(0);
+        let name = rows.map(|row| row.check.id().len()).max().unwrap_or(0);
         Self { indent, name }
     }
 
@@ -90,7 +90,12 @@ fn folded_verdict(line: &str, style: Style) -> String {
 
 /// The last line: what it comes to.
 pub(super) fn verdict(report: &Report) -> String {
-    let failed: Vec<&str> = report.rows.iter().filter(|row| row.status == Status::Fail).map(|row| row.check).collect();
+    let failed: Vec<&str> = report
+        .rows
+        .iter()
+        .filter(|row| row.status == Status::Fail)
+        .map(|row| row.check.id())
+        .collect();
     let skipped = match report.count(Status::Skip) {
         0 => String::new(),
         n => format!(", {n} skipped"),
@@ -186,6 +191,7 @@ fn first_word_painted(text: &str, status: Status, style: Style) -> String {
 mod tests {
     use super::*;
     use crate::check::Outcome;
+    use crate::check_id::CheckId;
     use crate::finding::Findings;
     use crate::render::layout::columns;
     use std::time::Duration;
@@ -193,7 +199,10 @@ mod tests {
     fn sample() -> Report {
         let mut findings = Findings::default();
         for row in 1..=7 {
-            findings.add(|| Finding::new("refers to a row of images that is not there").table("vms").row(row));
+            findings.add(|| Finding {
+                row: Some(row),
+                ..Finding::new("refers to a row of images that is not there").table("vms")
+            });
         }
         let row = |check, outcome| Row::new(check, outcome, Duration::ZERO);
         Report {
@@ -202,10 +211,10 @@ mod tests {
             situation: "closed",
             sandbox: "landlock 7".to_owned(),
             rows: vec![
-                row("file", Outcome::pass("an SQLite database, 9 pages of 4096 bytes")),
-                row("schema-state", Outcome::skip("needs `read-only`")),
+                row(CheckId::File, Outcome::pass("an SQLite database, 9 pages of 4096 bytes")),
+                row(CheckId::SchemaState, Outcome::skip("needs `read-only`")),
                 row(
-                    "foreign-keys",
+                    CheckId::ForeignKeys,
                     Outcome::found(
                         "7 rows refer to rows that are not there",
                         "keep a copy of the store first",
@@ -343,7 +352,7 @@ mod tests {
         let row = |detail: &str, finding: Finding| {
             let mut findings = Findings::default();
             findings.add(|| finding);
-            Row::new("schema-shape", Outcome::found(detail, "", findings), Duration::ZERO)
+            Row::new(CheckId::SchemaShape, Outcome::found(detail, "", findings), Duration::ZERO)
         };
         let finding = || Finding::new("the column is missing").table("images").column("docker");
         assert!(findings(&row("images.docker: the column is missing", finding())).is_empty());

@@ -6,18 +6,17 @@
 pub(crate) mod copy;
 mod verify;
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use super::migrations::{MIGRATIONS, Migration};
 use super::runner;
-use super::state::{Compatibility, SchemaState};
+use super::state::SchemaState;
 use crate::error::{Error, Result};
 use crate::probe::Probe;
 use crate::stop::Stop;
-use crate::store::{Environment, Need, ReadOnly, interruptible, prepare_rehearsal};
+use crate::store::{Environment, ReadOnly, interruptible, prepare_rehearsal};
 pub(crate) use verify::Fault;
 
 /// What came of a rehearsal.
@@ -152,25 +151,13 @@ fn ended(stop: &Stop) -> impl FnOnce(rusqlite::Error) -> Error {
     }
 }
 
-/// Where the store at `path` stands among the known migrations, and, where some are pending, why they must not be run on
-/// it. The state and the copy are of one moment.
+/// Rehearses the known migrations on nothing: what they make of a file of no bytes.
 ///
 /// # Errors
-/// As [`super::state::inspect_schema_state`], the caller's stop, and where the rehearsal could not be made.
-pub fn inspect(path: &Path, environment: &Environment<'_>) -> Result<(SchemaState, Option<String>)> {
-    super::state::inspect_then(path, Need::Everything, environment, |probe, handle, state| {
-        if state.compatibility != Compatibility::MigrationsNeeded {
-            return Ok(None);
-        }
-        let rehearsal = if let Some(handle) = handle {
-            rehearse(probe, handle, state, environment)?
-        } else {
-            // A file of no bytes: what the migrations make of nothing.
-            let nothing = || Ok((copy::nothing(environment)?, None));
-            run(&nothing()?.0, copy::memory()?, &nothing, MIGRATIONS, state, environment)?
-        };
-        Ok(rehearsal.failure())
-    })
+/// As [`rehearse`].
+pub(crate) fn rehearse_on_nothing(state: &SchemaState, environment: &Environment<'_>) -> Result<Rehearsal> {
+    let nothing = || Ok((copy::nothing(environment)?, None));
+    run(&nothing()?.0, copy::memory()?, &nothing, MIGRATIONS, state, environment)
 }
 
 #[cfg(test)]

@@ -84,3 +84,6 @@ fn applied_ids(conn: &Connection) -> Result<BTreeSet<i64>> {
 fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
+
+#[cfg(test)]
+mod tests;

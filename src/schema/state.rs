@@ -1,16 +1,9 @@
 //! Where a store stands among the known migrations.
 
-use std::path::Path;
-
 use super::ledger;
 use super::migrations::{MIGRATIONS, known, known_max};
-use crate::error::{Error, Result};
-use crate::private::PrivateFolder;
-use crate::probe::sidecars;
-use crate::probe::{PathKind, Probe, until_sure};
-use crate::sandbox::Sandbox;
-use crate::stop::Stop;
-use crate::store::{Environment, Need, ReadOnly, with_stable_store};
+use crate::error::Result;
+use crate::store::ReadOnly;
 
 /// Whether this binary may take a store over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +18,7 @@ pub enum Compatibility {
 
 /// Where a store stands among the known migrations. All lists ascend.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SchemaState {
     /// Whether this binary may take the store over.
     pub compatibility: Compatibility,
@@ -40,7 +34,7 @@ pub struct SchemaState {
 
 impl SchemaState {
     /// The state of a store with these ids applied, ascending.
-    pub fn of_applied(applied: Vec<i64>) -> Self {
+    pub(crate) fn of_applied(applied: Vec<i64>) -> Self {
         let is_applied = |id: i64| applied.binary_search(&id).is_ok();
         let pending: Vec<i64> = MIGRATIONS.iter().map(|m| m.id).filter(|id| !is_applied(*id)).collect();
         let unknown: Vec<i64> = applied.iter().copied().filter(|id| known(*id).is_none()).collect();
@@ -64,77 +58,4 @@ impl SchemaState {
     pub(crate) fn read(handle: &ReadOnly) -> Result<Self> {
         Ok(Self::of_applied(ledger::applied(handle)?.unwrap_or_default()))
     }
-}
-
-/// Where the store at `path` stands among the known migrations, without changing anything.
-///
-/// A file of no bytes, which is what SQLite makes of a new database, has everything pending.
-///
-/// ```
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use banger_doctor::{Compatibility, Store, inspect_schema_state};
-///
-/// let folder = tempfile::tempdir()?;
-/// let path = folder.path().join("state.db");
-/// drop(Store::open(&path)?); // as the daemon opens it: creates the store and applies the migrations
-///
-/// let state = inspect_schema_state(&path)?;
-/// assert_eq!(state.compatibility, Compatibility::Compatible);
-/// assert_eq!(state.applied, [1, 2, 3]);
-/// # Ok(())
-/// # }
-/// ```
-///
-/// # Locks
-/// It opens and closes the files of the store, and POSIX drops every lock that a process holds on a file as soon as the
-/// process closes any descriptor of it: a transaction of this process's own would go on without its locks, and another
-/// process could write into it. So a store that this process has open, through SQLite or otherwise, is refused with
-/// [`Error::OpenHere`]. Do not open it on another thread before this returns, either.
-///
-/// # Errors
-/// Anything that cannot be read: a missing store, no permission, not a database, damage on the way to the ledger, a
-/// ledger that is not banger's, a WAL that does not belong to the store. And a store that this process has open itself.
-pub fn inspect_schema_state(path: &Path) -> Result<SchemaState> {
-    let environment = Environment {
-        private: &PrivateFolder::for_stores(&[path]),
-        sandbox: &Sandbox::not_asked(),
-        heap_limit: None,
-        stop: &Stop::never(),
-    };
-    inspect(path, &environment)
-}
-
-/// The same with means of the caller's.
-///
-/// # Errors
-/// As [`inspect_schema_state`], and the caller's stop.
-pub fn inspect(path: &Path, environment: &Environment<'_>) -> Result<SchemaState> {
-    inspect_then(path, Need::Ledger, environment, |_, _, _| Ok(())).map(|(state, ())| state)
-}
-
-/// The same, and what `then` makes of the store at the same moment; there is no handle on a file of no bytes.
-pub(super) fn inspect_then<T>(
-    path: &Path,
-    need: Need,
-    environment: &Environment<'_>,
-    mut then: impl FnMut(&Probe, Option<&ReadOnly>, &SchemaState) -> Result<T>,
-) -> Result<(SchemaState, T)> {
-    with_stable_store(path, need, environment, |probe, access| {
-        if probe.nature == PathKind::Empty {
-            let state = SchemaState::of_applied(Vec::new());
-            let made = then(probe, None, &state)?;
-            return Ok((state, made));
-        }
-        let access = access?;
-        // What a foreign or damaged journal hides may be a migration.
-        let examine = |probe: &Probe| sidecars::examine(probe, environment.stop);
-        let verdict = until_sure(probe, environment.stop, sidecars::seems_wrong, examine)?;
-        if let Some((suffix, what)) = verdict.fault() {
-            return Err(Error::Journal(format!("something is wrong with the store's {suffix} file: {what}")));
-        }
-        let handle = access.open()?;
-        let state = SchemaState::read(&handle)?;
-        let made = then(probe, Some(&handle), &state)?;
-        Ok((state, made))
-    })?
 }

@@ -1,31 +1,20 @@
-//! The way into a store: chosen by its situation, right in it, and leaving nothing behind.
+//! A store made ready to be opened the way that its situation asks for, leaving nothing behind.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
-use super::read_method::{Facts, InPlace, Need, ReadMethod, Seen};
+use super::copies::{copy_and_recover, empty_copy, not_copied, uri};
+use super::environment::Environment;
+use super::read_method::{Facts, InPlace, LARGE, Need, ReadMethod};
 use super::read_only::ReadOnly;
+use super::witness::Witness;
 use crate::error::{Error, Result};
-use crate::private::{self, MOST_IN_MEMORY, PrivateCopy, PrivateFolder};
+use crate::private::{self, MOST_COPIED_TO_MEMORY, PrivateCopy};
 use crate::probe::{FileStat, Probe, words};
-use crate::sandbox::Sandbox;
-use crate::stop::{Stop, Stopped};
-
-/// What the doctor brings along: where copies may go, what the kernel forbids, how much memory SQLite may take, when to stop.
-#[derive(Debug, Clone)]
-pub struct Environment<'a> {
-    /// Where private copies may go.
-    pub private: &'a PrivateFolder,
-    /// What the kernel holds this process to.
-    pub sandbox: &'a Sandbox,
-    /// The most memory that SQLite may take in this process, in bytes; `None` leaves SQLite's bound as it is.
-    pub heap_limit: Option<u64>,
-    /// When to stop.
-    pub stop: &'a Stop,
-}
+use crate::stop::Stop;
 
 /// A store made ready to be opened, as often as there are threads that read it.
 #[derive(Debug)]
@@ -42,14 +31,6 @@ pub struct Access<'a> {
     disturbed: Arc<AtomicBool>,
     /// Whether SQLite hit its bound on memory.
     short_of_memory: Arc<AtomicBool>,
-}
-
-/// Knows by what is read, and so whether it may be believed afterwards; anybody may ask it, on any thread.
-#[derive(Debug, Clone)]
-pub(crate) struct Witness {
-    way: ReadMethod,
-    facts: Facts,
-    disturbed: Arc<AtomicBool>,
 }
 
 impl<'a> Access<'a> {
@@ -70,13 +51,8 @@ impl<'a> Access<'a> {
         let only_by_copy = private::only_by_copy(probe, environment.sandbox.opens_in_place());
         let facts = Facts {
             situation: probe.situation,
-            in_place: match only_by_copy {
-                Some(_) => InPlace::Nothing,
-                None if probe.wal_index_is_too_large() => InPlace::FileAndLongWal,
-                None if probe.wal.has_content() => InPlace::FileAndWal,
-                None => InPlace::File,
-            },
-            is_large: probe.size() > MOST_IN_MEMORY,
+            in_place: InPlace::of(probe, only_by_copy.is_some()),
+            is_large: probe.size() > LARGE,
             has_folder: !environment.private.is_refused(),
             need,
             disturbed,
@@ -110,7 +86,7 @@ impl<'a> Access<'a> {
                     "it holds what a writer left unfinished"
                 }),
             )),
-            ReadMethod::LockedCopy if facts.is_large => access
+            ReadMethod::LockedCopy if probe.size() > MOST_COPIED_TO_MEMORY => access
                 .copy_under_lock(probe)
                 .map(Some)
                 .map_err(not_copied("the store is being written to")),
@@ -155,11 +131,7 @@ impl<'a> Access<'a> {
 
     /// Who knows whether what was read through this may be believed.
     pub(crate) fn witness(&self) -> Witness {
-        Witness {
-            way: self.way,
-            facts: self.facts,
-            disturbed: self.disturbed.clone(),
-        }
+        Witness::new(self.way, self.facts, self.disturbed.clone())
     }
 
     fn try_open(&self) -> Result<ReadOnly> {
@@ -207,103 +179,11 @@ impl<'a> Access<'a> {
     }
 }
 
-impl Witness {
-    /// Whether what was read this way may be believed: nothing moved that this way does not stand.
-    pub(crate) fn still_valid(&self, probe: &Probe) -> bool {
-        self.way
-            .still_valid(&self.facts, Seen::now(probe, self.disturbed.load(Ordering::Relaxed)))
-    }
-}
-
-/// Why a copy was needed, around what went wrong with it. What ended it from outside stands for itself.
-fn not_copied(why: &'static str) -> impl FnOnce(Error) -> Error {
-    move |error| match error {
-        error if matches!(error.stopped(), Some(Stopped::WritersWait(_))) => error,
-        error => Error::Copy {
-            why,
-            source: error.into(),
-        },
-    }
-}
-
-/// Copies the files and lets SQLite roll the copy back.
-fn copy_and_recover(probe: &Probe, environment: &Environment<'_>) -> Result<PrivateCopy> {
-    let copy = PrivateCopy::of_files(environment.private, probe, environment.stop)?;
-    let conn = open_copy(&copy)?;
-    let sql = "SELECT count(*) FROM sqlite_schema";
-    let recovered = conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(Error::sqlite(sql));
-    match recovered {
-        // What is damaged is the checks' to say; it was rolled back all the same.
-        Err(error) if !error.is_damage() => Err(error),
-        _ => Ok(copy),
-    }
-}
-
-/// Opens a private copy in which there is nothing yet, to be filled as fast as it can be: nobody needs it after a crash.
-pub(crate) fn empty_copy(copy: &PrivateCopy) -> Result<Connection> {
-    const SQL: &str = "PRAGMA synchronous=OFF";
-    let conn = open_copy(copy)?;
-    conn.execute_batch(SQL).map_err(Error::sqlite(SQL))?;
-    Ok(conn)
-}
-
-/// Opens a private copy for writing: the only connection for writing that the `doctor` binary ever makes.
-fn open_copy(copy: &PrivateCopy) -> Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_URI
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let path = uri(copy.path(), "");
-    #[expect(clippy::disallowed_methods, reason = "a private copy, which nobody else sees")]
-    let opened = Connection::open_with_flags(&path, flags);
-    opened.map_err(Error::opening(&path))
-}
-
 fn query(way: ReadMethod) -> &'static str {
     match way {
         ReadMethod::Immutable | ReadMethod::CopyOfFiles => "?mode=ro&immutable=1",
         ReadMethod::PrivateIndex => "?mode=ro&vfs=unix-none",
         // A store in rollback mode may have become one in WAL mode in the meantime; no -shm is made for it either.
         ReadMethod::SharedIndex | ReadMethod::UnderLock | ReadMethod::LockedCopy => "?mode=ro&readonly_shm=1",
-    }
-}
-
-/// The URI of a path: every byte that could mean anything in a URI is written `%41`
-/// ("Uniform Resource Identifiers", <https://www.sqlite.org/uri.html>).
-fn uri(path: &Path, query: &str) -> String {
-    use std::fmt::Write as _;
-    use std::os::unix::ffi::OsStrExt;
-    let mut out = String::from("file://");
-    for byte in path.as_os_str().as_bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' => out.push(char::from(*byte)),
-            _ => {
-                // Writing to a string cannot fail.
-                let _ = write!(out, "%{byte:02x}");
-            }
-        }
-    }
-    out + query
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_uri_spells_out_every_byte_that_could_mean_something_in_it() {
-        assert_eq!(
-            uri(Path::new("/a b?mode=rwc#%41&'é/s.db"), "?mode=ro"),
-            "file:///a%20b%3fmode%3drwc%23%2541%26%27%c3%a9/s.db?mode=ro"
-        );
-    }
-
-    #[test]
-    fn what_sqlite_could_not_open_it_does_not_name() {
-        for path in ["/home/quentinuser/\u{f6}/state.db", "/nowhere/\u{f6}.db"] {
-            let uri = uri(Path::new(path), "?mode=ro");
-            let error = ReadOnly::open(&uri, false, None, &Stop::never()).map(|_| ()).unwrap_err();
-            assert_eq!(error.to_string(), "SQLite says: unable to open database file [14] (while running: open)");
-        }
     }
 }

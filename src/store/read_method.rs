@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use crate::probe::{FileStat, Probe, Sidecar, Situation, situation, wal};
 
+/// A store larger than this takes long to read and to copy. In bytes.
+pub(super) const LARGE: u64 = 8 << 20;
+
 /// How a store is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadMethod {
@@ -47,6 +50,21 @@ pub(super) enum InPlace {
     FileAndLongWal,
 }
 
+impl InPlace {
+    /// Of a store that SQLite can open where it lies, unless it is read `only_by_copy`.
+    pub(super) fn of(probe: &Probe, only_by_copy: bool) -> Self {
+        if only_by_copy {
+            Self::Nothing
+        } else if probe.wal_index_is_too_large() {
+            Self::FileAndLongWal
+        } else if probe.wal.has_content() {
+            Self::FileAndWal
+        } else {
+            Self::File
+        }
+    }
+}
+
 /// What decides the way in.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts {
@@ -54,7 +72,7 @@ pub(super) struct Facts {
     pub(super) situation: Situation,
     /// What SQLite may open where it lies.
     pub(super) in_place: InPlace,
-    /// Whether a copy of it does not go to memory.
+    /// Whether it is larger than [`LARGE`].
     pub(super) is_large: bool,
     /// Whether copies have a place to go to, as far as is known.
     pub(super) has_folder: bool,

@@ -22,13 +22,7 @@ mod values;
 
 use std::path::Path;
 
-use banger_doctor::checks::CHECKS;
-use banger_doctor::private::PrivateFolder;
-use banger_doctor::render::json;
-use banger_doctor::sandbox::Sandbox;
-use banger_doctor::stop::Stop;
-use banger_doctor::store::Environment;
-use banger_doctor::{Options, examine};
+use banger_doctor::{CheckId, examine};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 
@@ -79,7 +73,7 @@ fn holds(shape: &Shape, line: &str) {
     let situation = report["situation"].as_str().unwrap();
     assert!(shape.lies.situations().contains(&situation), "{situation}: {shape:?}");
     let rows = report["rows"].as_array().unwrap();
-    assert_eq!(rows.len(), CHECKS.len(), "{shape:?}");
+    assert_eq!(rows.len(), CheckId::ALL.len(), "{shape:?}");
     for row in rows {
         let wanted = if row["check"] == "artifacts" { "skip" } else { "pass" };
         assert_eq!(row["status"], wanted, "{row}\nof {shape:?}");
@@ -87,17 +81,7 @@ fn holds(shape: &Shape, line: &str) {
 }
 
 fn by_the_library(path: &Path) -> String {
-    let options = Options {
-        checks: CHECKS.iter().map(|check| check.id).collect(),
-        artifacts: false,
-        environment: Environment {
-            private: &PrivateFolder::for_stores(&[path]),
-            sandbox: &Sandbox::not_asked(),
-            heap_limit: None,
-            stop: &Stop::never(),
-        },
-    };
-    json::report(&examine(path, &options))
+    examine(path).to_json()
 }
 
 fn by_the_binary(place: &Place) -> String {

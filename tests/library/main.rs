@@ -16,3 +16,4 @@ mod support;
 
 mod migrations;
 mod own_locks;
+mod public_api;

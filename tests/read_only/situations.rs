@@ -47,7 +47,7 @@ fn the_library_alone_reads_the_same_and_leaves_no_trace_without_any_sandbox() {
         let place = Place::new();
         let daemon = lies.make(&place.store());
         let before = place.footprint();
-        let state = inspect_schema_state(&place.store());
+        let state = inspect_schema_state(place.store());
         before.assert_same(&place.footprint(), &format!("{lies:?}, by the library"));
         let said = format!("{lies:?}: {state:?}");
         let code = match state.map(|state| state.compatibility) {

@@ -8,12 +8,15 @@ use super::lines::Line;
 use crate::context::StoreContext;
 use crate::error::{Error, Result};
 use crate::finding::LONGEST_NAME;
-use crate::private::{MOST_IN_MEMORY, PrivateCopy};
+use crate::private::PrivateCopy;
 use crate::schema::rehearsal::copy;
 use crate::schema::shape;
 use crate::schema::tables::{self, quoted};
 use crate::store::ReadOnly;
 use crate::words::{cut, plural};
+
+/// A store larger than this is first looked at in two linear passes: SQLite's whole check takes more than that. In bytes.
+const WORTH_LINEAR_PASSES: u64 = 8 << 20;
 
 /// How many lines SQLite is asked for; by itself it stops at 100.
 const MOST_LINES: usize = 1_000;
@@ -176,7 +179,7 @@ fn has_checks(handle: &ReadOnly) -> Result<bool> {
 fn whole(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Looked> {
     // With this on, a damaged page fails as a whole and less is said about where.
     handle.rows("PRAGMA cell_size_check=OFF", [], |_| Ok(()))?;
-    if context.probe.size() > MOST_IN_MEMORY && is_sound(handle)? {
+    if context.probe.size() > WORTH_LINEAR_PASSES && is_sound(handle)? {
         return Ok(Looked::default());
     }
     let mut looked = integrity_check_of_any_length(handle, &MOST_LINES.to_string())?;

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
-use crate::private::{MOST_IN_MEMORY, PrivateCopy};
+use crate::private::{MOST_REHEARSED_IN_MEMORY, PrivateCopy};
 use crate::probe::Probe;
 use crate::store::{Environment, ReadOnly, empty_copy};
 
@@ -34,7 +34,7 @@ const SPARE: u64 = 4 << 20;
 pub(crate) fn of_store(probe: &Probe, handle: &ReadOnly, environment: &Environment<'_>) -> Result<Copy> {
     let bytes = probe.size() + probe.wal.size();
     let most = bytes.saturating_mul(2).saturating_add(SPARE);
-    let copied = if bytes <= MOST_IN_MEMORY {
+    let copied = if bytes <= MOST_REHEARSED_IN_MEMORY {
         memory().map(|conn| (conn, None, most))
     } else {
         in_folder(bytes, environment).map(|(conn, files, room)| (conn, Some(files), most.min(room)))

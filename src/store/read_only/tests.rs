@@ -1,7 +1,7 @@
 //! What a handle sees while others write, and how long it waits for them.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use super::*;
@@ -62,7 +62,7 @@ fn who_waits_for_a_lock_is_told_to_stop_in_time() {
     let stopped = open(&path, &Stop::after(limit, Arc::default())).unwrap_err();
     assert_eq!(stopped.stopped(), Some(Stopped::TimeLimit(limit)), "{stopped}");
     assert!(begun.elapsed() < Duration::from_millis(guards::BUSY_TIMEOUT_MS.into()));
-    let interrupted = Stop::after(Duration::MAX, Arc::new(AtomicUsize::new(2)));
+    let interrupted = Stop::after(Duration::MAX, Arc::new(AtomicBool::new(true)));
     let stopped = open(&path, &interrupted).unwrap_err();
     assert_eq!(stopped.stopped(), Some(Stopped::Interrupted), "{stopped}");
 }

@@ -5,11 +5,14 @@ use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 
 use anyhow::{Context, Result};
-use banger_doctor::render::table::{self, Style};
-use banger_doctor::render::{explain, json, markdown};
-use banger_doctor::{Report, checks};
 
-use crate::cli::{self, Args, Format, When};
+use crate::check_id::CheckId;
+use crate::checks;
+use crate::gate::Answer;
+use crate::program::cli::{self, Args, Format, When};
+use crate::render::explain;
+use crate::render::table::{self, Style};
+use crate::report::Report;
 
 /// The widest that running text is folded to: longer lines are hard to follow.
 const WIDEST_TEXT: u16 = 100;
@@ -19,8 +22,6 @@ const WIDEST_TEXT: u16 = 100;
 pub struct Output {
     format: Format,
     style: Style,
-    /// What the doctor runs on.
-    system: String,
 }
 
 impl Output {
@@ -32,16 +33,15 @@ impl Output {
                 width: terminal_width(),
                 color: colored(args.color),
             },
-            system: system(),
         }
     }
 
     /// The one report.
     pub fn report(&self, report: &Report) -> String {
         match self.format {
-            Format::Table => table::report(report, self.style),
-            Format::Markdown => markdown::report(report, &self.system),
-            Format::Json => json::report(report),
+            Format::Table => report.to_table(self.style.width, self.style.color),
+            Format::Markdown => report.to_markdown(),
+            Format::Json => report.to_json(),
         }
     }
 
@@ -62,6 +62,14 @@ impl Output {
     }
 }
 
+/// The gate's answer in this format.
+pub fn gate_text(answer: &Answer, format: Format) -> String {
+    match format {
+        Format::Json => answer.json(),
+        Format::Table | Format::Markdown => answer.line(),
+    }
+}
+
 /// What the arguments ask for instead of an examination.
 pub fn instead(args: &Args) -> Option<Vec<u8>> {
     if args.list_checks {
@@ -69,18 +77,16 @@ pub fn instead(args: &Args) -> Option<Vec<u8>> {
     }
     if let Some(check) = args.explain {
         let width = terminal_width().unwrap_or(80).clamp(40, WIDEST_TEXT);
-        let summary = || checks::find(check).map_or_else(String::new, |check| format!("{}\n", check.summary));
+        let summary = || format!("{}\n", checks::get(check).summary);
         return Some(explain::section(check, width).unwrap_or_else(summary).into_bytes());
     }
     args.generate.map(cli::generated)
 }
 
 fn list_checks() -> String {
-    let widest = checks::CHECKS.iter().map(|check| check.id.len()).max().unwrap_or(0);
-    checks::CHECKS
-        .iter()
-        .map(|check| format!("{:widest$}  {}\n", check.id, check.summary))
-        .collect()
+    let widest = CheckId::ALL.iter().map(|check| check.id().len()).max().unwrap_or(0);
+    let line = |check: &CheckId| format!("{check:widest$}  {}\n", checks::get(*check).summary);
+    CheckId::ALL.iter().map(line).collect()
 }
 
 fn terminal_width() -> Option<u16> {
@@ -98,13 +104,6 @@ fn colored(color: When) -> bool {
         When::Never => false,
         When::Auto => io::stdout().is_terminal() && !plain,
     }
-}
-
-/// The operating system, its release and the architecture.
-fn system() -> String {
-    let name = rustix::system::uname();
-    let words = [name.sysname(), name.release(), name.machine()].map(|word| word.to_string_lossy());
-    banger_doctor::report::escape_untrusted(&words.join(" "), 200)
 }
 
 /// Prints data. Breaks where the pipe is closed on the other side: nobody is told, and nobody reads any more.

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::{Context, Result};
 use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXCPU, SIGXFSZ};
@@ -12,7 +12,7 @@ use signal_hook::flag;
 /// Signals that ask it to end. Without a handler they would leave the private folder behind.
 const ENDING: [i32; 6] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGXCPU];
 
-/// Stands beside a signal's number once the watchdog has seen it, and alone where the doctor itself wants to end.
+/// Stands beside a signal's number once the watchdog has seen it.
 const SEEN: usize = 1 << 16;
 
 /// What has come.
@@ -20,6 +20,8 @@ const SEEN: usize = 1 << 16;
 pub struct Signals {
     /// The last signal's number, and [`SEEN`].
     last: Arc<AtomicUsize>,
+    /// Whether everything shall end: a signal has come, or the doctor itself wants to end.
+    ends: Arc<AtomicBool>,
 }
 
 impl Signals {
@@ -35,7 +37,9 @@ impl Signals {
         let is_caught = |signal: &i32| ignored >> (signal - 1) & 1 == 0;
         for signal in ENDING.into_iter().filter(is_caught) {
             let number = usize::try_from(signal).unwrap_or_default();
+            // In this order: whoever sees that everything ends also sees why.
             flag::register_usize(signal, signals.last.clone(), number).context("cannot catch signals")?;
+            flag::register(signal, signals.ends.clone()).context("cannot catch signals")?;
         }
         if is_caught(&SIGXFSZ) {
             // A write beyond `ulimit -f` then fails, and whoever wrote says so.
@@ -44,19 +48,19 @@ impl Signals {
         Ok(signals)
     }
 
-    /// Not 0 as soon as everything shall end.
-    pub fn flag(&self) -> Arc<AtomicUsize> {
-        self.last.clone()
+    /// Set as soon as everything shall end.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        self.ends.clone()
     }
 
     /// Ends everything in order, as a signal does.
     pub fn interrupt(&self) {
-        self.last.fetch_or(SEEN, Ordering::Relaxed);
+        self.ends.store(true, Ordering::Relaxed);
     }
 
     /// Whether everything shall end.
     pub fn interrupted(&self) -> bool {
-        self.last.load(Ordering::Relaxed) != 0
+        self.ends.load(Ordering::Relaxed)
     }
 
     /// 128 and the last signal's number, where one has come.

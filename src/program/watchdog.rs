@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use banger_doctor::stop::{Stop, Stopped};
+use crate::stop::{Stop, Stopped};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 
-use crate::signals::Signals;
+use crate::program::signals::Signals;
 
 /// How often it looks. A run that is shorter pays no more than the thread's start.
 const TICK: Duration = Duration::from_millis(50);
@@ -227,12 +227,12 @@ fn once(work: &Mutex<Option<impl FnOnce()>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     /// A watchdog that does not run by itself, a stop that a signal has come to, and how often it was given up.
-    fn watched() -> (Watchdog, Watch, Arc<AtomicUsize>, Arc<AtomicUsize>) {
+    fn watched() -> (Watchdog, Watch, Arc<AtomicBool>, Arc<AtomicUsize>) {
         let watchdog = Watchdog { state: Arc::default() };
-        let signal = Arc::new(AtomicUsize::new(0));
+        let signal = Arc::new(AtomicBool::new(false));
         let stop = Stop::after(Duration::MAX, signal.clone());
         let given_up = Arc::new(AtomicUsize::new(0));
         let count = given_up.clone();
@@ -254,7 +254,7 @@ mod tests {
         let (watchdog, watch, signal, given_up) = watched();
         let now = Instant::now();
         look(&watchdog, now, GRACE);
-        signal.store(2, Ordering::Relaxed);
+        signal.store(true, Ordering::Relaxed);
         // In milliseconds after the first look that sees the signal.
         for (after, wanted) in [(0, 0), (500, 0), (999, 0), (1_000, 1), (9_000, 1)] {
             look(&watchdog, now + Duration::from_millis(after), GRACE);
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn what_has_ended_is_not_given_up_and_after_another_signal_nothing_is_waited_for() {
         let (watchdog, watch, signal, given_up) = watched();
-        signal.store(2, Ordering::Relaxed);
+        signal.store(true, Ordering::Relaxed);
         let now = Instant::now();
         look(&watchdog, now, GRACE);
         watch.end();
@@ -274,7 +274,7 @@ mod tests {
         assert_eq!(given_up.load(Ordering::Relaxed), 0);
 
         let (watchdog, _watch, signal, given_up) = watched();
-        signal.store(2, Ordering::Relaxed);
+        signal.store(true, Ordering::Relaxed);
         look(&watchdog, now, Duration::ZERO);
         assert_eq!(given_up.load(Ordering::Relaxed), 1);
     }
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn whoever_is_slower_than_the_watchdog_never_comes_back() {
         let (watchdog, watch, signal, given_up) = watched();
-        signal.store(2, Ordering::Relaxed);
+        signal.store(true, Ordering::Relaxed);
         look(&watchdog, Instant::now(), Duration::ZERO);
         let slower = thread::spawn(move || watch.end());
         thread::sleep(Duration::from_millis(50));

@@ -5,12 +5,13 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use banger_doctor::check::Check;
-use banger_doctor::checks::{self, CHECKS};
-use banger_doctor::report::escape_untrusted;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, CommandFactory, Parser, ValueEnum, ValueHint};
+
+use crate::check_id::CheckId;
+use crate::checks;
+use crate::escape::escape_untrusted;
 
 /// Bad arguments (`EX_USAGE` in `sysexits.h`).
 pub const EXIT_USAGE: u8 = 64;
@@ -84,10 +85,10 @@ pub struct Args {
     pub format: Format,
     /// Only these checks (repeatable, comma-separated)
     #[arg(long, value_name = "CHECK", value_delimiter = ',', action = ArgAction::Append, value_parser = check_id(), hide_possible_values = true)]
-    pub only: Vec<&'static str>,
+    pub only: Vec<CheckId>,
     /// All but these checks (repeatable, comma-separated)
     #[arg(long, value_name = "CHECK", value_delimiter = ',', action = ArgAction::Append, value_parser = check_id(), hide_possible_values = true)]
-    pub skip: Vec<&'static str>,
+    pub skip: Vec<CheckId>,
     /// Also look for the files that the store names
     ///
     /// By default only for this user's and the system's store: a copied store names files of the machine it came from.
@@ -103,7 +104,7 @@ pub struct Args {
     pub list_checks: bool,
     /// What it looks at, what a failure means, what to do
     #[arg(long, value_name = "CHECK", value_parser = check_id(), hide_possible_values = true)]
-    pub explain: Option<&'static str>,
+    pub explain: Option<CheckId>,
     /// When to colour
     #[arg(long, value_enum, default_value_t = When::Auto, hide_short_help = true)]
     pub color: When,
@@ -139,14 +140,13 @@ impl Args {
     ///
     /// # Errors
     /// Where `--only` and `--skip` leave none.
-    pub fn checks(&self) -> Result<Vec<&'static str>, clap::Error> {
-        let asked =
-            |check: &&&Check| (self.only.is_empty() || self.only.contains(&check.id)) && !self.skip.contains(&check.id);
-        let ids: Vec<&'static str> = CHECKS.iter().filter(asked).map(|check| check.id).collect();
-        if ids.is_empty() {
+    pub fn checks(&self) -> Result<Vec<CheckId>, clap::Error> {
+        let asked = |check: &CheckId| (self.only.is_empty() || self.only.contains(check)) && !self.skip.contains(check);
+        let checks: Vec<CheckId> = CheckId::ALL.iter().copied().filter(asked).collect();
+        if checks.is_empty() {
             return Err(usage("--only and --skip leave no check to run"));
         }
-        Ok(ids)
+        Ok(checks)
     }
 }
 
@@ -222,13 +222,11 @@ fn man(command: clap::Command, out: &mut Vec<u8>) -> io::Result<()> {
 }
 
 /// A check's id. A wrong one is answered with the nearest.
-fn check_id() -> impl TypedValueParser<Value = &'static str> {
-    let known = CHECKS.iter().map(|check| PossibleValue::new(check.id).help(check.summary));
-    PossibleValuesParser::new(known).try_map(|id| {
-        checks::find(&id)
-            .map(|check| check.id)
-            .ok_or("no such check; --list-checks names them all")
-    })
+fn check_id() -> impl TypedValueParser<Value = CheckId> {
+    let known = CheckId::ALL
+        .iter()
+        .map(|check| PossibleValue::new(check.id()).help(checks::get(*check).summary));
+    PossibleValuesParser::new(known).try_map(|id| id.parse::<CheckId>())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -240,167 +238,4 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_definition_holds_and_the_short_help_fits_one_screen() {
-        Args::command().debug_assert();
-        let help = Args::command().term_width(80).render_help().to_string();
-        assert!(help.lines().count() <= 24, "{} lines\n{help}", help.lines().count());
-        assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
-        insta::assert_snapshot!(help, @r"
-        Examines banger's store without changing anything: one row a check, pass or fail
-
-        Usage: doctor [OPTIONS] [STATE_DB]...
-
-        Arguments:
-          [STATE_DB]...  Stores to examine [default: this user's]
-
-        Options:
-              --system                The system store: /var/lib/banger/state.db
-              --check-migrations      One line: may this binary take over the store?
-              --rehearse              And try what is pending on a private copy
-              --format <FORMAT>       table (default), markdown or json
-              --only <CHECK>          Only these checks (repeatable, comma-separated)
-              --skip <CHECK>          All but these checks (repeatable, comma-separated)
-              --artifacts             Also look for the files that the store names
-              --time-limit <SECONDS>  Seconds for each store [default: 300]
-              --list-checks           Each check with one line
-              --explain <CHECK>       What it looks at, what a failure means, what to do
-          -h, --help                  Print help (see more with '--help')
-          -V, --version               Print version
-
-        Exit codes: 0 no row failed, 1 a row failed, 64 bad arguments;
-        --check-migrations: 0 compatible, 1 migrations needed, 2 incompatible,
-        3 cannot tell, 64 bad arguments. More, and examples: --help
-        ");
-    }
-
-    #[test]
-    fn the_long_help_teaches() {
-        insta::assert_snapshot!(Args::command().term_width(100).render_long_help(), @r"
-        Examines banger's store without changing anything: one row a check, pass or fail
-
-        The store is an SQLite file named state.db. A row says pass, FAIL, or skip (it did not look, and
-        says why). Beneath a row that failed stands where (·) and what to do (→).
-
-        Usage: doctor [OPTIONS] [STATE_DB]...
-
-        Arguments:
-          [STATE_DB]...
-                  Stores to examine; by default this user's: $XDG_STATE_HOME/banger/state.db, or
-                  ~/.local/state/banger/state.db. Several are examined at once, on all cores, and printed in
-                  the order in which they are given.
-
-        Options:
-              --system
-                  The system store: /var/lib/banger/state.db
-
-              --check-migrations
-                  One line: may this binary take over the store?
-                  
-                  It says `compatible`, `migrations needed`, `incompatible` or `cannot tell`, with an exit
-                  code for each, and reads nothing but what it needs for that.
-
-              --rehearse
-                  And try what is pending on a private copy
-                  
-                  With --check-migrations: a pending migration that would fail on this store's rows makes it
-                  `incompatible`.
-
-              --format <FORMAT>
-                  table (default), markdown or json
-                  
-                  How the rows are printed: aligned for a terminal, as Markdown to paste into an issue, or
-                  as JSON, one object a line and a store.
-
-              --only <CHECK>
-                  Only these checks (repeatable, comma-separated)
-
-              --skip <CHECK>
-                  All but these checks (repeatable, comma-separated)
-
-              --artifacts
-                  Also look for the files that the store names
-                  
-                  By default only for this user's and the system's store: a copied store names files of the
-                  machine it came from.
-
-              --time-limit <SECONDS>
-                  Seconds for each store [default: 300]
-                  
-                  A check that is not done by then fails and says so.
-
-              --list-checks
-                  Each check with one line
-
-              --explain <CHECK>
-                  What it looks at, what a failure means, what to do
-
-              --color <COLOR>
-                  When to colour
-
-                  Possible values:
-                  - auto:   On a terminal, unless `NO_COLOR` is set
-                  - always: Always
-                  - never:  Never
-                  
-                  [default: auto]
-
-              --generate <KIND>
-                  The man page or a shell's completions
-
-                  Possible values:
-                  - man:           The man page
-                  - complete-bash: Completions for bash
-                  - complete-zsh:  Completions for zsh
-                  - complete-fish: Completions for fish
-
-          -h, --help
-                  Print help (see a summary with '-h')
-
-          -V, --version
-                  Print version
-
-        Examples:
-          doctor                                  this user's store
-          sudo doctor --system                    the system's store
-          doctor ~/Downloads/state.db             a copy; put its -wal, -shm and -journal beside it
-          doctor --format markdown | wl-copy      a report to paste into an issue
-          doctor --skip page-structure state.db   all but one check
-          doctor --explain foreign-keys           what a check means, and what to do when it fails
-          doctor --check-migrations && echo swap  may this binary take over the store as it is?
-          find /srv -name state.db -print0 | xargs -0 doctor --format json > fleet.jsonl
-
-        Exit codes:
-                    doctor            doctor --check-migrations
-          0         no row failed     compatible: every known migration is applied
-          1         a row failed      migrations needed: this binary is newer, safe to swap
-          2                           incompatible: this binary is older (or --rehearse failed), do not swap
-          3                           cannot tell: do not swap
-          64        bad arguments     bad arguments
-          70        the doctor itself failed
-          128 + n   ended by signal n: 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP, 131 SIGQUIT
-          141       nobody reads the output any more
-
-        Nothing is ever written to a store or beside it. --explain read-only says how that is held.
-        ");
-    }
-
-    #[test]
-    fn the_man_page_and_the_completions_name_every_option() {
-        let kinds = [
-            Generated::Man,
-            Generated::CompleteBash,
-            Generated::CompleteZsh,
-            Generated::CompleteFish,
-        ];
-        for kind in kinds {
-            let text = String::from_utf8(generated(kind)).unwrap().replace("\\-", "-");
-            for option in ["check-migrations", "explain", "time-limit", "list-checks"] {
-                assert!(text.contains(option), "{kind:?} leaves {option} out");
-            }
-        }
-    }
-}
+mod tests;

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use banger_doctor::progress::{Now, Progress};
-use banger_doctor::words::{plural, thousands};
+use crate::check_id::CheckId;
+use crate::progress::{Progress, Ticker};
+use crate::words::{plural, thousands};
 
 /// What takes no longer than this needs no word.
 const FIRST: Duration = Duration::from_millis(500);
@@ -50,15 +51,15 @@ impl Meter {
         self.width.is_some()
     }
 
-    /// A progress that draws here, of an examination with these checks.
-    pub fn progress(self: &Arc<Self>, checks: &[&'static str]) -> Arc<Progress> {
+    /// A ticker that draws here, of an examination with these checks.
+    pub fn ticker(self: &Arc<Self>, checks: &[CheckId]) -> Arc<Ticker> {
         let (first, every) = if self.on_terminal() {
             (FIRST, REDRAWN)
         } else {
             (NEW_LINE, NEW_LINE)
         };
         let (meter, checks) = (self.clone(), checks.to_vec());
-        Arc::new(Progress::new(first, every, move |now| meter.draw(&words(now, &checks))))
+        Arc::new(Ticker::new(first, every, move |now| meter.draw(&words(now, &checks))))
     }
 
     /// Draws how many stores are done, if it is time to.
@@ -96,10 +97,10 @@ impl Meter {
 }
 
 /// `page-structure (4 of 12): a store of 146,484 pages, 3 s`.
-fn words(now: &Now, checks: &[&'static str]) -> String {
-    let place = checks.iter().position(|check| *check == now.check);
-    let mut text = match place {
-        Some(at) => format!("{} ({} of {}): ", now.check, at + 1, checks.len()),
+fn words(now: &Progress, checks: &[CheckId]) -> String {
+    let place = |check| Some((check, checks.iter().position(|asked| *asked == check)?));
+    let mut text = match now.check.and_then(place) {
+        Some((check, at)) => format!("{check} ({} of {}): ", at + 1, checks.len()),
         None => "looking: ".to_owned(),
     };
     if now.rows > 0 {
@@ -117,21 +118,21 @@ mod tests {
 
     #[test]
     fn the_line_says_which_check_and_how_far() {
-        let mut now = Now {
-            check: "page-structure",
+        let mut now = Progress {
+            check: Some(CheckId::PageStructure),
             rows: 0,
             pages: 146_484,
             elapsed: Duration::from_millis(3_900),
         };
-        let checks = ["file", "page-structure"];
+        let checks = [CheckId::File, CheckId::PageStructure];
         assert_eq!(words(&now, &checks), "page-structure (2 of 2): a store of 146,484 pages, 3 s");
         now.rows = 1_200_128;
         assert_eq!(
             words(&now, &checks),
             "page-structure (2 of 2): 1,200,128 rows read, a store of 146,484 pages, 3 s"
         );
-        now = Now {
-            check: "",
+        now = Progress {
+            check: None,
             rows: 0,
             pages: 0,
             ..now

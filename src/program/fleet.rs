@@ -8,16 +8,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use anyhow::Result;
-use banger_doctor::probe::FileStat;
-use banger_doctor::report::Status;
-use banger_doctor::stop::Stop;
-use banger_doctor::{Error, Examination, Report};
 
-use crate::meter::Meter;
-use crate::output::{Output, print};
-use crate::pool::{self, GiveUp, Identity, Jobs};
-use crate::run::Run;
-use crate::watchdog::Watch;
+use crate::error::Error;
+use crate::examine::Answers;
+use crate::probe::FileStat;
+use crate::program::meter::Meter;
+use crate::program::output::{Output, print};
+use crate::program::pool::{self, GiveUp, Identity, Jobs};
+use crate::program::session::Session;
+use crate::program::watchdog::Watch;
+use crate::report::{Report, Status};
+use crate::stop::Stop;
 
 /// The most stores that are examined at once: as many as find room within SQLite's bound on memory.
 const MOST_THREADS: usize = 8;
@@ -26,7 +27,7 @@ const MOST_THREADS: usize = 8;
 const EXIT_PIPE_CLOSED: u8 = 141;
 
 struct Fleet {
-    run: Arc<Run>,
+    session: Arc<Session>,
     printer: Mutex<Printer>,
 }
 
@@ -44,18 +45,18 @@ struct Task {
     job: usize,
     path: PathBuf,
     stop: Stop,
-    examination: Examination,
+    answers: Answers,
     _watch: Watch,
 }
 
 /// Examines the stores and prints their reports; the exit code.
-pub fn examine(run: &Arc<Run>) -> Result<u8> {
-    let count = run.stores.len();
+pub fn examine(session: &Arc<Session>) -> Result<u8> {
+    let count = session.stores.len();
     let threads = thread::available_parallelism().map_or(1, usize::from).min(count).min(MOST_THREADS);
     let fleet = Arc::new(Fleet {
-        run: run.clone(),
+        session: session.clone(),
         printer: Mutex::new(Printer {
-            output: Output::new(&run.args),
+            output: Output::new(&session.args),
             meter: Meter::new(),
             done: 0,
             failed: 0,
@@ -68,7 +69,7 @@ pub fn examine(run: &Arc<Run>) -> Result<u8> {
         let mut printer = fleet.printer();
         let ended = report.map(|report| {
             let ended = printer.print(&report);
-            run.watchdog.alive();
+            session.watchdog.alive();
             ended
         });
         printer.meter.stores(printer.done, count);
@@ -78,7 +79,7 @@ pub fn examine(run: &Arc<Run>) -> Result<u8> {
             Some(Err(error)) => trouble = Some(error),
         }
         // What is being examined for nobody ends at once.
-        run.signals.interrupt();
+        session.signals.interrupt();
         ControlFlow::Break(())
     });
     let printer = fleet.printer();
@@ -98,7 +99,7 @@ pub fn examine(run: &Arc<Run>) -> Result<u8> {
         let total = printer.output.total(count, printer.failed, printer.skipped);
         let _ = print(total.as_bytes())?;
     }
-    Ok(run.exit(failed))
+    Ok(session.exit(failed))
 }
 
 impl Printer {
@@ -122,18 +123,18 @@ impl Jobs for Fleet {
     type Made = Report;
 
     fn begin(&self, job: usize, give_up: GiveUp<Report>) -> Task {
-        let path = self.run.stores.get(job).cloned().unwrap_or_default();
-        let stop = self.run.stop();
-        let examination = self.run.examination(&path, &stop);
-        let so_far = examination.clone();
-        let watch = self.run.watchdog.watch(&stop, move |why| {
+        let path = self.session.stores.get(job).cloned().unwrap_or_default();
+        let stop = self.session.stop();
+        let answers = self.session.answers(&path, &stop);
+        let so_far = answers.clone();
+        let watch = self.session.watchdog.watch(&stop, move |why| {
             give_up(so_far.broken_off(&Error::Stuck(why)).at(job));
         });
         Task {
             job,
             path,
             stop,
-            examination,
+            answers,
             _watch: watch,
         }
     }
@@ -151,11 +152,11 @@ impl Jobs for Fleet {
     }
 
     fn work(&self, task: Task) -> Report {
-        self.run.examined(&task.examination, &task.path, &task.stop).at(task.job)
+        self.session.report(&task.answers, &task.path, &task.stop).at(task.job)
     }
 
     fn goes_on(&self) -> bool {
-        !self.run.signals.interrupted()
+        !self.session.signals.interrupted()
     }
 
     /// SQLite's bound on memory is the process's: a store that hits it beside others may be innocent.
@@ -166,7 +167,7 @@ impl Jobs for Fleet {
     fn taker_is_lost(&self, report: Report) {
         let mut printer = self.printer();
         let _ = printer.print(&report);
-        let (count, done) = (self.run.stores.len(), printer.done);
+        let (count, done) = (self.session.stores.len(), printer.done);
         if done < count {
             let left = count - done;
             let _ = writeln!(
@@ -174,6 +175,6 @@ impl Jobs for Fleet {
                 "doctor: a store could not be interrupted, and there was no thread for the others; {left} of {count} stores were not looked at"
             );
         }
-        self.run.end(self.run.exit(true))
+        self.session.end(self.session.exit(true))
     }
 }

@@ -1,0 +1,99 @@
+//! What SQLite says, without what may be a cell's value.
+
+use rusqlite::ffi;
+
+use crate::words::cut;
+
+/// The longest message of SQLite that is kept, in characters.
+const LONGEST_MESSAGE: usize = 600;
+
+/// SQLite's message, with its extended code where the message alone is vague ("disk I/O error").
+pub(super) fn sqlite_words(error: &rusqlite::Error) -> String {
+    let Some(code) = error.sqlite_extended_error_code() else {
+        return error.to_string();
+    };
+    let words = match error {
+        rusqlite::Error::SqliteFailure(_, Some(words)) => words.clone(),
+        other => other.to_string(),
+    };
+    if code == ffi::SQLITE_CONSTRAINT_TRIGGER {
+        // Its words say all that the code says.
+        return words;
+    }
+    format!("{words} [{code}]")
+}
+
+/// The same error without what may be a cell's value. This is the only place where SQLite's messages come in.
+///
+/// While SQLite prepares a statement it knows names and definitions alone, and its message can hold nothing else. Once it
+/// runs, a function that a definition calls on a row, or a virtual table, may put a value of that row into the message
+/// (`bad JSON path: '10.77.0.2'`), and a trigger may raise any: then the code speaks, in words of our own.
+pub(super) fn without_values(error: rusqlite::Error, preparing: bool) -> rusqlite::Error {
+    use rusqlite::Error::{InvalidColumnName, InvalidColumnType, QueryReturnedNoRows, SqlInputError, SqliteFailure};
+    let (failure, message) = match error {
+        SqliteFailure(failure, message) => (failure, message),
+        SqlInputError { error, msg, .. } => (error, Some(msg)),
+        // These name a column of our own statement.
+        InvalidColumnName(_) | InvalidColumnType(..) | QueryReturnedNoRows => return error,
+        _ => {
+            let words = "a value is not of the kind that belongs there";
+            return SqliteFailure(ffi::Error::new(ffi::SQLITE_MISMATCH), Some(words.to_owned()));
+        }
+    };
+    let code = failure.extended_code;
+    let message = message.filter(|message| names_the_schema_alone(code, message, preparing));
+    let words = message.map_or_else(|| words_of_code(code).to_owned(), |message| cut(&message, LONGEST_MESSAGE));
+    SqliteFailure(failure, Some(words))
+}
+
+/// Whether a message of SQLite's with this code holds names and definitions, and never a value.
+fn names_the_schema_alone(code: i32, message: &str, preparing: bool) -> bool {
+    /// What ALTER TABLE says while it runs: each a text of SQLite's own.
+    const OF_ALTER: &[&str] = &[
+        "CHECK constraint failed",
+        "NOT NULL constraint failed",
+        "type mismatch on DEFAULT",
+        "Cannot add a NOT NULL column with default value NULL",
+        "Cannot add a REFERENCES column with non-NULL default value",
+        "Cannot add a column with non-constant default",
+        "cannot add a STORED column",
+    ];
+    /// What ALTER TABLE says of another definition that no longer makes sense. No function begins a message so.
+    const OF_ANOTHER: &[&str] = &[
+        "error in table ",
+        "error in index ",
+        "error in view ",
+        "error in trigger ",
+    ];
+    match code {
+        // The path of the file, which rusqlite adds, is named by whoever knows how it may be shown; and memory is ours.
+        ffi::SQLITE_NOMEM => false,
+        code if code & 0xff == ffi::SQLITE_CANTOPEN => false,
+        _ if preparing => true,
+        ffi::SQLITE_CONSTRAINT_CHECK
+        | ffi::SQLITE_CONSTRAINT_DATATYPE
+        | ffi::SQLITE_CONSTRAINT_FOREIGNKEY
+        | ffi::SQLITE_CONSTRAINT_NOTNULL
+        | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+        | ffi::SQLITE_CONSTRAINT_ROWID
+        | ffi::SQLITE_CONSTRAINT_UNIQUE => true,
+        ffi::SQLITE_ERROR => OF_ALTER.contains(&message) || OF_ANOTHER.iter().any(|begin| message.starts_with(begin)),
+        _ => false,
+    }
+}
+
+/// What a code of SQLite's says, where its message is not repeated.
+fn words_of_code(code: i32) -> &'static str {
+    match code {
+        ffi::SQLITE_CONSTRAINT_TRIGGER => return "a trigger of the store refuses it",
+        ffi::SQLITE_CORRUPT_VTAB => return "the content of a virtual table is malformed",
+        _ => {}
+    }
+    match code & 0xff {
+        ffi::SQLITE_ERROR => "a function or a virtual table of the store fails",
+        ffi::SQLITE_CONSTRAINT => "a constraint of the store refuses it",
+        ffi::SQLITE_NOMEM => "out of memory: a value or the schema is larger than the doctor has memory for",
+        ffi::SQLITE_TOOBIG => "a value or a statement is longer than the doctor reads",
+        _ => ffi::code_to_str(code),
+    }
+}

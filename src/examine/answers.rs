@@ -1,0 +1,242 @@
+//! What the checks have answered so far, and the rows that it makes: also of an examination that was broken off.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use super::Options;
+use crate::check::{Check, Outcome};
+use crate::check_id::CheckId;
+use crate::checks::{self, CHECKS};
+use crate::error::Error;
+use crate::escape::escape_untrusted;
+use crate::locate;
+use crate::probe::{Probe, Situation};
+use crate::report::{Report, Row};
+use crate::store::Witness;
+
+/// The longest path that is shown, in characters.
+const LONGEST_PATH: usize = 4096;
+
+/// The answers of one store's checks. They can be reported by anybody while the examination runs: SQLite may hang.
+#[derive(Debug, Clone)]
+pub(crate) struct Answers {
+    store: String,
+    sandbox: String,
+    wanted: Vec<CheckId>,
+    so_far: Arc<Mutex<SoFar>>,
+}
+
+/// A check's answer and how long it took.
+pub(super) type Answer = (Outcome, Duration);
+
+/// What is known so far. What has passed decides what comes next.
+#[derive(Debug)]
+struct SoFar {
+    situation: Situation,
+    /// By the registry's order.
+    answers: Vec<Option<Answer>>,
+    /// The checks that look just now.
+    looking: Vec<CheckId>,
+    /// Who knows whether the answers may be believed, once something was read through SQLite.
+    witness: Option<(Witness, Probe)>,
+    short_of_memory: bool,
+}
+
+impl Default for SoFar {
+    fn default() -> Self {
+        Self {
+            situation: Situation::None,
+            answers: CHECKS.iter().map(|_| None).collect(),
+            looking: vec![CheckId::File],
+            witness: None,
+            short_of_memory: false,
+        }
+    }
+}
+
+impl SoFar {
+    fn get(&self, id: CheckId) -> Option<&Outcome> {
+        let at = CHECKS.iter().position(|check| check.id == id)?;
+        self.answers.get(at)?.as_ref().map(|(outcome, _)| outcome)
+    }
+
+    fn passed(&self, id: CheckId) -> bool {
+        matches!(self.get(id), Some(Outcome::Pass { .. }))
+    }
+
+    /// What a check needs and does not have: where that lacks something itself, the first cause.
+    fn first_cause(&self, check: &Check) -> Option<CheckId> {
+        let mut cause = check.needs.check()?;
+        while let Some(before) = checks::get(cause).needs.check().filter(|before| !self.passed(*before)) {
+            cause = before;
+        }
+        Some(cause)
+    }
+}
+
+impl Answers {
+    /// The answers to an examination of the store at `path` that has not begun.
+    pub(crate) fn of(path: &Path, options: &Options<'_>) -> Self {
+        Self {
+            store: escape_untrusted(&locate::shown(path), LONGEST_PATH),
+            sandbox: options.environment.sandbox.to_string(),
+            wanted: options.checks.clone(),
+            so_far: Arc::default(),
+        }
+    }
+
+    /// Forgets all answers: the store is looked at again.
+    pub(super) fn start_over(&self, situation: Situation, witness: Option<(Witness, Probe)>) {
+        *self.so_far() = SoFar {
+            situation,
+            witness,
+            ..SoFar::default()
+        };
+    }
+
+    /// The report of an examination that has ended: `Err` where the store was never looked at undisturbed.
+    pub(super) fn report(&self, ended: Result<(), Error>) -> Report {
+        self.report_of(match ended {
+            Ok(()) => self.rows(None),
+            Err(error) => self.never_left_alone(&error),
+        })
+    }
+
+    /// The report of an examination that has not ended, and why: with the answers so far, as far as they may be believed.
+    /// What is looking just now has failed.
+    pub(crate) fn broken_off(&self, error: &Error) -> Report {
+        let witness = self.so_far().witness.clone();
+        let is_believed = witness.is_none_or(|(witness, probe)| still_valid_in_time(witness, probe));
+        self.report_of(if is_believed {
+            self.rows(Some(error))
+        } else {
+            self.never_left_alone(error)
+        })
+    }
+
+    fn report_of(&self, rows: Vec<Row>) -> Report {
+        let so_far = self.so_far();
+        Report {
+            index: 0,
+            store: self.store.clone(),
+            situation: so_far.situation.name(),
+            sandbox: self.sandbox.clone(),
+            rows,
+            short_of_memory: so_far.short_of_memory,
+        }
+    }
+
+    fn so_far(&self) -> MutexGuard<'_, SoFar> {
+        self.so_far.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether somebody asked for this check's row.
+    pub(super) fn asked(&self, id: CheckId) -> bool {
+        self.wanted.contains(&id)
+    }
+
+    /// Whether this check has looked and found nothing wrong.
+    pub(super) fn passed(&self, id: CheckId) -> bool {
+        self.so_far().passed(id)
+    }
+
+    /// This check looks from now on.
+    pub(super) fn begin(&self, id: CheckId) {
+        self.so_far().looking.push(id);
+    }
+
+    /// Only this check looks, or none.
+    pub(super) fn looks_alone(&self, id: Option<CheckId>) {
+        self.so_far().looking = id.into_iter().collect();
+    }
+
+    /// This check has answered.
+    pub(super) fn set(&self, id: CheckId, answer: Answer) {
+        let mut so_far = self.so_far();
+        so_far.looking.retain(|looking| *looking != id);
+        let at = CHECKS.iter().position(|check| check.id == id);
+        if let Some(slot) = at.and_then(|at| so_far.answers.get_mut(at)) {
+            *slot = Some(answer);
+        }
+    }
+
+    /// The answer of a check that could not look.
+    pub(super) fn could_not_look(&self, error: &Error) -> Outcome {
+        self.short_of_memory(error.is_out_of_memory());
+        Outcome::could_not_look(error)
+    }
+
+    /// Whether SQLite has hit its bound on memory as well.
+    pub(super) fn short_of_memory(&self, is_short: bool) {
+        self.so_far().short_of_memory |= is_short;
+    }
+
+    /// The outcome of a check whose need is not met: skipped, unless nobody asked for the row that would say why.
+    fn unmet(&self, so_far: &SoFar, check: &Check) -> Outcome {
+        let need = so_far.first_cause(check).unwrap_or(CheckId::File);
+        match so_far.get(need) {
+            Some(Outcome::Fail(failure)) if !self.asked(need) => Outcome::fail(
+                format!("could not look: needs `{need}`, which failed: {}", failure.detail),
+                failure.remedy.clone(),
+            ),
+            _ => Outcome::skip(format!("needs `{need}`")),
+        }
+    }
+
+    /// The rows that are wanted, in the registry's order. `broken_off`: why the examination has not come to its end.
+    fn rows(&self, broken_off: Option<&Error>) -> Vec<Row> {
+        let so_far = self.so_far();
+        let wanted = || CHECKS.iter().zip(&so_far.answers).filter(|(check, _)| self.asked(check.id));
+        let open = || wanted().filter(|(_, answer)| answer.is_none()).map(|(check, _)| check.id);
+        let mut to_blame: Vec<CheckId> = open().filter(|id| so_far.looking.contains(id)).collect();
+        if to_blame.is_empty() {
+            // A run that did not look never passes: where no check was looking, the first that has not looked says why.
+            to_blame.extend(open().next());
+        }
+        let without_answer = |check: &Check| match broken_off {
+            None => self.unmet(&so_far, check),
+            Some(error) if to_blame.contains(&check.id) => Outcome::could_not_look(error),
+            Some(error) => Outcome::skip(match error.stopped() {
+                Some(why) => why.to_string(),
+                None => "the doctor itself failed, as another row says".to_owned(),
+            }),
+        };
+        wanted()
+            .map(|(check, answer)| {
+                let (outcome, elapsed) = answer.clone().unwrap_or_else(|| (without_answer(check), Duration::ZERO));
+                Row::new(check.id, outcome, elapsed)
+            })
+            .collect()
+    }
+
+    /// The rows of a store that was never left alone for long enough: one says so, `read-only` if it is asked for.
+    fn never_left_alone(&self, error: &Error) -> Vec<Row> {
+        let wanted = || CHECKS.iter().map(|check| check.id).filter(|id| self.asked(*id));
+        let to_blame = wanted().find(|id| *id == CheckId::ReadOnly).or_else(|| wanted().next());
+        let row = |id: CheckId| {
+            let outcome = if Some(id) == to_blame {
+                Outcome::could_not_look(error)
+            } else {
+                Outcome::skip(match error {
+                    Error::OpenHere(_) => "the store was not looked at",
+                    _ => "nothing that was found in a store that moved is told",
+                })
+            };
+            Row::new(id, outcome, Duration::ZERO)
+        };
+        wanted().map(row).collect()
+    }
+}
+
+/// Whether what was read so far may be believed. A file system that hangs may not answer; then it may not.
+fn still_valid_in_time(witness: Witness, probe: Probe) -> bool {
+    const PATIENCE: Duration = Duration::from_millis(200);
+    let (tell, told) = mpsc::channel();
+    let asked = thread::Builder::new().spawn(move || tell.send(witness.still_valid(&probe)));
+    asked.is_ok() && told.recv_timeout(PATIENCE).unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests;

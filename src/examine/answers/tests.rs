@@ -1,0 +1,184 @@
+//! What is reported of examinations that go wrong.
+
+use super::*;
+use crate::context::StoreContext;
+use crate::examine::turns::HandleRun;
+use crate::private::PrivateFolder;
+use crate::report::Status;
+use crate::sandbox::Sandbox;
+use crate::stop::{Stop, Stopped};
+use crate::store::{Environment, Need, with_stable_store};
+
+const REAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/healthy.db");
+
+/// Lets `work` use options for these checks.
+fn with_options<T>(checks: &[CheckId], work: impl FnOnce(&Options<'_>) -> T) -> T {
+    work(&Options {
+        checks: checks.to_vec(),
+        artifacts: false,
+        environment: Environment {
+            private: &PrivateFolder::for_stores::<&Path>(&[]),
+            sandbox: &Sandbox::not_asked(),
+            heap_limit: None,
+            stop: &Stop::never(),
+        },
+    })
+}
+
+fn statuses(report: &Report) -> Vec<(CheckId, Status)> {
+    report.rows.iter().map(|row| (row.check, row.status)).collect()
+}
+
+#[test]
+fn a_store_that_is_never_left_alone_gets_the_rows_asked_for_and_one_of_them_fails() {
+    let statuses = |checks: &[CheckId]| -> Vec<(CheckId, Status)> {
+        with_options(checks, |options| {
+            let rows = Answers::of(Path::new("state.db"), options).never_left_alone(&Error::Moving(5));
+            rows.iter().map(|row| (row.check, row.status)).collect()
+        })
+    };
+    assert_eq!(
+        statuses(&[CheckId::ForeignKeys, CheckId::ReadOnly, CheckId::File]),
+        [
+            (CheckId::File, Status::Skip),
+            (CheckId::ReadOnly, Status::Fail),
+            (CheckId::ForeignKeys, Status::Skip)
+        ]
+    );
+    assert_eq!(
+        statuses(&[CheckId::RowValues, CheckId::ForeignKeys]),
+        [(CheckId::ForeignKeys, Status::Fail), (CheckId::RowValues, Status::Skip)]
+    );
+}
+
+const PASSES: HandleRun = |_, _| Ok(Outcome::pass("fine"));
+const PANICS: HandleRun = |_, _| panic!("as it was told");
+
+/// The report of an examination in which these checks look so, the first of them aside.
+fn report_of(looks: &[(CheckId, HandleRun)]) -> Report {
+    let ids: Vec<CheckId> = looks.iter().map(|(id, _)| *id).collect();
+    with_options(&ids, |options| {
+        let path = Path::new(REAL);
+        let answers = Answers::of(path, options);
+        let looks: Vec<(&Check, HandleRun)> = looks.iter().map(|(id, look)| (checks::get(*id), *look)).collect();
+        with_stable_store(path, Need::Everything, &options.environment, |probe, access| {
+            let access = access.unwrap();
+            let context = StoreContext::new(probe, access, &options.environment, false);
+            let handle = access.open().unwrap();
+            answers.run_in_parallel(&looks[..1], &looks[1..], &context, &handle);
+        })
+        .unwrap();
+        answers.report(Ok(()))
+    })
+}
+
+#[test]
+fn a_mistake_in_a_check_costs_its_row_and_no_other() {
+    for bad in 0..4 {
+        let ids = [
+            CheckId::PageStructure,
+            CheckId::SchemaState,
+            CheckId::SchemaShape,
+            CheckId::ForeignKeys,
+        ];
+        let look = |n| if n == bad { PANICS } else { PASSES };
+        let looks: Vec<(CheckId, HandleRun)> = ids.iter().enumerate().map(|(n, id)| (*id, look(n))).collect();
+        let report = report_of(&looks);
+        for (n, row) in report.rows.iter().enumerate() {
+            let wanted = if n == bad { Status::Fail } else { Status::Pass };
+            assert_eq!((row.check, row.status), (ids[n], wanted), "{report:?}");
+        }
+        let detail = &report.rows[bad].detail;
+        assert!(
+            detail.starts_with("could not look: a mistake in the doctor") && detail.ends_with("as it was told"),
+            "{detail}"
+        );
+    }
+}
+
+const EVERY: [CheckId; 5] = [
+    CheckId::File,
+    CheckId::ReadOnly,
+    CheckId::SchemaState,
+    CheckId::ForeignKeys,
+    CheckId::RowValues,
+];
+
+/// What is reported of an examination that is broken off after `answered`, while `looking` look.
+fn broken_off(answered: &[CheckId], looking: &[CheckId], error: &Error) -> Report {
+    with_options(&EVERY, |options| {
+        let answers = Answers::of(Path::new("state.db"), options);
+        for id in answered {
+            answers.set(*id, (Outcome::pass("fine"), Duration::ZERO));
+        }
+        answers.so_far().looking = looking.to_vec();
+        answers.broken_off(error)
+    })
+}
+
+#[test]
+fn what_hangs_costs_the_rows_of_the_checks_that_look_and_those_behind_it() {
+    use Status::{Fail, Pass, Skip};
+    let why = Error::Stuck(Stopped::TimeLimit(Duration::from_secs(2)));
+    let outcomes = |answered: &[CheckId], looking: &[CheckId]| -> Vec<Status> {
+        statuses(&broken_off(answered, looking, &why))
+            .into_iter()
+            .map(|(_, status)| status)
+            .collect()
+    };
+    assert_eq!(
+        outcomes(&[CheckId::File, CheckId::SchemaState], &[CheckId::ForeignKeys]),
+        [Pass, Skip, Pass, Fail, Skip]
+    );
+    // On two threads.
+    assert_eq!(
+        outcomes(&[CheckId::File], &[CheckId::SchemaState, CheckId::RowValues]),
+        [Pass, Skip, Fail, Skip, Fail]
+    );
+    // Between two checks, and at one whose row nobody asked for.
+    assert_eq!(outcomes(&[CheckId::File], &[]), [Pass, Fail, Skip, Skip, Skip]);
+    assert_eq!(outcomes(&[CheckId::File], &[CheckId::PageStructure]), [Pass, Fail, Skip, Skip, Skip]);
+    assert_eq!(outcomes(&[], &[CheckId::File]), [Fail, Skip, Skip, Skip, Skip]);
+    // When all is answered.
+    assert_eq!(outcomes(&EVERY, &[]), [Pass; 5]);
+    let report = broken_off(&[CheckId::File], &[CheckId::SchemaState], &why);
+    assert_eq!(
+        report.rows[2].detail,
+        "could not look: the time limit of 2 s ran out, and what was running could not be interrupted"
+    );
+    assert_eq!(report.rows[3].detail, "the time limit of 2 s ran out");
+}
+
+#[test]
+fn a_mistake_outside_the_checks_is_a_row_of_its_own_and_leaves_those_before_it() {
+    let report = broken_off(&[CheckId::File], &[CheckId::ReadOnly], &Error::Mistake("panic".to_owned()));
+    assert_eq!((report.verdict(), report.failures(), report.count(Status::Skip)), ("fail", 1, 3));
+    assert_eq!(report.rows[1].detail, "could not look: a mistake in the doctor, please report it: panic");
+}
+
+#[test]
+fn what_was_found_in_a_store_that_moved_meanwhile_is_not_told_when_it_is_broken_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    std::fs::copy(REAL, &path).unwrap();
+    let report = with_options(&EVERY, |options| {
+        let answers = Answers::of(&path, options);
+        let looked = with_stable_store(&path, Need::Everything, &options.environment, |probe, access| {
+            if answers.so_far().witness.is_some() {
+                return;
+            }
+            answers.so_far().witness = Some((access.unwrap().witness(), probe.clone()));
+            answers.set(CheckId::File, (Outcome::pass("fine"), Duration::ZERO));
+            assert_eq!(answers.broken_off(&Error::Stuck(Stopped::Interrupted)).rows[0].status, Status::Pass);
+            std::fs::OpenOptions::new().append(true).open(&path).unwrap().set_len(100_000).unwrap();
+        });
+        looked.unwrap();
+        answers.broken_off(&Error::Stuck(Stopped::Interrupted))
+    });
+    assert_eq!(report.rows[0].status, Status::Skip, "{report:?}");
+    assert_eq!(
+        (report.rows[1].check, report.rows[1].status),
+        (CheckId::ReadOnly, Status::Fail),
+        "{report:?}"
+    );
+}

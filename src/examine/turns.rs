@@ -1,0 +1,214 @@
+//! Asks the checks in order, each once what it needs is there; in a large store, two threads share them.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{Answers, Options};
+use crate::check::{Check, Input, Needs, Outcome};
+use crate::check_id::CheckId;
+use crate::checks::{CHECKS, TraceCheck};
+use crate::context::StoreContext;
+use crate::error::{Error, Result};
+use crate::mistake::caught;
+use crate::probe::Probe;
+use crate::sandbox::Sandbox;
+use crate::stop::{Stop, Stopped};
+use crate::store::{Access, ReadMethod, ReadOnly};
+
+/// A store larger than this is worth a second thread and a second handle. In bytes.
+const WORTH_TWO_THREADS: u64 = 8 << 20;
+
+/// A check's function that reads through a handle.
+pub(super) type HandleRun = fn(&StoreContext<'_>, &ReadOnly) -> Result<Outcome>;
+
+/// A check and its function.
+pub(super) type Turn<'c> = (&'c Check, HandleRun);
+
+/// A check that ran through a handle, or would have.
+pub(super) struct Looked {
+    check: CheckId,
+    how: How,
+}
+
+/// How a check ended.
+#[derive(PartialEq, Eq)]
+enum How {
+    Answered,
+    /// The time limit or Ctrl-C ended it.
+    Interrupted,
+    /// The time limit or Ctrl-C came before it.
+    NotReached(Stopped),
+}
+
+/// How many pages the database file has.
+fn pages(probe: &Probe) -> u64 {
+    probe.header().map_or(0, |header| probe.size() / u64::from(header.page_size.max(1)))
+}
+
+impl Answers {
+    /// Asks every check that is wanted and whose need is met.
+    pub(super) fn ask_all(&self, probe: &Probe, access: Result<&Access<'_>>, options: &Options<'_>) {
+        self.ask_about_the_probe(probe, options.environment.stop);
+        if !self.passed(CheckId::File) {
+            return;
+        }
+        let begun = Instant::now();
+        self.looks_alone(Some(CheckId::ReadOnly));
+        let opened = access.and_then(|access| Ok((access, access.open()?)));
+        match opened {
+            Ok((access, handle)) => {
+                let opening = begun.elapsed();
+                self.looks_alone(None);
+                let context = StoreContext::new(probe, access, &options.environment, options.artifacts);
+                self.ask_through(&context, &handle);
+                drop(handle);
+                self.short_of_memory(access.is_short_of_memory());
+                self.close(probe, access.way(), opening, options.environment.sandbox);
+            }
+            Err(error) => self.set(CheckId::ReadOnly, (self.could_not_look(&error), begun.elapsed())),
+        }
+    }
+
+    /// The checks that need no handle. `file` is always asked: every other check needs it.
+    fn ask_about_the_probe(&self, probe: &Probe, stop: &Stop) {
+        for check in CHECKS {
+            let Input::Probe(run) = check.input else { continue };
+            let needed = check.id == CheckId::File || (self.asked(check.id) && self.passed(CheckId::File));
+            if needed {
+                self.begin_one(check, probe, stop);
+                let begun = Instant::now();
+                let outcome = caught(|| run(probe, stop)).unwrap_or_else(|error| self.could_not_look(&error));
+                self.set(check.id, (outcome, begun.elapsed()));
+            }
+        }
+    }
+
+    fn begin_one(&self, check: &Check, probe: &Probe, stop: &Stop) {
+        self.begin(check.id);
+        stop.begin(check.id, pages(probe));
+    }
+
+    /// The checks that read through a handle. In a large store, `page-structure` reads every page on a thread and a handle
+    /// of its own; which of the two is done first changes no row.
+    fn ask_through(&self, context: &StoreContext<'_>, handle: &ReadOnly) {
+        let wanted: Vec<Turn<'_>> = CHECKS
+            .iter()
+            .filter(|check| self.asked(check.id))
+            .filter_map(|check| {
+                if let Input::Handle(run) = check.input {
+                    Some((*check, run))
+                } else {
+                    None
+                }
+            })
+            .collect();
+        let is_large = context.probe.size() > WORTH_TWO_THREADS && context.access.is_shared();
+        let (aside, rest): (Vec<_>, Vec<_>) = wanted
+            .iter()
+            .copied()
+            .partition(|(check, _)| is_large && check.id == CheckId::PageStructure);
+        let mut looked = if aside.is_empty() || rest.is_empty() {
+            self.run_in_order(&wanted, context, handle)
+        } else {
+            self.run_in_parallel(&aside, &rest, context, handle)
+        };
+        looked.sort_by_key(|looked| looked.check);
+        self.record_what_was_not_reached(&looked);
+    }
+
+    /// Asks some checks on a thread of their own, where one can be had.
+    pub(super) fn run_in_parallel(
+        &self,
+        aside: &[Turn<'_>],
+        rest: &[Turn<'_>],
+        context: &StoreContext<'_>,
+        handle: &ReadOnly,
+    ) -> Vec<Looked> {
+        let with_own_handle = || match context.access.open() {
+            Ok(handle) => self.run_in_order(aside, context, &handle),
+            Err(error) => self.all_failed(aside, &error),
+        };
+        thread::scope(|scope| {
+            let other = thread::Builder::new().spawn_scoped(scope, || caught(with_own_handle));
+            let mut looked = self.run_in_order(rest, context, handle);
+            looked.extend(match other {
+                Ok(other) => other
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                    .unwrap_or_else(|mistake| self.all_failed(aside, &mistake)),
+                Err(_) => self.run_in_order(aside, context, handle),
+            });
+            looked
+        })
+    }
+
+    fn all_failed(&self, turns: &[Turn<'_>], error: &Error) -> Vec<Looked> {
+        let failed = |(check, _): &Turn<'_>| {
+            self.set(check.id, (self.could_not_look(error), Duration::ZERO));
+            Looked {
+                check: check.id,
+                how: How::Answered,
+            }
+        };
+        turns.iter().map(failed).collect()
+    }
+
+    /// Asks checks one after the other, through one handle.
+    fn run_in_order(&self, turns: &[Turn<'_>], context: &StoreContext<'_>, handle: &ReadOnly) -> Vec<Looked> {
+        let ask = |(check, run): &Turn<'_>| Looked {
+            check: check.id,
+            how: self.ask(check, *run, context, handle),
+        };
+        turns.iter().map(ask).collect()
+    }
+
+    /// Asks a check. A mistake of the doctor's costs this one row.
+    fn ask(&self, check: &Check, run: HandleRun, context: &StoreContext<'_>, handle: &ReadOnly) -> How {
+        let stop = context.environment.stop;
+        self.begin_one(check, context.probe, stop);
+        if let Some(why) = stop.reason() {
+            return How::NotReached(why);
+        }
+        let begun = Instant::now();
+        let answered = caught(|| match check.needs {
+            // Where nobody asked for the row that says why, the check itself does.
+            Needs::Looked(CheckId::SchemaState)
+                if self.asked(CheckId::SchemaState) && context.state(handle).is_err() =>
+            {
+                Ok(Outcome::skip(format!("needs `{}`", CheckId::SchemaState)))
+            }
+            _ => run(context, handle),
+        });
+        let (outcome, how) = match answered.and_then(|answered| answered) {
+            Ok(outcome) => (outcome, How::Answered),
+            Err(error) if error.stopped().is_some() => (self.could_not_look(&error), How::Interrupted),
+            Err(error) => (self.could_not_look(&error), How::Answered),
+        };
+        self.set(check.id, (outcome, begun.elapsed()));
+        how
+    }
+
+    /// The first check that was not reached in time, or before Ctrl-C, has failed, unless another was interrupted: a run
+    /// that did not look never passes.
+    fn record_what_was_not_reached(&self, looked: &[Looked]) {
+        let mut is_said = looked.iter().any(|looked| looked.how == How::Interrupted);
+        for Looked { check, how } in looked {
+            let How::NotReached(why) = how else { continue };
+            let outcome = if is_said {
+                Outcome::skip(why.to_string())
+            } else {
+                self.could_not_look(&(*why).into())
+            };
+            is_said = true;
+            self.set(*check, (outcome, Duration::ZERO));
+        }
+    }
+
+    /// The row `read-only`, when all handles are closed.
+    fn close(&self, probe: &Probe, way: ReadMethod, opening: Duration, sandbox: &Sandbox) {
+        let trace = TraceCheck { probe, sandbox };
+        let begun = Instant::now();
+        let outcome = trace.outcome(way);
+        self.set(CheckId::ReadOnly, (outcome, opening + begun.elapsed()));
+    }
+}

@@ -1,0 +1,54 @@
+//! What benches and tests in other crates reach of the library's insides: the phases of a run, one by one.
+//!
+//! Not part of the library's interface: it is public only because they are other crates.
+
+use std::path::Path;
+
+use crate::private::{PrivateFolder, Purpose};
+use crate::probe::Probe;
+use crate::sandbox::Sandbox;
+use crate::stop::Stop;
+use crate::store::{Access, Environment, Need, with_stable_store};
+
+/// Looks at what lies at a path, with plain reads.
+pub fn probe(path: &Path) {
+    std::hint::black_box(Probe::of(path));
+}
+
+/// Shuts this thread in for good, without a private folder.
+pub fn enter_sandbox() {
+    let folder = PrivateFolder::for_stores::<&Path>(&[]);
+    std::hint::black_box(Sandbox::enter(&folder, Purpose::default()));
+}
+
+/// Opens a store the way that it asks for, and closes it.
+pub fn open_and_close(path: &Path) {
+    in_environment(path, |environment| {
+        let opened = with_stable_store(path, Need::Everything, environment, |_, access| access.and_then(Access::open));
+        drop(std::hint::black_box(opened));
+    });
+}
+
+/// Calls `act` each time that a store is looked at, with whether it could be made ready to be read.
+///
+/// # Errors
+/// Why it could not, the last time.
+pub fn each_look(path: &Path, mut act: impl FnMut(bool)) -> Result<(), String> {
+    in_environment(path, |environment| {
+        let last = with_stable_store(path, Need::Everything, environment, |_, access| {
+            let ready = access.map(|_| ());
+            act(ready.is_ok());
+            ready
+        });
+        last.and_then(|ready| ready).map_err(|error| error.to_string())
+    })
+}
+
+fn in_environment<T>(path: &Path, work: impl FnOnce(&Environment<'_>) -> T) -> T {
+    work(&Environment {
+        private: &PrivateFolder::for_stores(&[path]),
+        sandbox: &Sandbox::not_asked(),
+        heap_limit: None,
+        stop: &Stop::never(),
+    })
+}

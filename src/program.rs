@@ -1,0 +1,138 @@
+//! The program `doctor`: parses, examines, renders, and ends with an exit code that means what it says.
+//!
+//! Not part of the library's interface: [`main`] is public only because a binary is another crate.
+
+mod cli;
+mod fleet;
+mod meter;
+mod one;
+mod output;
+mod pool;
+mod session;
+mod signals;
+mod watchdog;
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::panic::{self, AssertUnwindSafe};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Result;
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::gate::{Answer, EXIT_CANNOT_TELL};
+use crate::locate;
+use crate::mistake;
+
+use cli::{Args, EXIT_USAGE};
+use session::Session;
+use signals::Signals;
+
+/// The doctor itself failed (`EX_SOFTWARE` in `sysexits.h`).
+const EXIT_SOFTWARE: u8 = 70;
+
+const NO_STORE: &str = "no store is named, and there is no home folder to look in; give a path, or --system";
+
+/// The program: its arguments, its standard streams, its exit code.
+pub fn main() -> ExitCode {
+    panic::set_hook(Box::new(mistake::note));
+    let arguments: Vec<OsString> = env::args_os().collect();
+    ExitCode::from(match Args::try_parse_from(&arguments) {
+        Err(error) => say_usage(&cli::escaped(error, &arguments), names_the_gate(&arguments)),
+        Ok(args) if args.check_migrations => gate(args),
+        Ok(args) => said(mistake::caught(|| doctor(args)).map_err(anyhow::Error::from).flatten()),
+    })
+}
+
+/// Whether the gate was meant, where the arguments cannot be parsed.
+fn names_the_gate(arguments: &[OsString]) -> bool {
+    let mut options = arguments.iter().take_while(|argument| *argument != "--");
+    options.any(|argument| argument == "--check-migrations")
+}
+
+/// The gate: exactly one line, whatever happens. A caller reads 0, 1 and 2 as answers; nothing else may end so.
+fn gate(args: Args) -> u8 {
+    if args.stores.len() > 1 {
+        return say_usage(&cli::usage("--check-migrations takes one store"), true);
+    }
+    let format = args.format;
+    let mut session = None;
+    let asked = mistake::caught(|| -> Result<Answer> {
+        let stores = stores(&args).ok_or_else(|| anyhow::anyhow!(NO_STORE))?;
+        let session = session.insert(Session::prepare(args, Vec::new(), stores, Signals::catch()?));
+        Ok(one::ask_gate(session))
+    });
+    let answer = asked
+        .map_err(anyhow::Error::from)
+        .flatten()
+        .unwrap_or_else(|error| Answer::cannot_tell(&format!("{error:#}")));
+    // Nothing more can be done where this cannot be printed; the exit code says it.
+    let printed = output::print(output::gate_text(&answer, format).as_bytes());
+    if let Some(session) = session {
+        clean_up(session);
+    }
+    printed.map_or(EXIT_CANNOT_TELL, |_| answer.exit())
+}
+
+fn doctor(args: Args) -> Result<u8> {
+    if let Some(text) = output::instead(&args) {
+        let _ = output::print(&text)?;
+        return Ok(0);
+    }
+    let checks = match args.checks() {
+        Ok(checks) => checks,
+        Err(error) => return Ok(say_usage(&error, false)),
+    };
+    let Some(stores) = stores(&args) else {
+        return Ok(say_usage(&cli::usage(NO_STORE), false));
+    };
+    let session = Session::prepare(args, checks, stores, Signals::catch()?);
+    let code = mistake::caught(|| match session.stores.len() {
+        1 => one::examine(&session),
+        _ => fleet::examine(&session),
+    });
+    clean_up(session);
+    code?
+}
+
+/// The exit code, where there is one; otherwise why not, on standard error.
+fn said(code: Result<u8>) -> u8 {
+    code.unwrap_or_else(|error| {
+        let _ = writeln!(io::stderr(), "doctor: {error:#}");
+        EXIT_SOFTWARE
+    })
+}
+
+/// Removes the private folder. What is in the way of that, even a panic of the standard library's where a folder cannot be
+/// closed, changes no answer.
+fn clean_up(session: Arc<Session>) {
+    session.watchdog.rest();
+    let _ = panic::catch_unwind(AssertUnwindSafe(|| session.remove_private_folder()));
+    let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(session)));
+}
+
+/// Help and version to standard output, mistakes to standard error; 0 only for help that was asked for by itself.
+fn say_usage(error: &clap::Error, gate: bool) -> u8 {
+    // A closed pipe is nobody's mistake.
+    match error.print() {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return EXIT_SOFTWARE,
+        _ => {}
+    }
+    let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if asked && !gate { 0 } else { EXIT_USAGE }
+}
+
+/// The stores to examine; `None` where none is named and there is no home folder.
+fn stores(args: &Args) -> Option<Vec<PathBuf>> {
+    if args.system {
+        return Some(vec![locate::SYSTEM_STORE.into()]);
+    }
+    if !args.stores.is_empty() {
+        return Some(args.stores.clone());
+    }
+    locate::user_store().map(|store| vec![store])
+}

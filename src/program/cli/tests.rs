@@ -1,0 +1,164 @@
+//! The definition holds, and the help reads as it should.
+
+use super::*;
+
+#[test]
+fn the_definition_holds_and_the_short_help_fits_one_screen() {
+    Args::command().debug_assert();
+    let help = Args::command().term_width(80).render_help().to_string();
+    assert!(help.lines().count() <= 24, "{} lines\n{help}", help.lines().count());
+    assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+    insta::assert_snapshot!(help, @r"
+    Examines banger's store without changing anything: one row a check, pass or fail
+
+    Usage: doctor [OPTIONS] [STATE_DB]...
+
+    Arguments:
+      [STATE_DB]...  Stores to examine [default: this user's]
+
+    Options:
+          --system                The system store: /var/lib/banger/state.db
+          --check-migrations      One line: may this binary take over the store?
+          --rehearse              And try what is pending on a private copy
+          --format <FORMAT>       table (default), markdown or json
+          --only <CHECK>          Only these checks (repeatable, comma-separated)
+          --skip <CHECK>          All but these checks (repeatable, comma-separated)
+          --artifacts             Also look for the files that the store names
+          --time-limit <SECONDS>  Seconds for each store [default: 300]
+          --list-checks           Each check with one line
+          --explain <CHECK>       What it looks at, what a failure means, what to do
+      -h, --help                  Print help (see more with '--help')
+      -V, --version               Print version
+
+    Exit codes: 0 no row failed, 1 a row failed, 64 bad arguments;
+    --check-migrations: 0 compatible, 1 migrations needed, 2 incompatible,
+    3 cannot tell, 64 bad arguments. More, and examples: --help
+    ");
+}
+
+#[test]
+fn the_long_help_teaches() {
+    insta::assert_snapshot!(Args::command().term_width(100).render_long_help(), @r"
+    Examines banger's store without changing anything: one row a check, pass or fail
+
+    The store is an SQLite file named state.db. A row says pass, FAIL, or skip (it did not look, and
+    says why). Beneath a row that failed stands where (·) and what to do (→).
+
+    Usage: doctor [OPTIONS] [STATE_DB]...
+
+    Arguments:
+      [STATE_DB]...
+              Stores to examine; by default this user's: $XDG_STATE_HOME/banger/state.db, or
+              ~/.local/state/banger/state.db. Several are examined at once, on all cores, and printed in
+              the order in which they are given.
+
+    Options:
+          --system
+              The system store: /var/lib/banger/state.db
+
+          --check-migrations
+              One line: may this binary take over the store?
+              
+              It says `compatible`, `migrations needed`, `incompatible` or `cannot tell`, with an exit
+              code for each, and reads nothing but what it needs for that.
+
+          --rehearse
+              And try what is pending on a private copy
+              
+              With --check-migrations: a pending migration that would fail on this store's rows makes it
+              `incompatible`.
+
+          --format <FORMAT>
+              table (default), markdown or json
+              
+              How the rows are printed: aligned for a terminal, as Markdown to paste into an issue, or
+              as JSON, one object a line and a store.
+
+          --only <CHECK>
+              Only these checks (repeatable, comma-separated)
+
+          --skip <CHECK>
+              All but these checks (repeatable, comma-separated)
+
+          --artifacts
+              Also look for the files that the store names
+              
+              By default only for this user's and the system's store: a copied store names files of the
+              machine it came from.
+
+          --time-limit <SECONDS>
+              Seconds for each store [default: 300]
+              
+              A check that is not done by then fails and says so.
+
+          --list-checks
+              Each check with one line
+
+          --explain <CHECK>
+              What it looks at, what a failure means, what to do
+
+          --color <COLOR>
+              When to colour
+
+              Possible values:
+              - auto:   On a terminal, unless `NO_COLOR` is set
+              - always: Always
+              - never:  Never
+              
+              [default: auto]
+
+          --generate <KIND>
+              The man page or a shell's completions
+
+              Possible values:
+              - man:           The man page
+              - complete-bash: Completions for bash
+              - complete-zsh:  Completions for zsh
+              - complete-fish: Completions for fish
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+      -V, --version
+              Print version
+
+    Examples:
+      doctor                                  this user's store
+      sudo doctor --system                    the system's store
+      doctor ~/Downloads/state.db             a copy; put its -wal, -shm and -journal beside it
+      doctor --format markdown | wl-copy      a report to paste into an issue
+      doctor --skip page-structure state.db   all but one check
+      doctor --explain foreign-keys           what a check means, and what to do when it fails
+      doctor --check-migrations && echo swap  may this binary take over the store as it is?
+      find /srv -name state.db -print0 | xargs -0 doctor --format json > fleet.jsonl
+
+    Exit codes:
+                doctor            doctor --check-migrations
+      0         no row failed     compatible: every known migration is applied
+      1         a row failed      migrations needed: this binary is newer, safe to swap
+      2                           incompatible: this binary is older (or --rehearse failed), do not swap
+      3                           cannot tell: do not swap
+      64        bad arguments     bad arguments
+      70        the doctor itself failed
+      128 + n   ended by signal n: 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP, 131 SIGQUIT
+      141       nobody reads the output any more
+
+    Nothing is ever written to a store or beside it. --explain read-only says how that is held.
+    ");
+}
+
+#[test]
+fn the_man_page_and_the_completions_name_every_option() {
+    let kinds = [
+        Generated::Man,
+        Generated::CompleteBash,
+        Generated::CompleteZsh,
+        Generated::CompleteFish,
+    ];
+    for kind in kinds {
+        let text = String::from_utf8(generated(kind)).unwrap().replace("\\-", "-");
+        for option in ["check-migrations", "explain", "time-limit", "list-checks"] {
+            assert!(text.contains(option), "{kind:?} leaves {option} out");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The one store that was given: its report, or the gate's answer.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use crate::error::Error;
+use crate::examine::{rehearsed_state, state};
+use crate::gate::Answer;
+use crate::mistake;
+use crate::program::meter::Meter;
+use crate::program::output::{Output, gate_text, print};
+use crate::program::said;
+use crate::program::session::Session;
+use crate::report::Report;
+
+/// The gate's question to the one store.
+pub fn ask_gate(session: &Arc<Session>) -> Answer {
+    let meter = Arc::new(Meter::new());
+    let mut stop = session.stop();
+    // Elsewhere the gate prints its one line and no other.
+    if meter.on_terminal() {
+        stop = stop.showing(meter.ticker(&[]));
+    }
+    let watch = {
+        let (session, meter) = (session.clone(), meter.clone());
+        session.clone().watchdog.watch(&stop, move |why| {
+            let answer = Answer::could_not_look(session.store(), &Error::Stuck(why));
+            meter.clear();
+            let _ = print(gate_text(&answer, session.args.format).as_bytes());
+            session.end(answer.exit())
+        })
+    };
+    let (path, environment) = (session.store(), session.environment(&stop));
+    let asked = mistake::caught(|| {
+        if session.args.rehearse {
+            rehearsed_state(path, &environment)
+        } else {
+            state(path, &environment).map(|state| (state, None))
+        }
+    });
+    watch.end();
+    meter.clear();
+    match asked {
+        Ok(Ok((state, failure))) => Answer::of(state, failure.as_deref()),
+        Ok(Err(error)) => Answer::could_not_look(path, &error),
+        Err(mistake) => Answer::cannot_tell(&mistake.to_string()),
+    }
+}
+
+/// Examines the one store and prints its report; the exit code.
+pub fn examine(session: &Arc<Session>) -> Result<u8> {
+    let meter = Arc::new(Meter::new());
+    let stop = session.stop().showing(meter.ticker(&session.checks));
+    let answers = session.answers(session.store(), &stop);
+    let watch = {
+        let (session, answers, meter) = (session.clone(), answers.clone(), meter.clone());
+        session.clone().watchdog.watch(&stop, move |why| {
+            let report = answers.broken_off(&Error::Stuck(why));
+            let printed = mistake::caught(|| print_report(&session, &report, &meter));
+            session.end(said(printed.map_err(anyhow::Error::from).flatten()))
+        })
+    };
+    let report = session.report(&answers, session.store(), &stop);
+    watch.end();
+    print_report(session, &report, &meter)
+}
+
+fn print_report(session: &Session, report: &Report, meter: &Meter) -> Result<u8> {
+    meter.clear();
+    let _ = print(Output::new(&session.args).report(report).as_bytes())?;
+    Ok(session.exit(report.failed()))
+}

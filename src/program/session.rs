@@ -1,0 +1,147 @@
+//! What all stores have in common: the arguments, the right to write that is given up, and how the program ends.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::Arc;
+
+use crate::check::Input;
+use crate::check_id::CheckId;
+use crate::checks;
+use crate::examine::{self, Answers, Options};
+use crate::gate::EXIT_CANNOT_TELL;
+use crate::locate;
+use crate::private::{PrivateFolder, Purpose};
+use crate::program::cli::Args;
+use crate::program::signals::Signals;
+use crate::program::watchdog::Watchdog;
+use crate::report::Report;
+use crate::sandbox::Sandbox;
+use crate::stop::Stop;
+use crate::store::Environment;
+
+/// The most memory that SQLite may take in the whole process, in bytes; with the rest of the program this stays below 64 MiB.
+const HEAP_LIMIT: u64 = 40 << 20;
+
+/// What all stores have in common.
+pub struct Session {
+    pub args: Args,
+    pub stores: Vec<PathBuf>,
+    pub signals: Signals,
+    pub watchdog: Watchdog,
+    pub checks: Vec<CheckId>,
+    private: PrivateFolder,
+    sandbox: Sandbox,
+}
+
+impl Session {
+    /// Gives up the right to write, but in a private folder where one may be needed. From here on, nothing else is written.
+    ///
+    /// Signals are caught before, so that the folder is removed; threads are started afterwards, so that the kernel holds
+    /// them all.
+    pub fn prepare(args: Args, checks: Vec<CheckId>, stores: Vec<PathBuf>, signals: Signals) -> Arc<Self> {
+        locate::introduce(&stores);
+        let private = PrivateFolder::for_stores(&stores);
+        let sandbox = Sandbox::enter(&private, purpose(&args, &checks));
+        let folder = private.path().map(Path::to_path_buf);
+        let (sent, is_gate) = (signals.clone(), args.check_migrations);
+        let watchdog = Watchdog::start(signals.clone(), move || {
+            if let Some(folder) = &folder {
+                remove(folder);
+            }
+            let code = sent.exit_code().filter(|_| !is_gate);
+            process::exit(code.unwrap_or(EXIT_CANNOT_TELL).into());
+        });
+        Arc::new(Self {
+            args,
+            stores,
+            signals,
+            watchdog,
+            checks,
+            private,
+            sandbox,
+        })
+    }
+
+    /// When to stop with a store that is begun now.
+    pub fn stop(&self) -> Stop {
+        Stop::after(self.args.time_limit, self.signals.flag())
+    }
+
+    pub fn environment<'s>(&'s self, stop: &'s Stop) -> Environment<'s> {
+        Environment {
+            private: &self.private,
+            sandbox: &self.sandbox,
+            heap_limit: Some(HEAP_LIMIT),
+            stop,
+        }
+    }
+
+    fn options<'s>(&'s self, stop: &'s Stop) -> Options<'s> {
+        Options {
+            checks: self.checks.clone(),
+            artifacts: self.args.artifacts || self.args.stores.is_empty(),
+            environment: self.environment(stop),
+        }
+    }
+
+    /// The one store, where there is one.
+    pub fn store(&self) -> &Path {
+        self.stores.first().map_or(Path::new(""), PathBuf::as_path)
+    }
+
+    /// The answers of a store's checks, before the first is asked.
+    pub fn answers(&self, path: &Path, stop: &Stop) -> Answers {
+        Answers::of(path, &self.options(stop))
+    }
+
+    /// A store's report.
+    pub fn report(&self, answers: &Answers, path: &Path, stop: &Stop) -> Report {
+        examine::report_whatever_happens(answers, path, &self.options(stop))
+    }
+
+    /// The exit code.
+    pub fn exit(&self, failed: bool) -> u8 {
+        self.signals.exit_code().unwrap_or(u8::from(failed))
+    }
+
+    /// Removes the private folder, so that only SIGKILL leaves one behind.
+    pub fn remove_private_folder(&self) {
+        if let Some(folder) = self.private.path() {
+            remove(folder);
+        }
+    }
+
+    /// Ends the process, whatever hangs in it.
+    pub fn end(&self, code: u8) -> ! {
+        self.remove_private_folder();
+        process::exit(code.into())
+    }
+}
+
+/// Removes a folder, in which something that hangs may just have written.
+fn remove(folder: &Path) {
+    const MOST_TRIES: usize = 5;
+    for _ in 0..MOST_TRIES {
+        if fs::remove_dir_all(folder).is_ok() || !folder.exists() {
+            return;
+        }
+    }
+}
+
+/// What the stores will be read for.
+fn purpose(args: &Args, checks: &[CheckId]) -> Purpose {
+    if args.check_migrations {
+        return Purpose {
+            opened: true,
+            whole: args.rehearse,
+            rehearsed: args.rehearse,
+        };
+    }
+    let opened = checks.iter().any(|id| !matches!(checks::get(*id).input, Input::Probe(_)));
+    Purpose {
+        opened,
+        whole: opened,
+        rehearsed: checks.contains(&CheckId::MigrationRehearsal),
+    }
+}

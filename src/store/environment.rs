@@ -1,0 +1,18 @@
+//! What an examination brings along.
+
+use crate::private::PrivateFolder;
+use crate::sandbox::Sandbox;
+use crate::stop::Stop;
+
+/// Where copies may go, what the kernel forbids, how much memory SQLite may take, when to stop.
+#[derive(Debug, Clone)]
+pub struct Environment<'a> {
+    /// Where private copies may go.
+    pub private: &'a PrivateFolder,
+    /// What the kernel holds this process to.
+    pub sandbox: &'a Sandbox,
+    /// The most memory that SQLite may take in this process, in bytes; `None` leaves SQLite's bound as it is.
+    pub heap_limit: Option<u64>,
+    /// When to stop.
+    pub stop: &'a Stop,
+}
