@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use banger_doctor::banger::APPLICATION;
 use banger_doctor::checks::CHECKS;
 use banger_doctor::private::{PrivateFolder, Purpose};
 use banger_doctor::probe::Probe;
@@ -82,6 +83,7 @@ fn report(store: &Path, environment: &Environment<'_>) -> Report {
     let options = Options {
         checks: CHECKS.iter().map(|check| check.id).collect(),
         artifacts: false,
+        application: &APPLICATION,
         environment: environment.clone(),
     };
     examine(store, &options)

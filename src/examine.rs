@@ -5,16 +5,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::application::Application;
 use crate::check::{Check, Input, Needs, Outcome};
 use crate::checks::{CHECKS, TraceCheck};
 use crate::context::StoreContext;
 use crate::error::{Error, Result};
-use crate::locate;
 use crate::mistake::caught;
 use crate::private::MOST_IN_MEMORY;
 use crate::probe::{Probe, Situation};
 use crate::report::{Report, Row};
 use crate::sandbox::Sandbox;
+use crate::shown;
 use crate::stop::{Stop, Stopped};
 use crate::store::{Access, Environment, Need, ReadMethod, ReadOnly, Witness, with_stable_store};
 
@@ -25,6 +26,8 @@ pub struct Options<'a> {
     pub checks: Vec<&'static str>,
     /// Whether to look for the files that the store names.
     pub artifacts: bool,
+    /// What is known of the application whose store it is.
+    pub application: &'a Application,
     /// The private folder, the sandbox, the bounds, the stop.
     pub environment: Environment<'a>,
 }
@@ -33,6 +36,7 @@ pub struct Options<'a> {
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use banger_doctor::banger::APPLICATION;
 /// use banger_doctor::checks::CHECKS;
 /// use banger_doctor::private::PrivateFolder;
 /// use banger_doctor::render::json;
@@ -49,6 +53,7 @@ pub struct Options<'a> {
 /// let options = Options {
 ///     checks: CHECKS.iter().map(|check| check.id).collect(),
 ///     artifacts: false,
+///     application: &APPLICATION,
 ///     environment: Environment {
 ///         private: &PrivateFolder::for_stores(&[&path]),
 ///         sandbox: &Sandbox::not_asked(),
@@ -77,6 +82,7 @@ pub fn examine(path: &Path, options: &Options<'_>) -> Report {
 /// One store's examination. What it has answered so far can be reported by anybody while it runs: SQLite may hang.
 #[derive(Debug, Clone)]
 pub struct Examination {
+    application: Arc<Application>,
     store: String,
     sandbox: String,
     checks: Vec<&'static str>,
@@ -153,7 +159,8 @@ impl Examination {
     /// An examination of the store at `path` that has not begun.
     pub fn of(path: &Path, options: &Options<'_>) -> Self {
         Self {
-            store: crate::report::escape_untrusted(&locate::shown(path), 4096),
+            application: Arc::new(options.application.clone()),
+            store: crate::report::escape_untrusted(&shown::shown(path), 4096),
             sandbox: options.environment.sandbox.to_string(),
             checks: options.checks.clone(),
             so_far: Arc::default(),
@@ -239,7 +246,8 @@ impl Examination {
             Ok((access, handle)) => {
                 let opening = begun.elapsed();
                 self.so_far().looking.clear();
-                let context = StoreContext::new(probe, access, &options.environment, options.artifacts);
+                let context =
+                    StoreContext::new(&self.application, probe, access, &options.environment, options.artifacts);
                 self.look_through(&context, &handle);
                 drop(handle);
                 self.so_far().short_of_memory |= access.is_short_of_memory();
@@ -257,7 +265,8 @@ impl Examination {
             if needed {
                 self.begin(check, probe, stop);
                 let begun = Instant::now();
-                let outcome = caught(|| run(probe, stop)).unwrap_or_else(|error| self.could_not_look(&error));
+                let outcome =
+                    caught(|| run(probe, &self.application, stop)).unwrap_or_else(|error| self.could_not_look(&error));
                 self.set(check.id, (outcome, begun.elapsed()));
             }
         }
@@ -402,7 +411,7 @@ impl Examination {
         match so_far.get(need) {
             Some(Outcome::Fail(failure)) if !self.asked(need) => Outcome::fail(
                 format!("could not look: needs `{need}`, which failed: {}", failure.detail),
-                failure.remedy.clone(),
+                failure.problem.clone(),
             ),
             _ => Outcome::skip(format!("needs `{need}`")),
         }
@@ -435,7 +444,7 @@ impl Examination {
         answered
             .map(|(check, answer)| {
                 let (outcome, elapsed) = answer.clone().unwrap_or_else(|| (without_answer(check), Duration::ZERO));
-                Row::new(check.id, outcome, elapsed)
+                Row::new(check.id, outcome, elapsed, &self.application)
             })
             .collect()
     }
@@ -456,7 +465,7 @@ impl Examination {
                     _ => "nothing that was found in a store that moved is told",
                 })
             };
-            Row::new(check.id, outcome, Duration::ZERO)
+            Row::new(check.id, outcome, Duration::ZERO, &self.application)
         };
         asked().map(|check| row(check)).collect()
     }
@@ -483,6 +492,7 @@ mod tests {
         work(&Options {
             checks: checks.to_vec(),
             artifacts: false,
+            application: &crate::banger::APPLICATION,
             environment: Environment {
                 private: &PrivateFolder::for_stores::<&Path>(&[]),
                 sandbox: &Sandbox::not_asked(),
@@ -531,7 +541,7 @@ mod tests {
                 looks.iter().map(|(id, look)| (CHECKS[position(id).unwrap()], *look)).collect();
             with_stable_store(path, Need::Everything, &options.environment, |probe, access| {
                 let access = access.unwrap();
-                let context = StoreContext::new(probe, access, &options.environment, false);
+                let context = StoreContext::new(options.application, probe, access, &options.environment, false);
                 let handle = access.open().unwrap();
                 examination.run_in_parallel(&looks[..1], &looks[1..], &context, &handle);
             })

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use banger_doctor::application::Application;
 use banger_doctor::render::json;
 use banger_doctor::report::escape_untrusted;
 use banger_doctor::schema::rehearsal;
 use banger_doctor::schema::state::inspect;
 use banger_doctor::store::Environment;
 use banger_doctor::words::id_list;
-use banger_doctor::{Compatibility, SchemaState, locate};
+use banger_doctor::{Compatibility, SchemaState, shown};
 
 use crate::cli::Format;
 
@@ -33,19 +34,23 @@ const SHOWN_IDS: usize = 20;
 const LONGEST_PATH: usize = 300;
 
 /// Asks a store; `rehearse`: whether to try pending migrations on a private copy.
-pub fn ask(path: &Path, environment: &Environment<'_>, rehearse: bool, format: Format) -> Answer {
+pub fn ask(
+    path: &Path,
+    application: &Application,
+    environment: &Environment<'_>,
+    rehearse: bool,
+    format: Format,
+) -> Answer {
     let asked = if rehearse {
-        rehearsal::inspect(path, environment)
+        rehearsal::inspect(path, application, environment)
     } else {
-        inspect(path, environment).map(|state| (state, None))
+        inspect(path, application, environment).map(|state| (state, None))
     };
     match asked {
         Ok((state, Some(why))) => failed_rehearsal(&state, &why, format),
         Ok((state, None)) => answer(&state, format),
         // However long the path is, there is room for the reason.
-        Err(error) => {
-            cannot_tell(&format!("{}: {error}", escape_untrusted(&locate::shown(path), LONGEST_PATH)), format)
-        }
+        Err(error) => cannot_tell(&format!("{}: {error}", escape_untrusted(&shown::shown(path), LONGEST_PATH)), format),
     }
 }
 

@@ -6,7 +6,7 @@
 
 pub mod words;
 
-pub mod locate;
+pub mod shown;
 
 pub mod progress;
 
@@ -17,6 +17,10 @@ pub mod error;
 pub mod mistake;
 
 pub mod finding;
+
+pub mod application;
+
+pub mod banger;
 
 pub mod probe;
 

@@ -19,7 +19,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Result;
-use banger_doctor::{locate, mistake};
+use banger_doctor::banger::APPLICATION;
+use banger_doctor::mistake;
 use clap::Parser;
 use clap::error::ErrorKind;
 
@@ -120,10 +121,10 @@ fn say_usage(error: &clap::Error, gate: bool) -> u8 {
 /// The stores to examine; `None` where none is named and there is no home folder.
 fn stores(args: &Args) -> Option<Vec<PathBuf>> {
     if args.system {
-        return Some(vec![locate::SYSTEM_STORE.into()]);
+        return APPLICATION.places().map(|places| vec![places.system_store().to_path_buf()]);
     }
     if !args.stores.is_empty() {
         return Some(args.stores.clone());
     }
-    locate::user_store().map(|store| vec![store])
+    APPLICATION.places()?.user_store().map(|store| vec![store])
 }

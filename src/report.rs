@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::application::Application;
 use crate::check::{Failure, Outcome};
 use crate::finding::Finding;
 use crate::words::{plural, thousands};
@@ -61,7 +62,7 @@ pub struct Row {
 pub struct Report {
     /// The store's place among those that were given, from 0.
     pub index: usize,
-    /// The store's path as [`shown`](crate::locate::shown): without the name of a home folder.
+    /// The store's path as [`shown`](crate::shown::shown): without the name of a home folder.
     pub store: String,
     /// The situation's name.
     pub situation: &'static str,
@@ -102,8 +103,8 @@ impl Report {
 }
 
 impl Row {
-    /// Makes a check's answer safe to print.
-    pub fn new(check: &'static str, outcome: Outcome, elapsed: Duration) -> Self {
+    /// Makes a check's answer safe to print, and asks the application what to do where it failed.
+    pub fn new(check: &'static str, outcome: Outcome, elapsed: Duration, application: &Application) -> Self {
         let mut row = Self {
             check,
             status: Status::Pass,
@@ -122,12 +123,12 @@ impl Row {
             }
             Outcome::Fail(Failure {
                 detail,
-                remedy,
+                problem,
                 findings,
             }) => {
                 row.status = Status::Fail;
                 row.detail = escape_untrusted(&detail, LONGEST_TEXT);
-                row.remedy = Some(escape_untrusted(&remedy, LONGEST_TEXT));
+                row.remedy = Some(escape_untrusted(&application.advice(&problem), LONGEST_TEXT));
                 row.findings = findings.kept.into_iter().map(safe_finding).collect();
                 row.findings_total = findings.total;
                 row.findings_at_least = findings.at_least;
@@ -136,7 +137,7 @@ impl Row {
         row
     }
 
-    /// The first findings in words, and how many there are more: `vms row 5 guest_ip: not an address`.
+    /// The first findings in words, and how many there are more: `people row 5 born: not a time`.
     pub fn finding_lines(&self, most: usize) -> Vec<String> {
         let mut lines: Vec<String> = self.findings.iter().take(most).map(finding_words).collect();
         let shown = lines.len() as u64;

@@ -6,13 +6,14 @@ use std::process;
 use std::sync::Arc;
 
 use anyhow::Result;
+use banger_doctor::banger::APPLICATION;
 use banger_doctor::check::Input;
 use banger_doctor::checks::CHECKS;
 use banger_doctor::private::{PrivateFolder, Purpose};
 use banger_doctor::sandbox::Sandbox;
 use banger_doctor::stop::Stop;
 use banger_doctor::store::Environment;
-use banger_doctor::{Error, Examination, Options, Report, locate, mistake};
+use banger_doctor::{Error, Examination, Options, Report, mistake, shown};
 
 use crate::cli::Args;
 use crate::fleet;
@@ -43,7 +44,7 @@ impl Run {
     /// Signals are caught before, so that the folder is removed; threads are started afterwards, so that the kernel holds
     /// them all.
     pub fn prepare(args: Args, checks: Vec<&'static str>, stores: Vec<PathBuf>, signals: Signals) -> Arc<Self> {
-        locate::introduce(&stores);
+        shown::introduce(&stores);
         let private = PrivateFolder::for_stores(&stores);
         let sandbox = Sandbox::enter(&private, purpose(&args, &checks));
         let folder = private.path().map(Path::to_path_buf);
@@ -84,6 +85,7 @@ impl Run {
         Options {
             checks: self.checks.clone(),
             artifacts: self.args.artifacts || self.args.stores.is_empty(),
+            application: &APPLICATION,
             environment: self.environment(stop),
         }
     }
@@ -104,14 +106,16 @@ impl Run {
         let watch = {
             let (run, meter) = (self.clone(), meter.clone());
             self.watchdog.watch(&stop, move |why| {
-                let why = format!("{}: {}", locate::shown(run.store()), Error::Stuck(why));
+                let why = format!("{}: {}", shown::shown(run.store()), Error::Stuck(why));
                 let answer = gate::cannot_tell(&why, format);
                 meter.clear();
                 let _ = print(answer.line.as_bytes());
                 run.end(answer.exit)
             })
         };
-        let asked = mistake::caught(|| gate::ask(self.store(), &self.environment(&stop), self.args.rehearse, format));
+        let asked = mistake::caught(|| {
+            gate::ask(self.store(), &APPLICATION, &self.environment(&stop), self.args.rehearse, format)
+        });
         watch.end();
         meter.clear();
         asked.unwrap_or_else(|mistake| gate::cannot_tell(&mistake.to_string(), format))

@@ -18,6 +18,7 @@ mod healthy_stores;
 use std::path::Path;
 use std::process::Command;
 
+use banger_doctor::banger::APPLICATION;
 use banger_doctor::checks::CHECKS;
 use banger_doctor::private::PrivateFolder;
 use banger_doctor::render::json;
@@ -85,6 +86,7 @@ fn by_the_library(path: &Path) -> String {
     let options = Options {
         checks: CHECKS.iter().map(|check| check.id).collect(),
         artifacts: false,
+        application: &APPLICATION,
         environment: Environment {
             private: &PrivateFolder::for_stores(&[path]),
             sandbox: &Sandbox::not_asked(),

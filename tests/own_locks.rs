@@ -15,6 +15,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use banger_doctor::banger::APPLICATION;
 use banger_doctor::checks::CHECKS;
 use banger_doctor::private::PrivateFolder;
 use banger_doctor::report::Status;
@@ -58,6 +59,7 @@ fn examined(path: &Path) -> Report {
     let options = Options {
         checks: CHECKS.iter().map(|check| check.id).collect(),
         artifacts: false,
+        application: &APPLICATION,
         environment: Environment {
             private: &PrivateFolder::for_stores(&[path]),
             sandbox: &Sandbox::not_asked(),

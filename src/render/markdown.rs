@@ -79,15 +79,23 @@ fn code(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::application::{Application, Problem};
     use crate::check::Outcome;
     use crate::finding::{Finding, Findings};
     use std::time::Duration;
+
+    fn application() -> Application {
+        Application {
+            advice: |_, _| "keep a copy".into(),
+            ..Application::new("another", Vec::new())
+        }
+    }
 
     #[test]
     fn a_report_is_a_heading_a_list_and_a_table() {
         let mut findings = Findings::default();
         findings.add(|| Finding::new("refers to a row of images that is not there").table("vms").row(5));
-        let row = |check, outcome| Row::new(check, outcome, Duration::ZERO);
+        let row = |check, outcome| Row::new(check, outcome, Duration::ZERO, &application());
         let sample = Report {
             index: 0,
             store: "~/state.db".to_owned(),
@@ -95,7 +103,10 @@ mod tests {
             sandbox: "landlock 7".to_owned(),
             rows: vec![
                 row("file", Outcome::pass("an SQLite database")),
-                row("foreign-keys", Outcome::found("1 row refers to nothing", "keep a copy", findings)),
+                row(
+                    "foreign-keys",
+                    Outcome::found("1 row refers to nothing", Problem::Dangling { rows: 1 }, findings),
+                ),
             ],
             short_of_memory: false,
         };

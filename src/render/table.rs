@@ -185,17 +185,25 @@ fn first_word_painted(text: &str, status: Status, style: Style) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::application::{Application, Impact, Problem};
     use crate::check::Outcome;
     use crate::finding::Findings;
     use crate::render::layout::columns;
     use std::time::Duration;
+
+    fn application() -> Application {
+        Application {
+            advice: |_, _| "keep a copy of the store first".into(),
+            ..Application::new("another", Vec::new())
+        }
+    }
 
     fn sample() -> Report {
         let mut findings = Findings::default();
         for row in 1..=7 {
             findings.add(|| Finding::new("refers to a row of images that is not there").table("vms").row(row));
         }
-        let row = |check, outcome| Row::new(check, outcome, Duration::ZERO);
+        let row = |check, outcome| Row::new(check, outcome, Duration::ZERO, &application());
         Report {
             index: 0,
             store: "~/.local/state/banger/state.db".to_owned(),
@@ -206,11 +214,7 @@ mod tests {
                 row("schema-state", Outcome::skip("needs `read-only`")),
                 row(
                     "foreign-keys",
-                    Outcome::found(
-                        "7 rows refer to rows that are not there",
-                        "keep a copy of the store first",
-                        findings,
-                    ),
+                    Outcome::found("7 rows refer to rows that are not there", Problem::Dangling { rows: 7 }, findings),
                 ),
             ],
             short_of_memory: false,
@@ -343,7 +347,11 @@ mod tests {
         let row = |detail: &str, finding: Finding| {
             let mut findings = Findings::default();
             findings.add(|| finding);
-            Row::new("schema-shape", Outcome::found(detail, "", findings), Duration::ZERO)
+            let problem = Problem::Shape {
+                worst: Impact::Reads,
+                differences: 1,
+            };
+            Row::new("schema-shape", Outcome::found(detail, problem, findings), Duration::ZERO, &application())
         };
         let finding = || Finding::new("the column is missing").table("images").column("docker");
         assert!(findings(&row("images.docker: the column is missing", finding())).is_empty());

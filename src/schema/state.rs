@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::ledger;
-use super::migrations::{MIGRATIONS, known, known_max};
+use crate::application::Application;
+use crate::banger::APPLICATION;
 use crate::error::{Error, Result};
 use crate::private::PrivateFolder;
 use crate::probe::sidecars;
@@ -39,11 +40,12 @@ pub struct SchemaState {
 }
 
 impl SchemaState {
-    /// The state of a store with these ids applied, ascending.
-    pub fn of_applied(applied: Vec<i64>) -> Self {
-        let is_applied = |id: i64| applied.binary_search(&id).is_ok();
-        let pending: Vec<i64> = MIGRATIONS.iter().map(|m| m.id).filter(|id| !is_applied(*id)).collect();
-        let unknown: Vec<i64> = applied.iter().copied().filter(|id| known(*id).is_none()).collect();
+    /// Where a store to which these migrations were applied stands among those that an application knows.
+    pub fn of(application: &Application, mut applied: Vec<i64>) -> Self {
+        applied.sort_unstable();
+        let known = application.ids();
+        let pending: Vec<i64> = known.iter().copied().filter(|id| applied.binary_search(id).is_err()).collect();
+        let unknown: Vec<i64> = applied.iter().copied().filter(|id| !known.contains(id)).collect();
         let compatibility = if !unknown.is_empty() {
             Compatibility::Incompatible
         } else if !pending.is_empty() {
@@ -54,15 +56,15 @@ impl SchemaState {
         Self {
             compatibility,
             applied,
-            known_max: known_max(),
+            known_max: known.last().copied().unwrap_or(0),
             pending,
             unknown,
         }
     }
 
     /// Reads the state through a handle. No ledger: everything is pending.
-    pub(crate) fn read(handle: &ReadOnly) -> Result<Self> {
-        Ok(Self::of_applied(ledger::applied(handle)?.unwrap_or_default()))
+    pub(crate) fn read(application: &Application, handle: &ReadOnly) -> Result<Self> {
+        Ok(Self::of(application, ledger::applied(application, handle)?.unwrap_or_default()))
     }
 }
 
@@ -93,7 +95,7 @@ impl SchemaState {
 ///
 /// # Errors
 /// Anything that cannot be read: a missing store, no permission, not a database, damage on the way to the ledger, a
-/// ledger that is not banger's, a WAL that does not belong to the store. And a store that this process has open itself.
+/// ledger that is not the application's, a WAL that does not belong to the store. And a store that this process has open itself.
 pub fn inspect_schema_state(path: &Path) -> Result<SchemaState> {
     let environment = Environment {
         private: &PrivateFolder::for_stores(&[path]),
@@ -101,39 +103,40 @@ pub fn inspect_schema_state(path: &Path) -> Result<SchemaState> {
         heap_limit: None,
         stop: &Stop::never(),
     };
-    inspect(path, &environment)
+    inspect(path, &APPLICATION, &environment)
 }
 
-/// The same with means of the caller's.
+/// The same with another application and other means.
 ///
 /// # Errors
 /// As [`inspect_schema_state`], and the caller's stop.
-pub fn inspect(path: &Path, environment: &Environment<'_>) -> Result<SchemaState> {
-    inspect_then(path, Need::Ledger, environment, |_, _, _| Ok(())).map(|(state, ())| state)
+pub fn inspect(path: &Path, application: &Application, environment: &Environment<'_>) -> Result<SchemaState> {
+    inspect_then(path, Need::Ledger, application, environment, |_, _, _| Ok(())).map(|(state, ())| state)
 }
 
 /// The same, and what `then` makes of the store at the same moment; there is no handle on a file of no bytes.
 pub(super) fn inspect_then<T>(
     path: &Path,
     need: Need,
+    application: &Application,
     environment: &Environment<'_>,
     mut then: impl FnMut(&Probe, Option<&ReadOnly>, &SchemaState) -> Result<T>,
 ) -> Result<(SchemaState, T)> {
     with_stable_store(path, need, environment, |probe, access| {
         if probe.nature == PathKind::Empty {
-            let state = SchemaState::of_applied(Vec::new());
+            let state = SchemaState::of(application, Vec::new());
             let made = then(probe, None, &state)?;
             return Ok((state, made));
         }
         let access = access?;
         // What a foreign or damaged journal hides may be a migration.
-        let examine = |probe: &Probe| sidecars::examine(probe, environment.stop);
+        let examine = |probe: &Probe| sidecars::examine(probe, application, environment.stop);
         let verdict = until_sure(probe, environment.stop, sidecars::seems_wrong, examine)?;
         if let Some((suffix, what)) = verdict.fault() {
             return Err(Error::Journal(format!("something is wrong with the store's {suffix} file: {what}")));
         }
         let handle = access.open()?;
-        let state = SchemaState::read(&handle)?;
+        let state = SchemaState::read(application, &handle)?;
         let made = then(probe, Some(&handle), &state)?;
         Ok((state, made))
     })?

@@ -5,7 +5,7 @@ mod values;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use banger_doctor::schema::migrations::MIGRATIONS;
+use banger_doctor::banger::APPLICATION;
 use banger_doctor::schema::runner::migrate;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -103,7 +103,7 @@ pub fn shape() -> impl Strategy<Value = Shape> {
         (9_u32..=16).prop_map(|bits| 1 << bits),
         prop::sample::select(&["UTF-8", "UTF-8", "UTF-16le", "UTF-16be"][..]),
         0_u8..=2,
-        prop_oneof![1 => Just(0_usize), 2 => Just(1), 2 => Just(2), 5 => Just(MIGRATIONS.len())],
+        prop_oneof![1 => Just(0_usize), 2 => Just(1), 2 => Just(2), 5 => Just(APPLICATION.migrations().len())],
     );
     let history = (prop::option::of(1_u32..6), any::<bool>(), any::<bool>());
     (file, vec(image(), 0..6), vec(vm(), 0..60), history).prop_map(|(file, images, vms, history)| {
@@ -170,7 +170,7 @@ impl Shape {
             self.lies.journal_mode(),
         ))
         .unwrap();
-        migrate(&mut conn, &MIGRATIONS[..self.applied]).unwrap();
+        migrate(&mut conn, APPLICATION.ledger(), &APPLICATION.migrations()[..self.applied]).unwrap();
         if self.applied > 0 {
             self.fill(&mut conn);
         }

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use banger_doctor::schema::migrations::MIGRATIONS;
+use banger_doctor::banger::APPLICATION;
 use banger_doctor::schema::runner::migrate;
 use rusqlite::Connection;
 use serde_json::Value;
@@ -22,7 +22,7 @@ pub struct Place {
 impl Place {
     /// A folder with a store in it: images and VMs with the rowids from 1 on, so many of each.
     pub fn with(images: u32, vms: u32) -> Self {
-        Self::made_by("PRAGMA encoding='UTF-8'", MIGRATIONS.len(), images, vms)
+        Self::made_by("PRAGMA encoding='UTF-8'", APPLICATION.migrations().len(), images, vms)
     }
 
     /// The same, where `pragmas` come first and only so many migrations are applied.
@@ -32,7 +32,7 @@ impl Place {
         let place = Self { root };
         let mut conn = place.open();
         conn.execute_batch(pragmas).unwrap();
-        migrate(&mut conn, &MIGRATIONS[..migrations]).unwrap();
+        migrate(&mut conn, APPLICATION.ledger(), &APPLICATION.migrations()[..migrations]).unwrap();
         fill(&mut conn, images, vms);
         place
     }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use banger_doctor::schema::migrations::MIGRATIONS;
+use banger_doctor::banger::APPLICATION;
 use banger_doctor::schema::runner::migrate;
 use rusqlite::Connection;
 use serde_json::Value;
@@ -44,7 +44,7 @@ impl TestStore {
     pub fn with_migrations(count: usize) -> Self {
         let store = Self::empty();
         let mut conn = store.open();
-        migrate(&mut conn, &MIGRATIONS[..count]).unwrap();
+        migrate(&mut conn, APPLICATION.ledger(), &APPLICATION.migrations()[..count]).unwrap();
         conn.execute_batch(ROWS).unwrap();
         store
     }

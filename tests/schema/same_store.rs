@@ -1,5 +1,6 @@
 //! The same store in other clothes is the same store.
 
+use banger_doctor::banger::APPLICATION;
 use proptest::prelude::*;
 use rusqlite::Connection;
 
@@ -149,7 +150,8 @@ fn in_utf_16() {
     let conn = store.open();
     conn.execute_batch("PRAGMA encoding='UTF-16le'; CREATE TABLE t(x); DROP TABLE t").unwrap();
     let mut conn = conn;
-    banger_doctor::schema::runner::migrate(&mut conn, banger_doctor::schema::migrations::MIGRATIONS).unwrap();
+    let (ledger, migrations) = (APPLICATION.ledger(), APPLICATION.migrations());
+    banger_doctor::schema::runner::migrate(&mut conn, ledger, migrations).unwrap();
     drop(conn);
     drop(healthy);
     store.assert_healthy("in UTF-16");
