@@ -41,24 +41,4 @@ pub fn find(id: &str) -> Option<&'static Check> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    #[test]
-    fn ids_are_unique_and_written_in_lower_case_with_hyphens() {
-        let ids: BTreeSet<&str> = CHECKS.iter().map(|check| check.id).collect();
-        assert_eq!(ids.len(), CHECKS.len());
-        for id in ids {
-            assert!(id.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{id}");
-            assert_eq!(find(id).map(|check| check.id), Some(id));
-        }
-    }
-
-    #[test]
-    fn each_check_says_what_it_looks_at_in_one_line() {
-        for check in CHECKS {
-            assert!((10..=78).contains(&check.summary.len()), "{}: {}", check.id, check.summary.len());
-        }
-    }
-}
+mod tests;
