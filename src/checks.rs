@@ -55,29 +55,4 @@ pub fn get(id: CheckId) -> &'static Check {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_registry_has_every_name_in_their_order() {
-        let ids: Vec<CheckId> = CHECKS.iter().map(|check| check.id).collect();
-        assert_eq!(ids, CheckId::ALL);
-        for id in ids {
-            assert_eq!(get(id).id, id);
-        }
-    }
-
-    #[test]
-    fn a_check_stands_behind_what_it_needs() {
-        for check in CHECKS {
-            assert!(check.needs.check().is_none_or(|need| need < check.id), "{}", check.id);
-        }
-    }
-
-    #[test]
-    fn each_check_says_what_it_looks_at_in_one_line() {
-        for check in CHECKS {
-            assert!((10..=78).contains(&check.summary.len()), "{}: {}", check.id, check.summary.len());
-        }
-    }
-}
+mod tests;

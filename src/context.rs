@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use crate::application::Application;
 use crate::error::{Error, Result};
 use crate::probe::Probe;
 use crate::schema::state::SchemaState;
@@ -10,6 +11,8 @@ use crate::store::{Access, Environment, ReadOnly};
 /// One store under examination, shared by every check and every thread.
 #[derive(Debug)]
 pub struct StoreContext<'a> {
+    /// What is known of the application whose store it is.
+    pub application: &'a Application,
     /// What plain reads told.
     pub probe: &'a Probe,
     /// The way in.
@@ -23,8 +26,15 @@ pub struct StoreContext<'a> {
 
 impl<'a> StoreContext<'a> {
     /// A store of which nothing has been read yet.
-    pub fn new(probe: &'a Probe, access: &'a Access<'a>, environment: &'a Environment<'a>, artifacts: bool) -> Self {
+    pub fn new(
+        application: &'a Application,
+        probe: &'a Probe,
+        access: &'a Access<'a>,
+        environment: &'a Environment<'a>,
+        artifacts: bool,
+    ) -> Self {
         Self {
+            application,
             probe,
             access,
             environment,
@@ -38,6 +48,6 @@ impl<'a> StoreContext<'a> {
     /// # Errors
     /// Why the ledger could not be read.
     pub fn state(&self, handle: &ReadOnly) -> Result<&SchemaState, &Error> {
-        self.state.get_or_init(|| SchemaState::read(handle)).as_ref()
+        self.state.get_or_init(|| SchemaState::read(self.application, handle)).as_ref()
     }
 }

@@ -1,12 +1,12 @@
-//! The store as banger's daemon opens it: for writing, with its migrations. The `doctor` binary never reaches this.
+//! The store as the application's daemon opens it: for writing, with its migrations. The `doctor` binary never reaches this.
 
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::Connection;
 
+use crate::banger::APPLICATION;
 use crate::error::{Error, Result, opaque};
-use crate::schema::migrations::MIGRATIONS;
 use crate::schema::runner;
 use crate::store::BUSY_TIMEOUT_MS;
 
@@ -43,7 +43,7 @@ impl Store {
         ] {
             conn.execute_batch(sql).map_err(Error::sqlite(sql))?;
         }
-        let migrated = runner::migrate(&mut conn, MIGRATIONS)?;
+        let migrated = runner::migrate(&mut conn, &APPLICATION.ledger, &APPLICATION.migrations)?;
         Ok(Self { conn, migrated })
     }
 
@@ -72,6 +72,6 @@ mod tests {
         assert_eq!(ask("PRAGMA journal_mode"), r#"Text("wal")"#);
         assert_eq!(ask("PRAGMA foreign_keys"), "Integer(1)");
         assert_eq!(ask("PRAGMA busy_timeout"), "Integer(5000)");
-        assert_eq!(store.migrated(), [1, 2, 3]);
+        assert!(APPLICATION.ids().iter().eq(store.migrated()), "{:?}", store.migrated());
     }
 }

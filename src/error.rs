@@ -23,7 +23,7 @@ const LONGEST_SQL: usize = 400;
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused.
-    #[error("cannot {doing} {}: {source}", crate::locate::shown(path))]
+    #[error("cannot {doing} {}: {source}", crate::shown::shown(path))]
     Io {
         /// What was tried, as a verb.
         doing: &'static str,
@@ -45,8 +45,8 @@ pub enum Error {
     /// What lies at the path is not a store: missing, a folder, text, too short, …
     #[error("{0}")]
     NotAStore(String),
-    /// The table `schema_migrations` is there, but it is not banger's ledger.
-    #[error("schema_migrations is not banger's ledger: {0}")]
+    /// The ledger's table is there, but it is not the application's ledger; in words.
+    #[error("{0}")]
     Ledger(String),
     /// A journal lies beside the store that hides or has lost commits, so that what SQLite would show is not the truth.
     #[error("{0}")]
@@ -60,7 +60,7 @@ pub enum Error {
     /// This process has a file of the store open itself.
     #[error(
         "this process has {} open itself, and to read the store here would drop the locks that it holds on it: close it first, or ask from another process",
-        crate::locate::shown(.0)
+        crate::shown::shown(.0)
     )]
     OpenHere(PathBuf),
     /// The store was changed by another process during each attempt to read it.

@@ -6,6 +6,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::application::Application;
+use crate::banger::APPLICATION;
 use crate::check_id::CheckId;
 use crate::error::opaque::Error;
 use crate::examine::{self, Answers, Options};
@@ -105,6 +107,7 @@ pub fn inspect_schema_state(path: impl AsRef<Path>) -> Result<SchemaState, Error
 #[must_use = "nothing is looked at before it is run"]
 pub struct Examination {
     path: PathBuf,
+    application: Application,
     checks: Vec<CheckId>,
     artifacts: bool,
     time_limit: Duration,
@@ -128,12 +131,20 @@ impl Examination {
     pub fn new(path: impl AsRef<Path>) -> Self {
         Self {
             path: path.as_ref().to_path_buf(),
+            application: APPLICATION.clone(),
             checks: CheckId::ALL.to_vec(),
             artifacts: false,
             time_limit: Duration::MAX,
             interrupt: Arc::default(),
             ticker: None,
         }
+    }
+
+    /// Whose store it is; banger's, where nothing is said. What is not known of an application is not looked at, and the rows of
+    /// those checks say so.
+    pub fn application(mut self, application: Application) -> Self {
+        self.application = application;
+        self
     }
 
     /// Only these checks have a row. What one of them needs is looked at all the same; where that fails, its row says so.
@@ -186,6 +197,7 @@ impl Examination {
             let options = Options {
                 checks: self.checks.clone(),
                 artifacts: self.artifacts,
+                application: &self.application,
                 environment,
             };
             let answers = Answers::of(&self.path, &options);
@@ -198,9 +210,11 @@ impl Examination {
     /// # Errors
     /// As [`inspect_schema_state`], the time limit, and the interrupt.
     pub fn schema_state(&self) -> Result<SchemaState, Error> {
-        self.with_environment(|environment| mistake::caught(|| examine::state(&self.path, &environment)))
-            .flatten()
-            .map_err(Error::from)
+        self.with_environment(|environment| {
+            mistake::caught(|| examine::state(&self.path, &self.application, &environment))
+        })
+        .flatten()
+        .map_err(Error::from)
     }
 
     /// The same, with the pending migrations tried on a private copy of the store, with its real rows.
@@ -209,10 +223,12 @@ impl Examination {
     /// As [`schema_state`](Self::schema_state), and where no copy can be made or something else than the migrations ended
     /// the rehearsal.
     pub fn rehearse(&self) -> Result<Rehearsal, Error> {
-        self.with_environment(|environment| mistake::caught(|| examine::rehearsed_state(&self.path, &environment)))
-            .flatten()
-            .map(|(state, failure)| Rehearsal { state, failure })
-            .map_err(Error::from)
+        self.with_environment(|environment| {
+            mistake::caught(|| examine::rehearsed_state(&self.path, &self.application, &environment))
+        })
+        .flatten()
+        .map(|(state, failure)| Rehearsal { state, failure })
+        .map_err(Error::from)
     }
 
     fn with_environment<T>(&self, work: impl FnOnce(Environment<'_>) -> T) -> T {

@@ -6,6 +6,7 @@ mod turns;
 
 use std::path::Path;
 
+use crate::application::Application;
 use crate::check_id::CheckId;
 use crate::error::{Error, Result};
 use crate::mistake::caught;
@@ -24,6 +25,8 @@ pub(crate) struct Options<'a> {
     pub(crate) checks: Vec<CheckId>,
     /// Whether to look for the files that the store names.
     pub(crate) artifacts: bool,
+    /// What is known of the application whose store it is.
+    pub(crate) application: &'a Application,
     /// The private folder, the sandbox, the bounds, the stop.
     pub(crate) environment: Environment<'a>,
 }
@@ -48,8 +51,8 @@ pub(crate) fn report_whatever_happens(answers: &Answers, path: &Path, options: &
 ///
 /// # Errors
 /// As [`crate::inspect_schema_state`], and the caller's stop.
-pub(crate) fn state(path: &Path, environment: &Environment<'_>) -> Result<SchemaState> {
-    state_and(path, Need::Ledger, environment, |_, _, _| Ok(())).map(|(state, ())| state)
+pub(crate) fn state(path: &Path, application: &Application, environment: &Environment<'_>) -> Result<SchemaState> {
+    state_and(path, Need::Ledger, application, environment, |_, _, _| Ok(())).map(|(state, ())| state)
 }
 
 /// The same, and, where migrations are pending, why they must not be run on the store. The state and the copy on which they
@@ -57,14 +60,18 @@ pub(crate) fn state(path: &Path, environment: &Environment<'_>) -> Result<Schema
 ///
 /// # Errors
 /// As [`state`], and where the rehearsal could not be made.
-pub(crate) fn rehearsed_state(path: &Path, environment: &Environment<'_>) -> Result<(SchemaState, Option<String>)> {
-    state_and(path, Need::Everything, environment, |probe, handle, state| {
+pub(crate) fn rehearsed_state(
+    path: &Path,
+    application: &Application,
+    environment: &Environment<'_>,
+) -> Result<(SchemaState, Option<String>)> {
+    state_and(path, Need::Everything, application, environment, |probe, handle, state| {
         if state.compatibility != Compatibility::MigrationsNeeded {
             return Ok(None);
         }
         let rehearsal = match handle {
-            Some(handle) => rehearsal::rehearse(probe, handle, state, environment)?,
-            None => rehearsal::rehearse_on_nothing(state, environment)?,
+            Some(handle) => rehearsal::rehearse(probe, handle, application, state, environment)?,
+            None => rehearsal::rehearse_on_nothing(application, state, environment)?,
         };
         Ok(rehearsal.failure())
     })
@@ -74,24 +81,25 @@ pub(crate) fn rehearsed_state(path: &Path, environment: &Environment<'_>) -> Res
 fn state_and<T>(
     path: &Path,
     need: Need,
+    application: &Application,
     environment: &Environment<'_>,
     mut more: impl FnMut(&Probe, Option<&ReadOnly>, &SchemaState) -> Result<T>,
 ) -> Result<(SchemaState, T)> {
     with_stable_store(path, need, environment, |probe, access| {
         if probe.nature == PathKind::Empty {
-            let state = SchemaState::of_applied(Vec::new());
+            let state = SchemaState::of(application, Vec::new());
             let made = more(probe, None, &state)?;
             return Ok((state, made));
         }
         let access = access?;
         // What a foreign or damaged journal hides may be a migration.
-        let examine = |probe: &Probe| sidecars::examine(probe, environment.stop);
+        let examine = |probe: &Probe| sidecars::examine(probe, application, environment.stop);
         let verdict = until_sure(probe, environment.stop, sidecars::seems_wrong, examine)?;
         if let Some((suffix, what)) = verdict.fault() {
             return Err(Error::Journal(format!("something is wrong with the store's {suffix} file: {what}")));
         }
         let handle = access.open()?;
-        let state = SchemaState::read(&handle)?;
+        let state = SchemaState::read(application, &handle)?;
         let made = more(probe, Some(&handle), &state)?;
         Ok((state, made))
     })?

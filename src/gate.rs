@@ -4,9 +4,9 @@ use std::path::Path;
 
 use crate::error::Error;
 use crate::escape::escape_untrusted;
-use crate::locate;
 use crate::render::json;
 use crate::schema::state::{Compatibility, SchemaState};
+use crate::shown;
 use crate::words::id_list;
 
 /// How many ids the line shows at most.
@@ -43,7 +43,7 @@ impl Answer {
     /// There is no answer for the store at `path`.
     pub(crate) fn could_not_look(path: &Path, error: &Error) -> Self {
         // However long the path is, there is room for the reason.
-        let path = escape_untrusted(&locate::shown(path), LONGEST_PATH);
+        let path = escape_untrusted(&shown::shown(path), LONGEST_PATH);
         Self::cannot_tell(&format!("{path}: {error}"))
     }
 
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn each_answer_has_a_line_an_object_and_a_code_that_agree() {
-        let state = |applied: &[i64]| SchemaState::of_applied(applied.to_vec());
+        let state = |applied: &[i64]| SchemaState::of(&crate::banger::APPLICATION, applied.to_vec());
         let newest = state(&[]).known_max;
         let (code, line, json) = said(&Answer::of(state(&(1..=newest).collect::<Vec<_>>()), None));
         assert!(code == 0 && line.starts_with("compatible: ") && json.contains(r#""compatibility":"compatible""#));

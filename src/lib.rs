@@ -38,9 +38,9 @@ mod words;
 
 mod escape;
 
-mod check_id;
+mod shown;
 
-mod locate;
+mod check_id;
 
 mod progress;
 
@@ -51,6 +51,10 @@ mod error;
 mod mistake;
 
 mod finding;
+
+mod application;
+
+mod banger;
 
 mod probe;
 
@@ -91,6 +95,7 @@ pub mod inside;
 #[doc(hidden)]
 pub mod fuzzing;
 
+pub use application::{Application, Migration};
 pub use check_id::{CheckId, UnknownCheck};
 pub use daemon::Store;
 pub use error::opaque::{Error, ErrorKind};

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tempfile::TempDir;
 
 use crate::error::{Error, Result};
-use crate::locate;
 use crate::probe::{FileStat, Probe, Situation, journal, open_plain};
+use crate::shown;
 use crate::stop::Stop;
 use crate::words::thousands;
 
@@ -143,7 +143,7 @@ fn make_beside_none(stores: &[PathBuf]) -> Result<PathBuf, String> {
     let mut why_not = Vec::new();
     for parent in named.iter().map(PathBuf::as_path).chain(others) {
         if id(parent).is_some_and(|id| theirs.contains(&id)) {
-            why_not.push(format!("none is made in {}, where a store lies", locate::shown(parent)));
+            why_not.push(format!("none is made in {}, where a store lies", shown::shown(parent)));
             continue;
         }
         match make_in(parent) {

@@ -24,8 +24,8 @@ use anyhow::Result;
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use crate::banger::APPLICATION;
 use crate::gate::{Answer, EXIT_CANNOT_TELL};
-use crate::locate;
 use crate::mistake;
 
 use cli::{Args, EXIT_USAGE};
@@ -129,10 +129,10 @@ fn say_usage(error: &clap::Error, gate: bool) -> u8 {
 /// The stores to examine; `None` where none is named and there is no home folder.
 fn stores(args: &Args) -> Option<Vec<PathBuf>> {
     if args.system {
-        return Some(vec![locate::SYSTEM_STORE.into()]);
+        return APPLICATION.places().map(|places| vec![places.system_store().to_path_buf()]);
     }
     if !args.stores.is_empty() {
         return Some(args.stores.clone());
     }
-    locate::user_store().map(|store| vec![store])
+    APPLICATION.places()?.user_store().map(|store| vec![store])
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::application::Application;
 use crate::check::{Failure, Outcome};
 use crate::check_id::CheckId;
 use crate::escape::escape_untrusted;
@@ -160,8 +161,8 @@ impl Row {
         self.elapsed
     }
 
-    /// Makes a check's answer safe to print.
-    pub(crate) fn new(check: CheckId, outcome: Outcome, elapsed: Duration) -> Self {
+    /// Makes a check's answer safe to print, and asks the application what to do where it failed.
+    pub(crate) fn new(check: CheckId, outcome: Outcome, elapsed: Duration, application: &Application) -> Self {
         let mut row = Self {
             check,
             status: Status::Pass,
@@ -180,12 +181,12 @@ impl Row {
             }
             Outcome::Fail(Failure {
                 detail,
-                remedy,
+                problem,
                 findings,
             }) => {
                 row.status = Status::Fail;
                 row.detail = escape_untrusted(&detail, LONGEST_TEXT);
-                row.remedy = Some(escape_untrusted(&remedy, LONGEST_TEXT));
+                row.remedy = Some(escape_untrusted(&application.advice(&problem), LONGEST_TEXT));
                 row.findings = findings.kept.into_iter().map(safe_finding).collect();
                 row.findings_total = findings.total;
                 row.findings_at_least = findings.at_least;
@@ -194,7 +195,7 @@ impl Row {
         row
     }
 
-    /// The first findings in words, and how many there are more: `vms row 5 guest_ip: not an address`.
+    /// The first findings in words, and how many there are more: `people row 5 born: not a time`.
     pub(crate) fn finding_lines(&self, most: usize) -> Vec<String> {
         let mut lines: Vec<String> = self.findings.iter().take(most).map(finding_words).collect();
         let shown = lines.len() as u64;

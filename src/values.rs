@@ -1,4 +1,4 @@
-//! What banger's values look like, told from their bytes alone.
+//! What values look like, told from their bytes alone.
 
 pub mod address;
 pub mod json;

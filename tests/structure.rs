@@ -1,4 +1,5 @@
-//! What the program's own text must hold to: the order of its modules, and no way to a store but the read-only handle.
+//! What the program's own text must hold to: the order of its modules, no way to a store but the read-only handle, and one place
+//! for what banger is.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -90,4 +91,46 @@ fn a_connection_is_opened_in_three_places() {
     opened.sort();
     // The read-only handle, private copies, and the daemon's way in; what is in memory is nobody's store.
     assert_eq!(opened, ["daemon.rs", "store/copies.rs", "store/read_only.rs"]);
+}
+
+/// A source file as it stands, comments and all, but for its unit tests.
+fn with_comments(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned()
+}
+
+/// The names between quotes in banger's columns that can mean nothing else: those that hold an underscore.
+fn columns_of_banger() -> Vec<String> {
+    let text = with_comments(&src().join("banger/columns.rs"));
+    let quoted = text.split('"').skip(1).step_by(2);
+    let is_name = |text: &&str| text.contains('_') && text.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    quoted.filter(is_name).map(str::to_owned).collect()
+}
+
+#[test]
+fn banger_is_named_in_its_own_module_alone() {
+    let mut named = columns_of_banger();
+    assert!(named.len() > 10, "src/banger/columns.rs lists banger's columns: {named:?}");
+    named.extend(["banger", "vm", "vms", "image", "images"].map(str::to_owned));
+    let is_own = |path: &Path| {
+        let path = path.strip_prefix(src()).unwrap();
+        path.starts_with("banger") || path == Path::new("banger.rs") || path == Path::new("lib.rs")
+    };
+    let mut wrong = Vec::new();
+    for (path, _) in files(&src()).into_iter().filter(|(path, _)| !is_own(path)) {
+        for (n, line) in with_comments(&path).lines().enumerate() {
+            let line = line.replace("banger_doctor::banger", "").replace("crate::banger", "");
+            let line = line.replace("banger_doctor", "").to_lowercase();
+            let mut words = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            if let Some(word) = words.find(|word| named.iter().any(|name| name == word)) {
+                wrong.push(format!("{}:{}: {word}", path.display(), n + 1));
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "what is known of banger, its VMs, its images and their columns belongs in src/banger/; a message that has to name the \
+         application takes `application.name()`, and what to do about a problem belongs in the application's `advice`:\n{}",
+        wrong.join("\n")
+    );
 }

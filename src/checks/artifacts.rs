@@ -8,32 +8,24 @@ use std::path::Path;
 
 use rusqlite::types::ValueRef;
 
+use crate::application::{Application, NamedFile, Problem};
 use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
 use crate::check_id::CheckId;
 use crate::context::StoreContext;
 use crate::error::{Error, Result};
 use crate::probe::{FileKind, FileStat};
-use crate::schema::tables;
+use crate::schema::tables::{self, identifier};
+use crate::stop::Stop;
 use crate::store::ReadOnly;
 use crate::words::{plural, thousands};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
     id: CheckId::Artifacts,
-    summary: "the files and folders that images name are there",
+    summary: "the files and folders that the store names are there",
     needs: Needs::Passed(CheckId::ReadOnly),
     input: Input::Handle(run),
 };
-
-/// The columns of `images` that name a file or a folder. What a VM names while it runs, such as its socket, comes and goes.
-const COLUMNS: &[(&str, FileKind)] = &[
-    ("artifact_dir", FileKind::Folder),
-    ("rootfs_path", FileKind::Regular),
-    ("work_seed_path", FileKind::Regular),
-    ("kernel_path", FileKind::Regular),
-    ("initrd_path", FileKind::Regular),
-    ("modules_dir", FileKind::Folder),
-];
 
 /// How much of different paths is remembered, in bytes; beyond that each is looked at again.
 const MOST_REMEMBERED: usize = 2 << 20;
@@ -47,27 +39,45 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
             "not asked for: with --artifacts it looks for the files that the store names",
         ));
     }
-    let there = tables::columns(handle, "images")?;
-    let columns: Vec<(&str, FileKind)> = COLUMNS.iter().copied().filter(|(name, _)| there.has(name)).collect();
-    if columns.is_empty() {
+    let naming = tables_that_name_files(context.application);
+    if naming.is_empty() {
+        return Ok(Outcome::skip(format!(
+            "it is not known which files {} names in its store",
+            context.application.name()
+        )));
+    }
+    let mut found = Found::default();
+    let mut are_there = Vec::new();
+    for table in naming {
+        let there = tables::columns(handle, table.name)?;
+        let columns: Vec<_> = table.columns.into_iter().filter(|(name, _)| there.has(name)).collect();
+        if !columns.is_empty() {
+            are_there.push(table.name);
+            found.look_at_table(table.name, &columns, there.rowid_or_null(), context.environment.stop, handle)?;
+        }
+    }
+    if are_there.is_empty() {
         return Ok(Outcome::pass("the store names no files"));
     }
-    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-    let sql = format!("SELECT {}, {} FROM images NOT INDEXED", there.rowid_or_null(), names.join(", "));
-    let mut found = Found::default();
-    handle.rows(&sql, [], |row| {
-        context.environment.stop.check()?;
-        for (at, (column, kind)) in columns.iter().enumerate() {
-            let ValueRef::Text(path) = row.get_ref(at + 1).map_err(Error::sqlite(&sql))? else {
-                continue;
-            };
-            if !path.is_empty() {
-                found.look_at(path, *kind, column, row.get(0).ok());
-            }
-        }
-        Ok(())
-    })?;
-    Ok(found.outcome())
+    Ok(found.outcome(&are_there.join(" and ")))
+}
+
+/// A table of an application's, with those of its columns that name files.
+struct Naming<'a> {
+    name: &'a str,
+    columns: Vec<(&'a str, NamedFile)>,
+}
+
+fn tables_that_name_files(application: &Application) -> Vec<Naming<'_>> {
+    let all = application.tables.iter().map(|table| Naming {
+        name: &table.name,
+        columns: table
+            .columns
+            .iter()
+            .filter_map(|column| Some((&*column.name, column.names_file?)))
+            .collect(),
+    });
+    all.filter(|table| !table.columns.is_empty()).collect()
 }
 
 #[derive(Default)]
@@ -91,12 +101,40 @@ enum Lies {
 }
 
 impl Found {
-    fn look_at(&mut self, path: &[u8], wanted: FileKind, column: &'static str, rowid: Option<i64>) {
+    fn look_at_table(
+        &mut self,
+        table: &str,
+        columns: &[(&str, NamedFile)],
+        rowid: &str,
+        stop: &Stop,
+        handle: &ReadOnly,
+    ) -> Result<()> {
+        let names: Vec<String> = columns.iter().map(|(name, _)| identifier(name)).collect();
+        let sql = format!("SELECT {rowid}, {} FROM {} NOT INDEXED", names.join(", "), identifier(table));
+        handle.rows(&sql, [], |row| {
+            stop.check()?;
+            for (at, (column, wanted)) in columns.iter().enumerate() {
+                let ValueRef::Text(path) = row.get_ref(at + 1).map_err(Error::sqlite(&sql))? else {
+                    continue;
+                };
+                if !path.is_empty() {
+                    self.look_at(path, *wanted, || Finding {
+                        row: row.get(0).ok(),
+                        ..Finding::new("").table(table).column(*column)
+                    });
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn look_at(&mut self, path: &[u8], wanted: NamedFile, place: impl FnOnce() -> Finding) {
         self.looked_at += 1;
         let lies = self.remembered.get(path).copied().unwrap_or_else(|| self.lies_at(path));
         let what = match lies {
-            Lies::Kind(kind) if kind == wanted => return,
-            Lies::Kind(_) if wanted == FileKind::Folder => "what lies there is not a folder",
+            Lies::Kind(FileKind::Folder) if wanted == NamedFile::Folder => return,
+            Lies::Kind(FileKind::Regular) if wanted == NamedFile::File => return,
+            Lies::Kind(_) if wanted == NamedFile::Folder => "what lies there is not a folder",
             Lies::Kind(_) => "what lies there is not a regular file",
             Lies::Nothing => "nothing lies there",
             Lies::NotAllowed => {
@@ -107,8 +145,8 @@ impl Found {
             Lies::NoPath => "not a path that any file can have",
         };
         self.findings.add(|| Finding {
-            row: rowid,
-            ..Finding::new(what).table("images").column(column)
+            what: what.into(),
+            ..place()
         });
     }
 
@@ -123,7 +161,8 @@ impl Found {
         lies
     }
 
-    fn outcome(self) -> Outcome {
+    /// `tables`: those that name the files.
+    fn outcome(self, tables: &str) -> Outcome {
         let paths = plural(self.looked_at, "path", "paths");
         if self.findings.is_empty() {
             return Outcome::pass(format!("what {paths} name is there"));
@@ -132,7 +171,7 @@ impl Found {
         let mut said = Vec::new();
         if wrong > 0 {
             said.push(format!(
-                "{} of {paths} that images name: nothing lies there, or the wrong kind of file",
+                "{} of {paths} that {tables} name: nothing lies there, or the wrong kind of file",
                 thousands(wrong)
             ));
         }
@@ -142,12 +181,14 @@ impl Found {
                 plural(self.not_allowed, "path", "paths")
             ));
         }
-        let remedy = if wrong == 0 {
-            "run the doctor as the user that banger runs as"
+        let problem = if wrong == 0 {
+            Problem::FilesNotAllowed {
+                paths: self.not_allowed,
+            }
         } else {
-            "the store itself is whole; put the files back where the image names them, or let banger build or pull the image again; a store that was copied from another machine names that machine's files"
+            Problem::NamedFiles { wrong }
         };
-        Outcome::found(said.join("; "), remedy, self.findings)
+        Outcome::found(said.join("; "), problem, self.findings)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Is there a file, is it a database, and is all of it there?
 
-use crate::check::{Check, Input, KEEP_AND_SAVE, Needs, Outcome};
+use crate::application::{Application, NoStore, Problem};
+use crate::check::{Check, Input, Needs, Outcome};
 use crate::check_id::CheckId;
 use crate::probe::sidecars::scan_wal;
 use crate::probe::{Header, Leftover, PathKind, Probe, Situation, until_sure, words};
@@ -15,14 +16,17 @@ pub(super) const CHECK: Check = Check {
     input: Input::Probe(run),
 };
 
-fn run(probe: &Probe, stop: &Stop) -> Outcome {
+fn run(probe: &Probe, _application: &Application, stop: &Stop) -> Outcome {
     until_sure(probe, stop, Outcome::failed, |probe| look_once(probe, stop))
 }
 
 fn look_once(probe: &Probe, stop: &Stop) -> Outcome {
     match &probe.nature {
         PathKind::Sqlite(header) => look_at_database(probe, header, stop),
-        other => Outcome::fail(format!("{}{}", words(other, probe.size()), meaning(other)), remedy(other)),
+        other => {
+            let detail = format!("{}{}", words(other, probe.size()), meaning(other));
+            Outcome::fail(detail, Problem::NoStore(no_store(other)))
+        }
     }
 }
 
@@ -40,40 +44,29 @@ fn meaning(nature: &PathKind) -> &'static str {
     }
 }
 
-fn remedy(nature: &PathKind) -> &'static str {
+/// What lies there instead of a store, as a value.
+fn no_store(nature: &PathKind) -> NoStore {
     match nature {
-        PathKind::Missing => {
-            "check the path; if banger has never run here, start it once and it makes its store; if it has, the store was moved or deleted: restore state.db from a backup"
-        }
-        PathKind::DanglingLink => "point the link at the store, or give the store's own path",
-        PathKind::WrongKind(_) => "give the path of the file state.db itself",
-        PathKind::Unreadable(_) => {
-            "run the doctor as the store's owner (for the system store: sudo doctor --system), or copy state.db, state.db-wal and state.db-shm together to where you may read them"
-        }
-        PathKind::Empty => {
-            "if this store ever held anything, that is lost here: restore a backup before banger starts; if banger never used it, let banger start and fill it"
-        }
-        PathKind::EmptyBeside(Leftover { suffix: "-wal", .. }) => {
-            "keep a copy of state.db-wal before banger starts: the latest commits are in it, and nowhere else; if this is a copy, copy state.db and state.db-wal again, of one moment; otherwise restore a backup"
-        }
-        PathKind::EmptyBeside(_) => {
-            "keep a copy of state.db-journal before banger starts: it holds pages that the store had; if this is a copy, copy all the files again, of one moment; otherwise restore a backup"
-        }
-        PathKind::SizeUnknown => "copy what is in it to an ordinary file, and examine that",
-        PathKind::NotSqlite(_) => {
-            "give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup"
-        }
-        PathKind::CutInHeader => {
-            "copy the store again, whole; if the original is as short, its data is lost: restore a backup"
-        }
-        PathKind::Sqlite(_) => "",
+        PathKind::Missing => NoStore::Missing,
+        PathKind::DanglingLink => NoStore::DanglingLink,
+        PathKind::WrongKind(_) => NoStore::WrongKind,
+        PathKind::Unreadable(_) => NoStore::Unreadable,
+        PathKind::Empty => NoStore::Empty,
+        PathKind::EmptyBeside(Leftover { suffix, .. }) => NoStore::EmptyBeside { suffix },
+        PathKind::SizeUnknown => NoStore::SizeUnknown,
+        PathKind::CutInHeader => NoStore::CutInHeader,
+        // A database is looked at, and does not come here.
+        PathKind::NotSqlite(_) | PathKind::Sqlite(_) => NoStore::NotSqlite,
     }
 }
 
 fn look_at_database(probe: &Probe, header: &Header, stop: &Stop) -> Outcome {
     let faults = header.faults();
     if !faults.is_empty() {
-        return Outcome::fail(format!("the header is damaged: {}", faults.join("; ")), KEEP_AND_SAVE);
+        let problem = Problem::Header {
+            faults: faults.len() as u64,
+        };
+        return Outcome::fail(format!("the header is damaged: {}", faults.join("; ")), problem);
     }
     let page_size = u64::from(header.page_size);
     let (pages, rest) = (probe.size() / page_size, probe.size() % page_size);
@@ -93,18 +86,27 @@ fn look_at_database(probe: &Probe, header: &Header, stop: &Stop) -> Outcome {
     match missing {
         None | Some(0) if rest == 0 => Outcome::pass(format!("an SQLite database, {size}")),
         None => Outcome::pass(format!("an SQLite database, {size} and {more} more, which the WAL replaces")),
-        Some(_) if rest > 0 => cut(&format!("the file ends inside a page: {size} and {more} more")),
-        Some(missing) => cut(&format!(
-            "the file is cut short: it has {size}, and {} missing at its end",
-            plural(missing, "page is", "pages are")
-        )),
+        Some(missing) if rest > 0 => {
+            cut(&format!("the file ends inside a page: {size} and {more} more"), missing, rest)
+        }
+        Some(missing) => {
+            let pages = plural(missing, "page is", "pages are");
+            cut(
+                &format!("the file is cut short: it has {size}, and {pages} missing at its end"),
+                missing,
+                0,
+            )
+        }
     }
 }
 
-fn cut(detail: &str) -> Outcome {
+fn cut(detail: &str, missing_pages: u64, odd_bytes: u64) -> Outcome {
     Outcome::fail(
         format!("{detail}; what stood there is lost, unless this is a copy and the original is whole"),
-        format!("if this is a copy, copy the store again, whole; if it is the original, {KEEP_AND_SAVE}"),
+        Problem::CutShort {
+            missing_pages,
+            odd_bytes,
+        },
     )
 }
 

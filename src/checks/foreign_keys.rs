@@ -1,5 +1,6 @@
 //! Does every row that refers to another refer to one that is there?
 
+use crate::application::Problem;
 use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
 use crate::check_id::CheckId;
 use crate::context::StoreContext;
@@ -17,7 +18,7 @@ pub(super) const CHECK: Check = Check {
     input: Input::Handle(run),
 };
 
-fn run(_subject: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
+fn run(_context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     // SQLite compares the values of keys whole, however long they are.
     handle.with_long_values(|| look_at_all(handle))?
 }
@@ -95,10 +96,12 @@ impl Found {
             ..
         } = self;
         let mut said = Vec::new();
-        let remedy = if findings.is_empty() {
-            "mend first what `page-structure` and `schema-shape` found, then run the doctor again"
+        let problem = if findings.is_empty() {
+            Problem::KeysNotChecked {
+                tables: self.unreadable_total,
+            }
         } else {
-            "stop banger and keep a copy of the store with its -wal, -shm and -journal; then give back what is missing (a VM whose image is gone cannot start until the image is registered again), or let banger remove what these rows stand for; do not delete them with SQL"
+            Problem::Dangling { rows: findings.total }
         };
         if !findings.is_empty() {
             findings.at_least = !unreadable.is_empty();
@@ -116,7 +119,7 @@ impl Found {
             said.push(format!("{} could not be checked either", plural(unsaid, "more table", "more tables")));
             findings.total += unsaid;
         }
-        Outcome::found(said.join("; ") + passed_over, remedy, findings)
+        Outcome::found(said.join("; ") + passed_over, problem, findings)
     }
 }
 

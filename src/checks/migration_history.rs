@@ -1,13 +1,16 @@
 //! Does the ledger tell the history that this binary knows?
 
+use std::borrow::Cow;
+
 use rusqlite::types::ValueRef;
 
+use crate::application::{Application, FormerName, HistoryFault, Problem};
 use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
 use crate::check_id::CheckId;
 use crate::context::StoreContext;
 use crate::error::{Error, Result};
-use crate::schema::migrations::{FORMER_NAMES, MIGRATIONS, known};
 use crate::schema::state::SchemaState;
+use crate::schema::tables::identifier;
 use crate::store::ReadOnly;
 use crate::values::timestamp;
 use crate::words::plural;
@@ -15,7 +18,7 @@ use crate::words::plural;
 /// The check.
 pub(super) const CHECK: Check = Check {
     id: CheckId::MigrationHistory,
-    summary: "the ledger's names, order and times are those that banger writes",
+    summary: "the ledger's names, order and times are those of the known history",
     needs: Needs::Looked(CheckId::SchemaState),
     input: Input::Handle(run),
 };
@@ -34,7 +37,7 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     if state.applied.is_empty() {
         return Ok(Outcome::pass("no migration is applied"));
     }
-    let mut history = History::default();
+    let mut history = History::of(context.application);
     history.look_for_gaps(state);
     match history.read(handle) {
         Err(error) if error.is_own_bound() || history.findings.is_empty() => Err(error),
@@ -43,26 +46,38 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     }
 }
 
-/// What the ledger gets wrong, in the order of how much it matters.
-#[derive(Default)]
-struct History {
-    former: Vec<String>,
-    renamed: Vec<String>,
-    gaps: Vec<String>,
+/// What the ledger gets wrong, in the order of how much it matters: of which migration, and in words.
+struct History<'a> {
+    application: &'a Application,
+    former: Vec<(i64, String)>,
+    renamed: Vec<(i64, String)>,
+    gaps: Vec<(i64, String)>,
     malformed: Vec<String>,
     malformed_total: u64,
     findings: Findings,
 }
 
-impl History {
+impl<'a> History<'a> {
+    fn of(application: &'a Application) -> Self {
+        Self {
+            application,
+            former: Vec::new(),
+            renamed: Vec::new(),
+            gaps: Vec::new(),
+            malformed: Vec::new(),
+            malformed_total: 0,
+            findings: Findings::default(),
+        }
+    }
+
     fn look_for_gaps(&mut self, state: &SchemaState) {
-        let highest = state.applied.iter().copied().filter(|id| known(*id).is_some()).max();
+        let highest = state.applied.iter().copied().filter(|id| self.application.known(*id).is_some()).max();
         for id in &state.pending {
             let Some(above) = highest.filter(|highest| highest > id) else {
                 continue;
             };
-            self.gaps
-                .push(format!("migration {id} is missing below migration {above}, which is applied"));
+            let said = format!("migration {id} is missing below migration {above}, which is applied");
+            self.gaps.push((*id, said));
             self.findings.add(|| Finding {
                 id: Some(*id),
                 ..Finding::new("missing below a migration that is applied")
@@ -70,12 +85,13 @@ impl History {
         }
     }
 
-    /// Reads each row of the ledger. A value too long to be banger's is not fetched, only measured.
+    /// Reads each row of the ledger. A value too long to be real is not fetched, only measured.
     fn read(&mut self, handle: &ReadOnly) -> Result<()> {
         let sql = format!(
             "SELECT id, iif(octet_length(name) > {LONGEST}, NULL, name), octet_length(name),
                     iif(octet_length(applied_at) > {LONGEST}, NULL, applied_at), octet_length(applied_at)
-             FROM schema_migrations NOT INDEXED"
+             FROM {} NOT INDEXED",
+            identifier(&self.application.ledger.table)
         );
         handle.rows(&sql, [], |row| {
             let mut read = || -> rusqlite::Result<()> {
@@ -90,7 +106,7 @@ impl History {
 
     fn look_at_name(&mut self, id: i64, name: &Cell<'_>) {
         let text = name.text().ok();
-        let Some(migration) = known(id) else {
+        let Some(migration) = self.application.known(id) else {
             if let Err(what) = name.text().and_then(plain) {
                 self.add_malformed(id, "name", what);
             }
@@ -99,20 +115,23 @@ impl History {
         if text == Some(migration.name.as_bytes()) {
             return;
         }
-        let expected = migration.name;
+        let expected = &migration.name;
         // The applied name is a cell's value and not printed, but for one that is compiled in.
-        let former = FORMER_NAMES.iter().find(|(of, name)| *of == id && text == Some(name.as_bytes()));
-        let what = if let Some((_, former)) = former {
-            self.former.push(format!(
-                "this store was made by a development version of banger, in which migration {id} was `{former}`; today's migration {id}, `{expected}`, never ran on it and never will, because its id is taken"
-            ));
+        let mut former_names = self.application.former_names.iter();
+        let former = former_names.find(|former| former.id == id && text == Some(former.name.as_bytes()));
+        let what = if let Some(FormerName { name: former, .. }) = former {
+            let said = format!(
+                "this store was made by a development version of {}, in which migration {id} was `{former}`; today's migration {id}, `{expected}`, never ran on it and never will, because its id is taken",
+                self.application.name()
+            );
+            self.former.push((id, said));
             format!("is `{former}`, of a development version, where `{expected}` is expected")
         } else {
-            self.renamed
-                .push(format!("migration {id} is applied under another name than `{expected}`"));
+            let said = format!("migration {id} is applied under another name than `{expected}`");
+            self.renamed.push((id, said));
             format!("is another name than `{expected}`")
         };
-        self.findings.add(|| at(id, "name", what));
+        self.add(id, "name", what);
     }
 
     fn look_at_time(&mut self, id: i64, time: &Cell<'_>) {
@@ -129,16 +148,24 @@ impl History {
         if self.malformed.len() < NAMED {
             self.malformed.push(format!("{column} of migration {id} {what}"));
         }
-        self.findings.add(|| at(id, column, what));
+        self.add(id, column, what);
+    }
+
+    fn add(&mut self, id: i64, column: &'static str, what: impl Into<Cow<'static, str>>) {
+        self.findings.add(|| Finding {
+            id: Some(id),
+            ..Finding::new(what).table(&*self.application.ledger.table).column(column)
+        });
     }
 
     fn outcome(mut self, state: &SchemaState, ended: Option<&Error>) -> Outcome {
         if self.findings.is_empty() {
             let rows = plural(state.applied.len() as u64, "applied migration", "applied migrations");
-            return Outcome::pass(format!("{rows}, named, ordered and dated as banger does it"));
+            return Outcome::pass(format!("{rows}, named, ordered and dated as {} does it", self.application.name()));
         }
-        let remedy = self.remedy();
-        let mut said = [self.former, self.renamed, self.gaps, self.malformed].concat();
+        let problem = Problem::History(self.worst());
+        let named = [self.former, self.renamed, self.gaps].into_iter().flat_map(texts);
+        let mut said: Vec<String> = named.chain(self.malformed).collect();
         let unsaid = self.malformed_total.saturating_sub(NAMED as u64);
         if unsaid > 0 {
             said.push(plural(unsaid, "more malformed value", "more malformed values"));
@@ -147,33 +174,35 @@ impl History {
             self.findings.at_least = true;
             said.push(format!("the rest of the ledger could not be read: {error}"));
         }
-        Outcome::found(said.join("; "), remedy, self.findings)
+        Outcome::found(said.join("; "), problem, self.findings)
     }
 
-    /// What to do about the worst that was found.
-    fn remedy(&self) -> String {
-        let order = if !self.former.is_empty() {
-            "no data is lost: keep a copy of the store with its sidecar files, and let the banger that made it finish with its VMs; then move the store aside and let a released banger make a new one; do not rename the migration in the ledger, its work was not done"
+    /// The worst that was found.
+    fn worst(&self) -> HistoryFault {
+        if !self.former.is_empty() {
+            HistoryFault::FormerName { ids: ids(&self.former) }
         } else if !self.gaps.is_empty() {
-            "keep a copy of the store with its sidecar files; banger will try to apply what is missing when it next opens the store, out of order: `migration-rehearsal` says whether that works; if it fails, restore a backup"
+            HistoryFault::Gap {
+                missing: ids(&self.gaps),
+            }
         } else if !self.renamed.is_empty() {
-            let known: Vec<String> = MIGRATIONS.iter().map(|m| format!("{} `{}`", m.id, m.name)).collect();
-            return format!(
-                "find out which program wrote this ledger (banger's history is {}); if `schema-shape` passes, the tables are right and banger can go on; do not delete the store",
-                known.join(", ")
-            );
+            HistoryFault::OtherName {
+                ids: ids(&self.renamed),
+            }
         } else {
-            "banger goes by the ids alone and can go on; but it did not write this, so find out what did, and restore the ledger's row from a backup"
-        };
-        order.to_owned()
+            HistoryFault::Malformed {
+                values: self.malformed_total,
+            }
+        }
     }
 }
 
-fn at(id: i64, column: &'static str, what: impl Into<std::borrow::Cow<'static, str>>) -> Finding {
-    Finding {
-        id: Some(id),
-        ..Finding::new(what).table("schema_migrations").column(column)
-    }
+fn ids(said: &[(i64, String)]) -> Vec<i64> {
+    said.iter().map(|(id, _)| *id).collect()
+}
+
+fn texts(said: Vec<(i64, String)>) -> impl Iterator<Item = String> {
+    said.into_iter().map(|(_, text)| text)
 }
 
 /// A value of the ledger, as far as it was read.
@@ -187,7 +216,7 @@ impl<'a> Cell<'a> {
         Self { value, bytes }
     }
 
-    /// The text, or why it is none that banger writes.
+    /// The text, or why it is none that a runner writes.
     fn text(&self) -> Result<&'a [u8], &'static str> {
         match self.value {
             ValueRef::Text(text) => Ok(text),
@@ -199,7 +228,7 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// Whether text is such as banger writes: something, in UTF-8, without control characters.
+/// Whether text is such as a runner writes: something, in UTF-8, without control characters.
 fn plain(text: &[u8]) -> Result<(), &'static str> {
     match std::str::from_utf8(text) {
         Err(_) => Err("is not UTF-8"),
@@ -214,7 +243,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_that_banger_does_not_write_is_told() {
+    fn text_that_no_runner_writes_is_told() {
         assert_eq!(plain(b"baseline"), Ok(()));
         assert_eq!(plain("größer".as_bytes()), Ok(()));
         assert_eq!(plain(b""), Err("is empty"));

@@ -1,5 +1,6 @@
 //! Do the pending migrations succeed on a private copy of the store, with its real rows?
 
+use crate::application::Problem;
 use crate::check::{Check, Findings, Input, Needs, Outcome};
 use crate::check_id::CheckId;
 use crate::context::StoreContext;
@@ -24,7 +25,8 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     if state.pending.is_empty() {
         return Ok(Outcome::pass("none pending"));
     }
-    Ok(outcome(&rehearsal::rehearse(context.probe, handle, state, context.environment)?))
+    let rehearsal = rehearsal::rehearse(context.probe, handle, context.application, state, context.environment)?;
+    Ok(outcome(&rehearsal))
 }
 
 fn outcome(rehearsal: &Rehearsal) -> Outcome {
@@ -45,10 +47,9 @@ fn outcome(rehearsal: &Rehearsal) -> Outcome {
     for fault in &rehearsal.faults {
         findings.add(|| fault.finding.clone());
     }
-    let remedy = if rehearsal.faults.iter().all(|fault| fault.was_there) {
-        "the migrations themselves run, but the store was not as it should be before them: mend what `schema-shape` and `migration-history` name, and rehearse again; nothing was changed"
-    } else {
-        "do not start this binary on the store, and do not swap it in: its migrations would go wrong; nothing was changed, and the banger that runs now can go on; keep a copy of the store with its sidecar files, mend what `schema-shape` and `migration-history` name, and rehearse again"
+    let problem = Problem::Rehearsal {
+        faults: rehearsal.faults.len() as u64,
+        were_there: rehearsal.faults.iter().all(|fault| fault.was_there),
     };
-    Outcome::found(why, remedy, findings)
+    Outcome::found(why, problem, findings)
 }

@@ -1,5 +1,6 @@
 //! How the store was opened, and whether the doctor left anything behind.
 
+use crate::application::Problem;
 use crate::check::{Check, Input, Needs, Outcome};
 use crate::check_id::CheckId;
 use crate::probe::{FileStat, Probe, Sidecar, situation};
@@ -42,7 +43,7 @@ impl TraceCheck<'_> {
         }
         Outcome::fail(
             format!("the doctor seems to have left behind: {}", left.join(", ")),
-            "this is a mistake in the doctor, please report it; sidecar files that were left are harmless, and banger removes them when it next closes the store",
+            Problem::LeftBehind { suffixes: left },
         )
     }
 }

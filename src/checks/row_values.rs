@@ -1,4 +1,4 @@
-//! Does every value look like one that banger wrote? One pass over each table, each value judged where it lies.
+//! Does every value look like one that the application wrote? One pass over each table, each value judged where it lies.
 
 mod rules;
 
@@ -8,8 +8,8 @@ use std::io;
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
-use self::rules::{Rule, TABLES};
-use crate::check::{Check, Finding, Findings, Input, KEEP_AND_SAVE, Needs, Outcome};
+use crate::application::{self, Application, Column, Problem};
+use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
 use crate::check_id::CheckId;
 use crate::context::StoreContext;
 use crate::error::{Error, Result};
@@ -21,16 +21,23 @@ use crate::words::plural;
 /// The check.
 pub(super) const CHECK: Check = Check {
     id: CheckId::RowValues,
-    summary: "each value is one that banger could have written: text, JSON, times",
+    summary: "each value is one that the application could have written: text, JSON, times",
     needs: Needs::Passed(CheckId::ReadOnly),
     input: Input::Handle(run),
 };
 
-fn run(_subject: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
+fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
+    let application = context.application;
+    if application.tables.is_empty() {
+        return Ok(Outcome::skip(format!(
+            "it is not known what {} writes into its columns",
+            application.name()
+        )));
+    }
     let mut found = Found::default();
-    for (table, rules) in TABLES {
+    for table in application.tables.iter() {
         let mut rows = 0;
-        let ended = Table::known(handle, table, rules).and_then(|table| {
+        let ended = Table::known(handle, table).and_then(|table| {
             let Some(table) = table else { return Ok(()) };
             found.columns += table.columns.len() as u64;
             found.without_rule += table.without_rule;
@@ -41,54 +48,58 @@ fn run(_subject: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
         });
         match ended {
             Err(error) if error.is_own_bound() => return Err(error),
-            Err(error) => found.unreadable.push(Unreadable { table, rows, error }),
+            Err(error) => found.unreadable.push(Unreadable {
+                table: &table.name,
+                rows,
+                error,
+            }),
             Ok(()) => {}
         }
     }
-    Ok(found.outcome())
+    Ok(found.outcome(application))
 }
 
 /// What was found in all tables.
 #[derive(Default)]
-struct Found {
+struct Found<'a> {
     rows: u64,
-    /// How many columns were looked at, and how many of the same tables were not, because banger does not have them.
+    /// How many columns were looked at, and how many of the same tables were not, because there is no rule for them.
     columns: u64,
     without_rule: u64,
     /// How many values are too long to be read at once, and cannot be read in pieces.
     too_long: u64,
     findings: Findings,
     /// How many values are wrong in each column.
-    by_column: BTreeMap<(&'static str, &'static str), u64>,
-    unreadable: Vec<Unreadable>,
+    by_column: BTreeMap<(&'a str, &'a str), u64>,
+    unreadable: Vec<Unreadable<'a>>,
 }
 
 /// A table that could not be read to its end.
-struct Unreadable {
-    table: &'static str,
+struct Unreadable<'a> {
+    table: &'a str,
     /// How many of its rows were looked at before that.
     rows: u64,
     error: Error,
 }
 
-/// One of banger's tables, and those of its columns that are there.
-struct Table {
-    name: &'static str,
-    columns: Vec<(&'static str, Rule)>,
+/// One of the application's tables, and those of its columns that are there.
+struct Table<'a> {
+    name: &'a str,
+    columns: Vec<&'a Column>,
     /// How many other columns it has.
     without_rule: u64,
     /// How the number of a row is called; `None` in a table WITHOUT ROWID.
     rowid: Option<&'static str>,
 }
 
-impl Table {
-    /// Which of banger's columns a table has, where it has any; what is missing is `schema-shape`'s to say.
-    fn known(handle: &ReadOnly, name: &'static str, rules: &'static [(&'static str, Rule)]) -> Result<Option<Self>> {
-        let there = tables::columns(handle, name)?;
-        let columns: Vec<(&str, Rule)> = rules.iter().copied().filter(|(column, _)| there.has(column)).collect();
+impl<'a> Table<'a> {
+    /// Which of the application's columns a table has, where it has any; what is missing is `schema-shape`'s to say.
+    fn known(handle: &ReadOnly, table: &'a application::Table) -> Result<Option<Self>> {
+        let there = tables::columns(handle, &table.name)?;
+        let columns: Vec<&Column> = table.columns.iter().filter(|column| there.has(&column.name)).collect();
         let without_rule = (there.names.len() - columns.len()) as u64;
         Ok((!columns.is_empty()).then_some(Self {
-            name,
+            name: &table.name,
             columns,
             without_rule,
             rowid: there.rowid,
@@ -102,7 +113,7 @@ impl Table {
     }
 
     /// What was found, and what ended the scan before its end.
-    fn scan(&self, handle: &ReadOnly) -> (Found, Result<()>) {
+    fn scan(&self, handle: &ReadOnly) -> (Found<'a>, Result<()>) {
         let mut found = Found::default();
         let mut ended = self.scan_whole_values(handle, &mut found);
         // A value is longer than is ever read whole: begin again, and read the long ones in pieces.
@@ -113,14 +124,14 @@ impl Table {
         (found, ended)
     }
 
-    fn scan_whole_values(&self, handle: &ReadOnly, found: &mut Found) -> Result<()> {
-        let names: Vec<String> = self.columns.iter().map(|(name, _)| quoted(name)).collect();
+    fn scan_whole_values(&self, handle: &ReadOnly, found: &mut Found<'a>) -> Result<()> {
+        let names: Vec<String> = self.columns.iter().map(|column| quoted(&column.name)).collect();
         let sql = self.select(&names);
         handle.rows(&sql, [], |row| {
             found.rows += 1;
-            for (at, (name, rule)) in self.columns.iter().enumerate() {
-                if let Some(what) = rule.fault(row.get_ref(at + 1).map_err(Error::sqlite(&sql))?) {
-                    found.add(self.name, name, what, row);
+            for (at, column) in self.columns.iter().enumerate() {
+                if let Some(what) = column.rule.fault(row.get_ref(at + 1).map_err(Error::sqlite(&sql))?) {
+                    found.add(self.name, &column.name, what, row);
                 }
             }
             Ok(())
@@ -128,11 +139,11 @@ impl Table {
     }
 
     /// The same, where a long value is only measured in the scan and read in pieces afterwards.
-    fn scan_long_values(&self, handle: &ReadOnly, found: &mut Found) -> Result<()> {
+    fn scan_long_values(&self, handle: &ReadOnly, found: &mut Found<'a>) -> Result<()> {
         let parts: Vec<String> = self
             .columns
             .iter()
-            .map(|(name, _)| quoted(name))
+            .map(|column| quoted(&column.name))
             .map(|name| {
                 let long = format!("octet_length({name}) > {LONGEST_VALUE}");
                 format!("{long}, typeof({name}) = 'text', CASE WHEN NOT ifnull({long}, 0) THEN {name} END AS {name}")
@@ -144,36 +155,33 @@ impl Table {
             self.rowid.is_some() && handle.collect("PRAGMA encoding", [], |row| row.get::<_, String>(0))? == ["UTF-8"];
         handle.rows(&sql, [], |row| {
             found.rows += 1;
-            for (n, (name, rule)) in self.columns.iter().enumerate() {
+            for (n, column) in self.columns.iter().enumerate() {
                 let get = |at: usize| row.get_ref(1 + 3 * n + at).map_err(Error::sqlite(&sql));
                 let fault = match (get(0)?, get(1)?) {
                     (ValueRef::Integer(1), ValueRef::Integer(1)) if in_pieces => {
-                        self.long_fault(handle, name, *rule, row)?
+                        self.long_fault(handle, column, row)?
                     }
                     (ValueRef::Integer(1), ValueRef::Integer(1)) => {
                         found.too_long += 1;
                         None
                     }
                     (ValueRef::Integer(1), _) => Some("a blob where text belongs"),
-                    _ => rule.fault(get(2)?),
+                    _ => column.rule.fault(get(2)?),
                 };
                 if let Some(what) = fault {
-                    found.add(self.name, name, what, row);
+                    found.add(self.name, &column.name, what, row);
                 }
             }
             Ok(())
         })
     }
 
-    fn long_fault(
-        &self,
-        handle: &ReadOnly,
-        column: &'static str,
-        rule: Rule,
-        row: &Row<'_>,
-    ) -> Result<Option<&'static str>> {
+    fn long_fault(&self, handle: &ReadOnly, column: &Column, row: &Row<'_>) -> Result<Option<&'static str>> {
         let rowid = row.get(0).map_err(Error::sqlite("rowid"))?;
-        rule.fault_in(|| handle.cell(self.name, column, rowid).map_err(io::Error::other))
+        let open = || handle.cell(self.name, &column.name, rowid).map_err(io::Error::other);
+        column
+            .rule
+            .fault_in(open)
             .map_err(|error| match error.downcast::<Error>().map_err(io::Error::downcast) {
                 Ok(error) => error,
                 Err(Ok(error)) => Error::sqlite("incremental blob I/O")(error),
@@ -183,8 +191,8 @@ impl Table {
     }
 }
 
-impl Found {
-    fn add(&mut self, table: &'static str, column: &'static str, what: &'static str, row: &Row<'_>) {
+impl<'a> Found<'a> {
+    fn add(&mut self, table: &'a str, column: &'a str, what: &'static str, row: &Row<'_>) {
         *self.by_column.entry((table, column)).or_default() += 1;
         self.findings.add(|| Finding {
             row: row.get(0).ok(),
@@ -217,11 +225,11 @@ impl Found {
         out
     }
 
-    fn outcome(mut self) -> Outcome {
+    fn outcome(mut self, application: &Application) -> Outcome {
         if self.findings.is_empty() && self.unreadable.is_empty() {
             let rows = plural(self.rows, "row", "rows");
             let columns = plural(self.columns, "column", "columns");
-            let known = format!("every value of {rows} in {columns} looks like banger's");
+            let known = format!("every value of {rows} in {columns} looks like {}'s", application.name());
             return Outcome::pass(known + &self.left_out());
         }
         let mut said = Vec::new();
@@ -233,23 +241,25 @@ impl Found {
                 .map(|((table, column), count)| format!("{table}.{column} ({count})"))
                 .collect();
             let values = self.findings.count("value", "values");
-            said.push(format!("{values} that no banger wrote, in {}", places.join(", ")));
+            said.push(format!("{values} that no {} wrote, in {}", application.name(), places.join(", ")));
         }
         for Unreadable { table, rows, error } in &self.unreadable {
             let rows = plural(*rows, "row", "rows");
             said.push(format!("{table} could not be read to its end, after {rows} of it: {error}"));
             self.findings.add(|| Finding::new("could not be read to its end").table(*table));
         }
-        let remedy = if self.unreadable.is_empty() {
-            REMEDY
+        let problem = if self.unreadable.is_empty() {
+            Problem::Values {
+                values: self.findings.total,
+            }
         } else {
-            KEEP_AND_SAVE
+            Problem::NotReadToEnd {
+                tables: self.unreadable.len() as u64,
+            }
         };
-        Outcome::found(said.join("; ") + &self.left_out(), remedy, self.findings)
+        Outcome::found(said.join("; ") + &self.left_out(), problem, self.findings)
     }
 }
-
-const REMEDY: &str = "stop banger, keep a copy of the store with its -wal, -shm and -journal, and suspect the disk or whatever else wrote to the store; restore a backup, or let banger re-create the VMs and images that are named";
 
 /// The row's id, where it is a UUID and tells nothing: the first column after the rowid that was read as text.
 fn uuid_of(row: &Row<'_>) -> Option<String> {

@@ -1,5 +1,6 @@
 //! Which migrations are applied, pending, unknown.
 
+use crate::application::Problem;
 use crate::check::{Check, Input, Needs, Outcome};
 use crate::check_id::CheckId;
 use crate::context::StoreContext;
@@ -16,9 +17,6 @@ pub(super) const CHECK: Check = Check {
     input: Input::Handle(run),
 };
 
-/// What to do about a store that is newer than the binary.
-pub(super) const NEWER: &str = "the store is newer than this binary: update banger to the version that last used it; do not delete the store or edit its ledger, and do not swap this binary in";
-
 #[expect(clippy::unnecessary_wraps, reason = "the registry's signature")]
 fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     let state = match context.state(handle) {
@@ -30,7 +28,8 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     Ok(match state.compatibility {
         Compatibility::Compatible => Outcome::pass(format!("all {applied} known migrations are applied")),
         Compatibility::MigrationsNeeded => Outcome::pass(format!(
-            "{applied} applied, pending {pending}: banger applies them when it next opens the store"
+            "{applied} applied, pending {pending}: {} applies them when it next opens the store",
+            context.application.name()
         )),
         Compatibility::Incompatible => {
             let also = if state.pending.is_empty() {
@@ -39,7 +38,9 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
                 format!(", and pending {pending}")
             };
             let unknown = plural(state.unknown.len() as u64, "migration", "migrations");
-            Outcome::fail(format!("{unknown} applied that this binary does not know{also}; no data is lost"), NEWER)
+            let detail = format!("{unknown} applied that this binary does not know{also}; no data is lost");
+            let unknown = state.unknown.clone();
+            Outcome::fail(detail, Problem::Newer { unknown })
         }
     })
 }

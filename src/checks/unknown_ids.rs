@@ -1,6 +1,6 @@
 //! The applied migrations that this binary does not know, listed.
 
-use super::schema_state::NEWER;
+use crate::application::Problem;
 use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
 use crate::check_id::CheckId;
 use crate::context::StoreContext;
@@ -32,6 +32,9 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
             ..Finding::new("applied, and unknown to this binary")
         });
     }
+    let problem = Problem::Newer {
+        unknown: unknown.clone(),
+    };
     let ids = plural(unknown.len() as u64, "unknown id", "unknown ids");
-    Ok(Outcome::found(format!("{ids}: {}", id_list(unknown, 10)), NEWER, findings))
+    Ok(Outcome::found(format!("{ids}: {}", id_list(unknown, 10)), problem, findings))
 }

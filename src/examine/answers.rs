@@ -6,14 +6,15 @@ use std::thread;
 use std::time::Duration;
 
 use super::Options;
+use crate::application::Application;
 use crate::check::{Check, Outcome};
 use crate::check_id::CheckId;
 use crate::checks::{self, CHECKS};
 use crate::error::Error;
 use crate::escape::escape_untrusted;
-use crate::locate;
 use crate::probe::{Probe, Situation};
 use crate::report::{Report, Row};
+use crate::shown;
 use crate::store::Witness;
 
 /// The longest path that is shown, in characters.
@@ -22,6 +23,7 @@ const LONGEST_PATH: usize = 4096;
 /// The answers of one store's checks. They can be reported by anybody while the examination runs: SQLite may hang.
 #[derive(Debug, Clone)]
 pub(crate) struct Answers {
+    application: Arc<Application>,
     store: String,
     sandbox: String,
     wanted: Vec<CheckId>,
@@ -80,7 +82,8 @@ impl Answers {
     /// The answers to an examination of the store at `path` that has not begun.
     pub(crate) fn of(path: &Path, options: &Options<'_>) -> Self {
         Self {
-            store: escape_untrusted(&locate::shown(path), LONGEST_PATH),
+            application: Arc::new(options.application.clone()),
+            store: escape_untrusted(&shown::shown(path), LONGEST_PATH),
             sandbox: options.environment.sandbox.to_string(),
             wanted: options.checks.clone(),
             so_far: Arc::default(),
@@ -179,7 +182,7 @@ impl Answers {
         match so_far.get(need) {
             Some(Outcome::Fail(failure)) if !self.asked(need) => Outcome::fail(
                 format!("could not look: needs `{need}`, which failed: {}", failure.detail),
-                failure.remedy.clone(),
+                failure.problem.clone(),
             ),
             _ => Outcome::skip(format!("needs `{need}`")),
         }
@@ -206,7 +209,7 @@ impl Answers {
         wanted()
             .map(|(check, answer)| {
                 let (outcome, elapsed) = answer.clone().unwrap_or_else(|| (without_answer(check), Duration::ZERO));
-                Row::new(check.id, outcome, elapsed)
+                Row::new(check.id, outcome, elapsed, &self.application)
             })
             .collect()
     }
@@ -224,7 +227,7 @@ impl Answers {
                     _ => "nothing that was found in a store that moved is told",
                 })
             };
-            Row::new(id, outcome, Duration::ZERO)
+            Row::new(id, outcome, Duration::ZERO, &self.application)
         };
         wanted().map(row).collect()
     }

@@ -48,7 +48,7 @@ fn pages(probe: &Probe) -> u64 {
 impl Answers {
     /// Asks every check that is wanted and whose need is met.
     pub(super) fn ask_all(&self, probe: &Probe, access: Result<&Access<'_>>, options: &Options<'_>) {
-        self.ask_about_the_probe(probe, options.environment.stop);
+        self.ask_about_the_probe(probe, options);
         if !self.passed(CheckId::File) {
             return;
         }
@@ -59,7 +59,8 @@ impl Answers {
             Ok((access, handle)) => {
                 let opening = begun.elapsed();
                 self.looks_alone(None);
-                let context = StoreContext::new(probe, access, &options.environment, options.artifacts);
+                let context =
+                    StoreContext::new(options.application, probe, access, &options.environment, options.artifacts);
                 self.ask_through(&context, &handle);
                 drop(handle);
                 self.short_of_memory(access.is_short_of_memory());
@@ -70,14 +71,16 @@ impl Answers {
     }
 
     /// The checks that need no handle. `file` is always asked: every other check needs it.
-    fn ask_about_the_probe(&self, probe: &Probe, stop: &Stop) {
+    fn ask_about_the_probe(&self, probe: &Probe, options: &Options<'_>) {
+        let stop = options.environment.stop;
         for check in CHECKS {
             let Input::Probe(run) = check.input else { continue };
             let needed = check.id == CheckId::File || (self.asked(check.id) && self.passed(CheckId::File));
             if needed {
                 self.begin_one(check, probe, stop);
                 let begun = Instant::now();
-                let outcome = caught(|| run(probe, stop)).unwrap_or_else(|error| self.could_not_look(&error));
+                let outcome = caught(|| run(probe, options.application, stop))
+                    .unwrap_or_else(|error| self.could_not_look(&error));
                 self.set(check.id, (outcome, begun.elapsed()));
             }
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::wal::{HeaderFault, WalHeader, WalScan};
 use super::{Header, Probe, Situation, journal, wal};
+use crate::application::Application;
 use crate::error::{Error, Result};
 use crate::stop::Stop;
 use crate::words::plural;
@@ -55,7 +56,7 @@ pub(crate) fn seems_wrong(verdict: &Result<Verdict>) -> bool {
 ///
 /// # Errors
 /// Where one cannot be read, or the time is up.
-pub fn examine(probe: &Probe, stop: &Stop) -> Result<Verdict> {
+pub fn examine(probe: &Probe, application: &Application, stop: &Stop) -> Result<Verdict> {
     let Some(header) = probe.header() else {
         return Ok(Verdict::Sound("there is no database".to_owned()));
     };
@@ -73,7 +74,7 @@ pub fn examine(probe: &Probe, stop: &Stop) -> Result<Verdict> {
         }
     }
     if matches!(probe.situation, Situation::HotJournal | Situation::RollbackLive) {
-        return examine_journal(probe, header, stop);
+        return examine_journal(probe, header, application, stop);
     }
     if probe.wal.has_content() {
         return examine_wal(probe, header, stop);
@@ -187,7 +188,7 @@ fn scan_until_sure(probe: &Probe, stop: &Stop) -> Result<Option<WalScan>> {
     Ok(before)
 }
 
-fn examine_journal(probe: &Probe, header: &Header, stop: &Stop) -> Result<Verdict> {
+fn examine_journal(probe: &Probe, header: &Header, application: &Application, stop: &Stop) -> Result<Verdict> {
     let scan = match journal::scan(&probe.journal, header.page_size, stop) {
         Ok(scan) => scan,
         // It was finished while we looked.
@@ -207,7 +208,8 @@ fn examine_journal(probe: &Probe, header: &Header, stop: &Stop) -> Result<Verdic
             what: format!("{fault}; {back} can be put back, what follows cannot, so half a transaction may remain"),
         },
         None => Verdict::Sound(format!(
-            "a hot rollback journal: {back} of an unfinished transaction will be put back when banger opens the store"
+            "a hot rollback journal: {back} of an unfinished transaction will be put back when {} opens the store",
+            application.name()
         )),
     })
 }

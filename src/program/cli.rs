@@ -9,6 +9,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, CommandFactory, Parser, ValueEnum, ValueHint};
 
+use crate::banger::APPLICATION;
 use crate::check_id::CheckId;
 use crate::checks;
 use crate::escape::escape_untrusted;
@@ -48,23 +49,48 @@ Exit codes:
 
 Nothing is ever written to a store or beside it. --explain read-only says how that is held.";
 
-const STORES_HELP: &str = "\
-Stores to examine; by default this user's: $XDG_STATE_HOME/banger/state.db, or \
-~/.local/state/banger/state.db. Several are examined at once, on all cores, and printed in the order in which they are given.";
+/// The first line of the help.
+fn about() -> String {
+    format!(
+        "Examines {}'s store without changing anything: one row a check, pass or fail",
+        APPLICATION.name()
+    )
+}
 
-/// Examines banger's store without changing anything: one row a check, pass or fail
-///
-/// The store is an SQLite file named state.db. A row says pass, FAIL, or skip (it did not look, and says why). Beneath a row
-/// that failed stands where (·) and what to do (→).
+fn long_about() -> String {
+    let named = APPLICATION
+        .places()
+        .map_or_else(String::new, |places| format!(" named {}", places.file()));
+    format!(
+        "{}\n\nThe store is an SQLite file{named}. A row says pass, FAIL, or skip (it did not look, and says why). Beneath a row that failed stands where (·) and what to do (→).",
+        about()
+    )
+}
+
+/// Which stores are examined where none is named.
+fn stores_help() -> String {
+    let own = APPLICATION.places().map_or_else(String::new, |places| {
+        let below = places.in_state_home();
+        format!("; by default this user's: $XDG_STATE_HOME/{below}, or ~/.local/state/{below}")
+    });
+    format!(
+        "Stores to examine{own}. Several are examined at once, on all cores, and printed in the order in which they are given."
+    )
+}
+
+fn system_help() -> String {
+    let system = APPLICATION.places().map(|places| format!(": {}", places.system_store().display()));
+    format!("The system store{}", system.unwrap_or_default())
+}
+
 #[derive(Debug, Parser)]
-#[command(name = "doctor", version, max_term_width = 100, after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
+#[command(name = "doctor", version, max_term_width = 100, about = about(), long_about = long_about(), after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Args {
     /// Stores to examine [default: this user's]
-    #[arg(value_name = "STATE_DB", value_hint = ValueHint::FilePath, long_help = STORES_HELP)]
+    #[arg(value_name = "STATE_DB", value_hint = ValueHint::FilePath, long_help = stores_help())]
     pub stores: Vec<PathBuf>,
-    /// The system store: /var/lib/banger/state.db
-    #[arg(long, conflicts_with = "stores")]
+    #[arg(long, help = system_help(), conflicts_with = "stores")]
     pub system: bool,
     /// One line: may this binary take over the store?
     ///

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
+use crate::banger::APPLICATION;
 use crate::error::Error;
 use crate::examine::{rehearsed_state, state};
 use crate::gate::Answer;
@@ -34,9 +35,9 @@ pub fn ask_gate(session: &Arc<Session>) -> Answer {
     let (path, environment) = (session.store(), session.environment(&stop));
     let asked = mistake::caught(|| {
         if session.args.rehearse {
-            rehearsed_state(path, &environment)
+            rehearsed_state(path, &APPLICATION, &environment)
         } else {
-            state(path, &environment).map(|state| (state, None))
+            state(path, &APPLICATION, &environment).map(|state| (state, None))
         }
     });
     watch.end();

@@ -5,18 +5,19 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
 
+use crate::banger::APPLICATION;
 use crate::check::Input;
 use crate::check_id::CheckId;
 use crate::checks;
 use crate::examine::{self, Answers, Options};
 use crate::gate::EXIT_CANNOT_TELL;
-use crate::locate;
 use crate::private::{PrivateFolder, Purpose};
 use crate::program::cli::Args;
 use crate::program::signals::Signals;
 use crate::program::watchdog::Watchdog;
 use crate::report::Report;
 use crate::sandbox::Sandbox;
+use crate::shown;
 use crate::stop::Stop;
 use crate::store::Environment;
 
@@ -40,7 +41,7 @@ impl Session {
     /// Signals are caught before, so that the folder is removed; threads are started afterwards, so that the kernel holds
     /// them all.
     pub fn prepare(args: Args, checks: Vec<CheckId>, stores: Vec<PathBuf>, signals: Signals) -> Arc<Self> {
-        locate::introduce(&stores);
+        shown::introduce(&stores);
         let private = PrivateFolder::for_stores(&stores);
         let sandbox = Sandbox::enter(&private, purpose(&args, &checks));
         let folder = private.path().map(Path::to_path_buf);
@@ -81,6 +82,7 @@ impl Session {
         Options {
             checks: self.checks.clone(),
             artifacts: self.args.artifacts || self.args.stores.is_empty(),
+            application: &APPLICATION,
             environment: self.environment(stop),
         }
     }

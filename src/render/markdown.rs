@@ -79,10 +79,18 @@ fn code(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::application::{Application, Problem};
     use crate::check::Outcome;
     use crate::check_id::CheckId;
     use crate::finding::{Finding, Findings};
     use std::time::Duration;
+
+    fn application() -> Application {
+        Application {
+            advice: |_, _| "keep a copy".into(),
+            ..Application::new("another", Vec::new())
+        }
+    }
 
     #[test]
     fn a_report_is_a_heading_a_list_and_a_table() {
@@ -91,7 +99,7 @@ mod tests {
             row: Some(5),
             ..Finding::new("refers to a row of images that is not there").table("vms")
         });
-        let row = |check, outcome| Row::new(check, outcome, Duration::ZERO);
+        let row = |check, outcome| Row::new(check, outcome, Duration::ZERO, &application());
         let sample = Report {
             index: 0,
             store: "~/state.db".to_owned(),
@@ -99,7 +107,10 @@ mod tests {
             sandbox: "landlock 7".to_owned(),
             rows: vec![
                 row(CheckId::File, Outcome::pass("an SQLite database")),
-                row(CheckId::ForeignKeys, Outcome::found("1 row refers to nothing", "keep a copy", findings)),
+                row(
+                    CheckId::ForeignKeys,
+                    Outcome::found("1 row refers to nothing", Problem::Dangling { rows: 1 }, findings),
+                ),
             ],
             short_of_memory: false,
         };

@@ -190,11 +190,19 @@ fn first_word_painted(text: &str, status: Status, style: Style) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::application::{Application, Impact, Problem};
     use crate::check::Outcome;
     use crate::check_id::CheckId;
     use crate::finding::Findings;
     use crate::render::layout::columns;
     use std::time::Duration;
+
+    fn application() -> Application {
+        Application {
+            advice: |_, _| "keep a copy of the store first".into(),
+            ..Application::new("another", Vec::new())
+        }
+    }
 
     fn sample() -> Report {
         let mut findings = Findings::default();
@@ -204,7 +212,7 @@ mod tests {
                 ..Finding::new("refers to a row of images that is not there").table("vms")
             });
         }
-        let row = |check, outcome| Row::new(check, outcome, Duration::ZERO);
+        let row = |check, outcome| Row::new(check, outcome, Duration::ZERO, &application());
         Report {
             index: 0,
             store: "~/.local/state/banger/state.db".to_owned(),
@@ -215,11 +223,7 @@ mod tests {
                 row(CheckId::SchemaState, Outcome::skip("needs `read-only`")),
                 row(
                     CheckId::ForeignKeys,
-                    Outcome::found(
-                        "7 rows refer to rows that are not there",
-                        "keep a copy of the store first",
-                        findings,
-                    ),
+                    Outcome::found("7 rows refer to rows that are not there", Problem::Dangling { rows: 7 }, findings),
                 ),
             ],
             short_of_memory: false,
@@ -352,7 +356,16 @@ mod tests {
         let row = |detail: &str, finding: Finding| {
             let mut findings = Findings::default();
             findings.add(|| finding);
-            Row::new(CheckId::SchemaShape, Outcome::found(detail, "", findings), Duration::ZERO)
+            let problem = Problem::Shape {
+                worst: Impact::Reads,
+                differences: 1,
+            };
+            Row::new(
+                CheckId::SchemaShape,
+                Outcome::found(detail, problem, findings),
+                Duration::ZERO,
+                &application(),
+            )
         };
         let finding = || Finding::new("the column is missing").table("images").column("docker");
         assert!(findings(&row("images.docker: the column is missing", finding())).is_empty());

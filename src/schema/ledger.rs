@@ -1,6 +1,7 @@
-//! The ledger as it lies in a store: an ordinary table of ids, or none, or something that is not banger's.
+//! The ledger as it lies in a store: an ordinary table of ids, or none, or something that is not the application's.
 
-use super::migrations::LEDGER;
+use super::tables::identifier;
+use crate::application::Application;
 use crate::error::{Error, Result};
 use crate::store::ReadOnly;
 
@@ -10,26 +11,34 @@ const MOST_ROWS: usize = 1_000_000;
 /// The ledger's columns, in any order.
 const COLUMNS: [&str; 3] = ["applied_at", "id", "name"];
 
+/// Makes an error of why a table is not the application's ledger.
+type IsNot<'a> = dyn Fn(String) -> Error + 'a;
+
 /// The ids in a store's ledger, ascending; `None` where the store has no ledger.
 ///
 /// # Errors
-/// [`Error::Ledger`] where it is not banger's: a view, a virtual table, other columns, ids that are not integers. And
+/// [`Error::Ledger`] where it is not the application's: a view, a virtual table, other columns, ids that are not integers. And
 /// whatever keeps it from being read.
-pub fn applied(handle: &ReadOnly) -> Result<Option<Vec<i64>>> {
-    if !exists(handle)? {
+pub fn applied(application: &Application, handle: &ReadOnly) -> Result<Option<Vec<i64>>> {
+    let is_not = |why: String| {
+        Error::Ledger(format!("{} is not {}'s ledger: {why}", application.ledger.table, application.name()))
+    };
+    let ledger = application.ledger.table.as_ref();
+    if !exists(ledger, handle, &is_not)? {
         return Ok(None);
     }
-    check_columns(handle)?;
+    check_columns(ledger, handle, &is_not)?;
     let mut ids = Vec::new();
     // From the table itself: SQLite would rather read an index, which may lack a row or have one more.
-    handle.rows("SELECT id FROM schema_migrations NOT INDEXED", [], |row| {
+    let sql = format!("SELECT id FROM {} NOT INDEXED", identifier(ledger));
+    handle.rows(&sql, [], |row| {
         let id = row
             .get_ref(0)
             .ok()
             .and_then(|value| value.as_i64().ok())
-            .ok_or_else(|| Error::Ledger("an id in it is not an integer".to_owned()))?;
+            .ok_or_else(|| is_not("an id in it is not an integer".to_owned()))?;
         if ids.len() == MOST_ROWS {
-            return Err(Error::Ledger(format!("it has more than {MOST_ROWS} rows")));
+            return Err(is_not(format!("it has more than {MOST_ROWS} rows")));
         }
         ids.push(id);
         Ok(())
@@ -37,28 +46,29 @@ pub fn applied(handle: &ReadOnly) -> Result<Option<Vec<i64>>> {
     // A table that has its rowid as its key is already in order, unless it is damaged.
     ids.sort_unstable();
     if ids.windows(2).any(|two| two[0] == two[1]) {
-        return Err(Error::Ledger("an id stands in it twice".to_owned()));
+        return Err(is_not("an id stands in it twice".to_owned()));
     }
     Ok(Some(ids))
 }
 
 /// Whether there is a ledger, and whether it is an ordinary table: a view could run for ever.
-fn exists(handle: &ReadOnly) -> Result<bool> {
+fn exists(ledger: &str, handle: &ReadOnly, is_not: &IsNot<'_>) -> Result<bool> {
     let sql = "SELECT type, rootpage FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type IN ('table', 'view')";
-    let found = handle.collect(sql, [LEDGER], |row| {
+    let found = handle.collect(sql, [ledger], |row| {
         Ok((row.get::<_, String>(0)?, row.get::<_, Option<i64>>(1)?.unwrap_or(0)))
     })?;
     match found.first() {
         None => Ok(false),
-        Some((kind, _)) if kind == "view" => Err(Error::Ledger("it is a view".to_owned())),
-        Some((_, 0)) => Err(Error::Ledger("it is a virtual table".to_owned())),
+        Some((kind, _)) if kind == "view" => Err(is_not("it is a view".to_owned())),
+        Some((_, 0)) => Err(is_not("it is a virtual table".to_owned())),
         Some(_) => Ok(true),
     }
 }
 
 /// The ledger has exactly its three columns, none of them generated, and `id` is its integer key.
-fn check_columns(handle: &ReadOnly) -> Result<()> {
-    let columns = handle.collect("PRAGMA table_xinfo(schema_migrations)", [], |row| {
+fn check_columns(ledger: &str, handle: &ReadOnly, is_not: &IsNot<'_>) -> Result<()> {
+    let sql = format!("PRAGMA table_xinfo({})", identifier(ledger));
+    let columns = handle.collect(&sql, [], |row| {
         let name: String = row.get("name")?;
         let integer = row.get::<_, String>("type")?.eq_ignore_ascii_case("INTEGER");
         let key = row.get::<_, i64>("pk")? == 1;
@@ -68,13 +78,13 @@ fn check_columns(handle: &ReadOnly) -> Result<()> {
     let mut names: Vec<&str> = columns.iter().map(|(name, ..)| name.as_str()).collect();
     names.sort_unstable();
     if names != COLUMNS {
-        return Err(Error::Ledger("its columns are not id, name and applied_at".to_owned()));
+        return Err(is_not("its columns are not id, name and applied_at".to_owned()));
     }
     if columns.iter().any(|(.., hidden)| *hidden) {
-        return Err(Error::Ledger("one of its columns is generated".to_owned()));
+        return Err(is_not("one of its columns is generated".to_owned()));
     }
     if !columns.iter().any(|(name, integer_key, _)| name == "id" && *integer_key) {
-        return Err(Error::Ledger("id is not its integer primary key".to_owned()));
+        return Err(is_not("id is not its integer primary key".to_owned()));
     }
     Ok(())
 }

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::migrations::{MIGRATIONS, Migration};
 use super::runner;
 use super::state::SchemaState;
+use crate::application::Application;
 use crate::error::{Error, Result};
 use crate::probe::Probe;
 use crate::stop::Stop;
@@ -59,30 +59,31 @@ impl Rehearsal {
 pub(crate) fn rehearse(
     probe: &Probe,
     handle: &ReadOnly,
+    application: &Application,
     state: &SchemaState,
     environment: &Environment<'_>,
 ) -> Result<Rehearsal> {
     let copy = copy::of_store(probe, handle, environment)?;
     let again = || copy::of_store(probe, handle, environment)?.guarded(environment);
-    run(handle, copy.conn, &again, MIGRATIONS, state, environment)
+    run(handle, copy.conn, &again, application, state, environment)
 }
 
-/// Runs migrations on `copy`, which was copied from `source`, and looks at what they made of it. `again` makes another copy.
+/// Runs an application's migrations on `copy`, which was copied from `source`, and looks at what they made of it. `again` makes another copy.
 fn run(
     source: &ReadOnly,
     mut copy: Connection,
     again: &dyn Fn() -> Result<verify::Untouched>,
-    migrations: &[Migration],
+    application: &Application,
     state: &SchemaState,
     environment: &Environment<'_>,
 ) -> Result<Rehearsal> {
     let stop = environment.stop;
     prepare_rehearsal(&mut copy, stop).map_err(ended(stop))?;
     let running = interruptible(&copy, stop);
-    let before = verify::Before::of(source, again, &copy, &state.applied, migrations);
+    let before = verify::Before::of(source, again, &copy, &state.applied, application);
     let before = before.map_err(|error| interrupted(error, stop))?;
     let begun = Instant::now();
-    let migrated = runner::migrate(&mut copy, migrations);
+    let migrated = runner::migrate(&mut copy, &application.ledger, &application.migrations);
     let mut rehearsal = Rehearsal {
         took: begun.elapsed(),
         rows: before.rows(),
@@ -155,9 +156,13 @@ fn ended(stop: &Stop) -> impl FnOnce(rusqlite::Error) -> Error {
 ///
 /// # Errors
 /// As [`rehearse`].
-pub(crate) fn rehearse_on_nothing(state: &SchemaState, environment: &Environment<'_>) -> Result<Rehearsal> {
+pub(crate) fn rehearse_on_nothing(
+    application: &Application,
+    state: &SchemaState,
+    environment: &Environment<'_>,
+) -> Result<Rehearsal> {
     let nothing = || Ok((copy::nothing(environment)?, None));
-    run(&nothing()?.0, copy::memory()?, &nothing, MIGRATIONS, state, environment)
+    run(&nothing()?.0, copy::memory()?, &nothing, application, state, environment)
 }
 
 #[cfg(test)]

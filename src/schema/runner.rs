@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::{Batch, Connection, Transaction, TransactionBehavior};
 
-use super::migrations::{LEDGER_SQL, Migration};
+use super::tables::identifier;
+use crate::application::{Ledger, Migration};
 use crate::error::{Error, Result};
 
 /// Creates the ledger if it is missing and applies what is pending, in the order of ids. Returns the ids applied.
@@ -15,14 +16,15 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// [`Error::DuplicateMigration`] before anything is touched; [`Error::Migration`] with the SQL of the one that failed.
-pub fn migrate(conn: &mut Connection, migrations: &[Migration]) -> Result<Vec<i64>> {
+pub fn migrate(conn: &mut Connection, ledger: &Ledger, migrations: &[Migration]) -> Result<Vec<i64>> {
     let ordered = in_order(migrations)?;
-    run_all(conn, LEDGER_SQL)?;
+    let ledger = identifier(&ledger.table);
+    run_all(conn, &ledger_sql(&ledger))?;
     let mut applied_now = Vec::new();
     for migration in ordered {
-        let applied = apply(conn, migration).map_err(|source| Error::Migration {
+        let applied = apply(conn, &ledger, migration).map_err(|source| Error::Migration {
             id: migration.id,
-            name: migration.name.to_owned(),
+            name: migration.name.to_string(),
             source: source.into(),
         })?;
         if applied {
@@ -32,14 +34,25 @@ pub fn migrate(conn: &mut Connection, migrations: &[Migration]) -> Result<Vec<i6
     Ok(applied_now)
 }
 
+/// How the ledger is made.
+fn ledger_sql(ledger: &str) -> String {
+    format!(
+        "CREATE TABLE IF NOT EXISTS {ledger} (
+ id INTEGER PRIMARY KEY,
+ name TEXT NOT NULL,
+ applied_at TEXT NOT NULL
+)"
+    )
+}
+
 fn in_order(migrations: &[Migration]) -> Result<Vec<&Migration>> {
     let mut by_id = BTreeMap::new();
     for migration in migrations {
         if let Some(first) = by_id.insert(migration.id, migration) {
             return Err(Error::DuplicateMigration {
                 id: migration.id,
-                first: first.name.to_owned(),
-                second: migration.name.to_owned(),
+                first: first.name.to_string(),
+                second: migration.name.to_string(),
             });
         }
     }
@@ -47,18 +60,18 @@ fn in_order(migrations: &[Migration]) -> Result<Vec<&Migration>> {
 }
 
 /// Applies one migration unless the ledger has it; dropping the transaction rolls it back.
-fn apply(conn: &mut Connection, migration: &Migration) -> Result<bool> {
+fn apply(conn: &mut Connection, ledger: &str, migration: &Migration) -> Result<bool> {
     let begin = Error::sqlite("BEGIN IMMEDIATE");
     let transaction = Transaction::new(conn, TransactionBehavior::Immediate).map_err(begin)?;
     // Asked within the transaction: another process may have applied it in the meantime.
-    if applied_ids(&transaction)?.contains(&migration.id) {
+    if applied_ids(&transaction, ledger)?.contains(&migration.id) {
         return Ok(false);
     }
-    run_all(&transaction, migration.sql)?;
-    let sql = "INSERT INTO schema_migrations(id, name, applied_at) VALUES (?1, ?2, ?3)";
+    run_all(&transaction, &migration.sql)?;
+    let sql = format!("INSERT INTO {ledger}(id, name, applied_at) VALUES (?1, ?2, ?3)");
     transaction
-        .execute(sql, (migration.id, migration.name, now()))
-        .map_err(Error::sqlite(sql))?;
+        .execute(&sql, (migration.id, &*migration.name, now()))
+        .map_err(Error::sqlite(&sql))?;
     transaction.commit().map_err(Error::sqlite("COMMIT"))?;
     Ok(true)
 }
@@ -73,11 +86,11 @@ fn run_all(conn: &Connection, sql: &str) -> Result<()> {
     Ok(())
 }
 
-fn applied_ids(conn: &Connection) -> Result<BTreeSet<i64>> {
+fn applied_ids(conn: &Connection, ledger: &str) -> Result<BTreeSet<i64>> {
     // From the table itself: an index may lack a row.
-    let sql = "SELECT id FROM schema_migrations NOT INDEXED";
-    let ask = || -> rusqlite::Result<BTreeSet<i64>> { conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect() };
-    ask().map_err(Error::sqlite(sql))
+    let sql = format!("SELECT id FROM {ledger} NOT INDEXED");
+    let ask = || -> rusqlite::Result<BTreeSet<i64>> { conn.prepare(&sql)?.query_map([], |row| row.get(0))?.collect() };
+    ask().map_err(Error::sqlite(&sql))
 }
 
 /// The time in UTC, as RFC 3339 to the second.

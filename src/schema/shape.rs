@@ -6,18 +6,17 @@ mod compare;
 mod definition;
 mod read;
 mod tokens;
-mod usual;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
-pub(crate) use compare::{Difference, Impact};
+pub(crate) use compare::Difference;
 pub(crate) use definition::{may_have_checks, module};
 use read::{Kind, Object, Table};
 
-use super::migrations::{LEDGER, Migration};
 use super::runner;
+use crate::application::{Application, Definition, Impact, Ledger, Migration};
 use crate::error::{Error, Result};
 use crate::stop::Stop;
 use crate::store::ReadOnly;
@@ -49,16 +48,16 @@ impl Shape {
     ///
     /// # Errors
     /// Where one of them fails on what those before it left.
-    pub(crate) fn replay(migrations: &[Migration]) -> Result<Self> {
+    pub(crate) fn replay(ledger: &Ledger, migrations: &[Migration]) -> Result<Self> {
         let mut memory = Connection::open_in_memory().map_err(Error::sqlite("open"))?;
-        runner::migrate(&mut memory, migrations)?;
+        runner::migrate(&mut memory, ledger, migrations)?;
         Self::read(&ReadOnly::guarded(memory, None, &Stop::never())?)
     }
 
     /// The same without the ledger: a store to which no migration was applied has none.
     #[must_use]
-    pub(crate) fn without_ledger(mut self) -> Self {
-        self.tables.remove(LEDGER);
+    pub(crate) fn without_ledger(mut self, ledger: &Ledger) -> Self {
+        self.tables.remove(&ledger.table.to_ascii_lowercase());
         self
     }
 
@@ -68,21 +67,26 @@ impl Shape {
     ///
     /// # Errors
     /// What SQLite says.
-    pub(crate) fn usual_tables(applied: &[i64], handle: &ReadOnly) -> Result<Option<usize>> {
-        if applied != usual::APPLIED {
+    pub(crate) fn tables_to_the_letter(
+        application: &Application,
+        applied: &[i64],
+        handle: &ReadOnly,
+    ) -> Result<Option<usize>> {
+        let letter = &application.schema_to_the_letter;
+        if letter.is_empty() || !application.ids().iter().eq(applied) {
             return Ok(None);
         }
         let mut seen = BTreeSet::new();
         let mut other = false;
         read::objects(handle, |object| {
-            let usual = |(name, sql): &(&str, &str)| object.name == *name && object.sql.as_deref() == Some(*sql);
-            if object.kind == Kind::Table && usual::TABLES.iter().any(usual) {
+            let same = |table: &Definition| object.name == table.name && object.sql.as_deref() == Some(&table.sql);
+            if object.kind == Kind::Table && letter.iter().any(same) {
                 seen.insert(object.name);
             } else {
                 other = true;
             }
         })?;
-        Ok((!other && seen.len() == usual::TABLES.len()).then_some(seen.len()))
+        Ok((!other && seen.len() == letter.len()).then_some(seen.len()))
     }
 
     fn read(handle: &ReadOnly) -> Result<Self> {
@@ -226,31 +230,59 @@ impl Differences {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::migrations::MIGRATIONS;
+
+    fn application() -> Application {
+        let first = Migration::new(9001, "first", "CREATE TABLE t(x)");
+        let second = Migration::new(9002, "second", "ALTER TABLE t ADD COLUMN y");
+        Application::new("another", vec![first, second])
+    }
 
     #[test]
-    fn the_usual_schema_is_the_one_that_the_runner_leaves() {
+    fn a_schema_that_is_known_to_the_letter_needs_no_replay() {
+        let plain = application();
+        let known = Application {
+            schema_to_the_letter: vec![
+                Definition {
+                    name: "schema_migrations".into(),
+                    sql: "CREATE TABLE schema_migrations (\n id INTEGER PRIMARY KEY,\n name TEXT NOT NULL,\n applied_at TEXT NOT NULL\n)"
+                        .into(),
+                },
+                Definition {
+                    name: "t".into(),
+                    sql: "CREATE TABLE t(x, y)".into(),
+                },
+            ]
+            .into(),
+            ..application()
+        };
         let after = |sql: &str| {
             let mut memory = Connection::open_in_memory().unwrap();
-            runner::migrate(&mut memory, MIGRATIONS).unwrap();
+            runner::migrate(&mut memory, &plain.ledger, &plain.migrations).unwrap();
             memory.execute_batch(sql).unwrap();
             ReadOnly::guarded(memory, None, &Stop::never()).unwrap()
         };
-        let plain = after("");
-        assert_eq!(Shape::usual_tables(&[1, 2, 3], &plain).unwrap(), Some(3));
-        assert_eq!(Shape::replay(MIGRATIONS).unwrap().differences(&plain).unwrap().total, 0);
-        assert_eq!(Shape::usual_tables(&[1, 2], &plain).unwrap(), None);
+        let tables = |application: &Application, applied: &[i64], handle: &ReadOnly| {
+            Shape::tables_to_the_letter(application, applied, handle).unwrap()
+        };
+        let made = after("");
+        assert_eq!(tables(&known, &[9001, 9002], &made), Some(2));
+        assert_eq!(tables(&plain, &[9001, 9002], &made), None, "nothing is known to the letter");
+        assert_eq!(tables(&known, &[9001], &made), None);
+        assert_eq!(
+            Shape::replay(&plain.ledger, &plain.migrations).unwrap().differences(&made).unwrap().total,
+            0
+        );
         for sql in [
-            "CREATE TABLE t(x)",
-            "CREATE INDEX i ON vms(state)",
-            "CREATE TRIGGER t AFTER INSERT ON vms BEGIN SELECT 1; END",
+            "CREATE TABLE more(x)",
+            "CREATE INDEX i ON t(x)",
+            "CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT 1; END",
             "CREATE VIEW v AS SELECT 1",
-            "ALTER TABLE vms ADD COLUMN x",
-            "DROP TABLE vms",
+            "ALTER TABLE t ADD COLUMN z",
+            "DROP TABLE t",
         ] {
-            assert_eq!(Shape::usual_tables(&[1, 2, 3], &after(sql)).unwrap(), None, "{sql}");
+            assert_eq!(tables(&known, &[9001, 9002], &after(sql)), None, "{sql}");
         }
         // What SQLite keeps for itself changes nothing.
-        assert_eq!(Shape::usual_tables(&[1, 2, 3], &after("ANALYZE")).unwrap(), Some(3));
+        assert_eq!(tables(&known, &[9001, 9002], &after("ANALYZE")), Some(2));
     }
 }

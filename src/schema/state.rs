@@ -1,7 +1,7 @@
 //! Where a store stands among the known migrations.
 
 use super::ledger;
-use super::migrations::{MIGRATIONS, known, known_max};
+use crate::application::Application;
 use crate::error::Result;
 use crate::store::ReadOnly;
 
@@ -33,11 +33,12 @@ pub struct SchemaState {
 }
 
 impl SchemaState {
-    /// The state of a store with these ids applied, ascending.
-    pub(crate) fn of_applied(applied: Vec<i64>) -> Self {
-        let is_applied = |id: i64| applied.binary_search(&id).is_ok();
-        let pending: Vec<i64> = MIGRATIONS.iter().map(|m| m.id).filter(|id| !is_applied(*id)).collect();
-        let unknown: Vec<i64> = applied.iter().copied().filter(|id| known(*id).is_none()).collect();
+    /// Where a store to which these migrations were applied stands among those that an application knows.
+    pub(crate) fn of(application: &Application, mut applied: Vec<i64>) -> Self {
+        applied.sort_unstable();
+        let known = application.ids();
+        let pending: Vec<i64> = known.iter().copied().filter(|id| applied.binary_search(id).is_err()).collect();
+        let unknown: Vec<i64> = applied.iter().copied().filter(|id| !known.contains(id)).collect();
         let compatibility = if !unknown.is_empty() {
             Compatibility::Incompatible
         } else if !pending.is_empty() {
@@ -48,14 +49,14 @@ impl SchemaState {
         Self {
             compatibility,
             applied,
-            known_max: known_max(),
+            known_max: known.last().copied().unwrap_or(0),
             pending,
             unknown,
         }
     }
 
     /// Reads the state through a handle. No ledger: everything is pending.
-    pub(crate) fn read(handle: &ReadOnly) -> Result<Self> {
-        Ok(Self::of_applied(ledger::applied(handle)?.unwrap_or_default()))
+    pub(crate) fn read(application: &Application, handle: &ReadOnly) -> Result<Self> {
+        Ok(Self::of(application, ledger::applied(application, handle)?.unwrap_or_default()))
     }
 }

@@ -95,7 +95,7 @@ impl Columns {
 /// # Errors
 /// What SQLite says.
 pub fn columns(handle: &ReadOnly, table: &str) -> Result<Columns> {
-    // A view or a virtual table of that name is not banger's.
+    // A view or a virtual table of that name is not the application's.
     let sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name = ?1 COLLATE NOCASE";
     if handle.collect(sql, [table], |_| Ok(()))?.is_empty() {
         return Ok(Columns::default());
@@ -131,6 +131,17 @@ fn has_rowid(handle: &ReadOnly, table: &str) -> Result<bool> {
     let columns =
         handle.collect(&format!("PRAGMA index_xinfo({})", quoted(&index)), [], |row| row.get::<_, i64>("cid"))?;
     Ok(columns.contains(&-1))
+}
+
+/// A name as SQL takes it, in quotes only where it needs them: in statements that a report may quote. No keyword of SQL's holds an
+/// underscore but `CURRENT_DATE` and its like.
+pub fn identifier(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c == '_';
+    if name.contains('_') && name.chars().all(is_plain) && !name.starts_with("current_") {
+        name.to_owned()
+    } else {
+        quoted(name)
+    }
 }
 
 /// A name as SQL takes it, whatever is in it.

@@ -44,7 +44,7 @@ impl<'a> Access<'a> {
         }
         for sidecar in [&probe.wal, &probe.shm, &probe.journal] {
             if let Some(why) = &sidecar.unreadable {
-                let name = crate::locate::shown(&sidecar.path);
+                let name = crate::shown::shown(&sidecar.path);
                 return Err(Error::Journal(format!("{name} cannot be read: {why}")));
             }
         }

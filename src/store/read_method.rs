@@ -134,7 +134,7 @@ impl ReadMethod {
         matches!(self, Self::Immutable | Self::PrivateIndex | Self::CopyOfFiles)
     }
 
-    /// For how long those who write to the store may be kept waiting while it is read this way: well under banger's busy
+    /// For how long those who write to the store may be kept waiting while it is read this way: well under a daemon's busy
     /// timeout of five seconds. No limit where nobody waits.
     pub(super) fn longest_hold(self) -> Option<Duration> {
         match self {

@@ -1,4 +1,4 @@
-//! Text as banger writes it: UTF-8 without control characters.
+//! Text as programs write it: UTF-8 without control characters.
 
 use std::io::{self, Read};
 

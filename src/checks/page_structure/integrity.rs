@@ -1,9 +1,8 @@
 //! SQLite's own integrity check: with the CHECK constraints, which it does not see in a store that it cannot write to; and,
 //! where it refuses the store as a whole, table by table.
 
-use std::collections::BTreeMap;
-
 use super::indexes;
+use super::left_out::LeftOut;
 use super::lines::Line;
 use crate::context::StoreContext;
 use crate::error::{Error, Result};
@@ -13,19 +12,16 @@ use crate::schema::rehearsal::copy;
 use crate::schema::shape;
 use crate::schema::tables::{self, quoted};
 use crate::store::ReadOnly;
-use crate::words::{cut, plural};
+use crate::words::cut;
 
 /// A store larger than this is first looked at in two linear passes: SQLite's whole check takes more than that. In bytes.
 const WORTH_LINEAR_PASSES: u64 = 8 << 20;
 
 /// How many lines SQLite is asked for; by itself it stops at 100.
-const MOST_LINES: usize = 1_000;
+pub(super) const MOST_LINES: usize = 1_000;
 
 /// The longest definition that is read to see whether it holds a CHECK constraint, in bytes; a longer one is taken to hold one.
-const LONGEST_SQL: usize = 64 << 10;
-
-/// How many reasons for which something was left out are told.
-const MOST_REASONS: usize = 10;
+pub(super) const LONGEST_SQL: usize = 64 << 10;
 
 /// What SQLite's check found, and what it could not look at.
 #[derive(Debug, Default)]
@@ -40,14 +36,11 @@ pub(super) struct Looked {
     pub(super) refused: Vec<(String, String)>,
     /// Why the CHECK constraints were not looked at, where the store has any.
     checks_left_out: Option<String>,
-    /// What cannot be looked at because something that the schema names is not here: each reason once, with the tables.
-    tables_left_out: Reasons,
+    /// What cannot be looked at because something that the schema names is not here.
+    tables_left_out: LeftOut,
     /// Whether it was asked table by table, which leaves out whether each page is used.
     in_parts: bool,
 }
-
-/// A reason, the first table that it is the reason for, and how many there are.
-type Reasons = BTreeMap<String, (String, u64)>;
 
 impl Looked {
     /// Whether SQLite refused to begin, for a reason that lies in the schema and not in the doctor's own bounds.
@@ -62,25 +55,8 @@ impl Looked {
         let pages = self
             .in_parts
             .then(|| "whether every page is used (the tables were checked one by one)".to_owned());
-        checks.chain(told(&self.tables_left_out)).chain(pages).collect()
+        checks.chain(self.tables_left_out.words()).chain(pages).collect()
     }
-}
-
-/// "t1 and 3 tables more (no such collation sequence: X)".
-fn told(reasons: &Reasons) -> Vec<String> {
-    let told = reasons.iter().take(MOST_REASONS).map(|(why, (table, count))| match count - 1 {
-        0 => format!("{table} ({why})"),
-        more => format!("{table} and {} more ({why})", plural(more, "table", "tables")),
-    });
-    let rest = reasons.len().saturating_sub(MOST_REASONS) as u64;
-    let rest = (rest > 0).then(|| format!("more for {}", plural(rest, "other reason", "other reasons")));
-    told.chain(rest).collect()
-}
-
-/// Counts a table for which there is this reason.
-fn count(reasons: &mut Reasons, why: String, table: &str) {
-    let (_, count) = reasons.entry(why).or_insert_with(|| (cut(table, LONGEST_NAME), 0));
-    *count += 1;
 }
 
 /// A copy that SQLite could write to; the handle goes first, then the files.
@@ -245,7 +221,7 @@ fn in_parts(handle: &ReadOnly) -> Result<Looked> {
     for table in tables::all(handle)? {
         match table.name {
             Some(name) => all.add_part(handle, &name, table.is_virtual)?,
-            None => count(&mut all.tables_left_out, "its name is not UTF-8".to_owned(), "a table"),
+            None => all.tables_left_out.count("its name is not UTF-8".to_owned(), "a table"),
         }
     }
     Ok(all)
@@ -268,7 +244,7 @@ impl Looked {
             Some(error) if error.is_own_bound() => return Err(error),
             Some(error) if error.is_refusal() && is_virtual => self.refuse(name, &error),
             Some(error) if error.is_refusal() && error.is_while_preparing() => {
-                count(&mut self.tables_left_out, error.said_by_sqlite(), name);
+                self.tables_left_out.count(error.said_by_sqlite(), name);
             }
             Some(error) => {
                 self.at_least = true;
@@ -303,30 +279,4 @@ impl Looked {
         }
         Ok(())
     }
-}
-
-/// Virtual tables whose modules are not here, which SQLite's check passes over in silence: each module once.
-pub(super) fn missing_modules(handle: &ReadOnly) -> Result<Vec<String>> {
-    let sql = format!(
-        "SELECT name, iif(octet_length(sql) > {LONGEST_SQL}, NULL, sql) FROM sqlite_schema
-         WHERE type = 'table' AND ifnull(rootpage, 0) = 0"
-    );
-    let mut missing = Reasons::new();
-    let mut here: Option<Vec<String>> = None;
-    handle.rows(&sql, [], |row| {
-        let text = |at| row.get_ref(at).ok().and_then(|text| text.as_bytes().ok()).map(String::from_utf8_lossy);
-        let Some(module) = text(1).and_then(|sql| shape::module(&sql)) else {
-            return Ok(());
-        };
-        let here = match &mut here {
-            Some(here) => here,
-            None => here.insert(handle.collect("PRAGMA module_list", [], |row| row.get(0))?),
-        };
-        if !here.iter().any(|name| name.eq_ignore_ascii_case(&module)) && missing.len() < MOST_LINES {
-            let why = format!("no such module: {}", cut(&module, LONGEST_NAME));
-            count(&mut missing, why, &text(0).unwrap_or_default());
-        }
-        Ok(())
-    })?;
-    Ok(told(&missing))
 }

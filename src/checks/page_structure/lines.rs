@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::application::Damage;
 use crate::error::{Error, Result};
 use crate::finding::{Finding, LONGEST_NAME};
 use crate::store::ReadOnly;
@@ -9,23 +10,6 @@ use crate::words::cut;
 
 /// The longest line that is kept, in characters.
 const LONGEST_LINE: usize = 600;
-
-/// What one line of SQLite's check speaks of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Damage {
-    /// Rows of a table.
-    Rows,
-    /// An index: no row is lost.
-    Index,
-    /// A value that its column forbids: nothing is lost.
-    Constraint,
-    /// Pages that belong to nothing: nothing is lost.
-    Unaccounted,
-    /// What could not be checked at all.
-    NotChecked,
-    /// A virtual table that its own module refuses.
-    Refused,
-}
 
 /// A line, and where it says that something is wrong. Names in it are cut.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,72 +1,12 @@
-//! What banger writes into each column, and what is wrong with a value that it never wrote.
-//!
-//! A rule here is one that no banger ever broke; what merely looks unlikely is none.
+//! What is wrong with a value, by the rule of its column.
 
 use std::io::{self, Read};
 
 use rusqlite::types::ValueRef;
 
+use crate::application::Rule;
 use crate::values::text::{self, TextFault};
 use crate::values::{address, json, timestamp};
-
-/// What a column holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rule {
-    /// Text that is never empty: an id, a name, a state.
-    Word,
-    /// Text.
-    Text,
-    /// Text or nothing.
-    Optional,
-    /// 0 or 1.
-    Flag,
-    /// One JSON object.
-    Json,
-    /// A point in time as RFC 3339 writes it.
-    Time,
-    /// An IPv4 or IPv6 address.
-    Address,
-}
-
-/// The columns of banger's tables, in every version of its schema.
-pub(super) const TABLES: &[(&str, &[(&str, Rule)])] = &[
-    (
-        "images",
-        &[
-            ("id", Rule::Word),
-            ("name", Rule::Word),
-            ("managed", Rule::Flag),
-            ("artifact_dir", Rule::Optional),
-            ("rootfs_path", Rule::Text),
-            ("work_seed_path", Rule::Optional),
-            ("kernel_path", Rule::Text),
-            ("initrd_path", Rule::Optional),
-            ("modules_dir", Rule::Optional),
-            ("build_size", Rule::Optional),
-            ("seeded_ssh_public_key_fingerprint", Rule::Optional),
-            ("docker", Rule::Flag),
-            ("created_at", Rule::Time),
-            ("updated_at", Rule::Time),
-        ],
-    ),
-    (
-        "vms",
-        &[
-            ("id", Rule::Word),
-            ("name", Rule::Word),
-            ("image_id", Rule::Text),
-            ("guest_ip", Rule::Address),
-            ("state", Rule::Word),
-            ("created_at", Rule::Time),
-            ("updated_at", Rule::Time),
-            ("last_touched_at", Rule::Time),
-            ("spec_json", Rule::Json),
-            ("runtime_json", Rule::Json),
-            ("stats_json", Rule::Json),
-            ("workspace_json", Rule::Json),
-        ],
-    ),
-];
 
 impl Rule {
     /// What is wrong with a value, if anything.

@@ -16,6 +16,7 @@ fn with_options<T>(checks: &[CheckId], work: impl FnOnce(&Options<'_>) -> T) -> 
     work(&Options {
         checks: checks.to_vec(),
         artifacts: false,
+        application: &crate::banger::APPLICATION,
         environment: Environment {
             private: &PrivateFolder::for_stores::<&Path>(&[]),
             sandbox: &Sandbox::not_asked(),
@@ -63,7 +64,7 @@ fn report_of(looks: &[(CheckId, HandleRun)]) -> Report {
         let looks: Vec<(&Check, HandleRun)> = looks.iter().map(|(id, look)| (checks::get(*id), *look)).collect();
         with_stable_store(path, Need::Everything, &options.environment, |probe, access| {
             let access = access.unwrap();
-            let context = StoreContext::new(probe, access, &options.environment, false);
+            let context = StoreContext::new(options.application, probe, access, &options.environment, false);
             let handle = access.open().unwrap();
             answers.run_in_parallel(&looks[..1], &looks[1..], &context, &handle);
         })

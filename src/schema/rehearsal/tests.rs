@@ -1,31 +1,27 @@
 //! Planted migrations: each goes wrong in one way that an empty store would not show.
 
 use super::*;
+use crate::application::{Ledger, Migration};
 use crate::private::PrivateFolder;
 use crate::sandbox::Sandbox;
 use crate::stop::Stopped;
 
-const FIRST: Migration = Migration {
-    id: 1,
-    name: "first",
-    sql: "CREATE TABLE parent(id INTEGER PRIMARY KEY, name TEXT);
-          CREATE TABLE child(id INTEGER PRIMARY KEY, parent REFERENCES parent(id) ON DELETE CASCADE);",
-};
+fn first() -> Migration {
+    const SQL: &str = "CREATE TABLE parent(id INTEGER PRIMARY KEY, name TEXT);
+          CREATE TABLE child(id INTEGER PRIMARY KEY, parent REFERENCES parent(id) ON DELETE CASCADE);";
+    Migration::new(1, "first", SQL)
+}
 
 const ROWS: &str = "INSERT INTO parent VALUES (1, 'a'), (2, 'b'); INSERT INTO child VALUES (1, 1), (2, 1), (3, 2);";
 
 fn second(sql: &'static str) -> Migration {
-    Migration {
-        id: 2,
-        name: "second",
-        sql,
-    }
+    Migration::new(2, "second", sql)
 }
 
-/// A store with `FIRST` applied and `sql` run on it, and its copy.
+/// A store with the first migration applied and `sql` run on it, and its copy.
 fn store(sql: &str, stop: &Stop) -> (ReadOnly, Connection) {
     let mut conn = Connection::open_in_memory().unwrap();
-    runner::migrate(&mut conn, &[FIRST]).unwrap();
+    runner::migrate(&mut conn, &Ledger::usual(), &[first()]).unwrap();
     conn.execute_batch(sql).unwrap();
     let source = ReadOnly::guarded(conn, None, stop).unwrap();
     let copy = copy_of(&source);
@@ -52,12 +48,13 @@ fn rehearsed(
         stop,
     };
     let again = || Ok((ReadOnly::guarded(copy_of(source), None, stop)?, None));
+    let application = Application::new("another", vec![first(), second]);
     run(
         source,
         copy,
         &again,
-        &[FIRST, second],
-        &SchemaState::of_applied(applied.to_vec()),
+        &application,
+        &SchemaState::of(&application, applied.to_vec()),
         &environment,
     )
 }
@@ -124,7 +121,8 @@ fn what_became(before: &str, after: &str, compare_shape: bool) -> Vec<String> {
     let (after, copy_of_after) = store(after, &stop);
     let counts = verify::counts(&copy_of_after).unwrap();
     let again = || Ok((ReadOnly::guarded(copy_of(&source), None, &stop)?, None));
-    let before = verify::Before::of(&source, &again, &copy, &[1], &[FIRST]).unwrap();
+    let application = Application::new("another", vec![first()]);
+    let before = verify::Before::of(&source, &again, &copy, &[1], &application).unwrap();
     let faults = before.faults(&counts, &after, compare_shape).unwrap();
     faults.into_iter().map(|fault| fault.line).collect()
 }

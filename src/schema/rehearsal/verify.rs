@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
+use crate::application::Application;
 use crate::error::{Error, Result};
 use crate::finding::{Finding, LONGEST_NAME};
 use crate::private::PrivateCopy;
-use crate::schema::migrations::{LEDGER, Migration};
 use crate::schema::shape::{Difference, Shape};
 use crate::schema::tables::{self, quoted};
 use crate::store::ReadOnly;
@@ -83,8 +83,8 @@ pub(super) struct Before<'a> {
     /// Makes another copy, where the one that the migrations ran on tells too little.
     again: &'a dyn Fn() -> Result<Untouched>,
     counts: Counts,
-    applied: Vec<Migration>,
-    all: &'a [Migration],
+    applied: &'a [i64],
+    application: &'a Application,
 }
 
 /// How many rows each table has. Long names are cut: tables that then have one name are counted together.
@@ -96,16 +96,15 @@ impl<'a> Before<'a> {
         source: &'a ReadOnly,
         again: &'a dyn Fn() -> Result<Untouched>,
         copy: &Connection,
-        applied: &[i64],
-        migrations: &'a [Migration],
+        applied: &'a [i64],
+        application: &'a Application,
     ) -> Result<Self> {
-        let is_applied = |migration: &&Migration| applied.contains(&migration.id);
         Ok(Self {
             source,
             again,
             counts: counts(copy)?,
-            applied: migrations.iter().filter(is_applied).copied().collect(),
-            all: migrations,
+            applied,
+            application,
         })
     }
 
@@ -113,7 +112,7 @@ impl<'a> Before<'a> {
     pub(super) fn rows(&self) -> u64 {
         self.counts
             .iter()
-            .filter(|(table, _)| !table.eq_ignore_ascii_case(LEDGER))
+            .filter(|(table, _)| !table.eq_ignore_ascii_case(&self.application.ledger.table))
             .map(|(_, count)| count)
             .sum()
     }
@@ -202,11 +201,11 @@ impl<'a> Before<'a> {
     /// In what the shape differs from a fresh store's so that this binary cannot work with it, or that rows come to be wrong
     /// and did not before. What is merely extra, or written otherwise, is `schema-shape`'s to say.
     fn shape(&self, after: &ReadOnly) -> Result<Vec<Fault>> {
-        let differences = Shape::replay(self.all)?.differences(after)?;
+        let differences = Shape::replay(&self.application.ledger, &self.application.migrations)?.differences(after)?;
         if differences.total == 0 {
             return Ok(Vec::new());
         }
-        let before = match Shape::replay(&self.applied) {
+        let before = match Shape::replay(&self.application.ledger, &self.application.known_among(self.applied)) {
             Ok(shape) => Some(shape.differences(self.source)?.kept),
             Err(error) if error.is_own_bound() => return Err(error),
             // The ledger's history cannot be replayed, which `schema-shape` says; nothing is known to be old or new.

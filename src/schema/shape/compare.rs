@@ -1,23 +1,7 @@
 //! Two tables → what is different, and what each difference costs.
 
 use super::read::{Column, ForeignKey, Index, Table};
-
-/// What a difference costs, the worst first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Impact {
-    /// What the daemon asks for is not there.
-    Reads,
-    /// Rows change that nobody changed.
-    BehindItsBack,
-    /// What the daemon writes may be refused.
-    Writes,
-    /// What the daemon counts on being refused is taken.
-    Unguarded,
-    /// It works, and is slower or written otherwise.
-    Alike,
-    /// It is there, and nobody asks for it.
-    Extra,
-}
+use crate::application::Impact;
 
 impl Impact {
     /// Whether the daemon cannot work with a store that differs so.
@@ -273,7 +257,7 @@ impl Comparison<'_> {
     }
 }
 
-/// What an action of a foreign key that banger does not ask for costs.
+/// What an action of a foreign key that the migrations do not ask for costs.
 fn cost_of_action(action: &str) -> Impact {
     match action {
         "cascade" | "set null" | "set default" => Impact::BehindItsBack,

@@ -10,10 +10,10 @@ use crate::error::{Error, Result};
 use crate::schema::tables::quoted;
 use crate::store::ReadOnly;
 
-/// The longest definition whose text is compared, in bytes. Banger's are far below it; a stranger's costs memory.
+/// The longest definition whose text is compared, in bytes. Real ones are far below it; a stranger's costs memory.
 pub(super) const LONGEST_SQL: usize = 64 << 10;
 
-/// The longest name that is read, in characters. What is longer is none of banger's.
+/// The longest name that is read, in characters. What is longer is no application's.
 const LONGEST_NAME: usize = 256;
 
 /// What kind of object the schema names.
@@ -46,7 +46,7 @@ pub(super) struct Object {
     pub(super) name: String,
     /// The table that it belongs to.
     pub(super) table: String,
-    /// Its definition; `None` where it has none, or one that is too long to be banger's.
+    /// Its definition; `None` where it has none, or one that is too long to be real.
     pub(super) sql: Option<String>,
 }
 
@@ -57,7 +57,7 @@ pub(super) struct Table {
     pub(super) indexes: Vec<Index>,
     pub(super) foreign_keys: Vec<ForeignKey>,
     pub(super) text: TableText,
-    /// Whether the text is too long to be banger's and was not read.
+    /// Whether the text is too long to be real and was not read.
     pub(super) text_is_missing: bool,
 }
 
@@ -246,7 +246,7 @@ fn index(handle: &ReadOnly, name: String, unique: bool, partial: bool) -> Result
     })
 }
 
-/// An index's definition; empty where it is too long to be banger's.
+/// An index's definition; empty where it is too long to be real.
 fn index_sql(handle: &ReadOnly, name: &str) -> Result<String> {
     let sql = format!(
         "SELECT iif(octet_length(sql) > {LONGEST_SQL}, NULL, sql) FROM sqlite_schema WHERE type = 'index' AND name = ?1 LIMIT 1"
@@ -281,7 +281,7 @@ fn foreign_keys(handle: &ReadOnly, table: &str) -> Result<Vec<ForeignKey>> {
     Ok(keys)
 }
 
-/// Writes out the primary key that `REFERENCES images`, without columns, refers to.
+/// Writes out the primary key that `REFERENCES parent`, without columns, refers to.
 fn name_parent_key(handle: &ReadOnly, key: &mut ForeignKey) -> Result<()> {
     let mut parent: Vec<(i64, String)> = columns(handle, &key.parent)?
         .into_iter()

@@ -264,7 +264,7 @@ fn a_writer_with_a_journal_on_disk_is_no_reason_to_doubt_a_copy_of_the_files() {
         (FinishedJournal, false),
         (Closed, false),
     ] {
-        assert_eq!(CopyOfFiles.held(&lies(situation), writing), believed, "{situation:?}");
-        assert!(!Immutable.held(&lies(situation), writing), "{situation:?}");
+        assert_eq!(CopyOfFiles.still_valid(&lies(situation), writing), believed, "{situation:?}");
+        assert!(!Immutable.still_valid(&lies(situation), writing), "{situation:?}");
     }
 }

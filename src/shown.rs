@@ -1,27 +1,12 @@
-//! Where this user's store and the system's store live.
+//! How a path is shown: without anybody's name.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::{env, fs};
 
-/// The system's store.
-pub const SYSTEM_STORE: &str = "/var/lib/banger/state.db";
-
-/// This user's store: `$XDG_STATE_HOME/banger/state.db`, or `~/.local/state/banger/state.db`.
-///
-/// An `XDG_STATE_HOME` that is empty or relative is ignored, as the XDG Base Directory Specification asks.
-/// `None` without a home folder.
-pub fn user_store() -> Option<PathBuf> {
-    let state = env::var_os("XDG_STATE_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
-        .or_else(|| Some(home()?.join(".local/state")))?;
-    Some(state.join("banger/state.db"))
-}
-
 /// This user's home folder, by `$HOME`.
-fn home() -> Option<PathBuf> {
+pub(crate) fn home() -> Option<PathBuf> {
     env::var_os("HOME").map(PathBuf::from).filter(|path| path.is_absolute())
 }
 

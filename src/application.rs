@@ -1,0 +1,199 @@
+//! What is known of a program that keeps its data in a store: plain types. No application is named here.
+
+mod advice;
+mod places;
+mod problem;
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+pub use advice::general as general_advice;
+pub use places::Places;
+pub use problem::{Damage, HistoryFault, Impact, NoStore, Obstacle, Problem};
+
+/// What is known of an application. What is not known is empty, and the checks that need it are skipped.
+#[derive(Debug, Clone)]
+pub struct Application {
+    /// How its users call it.
+    pub(crate) name: Cow<'static, str>,
+    /// Where its stores lie, where it has a place for them.
+    pub(crate) places: Option<Places>,
+    pub(crate) ledger: Ledger,
+    /// Every known migration, in any order.
+    pub(crate) migrations: Cow<'static, [Migration]>,
+    /// Names that migrations had before they were released.
+    pub(crate) former_names: Cow<'static, [FormerName]>,
+    /// The tables of every version of its schema, with what it writes into their columns.
+    pub(crate) tables: Cow<'static, [Table]>,
+    /// What the runner leaves in `sqlite_schema` when all migrations are applied, so that a store that has it needs no replay;
+    /// empty where that is not known.
+    pub(crate) schema_to_the_letter: Cow<'static, [Definition]>,
+    /// What to do about a problem.
+    pub(crate) advice: fn(&Problem, &Application) -> Cow<'static, str>,
+}
+
+/// The table in which an application keeps which migrations were applied. Its columns are `id`, `name` and `applied_at`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ledger {
+    /// The table's name.
+    pub table: Cow<'static, str>,
+}
+
+/// One step of a schema's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migration {
+    /// Its id: the ledger's primary key.
+    pub id: i64,
+    /// Its name, as the ledger keeps it.
+    pub name: Cow<'static, str>,
+    /// What it does, as SQL.
+    pub sql: Cow<'static, str>,
+}
+
+/// A name that a migration had in development, before any release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FormerName {
+    /// The migration's id.
+    pub(crate) id: i64,
+    /// What it was called.
+    pub(crate) name: Cow<'static, str>,
+}
+
+/// A table that an application writes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Table {
+    /// Its name, in lower case.
+    pub(crate) name: Cow<'static, str>,
+    /// Its columns in every version of the schema.
+    pub(crate) columns: Cow<'static, [Column]>,
+}
+
+/// A column, and what the application writes into it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Column {
+    /// Its name, in lower case.
+    pub(crate) name: Cow<'static, str>,
+    /// What it holds.
+    pub(crate) rule: Rule,
+    /// What must lie at the path that it holds, where it holds one.
+    pub(crate) names_file: Option<NamedFile>,
+}
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// Text that is never empty: an id, a name, a state.
+    Word,
+    /// Text.
+    Text,
+    /// Text or nothing.
+    Optional,
+    /// 0 or 1.
+    Flag,
+    /// One JSON object.
+    Json,
+    /// A point in time as RFC 3339 writes it.
+    Time,
+    /// An IPv4 or IPv6 address.
+    Address,
+}
+
+/// What a store's path leads to, where all is well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NamedFile {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+}
+
+/// A table to the letter of `sqlite_schema`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Definition {
+    /// The table's name.
+    pub(crate) name: Cow<'static, str>,
+    /// Its definition, with the traces that ALTER TABLE leaves in it.
+    pub(crate) sql: Cow<'static, str>,
+}
+
+impl Application {
+    /// An application of which no more is known than its name and its migrations. They are kept in the ledger
+    /// [`Ledger::usual`].
+    pub fn new(name: impl Into<Cow<'static, str>>, migrations: impl Into<Cow<'static, [Migration]>>) -> Self {
+        Self {
+            name: name.into(),
+            places: None,
+            ledger: Ledger::usual(),
+            migrations: migrations.into(),
+            former_names: Cow::Borrowed(&[]),
+            tables: Cow::Borrowed(&[]),
+            schema_to_the_letter: Cow::Borrowed(&[]),
+            advice: general_advice,
+        }
+    }
+
+    /// How its users call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where its stores lie, where it has a place for them.
+    pub fn places(&self) -> Option<&Places> {
+        self.places.as_ref()
+    }
+
+    /// What a store's file is called; `STORE`, as commands write it, where that is not known.
+    pub(crate) fn file(&self) -> &str {
+        self.places.as_ref().map_or("STORE", Places::file)
+    }
+
+    /// The table in which it keeps which migrations were applied.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Every known migration.
+    pub fn migrations(&self) -> &[Migration] {
+        &self.migrations
+    }
+
+    /// The known migration with this id.
+    pub(crate) fn known(&self, id: i64) -> Option<&Migration> {
+        self.migrations.iter().find(|migration| migration.id == id)
+    }
+
+    /// The ids of the known migrations.
+    pub(crate) fn ids(&self) -> BTreeSet<i64> {
+        self.migrations.iter().map(|migration| migration.id).collect()
+    }
+
+    /// Those of the known migrations whose ids are among these.
+    pub(crate) fn known_among(&self, ids: &[i64]) -> Vec<Migration> {
+        self.migrations.iter().filter(|migration| ids.contains(&migration.id)).cloned().collect()
+    }
+
+    /// What to do about a problem, in the right direction.
+    pub(crate) fn advice(&self, problem: &Problem) -> Cow<'static, str> {
+        (self.advice)(problem, self)
+    }
+}
+
+impl Migration {
+    /// A step of a history.
+    pub fn new(id: i64, name: impl Into<Cow<'static, str>>, sql: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            id,
+            name: name.into(),
+            sql: sql.into(),
+        }
+    }
+}
+
+impl Ledger {
+    /// The table `schema_migrations`.
+    pub const fn usual() -> Self {
+        Self {
+            table: Cow::Borrowed("schema_migrations"),
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! What to do about a problem, as far as that is the same for every application.
+
+use std::borrow::Cow;
+
+use super::{Application, Damage, HistoryFault, Impact, NoStore, Obstacle, Problem};
+
+/// What to do about a problem. An application words itself what only it knows, and leaves the rest to this.
+pub fn general(problem: &Problem, application: &Application) -> Cow<'static, str> {
+    let name = application.name();
+    match problem {
+        Problem::NotLookedAt(obstacle) => not_looked_at(*obstacle, name),
+        Problem::NoStore(what) => no_store(*what, name, application.file()),
+        Problem::Header { .. } | Problem::NotReadToEnd { .. } => keep_and_save(name).into(),
+        Problem::CutShort { .. } => format!(
+            "if this is a copy, copy the store again, whole; if it is the original, {}",
+            keep_and_save(name)
+        )
+        .into(),
+        Problem::SidecarWrong { suffix } => sidecar(suffix, name, application.file()).into(),
+        Problem::SidecarUnreadable { .. } => format!(
+            "see what lies there: ls -l {}*; if you may not read it, run the doctor as the store's owner; if it is not a regular file, {name} cannot open the store either: stop {name}, and put the file itself there, or move away a link to nothing",
+            application.file()
+        )
+        .into(),
+        Problem::LeftBehind { .. } => format!(
+            "this is a mistake in the doctor, please report it; sidecar files that were left are harmless, and {name} removes them when it next closes the store"
+        )
+        .into(),
+        Problem::Structure(damage) => structure(*damage, name),
+        Problem::Newer { .. } => format!(
+            "the store is newer than this binary: update {name} to the version that last used it; do not delete the store or edit its ledger, and do not swap this binary in"
+        )
+        .into(),
+        Problem::History(fault) => history(fault, application).into(),
+        Problem::ImpossibleHistory { .. } => {
+            "keep a copy of the store with its sidecar files; its ledger lacks rows (see `migration-history`): restore a backup"
+                .into()
+        }
+        Problem::Shape { worst, .. } => shape(*worst, name),
+        Problem::Rehearsal { were_there: true, .. } => {
+            "the migrations themselves run, but the store was not as it should be before them: mend what `schema-shape` and `migration-history` name, and rehearse again; nothing was changed"
+                .into()
+        }
+        Problem::Rehearsal { .. } => format!(
+            "do not start this binary on the store, and do not swap it in: its migrations would go wrong; nothing was changed, and the {name} that runs now can go on; keep a copy of the store with its sidecar files, mend what `schema-shape` and `migration-history` name, and rehearse again"
+        )
+        .into(),
+        Problem::Dangling { .. } => format!(
+            "stop {name} and keep a copy of the store with its -wal, -shm and -journal; then give back what is missing, or let {name} remove what these rows stand for; do not delete them with SQL"
+        )
+        .into(),
+        Problem::KeysNotChecked { .. } => {
+            "mend first what `page-structure` and `schema-shape` found, then run the doctor again".into()
+        }
+        Problem::Values { .. } => format!(
+            "stop {name}, keep a copy of the store with its -wal, -shm and -journal, and suspect the disk or whatever else wrote to the store; restore a backup, or let {name} write the rows again that are named"
+        )
+        .into(),
+        Problem::NamedFiles { .. } => {
+            "the store itself is whole; put the files back where it names them; a store that was copied from another machine names that machine's files"
+                .into()
+        }
+        Problem::FilesNotAllowed { .. } => format!("run the doctor as the user that {name} runs as").into(),
+    }
+}
+
+/// What to do about a store whose pages are damaged.
+///
+/// `-readonly` spares the copy, whose log SQLite would otherwise write back. `-safe` keeps a line in the store's definitions
+/// from being run as a command of the shell. The `sqlite3` program of some distributions (Debian 12) is built without what
+/// `.recover` needs, and then writes nothing.
+fn keep_and_save(name: &str) -> String {
+    format!(
+        "data may be lost: stop {name} and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 -readonly COPY \".recover --ignore-freelist\" | sqlite3 -safe NEW (Debian 13's sqlite3 can do that; Debian 12's cannot, and saves nothing: `doctor --explain page-structure` has what it can)"
+    )
+}
+
+fn not_looked_at(obstacle: Obstacle, name: &str) -> Cow<'static, str> {
+    match obstacle {
+        Obstacle::TimeLimit => "give it longer with --time-limit, or leave this check out with --skip".into(),
+        Obstacle::WritersWait => {
+            format!("stop what writes to the store, {name} or another program, and run the doctor again").into()
+        }
+        Obstacle::Interrupted => "run the doctor again and let it finish".into(),
+        Obstacle::OwnBound => {
+            "this says nothing against the store: run the doctor on it alone; where that is no better, look by hand at a copy: sqlite3 -readonly COPY 'PRAGMA integrity_check'"
+                .into()
+        }
+        Obstacle::Mistake => {
+            "the store itself was not changed; report this with the version of the doctor, and leave this check out with --skip"
+                .into()
+        }
+        Obstacle::OtherLedger => format!(
+            "this may be another program's database: check the path; if it is {name}'s store, do not delete it, keep a copy and restore a backup"
+        )
+        .into(),
+        Obstacle::WriteLocked => {
+            "let that process finish, and run the doctor again; do not kill it: a transaction without a journal cannot be undone"
+                .into()
+        }
+        Obstacle::Moving => "run the doctor again while fewer programs write to the store".into(),
+        Obstacle::NoCopy => {
+            "point TMPDIR at a folder that you may write to and that has room for the store, and run the doctor again"
+                .into()
+        }
+        Obstacle::Damage => keep_and_save(name).into(),
+        Obstacle::Other => {
+            "mend what stands in the way and run the doctor again; the store itself was not changed".into()
+        }
+    }
+}
+
+fn no_store(what: NoStore, name: &str, file: &str) -> Cow<'static, str> {
+    match what {
+        NoStore::Missing => format!(
+            "check the path; if {name} has never run here, start it once and it makes its store; if it has, the store was moved or deleted: restore {file} from a backup"
+        )
+        .into(),
+        NoStore::DanglingLink => "point the link at the store, or give the store's own path".into(),
+        NoStore::WrongKind => format!("give the path of the file {file} itself").into(),
+        NoStore::Unreadable => format!(
+            "run the doctor as the store's owner (for the system store: sudo doctor --system), or copy {file}, {file}-wal and {file}-shm together to where you may read them"
+        )
+        .into(),
+        NoStore::Empty => format!(
+            "if this store ever held anything, that is lost here: restore a backup before {name} starts; if {name} never used it, let {name} start and fill it"
+        )
+        .into(),
+        NoStore::EmptyBeside { suffix: "-wal" } => format!(
+            "keep a copy of {file}-wal before {name} starts: the latest commits are in it, and nowhere else; if this is a copy, copy {file} and {file}-wal again, of one moment; otherwise restore a backup"
+        )
+        .into(),
+        NoStore::EmptyBeside { .. } => format!(
+            "keep a copy of {file}-journal before {name} starts: it holds pages that the store had; if this is a copy, copy all the files again, of one moment; otherwise restore a backup"
+        )
+        .into(),
+        NoStore::SizeUnknown => "copy what is in it to an ordinary file, and examine that".into(),
+        NoStore::NotSqlite => format!(
+            "give the path of {name}'s {file}, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup"
+        )
+        .into(),
+        NoStore::CutInHeader => {
+            "copy the store again, whole; if the original is as short, its data is lost: restore a backup".into()
+        }
+    }
+}
+
+fn sidecar(suffix: &str, name: &str, file: &str) -> String {
+    match suffix {
+        "-journal" => format!(
+            "rows may be half changed: stop {name} before it writes, keep a copy of {file} and {file}-journal as they are, and restore a backup from before the crash"
+        ),
+        "-shm" => format!(
+            "no data is lost by this: stop {name}, keep a copy of {file}, {file}-wal and {file}-shm, and move {file}-shm away; SQLite makes it anew"
+        ),
+        _ => format!(
+            "the latest commits may be lost, what is in {file} itself is not: stop {name} before it writes, and keep a copy of {file} and {file}-wal as they are; if this is a copy, copy all the files of one moment again, otherwise restore a backup"
+        ),
+    }
+}
+
+fn structure(damage: Damage, name: &str) -> Cow<'static, str> {
+    match damage {
+        Damage::Rows | Damage::NotChecked => keep_and_save(name).into(),
+        Damage::Index => format!(
+            "stop {name}, keep a copy of the store, then make the index anew, in a second copy first: sqlite3 -safe STORE REINDEX"
+        )
+        .into(),
+        Damage::Constraint => format!(
+            "stop {name}, keep a copy of the store, and give these rows a value that {name} would write; of two rows with one name or address, let {name} remove one"
+        )
+        .into(),
+        Damage::Refused => {
+            "keep a copy of the store, and let the program that made this table open it: it may have what the doctor lacks (a tokenizer, an option); if that program refuses it as well, let it make the table anew; the ordinary tables were checked"
+                .into()
+        }
+        Damage::Unaccounted => format!(
+            "{name} can go on as it is; to have the room back, stop {name}, keep a copy of the store and write its rows into a new file: sqlite3 -readonly COPY .dump | sqlite3 -safe NEW"
+        )
+        .into(),
+    }
+}
+
+fn history(fault: &HistoryFault, application: &Application) -> String {
+    let name = application.name();
+    match fault {
+        HistoryFault::FormerName { .. } => format!(
+            "no data is lost: keep a copy of the store with its sidecar files, and let the {name} that made it finish its work; then move the store aside and let a released {name} make a new one; do not rename the migration in the ledger, its work was not done"
+        ),
+        HistoryFault::Gap { .. } => format!(
+            "keep a copy of the store with its sidecar files; {name} will try to apply what is missing when it next opens the store, out of order: `migration-rehearsal` says whether that works; if it fails, restore a backup"
+        ),
+        HistoryFault::OtherName { .. } => {
+            let known: Vec<String> = application
+                .migrations()
+                .iter()
+                .map(|known| format!("{} `{}`", known.id, known.name))
+                .collect();
+            format!(
+                "find out which program wrote this ledger ({name}'s history is {}); if `schema-shape` passes, the tables are right and {name} can go on; do not delete the store",
+                known.join(", ")
+            )
+        }
+        HistoryFault::Malformed { .. } => format!(
+            "{name} goes by the ids alone and can go on; but it did not write this, so find out what did, and restore the ledger's row from a backup"
+        ),
+    }
+}
+
+fn shape(worst: Impact, name: &str) -> Cow<'static, str> {
+    match worst {
+        Impact::Reads | Impact::Writes => {
+            "do not start a daemon on it; keep a copy of the store with its sidecar files, then restore a backup whose schema is whole; the rows that are there are not lost"
+                .into()
+        }
+        Impact::BehindItsBack => {
+            "keep a copy of the store with its sidecar files; while no daemon runs, find out what was added and by whom, and remove it (`sqlite3 -readonly COPY .schema | cat -v` shows it, `sqlite3 -safe COPY 'DROP TRIGGER name'` removes a trigger); look for rows that it already changed"
+                .into()
+        }
+        Impact::Unguarded => format!(
+            "keep a copy of the store with its sidecar files; {name} can go on, but look at `foreign-keys`, `page-structure` and `row-values` for wrong rows, and restore a backup whose schema is whole"
+        )
+        .into(),
+        Impact::Alike | Impact::Extra => format!(
+            "no data is lost and {name} can go on; find out what changed the schema, since a later migration may fail on it"
+        )
+        .into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::banger;
+
+    /// One of each kind.
+    fn problems() -> Vec<Problem> {
+        let obstacles = [
+            Obstacle::TimeLimit,
+            Obstacle::WritersWait,
+            Obstacle::Interrupted,
+            Obstacle::OwnBound,
+            Obstacle::Mistake,
+            Obstacle::OtherLedger,
+            Obstacle::WriteLocked,
+            Obstacle::Moving,
+            Obstacle::NoCopy,
+            Obstacle::Damage,
+            Obstacle::Other,
+        ];
+        let no_stores = [
+            NoStore::Missing,
+            NoStore::DanglingLink,
+            NoStore::WrongKind,
+            NoStore::Unreadable,
+            NoStore::Empty,
+            NoStore::EmptyBeside { suffix: "-wal" },
+            NoStore::EmptyBeside { suffix: "-journal" },
+            NoStore::SizeUnknown,
+            NoStore::NotSqlite,
+            NoStore::CutInHeader,
+        ];
+        let damages = [
+            Damage::Rows,
+            Damage::Index,
+            Damage::Constraint,
+            Damage::Unaccounted,
+            Damage::NotChecked,
+            Damage::Refused,
+        ];
+        let faults = [
+            HistoryFault::FormerName { ids: vec![2] },
+            HistoryFault::Gap { missing: vec![1] },
+            HistoryFault::OtherName { ids: vec![1] },
+            HistoryFault::Malformed { values: 1 },
+        ];
+        let impacts = [
+            Impact::Reads,
+            Impact::BehindItsBack,
+            Impact::Writes,
+            Impact::Unguarded,
+            Impact::Alike,
+            Impact::Extra,
+        ];
+        let mut out = vec![
+            Problem::Header { faults: 1 },
+            Problem::CutShort {
+                missing_pages: 1,
+                odd_bytes: 0,
+            },
+            Problem::SidecarUnreadable { suffix: "-wal" },
+            Problem::LeftBehind { suffixes: vec!["-shm"] },
+            Problem::Newer { unknown: vec![9001] },
+            Problem::ImpossibleHistory { applied: vec![2] },
+            Problem::Dangling { rows: 1 },
+            Problem::KeysNotChecked { tables: 1 },
+            Problem::Values { values: 1 },
+            Problem::NotReadToEnd { tables: 1 },
+            Problem::NamedFiles { wrong: 1 },
+            Problem::FilesNotAllowed { paths: 1 },
+        ];
+        out.extend(obstacles.map(Problem::NotLookedAt));
+        out.extend(no_stores.map(Problem::NoStore));
+        out.extend(["-wal", "-shm", "-journal"].map(|suffix| Problem::SidecarWrong { suffix }));
+        out.extend(damages.map(Problem::Structure));
+        out.extend(faults.map(Problem::History));
+        out.extend(impacts.map(|worst| Problem::Shape { worst, differences: 1 }));
+        out.extend([false, true].map(|were_there| Problem::Rehearsal { faults: 1, were_there }));
+        out
+    }
+
+    #[test]
+    fn every_application_has_something_to_do_about_every_problem_and_names_no_other() {
+        let ferry = Application::new("ferry", Vec::new());
+        for problem in problems() {
+            let advice = ferry.advice(&problem);
+            assert!(advice.len() > 20 && !advice.ends_with('.'), "{problem:?}: {advice}");
+            for word in ["banger", "VM", "image", "state.db"] {
+                assert!(!advice.contains(word), "{problem:?}: {advice}");
+            }
+            let of_banger = banger::APPLICATION.advice(&problem);
+            assert!(!of_banger.contains("ferry") && !of_banger.contains("STORE-"), "{problem:?}: {of_banger}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! What can be wrong with a store, as values: the checks say which it is, and the application says what to do.
+
+/// Something that is wrong, with its figures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// A check could not look.
+    NotLookedAt(Obstacle),
+    /// No store can be read at the path.
+    NoStore(NoStore),
+    /// The header of the file is damaged.
+    Header {
+        /// How many of its fields are out of range.
+        faults: u64,
+    },
+    /// The file is cut short.
+    CutShort {
+        /// How many whole pages are missing at its end, as far as that is known.
+        missing_pages: u64,
+        /// How many bytes of a page that is not whole stand at its end.
+        odd_bytes: u64,
+    },
+    /// A sidecar file is not the store's, or has lost commits.
+    SidecarWrong {
+        /// Which file: `-wal`, `-shm` or `-journal`.
+        suffix: &'static str,
+    },
+    /// A sidecar file cannot be read.
+    SidecarUnreadable {
+        /// Which file: `-wal`, `-shm` or `-journal`.
+        suffix: &'static str,
+    },
+    /// The doctor left sidecar files behind.
+    LeftBehind {
+        /// Which files: `-wal`, `-shm` or `-journal`.
+        suffixes: Vec<&'static str>,
+    },
+    /// SQLite's integrity check found something, at worst this.
+    Structure(Damage),
+    /// Migrations are applied that this binary does not know.
+    Newer {
+        /// Their ids.
+        unknown: Vec<i64>,
+    },
+    /// The ledger does not tell the known history; at worst in this.
+    History(HistoryFault),
+    /// The applied migrations cannot be replayed, and so cannot have made any store.
+    ImpossibleHistory {
+        /// Their ids.
+        applied: Vec<i64>,
+    },
+    /// The schema is not what the applied migrations give.
+    Shape {
+        /// What the worst difference costs.
+        worst: Impact,
+        /// How many differences there are.
+        differences: u64,
+    },
+    /// The pending migrations would go wrong.
+    Rehearsal {
+        /// How many things go wrong.
+        faults: u64,
+        /// Whether all of them were wrong before the migrations.
+        were_there: bool,
+    },
+    /// Rows refer to rows that are not there.
+    Dangling {
+        /// How many.
+        rows: u64,
+    },
+    /// The foreign keys of some tables could not be checked, and nothing is wrong with those of the others.
+    KeysNotChecked {
+        /// How many tables.
+        tables: u64,
+    },
+    /// Values that the application does not write.
+    Values {
+        /// How many.
+        values: u64,
+    },
+    /// Tables could not be read to their end.
+    NotReadToEnd {
+        /// How many.
+        tables: u64,
+    },
+    /// Files that the store names are not there, or of the wrong kind.
+    NamedFiles {
+        /// How many.
+        wrong: u64,
+    },
+    /// The doctor may not look where the store names files.
+    FilesNotAllowed {
+        /// How many.
+        paths: u64,
+    },
+}
+
+/// Why a check could not look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The time limit ran out.
+    TimeLimit,
+    /// The store's writers may not be kept waiting for so long.
+    WritersWait,
+    /// Ctrl-C.
+    Interrupted,
+    /// A bound of the doctor's own: memory, or the length of a value.
+    OwnBound,
+    /// The doctor itself failed.
+    Mistake,
+    /// The ledger is not the application's.
+    OtherLedger,
+    /// Another process holds the write lock, without a journal on disk.
+    WriteLocked,
+    /// The store changed during each look.
+    Moving,
+    /// A private copy is needed and could not be made.
+    NoCopy,
+    /// The file itself is damaged.
+    Damage,
+    /// Something else, which the detail says.
+    Other,
+}
+
+/// What lies at a path instead of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoStore {
+    /// Nothing.
+    Missing,
+    /// A symbolic link to nothing.
+    DanglingLink,
+    /// A folder, a pipe, a device.
+    WrongKind,
+    /// A file that may not be read.
+    Unreadable,
+    /// A file of no bytes.
+    Empty,
+    /// A file of no bytes, beside which lies what was in it.
+    EmptyBeside {
+        /// The file that holds it: `-wal` or `-journal`.
+        suffix: &'static str,
+    },
+    /// A file that does not say how large it is.
+    SizeUnknown,
+    /// Another format.
+    NotSqlite,
+    /// A database that ends within its header.
+    CutInHeader,
+}
+
+/// What SQLite's integrity check speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Damage {
+    /// Rows of a table.
+    Rows,
+    /// An index: no row is lost.
+    Index,
+    /// A value that its column forbids: nothing is lost.
+    Constraint,
+    /// Pages that belong to nothing: nothing is lost.
+    Unaccounted,
+    /// What could not be checked at all.
+    NotChecked,
+    /// A virtual table that its own module refuses.
+    Refused,
+}
+
+/// What a ledger gets wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HistoryFault {
+    /// Migrations under names that they had in development: what they do now was never done.
+    FormerName {
+        /// Their ids.
+        ids: Vec<i64>,
+    },
+    /// Known migrations are missing below one that is applied.
+    Gap {
+        /// Their ids.
+        missing: Vec<i64>,
+    },
+    /// Known migrations are applied under other names.
+    OtherName {
+        /// Their ids.
+        ids: Vec<i64>,
+    },
+    /// Names or times that the application does not write.
+    Malformed {
+        /// How many.
+        values: u64,
+    },
+}
+
+/// What a difference between a store's schema and the known one costs, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Impact {
+    /// What the daemon asks for is not there.
+    Reads,
+    /// Rows change that nobody changed.
+    BehindItsBack,
+    /// What the daemon writes may be refused.
+    Writes,
+    /// What the daemon counts on being refused is taken.
+    Unguarded,
+    /// It works, and is slower or written otherwise.
+    Alike,
+    /// It is there, and nobody asks for it.
+    Extra,
+}

@@ -1,0 +1,25 @@
+//! All that is known of banger. Whatever names banger, a VM, an image or one of their columns stands here and nowhere else.
+
+mod advice;
+mod columns;
+mod migrations;
+mod schema;
+
+use std::borrow::Cow;
+
+use crate::application::{Application, Ledger, Places};
+
+/// Banger.
+pub static APPLICATION: Application = Application {
+    name: Cow::Borrowed("banger"),
+    places: Some(Places {
+        user: Cow::Borrowed("banger/state.db"),
+        system: Cow::Borrowed("/var/lib/banger/state.db"),
+    }),
+    ledger: Ledger::usual(),
+    migrations: Cow::Borrowed(migrations::MIGRATIONS),
+    former_names: Cow::Borrowed(migrations::FORMER_NAMES),
+    tables: Cow::Borrowed(columns::TABLES),
+    schema_to_the_letter: Cow::Borrowed(schema::TABLES),
+    advice: advice::advice,
+};

@@ -1,0 +1,25 @@
+//! What to do about a problem, where only banger's users can do it: with VMs and images.
+
+use std::borrow::Cow;
+
+use crate::application::{Application, HistoryFault, Problem, general_advice};
+
+/// What to do about a problem in a store of banger's.
+pub(super) fn advice(problem: &Problem, application: &Application) -> Cow<'static, str> {
+    match problem {
+        Problem::Dangling { .. } => {
+            "stop banger and keep a copy of the store with its -wal, -shm and -journal; then give back what is missing (a VM whose image is gone cannot start until the image is registered again), or let banger remove what these rows stand for; do not delete them with SQL"
+        }
+        Problem::History(HistoryFault::FormerName { .. }) => {
+            "no data is lost: keep a copy of the store with its sidecar files, and let the banger that made it finish with its VMs; then move the store aside and let a released banger make a new one; do not rename the migration in the ledger, its work was not done"
+        }
+        Problem::Values { .. } => {
+            "stop banger, keep a copy of the store with its -wal, -shm and -journal, and suspect the disk or whatever else wrote to the store; restore a backup, or let banger re-create the VMs and images that are named"
+        }
+        Problem::NamedFiles { .. } => {
+            "the store itself is whole; put the files back where the image names them, or let banger build or pull the image again; a store that was copied from another machine names that machine's files"
+        }
+        _ => return general_advice(problem, application),
+    }
+    .into()
+}

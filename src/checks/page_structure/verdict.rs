@@ -1,0 +1,52 @@
+//! What SQLite's lines come to: the verdict that matters, and the places.
+
+use super::integrity::Looked;
+use super::lines::Groups;
+use crate::application::{Damage, Problem};
+use crate::check::{Findings, Outcome};
+use crate::error::Result;
+use crate::store::ReadOnly;
+
+/// The verdict, the places, and what was not looked at.
+pub(super) fn outcome(handle: &ReadOnly, looked: Looked, left_out: Vec<String>) -> Result<Outcome> {
+    let mut findings = Findings::default();
+    let mut groups = Groups::of(looked.lines, handle)?;
+    if let Some(error) = looked.error {
+        groups.count(Damage::NotChecked, None, error.to_string());
+    }
+    for (table, why) in looked.refused {
+        groups.count(Damage::Refused, Some(table), why);
+    }
+    let worst = worst(&groups);
+    let detail = [vec![words(worst).to_owned()], left_out].concat().join("; ");
+    for finding in groups.into_findings() {
+        findings.add(|| finding);
+    }
+    findings.at_least = looked.at_least;
+    Ok(Outcome::found(detail, Problem::Structure(worst), findings))
+}
+
+/// What of all that was found decides what to do.
+fn worst(groups: &Groups) -> Damage {
+    const WORST_FIRST: [Damage; 5] = [
+        Damage::Rows,
+        Damage::NotChecked,
+        Damage::Index,
+        Damage::Constraint,
+        Damage::Refused,
+    ];
+    WORST_FIRST.into_iter().find(|damage| groups.has(*damage)).unwrap_or(Damage::Unaccounted)
+}
+
+fn words(worst: Damage) -> &'static str {
+    match worst {
+        Damage::Rows => "pages that hold rows are damaged",
+        Damage::NotChecked => "not everything could be checked: whether data is lost is not known",
+        Damage::Index => "only an index is wrong: no data is lost",
+        Damage::Constraint => "rows hold values that their columns or a unique index forbid: no data is lost",
+        Damage::Refused => {
+            "a virtual table could not be checked, because its own module refuses it: whether it is damaged is not known"
+        }
+        Damage::Unaccounted => "pages are unaccounted for: no data is lost, only room",
+    }
+}
