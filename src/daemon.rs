@@ -19,7 +19,11 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens or creates a store: WAL, foreign keys, a busy timeout; then runs the pending migrations.
+    /// Opens or creates a store: WAL, foreign keys, a busy timeout of five seconds; then runs the pending migrations.
+    ///
+    /// # Locks
+    /// As long as this lives, this process has the store open: [`crate::examine`] and [`crate::inspect_schema_state`] refuse it
+    /// here, because they would drop the locks that SQLite holds on it.
     ///
     /// # Errors
     /// Where the file is not a database (it stays as it was), cannot be opened, or a migration fails.

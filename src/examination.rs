@@ -147,7 +147,8 @@ impl Examination {
         self
     }
 
-    /// Only these checks have a row. What one of them needs is looked at all the same; where that fails, its row says so.
+    /// Only these checks have a row; an examination for none looks at nothing that matters, and its report has no row. What a
+    /// check needs is looked at all the same; where that fails, the check's own row says so.
     pub fn only(mut self, checks: impl IntoIterator<Item = CheckId>) -> Self {
         self.checks = checks.into_iter().collect();
         self

@@ -7,6 +7,7 @@ mod fleet;
 mod meter;
 mod one;
 mod output;
+mod panics;
 mod pool;
 mod session;
 mod signals;
@@ -39,7 +40,7 @@ const NO_STORE: &str = "no store is named, and there is no home folder to look i
 
 /// The program: its arguments, its standard streams, its exit code.
 pub fn main() -> ExitCode {
-    panic::set_hook(Box::new(mistake::note));
+    panic::set_hook(Box::new(panics::note));
     let arguments: Vec<OsString> = env::args_os().collect();
     ExitCode::from(match Args::try_parse_from(&arguments) {
         Err(error) => say_usage(&cli::escaped(error, &arguments), names_the_gate(&arguments)),

@@ -24,12 +24,12 @@ pub fn ask_gate(session: &Arc<Session>) -> Answer {
         stop = stop.showing(meter.ticker(&[]));
     }
     let watch = {
-        let (session, meter) = (session.clone(), meter.clone());
-        session.clone().watchdog.watch(&stop, move |why| {
-            let answer = Answer::could_not_look(session.store(), &Error::Stuck(why));
+        let (theirs, meter) = (session.clone(), meter.clone());
+        session.watchdog.watch(&stop, move |why| {
+            let answer = Answer::could_not_look(theirs.store(), &Error::Stuck(why));
             meter.clear();
-            let _ = print(gate_text(&answer, session.args.format).as_bytes());
-            session.end(answer.exit())
+            let _ = print(gate_text(&answer, theirs.args.format).as_bytes());
+            theirs.end(answer.exit())
         })
     };
     let (path, environment) = (session.store(), session.environment(&stop));
@@ -55,11 +55,11 @@ pub fn examine(session: &Arc<Session>) -> Result<u8> {
     let stop = session.stop().showing(meter.ticker(&session.checks));
     let answers = session.answers(session.store(), &stop);
     let watch = {
-        let (session, answers, meter) = (session.clone(), answers.clone(), meter.clone());
-        session.clone().watchdog.watch(&stop, move |why| {
+        let (theirs, answers, meter) = (session.clone(), answers.clone(), meter.clone());
+        session.watchdog.watch(&stop, move |why| {
             let report = answers.broken_off(&Error::Stuck(why));
-            let printed = mistake::caught(|| print_report(&session, &report, &meter));
-            session.end(said(printed.map_err(anyhow::Error::from).flatten()))
+            let printed = mistake::caught(|| print_report(&theirs, &report, &meter));
+            theirs.end(said(printed.map_err(anyhow::Error::from).flatten()))
         })
     };
     let report = session.report(&answers, session.store(), &stop);

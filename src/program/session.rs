@@ -69,6 +69,7 @@ impl Session {
         Stop::after(self.args.time_limit, self.signals.flag())
     }
 
+    /// What an examination with this stop brings along.
     pub fn environment<'s>(&'s self, stop: &'s Stop) -> Environment<'s> {
         Environment {
             private: &self.private,

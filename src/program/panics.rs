@@ -1,0 +1,49 @@
+//! The program's panic hook: a panic is kept from standard error, and its place for the row or the message that tells of it.
+
+use std::panic::PanicHookInfo;
+
+use crate::mistake;
+
+/// Remembers where a panic is.
+pub fn note(info: &PanicHookInfo<'_>) {
+    let place = info.location().map_or_else(String::new, |at| {
+        // A dependency's path begins in somebody's home folder.
+        let file = if at.file().starts_with('/') {
+            at.file().rsplit('/').next()
+        } else {
+            Some(at.file())
+        };
+        format!(" at {}:{}", file.unwrap_or_default(), at.line())
+    });
+    mistake::remember(place);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Result;
+    use crate::mistake::caught;
+    use std::{panic, thread};
+
+    #[test]
+    fn a_mistake_says_where_it_was_and_tells_nothing_of_a_store() {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(note));
+        let value = "what stands in a cell";
+        let work = move || [caught(|| panic!("own words")), caught(|| panic!("met {value}"))];
+        let said: Vec<String> = work()
+            .into_iter()
+            .chain(thread::spawn(work).join().unwrap())
+            .map(|caught: Result<()>| caught.unwrap_err().to_string())
+            .collect();
+        panic::set_hook(before);
+        for said in &said {
+            assert!(
+                said.starts_with("a mistake in the doctor, please report it: panic at src/program/panics.rs:"),
+                "{said}"
+            );
+            assert!(!said.contains(value), "{said}");
+        }
+        assert!(said[0].ends_with(": own words") && said[2].ends_with(": own words"), "{said:?}");
+    }
+}
