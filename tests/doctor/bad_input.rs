@@ -218,7 +218,7 @@ fn a_wal_that_the_user_may_not_read_is_not_passed_over() {
     assert_snapshot!(look_as(|| place.doctor_of_nobody(), &place), @"
     [PLACE]/store/state.db
 
-    pass  file       an SQLite database, 9 pages of 4096 bytes
+    pass  file       an SQLite database, [N] pages of 4096 bytes
     FAIL  read-only  could not look: [PLACE]/store/state.db-wal cannot be read: Permission denied (os error 13)
                      → mend what stands in the way and run the doctor again; the store itself was not changed
 
@@ -365,7 +365,7 @@ fn a_database_of_another_application_is_not_taken_for_a_store_without_content() 
     assert_snapshot!(ran.text(), @"
     [PLACE]/store/state.db
 
-    pass  file          an SQLite database, 3 pages of 4096 bytes
+    pass  file          an SQLite database, [N] pages of 4096 bytes
     pass  journal       nothing is waiting to be written back
     pass  read-only     closed, in rollback mode; read in place without a lock, and compared afterwards; sandbox: [SANDBOX]
     FAIL  schema-state  could not look: schema_migrations is not banger's ledger: its columns are not id, name and applied_at

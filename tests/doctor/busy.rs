@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use rustix::process::{Signal, kill_process};
 
 use crate::harness::{Doctor, Place, Running};
-use crate::stores::{Daemon, Lies, rollback, say_ready};
+use crate::stores::{Daemon, Lies, all_applied, rollback, say_ready};
 
 /// The role of a writer that commits some hundred times a second.
 pub const COMMITTER: &str = "commits in rollback mode";
@@ -72,11 +72,7 @@ fn the_gate_reads_one_page_of_a_large_store_whose_writer_never_rests() {
     large(&place.store(), 150);
     let writer = Daemon::start(COMMITTER, &place.store());
     let ran = place.doctor().args(["--check-migrations", "--time-limit", "30"]).arg(place.store()).run();
-    assert_eq!(
-        (ran.code, ran.stdout.as_str()),
-        (Some(0), "compatible: all 3 migrations applied\n"),
-        "{ran:?}"
-    );
+    assert_eq!((ran.code, ran.stdout.clone()), (Some(0), all_applied()), "{ran:?}");
     end(writer);
 }
 
@@ -135,7 +131,7 @@ fn a_ledger_that_takes_too_long_to_read_keeps_no_writer_waiting() {
     // So many rows that its pages take longer than a second.
     let mut conn = Connection::open(place.store()).unwrap();
     let transaction = conn.transaction().unwrap();
-    for id in 4..4_000 {
+    for id in 9_001..13_000 {
         let sql = "INSERT INTO schema_migrations VALUES (?1, 'from_the_future', '2026-04-28T18:41:31Z')";
         transaction.execute(sql, [id]).unwrap();
     }

@@ -130,8 +130,8 @@ fn migrations_in_the_wal_count_and_those_never_committed_do_not() {
     let place = Place::new();
     Lies::Crashed.make(&place.store());
     assert_snapshot!(ask(&place), @r#"
-    {"format":1,"compatibility":"incompatible","applied":[1,2,3,77],"known_max":3,"pending":[],"unknown":[77]}
-    incompatible: unknown [77] (this binary is older than the store; do not swap)
+    {"format":1,"compatibility":"incompatible","applied":[1,2,3,9077],"known_max":3,"pending":[],"unknown":[9077]}
+    incompatible: unknown [9077] (this binary is older than the store; do not swap)
     --- exit 2 ---
     "#);
     let place = Place::new();

@@ -326,7 +326,9 @@ impl Ran {
 
     fn placeholders(&self, text: &str) -> String {
         let text = text.replace(self.root.to_str().unwrap(), "[PLACE]");
-        text.lines().map(|line| without_sandbox(&without_random_name(line)) + "\n").collect()
+        text.lines()
+            .map(|line| without_sandbox(&without_size(&without_random_name(line))) + "\n")
+            .collect()
     }
 
     /// The report, from `--format json`.
@@ -359,6 +361,21 @@ fn without_random_name(line: &str) -> String {
         Some((before, name)) => format!("{before}{BEFORE}[RANDOM]{}", name.get(6..).unwrap_or_default()),
         None => line.to_owned(),
     }
+}
+
+/// Writes `[N]` for how many pages a store has and how many columns were looked at, which each migration may change.
+fn without_size(line: &str) -> String {
+    let counted = [
+        " pages of 4096 bytes",
+        " pages checked",
+        " pages; keep it",
+        " columns looks like",
+    ];
+    let Some(at) = counted.iter().find_map(|what| line.find(what)) else {
+        return line.to_owned();
+    };
+    let before = line[..at].trim_end_matches(|c: char| c.is_ascii_digit() || c == ',');
+    format!("{before}[N]{}", &line[at..])
 }
 
 /// Writes `[SANDBOX]` for what this kernel holds a process to.

@@ -77,7 +77,7 @@ fn ctrl_c_prints_the_rows_so_far_and_exits_130() {
     assert_snapshot!(ran.text(), @"
     [PLACE]/store/state.db
 
-    pass  file            an SQLite database, 9 pages of 4096 bytes
+    pass  file            an SQLite database, [N] pages of 4096 bytes
     pass  journal         nothing is waiting to be written back
     pass  read-only       closed cleanly; read in place without a lock, and compared afterwards; sandbox: [SANDBOX]
     FAIL  page-structure  could not look: interrupted
@@ -111,7 +111,7 @@ fn ctrl_c_in_the_middle_of_a_long_check_ends_it() {
     assert_snapshot!(ran.text(), @"
     [PLACE]/store/state.db
 
-    pass  file            an SQLite database, 2,417 pages of 4096 bytes
+    pass  file            an SQLite database, [N] pages of 4096 bytes
     FAIL  page-structure  could not look: interrupted
                           → run the doctor again and let it finish
 
@@ -204,10 +204,10 @@ fn a_store_that_is_replaced_in_mid_run_is_looked_at_again() {
     assert_snapshot!(stopped.go_on().text(), @"
     [PLACE]/store/state.db
 
-    pass  file            an SQLite database, 9 pages of 4096 bytes
+    pass  file            an SQLite database, [N] pages of 4096 bytes
     pass  journal         nothing is waiting to be written back
     pass  read-only       closed cleanly; read in place without a lock, and compared afterwards; sandbox: [SANDBOX]
-    pass  page-structure  9 pages checked
+    pass  page-structure  [N] pages checked
     FAIL  schema-state    1 migration applied that this binary does not know; no data is lost
                           → the store is newer than this binary: update banger to the version that last used it; do not delete the store or edit its ledger, and do not swap this binary in
 
@@ -257,7 +257,7 @@ fn what_takes_longer_than_the_time_limit_is_a_failing_row_and_the_rest_is_skippe
     assert_snapshot!(ran.text(), @"
     [PLACE]/store/state.db
 
-    pass  file            an SQLite database, 2,417 pages of 4096 bytes
+    pass  file            an SQLite database, [N] pages of 4096 bytes
     pass  journal         nothing is waiting to be written back
     pass  read-only       closed cleanly; read in place without a lock, and compared afterwards; sandbox: [SANDBOX]
     FAIL  page-structure  could not look: the time limit of 0.000001 s ran out
@@ -301,7 +301,7 @@ fn without_room_for_a_copy_the_row_says_how_much_is_needed() {
     assert_snapshot!(ran.text(), @"
     [PLACE]/store/state.db
 
-    pass  file            an SQLite database, 108 pages of 4096 bytes, with an unfinished transaction
+    pass  file            an SQLite database, [N] pages of 4096 bytes, with an unfinished transaction
     pass  journal         a hot rollback journal: 15 pages of an unfinished transaction will be put back when banger opens the store
     FAIL  read-only       could not look: a private copy of the store is needed (it holds what a writer left unfinished) and could not be made: cannot copy the store to [PLACE]/tmp/doctor-[RANDOM]/0: 504 KiB are needed and 64 KiB are free
                           → point TMPDIR at a folder that you may write to and that has room for the store, and run the doctor again
@@ -323,7 +323,7 @@ fn without_a_folder_for_a_copy_the_row_says_what_to_do() {
     assert_snapshot!(ran.text(), @"
     [PLACE]/store/state.db
 
-    pass  file            an SQLite database, 108 pages of 4096 bytes, with an unfinished transaction
+    pass  file            an SQLite database, [N] pages of 4096 bytes, with an unfinished transaction
     pass  journal         a hot rollback journal: 15 pages of an unfinished transaction will be put back when banger opens the store
     FAIL  read-only       could not look: a private copy of the store is needed (it holds what a writer left unfinished) and could not be made: cannot make a private folder in ~/nowhere: No such file or directory (os error 2)
                           → point TMPDIR at a folder that you may write to and that has room for the store, and run the doctor again

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::harness::Place;
-use crate::stores::{apply, beside, healthy, hot};
+use crate::stores::{all_applied, apply, beside, healthy, hot};
 
 /// The length of a log's header, of a frame's header, and of a frame with its page.
 const HEADER: usize = 32;
@@ -32,7 +32,7 @@ fn log_of(work: impl FnOnce(&Connection)) -> Place {
 
 /// A log of three commits, a page each.
 fn three_commits() -> Place {
-    let place = log_of(|conn| [4, 5, 6].iter().for_each(|id| apply(conn, *id)));
+    let place = log_of(|conn| [9001, 9002, 9003].iter().for_each(|id| apply(conn, *id)));
     assert_eq!(fs::read(wal(&place)).unwrap().len(), HEADER + 3 * FRAME);
     place
 }
@@ -145,13 +145,13 @@ fn a_log_that_was_cut_is_told_by_the_index() {
 #[test]
 fn a_log_of_a_transaction_that_was_rolled_back_and_of_commits_after_it_passes() {
     let place = log_of(|conn| {
-        apply(conn, 4);
+        apply(conn, 9001);
         // So much that it is written to the log before it is committed; it never is.
         let sql = "PRAGMA cache_size=1; BEGIN; CREATE TABLE large(x);
             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300) INSERT INTO large SELECT zeroblob(900) FROM n;
             ROLLBACK";
         conn.execute_batch(sql).unwrap();
-        apply(conn, 5);
+        apply(conn, 9002);
     });
     assert!(
         fs::metadata(wal(&place)).unwrap().len() > (HEADER + 20 * FRAME) as u64,
@@ -163,9 +163,9 @@ fn a_log_of_a_transaction_that_was_rolled_back_and_of_commits_after_it_passes() 
 #[test]
 fn frames_of_an_older_generation_are_not_held_against_a_log() {
     let place = log_of(|conn| {
-        (4..20).for_each(|id| apply(conn, id));
+        (9004..9020).for_each(|id| apply(conn, id));
         conn.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(())).unwrap();
-        apply(conn, 20);
+        apply(conn, 9020);
     });
     assert_eq!(
         fs::metadata(wal(&place)).unwrap().len(),
@@ -218,7 +218,7 @@ fn a_log_from_a_machine_of_the_other_byte_order_is_read() {
     assert_snapshot!(row(&place), @"pass: 3 commits stand over 3 pages in the WAL");
     // SQLite sees them as well.
     let gate = place.doctor().arg("--check-migrations").arg(place.store()).run();
-    assert!(gate.stdout.starts_with("incompatible: unknown [4 5 6]"), "{gate:?}");
+    assert!(gate.stdout.starts_with("incompatible: unknown [9001 9002 9003]"), "{gate:?}");
     flip(&wal(&place), HEADER + FRAME + 100);
     assert!(row(&place).contains("frame 2 is damaged: 1 commit stands over 1 page; 1 commit over 1 page"));
 }
@@ -330,14 +330,14 @@ fn gate_with_super_journal(prepare: impl FnOnce(&Path), damage: impl FnOnce(&mut
 
 #[test]
 fn a_super_journal_is_believed_and_never_touched() {
-    const ROLLED_BACK: &str = "compatible: all 3 migrations applied\n";
-    const COMMITTED: &str = "incompatible: unknown [88] (this binary is older than the store; do not swap)\n";
+    let rolled_back = all_applied();
+    const COMMITTED: &str = "incompatible: unknown [9088] (this binary is older than the store; do not swap)\n";
     let nothing = |_: &Path| {};
     let write = |text: &'static str| move |path: &Path| fs::write(path, text).unwrap();
     let unchanged = |_: &mut Vec<u8>| {};
 
     // It is there: the transaction was not committed.
-    assert_eq!(gate_with_super_journal(write("other.db-journal"), unchanged), ROLLED_BACK);
+    assert_eq!(gate_with_super_journal(write("other.db-journal"), unchanged), rolled_back);
     // It is gone, or empty, which is the same to SQLite: the transaction was committed over all its databases.
     assert_eq!(gate_with_super_journal(nothing, unchanged), COMMITTED);
     assert_eq!(gate_with_super_journal(write(""), unchanged), COMMITTED);
@@ -347,13 +347,13 @@ fn a_super_journal_is_believed_and_never_touched() {
             let at = bytes.len() - 17;
             bytes[at] ^= 1;
         }),
-        ROLLED_BACK
+        rolled_back
     );
     assert_eq!(
         gate_with_super_journal(nothing, |bytes| {
             let at = bytes.len() - 9;
             bytes[at] ^= 1;
         }),
-        ROLLED_BACK
+        rolled_back
     );
 }

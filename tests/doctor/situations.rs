@@ -32,7 +32,7 @@ fn hold_everywhere(who: &str, prepare: impl Fn(&Place), doctor: impl Fn(&Place) 
             before.assert_same(&place.footprint(), &when);
             let (code, words) = lies.gate();
             assert_eq!(gate.code, Some(code), "{when}: {gate:?}");
-            assert!(gate.stdout.starts_with(words), "{when}: {gate:?}");
+            assert!(gate.stdout.starts_with(&words), "{when}: {gate:?}");
 
             assert_eq!(place.left_in_tmp(), [""; 0], "{when}");
             drop(daemon);

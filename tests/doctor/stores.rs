@@ -14,11 +14,11 @@ use crate::harness::{Kernel, is_root};
 const T: &str = "2026-04-28T18:41:31Z";
 
 /// A migration that stands in the WAL alone. Who does not read the WAL does not see it.
-pub const IN_THE_WAL: i64 = 77;
+pub const IN_THE_WAL: i64 = 9077;
 
 /// A migration of a transaction that was never committed, and that has reached the database file. Who does not roll it
 /// back sees it.
-pub const NEVER_COMMITTED: i64 = 88;
+pub const NEVER_COMMITTED: i64 = 9088;
 
 /// The conditions in which a store can lie on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,13 +82,14 @@ impl Lies {
     }
 
     /// What the gate answers.
-    pub fn gate(self) -> (i32, &'static str) {
+    pub fn gate(self) -> (i32, String) {
         match self {
             Self::Live | Self::Crashed | Self::WalWithoutIndex => {
-                (2, "incompatible: unknown [77] (this binary is older than the store; do not swap)\n")
+                let said = "incompatible: unknown [9077] (this binary is older than the store; do not swap)\n";
+                (2, said.to_owned())
             }
-            Self::NotAWal => (3, "cannot tell: "),
-            _ => (0, "compatible: all 3 migrations applied\n"),
+            Self::NotAWal => (3, "cannot tell: ".to_owned()),
+            _ => (0, all_applied()),
         }
     }
 
@@ -127,7 +128,7 @@ impl Lies {
                 crashed(path);
                 // What the log held is in the database, as after a checkpoint; the index was not removed with the log.
                 let conn = Connection::open(path).unwrap();
-                conn.execute_batch("DELETE FROM schema_migrations WHERE id = 77").unwrap();
+                conn.execute_batch("DELETE FROM schema_migrations WHERE id = 9077").unwrap();
                 let index = fs::read(beside(path, "-shm")).unwrap();
                 drop(conn);
                 fs::write(beside(path, "-shm"), index).unwrap();
@@ -180,13 +181,20 @@ pub fn rollback(path: &Path) {
     conn.execute_batch("PRAGMA journal_mode=DELETE").unwrap();
 }
 
+/// What the gate says of a store to which every known migration is applied.
+pub fn all_applied() -> String {
+    let scratch = TempDir::new().unwrap();
+    let made = Store::open(&scratch.path().join("state.db")).unwrap();
+    format!("compatible: all {} migrations applied\n", made.migrated().len())
+}
+
 /// Writes an applied migration into the ledger.
 pub fn apply(conn: &Connection, id: i64) {
     let sql = "INSERT INTO schema_migrations VALUES (?1, 'from_the_future', ?2)";
     conn.execute(sql, (id, T)).unwrap();
 }
 
-/// A store whose writer is gone: its last transaction, migration 77, stands in the WAL alone.
+/// A store whose writer is gone: its last transaction, migration 9077, stands in the WAL alone.
 pub fn crashed(path: &Path) {
     let scratch = TempDir::new().unwrap();
     let source = scratch.path().join("state.db");
@@ -200,7 +208,7 @@ pub fn crashed(path: &Path) {
     assert_eq!(applied_in_the_file_alone(path, IN_THE_WAL), 0, "it stands in the WAL alone");
 }
 
-/// A store whose writer is gone in the middle of a transaction, with migration 88 in the database file.
+/// A store whose writer is gone in the middle of a transaction, with migration 9088 in the database file.
 pub fn hot(path: &Path) {
     let scratch = TempDir::new().unwrap();
     let source = scratch.path().join("state.db");

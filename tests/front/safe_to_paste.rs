@@ -26,7 +26,7 @@ const EDITS: &[&str] = &[
     "UPDATE images SET rootfs_path='/home/quentinuser/Xyzzy7Secret', kernel_path='Xyzzy7Secret', artifact_dir='/home/quentinuser/Xyzzy7Secret'",
     "UPDATE images SET managed='Xyzzy7Secret', build_size='Xyzzy7Secret', created_at='Xyzzy7Secret'",
     "UPDATE schema_migrations SET name='Xyzzy7Secret', applied_at='Xyzzy7Secret'",
-    "INSERT INTO schema_migrations VALUES (99, 'Xyzzy7Secret', 'Xyzzy7Secret'), (-5, 'Xyzzy7Secret', 'Xyzzy7Secret')",
+    "INSERT INTO schema_migrations VALUES (9099, 'Xyzzy7Secret', 'Xyzzy7Secret'), (-5, 'Xyzzy7Secret', 'Xyzzy7Secret')",
     "DELETE FROM schema_migrations WHERE id=2; UPDATE schema_migrations SET name='Xyzzy7Secret'",
     "DELETE FROM schema_migrations WHERE id=3",
     "CREATE TABLE extra(a TEXT CHECK (a <> 'Xyzzy7Secre')); INSERT INTO extra VALUES ('Xyzzy7Secret')",
