@@ -138,7 +138,7 @@ impl Application {
     }
 
     /// Where its stores lie, where it has a place for them.
-    pub fn places(&self) -> Option<&Places> {
+    pub(crate) fn places(&self) -> Option<&Places> {
         self.places.as_ref()
     }
 
@@ -148,7 +148,7 @@ impl Application {
     }
 
     /// The table in which it keeps which migrations were applied.
-    pub fn ledger(&self) -> &Ledger {
+    pub(crate) fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
