@@ -41,6 +41,7 @@ pub struct Ledger {
 
 /// One step of a schema's history.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Migration {
     /// Its id: the ledger's primary key.
     pub id: i64,
@@ -145,11 +146,6 @@ impl Application {
     /// What a store's file is called; `STORE`, as commands write it, where that is not known.
     pub(crate) fn file(&self) -> &str {
         self.places.as_ref().map_or("STORE", Places::file)
-    }
-
-    /// The table in which it keeps which migrations were applied.
-    pub(crate) fn ledger(&self) -> &Ledger {
-        &self.ledger
     }
 
     /// Every known migration.

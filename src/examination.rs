@@ -43,8 +43,8 @@ pub fn examine(path: impl AsRef<Path>) -> Report {
     Examination::new(path).run()
 }
 
-/// Where the store at `path` stands among the known migrations, without changing anything: what `banger update` asks before
-/// it swaps binaries.
+/// Where the store at `path` stands among the known migrations, without changing anything: what an updater asks before it
+/// swaps binaries.
 ///
 /// A file of no bytes, which is what SQLite makes of a new database, has everything pending.
 ///
@@ -140,8 +140,8 @@ impl Examination {
         }
     }
 
-    /// Whose store it is; banger's, where nothing is said. What is not known of an application is not looked at, and the rows of
-    /// those checks say so.
+    /// Whose store it is, where it is not of the application that is known by heart. What is not known of an application is not
+    /// looked at, and the rows of those checks say so.
     pub fn application(mut self, application: Application) -> Self {
         self.application = application;
         self

@@ -104,6 +104,7 @@ fn in_words(state: &SchemaState) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::banger::APPLICATION;
 
     fn said(answer: &Answer) -> (u8, String, String) {
         (answer.exit(), answer.line(), answer.json())
@@ -111,9 +112,8 @@ mod tests {
 
     #[test]
     fn each_answer_has_a_line_an_object_and_a_code_that_agree() {
-        let state = |applied: &[i64]| SchemaState::of(&crate::banger::APPLICATION, applied.to_vec());
-        let newest = state(&[]).known_max;
-        let (code, line, json) = said(&Answer::of(state(&(1..=newest).collect::<Vec<_>>()), None));
+        let state = |applied: &[i64]| SchemaState::of(&APPLICATION, applied.to_vec());
+        let (code, line, json) = said(&Answer::of(state(&state(&[]).pending), None));
         assert!(code == 0 && line.starts_with("compatible: ") && json.contains(r#""compatibility":"compatible""#));
         let (code, line, json) = said(&Answer::of(state(&[]), None));
         assert!(code == 1 && line.starts_with("migrations needed: ") && json.contains("\"migrations-needed\""));

@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use banger_doctor::{Compatibility, ErrorKind, Store, inspect_schema_state};
+use banger_doctor::{
+    Application, CheckId, Compatibility, ErrorKind, Examination, Migration, Status, Store, inspect_schema_state,
+};
 use rusqlite::Connection;
 
 use crate::support::Place;
@@ -190,4 +192,29 @@ fn a_ledger_that_is_not_bangers_is_an_error() {
         assert_eq!(error.kind(), ErrorKind::ForeignLedger, "{made_by}: {error}");
         assert_eq!(error.to_string(), format!("schema_migrations is not banger's ledger: {why}"), "{made_by}");
     }
+}
+
+#[test]
+fn a_store_of_another_application_stands_among_its_own_migrations() {
+    let place = Place::new();
+    sql(
+        &place.store(),
+        "CREATE TABLE schema_migrations(id INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL);
+         INSERT INTO schema_migrations VALUES (9001, 'rides', '2026-04-28T18:41:31Z');
+         CREATE TABLE rides(id INTEGER PRIMARY KEY)",
+    );
+    let ferry = Application::new(
+        "ferry",
+        vec![
+            Migration::new(9001, "rides", "CREATE TABLE rides(id INTEGER PRIMARY KEY)"),
+            Migration::new(9002, "tolls", "CREATE TABLE tolls(ride REFERENCES rides(id))"),
+        ],
+    );
+    let examination = Examination::new(place.store()).application(ferry);
+    let state = examination.schema_state().unwrap();
+    assert_eq!((state.compatibility, state.pending), (Compatibility::MigrationsNeeded, vec![9002]));
+    assert_eq!(examination.rehearse().unwrap().failure(), None);
+    let report = examination.run();
+    assert!(!report.failed(), "{report:?}");
+    assert_eq!(report.row(CheckId::RowValues).unwrap().status(), Status::Skip, "{report:?}");
 }
