@@ -60,7 +60,7 @@ impl Place {
     /// A store that a newer banger has used.
     pub fn newer(&self, name: &str) -> PathBuf {
         self.store(name);
-        self.edit(name, "INSERT INTO schema_migrations VALUES (9099, 'later', '2026-04-28T18:41:31Z')");
+        self.edit(name, "INSERT INTO schema_migrations VALUES (99, 'later', '2026-04-28T18:41:31Z')");
         self.path().join(name)
     }
 

@@ -124,8 +124,8 @@ fn several_stores_take_a_line_each() {
                                 to the version that last used it; do not delete the
                                 store or edit its ledger, and do not swap this
                                 binary in
-          FAIL  unknown-ids   1 unknown id: [9099]
-                              · migration 9099: applied, and unknown to this binary
+          FAIL  unknown-ids   1 unknown id: [99]
+                              · migration 99: applied, and unknown to this binary
                               → the store is newer than this binary: update banger
                                 to the version that last used it; do not delete the
                                 store or edit its ledger, and do not swap this
