@@ -330,8 +330,8 @@ fn gate_with_super_journal(prepare: impl FnOnce(&Path), damage: impl FnOnce(&mut
 
 #[test]
 fn a_super_journal_is_believed_and_never_touched() {
-    let rolled_back = all_applied();
     const COMMITTED: &str = "incompatible: unknown [9088] (this binary is older than the store; do not swap)\n";
+    let rolled_back = all_applied();
     let nothing = |_: &Path| {};
     let write = |text: &'static str| move |path: &Path| fs::write(path, text).unwrap();
     let unchanged = |_: &mut Vec<u8>| {};
