@@ -363,13 +363,14 @@ fn without_random_name(line: &str) -> String {
     }
 }
 
-/// Writes `[N]` for how many pages a store has and how many columns were looked at, which each migration may change.
+/// Writes `[N]` for what each migration may change: how many pages a store has, how large it is, how many columns were looked at.
 fn without_size(line: &str) -> String {
     let counted = [
         " pages of 4096 bytes",
         " pages checked",
         " pages; keep it",
         " columns looks like",
+        " KiB are needed",
     ];
     let Some(at) = counted.iter().find_map(|what| line.find(what)) else {
         return line.to_owned();
