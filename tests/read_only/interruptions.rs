@@ -294,7 +294,7 @@ fn without_room_for_a_copy_the_row_says_how_much_is_needed() {
 
     pass  file            an SQLite database, 108 pages of 4096 bytes, with an unfinished transaction
     pass  journal         a hot rollback journal: 15 pages of an unfinished transaction will be put back when banger opens the store
-    FAIL  read-only       could not look: a private copy of the store is needed (it holds what a writer left unfinished) and could not be made: cannot copy the store to [PLACE]/tmp/doctor-[RANDOM]/0: [N] KiB are needed and 64 KiB are free
+    FAIL  read-only       could not look: a private copy of the store is needed (it holds what a writer left unfinished) and could not be made: cannot copy the store to [PLACE]/tmp/doctor-[RANDOM]/0: 504 KiB are needed and 64 KiB are free
                           → point TMPDIR at a folder that you may write to and that has room for the store, and run the doctor again
     skip  page-structure  needs `read-only`
     skip  schema-state    needs `read-only`

@@ -22,6 +22,10 @@ struct Counting {
     hang_early: BTreeSet<usize>,
     hang_again: BTreeSet<usize>,
     panics: Option<usize>,
+    /// How many are begun before the jobs do not go on.
+    enough: Option<usize>,
+    /// The jobs that wanted to be alone, and how many had been worked on by then.
+    asked: Mutex<Vec<(usize, usize)>>,
     lost: Mutex<Vec<usize>>,
     worked: Mutex<Vec<(usize, thread::ThreadId)>>,
 }
@@ -95,11 +99,15 @@ impl Jobs for Counting {
     }
 
     fn goes_on(&self) -> bool {
-        true
+        self.enough.is_none_or(|enough| self.begun() < enough)
     }
 
     fn wants_to_be_alone(&self, made: &Self::Made) -> bool {
-        self.short && made.0.is_multiple_of(7)
+        let wants = self.short && made.0.is_multiple_of(7);
+        if wants {
+            self.asked.lock().unwrap().push((made.0, self.worked.lock().unwrap().len()));
+        }
+        wants
     }
 
     fn taker_is_lost(&self, made: Self::Made) {
@@ -238,6 +246,34 @@ fn a_job_that_was_short_of_something_is_done_again_alone() {
     assert_eq!(order(&made), all(100));
     assert!(made.iter().filter(|(job, _)| job.is_multiple_of(7)).all(|(_, beside)| *beside == 1));
     assert_eq!(jobs.begun(), 100 + 15);
+}
+
+#[test]
+fn nothing_is_begun_while_a_job_waits_to_be_alone() {
+    const THREADS: usize = 4;
+    let jobs = Arc::new(Counting {
+        short: true,
+        ..Counting::of(100)
+    });
+    run(&jobs, 100, THREADS);
+    let worked: Vec<usize> = jobs.worked.lock().unwrap().iter().map(|(job, _)| *job).collect();
+    for (job, asked) in jobs.asked.lock().unwrap().iter() {
+        let waited = worked[*asked..].iter().take_while(|other| *other != job);
+        // What is done again had been begun before.
+        let begun = waited.filter(|other| !worked[..*asked].contains(other)).count();
+        assert!(begun < THREADS, "{begun} were begun while {job} waited: {worked:?}");
+    }
+}
+
+#[test]
+fn it_ends_when_the_jobs_do_not_go_on() {
+    let jobs = Arc::new(Counting {
+        enough: Some(10),
+        ..Counting::of(1000)
+    });
+    let made = run(&jobs, 1000, 4);
+    assert_eq!(order(&made), all(made.len()), "what was begun is taken");
+    assert!((10..14).contains(&jobs.begun()), "{}", jobs.begun());
 }
 
 #[test]
