@@ -136,3 +136,61 @@ fn rows_that_a_unique_index_forbids_are_found() {
     non-unique entry in index states (1 times)
     ");
 }
+
+/// A table of pairs with an index, in which one entry is not its row's.
+fn with_a_wrong_entry(schema: &str, rows: &str, index: &str, from: &[u8], to: &[u8]) -> String {
+    let place = Place::new();
+    place.sql(schema);
+    place.sql(rows);
+    assert_eq!(place.row("page-structure")["status"], "pass");
+    place.change(index, from, to);
+    place.said()
+}
+
+#[test]
+fn an_entry_is_found_whose_copy_of_the_integer_key_is_wrong() {
+    let said = with_a_wrong_entry(
+        "CREATE TABLE pairs (id INTEGER PRIMARY KEY, a TEXT); CREATE INDEX both ON pairs (a, id)",
+        "INSERT INTO pairs VALUES (21, 'k21'), (22, 'k22'), (23, 'k23')",
+        "both",
+        b"k22\x16\x16",
+        b"k22\x18\x16",
+    );
+    insta::assert_snapshot!(said, @"
+    fail: only an index is wrong: no data is lost
+    row 2 missing from index both (1 times)
+    ");
+}
+
+#[test]
+fn an_entry_is_found_that_leads_to_another_row_where_a_column_is_called_as_the_rowid_is() {
+    let said = with_a_wrong_entry(
+        "CREATE TABLE pairs (a TEXT, RowID INTEGER); CREATE INDEX a ON pairs (a)",
+        "INSERT INTO pairs (_rowid_, a, rowid) VALUES (21, 'k21', 7), (22, 'k22', 7), (23, 'k23', 7)",
+        "a",
+        b"k22\x16",
+        b"k22\x17",
+    );
+    insta::assert_snapshot!(said, @"
+    fail: only an index is wrong: no data is lost
+    row 2 missing from index a (1 times)
+    ");
+}
+
+#[test]
+fn a_wrong_index_is_found_on_a_table_that_bears_a_name_of_sqlites_own() {
+    let said = with_a_wrong_entry(
+        "CREATE TABLE pairs_ (a TEXT); CREATE INDEX a ON pairs_ (a);",
+        "INSERT INTO pairs_ VALUES ('k21'), ('k22'), ('k23');
+         PRAGMA writable_schema=ON;
+         UPDATE sqlite_schema SET name = replace(name, 'pairs_', 'sqlite_pairs'), tbl_name = 'sqlite_pairs',
+             sql = replace(sql, 'pairs_', 'sqlite_pairs') WHERE tbl_name = 'pairs_'",
+        "a",
+        b"k22",
+        b"k2x",
+    );
+    insta::assert_snapshot!(said, @"
+    fail: only an index is wrong: no data is lost
+    row 2 missing from index a (2 times)
+    ");
+}
