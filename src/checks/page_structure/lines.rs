@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rusqlite::ffi;
+
 use crate::error::{Error, Result};
 use crate::finding::{Finding, LONGEST_NAME};
 use crate::store::ReadOnly;
@@ -39,6 +41,8 @@ pub(super) struct Line {
 enum Place {
     /// In a tree, by its root, at a page.
     Tree(u64, Option<u64>),
+    /// At a page of such a tree that could not be read, so that nothing is known of what is in it.
+    Unread(u64, Option<u64>),
     /// In an index, by its name.
     Index(Damage, String),
     /// Somewhere else.
@@ -50,6 +54,12 @@ impl Line {
     pub(super) fn of(line: &str) -> Self {
         let line = line.trim();
         if let Some((root, page, what)) = tree_line(line) {
+            if let Some(code) = unreadable(what) {
+                return Self {
+                    words: format!("the page could not be read: {} [{code}]", ffi::code_to_str(code & 0xff)),
+                    place: Place::Unread(root, page),
+                };
+            }
             return Self {
                 words: cut(what, LONGEST_LINE),
                 place: Place::Tree(root, page),
@@ -106,6 +116,12 @@ fn tree_line(line: &str) -> Option<(u64, Option<u64>, &str)> {
     Some((root, page, what))
 }
 
+/// The code for which SQLite could not read a page, where it lies in the disk or the memory and not in what the page holds.
+fn unreadable(what: &str) -> Option<i32> {
+    let code: i32 = what.strip_prefix("unable to get the page. error code=")?.parse().ok()?;
+    matches!(code & 0xff, ffi::SQLITE_IOERR | ffi::SQLITE_NOMEM).then_some(code)
+}
+
 /// SQLite's lines, put together by what they speak of.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
@@ -131,6 +147,10 @@ impl Groups {
                     Some(tree) => (Damage::Rows, tree.clone(), page),
                     None => (Damage::Rows, Tree::default(), page),
                 },
+                Place::Unread(root, page) => {
+                    let tree = trees.by_root.get(&root).cloned().unwrap_or_default();
+                    (Damage::NotChecked, tree, page)
+                }
                 Place::Index(damage, index) => {
                     let table = trees.tables_of_indexes.get(&index).cloned();
                     let index = Some(index);
@@ -190,7 +210,7 @@ impl Trees {
         let mut indexes = BTreeSet::new();
         for line in lines {
             match &line.place {
-                Place::Tree(root, _) => drop(roots.insert(*root)),
+                Place::Tree(root, _) | Place::Unread(root, _) => drop(roots.insert(*root)),
                 Place::Index(_, index) => drop(indexes.insert(index.clone())),
                 Place::Other(_) => {}
             }
@@ -246,6 +266,19 @@ mod tests {
             Some((12, Some(12), "btreeInitPage() returns error code 11"))
         );
         assert_eq!(tree_line("wrong # of entries in index x"), None);
+    }
+
+    #[test]
+    fn a_page_that_the_disk_does_not_give_is_not_checked_and_not_called_damaged() {
+        let line = Line::of("Tree 5 page 7: unable to get the page. error code=8458");
+        assert_eq!(line.words, "the page could not be read: disk I/O error [8458]");
+        assert_eq!(line.place, Place::Unread(5, Some(7)));
+        for damaged in [
+            "unable to get the page. error code=11",
+            "btreeInitPage() returns error code 11",
+        ] {
+            assert_eq!(Line::of(&format!("Tree 5 page 7: {damaged}")).place, Place::Tree(5, Some(7)));
+        }
     }
 
     #[test]
