@@ -198,6 +198,21 @@ impl Error {
         self.stopped().is_some() || self.is_out_of_memory() || self.sqlite_code() == Some(rusqlite::ErrorCode::TooBig)
     }
 
+    /// Whether the system did not give what SQLite asked it for, which says nothing about what the store holds.
+    pub(crate) fn is_io(&self) -> bool {
+        self.sqlite_code() == Some(rusqlite::ErrorCode::SystemIoFailure)
+    }
+
+    /// What a line of SQLite's integrity check says of a page that could not be read, where that lies in the disk or the memory
+    /// and not in the page: the check goes on after it.
+    pub(crate) fn of_unread_page(line: &str) -> Option<Self> {
+        let (_, code) = line.split_once("unable to get the page. error code=")?;
+        let code = code.parse().ok()?;
+        let wrap = Self::sqlite("PRAGMA integrity_check");
+        matches!(code & 0xff, ffi::SQLITE_IOERR | ffi::SQLITE_NOMEM)
+            .then(|| wrap(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)))
+    }
+
     /// Whether SQLite had only read the statement and the schema, and no row yet.
     pub(crate) fn is_while_preparing(&self) -> bool {
         matches!(self, Self::Sqlite { while_preparing, .. } if *while_preparing)
@@ -386,6 +401,13 @@ mod tests {
         let sql = format!("SELECT {name}");
         let source = rusqlite::Error::SqliteFailure(ffi::Error::new(1), Some(format!("no such column: {name}")));
         assert!(Error::preparing(&sql)(source).to_string().len() < 1_100);
+    }
+
+    #[test]
+    fn a_page_that_could_not_be_read_is_told_from_one_that_is_damaged() {
+        let of = |code| Error::of_unread_page(&format!("Tree 5 page 7: unable to get the page. error code={code}"));
+        assert!(of(8458).unwrap().is_io() && of(7).unwrap().is_out_of_memory());
+        assert!(of(11).is_none() && Error::of_unread_page("wrong # of entries in index x").is_none());
     }
 
     #[test]

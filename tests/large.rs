@@ -194,3 +194,32 @@ fn a_wrong_index_is_found_on_a_table_that_bears_a_name_of_sqlites_own() {
     row 2 missing from index a (2 times)
     ");
 }
+
+/// A disk that stops to read in the middle of a rehearsal says nothing about the migrations.
+#[test]
+fn a_disk_that_fails_while_migrations_are_rehearsed_is_no_reason_for_incompatible() {
+    let place = Place::new();
+    place.sql("ALTER TABLE vms DROP COLUMN workspace_json; DELETE FROM schema_migrations WHERE id = 3");
+    let gate = |inject: &str| {
+        let mut command = Command::new("strace");
+        let trace = place.path.with_file_name("trace");
+        command.args(["-f", "-qq", "-e", "trace=pread64", "-e", inject, "-o"]).arg(&trace);
+        command
+            .arg(env!("CARGO_BIN_EXE_doctor"))
+            .args(["--check-migrations", "--rehearse"])
+            .arg(&place.path);
+        let output = command.output().unwrap();
+        let reads = fs::read_to_string(&trace).unwrap().lines().count();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), reads)
+    };
+    let (code, line, reads) = gate("trace=pread64");
+    assert_eq!(code, Some(1), "{line}");
+    // SQLite's check of the migrated copy is what reads last, and most.
+    for after in [reads / 4, reads / 2, reads * 3 / 4, reads * 7 / 8, reads * 15 / 16] {
+        let (code, line, _) = gate(&format!("inject=pread64:error=EIO:when={after}"));
+        assert!(
+            code == Some(3) || (code == Some(1) && line.starts_with("migrations needed")),
+            "{after}: {line}"
+        );
+    }
+}

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::ffi;
-
 use crate::error::{Error, Result};
 use crate::finding::{Finding, LONGEST_NAME};
 use crate::store::ReadOnly;
@@ -54,9 +52,9 @@ impl Line {
     pub(super) fn of(line: &str) -> Self {
         let line = line.trim();
         if let Some((root, page, what)) = tree_line(line) {
-            if let Some(code) = unreadable(what) {
+            if let Some(error) = Error::of_unread_page(what) {
                 return Self {
-                    words: format!("the page could not be read: {} [{code}]", ffi::code_to_str(code & 0xff)),
+                    words: format!("the page could not be read: {}", error.said_by_sqlite()),
                     place: Place::Unread(root, page),
                 };
             }
@@ -114,12 +112,6 @@ fn tree_line(line: &str) -> Option<(u64, Option<u64>, &str)> {
         _ => None,
     };
     Some((root, page, what))
-}
-
-/// The code for which SQLite could not read a page, where it lies in the disk or the memory and not in what the page holds.
-fn unreadable(what: &str) -> Option<i32> {
-    let code: i32 = what.strip_prefix("unable to get the page. error code=")?.parse().ok()?;
-    matches!(code & 0xff, ffi::SQLITE_IOERR | ffi::SQLITE_NOMEM).then_some(code)
 }
 
 /// SQLite's lines, put together by what they speak of.
