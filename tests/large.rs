@@ -195,6 +195,50 @@ fn a_wrong_index_is_found_on_a_table_that_bears_a_name_of_sqlites_own() {
     ");
 }
 
+#[test]
+fn entries_of_one_key_that_stand_in_another_order_than_their_rows_are_found() {
+    let said = with_a_wrong_entry(
+        "CREATE TABLE pairs (id INTEGER PRIMARY KEY, a TEXT); CREATE INDEX a ON pairs (a)",
+        "INSERT INTO pairs VALUES (21, 'same'), (22, 'same'), (23, 'same')",
+        "a",
+        // Entries are written from the page's end: these are those of the rows 23, 22 and 21.
+        b"same\x17\x08\x03\x15\x01same\x16\x08\x03\x15\x01same\x15",
+        b"same\x15\x08\x03\x15\x01same\x16\x08\x03\x15\x01same\x17",
+    );
+    assert!(said.starts_with("fail: only an index is wrong: no data is lost\n"), "{said}");
+}
+
+#[test]
+fn a_wrong_number_in_an_index_is_found() {
+    // 1.5 and 2.5 as they stand in an index; the number of the row behind them tells them from the row itself.
+    let said = with_a_wrong_entry(
+        "CREATE TABLE pairs (id INTEGER PRIMARY KEY, a REAL); CREATE INDEX a ON pairs (a)",
+        "INSERT INTO pairs VALUES (21, 0.5), (22, 1.5), (23, 3.5)",
+        "a",
+        b"\x3f\xf8\0\0\0\0\0\0\x16",
+        b"\x40\x04\0\0\0\0\0\0\x16",
+    );
+    assert!(said.starts_with("fail: only an index is wrong: no data is lost\n"), "{said}");
+}
+
+#[test]
+fn an_index_in_utf_16_is_held_to_the_order_of_its_own_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let place = Place { _folder: folder, path };
+    // In UTF-16le the bytes of \u{100} come before those of the letter a, in UTF-8 behind them.
+    place.sql(
+        "PRAGMA encoding='UTF-16le'; CREATE TABLE pairs (id INTEGER PRIMARY KEY, a TEXT); CREATE INDEX a ON pairs (a);
+         INSERT INTO pairs VALUES (21, char(256)), (22, 'a'); CREATE TABLE pad (x);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10)
+         INSERT INTO pad SELECT zeroblob(900000) FROM n",
+    );
+    assert_eq!(place.row("page-structure")["status"], "pass");
+    place.change("a", b"a\0\x16\x06\x03\x11\x01\0\x01\x15", b"\0\x01\x15\x06\x03\x11\x01a\0\x16");
+    let said = place.said();
+    assert!(said.starts_with("fail: only an index is wrong: no data is lost\n"), "{said}");
+}
+
 /// A disk that stops to read in the middle of a rehearsal says nothing about the migrations.
 #[test]
 fn a_disk_that_fails_while_migrations_are_rehearsed_is_no_reason_for_incompatible() {
