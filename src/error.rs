@@ -200,6 +200,21 @@ impl Error {
         self.stopped().is_some() || self.is_out_of_memory() || self.sqlite_code() == Some(rusqlite::ErrorCode::TooBig)
     }
 
+    /// Whether the system did not give what SQLite asked it for, which says nothing about what the store holds.
+    pub(crate) fn is_io(&self) -> bool {
+        self.sqlite_code() == Some(rusqlite::ErrorCode::SystemIoFailure)
+    }
+
+    /// What a line of SQLite's integrity check says of a page that could not be read, where that lies in the disk or the memory
+    /// and not in the page: the check goes on after it.
+    pub(crate) fn of_unread_page(line: &str) -> Option<Self> {
+        let (_, code) = line.split_once("unable to get the page. error code=")?;
+        let code = code.parse().ok()?;
+        let wrap = Self::sqlite("PRAGMA integrity_check");
+        matches!(code & 0xff, ffi::SQLITE_IOERR | ffi::SQLITE_NOMEM)
+            .then(|| wrap(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)))
+    }
+
     /// Whether SQLite had only read the statement and the schema, and no row yet.
     pub(crate) fn is_while_preparing(&self) -> bool {
         matches!(self, Self::Sqlite { while_preparing, .. } if *while_preparing)

@@ -19,7 +19,7 @@ use std::io;
 use insta::assert_snapshot;
 use rusqlite::Connection;
 
-use support::damage::{overwrite_page, root};
+use support::damage::{change, overwrite_page, root};
 use support::stores::{Lies, apply, healthy};
 use support::{Doctor, Place, Ran};
 
@@ -386,4 +386,19 @@ fn a_full_device_is_never_an_answer() {
         assert_eq!(ran.code, Some(70), "{ran:?}");
         assert_eq!(ran.stderr, "doctor: cannot print the report: No space left on device (os error 28)\n");
     }
+}
+
+#[test]
+fn a_ledger_in_which_an_id_stands_twice_gives_no_answer() {
+    let place = store_with("");
+    change(&place.store(), |bytes| {
+        let name = b"add_vm_workspace";
+        let at = bytes.windows(name.len()).position(|window| window == name).unwrap();
+        // Before the name stand the record's header (its length, and a type for each of three columns) and the row's number.
+        assert_eq!(bytes[at - 5..at - 2], [3, 4, 0]);
+        bytes[at - 5] = 2;
+    });
+    let ran = place.doctor().arg("--check-migrations").arg(place.store()).run();
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    assert!(ran.stdout.ends_with("is not banger's ledger: an id stands in it twice\n"), "{ran:?}");
 }

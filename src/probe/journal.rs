@@ -21,6 +21,11 @@ pub const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 /// The longest name of a super-journal, in bytes (`os_unix.c`, `MAX_PATHNAME`).
 const LONGEST_NAME: u32 = 512;
 
+/// The count of records in a journal that is never synced (`synchronous=OFF`): as many as there are. They end with the file, or
+/// with the first that does not fit: `journal_mode=PERSIST` writes over an older journal, and a writer may be killed in the
+/// middle of a record (`pager.c`, `pager_playback`).
+const NEVER_SYNCED: u32 = u32::MAX;
+
 /// What a rollback journal holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalScan {
@@ -102,6 +107,9 @@ pub fn scan(journal: &Sidecar, page_size: u32, stop: &Stop) -> Result<JournalSca
         })? {
             (pages, None) => {
                 out.pages += pages;
+                if segment.records == NEVER_SYNCED {
+                    return Ok(out);
+                }
                 at += pages * (u64::from(page_size) + 8);
                 at = at.next_multiple_of(u64::from(segment.sector));
             }
@@ -140,27 +148,34 @@ fn read_segment(
     let record_len = u64::from(page_size) + 8;
     let page_end = 4 + page_size as usize;
     let fit = length.saturating_sub(start) / record_len;
-    // 0xffffffff: as many as there are, where the journal is never synced.
-    let records = if segment.records == u32::MAX {
-        fit
-    } else {
-        u64::from(segment.records)
+    let records = match segment.records {
+        NEVER_SYNCED => fit,
+        records => records.into(),
+    };
+    let fits = |record: &[u8]| {
+        let number = be32(record, 0);
+        let is_page = number != 0 && u64::from(number) != lock_page(page_size);
+        is_page && checksum(segment.nonce, &record[4..page_end]) == be32(record, page_end)
     };
     let mut record = vec![0; page_end + 4];
+    let mut misfit = None;
     for n in 0..records {
         if n >= fit {
             return Ok((n, Some(format!("it says {records} pages and holds {fit}"))));
         }
         stop.check().map_err(Ended::Stopped)?;
         file.read_exact_at(&mut record, start + n * record_len).map_err(Ended::Io)?;
-        let number = be32(&record, 0);
-        let page = &record[4..page_end];
-        let stored = be32(&record, page_end);
-        if number == 0 || u64::from(number) == lock_page(page_size) || checksum(segment.nonce, page) != stored {
-            return Ok((n, Some(format!("record {} of {records} does not carry its checksum", n + 1))));
+        match (fits(&record), misfit) {
+            (true, None) => {}
+            // What follows in a journal that counts nothing is an older one's, unless it is this one's all the same.
+            (false, _) if segment.records == NEVER_SYNCED => misfit = misfit.or(Some(n)),
+            (_, first) => {
+                let first = first.unwrap_or(n);
+                return Ok((first, Some(format!("record {} of {records} does not carry its checksum", first + 1))));
+            }
         }
     }
-    Ok((records, None))
+    Ok((misfit.unwrap_or(records), None))
 }
 
 /// A record's checksum: the nonce and every 200th byte, counted from the page's end.

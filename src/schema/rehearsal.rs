@@ -116,11 +116,11 @@ fn not_rehearsed(error: Error) -> Error {
     }
 }
 
-/// A migration's own failure; what ended it from outside is an error.
+/// A migration's own failure; what ended it from outside (the system, the folder of the copy, a bound) is an error.
 fn why_it_ended(error: Error, copy: &Connection, stop: &Stop) -> Result<Error> {
     use rusqlite::ErrorCode::{
-        CannotOpen, DatabaseCorrupt, DiskFull, NotADatabase, OperationInterrupted, OutOfMemory, PermissionDenied,
-        SystemIoFailure, TooBig,
+        CannotOpen, DatabaseBusy, DatabaseCorrupt, DiskFull, FileLockingProtocolFailed, NotADatabase,
+        OperationInterrupted, OutOfMemory, PermissionDenied, ReadOnly, SystemIoFailure, TooBig,
     };
     if let Some(why) = stop.reason() {
         return Err(why.into());
@@ -128,8 +128,17 @@ fn why_it_ended(error: Error, copy: &Connection, stop: &Stop) -> Result<Error> {
     match error.sqlite_code() {
         Some(DiskFull) => Err(Error::Rehearsal(copy::outgrown(copy).unwrap_or(error).into())),
         Some(
-            CannotOpen | DatabaseCorrupt | NotADatabase | OperationInterrupted | OutOfMemory | PermissionDenied
-            | SystemIoFailure | TooBig,
+            CannotOpen
+            | DatabaseBusy
+            | DatabaseCorrupt
+            | FileLockingProtocolFailed
+            | NotADatabase
+            | OperationInterrupted
+            | OutOfMemory
+            | PermissionDenied
+            | ReadOnly
+            | SystemIoFailure
+            | TooBig,
         ) => Err(Error::Rehearsal(error.into())),
         _ => Ok(error),
     }

@@ -26,16 +26,19 @@ pub(super) fn are_sound(handle: &ReadOnly) -> Result<bool> {
     if encoding != ["UTF-8"] {
         return Ok(false);
     }
-    let tables = tables::ordinary(handle)?;
-    for table in &tables.names {
-        let Some(indexes) = plain_indexes(handle, table)? else {
+    // A stranger's schema may hold tables that bear a name of SQLite's own, and have indexes.
+    for table in tables::all(handle)?.into_iter().filter(|table| !table.is_virtual) {
+        let Some(table) = table.name else {
             return Ok(false);
         };
-        if !indexes.is_empty() && !agree(handle, table, &indexes)? {
+        let Some(indexes) = plain_indexes(handle, &table)? else {
+            return Ok(false);
+        };
+        if !indexes.is_empty() && !agree(handle, &table, &indexes)? {
             return Ok(false);
         }
     }
-    Ok(tables.passed_over == 0)
+    Ok(true)
 }
 
 /// An index over plain columns in ascending binary order.
@@ -55,6 +58,14 @@ fn plain_indexes(handle: &ReadOnly, table: &str) -> Result<Option<Vec<Index>>> {
             row.get::<_, bool>("partial")?,
         ))
     })?;
+    if listed.is_empty() {
+        return Ok(Some(Vec::new()));
+    }
+    // Where a column has taken that name, both passes would read the column, and no entry's number.
+    if tables::columns(handle, table)?.rowid != Some("rowid") {
+        return Ok(None);
+    }
+    let key = integer_key(handle, table)?;
     let mut indexes = Vec::new();
     for (name, unique, partial) in listed {
         let sql = format!("PRAGMA index_xinfo({})", quoted(&name));
@@ -67,6 +78,9 @@ fn plain_indexes(handle: &ReadOnly, table: &str) -> Result<Option<Vec<Index>>> {
         let Some(((-1, None, true), columns)) = all.split_last() else {
             return Ok(None);
         };
+        if columns.iter().any(|(number, ..)| Some(*number) == key) {
+            return Ok(None);
+        }
         let names: Option<Vec<String>> =
             columns.iter().map(|(_, name, plain)| name.clone().filter(|_| *plain)).collect();
         match names {
@@ -75,6 +89,21 @@ fn plain_indexes(handle: &ReadOnly, table: &str) -> Result<Option<Vec<Index>>> {
         }
     }
     Ok(Some(indexes))
+}
+
+/// The number of the column that stands for the rowid, if one does: SQLite reads it from an entry's end, and never what the index
+/// holds in that column's own place.
+fn integer_key(handle: &ReadOnly, table: &str) -> Result<Option<i64>> {
+    let sql = format!("PRAGMA table_xinfo({})", quoted(table));
+    let columns = handle.collect(&sql, [], |row| {
+        let is_integer = row.get::<_, String>("type")?.eq_ignore_ascii_case("INTEGER");
+        Ok((row.get::<_, i64>("cid")?, row.get::<_, i64>("pk")? > 0, is_integer))
+    })?;
+    let mut keys = columns.into_iter().filter(|(_, is_key, _)| *is_key);
+    Ok(match (keys.next(), keys.next()) {
+        (Some((number, _, true)), None) => Some(number),
+        _ => None,
+    })
 }
 
 /// An entry in an order-keeping encoding: bytes compare as SQLite compares the columns ("Datatypes In SQLite", section 4.1).

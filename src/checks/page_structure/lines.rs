@@ -23,6 +23,8 @@ pub(super) struct Line {
 enum Place {
     /// In a tree, by its root, at a page.
     Tree(u64, Option<u64>),
+    /// At a page of such a tree that could not be read, so that nothing is known of what is in it.
+    Unread(u64, Option<u64>),
     /// In an index, by its name.
     Index(Damage, String),
     /// Somewhere else.
@@ -34,6 +36,12 @@ impl Line {
     pub(super) fn of(line: &str) -> Self {
         let line = line.trim();
         if let Some((root, page, what)) = tree_line(line) {
+            if let Some(error) = Error::of_unread_page(what) {
+                return Self {
+                    words: format!("the page could not be read: {}", error.said_by_sqlite()),
+                    place: Place::Unread(root, page),
+                };
+            }
             return Self {
                 words: cut(what, LONGEST_LINE),
                 place: Place::Tree(root, page),
@@ -115,6 +123,10 @@ impl Groups {
                     Some(tree) => (Damage::Rows, tree.clone(), page),
                     None => (Damage::Rows, Tree::default(), page),
                 },
+                Place::Unread(root, page) => {
+                    let tree = trees.by_root.get(&root).cloned().unwrap_or_default();
+                    (Damage::NotChecked, tree, page)
+                }
                 Place::Index(damage, index) => {
                     let table = trees.tables_of_indexes.get(&index).cloned();
                     let index = Some(index);
@@ -174,7 +186,7 @@ impl Trees {
         let mut indexes = BTreeSet::new();
         for line in lines {
             match &line.place {
-                Place::Tree(root, _) => drop(roots.insert(*root)),
+                Place::Tree(root, _) | Place::Unread(root, _) => drop(roots.insert(*root)),
                 Place::Index(_, index) => drop(indexes.insert(index.clone())),
                 Place::Other(_) => {}
             }
@@ -230,6 +242,19 @@ mod tests {
             Some((12, Some(12), "btreeInitPage() returns error code 11"))
         );
         assert_eq!(tree_line("wrong # of entries in index x"), None);
+    }
+
+    #[test]
+    fn a_page_that_the_disk_does_not_give_is_not_checked_and_not_called_damaged() {
+        let line = Line::of("Tree 5 page 7: unable to get the page. error code=8458");
+        assert_eq!(line.words, "the page could not be read: disk I/O error [8458]");
+        assert_eq!(line.place, Place::Unread(5, Some(7)));
+        for damaged in [
+            "unable to get the page. error code=11",
+            "btreeInitPage() returns error code 11",
+        ] {
+            assert_eq!(Line::of(&format!("Tree 5 page 7: {damaged}")).place, Place::Tree(5, Some(7)));
+        }
     }
 
     #[test]

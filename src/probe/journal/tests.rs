@@ -56,6 +56,26 @@ fn a_journal_of_two_segments_is_read_to_its_end() {
 }
 
 #[test]
+fn a_journal_that_is_never_synced_ends_with_its_last_record_whatever_an_older_one_left_behind_it() {
+    let scan = |parts: &[Vec<u8>]| scan_bytes(&parts.concat(), 512, &Stop::never()).unwrap();
+    let (begin, good) = (segment(NEVER_SYNCED, 512, 512), |page| record(page, 512, 7));
+    let mut old = good(4);
+    // One of the bytes that are added up.
+    old[316] ^= 1;
+    let two = JournalScan { pages: 2, fault: None };
+    assert_eq!(scan(&[begin.clone(), good(2), good(3)]), two);
+    assert_eq!(scan(&[begin.clone(), good(2), good(3), old.clone(), old.clone()]), two);
+    assert_eq!(scan(&[begin.clone(), good(2), good(3), vec![0; 520]]), two);
+    // Behind its last record stands no header of its own.
+    let left = [segment(1, 512, 512), old.clone()].concat();
+    assert_eq!(scan(&[begin.clone(), good(2), good(3), vec![0; 496], left]), two);
+    // A record of its own behind one that does not fit was written later.
+    let scan = scan(&[begin, good(2), old, good(5)]);
+    assert_eq!(scan.pages, 1);
+    assert_eq!(scan.fault.as_deref(), Some("record 2 of 3 does not carry its checksum"));
+}
+
+#[test]
 fn a_page_size_that_no_store_has_is_said_and_divides_nothing() {
     for page_size in [0, 1, 100, 513, 131_072] {
         let bytes = [segment(1, 512, page_size), record(2, 512, 7)].concat();

@@ -240,6 +240,12 @@ fn a_log_that_was_begun_anew_is_of_another_generation() {
 }
 
 #[test]
+fn a_frame_of_no_page_ends_the_log_as_it_does_for_sqlite() {
+    let scan = Log::new(PAGE).frame(2, 2).frame(0, 3).frame(3, 3).scan(4);
+    assert_eq!((scan.commits, scan.damaged_at, scan.commits_beyond), (1, Some(2), 1));
+}
+
+#[test]
 fn the_log_holds_the_rest_only_where_it_holds_each_page_past_the_files_end() {
     // Pages come in any order, and not all with the commit that counts them.
     let log = Log::new(PAGE).frame(5, 0).frame(3, 0).frame(4, 5);

@@ -294,3 +294,20 @@ fn unknown_migrations_leave_the_shape_out() {
     assert_eq!(rehearsal.failure(), None);
     assert!(rehearsal.shape_unknown);
 }
+
+#[test]
+fn what_the_system_refuses_the_copy_is_not_the_migrations_failure() {
+    let copy = Connection::open_in_memory().unwrap();
+    let ended = |code| {
+        let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        why_it_ended(Error::sqlite("ALTER TABLE")(error), &copy, &Stop::never())
+    };
+    // SQLITE_BUSY, READONLY, IOERR, CANTOPEN, PROTOCOL, READONLY_DBMOVED.
+    for code in [5, 8, 10, 14, 15, 1032] {
+        assert!(matches!(ended(code), Err(Error::Rehearsal(_))), "{code}");
+    }
+    // SQLITE_ERROR, CONSTRAINT, MISMATCH.
+    for code in [1, 19, 20] {
+        assert!(ended(code).is_ok(), "{code}");
+    }
+}

@@ -161,8 +161,9 @@ impl<'a> Before<'a> {
                         plural(now - before, "row comes to refer", "rows come to refer")
                     ),
                 },
-                Err(error) if error.is_own_bound() || error.is_damage() => return Err(error),
+                Err(error) if says_nothing(&error) => return Err(error),
                 Err(error) => match before() {
+                    Err(error) if says_nothing(&error) => return Err(error),
                     // It could not be checked before either, which `foreign-keys` says.
                     Err(_) => continue,
                     Ok(_) => format!("its foreign keys cannot be checked any more: {error}"),
@@ -182,7 +183,7 @@ impl<'a> Before<'a> {
         }
         let (before, _files) = (self.again)()?;
         let what = match (now, before.with_long_values(|| integrity(&before))?) {
-            (Err(error), _) | (_, Err(error)) if error.is_own_bound() || error.is_damage() => return Err(error),
+            (Err(error), _) | (_, Err(error)) if says_nothing(&error) => return Err(error),
             // It could not be asked before, which `page-structure` says.
             (_, Err(_)) => return Ok(Vec::new()),
             (Ok(now), Ok(before)) if before >= now => return Ok(Vec::new()),
@@ -244,6 +245,11 @@ pub(super) fn counts(copy: &Connection) -> Result<Counts> {
     Ok(out)
 }
 
+/// Whether an error is no word about the migrations: a bound of the doctor's, damage, a disk that does not read.
+fn says_nothing(error: &Error) -> bool {
+    error.is_own_bound() || error.is_damage() || error.is_io()
+}
+
 fn dangling(handle: &ReadOnly, table: &str) -> Result<u64> {
     let mut count = 0;
     handle.rows(&format!("PRAGMA foreign_key_check({})", quoted(table)), [], |_| {
@@ -260,9 +266,9 @@ fn integrity(handle: &ReadOnly) -> Result<u64> {
     let sql = "PRAGMA integrity_check(1000)";
     let mut count = 0;
     handle.rows_of_pragma(sql, |row| {
-        let line = row.get_ref(0).map_err(Error::sqlite(sql))?;
-        count += u64::from(line.as_bytes().ok() != Some(b"ok"));
-        Ok(())
+        let line = row.get_ref(0).map_err(Error::sqlite(sql))?.as_bytes().unwrap_or_default();
+        count += u64::from(line != b"ok");
+        Error::of_unread_page(&String::from_utf8_lossy(line)).map_or(Ok(()), Err)
     })?;
     Ok(count)
 }

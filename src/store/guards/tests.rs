@@ -240,3 +240,46 @@ fn what_fts5_asks_for_is_allowed_and_no_more() {
     };
     assert!(only_reads(&pragma(None)) && !only_reads(&pragma(Some("1"))));
 }
+
+#[test]
+fn a_strangers_store_is_opened_with_every_defence_that_sqlite_has() {
+    use DbConfig::{
+        SQLITE_DBCONFIG_DEFENSIVE, SQLITE_DBCONFIG_ENABLE_FKEY, SQLITE_DBCONFIG_ENABLE_TRIGGER,
+        SQLITE_DBCONFIG_ENABLE_VIEW, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, SQLITE_DBCONFIG_TRUSTED_SCHEMA,
+        SQLITE_DBCONFIG_WRITABLE_SCHEMA,
+    };
+    let mut conn = Connection::open_in_memory().unwrap();
+    bound(&mut conn, &Stop::never()).unwrap();
+    for on in [
+        SQLITE_DBCONFIG_DEFENSIVE,
+        SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
+        SQLITE_DBCONFIG_ENABLE_FKEY,
+    ] {
+        assert!(conn.db_config(on).unwrap(), "{on:?}");
+    }
+    for off in [
+        SQLITE_DBCONFIG_TRUSTED_SCHEMA,
+        SQLITE_DBCONFIG_ENABLE_TRIGGER,
+        SQLITE_DBCONFIG_ENABLE_VIEW,
+        SQLITE_DBCONFIG_WRITABLE_SCHEMA,
+    ] {
+        assert!(!conn.db_config(off).unwrap(), "{off:?}");
+    }
+    for limit in [
+        Limit::SQLITE_LIMIT_ATTACHED,
+        Limit::SQLITE_LIMIT_TRIGGER_DEPTH,
+        Limit::SQLITE_LIMIT_WORKER_THREADS,
+    ] {
+        assert!(conn.limit(limit).unwrap() <= 1, "{limit:?}");
+    }
+    assert!(conn.limit(Limit::SQLITE_LIMIT_VDBE_OP).unwrap() <= 5_000_000);
+    let numbers = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!((numbers("PRAGMA cell_size_check"), numbers("PRAGMA temp_store")), (1, 2));
+
+    let mut copy = Connection::open_in_memory().unwrap();
+    prepare_rehearsal(&mut copy, &Stop::never()).unwrap();
+    assert!(
+        copy.db_config(SQLITE_DBCONFIG_DEFENSIVE).unwrap() && !copy.db_config(SQLITE_DBCONFIG_TRUSTED_SCHEMA).unwrap()
+    );
+    assert_eq!(copy.limit(Limit::SQLITE_LIMIT_ATTACHED).unwrap(), 0);
+}
