@@ -19,7 +19,7 @@ type IsNot<'a> = dyn Fn(String) -> Error + 'a;
 /// # Errors
 /// [`Error::Ledger`] where it is not the application's: a view, a virtual table, other columns, ids that are not integers. And
 /// whatever keeps it from being read.
-pub fn applied(application: &Application, handle: &ReadOnly) -> Result<Option<Vec<i64>>> {
+pub(crate) fn applied(application: &Application, handle: &ReadOnly) -> Result<Option<Vec<i64>>> {
     let is_not = |why: String| {
         Error::Ledger(format!("{} is not {}'s ledger: {why}", application.ledger.table, application.name()))
     };
