@@ -7,9 +7,9 @@ mod problem;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-pub use advice::general as general_advice;
-pub use places::Places;
-pub use problem::{Damage, HistoryFault, Impact, NoStore, Obstacle, Problem};
+pub(crate) use advice::general as general_advice;
+pub(crate) use places::Places;
+pub(crate) use problem::{Damage, HistoryFault, Impact, NoStore, Obstacle, Problem};
 
 /// What is known of an application. What is not known is empty, and the checks that need it are skipped.
 #[derive(Debug, Clone)]
@@ -34,7 +34,7 @@ pub struct Application {
 
 /// The table in which an application keeps which migrations were applied. Its columns are `id`, `name` and `applied_at`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     /// The table's name.
     pub table: Cow<'static, str>,
 }
@@ -187,7 +187,7 @@ impl Migration {
 
 impl Ledger {
     /// The table `schema_migrations`.
-    pub const fn usual() -> Self {
+    pub(crate) const fn usual() -> Self {
         Self {
             table: Cow::Borrowed("schema_migrations"),
         }

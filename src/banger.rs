@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use crate::application::{Application, Ledger, Places};
 
 /// Banger.
-pub static APPLICATION: Application = Application {
+pub(crate) static APPLICATION: Application = Application {
     name: Cow::Borrowed("banger"),
     places: Some(Places {
         user: Cow::Borrowed("banger/state.db"),

@@ -4,13 +4,13 @@ use crate::application::{Application, Obstacle, Problem};
 use crate::check_id::CheckId;
 use crate::context::StoreContext;
 use crate::error::Error;
-pub use crate::finding::{Finding, Findings};
+pub(crate) use crate::finding::{Finding, Findings};
 use crate::probe::Probe;
 use crate::stop::{Stop, Stopped};
 use crate::store::ReadOnly;
 
 /// One thing that the doctor examines.
-pub struct Check {
+pub(crate) struct Check {
     /// Its name in rows, options and `docs/checks.md`.
     pub id: CheckId,
     /// What it looks at, in one line.
@@ -23,7 +23,7 @@ pub struct Check {
 
 /// What a check needs before it can look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Needs {
+pub(crate) enum Needs {
     /// Nothing: it looks at the path itself.
     Nothing,
     /// That another check has passed.
@@ -34,7 +34,7 @@ pub enum Needs {
 
 impl Needs {
     /// The check that it needs.
-    pub fn check(self) -> Option<CheckId> {
+    pub(crate) fn check(self) -> Option<CheckId> {
         match self {
             Self::Nothing => None,
             Self::Passed(check) | Self::Looked(check) => Some(check),
@@ -43,7 +43,7 @@ impl Needs {
 }
 
 /// How a check looks, which says what it may touch.
-pub enum Input {
+pub(crate) enum Input {
     /// At what plain reads told, without SQLite.
     Probe(fn(&Probe, &Application, &Stop) -> Outcome),
     /// At how the store was opened and what the doctor left behind; answered when all others are done.
@@ -54,7 +54,7 @@ pub enum Input {
 
 /// What a check answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// It looked, and found nothing wrong.
     Pass {
         /// What it looked at, in figures.
@@ -71,7 +71,7 @@ pub enum Outcome {
 
 /// What is wrong. What to do about it, the application says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// What is wrong, in a sentence.
     pub detail: String,
     /// The same as a value.
@@ -82,17 +82,17 @@ pub struct Failure {
 
 impl Outcome {
     /// A pass that says what was looked at.
-    pub fn pass(detail: impl Into<String>) -> Self {
+    pub(crate) fn pass(detail: impl Into<String>) -> Self {
         Self::Pass { detail: detail.into() }
     }
 
     /// A failure without places.
-    pub fn fail(detail: impl Into<String>, problem: Problem) -> Self {
+    pub(crate) fn fail(detail: impl Into<String>, problem: Problem) -> Self {
         Self::found(detail, problem, Findings::default())
     }
 
     /// A failure with its places.
-    pub fn found(detail: impl Into<String>, problem: Problem, findings: Findings) -> Self {
+    pub(crate) fn found(detail: impl Into<String>, problem: Problem, findings: Findings) -> Self {
         Self::Fail(Failure {
             detail: detail.into(),
             problem,
@@ -101,17 +101,17 @@ impl Outcome {
     }
 
     /// A check that did not look, and why.
-    pub fn skip(reason: impl Into<String>) -> Self {
+    pub(crate) fn skip(reason: impl Into<String>) -> Self {
         Self::Skip { reason: reason.into() }
     }
 
     /// A check that tried and could not: a failure.
-    pub fn could_not_look(error: &Error) -> Self {
+    pub(crate) fn could_not_look(error: &Error) -> Self {
         Self::fail(format!("could not look: {error}"), Problem::NotLookedAt(obstacle(error)))
     }
 
     /// Whether this is a failure.
-    pub fn failed(&self) -> bool {
+    pub(crate) fn failed(&self) -> bool {
         matches!(self, Self::Fail(_))
     }
 }

@@ -19,7 +19,7 @@ use crate::check::Check;
 use crate::check_id::CheckId;
 
 /// Every check.
-pub const CHECKS: &[&Check] = &[
+pub(crate) const CHECKS: &[&Check] = &[
     &file::CHECK,
     &journal::CHECK,
     &read_only::CHECK,
@@ -37,7 +37,7 @@ pub const CHECKS: &[&Check] = &[
 pub(crate) use read_only::TraceCheck;
 
 /// The check of this name.
-pub fn get(id: CheckId) -> &'static Check {
+pub(crate) fn get(id: CheckId) -> &'static Check {
     match id {
         CheckId::File => &file::CHECK,
         CheckId::Journal => &journal::CHECK,

@@ -10,7 +10,7 @@ use crate::store::{Access, Environment, ReadOnly};
 
 /// One store under examination, shared by every check and every thread.
 #[derive(Debug)]
-pub struct StoreContext<'a> {
+pub(crate) struct StoreContext<'a> {
     /// What is known of the application whose store it is.
     pub application: &'a Application,
     /// What plain reads told.
@@ -26,7 +26,7 @@ pub struct StoreContext<'a> {
 
 impl<'a> StoreContext<'a> {
     /// A store of which nothing has been read yet.
-    pub fn new(
+    pub(crate) fn new(
         application: &'a Application,
         probe: &'a Probe,
         access: &'a Access<'a>,
@@ -47,7 +47,7 @@ impl<'a> StoreContext<'a> {
     ///
     /// # Errors
     /// Why the ledger could not be read.
-    pub fn state(&self, handle: &ReadOnly) -> Result<&SchemaState, &Error> {
+    pub(crate) fn state(&self, handle: &ReadOnly) -> Result<&SchemaState, &Error> {
         self.state.get_or_init(|| SchemaState::read(self.application, handle)).as_ref()
     }
 }

@@ -248,7 +248,7 @@ impl Error {
 }
 
 /// The result of a look.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use crate::words::plural;
 
 /// Text without control characters and without what is not seen, each written `\u{1b}`. At most `most` characters of that; what
 /// is cut off is counted.
-pub fn escape_untrusted(text: &str, most: usize) -> String {
+pub(crate) fn escape_untrusted(text: &str, most: usize) -> String {
     let mut out = String::with_capacity(text.len().min(most));
     let mut room = most;
     let mut chars = text.chars();

@@ -5,17 +5,17 @@ use std::borrow::Cow;
 use crate::words::{cut, plural};
 
 /// The most findings that a row keeps; the rest are counted.
-pub const MOST_FINDINGS: usize = 100;
+pub(crate) const MOST_FINDINGS: usize = 100;
 
 /// The longest name that is kept, in characters. A stranger's names are as long as he likes.
-pub const LONGEST_NAME: usize = 160;
+pub(crate) const LONGEST_NAME: usize = 160;
 
 /// The longest words of a finding that are kept, in characters.
 const LONGEST_WORDS: usize = 1_000;
 
 /// The places where something is wrong: the first [`MOST_FINDINGS`], and how many there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Findings {
+pub(crate) struct Findings {
     /// The first ones.
     pub kept: Vec<Finding>,
     /// How many there are in all.
@@ -129,7 +129,7 @@ impl Finding {
 
 impl Findings {
     /// Counts a finding, and keeps it while there is room; the finding is only built then, and its names are cut.
-    pub fn add(&mut self, finding: impl FnOnce() -> Finding) {
+    pub(crate) fn add(&mut self, finding: impl FnOnce() -> Finding) {
         self.total += 1;
         if self.kept.len() < MOST_FINDINGS {
             self.kept.push(finding().bounded());
@@ -137,12 +137,12 @@ impl Findings {
     }
 
     /// Whether nothing was found.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.total == 0
     }
 
     /// "3 rows", "1 row", "at least 1,000 rows".
-    pub fn count(&self, one: &str, many: &str) -> String {
+    pub(crate) fn count(&self, one: &str, many: &str) -> String {
         let least = if self.at_least { "at least " } else { "" };
         format!("{least}{}", plural(self.total, one, many))
     }

@@ -31,6 +31,9 @@
 //! through it (`checks`), their answers become a [`Report`] (`examine`), and a renderer prints it (`render`). The modules below
 //! stand in reading order: each imports only from those above it.
 
+// What is public is what another program calls: `docs/public-api.txt` lists it.
+#![warn(unreachable_pub)]
+
 #[cfg(not(target_os = "linux"))]
 compile_error!("banger-doctor runs on Linux only: it relies on Landlock, seccomp, /proc and Linux's file locks");
 

@@ -27,7 +27,7 @@ const PARENTS: [&str; 2] = ["/tmp", "/var/tmp"];
 
 /// A folder of our own below `TMPDIR`, mode 0700, made when it is first needed, removed when this is dropped.
 #[derive(Debug)]
-pub struct PrivateFolder {
+pub(crate) struct PrivateFolder {
     /// The stores that are read. It is never made in the folder of one of them, whose times that would change.
     stores: Vec<PathBuf>,
     /// The folder, or why there is none; nothing as long as nobody needed it.
@@ -37,7 +37,7 @@ pub struct PrivateFolder {
 
 /// What stores are read for, as far as that decides whether copies of them may be needed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Purpose {
+pub(crate) struct Purpose {
     /// Whether SQLite reads them at all.
     pub opened: bool,
     /// Whether more than the ledger is read.
@@ -48,7 +48,7 @@ pub struct Purpose {
 
 impl PrivateFolder {
     /// A folder that is not there yet, for copies of these stores.
-    pub fn for_stores<P: AsRef<Path>>(stores: &[P]) -> Self {
+    pub(crate) fn for_stores<P: AsRef<Path>>(stores: &[P]) -> Self {
         Self {
             stores: stores.iter().map(|path| path.as_ref().to_path_buf()).collect(),
             made: OnceLock::new(),
@@ -59,7 +59,7 @@ impl PrivateFolder {
     /// Makes the folder now where examining one of the stores may need it: later the kernel forbids it.
     ///
     /// `wal_in_place`: whether a WAL can be opened where it lies without changing it.
-    pub fn make_if_needed(&self, purpose: Purpose, wal_in_place: bool) {
+    pub(crate) fn make_if_needed(&self, purpose: Purpose, wal_in_place: bool) {
         let needed = |path: &PathBuf| may_be_needed(&Probe::of(path), purpose, wal_in_place);
         if purpose.opened && self.stores.iter().any(needed) {
             // Why there is none is said where it is missed.
@@ -75,7 +75,7 @@ impl PrivateFolder {
     }
 
     /// Where it is, if it was made.
-    pub fn path(&self) -> Option<&Path> {
+    pub(crate) fn path(&self) -> Option<&Path> {
         self.made.get()?.as_deref().ok()
     }
 
@@ -185,7 +185,7 @@ fn make_in(parent: &Path) -> Result<PathBuf> {
 
 /// A store's place within the private folder. Only what lies at such a place is ever opened for writing.
 #[derive(Debug)]
-pub struct PrivateCopy {
+pub(crate) struct PrivateCopy {
     folder: PathBuf,
     path: PathBuf,
 }

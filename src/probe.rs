@@ -3,13 +3,13 @@
 //! Each descriptor that is opened here is closed here, before SQLite opens the file: closing a descriptor drops every
 //! POSIX lock that this process holds on the file ("How To Corrupt An SQLite Database File", section 2.2).
 
-pub mod file_stat;
-pub mod foreign;
-pub mod header;
-pub mod journal;
-pub mod sidecars;
-pub mod situation;
-pub mod wal;
+pub(crate) mod file_stat;
+pub(crate) mod foreign;
+pub(crate) mod header;
+pub(crate) mod journal;
+pub(crate) mod sidecars;
+pub(crate) mod situation;
+pub(crate) mod wal;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -19,16 +19,16 @@ use std::thread;
 
 use rustix::fs::OFlags;
 
-pub use file_stat::{FileKind, FileStat};
-pub use header::Header;
-pub use situation::Situation;
+pub(crate) use file_stat::{FileKind, FileStat};
+pub(crate) use header::Header;
+pub(crate) use situation::Situation;
 
 use crate::stop::Stop;
 use crate::words::plural;
 
 /// What lies at a path.
 #[derive(Debug, Clone)]
-pub struct Probe {
+pub(crate) struct Probe {
     /// The path with its links resolved: SQLite keeps the sidecar files beside this one.
     pub path: PathBuf,
     /// What kind of thing it is.
@@ -47,7 +47,7 @@ pub struct Probe {
 
 /// What kind of thing lies at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PathKind {
+pub(crate) enum PathKind {
     /// Nothing.
     Missing,
     /// A symbolic link to nothing.
@@ -72,7 +72,7 @@ pub enum PathKind {
 
 /// What lies beside a file of no bytes, where SQLite deletes it as soon as the store is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Leftover {
+pub(crate) struct Leftover {
     /// Which file: `-wal` or `-journal`.
     pub suffix: &'static str,
     /// What is known of it, in words.
@@ -81,7 +81,7 @@ pub struct Leftover {
 
 /// A file that SQLite keeps beside the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sidecar {
+pub(crate) struct Sidecar {
     /// Where it lies, or would lie.
     pub path: PathBuf,
     /// The file, where there is one.
@@ -134,12 +134,12 @@ impl Sidecar {
     }
 
     /// Whether there is such a file with anything in it.
-    pub fn has_content(&self) -> bool {
+    pub(crate) fn has_content(&self) -> bool {
         self.stamp.is_some_and(|stamp| stamp.size > 0)
     }
 
     /// Its length in bytes, 0 where there is none.
-    pub fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.stamp.map_or(0, |stamp| stamp.size)
     }
 
@@ -160,7 +160,7 @@ fn same(now: io::Result<Option<FileStat>>, then: Option<FileStat>, refusal: Opti
 
 impl Probe {
     /// Looks at a path with plain reads. Never blocks, never follows a link to a FIFO or a device.
-    pub fn of(given: &Path) -> Self {
+    pub(crate) fn of(given: &Path) -> Self {
         let (path, nature, stamp) = look(given);
         let [wal, shm, journal] = ["-wal", "-shm", "-journal"].map(|suffix| Sidecar::beside(&path, suffix));
         let nature = match nature {
@@ -216,7 +216,7 @@ impl Probe {
     }
 
     /// The header, where the file is a database.
-    pub fn header(&self) -> Option<&Header> {
+    pub(crate) fn header(&self) -> Option<&Header> {
         match &self.nature {
             PathKind::Sqlite(header) => Some(header),
             _ => None,
@@ -224,7 +224,7 @@ impl Probe {
     }
 
     /// The size of the database file in bytes, 0 where there is none.
-    pub fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.stamp.map_or(0, |stamp| stamp.size)
     }
 }
@@ -353,7 +353,7 @@ fn read_head(path: &Path, most: usize) -> io::Result<Vec<u8>> {
 }
 
 /// What is wrong with what lies at a path, in words, where it is not a database.
-pub fn words(nature: &PathKind, size: u64) -> String {
+pub(crate) fn words(nature: &PathKind, size: u64) -> String {
     match nature {
         PathKind::Missing => "there is no such file".to_owned(),
         PathKind::DanglingLink => "it is a symbolic link to nothing".to_owned(),

@@ -46,7 +46,7 @@ type Show = Box<dyn Fn(&Progress) + Send + Sync>;
 ///
 /// It has no thread of its own: whoever asks whether to stop, as every long loop and SQLite's progress handler do, also
 /// drives it.
-pub struct Ticker {
+pub(crate) struct Ticker {
     begun: Instant,
     every: Duration,
     /// When to show next, in milliseconds after the beginning.
@@ -65,7 +65,7 @@ impl fmt::Debug for Ticker {
 
 impl Ticker {
     /// A state that is shown for the first time `first` from now, and from then on `every` so often.
-    pub fn new(first: Duration, every: Duration, show: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(first: Duration, every: Duration, show: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
         Self {
             begun: Instant::now(),
             every,

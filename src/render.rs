@@ -1,10 +1,10 @@
 //! A report → text. What is printed was made safe in [`crate::report`].
 
-pub mod explain;
-pub mod json;
+pub(crate) mod explain;
+pub(crate) mod json;
 mod layout;
-pub mod markdown;
-pub mod table;
+pub(crate) mod markdown;
+pub(crate) mod table;
 
 use crate::escape::escape_untrusted;
 use crate::report::Report;

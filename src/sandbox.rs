@@ -22,7 +22,7 @@ const NEWEST: ABI = ABI::V7;
 
 /// What the kernel holds the process to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sandbox {
+pub(crate) enum Sandbox {
     /// Landlock, at this version of its interface: no file can be created, written, truncated, renamed or removed
     /// outside the private folder, and no network used.
     Landlock {
@@ -49,7 +49,7 @@ impl Sandbox {
     /// seccomp comes first, because whether a private folder is needed depends on what the kernel says; then the folder,
     /// because Landlock must know it; then Landlock. Where the kernel has none of them, the answer says so and nothing is
     /// given up.
-    pub fn enter(private: &PrivateFolder, purpose: Purpose) -> Self {
+    pub(crate) fn enter(private: &PrivateFolder, purpose: Purpose) -> Self {
         let metadata = forbid(METADATA_CALLS, &[], libc::EPERM).is_ok();
         private.make_if_needed(purpose, owners_are_safe(metadata));
         match restrict(private.path()) {
@@ -63,7 +63,7 @@ impl Sandbox {
     }
 
     /// Not asked for: the caller of the library decides for its own process.
-    pub fn not_asked() -> Self {
+    pub(crate) fn not_asked() -> Self {
         Self::NotAsked
     }
 

@@ -1,8 +1,8 @@
 //! The schema: the known migrations, the runner that applies them, and where a store stands among them.
 
-pub mod ledger;
-pub mod rehearsal;
-pub mod runner;
+pub(crate) mod ledger;
+pub(crate) mod rehearsal;
+pub(crate) mod runner;
 pub(crate) mod shape;
-pub mod state;
-pub mod tables;
+pub(crate) mod state;
+pub(crate) mod tables;

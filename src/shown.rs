@@ -15,14 +15,14 @@ const HOLD_HOMES: [&str; 2] = ["home", "Users"];
 
 /// The path as it may be shown, without anybody's name: this user's home folder is written `~`, other users' `~other1`,
 /// `~other2` and so on, in the order in which they are met, however the path spells them.
-pub fn shown(path: &Path) -> String {
+pub(crate) fn shown(path: &Path) -> String {
     static OWN: OnceLock<Vec<PathBuf>> = OnceLock::new();
     let here = || env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     shown_from(here, path, OWN.get_or_init(own_homes), &mut number)
 }
 
 /// Gives the other users' home folders on these paths their numbers, in this order.
-pub fn introduce(paths: &[PathBuf]) {
+pub(crate) fn introduce(paths: &[PathBuf]) {
     for path in paths {
         shown(path);
     }

@@ -27,7 +27,7 @@ pub enum Stopped {
 
 /// A token that every long loop asks, and that SQLite's progress handler asks for it.
 #[derive(Debug, Clone)]
-pub struct Stop {
+pub(crate) struct Stop {
     limit: Option<(Duration, Instant)>,
     interrupted: Arc<AtomicBool>,
     progress: Option<Arc<Ticker>>,
@@ -84,7 +84,7 @@ fn lock(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
 
 impl Stop {
     /// A token that says stop `limit` from now, or as soon as `interrupted` is set.
-    pub fn after(limit: Duration, interrupted: Arc<AtomicBool>) -> Self {
+    pub(crate) fn after(limit: Duration, interrupted: Arc<AtomicBool>) -> Self {
         // A limit too far away to be counted is none.
         let limit = Instant::now().checked_add(limit).map(|at| (limit, at));
         Self {
@@ -97,7 +97,7 @@ impl Stop {
     }
 
     /// A token that never says stop.
-    pub fn never() -> Self {
+    pub(crate) fn never() -> Self {
         Self {
             limit: None,
             interrupted: Arc::default(),
@@ -109,7 +109,7 @@ impl Stop {
 
     /// The same token, which also drives this progress each time that it is asked.
     #[must_use]
-    pub fn showing(mut self, progress: Arc<Ticker>) -> Self {
+    pub(crate) fn showing(mut self, progress: Arc<Ticker>) -> Self {
         self.progress = Some(progress);
         self
     }
@@ -154,7 +154,7 @@ impl Stop {
     }
 
     /// Why to stop now, if there is a reason.
-    pub fn reason(&self) -> Option<Stopped> {
+    pub(crate) fn reason(&self) -> Option<Stopped> {
         if let Some(progress) = &self.progress {
             progress.tick();
         }
@@ -162,7 +162,7 @@ impl Stop {
     }
 
     /// The same, asked by somebody who only watches: it drives no progress, and never waits for anything.
-    pub fn due(&self) -> Option<Stopped> {
+    pub(crate) fn due(&self) -> Option<Stopped> {
         if self.interrupted.load(Ordering::Relaxed) {
             return Some(Stopped::Interrupted);
         }
@@ -189,7 +189,7 @@ impl Stop {
     }
 
     /// Interrupts whatever is running. What begins afterwards is not interrupted: call it again as long as it is wanted.
-    pub fn interrupt(&self) {
+    pub(crate) fn interrupt(&self) {
         for (_, interrupt) in &lock(&self.running).interrupts {
             interrupt();
         }
@@ -199,7 +199,7 @@ impl Stop {
     ///
     /// # Errors
     /// The reason to stop.
-    pub fn check(&self) -> Result<(), Stopped> {
+    pub(crate) fn check(&self) -> Result<(), Stopped> {
         self.reason().map_or(Ok(()), Err)
     }
 }

@@ -13,12 +13,12 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use access::Access;
+pub(crate) use access::Access;
 pub(crate) use copies::empty_copy;
-pub use environment::Environment;
+pub(crate) use environment::Environment;
 pub(crate) use guards::{BUSY_TIMEOUT_MS, LONGEST_VALUE, interruptible, prepare_rehearsal};
-pub use read_method::{Need, ReadMethod};
-pub use read_only::ReadOnly;
+pub(crate) use read_method::{Need, ReadMethod};
+pub(crate) use read_only::ReadOnly;
 pub(crate) use witness::Witness;
 
 use crate::error::{Error, Result};
@@ -46,7 +46,7 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 /// # Errors
 /// [`Error::Moving`] when the store was never left alone, [`Error::Stopped`] when it was not left alone in time,
 /// [`Error::OpenHere`] where the process is a caller's and has the store open itself.
-pub fn with_stable_store<T>(
+pub(crate) fn with_stable_store<T>(
     path: &Path,
     need: Need,
     environment: &Environment<'_>,

@@ -1,6 +1,6 @@
 //! What values look like, told from their bytes alone.
 
-pub mod address;
-pub mod json;
-pub mod text;
-pub mod timestamp;
+pub(crate) mod address;
+pub(crate) mod json;
+pub(crate) mod text;
+pub(crate) mod timestamp;

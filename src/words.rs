@@ -1,12 +1,12 @@
 //! Numbers and short lists as people read them.
 
 /// A number with its noun: "1 row", "200,000 rows".
-pub fn plural(n: u64, one: &str, many: &str) -> String {
+pub(crate) fn plural(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", thousands(n), if n == 1 { one } else { many })
 }
 
 /// A number with commas at the thousands.
-pub fn thousands(n: u64) -> String {
+pub(crate) fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -19,7 +19,7 @@ pub fn thousands(n: u64) -> String {
 }
 
 /// The first few of many numbers, with the true count of the rest: `[1 2 3 … and 97 more]`.
-pub fn id_list(numbers: &[i64], most: usize) -> String {
+pub(crate) fn id_list(numbers: &[i64], most: usize) -> String {
     let shown: Vec<String> = numbers.iter().take(most).map(i64::to_string).collect();
     let rest = match numbers.len().saturating_sub(most) {
         0 => String::new(),
@@ -30,7 +30,7 @@ pub fn id_list(numbers: &[i64], most: usize) -> String {
 
 /// Text of at most `most` characters: its beginning, and how many characters more there were. A store's names can be of any
 /// length, and are cut when they are kept.
-pub fn cut(text: &str, most: usize) -> String {
+pub(crate) fn cut(text: &str, most: usize) -> String {
     // No text of so few bytes has more characters.
     if text.len() <= most || text.chars().count() <= most {
         return text.to_owned();

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{Application, Damage, HistoryFault, Impact, NoStore, Obstacle, Problem};
 
 /// What to do about a problem. An application words itself what only it knows, and leaves the rest to this.
-pub fn general(problem: &Problem, application: &Application) -> Cow<'static, str> {
+pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'static, str> {
     let name = application.name();
     match problem {
         Problem::NotLookedAt(obstacle) => not_looked_at(*obstacle, name),

@@ -8,7 +8,7 @@ use crate::shown::home;
 
 /// Where an application keeps its stores.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Places {
+pub(crate) struct Places {
     /// A user's store, below `$XDG_STATE_HOME` or `~/.local/state`.
     pub(crate) user: Cow<'static, str>,
     /// The system's store.
@@ -20,7 +20,7 @@ impl Places {
     ///
     /// An `XDG_STATE_HOME` that is empty or relative is ignored, as the XDG Base Directory Specification asks.
     /// `None` without a home folder.
-    pub fn user_store(&self) -> Option<PathBuf> {
+    pub(crate) fn user_store(&self) -> Option<PathBuf> {
         let state = env::var_os("XDG_STATE_HOME")
             .map(PathBuf::from)
             .filter(|path| path.is_absolute())
@@ -29,17 +29,17 @@ impl Places {
     }
 
     /// A user's store below the folder for state.
-    pub fn in_state_home(&self) -> &str {
+    pub(crate) fn in_state_home(&self) -> &str {
         &self.user
     }
 
     /// The system's store.
-    pub fn system_store(&self) -> &Path {
+    pub(crate) fn system_store(&self) -> &Path {
         Path::new(&*self.system)
     }
 
     /// The name of a store's file.
-    pub fn file(&self) -> &str {
+    pub(crate) fn file(&self) -> &str {
         self.user.rsplit('/').next().unwrap_or_default()
     }
 }

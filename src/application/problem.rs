@@ -2,7 +2,7 @@
 
 /// Something that is wrong, with its figures.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Problem {
+pub(crate) enum Problem {
     /// A check could not look.
     NotLookedAt(Obstacle),
     /// No store can be read at the path.
@@ -96,7 +96,7 @@ pub enum Problem {
 
 /// Why a check could not look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Obstacle {
+pub(crate) enum Obstacle {
     /// The time limit ran out.
     TimeLimit,
     /// The store's writers may not be kept waiting for so long.
@@ -123,7 +123,7 @@ pub enum Obstacle {
 
 /// What lies at a path instead of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoStore {
+pub(crate) enum NoStore {
     /// Nothing.
     Missing,
     /// A symbolic link to nothing.
@@ -149,7 +149,7 @@ pub enum NoStore {
 
 /// What SQLite's integrity check speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Damage {
+pub(crate) enum Damage {
     /// Rows of a table.
     Rows,
     /// An index: no row is lost.
@@ -166,7 +166,7 @@ pub enum Damage {
 
 /// What a ledger gets wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HistoryFault {
+pub(crate) enum HistoryFault {
     /// Migrations under names that they had in development: what they do now was never done.
     FormerName {
         /// Their ids.
@@ -191,7 +191,7 @@ pub enum HistoryFault {
 
 /// What a difference between a store's schema and the known one costs, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Impact {
+pub(crate) enum Impact {
     /// What the daemon asks for is not there.
     Reads,
     /// Rows change that nobody changed.

@@ -17,7 +17,7 @@ const PATH_MAX: usize = 4096;
 
 /// A file as the file system sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileStat {
+pub(crate) struct FileStat {
     /// Device and inode.
     pub id: (u64, u64),
     /// The length in bytes.
@@ -38,7 +38,7 @@ pub struct FileStat {
 
 /// The kinds of file that a path can lead to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileKind {
+pub(crate) enum FileKind {
     /// A regular file.
     Regular,
     /// A folder.
@@ -55,7 +55,7 @@ pub enum FileKind {
 
 impl FileKind {
     /// In words, with the article.
-    pub fn words(self) -> &'static str {
+    pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Regular => "a regular file",
             Self::Folder => "a folder",
@@ -72,7 +72,7 @@ impl FileStat {
     ///
     /// # Errors
     /// What the system says where it does not let us see.
-    pub fn of(path: &Path) -> io::Result<Option<Self>> {
+    pub(crate) fn of(path: &Path) -> io::Result<Option<Self>> {
         Self::seen(fs::metadata(path))
     }
 
@@ -100,7 +100,7 @@ impl FileStat {
     }
 
     /// Waits until a later change would carry another time: at most one tick of the kernel's clock.
-    pub fn settle(&self) {
+    pub(crate) fn settle(&self) {
         let (Ok(seconds), Ok(nanos)) = (u64::try_from(self.ctime.0), u64::try_from(self.ctime.1)) else {
             return;
         };

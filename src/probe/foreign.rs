@@ -1,7 +1,7 @@
 //! What a file is that is not a database.
 
 /// What the first bytes of a file say that it is, where that is known.
-pub fn recognise(head: &[u8]) -> Option<&'static str> {
+pub(crate) fn recognise(head: &[u8]) -> Option<&'static str> {
     const KNOWN: &[(&[u8], &str)] = &[
         (b"\x1f\x8b", "gzip data"),
         (b"PK\x03\x04", "a zip archive"),
@@ -47,7 +47,7 @@ fn is_text(head: &[u8]) -> bool {
 /// Whether the bytes look like nothing but noise: an encrypted database has no byte more common than another.
 ///
 /// `head` should be a whole page or more; a shorter one is never called noise.
-pub fn looks_encrypted(head: &[u8]) -> bool {
+pub(crate) fn looks_encrypted(head: &[u8]) -> bool {
     if head.len() < 1024 {
         return false;
     }

@@ -3,10 +3,10 @@
 //! Source: "The Database Header" in SQLite's Database File Format, <https://www.sqlite.org/fileformat2.html#the_database_header>.
 
 /// The length of the header, in bytes.
-pub const HEADER_LEN: usize = 100;
+pub(crate) const HEADER_LEN: usize = 100;
 
 /// What each database file begins with.
-pub const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+pub(crate) const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// The page that begins at this byte holds SQLite's locks and nothing else: no WAL and no journal ever holds it.
 const LOCK_BYTE: u64 = 0x4000_0000;
@@ -16,7 +16,7 @@ const TABLE_LEAF: u8 = 13;
 
 /// The header's fields, as they stand in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Header {
+pub(crate) struct Header {
     /// The page size in bytes (offset 16); 1 stands for 65,536 and is given as that.
     pub page_size: u32,
     /// Write version (offset 18): 1 rollback journal, 2 WAL.
@@ -68,7 +68,7 @@ pub(super) fn lock_page(page_size: u32) -> u64 {
 
 impl Header {
     /// Reads the fields; `None` where the magic is not there or the bytes are too few.
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         if bytes.len() < HEADER_LEN || &bytes[..16] != MAGIC {
             return None;
         }
@@ -95,22 +95,22 @@ impl Header {
     }
 
     /// Whether the page size is a power of two between 512 and 65,536.
-    pub fn page_size_is_valid(&self) -> bool {
+    pub(crate) fn page_size_is_valid(&self) -> bool {
         is_page_size(self.page_size)
     }
 
     /// Whether the header says that the database is in WAL mode.
-    pub fn is_wal(&self) -> bool {
+    pub(crate) fn is_wal(&self) -> bool {
         self.read_version == 2
     }
 
     /// The size in pages that the header vouches for, if it does.
-    pub fn vouched_pages(&self) -> Option<u32> {
+    pub(crate) fn vouched_pages(&self) -> Option<u32> {
         (self.pages > 0 && self.change_counter == self.valid_for).then_some(self.pages)
     }
 
     /// What is out of range, in words that name the field and the value.
-    pub fn faults(&self) -> Vec<String> {
+    pub(crate) fn faults(&self) -> Vec<String> {
         let mut out = Vec::new();
         let mut wrong = |is: bool, what: String| {
             if is {

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::stop::Stop;
 
 /// What each journal header begins with.
-pub const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+pub(crate) const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 
 /// The longest name of a super-journal, in bytes (`os_unix.c`, `MAX_PATHNAME`).
 const LONGEST_NAME: u32 = 512;
@@ -28,7 +28,7 @@ const NEVER_SYNCED: u32 = u32::MAX;
 
 /// What a rollback journal holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JournalScan {
+pub(crate) struct JournalScan {
     /// Pages that will be put back.
     pub pages: u64,
     /// What is wrong, where something is: the pages from there on will not be put back.
@@ -63,7 +63,7 @@ pub(super) fn pages_at_its_beginning(head: &[u8]) -> Option<u32> {
 ///
 /// # Errors
 /// Where the journal cannot be read, or the time is up.
-pub fn scan(journal: &Sidecar, page_size: u32, stop: &Stop) -> Result<JournalScan> {
+pub(crate) fn scan(journal: &Sidecar, page_size: u32, stop: &Stop) -> Result<JournalScan> {
     let io = |error| Error::io("read", &journal.path)(error);
     let file = super::open_plain(&journal.path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();

@@ -12,7 +12,7 @@ use crate::words::plural;
 
 /// What the sidecar files tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Nothing wrong, and what there is, in words.
     Sound(String),
     /// A sidecar cannot belong to the store, or has lost commits; in words.
@@ -33,7 +33,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// Which file something is wrong with, and what; `None` where nothing is.
-    pub fn fault(self) -> Option<(&'static str, String)> {
+    pub(crate) fn fault(self) -> Option<(&'static str, String)> {
         match self {
             Self::Sound(_) => None,
             Self::Wrong { suffix, what } => Some((suffix, what)),
@@ -56,7 +56,7 @@ pub(crate) fn seems_wrong(verdict: &Result<Verdict>) -> bool {
 ///
 /// # Errors
 /// Where one cannot be read, or the time is up.
-pub fn examine(probe: &Probe, application: &Application, stop: &Stop) -> Result<Verdict> {
+pub(crate) fn examine(probe: &Probe, application: &Application, stop: &Stop) -> Result<Verdict> {
     let Some(header) = probe.header() else {
         return Ok(Verdict::Sound("there is no database".to_owned()));
     };
@@ -105,7 +105,7 @@ pub fn examine(probe: &Probe, application: &Application, stop: &Stop) -> Result<
 ///
 /// # Errors
 /// Where it cannot be read, or the time is up.
-pub fn scan_wal(probe: &Probe, stop: &Stop) -> Result<Option<WalScan>> {
+pub(crate) fn scan_wal(probe: &Probe, stop: &Stop) -> Result<Option<WalScan>> {
     let (Some(header), Ok(Some(log))) = (probe.header(), WalHeader::parse(&probe.wal.head)) else {
         return Ok(None);
     };

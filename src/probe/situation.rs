@@ -9,7 +9,7 @@ use super::{FileKind, Sidecar, open_plain};
 
 /// The condition in which a store lies on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Situation {
+pub(crate) enum Situation {
     /// There is no database to speak of.
     None,
     /// WAL mode, closed cleanly: no sidecar files.
@@ -41,7 +41,7 @@ pub enum Situation {
 
 impl Situation {
     /// Its name in reports.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Closed => "closed",
@@ -60,7 +60,7 @@ impl Situation {
     }
 
     /// What it means, in a few words.
-    pub fn words(self) -> &'static str {
+    pub(crate) fn words(self) -> &'static str {
         match self {
             Self::None => "there is no database",
             Self::Closed => "closed cleanly",

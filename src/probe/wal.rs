@@ -14,20 +14,20 @@ use crate::error::{Error, Result};
 use crate::stop::Stop;
 
 /// The length of the log's header, in bytes.
-pub const HEADER_LEN: usize = 32;
+pub(crate) const HEADER_LEN: usize = 32;
 
 /// The length of a frame's header, in bytes; a page follows it.
 const FRAME_HEADER_LEN: usize = 24;
 
 /// What a log begins with; the lowest bit says that checksums read numbers as big-endian.
-pub const MAGIC: u32 = 0x377f_0682;
+pub(crate) const MAGIC: u32 = 0x377f_0682;
 
 /// The only format version there is.
 const VERSION: u32 = 3_007_000;
 
 /// The log's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WalHeader {
+pub(crate) struct WalHeader {
     /// The page size in bytes.
     pub page_size: u32,
     /// The two salts: each frame of this generation carries them.
@@ -38,7 +38,7 @@ pub struct WalHeader {
 
 /// What is wrong with a log's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HeaderFault {
+pub(crate) enum HeaderFault {
     /// It does not begin as a log does.
     Magic,
     /// Its format version is another.
@@ -51,7 +51,7 @@ pub enum HeaderFault {
 
 /// What a log holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct WalScan {
+pub(crate) struct WalScan {
     /// Transactions that stand.
     pub commits: u64,
     /// Frames (pages) up to the last commit that stands.
@@ -75,7 +75,7 @@ impl WalHeader {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn parse(head: &[u8]) -> Result<Option<Self>, HeaderFault> {
+    pub(crate) fn parse(head: &[u8]) -> Result<Option<Self>, HeaderFault> {
         let Some(bytes) = head.get(..HEADER_LEN) else {
             return Ok(None);
         };
@@ -155,7 +155,7 @@ fn frame_checksum(header: &WalHeader, seed: [u32; 2], bytes: &[u8]) -> [u32; 2] 
 ///
 /// # Errors
 /// Where the log cannot be read, or the time is up.
-pub fn scan(wal: &Sidecar, shm: &Sidecar, header: &WalHeader, file_pages: u64, stop: &Stop) -> Result<WalScan> {
+pub(crate) fn scan(wal: &Sidecar, shm: &Sidecar, header: &WalHeader, file_pages: u64, stop: &Stop) -> Result<WalScan> {
     let io = |error| Error::io("read", &wal.path)(error);
     let file = super::open_plain(&wal.path).map_err(io)?;
     let mut scan = WalScan::default();

@@ -15,7 +15,7 @@ use crate::checks;
 use crate::escape::escape_untrusted;
 
 /// Bad arguments (`EX_USAGE` in `sysexits.h`).
-pub const EXIT_USAGE: u8 = 64;
+pub(super) const EXIT_USAGE: u8 = 64;
 
 /// How many characters of an argument are repeated at most.
 const LONGEST_ARGUMENT: usize = 1_000;
@@ -86,7 +86,7 @@ fn system_help() -> String {
 #[derive(Debug, Parser)]
 #[command(name = "doctor", version, max_term_width = 100, about = about(), long_about = long_about(), after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
-pub struct Args {
+pub(super) struct Args {
     /// Stores to examine [default: this user's]
     #[arg(value_name = "STATE_DB", value_hint = ValueHint::FilePath, long_help = stores_help())]
     pub stores: Vec<PathBuf>,
@@ -141,7 +141,7 @@ pub struct Args {
 
 /// How the rows are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(super) enum Format {
     /// Aligned, for a terminal
     Table,
     /// For pasting into an issue
@@ -152,7 +152,7 @@ pub enum Format {
 
 /// When to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum When {
+pub(super) enum When {
     /// On a terminal, unless `NO_COLOR` is set
     Auto,
     /// Always
@@ -166,7 +166,7 @@ impl Args {
     ///
     /// # Errors
     /// Where `--only` and `--skip` leave none.
-    pub fn checks(&self) -> Result<Vec<CheckId>, clap::Error> {
+    pub(super) fn checks(&self) -> Result<Vec<CheckId>, clap::Error> {
         let asked = |check: &CheckId| (self.only.is_empty() || self.only.contains(check)) && !self.skip.contains(check);
         let checks: Vec<CheckId> = CheckId::ALL.iter().copied().filter(asked).collect();
         if checks.is_empty() {
@@ -177,12 +177,12 @@ impl Args {
 }
 
 /// A usage error in clap's own form.
-pub fn usage(message: &str) -> clap::Error {
+pub(super) fn usage(message: &str) -> clap::Error {
     Args::command().error(clap::error::ErrorKind::ValueValidation, message)
 }
 
 /// A mistake on the command line, safe to print: clap repeats what was given as it is, and `*` may have given a file's name.
-pub fn escaped(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
+pub(super) fn escaped(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
     let escape_untrusted = |text: &str| escape_untrusted(text, LONGEST_ARGUMENT);
     let as_given: Vec<(ContextKind, ContextValue)> =
         error.context().map(|(kind, value)| (kind, value.clone())).collect();
@@ -205,7 +205,7 @@ pub fn escaped(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
 
 /// What `--generate` makes from the command line's definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Generated {
+pub(super) enum Generated {
     /// The man page
     Man,
     /// Completions for bash
@@ -217,7 +217,7 @@ pub enum Generated {
 }
 
 /// The man page, or a shell's completions.
-pub fn generated(kind: Generated) -> Vec<u8> {
+pub(super) fn generated(kind: Generated) -> Vec<u8> {
     use clap_complete::shells::{Bash, Fish, Zsh};
     let mut command = Args::command();
     let mut out = Vec::new();

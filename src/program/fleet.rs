@@ -50,7 +50,7 @@ struct Task {
 }
 
 /// Examines the stores and prints their reports; the exit code.
-pub fn examine(session: &Arc<Session>) -> Result<u8> {
+pub(super) fn examine(session: &Arc<Session>) -> Result<u8> {
     let count = session.stores.len();
     let threads = thread::available_parallelism().map_or(1, usize::from).min(count).min(MOST_THREADS);
     let fleet = Arc::new(Fleet {

@@ -23,7 +23,7 @@ const ECHO: usize = 2;
 
 /// The line.
 #[derive(Debug)]
-pub struct Meter {
+pub(super) struct Meter {
     /// The terminal's width, where there is one.
     width: Option<usize>,
     /// How many columns are drawn over.
@@ -34,7 +34,7 @@ pub struct Meter {
 
 impl Meter {
     /// A line that has not been drawn yet.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let width = io::stderr()
             .is_terminal()
             .then(|| rustix::termios::tcgetwinsize(io::stderr()).map_or(80, |size| usize::from(size.ws_col.max(20))));
@@ -47,12 +47,12 @@ impl Meter {
     }
 
     /// Whether standard error is a terminal.
-    pub fn on_terminal(&self) -> bool {
+    pub(super) fn on_terminal(&self) -> bool {
         self.width.is_some()
     }
 
     /// A ticker that draws here, of an examination with these checks.
-    pub fn ticker(self: &Arc<Self>, checks: &[CheckId]) -> Arc<Ticker> {
+    pub(super) fn ticker(self: &Arc<Self>, checks: &[CheckId]) -> Arc<Ticker> {
         let (first, every) = if self.on_terminal() {
             (FIRST, REDRAWN)
         } else {
@@ -63,7 +63,7 @@ impl Meter {
     }
 
     /// Draws how many stores are done, if it is time to.
-    pub fn stores(&self, done: usize, of: usize) {
+    pub(super) fn stores(&self, done: usize, of: usize) {
         let Ok(mut due) = self.due.lock() else { return };
         let elapsed = self.begun.elapsed();
         if elapsed >= *due {
@@ -88,7 +88,7 @@ impl Meter {
     }
 
     /// Takes the line away, before anything else is printed.
-    pub fn clear(&self) {
+    pub(super) fn clear(&self) {
         let drawn = self.drawn.swap(0, Ordering::Relaxed);
         if drawn > 0 {
             let _ = write!(io::stderr(), "\r{}\r", " ".repeat(drawn + ECHO));

@@ -16,7 +16,7 @@ use crate::program::session::Session;
 use crate::report::Report;
 
 /// The gate's question to the one store.
-pub fn ask_gate(session: &Arc<Session>) -> Answer {
+pub(super) fn ask_gate(session: &Arc<Session>) -> Answer {
     let meter = Arc::new(Meter::new());
     let mut stop = session.stop();
     // Elsewhere the gate prints its one line and no other.
@@ -50,7 +50,7 @@ pub fn ask_gate(session: &Arc<Session>) -> Answer {
 }
 
 /// Examines the one store and prints its report; the exit code.
-pub fn examine(session: &Arc<Session>) -> Result<u8> {
+pub(super) fn examine(session: &Arc<Session>) -> Result<u8> {
     let meter = Arc::new(Meter::new());
     let stop = session.stop().showing(meter.ticker(&session.checks));
     let answers = session.answers(session.store(), &stop);

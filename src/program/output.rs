@@ -19,14 +19,14 @@ const WIDEST_TEXT: u16 = 100;
 
 /// How reports are printed.
 #[derive(Debug)]
-pub struct Output {
+pub(super) struct Output {
     format: Format,
     style: Style,
 }
 
 impl Output {
     /// As the arguments, the environment and the terminal ask.
-    pub fn new(args: &Args) -> Self {
+    pub(super) fn new(args: &Args) -> Self {
         Self {
             format: args.format,
             style: Style {
@@ -37,7 +37,7 @@ impl Output {
     }
 
     /// The one report.
-    pub fn report(&self, report: &Report) -> String {
+    pub(super) fn report(&self, report: &Report) -> String {
         match self.format {
             Format::Table => report.to_table(self.style.width, self.style.color),
             Format::Markdown => report.to_markdown(),
@@ -46,7 +46,7 @@ impl Output {
     }
 
     /// One of several reports.
-    pub fn one_of_many(&self, report: &Report) -> String {
+    pub(super) fn one_of_many(&self, report: &Report) -> String {
         match self.format {
             Format::Table => table::one_of_many(report, self.style),
             _ => self.report(report),
@@ -54,7 +54,7 @@ impl Output {
     }
 
     /// What comes after several reports.
-    pub fn total(&self, stores: usize, failed: usize, skipped: usize) -> String {
+    pub(super) fn total(&self, stores: usize, failed: usize, skipped: usize) -> String {
         match self.format {
             Format::Table => table::total(stores, failed, skipped, self.style),
             _ => String::new(),
@@ -63,7 +63,7 @@ impl Output {
 }
 
 /// The gate's answer in this format.
-pub fn gate_text(answer: &Answer, format: Format) -> String {
+pub(super) fn gate_text(answer: &Answer, format: Format) -> String {
     match format {
         Format::Json => answer.json(),
         Format::Table | Format::Markdown => answer.line(),
@@ -71,7 +71,7 @@ pub fn gate_text(answer: &Answer, format: Format) -> String {
 }
 
 /// What the arguments ask for instead of an examination.
-pub fn instead(args: &Args) -> Option<Vec<u8>> {
+pub(super) fn instead(args: &Args) -> Option<Vec<u8>> {
     if args.list_checks {
         return Some(list_checks().into_bytes());
     }
@@ -107,7 +107,7 @@ fn colored(color: When) -> bool {
 }
 
 /// Prints data. Breaks where the pipe is closed on the other side: nobody is told, and nobody reads any more.
-pub fn print(bytes: &[u8]) -> Result<ControlFlow<()>> {
+pub(super) fn print(bytes: &[u8]) -> Result<ControlFlow<()>> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Ok(()) => Ok(ControlFlow::Continue(())),

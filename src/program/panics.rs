@@ -5,7 +5,7 @@ use std::panic::PanicHookInfo;
 use crate::mistake;
 
 /// Remembers where a panic is.
-pub fn note(info: &PanicHookInfo<'_>) {
+pub(super) fn note(info: &PanicHookInfo<'_>) {
     let place = info.location().map_or_else(String::new, |at| {
         // A dependency's path begins in somebody's home folder.
         let file = if at.file().starts_with('/') {

@@ -17,13 +17,13 @@ const STACK: usize = 8 << 20;
 const TICK: Duration = Duration::from_millis(100);
 
 /// Device and inode: what two paths to one file have in common.
-pub type Identity = (u64, u64);
+pub(super) type Identity = (u64, u64);
 
 /// Hands in a result in place of a job that hangs. Its thread is lost; another takes its place.
-pub type GiveUp<T> = Box<dyn FnOnce(T) + Send>;
+pub(super) type GiveUp<T> = Box<dyn FnOnce(T) + Send>;
 
 /// Things to work on.
-pub trait Jobs: Send + Sync + 'static {
+pub(super) trait Jobs: Send + Sync + 'static {
     /// A job that was begun.
     type Task;
 
@@ -103,7 +103,7 @@ struct Pool<J: Jobs> {
 ///
 /// # Panics
 /// Where a job panics, as soon as it would be taken.
-pub fn in_order<J: Jobs>(
+pub(super) fn in_order<J: Jobs>(
     jobs: &Arc<J>,
     count: usize,
     threads: usize,

@@ -25,7 +25,7 @@ use crate::store::Environment;
 const HEAP_LIMIT: u64 = 40 << 20;
 
 /// What all stores have in common.
-pub struct Session {
+pub(super) struct Session {
     pub args: Args,
     pub stores: Vec<PathBuf>,
     pub signals: Signals,
@@ -40,7 +40,7 @@ impl Session {
     ///
     /// Signals are caught before, so that the folder is removed; threads are started afterwards, so that the kernel holds
     /// them all.
-    pub fn prepare(args: Args, checks: Vec<CheckId>, stores: Vec<PathBuf>, signals: Signals) -> Arc<Self> {
+    pub(super) fn prepare(args: Args, checks: Vec<CheckId>, stores: Vec<PathBuf>, signals: Signals) -> Arc<Self> {
         shown::introduce(&stores);
         let private = PrivateFolder::for_stores(&stores);
         let sandbox = Sandbox::enter(&private, purpose(&args, &checks));
@@ -65,12 +65,12 @@ impl Session {
     }
 
     /// When to stop with a store that is begun now.
-    pub fn stop(&self) -> Stop {
+    pub(super) fn stop(&self) -> Stop {
         Stop::after(self.args.time_limit, self.signals.flag())
     }
 
     /// What an examination with this stop brings along.
-    pub fn environment<'s>(&'s self, stop: &'s Stop) -> Environment<'s> {
+    pub(super) fn environment<'s>(&'s self, stop: &'s Stop) -> Environment<'s> {
         Environment {
             private: &self.private,
             sandbox: &self.sandbox,
@@ -89,34 +89,34 @@ impl Session {
     }
 
     /// The one store, where there is one.
-    pub fn store(&self) -> &Path {
+    pub(super) fn store(&self) -> &Path {
         self.stores.first().map_or(Path::new(""), PathBuf::as_path)
     }
 
     /// The answers of a store's checks, before the first is asked.
-    pub fn answers(&self, path: &Path, stop: &Stop) -> Answers {
+    pub(super) fn answers(&self, path: &Path, stop: &Stop) -> Answers {
         Answers::of(path, &self.options(stop))
     }
 
     /// A store's report.
-    pub fn report(&self, answers: &Answers, path: &Path, stop: &Stop) -> Report {
+    pub(super) fn report(&self, answers: &Answers, path: &Path, stop: &Stop) -> Report {
         examine::report_whatever_happens(answers, path, &self.options(stop))
     }
 
     /// The exit code.
-    pub fn exit(&self, failed: bool) -> u8 {
+    pub(super) fn exit(&self, failed: bool) -> u8 {
         self.signals.exit_code().unwrap_or(u8::from(failed))
     }
 
     /// Removes the private folder, so that only SIGKILL leaves one behind.
-    pub fn remove_private_folder(&self) {
+    pub(super) fn remove_private_folder(&self) {
         if let Some(folder) = self.private.path() {
             remove(folder);
         }
     }
 
     /// Ends the process, whatever hangs in it.
-    pub fn end(&self, code: u8) -> ! {
+    pub(super) fn end(&self, code: u8) -> ! {
         self.remove_private_folder();
         process::exit(code.into())
     }

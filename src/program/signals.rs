@@ -17,7 +17,7 @@ const SEEN: usize = 1 << 16;
 
 /// What has come.
 #[derive(Debug, Clone, Default)]
-pub struct Signals {
+pub(super) struct Signals {
     /// The last signal's number, and [`SEEN`].
     last: Arc<AtomicUsize>,
     /// Whether everything shall end: a signal has come, or the doctor itself wants to end.
@@ -31,7 +31,7 @@ impl Signals {
     ///
     /// # Errors
     /// What the system says.
-    pub fn catch() -> Result<Self> {
+    pub(super) fn catch() -> Result<Self> {
         let signals = Self::default();
         let ignored = ignored();
         let is_caught = |signal: &i32| ignored >> (signal - 1) & 1 == 0;
@@ -49,28 +49,28 @@ impl Signals {
     }
 
     /// Set as soon as everything shall end.
-    pub fn flag(&self) -> Arc<AtomicBool> {
+    pub(super) fn flag(&self) -> Arc<AtomicBool> {
         self.ends.clone()
     }
 
     /// Ends everything in order, as a signal does.
-    pub fn interrupt(&self) {
+    pub(super) fn interrupt(&self) {
         self.ends.store(true, Ordering::Relaxed);
     }
 
     /// Whether everything shall end.
-    pub fn interrupted(&self) -> bool {
+    pub(super) fn interrupted(&self) -> bool {
         self.ends.load(Ordering::Relaxed)
     }
 
     /// 128 and the last signal's number, where one has come.
-    pub fn exit_code(&self) -> Option<u8> {
+    pub(super) fn exit_code(&self) -> Option<u8> {
         let number = self.last.load(Ordering::Relaxed) & !SEEN;
         (number > 0).then(|| u8::try_from(128 + number).unwrap_or(u8::MAX))
     }
 
     /// Whether a signal has come since this was asked last.
-    pub fn came_anew(&self) -> bool {
+    pub(super) fn came_anew(&self) -> bool {
         let last = self.last.load(Ordering::Relaxed);
         let is_new = last != 0 && last & SEEN == 0;
         is_new

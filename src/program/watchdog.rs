@@ -36,7 +36,7 @@ type GiveUp = Box<dyn FnOnce(Stopped) + Send>;
 
 /// The watchdog; where no thread can be had, it sleeps.
 #[derive(Debug, Clone)]
-pub struct Watchdog {
+pub(super) struct Watchdog {
     state: Arc<Mutex<State>>,
 }
 
@@ -67,14 +67,14 @@ struct Watched {
 
 /// Something is watched as long as this lives.
 #[derive(Debug)]
-pub struct Watch {
+pub(super) struct Watch {
     state: Arc<Mutex<State>>,
     number: u64,
 }
 
 impl Watchdog {
     /// Starts the thread. `end` ends the process, where a signal has come and nothing else ends it; it does not return.
-    pub fn start(signals: Signals, end: impl FnOnce() + Send + 'static) -> Self {
+    pub(super) fn start(signals: Signals, end: impl FnOnce() + Send + 'static) -> Self {
         let watchdog = Self { state: Arc::default() };
         let watching = watchdog.clone();
         // Without a thread nothing is watched; all that asks whether to stop still ends.
@@ -83,7 +83,7 @@ impl Watchdog {
     }
 
     /// Watches something: it is given up, once, where it goes on for too long after `stop` says that it should not.
-    pub fn watch(&self, stop: &Stop, give_up: impl FnOnce(Stopped) + Send + 'static) -> Watch {
+    pub(super) fn watch(&self, stop: &Stop, give_up: impl FnOnce(Stopped) + Send + 'static) -> Watch {
         let mut state = lock(&self.state);
         let number = state.next;
         state.next += 1;
@@ -100,12 +100,12 @@ impl Watchdog {
     }
 
     /// The program got something done: after a signal it has as long again.
-    pub fn alive(&self) {
+    pub(super) fn alive(&self) {
         lock(&self.state).alive = Some(Instant::now());
     }
 
     /// All is said: nothing is ended any more, so that the exit code stays what it is.
-    pub fn rest(&self) {
+    pub(super) fn rest(&self) {
         lock(&self.state).rests = true;
     }
 
@@ -158,7 +158,7 @@ impl Watchdog {
 
 impl Watch {
     /// Ends the watch. Where the watchdog was faster, it has the last word, and this never returns.
-    pub fn end(self) {
+    pub(super) fn end(self) {
         let mut state = lock(&self.state);
         let before = state.watched.len();
         state.watched.retain(|watched| watched.number != self.number);

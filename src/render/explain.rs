@@ -10,7 +10,7 @@ const PAGE: &str = include_str!("../../docs/checks.md");
 const INDENT: &str = "       ";
 
 /// The section about a check, without Markdown's marks, folded into `width` columns.
-pub fn section(check: CheckId, width: u16) -> Option<String> {
+pub(crate) fn section(check: CheckId, width: u16) -> Option<String> {
     let heading = format!("## `{check}`");
     let mut lines = PAGE.lines().skip_while(|line| line.trim_end() != heading);
     lines.next()?;

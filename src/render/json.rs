@@ -125,7 +125,7 @@ struct WireState<'a> {
 }
 
 /// A report as one line of JSON.
-pub fn report(report: &Report) -> String {
+pub(crate) fn report(report: &Report) -> String {
     line(&WireReport {
         format: FORMAT,
         doctor: env!("CARGO_PKG_VERSION"),
@@ -167,7 +167,7 @@ fn finding(finding: &Finding) -> WireFinding<'_> {
 }
 
 /// The gate's answer as one line of JSON; `reason` where it is not simply the state.
-pub fn gate(compatibility: Option<Compatibility>, state: Option<&SchemaState>, reason: Option<&str>) -> String {
+pub(crate) fn gate(compatibility: Option<Compatibility>, state: Option<&SchemaState>, reason: Option<&str>) -> String {
     line(&WireGate {
         format: FORMAT,
         compatibility: match compatibility {

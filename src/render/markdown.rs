@@ -6,7 +6,7 @@ use super::table::{findings, verdict};
 use crate::report::{Report, Row, Status};
 
 /// A report as Markdown that GitHub renders; `system` says what it was run on.
-pub fn report(report: &Report, system: &str) -> String {
+pub(crate) fn report(report: &Report, system: &str) -> String {
     let rows: String = report.rows.iter().map(table_row).collect();
     format!(
         "### doctor: {}\n\n- store: {}\n- situation: {}\n- versions: doctor {}, SQLite {}\n- system: {}; sandbox: {}\n\n\

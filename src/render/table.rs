@@ -15,7 +15,7 @@ const NARROWEST_TEXT: usize = 36;
 
 /// How a table is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Style {
+pub(crate) struct Style {
     /// The width to fit into, in columns; `None` does not wrap.
     pub width: Option<u16>,
     /// Whether to colour.
@@ -43,7 +43,7 @@ impl Columns {
 }
 
 /// One store's rows, and the verdict below them.
-pub fn report(report: &Report, style: Style) -> String {
+pub(crate) fn report(report: &Report, style: Style) -> String {
     let columns = Columns::of(0, report.rows.iter());
     let rows: String = report.rows.iter().map(|row| drawn(row, &columns, style)).collect();
     let status = overall(report);
@@ -56,7 +56,7 @@ pub fn report(report: &Report, style: Style) -> String {
 }
 
 /// One of several stores: a line, and the rows that failed beneath it.
-pub fn one_of_many(report: &Report, style: Style) -> String {
+pub(crate) fn one_of_many(report: &Report, style: Style) -> String {
     let status = overall(report);
     let count = match (report.failures(), report.count(Status::Skip)) {
         // What a healthy store leaves out, it leaves out of all: the last line says it once.
@@ -71,7 +71,7 @@ pub fn one_of_many(report: &Report, style: Style) -> String {
 }
 
 /// The last line of several stores.
-pub fn total(stores: usize, failed: usize, skipped: usize, style: Style) -> String {
+pub(crate) fn total(stores: usize, failed: usize, skipped: usize, style: Style) -> String {
     let (status, mut text) = match failed {
         0 => (Status::Pass, format!("PASS: no check failed in {stores} stores")),
         _ => (Status::Fail, format!("FAIL: {failed} of {stores} stores failed")),

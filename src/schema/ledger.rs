@@ -16,7 +16,7 @@ const COLUMNS: [&str; 3] = ["applied_at", "id", "name"];
 /// # Errors
 /// [`Error::Ledger`] where it is not the application's: a view, a virtual table, other columns, ids that are not integers. And
 /// whatever keeps it from being read.
-pub fn applied(application: &Application, handle: &ReadOnly) -> Result<Option<Vec<i64>>> {
+pub(crate) fn applied(application: &Application, handle: &ReadOnly) -> Result<Option<Vec<i64>>> {
     let ledger = InStore {
         application,
         table: &application.ledger.table,

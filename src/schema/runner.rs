@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// [`Error::DuplicateMigration`] before anything is touched; [`Error::Migration`] with the SQL of the one that failed.
-pub fn migrate(conn: &mut Connection, ledger: &Ledger, migrations: &[Migration]) -> Result<Vec<i64>> {
+pub(crate) fn migrate(conn: &mut Connection, ledger: &Ledger, migrations: &[Migration]) -> Result<Vec<i64>> {
     let ordered = in_order(migrations)?;
     let ledger = identifier(&ledger.table);
     run_all(conn, &ledger_sql(&ledger))?;

@@ -10,7 +10,7 @@ const MOST_NAMES: usize = 8 << 20;
 
 /// A table that the schema names.
 #[derive(Debug, Clone)]
-pub struct Named {
+pub(crate) struct Named {
     /// Its name; `None` where it is not UTF-8, and cannot stand in a statement of ours.
     pub name: Option<String>,
     /// Whether a module keeps it, and it has no pages of its own.
@@ -21,7 +21,7 @@ pub struct Named {
 ///
 /// # Errors
 /// What SQLite says; and that there is no memory for a stranger's names.
-pub fn all(handle: &ReadOnly) -> Result<Vec<Named>> {
+pub(crate) fn all(handle: &ReadOnly) -> Result<Vec<Named>> {
     let sql = "SELECT name, ifnull(rootpage, 0) = 0 FROM sqlite_schema WHERE type = 'table' ORDER BY rowid";
     let mut bytes = 0;
     let mut out = Vec::new();
@@ -46,7 +46,7 @@ pub fn all(handle: &ReadOnly) -> Result<Vec<Named>> {
 
 /// The ordinary tables of a store: no views, no virtual tables, none of SQLite's own.
 #[derive(Debug, Default)]
-pub struct Ordinary {
+pub(crate) struct Ordinary {
     /// Their names, in the schema's order.
     pub names: Vec<String>,
     /// How many more there are, whose names are not UTF-8.
@@ -57,7 +57,7 @@ pub struct Ordinary {
 ///
 /// # Errors
 /// As [`all`].
-pub fn ordinary(handle: &ReadOnly) -> Result<Ordinary> {
+pub(crate) fn ordinary(handle: &ReadOnly) -> Result<Ordinary> {
     let mut out = Ordinary::default();
     for table in all(handle)?.into_iter().filter(|table| !table.is_virtual) {
         match table.name {
@@ -71,7 +71,7 @@ pub fn ordinary(handle: &ReadOnly) -> Result<Ordinary> {
 
 /// The columns of an ordinary table.
 #[derive(Debug, Default)]
-pub struct Columns {
+pub(crate) struct Columns {
     /// Their names in lower case, without hidden and generated ones; none where there is no such table.
     pub names: Vec<String>,
     /// How the number of a row is called; `None` in a table WITHOUT ROWID.
@@ -80,12 +80,12 @@ pub struct Columns {
 
 impl Columns {
     /// Whether there is an ordinary column of this name, which is in lower case.
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.names.iter().any(|column| column == name)
     }
 
     /// What stands for the number of a row in a SELECT.
-    pub fn rowid_or_null(&self) -> &'static str {
+    pub(crate) fn rowid_or_null(&self) -> &'static str {
         self.rowid.unwrap_or("NULL")
     }
 }
@@ -94,7 +94,7 @@ impl Columns {
 ///
 /// # Errors
 /// What SQLite says.
-pub fn columns(handle: &ReadOnly, table: &str) -> Result<Columns> {
+pub(crate) fn columns(handle: &ReadOnly, table: &str) -> Result<Columns> {
     // A view or a virtual table of that name is not the application's.
     let sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name = ?1 COLLATE NOCASE";
     if handle.collect(sql, [table], |_| Ok(()))?.is_empty() {
@@ -135,7 +135,7 @@ fn has_rowid(handle: &ReadOnly, table: &str) -> Result<bool> {
 
 /// A name as SQL takes it, in quotes only where it needs them: in statements that a report may quote. No keyword of SQL's holds an
 /// underscore but `CURRENT_DATE` and its like.
-pub fn identifier(name: &str) -> String {
+pub(crate) fn identifier(name: &str) -> String {
     let is_plain = |c: char| c.is_ascii_lowercase() || c == '_';
     if name.contains('_') && name.chars().all(is_plain) && !name.starts_with("current_") {
         name.to_owned()
@@ -145,6 +145,6 @@ pub fn identifier(name: &str) -> String {
 }
 
 /// A name as SQL takes it, whatever is in it.
-pub fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

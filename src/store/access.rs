@@ -18,7 +18,7 @@ use crate::stop::Stop;
 
 /// A store made ready to be opened, as often as there are threads that read it.
 #[derive(Debug)]
-pub struct Access<'a> {
+pub(crate) struct Access<'a> {
     way: ReadMethod,
     facts: Facts,
     uri: String,
@@ -100,7 +100,7 @@ impl<'a> Access<'a> {
     }
 
     /// How this store is read.
-    pub fn way(&self) -> ReadMethod {
+    pub(crate) fn way(&self) -> ReadMethod {
         self.way
     }
 
@@ -110,7 +110,7 @@ impl<'a> Access<'a> {
     }
 
     /// Whether several handles see one and the same store: not where each is a copy of its own in memory.
-    pub fn is_shared(&self) -> bool {
+    pub(crate) fn is_shared(&self) -> bool {
         !self.is_in_memory()
     }
 
@@ -118,7 +118,7 @@ impl<'a> Access<'a> {
     ///
     /// # Errors
     /// What SQLite says: this is where a file that cannot be read fails.
-    pub fn open(&self) -> Result<ReadOnly> {
+    pub(crate) fn open(&self) -> Result<ReadOnly> {
         let opened = self.try_open();
         self.disturbed.fetch_or(opened.is_err(), Ordering::Relaxed);
         Ok(opened?.telling(&self.disturbed, &self.short_of_memory))

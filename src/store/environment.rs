@@ -6,7 +6,7 @@ use crate::stop::Stop;
 
 /// Where copies may go, what the kernel forbids, how much memory SQLite may take, when to stop.
 #[derive(Debug, Clone)]
-pub struct Environment<'a> {
+pub(crate) struct Environment<'a> {
     /// Where private copies may go.
     pub private: &'a PrivateFolder,
     /// What the kernel holds this process to.

@@ -10,7 +10,7 @@ pub(super) const LARGE: u64 = 8 << 20;
 
 /// How a store is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReadMethod {
+pub(crate) enum ReadMethod {
     /// `immutable=1`: no lock, no sidecar files. Right as long as nothing moves, so the files are compared afterwards.
     Immutable,
     /// The WAL is read with its index in our own memory, without any lock. Right as long as the WAL is only appended
@@ -30,7 +30,7 @@ pub enum ReadMethod {
 
 /// How much of a store is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
+pub(crate) enum Need {
     /// The ledger: a few pages, which take no time to speak of.
     Ledger,
     /// Everything: as long as that takes.
@@ -116,7 +116,7 @@ pub(super) struct Seen {
 
 impl ReadMethod {
     /// How it reads, in words for the row `read-only`.
-    pub fn words(self) -> &'static str {
+    pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Immutable => "read in place without a lock, and compared afterwards",
             Self::PrivateIndex => {

@@ -31,7 +31,7 @@ const MAY_PASS: &[i32] = &[
 /// It sees the store of one moment: it stays in the read transaction in which it was opened.
 ///
 /// It gives out no connection and takes no SQL from outside this crate.
-pub struct ReadOnly {
+pub(crate) struct ReadOnly {
     /// Ends before the connection does: to close it may take long, and nobody shall wait for that to interrupt it.
     _interruptible: Interruptible,
     conn: Connection,

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 /// Whether text is an IPv4 or IPv6 address; an IPv6 address may name its zone, as Go writes it (`fe80::1%eth0`).
-pub fn is_ip(bytes: &[u8]) -> bool {
+pub(crate) fn is_ip(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return false;
     };
@@ -14,7 +14,7 @@ pub fn is_ip(bytes: &[u8]) -> bool {
 }
 
 /// Whether text is a UUID: five groups of hexadecimal digits (RFC 9562, section 4).
-pub fn is_uuid(bytes: &[u8]) -> bool {
+pub(crate) fn is_uuid(bytes: &[u8]) -> bool {
     bytes.len() == 36
         && bytes.iter().enumerate().all(|(at, byte)| match at {
             8 | 13 | 18 | 23 => *byte == b'-',

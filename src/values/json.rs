@@ -7,12 +7,12 @@ use serde::de::IgnoredAny;
 /// Whether the bytes are exactly one JSON object (RFC 8259), however deeply nested.
 ///
 /// What is skipped is not recursed into, so that depth costs no stack. The bytes must be known to be UTF-8.
-pub fn is_object(bytes: &[u8]) -> bool {
+pub(crate) fn is_object(bytes: &[u8]) -> bool {
     begins_object(bytes) && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
 }
 
 /// The same for what is too long to be held at once.
-pub fn is_object_in(mut reader: impl Read) -> bool {
+pub(crate) fn is_object_in(mut reader: impl Read) -> bool {
     let mut first = [0];
     loop {
         match reader.read_exact(&mut first) {

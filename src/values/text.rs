@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 /// What is wrong with text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TextFault {
+pub(crate) enum TextFault {
     /// It is not UTF-8.
     NotUtf8,
     /// A control character is in it.
@@ -12,7 +12,7 @@ pub enum TextFault {
 }
 
 /// What is wrong with text, if anything. Most text is ASCII, and then no character is decoded.
-pub fn fault(bytes: &[u8]) -> Option<TextFault> {
+pub(crate) fn fault(bytes: &[u8]) -> Option<TextFault> {
     // Counting has no branch in it, so that it is done many bytes at a time.
     let has_control = bytes.iter().map(|byte| usize::from(byte.is_ascii_control())).sum::<usize>() > 0;
     if bytes.is_ascii() {
@@ -26,7 +26,7 @@ pub fn fault(bytes: &[u8]) -> Option<TextFault> {
 }
 
 /// Whether bytes are UTF-8; control characters are not looked at.
-pub fn is_utf8(bytes: &[u8]) -> bool {
+pub(crate) fn is_utf8(bytes: &[u8]) -> bool {
     bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()
 }
 
@@ -34,7 +34,7 @@ pub fn is_utf8(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// What the reader says.
-pub fn fault_in(mut reader: impl Read, controls: bool) -> io::Result<Option<TextFault>> {
+pub(crate) fn fault_in(mut reader: impl Read, controls: bool) -> io::Result<Option<TextFault>> {
     let mut chunk = vec![0; 64 * 1024];
     let mut held = 0; // bytes at the chunk's beginning: a character that was cut at the last one's end
     loop {
