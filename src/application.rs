@@ -14,6 +14,8 @@ pub(crate) use problem::{Damage, HistoryFault, Impact, NoStore, Obstacle, Proble
 /// What is known of an application. What is not known is empty, and the checks that need it are skipped.
 #[derive(Debug, Clone)]
 pub struct Application {
+    /// Whether anything is known of it. Of one of which nothing is, what holds for every database is looked at.
+    pub(crate) is_known: bool,
     /// How its users call it.
     pub(crate) name: Cow<'static, str>,
     /// Where its stores lie, where it has a place for them.
@@ -97,6 +99,8 @@ pub(crate) enum Rule {
     Time,
     /// An IPv4 or IPv6 address.
     Address,
+    /// Nobody knows: text in the store's encoding, or anything that is no text.
+    Unknown,
 }
 
 /// What a store's path leads to, where all is well.
@@ -122,6 +126,7 @@ impl Application {
     /// [`Ledger::usual`].
     pub fn new(name: impl Into<Cow<'static, str>>, migrations: impl Into<Cow<'static, [Migration]>>) -> Self {
         Self {
+            is_known: true,
             name: name.into(),
             places: None,
             ledger: Ledger::usual(),
@@ -130,6 +135,22 @@ impl Application {
             tables: Cow::Borrowed(&[]),
             schema_to_the_letter: Cow::Borrowed(&[]),
             advice: general_advice,
+        }
+    }
+
+    /// Any application, of which nothing is known: neither its migrations nor what it writes. What holds for every database is
+    /// looked at, and the ledger of a known migration tool is recognised and read.
+    pub const fn any() -> Self {
+        Self {
+            is_known: false,
+            name: Cow::Borrowed("the application"),
+            places: None,
+            ledger: Ledger::usual(),
+            migrations: Cow::Borrowed(&[]),
+            former_names: Cow::Borrowed(&[]),
+            tables: Cow::Borrowed(&[]),
+            schema_to_the_letter: Cow::Borrowed(&[]),
+            advice: advice::of_any,
         }
     }
 

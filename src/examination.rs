@@ -140,8 +140,8 @@ impl Examination {
         }
     }
 
-    /// Whose store it is, where it is not of the application that is known by heart. What is not known of an application is not
-    /// looked at, and the rows of those checks say so.
+    /// Whose store it is, where it is not of the application that is known by heart; [`Application::any`] where nobody knows. What
+    /// is not known of an application is not looked at, and the rows of those checks say so.
     pub fn application(mut self, application: Application) -> Self {
         self.application = application;
         self

@@ -85,6 +85,9 @@ fn state_and<T>(
     environment: &Environment<'_>,
     mut more: impl FnMut(&Probe, Option<&ReadOnly>, &SchemaState) -> Result<T>,
 ) -> Result<(SchemaState, T)> {
+    if !application.is_known {
+        return Err(Error::NothingKnown);
+    }
     with_stable_store(path, need, environment, |probe, access| {
         if probe.nature == PathKind::Empty {
             let state = SchemaState::of(application, Vec::new());

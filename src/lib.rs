@@ -71,6 +71,8 @@ mod values;
 
 mod schema;
 
+mod dialects;
+
 mod context;
 
 mod check;

@@ -60,6 +60,9 @@ fn gate(args: Args) -> u8 {
     if args.stores.len() > 1 {
         return say_usage(&cli::usage("--check-migrations takes one store"), true);
     }
+    if let Err(error) = args.go_together() {
+        return say_usage(&error, true);
+    }
     let format = args.format;
     let mut session = None;
     let asked = mistake::caught(|| -> Result<Answer> {
@@ -84,7 +87,7 @@ fn doctor(args: Args) -> Result<u8> {
         let _ = output::print(&text)?;
         return Ok(0);
     }
-    let checks = match args.checks() {
+    let checks = match args.go_together().and_then(|()| args.checks()) {
         Ok(checks) => checks,
         Err(error) => return Ok(say_usage(&error, false)),
     };

@@ -31,6 +31,7 @@ pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'stat
             "the store is newer than this binary: update {name} to the version that last used it; do not delete the store or edit its ledger, and do not swap this binary in"
         )
         .into(),
+        Problem::Unfinished { tool, settled_by } => unfinished(tool, *settled_by).into(),
         Problem::History(fault) => history(fault, application).into(),
         Problem::ImpossibleHistory { .. } => {
             "keep a copy of the store with its sidecar files; its ledger lacks rows (see `migration-history`): restore a backup"
@@ -64,6 +65,16 @@ pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'stat
     }
 }
 
+/// What to do about a problem in a store of which nothing is known.
+pub(super) fn of_any(problem: &Problem, application: &Application) -> Cow<'static, str> {
+    match problem {
+        Problem::Values { .. } => {
+            "some programs write the bytes of another encoding as text: if the application shows these values as it should, leave them; if it does not, keep a copy of the store with its -wal, -shm and -journal, suspect the disk or whatever else wrote to it, and restore a backup".into()
+        }
+        _ => general(problem, application),
+    }
+}
+
 /// What to do about a store whose pages are damaged.
 ///
 /// `-readonly` spares the copy, whose log SQLite would otherwise write back. `-safe` keeps a line in the store's definitions
@@ -91,7 +102,7 @@ fn not_looked_at(obstacle: Obstacle, name: &str) -> Cow<'static, str> {
                 .into()
         }
         Obstacle::OtherLedger => format!(
-            "this may be another program's database: check the path; if it is {name}'s store, do not delete it, keep a copy and restore a backup"
+            "this may be another program's database: check the path; if it is {name}'s store, do not delete it, keep a copy and restore a backup; `doctor --any` examines the database of any application"
         )
         .into(),
         Obstacle::WriteLocked => {
@@ -179,6 +190,16 @@ fn structure(damage: Damage, name: &str) -> Cow<'static, str> {
         )
         .into(),
     }
+}
+
+fn unfinished(tool: &str, settled_by: Option<&str>) -> String {
+    let told = match settled_by {
+        Some(command) => format!("tell {tool} which of the two it is (`{command}`), and let it go on"),
+        None => format!("mend what is missing, and let {tool} go on as its manual says"),
+    };
+    format!(
+        "keep a copy of the store with its -wal, -shm and -journal before anything else; find out whether what the migration does is there or not (`sqlite3 -readonly COPY .schema | cat -v` shows the schema); then {told}"
+    )
 }
 
 fn history(fault: &HistoryFault, application: &Application) -> String {
@@ -292,6 +313,14 @@ mod tests {
             Problem::LeftBehind { suffixes: vec!["-shm"] },
             Problem::Newer { unknown: vec![9001] },
             Problem::ImpossibleHistory { applied: vec![2] },
+            Problem::Unfinished {
+                tool: "ferrymigrate",
+                settled_by: None,
+            },
+            Problem::Unfinished {
+                tool: "ferrymigrate",
+                settled_by: Some("ferrymigrate settle"),
+            },
             Problem::Dangling { rows: 1 },
             Problem::KeysNotChecked { tables: 1 },
             Problem::Values { values: 1 },
@@ -318,8 +347,13 @@ mod tests {
             for word in ["banger", "VM", "image", "state.db"] {
                 assert!(!advice.contains(word), "{problem:?}: {advice}");
             }
+            let of_any = Application::any().advice(&problem);
+            assert!(of_any.len() > 20 && !of_any.ends_with('.'), "{problem:?}: {of_any}");
             let of_banger = banger::APPLICATION.advice(&problem);
-            assert!(!of_banger.contains("ferry") && !of_banger.contains("STORE-"), "{problem:?}: {of_banger}");
+            assert!(
+                !of_banger.replace("ferrymigrate", "").contains("ferry") && !of_banger.contains("STORE-"),
+                "{problem:?}: {of_banger}"
+            );
         }
     }
 }

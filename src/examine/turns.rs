@@ -174,6 +174,9 @@ impl Answers {
         }
         let begun = Instant::now();
         let answered = caught(|| match check.needs {
+            Needs::Looked(CheckId::SchemaState) if !context.application.is_known => {
+                Ok(Outcome::skip(Error::NothingKnown.to_string()))
+            }
             // Where nobody asked for the row that says why, the check itself does.
             Needs::Looked(CheckId::SchemaState)
                 if self.asked(CheckId::SchemaState) && context.state(handle).is_err() =>

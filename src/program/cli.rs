@@ -21,9 +21,8 @@ pub(super) const EXIT_USAGE: u8 = 64;
 const LONGEST_ARGUMENT: usize = 1_000;
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 no row failed, 1 a row failed, 64 bad arguments;
---check-migrations: 0 compatible, 1 migrations needed, 2 incompatible,
-3 cannot tell, 64 bad arguments. More, and examples: --help";
+Exit codes: 0 no row failed, 1 one failed, 64 bad arguments; --check-migrations:
+0 compatible, 1 migrations needed, 2 incompatible, 3 cannot tell. More: --help";
 
 const AFTER_LONG_HELP: &str = "\
 Examples:
@@ -32,6 +31,7 @@ Examples:
   doctor ~/Downloads/state.db             a copy; put its -wal, -shm and -journal beside it
   doctor --format markdown | wl-copy      a report to paste into an issue
   doctor --skip page-structure state.db   all but one check
+  doctor --any app.db                     any application's database
   doctor --explain foreign-keys           what a check means, and what to do when it fails
   doctor --check-migrations && echo swap  may this binary take over the store as it is?
   find /srv -name state.db -print0 | xargs -0 doctor --format json > fleet.jsonl
@@ -83,6 +83,17 @@ fn system_help() -> String {
     format!("The system store{}", system.unwrap_or_default())
 }
 
+fn any_help() -> String {
+    format!("The stores are any application's, not {}'s", APPLICATION.name())
+}
+
+fn any_long_help() -> String {
+    format!(
+        "{}\n\nNothing is known of the application: what holds for every SQLite database is looked at, and the ledger of its migration tool, where it has one that is known, is recognised and read. What needs more knowledge is skipped.",
+        any_help()
+    )
+}
+
 #[derive(Debug, Parser)]
 #[command(name = "doctor", version, max_term_width = 100, about = about(), long_about = long_about(), after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
@@ -103,6 +114,8 @@ pub(super) struct Args {
     /// With --check-migrations: a pending migration that would fail on this store's rows makes it `incompatible`.
     #[arg(long, requires = "check_migrations")]
     pub rehearse: bool,
+    #[arg(long, help = any_help(), long_help = any_long_help())]
+    pub any: bool,
     /// table (default), markdown or json
     ///
     /// How the rows are printed: aligned for a terminal, as Markdown to paste into an issue, or as JSON, one object a line
@@ -162,6 +175,18 @@ pub(super) enum When {
 }
 
 impl Args {
+    /// Whether the arguments go together, as far as clap cannot tell.
+    ///
+    /// # Errors
+    /// Why they do not.
+    pub(super) fn go_together(&self) -> Result<(), clap::Error> {
+        if self.any {
+            any_goes_with(self).map_err(usage)
+        } else {
+            Ok(())
+        }
+    }
+
     /// The checks that are asked for, in the registry's order.
     ///
     /// # Errors
@@ -173,6 +198,19 @@ impl Args {
             return Err(usage("--only and --skip leave no check to run"));
         }
         Ok(checks)
+    }
+}
+
+/// Why `--any` does not go with the other arguments, if it does not.
+fn any_goes_with(args: &Args) -> Result<(), &'static str> {
+    if args.check_migrations {
+        Err(
+            "--check-migrations holds a store against the migrations that are known, and with --any none are: leave one of the two out",
+        )
+    } else if args.system || args.stores.is_empty() {
+        Err("--any takes the paths of the stores: where the application keeps its own is not known")
+    } else {
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
 
+use crate::application::Application;
 use crate::banger::APPLICATION;
 use crate::check::Input;
 use crate::check_id::CheckId;
@@ -23,6 +24,9 @@ use crate::store::Environment;
 
 /// The most memory that SQLite may take in the whole process, in bytes; with the rest of the program this stays below 64 MiB.
 const HEAP_LIMIT: u64 = 40 << 20;
+
+/// The application of which nothing is known.
+static ANY: Application = Application::any();
 
 /// What all stores have in common.
 pub(super) struct Session {
@@ -83,7 +87,7 @@ impl Session {
         Options {
             checks: self.checks.clone(),
             artifacts: self.args.artifacts || self.args.stores.is_empty(),
-            application: &APPLICATION,
+            application: if self.args.any { &ANY } else { &APPLICATION },
             environment: self.environment(stop),
         }
     }
@@ -145,6 +149,6 @@ fn purpose(args: &Args, checks: &[CheckId]) -> Purpose {
     Purpose {
         opened,
         whole: opened,
-        rehearsed: checks.contains(&CheckId::MigrationRehearsal),
+        rehearsed: !args.any && checks.contains(&CheckId::MigrationRehearsal),
     }
 }

@@ -254,6 +254,23 @@ impl Looked {
         Ok(())
     }
 
+    /// Leaves those virtual tables out that were refused because a tokenizer is not here, which only their application has: to
+    /// look for a word in them says so.
+    pub(super) fn excuse_missing_tokenizers(&mut self, handle: &ReadOnly) -> Result<()> {
+        for (name, why) in std::mem::take(&mut self.refused) {
+            let table = quoted(&name);
+            let sql = format!("SELECT 1 FROM {table} WHERE {table} MATCH 'a' LIMIT 1");
+            match handle.rows_of_pragma(&sql, |_| Ok(())) {
+                Err(error) if error.is_own_bound() => return Err(error),
+                Err(error) if error.is_missing_tokenizer() => {
+                    self.tables_left_out.count(error.said_by_sqlite(), &name);
+                }
+                _ => self.refused.push((name, why)),
+            }
+        }
+        Ok(())
+    }
+
     /// Keeps why a virtual table could not be asked.
     fn refuse(&mut self, name: &str, error: &Error) {
         if self.refused.len() < MOST_LINES {

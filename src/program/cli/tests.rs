@@ -20,6 +20,7 @@ fn the_definition_holds_and_the_short_help_fits_one_screen() {
           --system                The system store: /var/lib/banger/state.db
           --check-migrations      One line: may this binary take over the store?
           --rehearse              And try what is pending on a private copy
+          --any                   The stores are any application's, not banger's
           --format <FORMAT>       table (default), markdown or json
           --only <CHECK>          Only these checks (repeatable, comma-separated)
           --skip <CHECK>          All but these checks (repeatable, comma-separated)
@@ -30,9 +31,8 @@ fn the_definition_holds_and_the_short_help_fits_one_screen() {
       -h, --help                  Print help (see more with '--help')
       -V, --version               Print version
 
-    Exit codes: 0 no row failed, 1 a row failed, 64 bad arguments;
-    --check-migrations: 0 compatible, 1 migrations needed, 2 incompatible,
-    3 cannot tell, 64 bad arguments. More, and examples: --help
+    Exit codes: 0 no row failed, 1 one failed, 64 bad arguments; --check-migrations:
+    0 compatible, 1 migrations needed, 2 incompatible, 3 cannot tell. More: --help
     ");
 }
 
@@ -67,6 +67,13 @@ fn the_long_help_teaches() {
               
               With --check-migrations: a pending migration that would fail on this store's rows makes it
               `incompatible`.
+
+          --any
+              The stores are any application's, not banger's
+              
+              Nothing is known of the application: what holds for every SQLite database is looked at,
+              and the ledger of its migration tool, where it has one that is known, is recognised and
+              read. What needs more knowledge is skipped.
 
           --format <FORMAT>
               table (default), markdown or json
@@ -128,6 +135,7 @@ fn the_long_help_teaches() {
       doctor ~/Downloads/state.db             a copy; put its -wal, -shm and -journal beside it
       doctor --format markdown | wl-copy      a report to paste into an issue
       doctor --skip page-structure state.db   all but one check
+      doctor --any app.db                     any application's database
       doctor --explain foreign-keys           what a check means, and what to do when it fails
       doctor --check-migrations && echo swap  may this binary take over the store as it is?
       find /srv -name state.db -print0 | xargs -0 doctor --format json > fleet.jsonl
