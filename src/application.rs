@@ -122,8 +122,26 @@ pub(crate) struct Definition {
 }
 
 impl Application {
-    /// An application of which no more is known than its name and its migrations. They are kept in the ledger
-    /// [`Ledger::usual`].
+    /// An application of which no more is known than its name and its migrations, in any order; no id may stand twice.
+    ///
+    /// Which of them were applied, its stores say in the table `schema_migrations`, or another that is named with
+    /// [`ledger`](Self::ledger): `(id INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL)`, the last in RFC 3339. A
+    /// rehearsal runs what is pending as such a runner does: by their ids, each in a transaction of its own together with its
+    /// row, with foreign keys on. SQL functions and collations of the application's own are not there.
+    ///
+    /// ```
+    /// use banger_doctor::{Application, Migration};
+    ///
+    /// let ferry = Application::new(
+    ///     "ferry",
+    ///     vec![
+    ///         Migration::new(1, "rides", "CREATE TABLE rides(id INTEGER PRIMARY KEY, passengers INTEGER)"),
+    ///         Migration::new(2, "tolls", "ALTER TABLE rides ADD COLUMN toll INTEGER NOT NULL DEFAULT 0"),
+    ///     ],
+    /// )
+    /// .ledger("ferry_migrations");
+    /// assert_eq!((ferry.name(), ferry.migrations().len()), ("ferry", 2));
+    /// ```
     pub fn new(name: impl Into<Cow<'static, str>>, migrations: impl Into<Cow<'static, [Migration]>>) -> Self {
         Self {
             is_known: true,
@@ -136,6 +154,13 @@ impl Application {
             schema_to_the_letter: Cow::Borrowed(&[]),
             advice: general_advice,
         }
+    }
+
+    /// The same, with its ledger in the table of this name.
+    #[must_use]
+    pub fn ledger(mut self, table: impl Into<Cow<'static, str>>) -> Self {
+        self.ledger = Ledger { table: table.into() };
+        self
     }
 
     /// Any application, of which nothing is known: neither its migrations nor what it writes. What holds for every database is

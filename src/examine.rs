@@ -90,7 +90,7 @@ fn state_and<T>(
     }
     with_stable_store(path, need, environment, |probe, access| {
         if probe.nature == PathKind::Empty {
-            let state = SchemaState::of(application, Vec::new());
+            let state = SchemaState::of_nothing(application)?;
             let made = more(probe, None, &state)?;
             return Ok((state, made));
         }

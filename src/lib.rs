@@ -24,6 +24,9 @@
 //! # }
 //! ```
 //!
+//! Another application's store is examined against its own migrations, given as a value ([`Application::new`], with an example in
+//! `examples/own_application.rs`), or without any knowledge ([`Application::any`]).
+//!
 //! [`Examination`] says more exactly what is asked for: some checks only, a time limit, an interrupt, progress. A process that
 //! has the store open itself is refused, because to read the store would drop its locks: see there.
 //!
