@@ -3,6 +3,7 @@
 use crate::application::{Application, Problem};
 use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
 use crate::check_id::CheckId;
+use crate::checks::left_out::LeftOut;
 use crate::context::StoreContext;
 use crate::error::{Error, Result};
 use crate::finding::LONGEST_NAME;
@@ -36,8 +37,7 @@ fn look_at_all(application: &Application, handle: &ReadOnly) -> Result<Outcome> 
             Err(error) if error.is_own_bound() => return Err(error),
             // A collation that only the application has, a key that SQLite does not take: nobody can say that it should not be so.
             Err(error) if !application.is_known && error.is_refusal() && error.is_while_preparing() => {
-                found.refused_total += 1;
-                found.refused.get_or_insert_with(|| (cut(table, LONGEST_NAME), error.said_by_sqlite()));
+                found.refused.count(error.said_by_sqlite(), table);
             }
             Err(error) => {
                 found.unreadable_total += 1;
@@ -64,9 +64,8 @@ struct Found {
     unreadable_total: u64,
     /// How many tables have a name that is not UTF-8, and cannot be asked for.
     passed_over: u64,
-    /// The first table whose keys SQLite refuses to check, and why; and how many there are.
-    refused: Option<(String, String)>,
-    refused_total: u64,
+    /// Tables whose keys SQLite refuses to check.
+    refused: LeftOut,
 }
 
 impl Found {
@@ -86,12 +85,8 @@ impl Found {
             let tables = plural(self.passed_over, "table whose name is not UTF-8", "tables whose names are not UTF-8");
             out += &format!("; not looked at: {tables}");
         }
-        if let Some((table, why)) = &self.refused {
-            let more = match self.refused_total - 1 {
-                0 => String::new(),
-                more => format!(" and {}", plural(more, "table more", "tables more")),
-            };
-            out += &format!("; not checked: {table}{more} ({why})");
+        for table in self.refused.words() {
+            out += &format!("; not checked: {table}");
         }
         out
     }
@@ -100,6 +95,7 @@ impl Found {
         let passed_over = self.left_out();
         if self.findings.is_empty() && self.unreadable.is_empty() {
             let keys = match self.keys {
+                0 if self.refused.reasons() > 0 => "no other table has a foreign key".to_owned(),
                 0 => "no table has a foreign key".to_owned(),
                 keys => plural(keys, "foreign key holds", "foreign keys hold"),
             };

@@ -12,6 +12,7 @@ use rusqlite::types::ValueRef;
 use crate::application::{self, Application, Column, Problem, Rule};
 use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
 use crate::check_id::CheckId;
+use crate::checks::left_out::LeftOut;
 use crate::context::StoreContext;
 use crate::error::{Error, Result};
 use crate::schema::tables::{self, quoted};
@@ -30,7 +31,7 @@ pub(super) const CHECK: Check = Check {
 fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     let application = context.application;
     if !application.is_known {
-        return any::look(handle);
+        return any::look(application, handle);
     }
     if application.tables.is_empty() {
         return Ok(Outcome::skip(format!(
@@ -38,11 +39,11 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
             application.name()
         )));
     }
-    Ok(look_at(handle, &application.tables)?.outcome(application))
+    Ok(look_at(handle, application, &application.tables)?.outcome(application))
 }
 
 /// Looks at every value of these tables, as far as they are there.
-fn look_at<'a>(handle: &ReadOnly, tables: &'a [application::Table]) -> Result<Found<'a>> {
+fn look_at<'a>(handle: &ReadOnly, application: &Application, tables: &'a [application::Table]) -> Result<Found<'a>> {
     let mut found = Found::default();
     for table in tables {
         let mut rows = 0;
@@ -57,6 +58,10 @@ fn look_at<'a>(handle: &ReadOnly, tables: &'a [application::Table]) -> Result<Fo
         });
         match ended {
             Err(error) if error.is_own_bound() => return Err(error),
+            // A table WITHOUT ROWID in the order of a collation that only the application has.
+            Err(error) if !application.is_known && error.is_refusal() && error.is_while_preparing() => {
+                found.refused.count(error.said_by_sqlite(), &table.name);
+            }
             Err(error) => found.unreadable.push(Unreadable {
                 table: &table.name,
                 rows,
@@ -87,6 +92,8 @@ struct Found<'a> {
     /// How many values are wrong in each column.
     by_column: BTreeMap<(&'a str, &'a str), u64>,
     unreadable: Vec<Unreadable<'a>>,
+    /// Tables that SQLite refuses to read.
+    refused: LeftOut,
 }
 
 /// A table that could not be read to its end.
@@ -240,6 +247,9 @@ impl<'a> Found<'a> {
         }
         if self.too_long > 0 {
             out += &format!("; {} too long to look at", plural(self.too_long, "value was", "values were"));
+        }
+        for table in self.refused.words() {
+            out += &format!("; not looked at: {table}");
         }
         out
     }

@@ -1,7 +1,5 @@
 //! The ledgers in a store: looked for and read through a handle, in bounds.
 
-use rusqlite::types::ValueRef;
-
 use super::Dialect;
 use super::ledger::{self, Applied, Malformed, Row, Rows, Value};
 use super::recognise::{Column, Layout, Recognised, Table, recognise};
@@ -93,7 +91,10 @@ pub(crate) fn applied(
         Err(error) if error.is_own_bound() || error.is_damage() || error.is_io() => return Err(error),
         _ => {}
     }
-    let rows = rows(handle, &layout.0.select(table))?;
+    let rows = match rows(handle, &layout.0.select(table)) {
+        Err(error) if is_refused(&error) => return Ok(Err(Malformed::whole(error.said_by_sqlite()))),
+        rows => rows?,
+    };
     Ok(rows.and_then(|rows| (dialect.reader)(&Rows::new(layout.0, &rows))))
 }
 
@@ -117,20 +118,30 @@ fn rows(handle: &ReadOnly, sql: &str) -> Result<std::result::Result<Vec<Row>, Ma
     Ok(Ok(rows))
 }
 
-/// How many rows a table has, as far as anybody counts.
+/// How many rows a table has, as far as anybody counts; `None` where SQLite refuses to read it.
 ///
 /// # Errors
 /// What SQLite says.
-pub(crate) fn count(handle: &ReadOnly, table: &str) -> Result<Count> {
+pub(crate) fn count(handle: &ReadOnly, table: &str) -> Result<Option<Count>> {
     const MOST: u64 = 100_000;
     let sql = format!("SELECT 1 FROM {} NOT INDEXED LIMIT {}", quoted(table), MOST + 1);
     let mut rows = 0;
-    handle.rows(&sql, [], |row| {
-        rows += u64::from(row.get_ref(0).is_ok_and(|value| value != ValueRef::Null));
+    let ended = handle.rows(&sql, [], |_| {
+        rows += 1;
         Ok(())
-    })?;
-    Ok(Count {
-        rows: rows.min(MOST),
-        or_more: rows > MOST,
-    })
+    });
+    match ended {
+        Err(error) if is_refused(&error) => Ok(None),
+        ended => ended.map(|()| {
+            Some(Count {
+                rows: rows.min(MOST),
+                or_more: rows > MOST,
+            })
+        }),
+    }
+}
+
+/// Whether SQLite reads no row of a table: one WITHOUT ROWID in the order of a collation that only the application has.
+fn is_refused(error: &Error) -> bool {
+    error.is_refusal() && error.is_while_preparing()
 }

@@ -137,6 +137,35 @@ fn a_collation_that_is_not_here() {
     );
 }
 
+/// SQLite opens no table WITHOUT ROWID whose order it does not know.
+#[test]
+fn a_table_without_rowid_in_the_order_of_a_collation_that_is_not_here() {
+    let place = rewritten(
+        "CREATE TABLE w(k TEXT COLLATE NOCASE PRIMARY KEY, v) WITHOUT ROWID; INSERT INTO w VALUES ('a', 'b'), ('c', 'd');
+         CREATE TABLE __diesel_schema_migrations(version VARCHAR(50) COLLATE NOCASE PRIMARY KEY NOT NULL, run_on TIMESTAMP NOT NULL) WITHOUT ROWID;
+         CREATE TABLE child(k REFERENCES w(k)); INSERT INTO child VALUES ('a'); CREATE TABLE n(x); INSERT INTO n VALUES (1)",
+        "NOCASE",
+        "titles",
+    );
+    let why = "no such collation sequence: titles [257]";
+    let left_out = format!(
+        "; not checked: w and 1 table more ({why}); not checked: whether every page is used (the tables were checked one by one)"
+    );
+    assert_healthy(&place, "without rowid", &left_out);
+    assert_eq!(
+        said(&place, "row-values"),
+        "pass: the text in 2 rows of 4 tables is in the store's encoding, UTF-8; not looked at: w and 1 table more (no query solution [1])"
+    );
+    assert_eq!(
+        said(&place, "foreign-keys"),
+        format!("pass: no other table has a foreign key; not checked: child ({why})")
+    );
+    assert_eq!(
+        said(&place, "schema-state"),
+        "skip: diesel's ledger `__diesel_schema_migrations` cannot be read as one: no query solution [1]"
+    );
+}
+
 #[test]
 fn strict_tables_and_tables_without_rowid() {
     let sql = format!(

@@ -2,8 +2,8 @@
 //! where it refuses the store as a whole, table by table.
 
 use super::indexes;
-use super::left_out::LeftOut;
 use super::lines::Line;
+use crate::checks::left_out::LeftOut;
 use crate::context::StoreContext;
 use crate::error::{Error, Result};
 use crate::finding::LONGEST_NAME;

@@ -1,7 +1,7 @@
 //! What holds for the values of every store: that its text is in the store's encoding.
 
 use super::look_at;
-use crate::application::{Column, Rule, Table};
+use crate::application::{Application, Column, Rule, Table};
 use crate::check::Outcome;
 use crate::error::Result;
 use crate::finding::LONGEST_NAME;
@@ -15,7 +15,7 @@ const MOST_COLUMNS: usize = 50_000;
 /// How many columns of one table are looked at: SQLite takes 2,000 in a statement, and a long value takes three.
 const MOST_OF_A_TABLE: usize = 600;
 
-pub(super) fn look(handle: &ReadOnly) -> Result<Outcome> {
+pub(super) fn look(application: &Application, handle: &ReadOnly) -> Result<Outcome> {
     let encoding = handle.collect("PRAGMA encoding", [], |row| row.get::<_, String>(0))?;
     if encoding != ["UTF-8"] {
         return Ok(Outcome::skip(
@@ -23,7 +23,7 @@ pub(super) fn look(handle: &ReadOnly) -> Result<Outcome> {
         ));
     }
     let (all, passed_over) = all_columns(handle)?;
-    let found = look_at(handle, &all)?;
+    let found = look_at(handle, application, &all)?;
     let rows = plural(found.rows, "row", "rows");
     let tables = plural(all.len() as u64, "table", "tables");
     let mut sound = format!("the text in {rows} of {tables} is in the store's encoding, UTF-8");

@@ -22,13 +22,15 @@ pub(super) fn look(handle: &ReadOnly) -> Result<Outcome> {
     let whose = whose(ledger);
     match ledger.tool {
         Tool::Named(named) => {
-            let applied = if named.rows_are_applied {
-                let count = dialects::count(handle, &ledger.table)?;
+            let count = if named.rows_are_applied {
+                dialects::count(handle, &ledger.table)?
+            } else {
+                None
+            };
+            let applied = count.map_or_else(String::new, |count| {
                 let more = if count.or_more { "more than " } else { "" };
                 format!(", {more}{} applied", thousands(count.rows))
-            } else {
-                String::new()
-            };
+            });
             Ok(Outcome::skip(format!(
                 "{whose}{applied}: its migrations are {}, and there is nothing to compare with{others}",
                 named.migrations
