@@ -305,3 +305,16 @@ fn a_damaged_ledger_is_not_believed() {
     let said = said(&place, "schema-state");
     assert!(said.starts_with("fail: could not look: "), "{said}");
 }
+
+#[test]
+fn a_name_that_would_command_a_terminal_is_escaped_in_every_format() {
+    let place = written("sqlx/ledger");
+    place.sql("ALTER TABLE _sqlx_migrations RENAME TO \"a\u{1b}[2J\u{202e}b\u{7}\"; CREATE TABLE \"t\u{1b}]0;x\u{7}\"(\"c\u{9b}\"); INSERT INTO \"t\u{1b}]0;x\u{7}\" VALUES (CAST(x'ff' AS TEXT))");
+    for format in ["table", "markdown", "json"] {
+        let ran = place.ask(&["--any", "--format", format]);
+        assert_eq!(ran.code, Some(1), "{format}");
+        let is_command = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!ran.stdout.contains(is_command), "{format}: {:?}", ran.stdout);
+        assert!(ran.stdout.contains("sqlx's ledger"), "{format}: {}", ran.stdout);
+    }
+}
