@@ -59,12 +59,12 @@ pub enum Error {
     WriteLocked,
     /// This process has a file of the store open itself.
     #[error(
-        "this process has {} open itself, and to read the store here would drop the locks that it holds on it: close it first, or ask from another process",
+        "this process has {} open, and reading the store here would drop its locks on it: close it first, or examine the store from another process",
         crate::shown::shown(.0)
     )]
     OpenHere(PathBuf),
     /// The store was changed by another process during each attempt to read it.
-    #[error("the store was being changed by another process during each of {0} attempts to read it")]
+    #[error("another process changed the store during each of {0} attempts to read it")]
     Moving(u32),
     /// There is no folder for private copies, and why.
     #[error("{0}")]
@@ -81,7 +81,7 @@ pub enum Error {
     #[error("the pending migrations could not be rehearsed: {0}")]
     Rehearsal(Box<Error>),
     /// A private copy was written to until it was as large as it may become.
-    #[error("what they write does not fit into the {} KiB that a copy of this store may take", crate::words::thousands(bytes >> 10))]
+    #[error("the migrations write more than fits into the {} KiB that a copy of this store may take", crate::words::thousands(bytes >> 10))]
     Outgrown {
         /// How large it may become.
         bytes: u64,

@@ -19,7 +19,7 @@ pub enum Stopped {
     Interrupted,
     /// A lock was held for as long as those who write to the store may be kept waiting.
     #[error(
-        "the store is being written to, and what must be read takes longer than the {} s for which its writers may be kept waiting",
+        "the store is being written to, and reading it would keep its writers waiting for more than {} s",
         .0.as_secs_f64()
     )]
     WritersWait(Duration),

@@ -210,8 +210,8 @@ fn what_cannot_be_read_gets_no_answer() {
     let place = Place::new();
     Lies::NotAWal.make(&place.store());
     assert_snapshot!(ask(&place), @r#"
-    {"format":1,"compatibility":"cannot-tell","reason":"[PLACE]/store/state.db: something is wrong with the store's -wal file: it does not begin as a write-ahead log does"}
-    cannot tell: [PLACE]/store/state.db: something is wrong with the store's -wal file: it does not begin as a write-ahead log does
+    {"format":1,"compatibility":"cannot-tell","reason":"[PLACE]/store/state.db: something is wrong with the store's -wal file: it does not begin like a write-ahead log"}
+    cannot tell: [PLACE]/store/state.db: something is wrong with the store's -wal file: it does not begin like a write-ahead log
     --- exit 3 ---
     "#);
 }
@@ -400,5 +400,5 @@ fn a_ledger_in_which_an_id_stands_twice_gives_no_answer() {
     });
     let ran = place.doctor().arg("--check-migrations").arg(place.store()).run();
     assert_eq!(ran.code, Some(3), "{ran:?}");
-    assert!(ran.stdout.ends_with("is not banger's ledger: an id stands in it twice\n"), "{ran:?}");
+    assert!(ran.stdout.ends_with("is not banger's ledger: it holds an id twice\n"), "{ran:?}");
 }

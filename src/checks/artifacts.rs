@@ -35,9 +35,7 @@ const FOR_EACH: usize = 64;
 
 fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     if !context.artifacts {
-        return Ok(Outcome::skip(
-            "not asked for: with --artifacts it looks for the files that the store names",
-        ));
+        return Ok(Outcome::skip("not asked for: use --artifacts to look for the files that the store names"));
     }
     let naming = tables_that_name_files(context.application);
     if naming.is_empty() {
@@ -134,15 +132,15 @@ impl Found {
         let what = match lies {
             Lies::Kind(FileKind::Folder) if wanted == NamedFile::Folder => return,
             Lies::Kind(FileKind::Regular) if wanted == NamedFile::File => return,
-            Lies::Kind(_) if wanted == NamedFile::Folder => "what lies there is not a folder",
-            Lies::Kind(_) => "what lies there is not a regular file",
-            Lies::Nothing => "nothing lies there",
+            Lies::Kind(_) if wanted == NamedFile::Folder => "not a folder",
+            Lies::Kind(_) => "not a regular file",
+            Lies::Nothing => "nothing is there",
             Lies::NotAllowed => {
                 self.not_allowed += 1;
                 "could not look there: permission denied"
             }
             Lies::NotAbsolute => "not an absolute path",
-            Lies::NoPath => "not a path that any file can have",
+            Lies::NoPath => "not a valid path",
         };
         self.findings.add(|| Finding {
             what: what.into(),
@@ -165,13 +163,13 @@ impl Found {
     fn outcome(self, tables: &str) -> Outcome {
         let paths = plural(self.looked_at, "path", "paths");
         if self.findings.is_empty() {
-            return Outcome::pass(format!("what {paths} name is there"));
+            return Outcome::pass(format!("{paths} checked, and nothing is missing"));
         }
         let wrong = self.findings.total - self.not_allowed;
         let mut said = Vec::new();
         if wrong > 0 {
             said.push(format!(
-                "{} of {paths} that {tables} name: nothing lies there, or the wrong kind of file",
+                "{} of {paths} that {tables} name: missing, or the wrong kind of file",
                 thousands(wrong)
             ));
         }

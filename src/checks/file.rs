@@ -33,12 +33,12 @@ fn look_once(probe: &Probe, stop: &Stop) -> Outcome {
 /// What it means for the data, behind what it is.
 fn meaning(nature: &PathKind) -> &'static str {
     match nature {
-        PathKind::Missing | PathKind::DanglingLink => ", so there was nothing to look at",
-        PathKind::WrongKind(_) => ", so it is no store",
+        PathKind::Missing | PathKind::DanglingLink => ", so nothing could be examined",
+        PathKind::WrongKind(_) => ", so it cannot be a store",
         PathKind::Unreadable(_) => "; nothing is known about its data",
         PathKind::Empty => ": there is no data in it",
         PathKind::SizeUnknown => ": SQLite would take it for an empty store; nothing is known about its data",
-        PathKind::NotSqlite(_) => ": there is no store in it that could be read",
+        PathKind::NotSqlite(_) => ": no store can be read from it",
         PathKind::CutInHeader => ": no data is left in it",
         PathKind::EmptyBeside(_) | PathKind::Sqlite(_) => "",
     }
@@ -102,7 +102,7 @@ fn look_at_database(probe: &Probe, header: &Header, stop: &Stop) -> Outcome {
 
 fn cut(detail: &str, missing_pages: u64, odd_bytes: u64) -> Outcome {
     Outcome::fail(
-        format!("{detail}; what stood there is lost, unless this is a copy and the original is whole"),
+        format!("{detail}; what is missing is lost, unless this is a copy and the original is whole"),
         Problem::CutShort {
             missing_pages,
             odd_bytes,

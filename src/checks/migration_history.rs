@@ -125,11 +125,11 @@ impl<'a> History<'a> {
                 self.application.name()
             );
             self.former.push((id, said));
-            format!("is `{former}`, of a development version, where `{expected}` is expected")
+            format!("is `{former}`, the name in a development version, instead of `{expected}`")
         } else {
             let said = format!("migration {id} is applied under another name than `{expected}`");
             self.renamed.push((id, said));
-            format!("is another name than `{expected}`")
+            format!("is not `{expected}`")
         };
         self.add(id, "name", what);
     }
@@ -138,7 +138,7 @@ impl<'a> History<'a> {
         let what = match time.text().and_then(|text| plain(text).map(|()| text)) {
             Err(what) => what,
             Ok(text) if timestamp::is_rfc3339(text) => return,
-            Ok(_) => "is not a time as RFC 3339 writes it",
+            Ok(_) => "is not a time in RFC 3339 format",
         };
         self.add_malformed(id, "applied_at", what);
     }
@@ -161,7 +161,10 @@ impl<'a> History<'a> {
     fn outcome(mut self, state: &SchemaState, ended: Option<&Error>) -> Outcome {
         if self.findings.is_empty() {
             let rows = plural(state.applied.len() as u64, "applied migration", "applied migrations");
-            return Outcome::pass(format!("{rows}, named, ordered and dated as {} does it", self.application.name()));
+            return Outcome::pass(format!(
+                "{rows}, with names, order and times as {} writes them",
+                self.application.name()
+            ));
         }
         let problem = Problem::History(self.worst());
         let named = [self.former, self.renamed, self.gaps].into_iter().flat_map(texts);

@@ -33,7 +33,7 @@ const MOST_LOOKS: u32 = 5;
 fn look_at(application: &Application, state: &SchemaState, handle: &ReadOnly, looks: u32) -> Result<Outcome> {
     if !state.unknown.is_empty() {
         return Ok(Outcome::skip(format!(
-            "what unknown migrations made cannot be known: {}",
+            "this binary does not know what these migrations changed: {}",
             id_list(&state.unknown, 10)
         )));
     }
@@ -72,7 +72,7 @@ fn expected(application: &Application, state: &SchemaState, handle: &ReadOnly) -
 fn cannot_replay(state: &SchemaState, error: &Error) -> Outcome {
     Outcome::fail(
         format!(
-            "the applied migrations {} cannot have made any store: replayed in an empty one, {error}",
+            "the applied migrations {} cannot have made this store: replayed in an empty database, {error}",
             id_list(&state.applied, 10)
         ),
         Problem::ImpossibleHistory {

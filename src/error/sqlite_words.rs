@@ -36,7 +36,7 @@ pub(super) fn without_values(error: rusqlite::Error, preparing: bool) -> rusqlit
         // These name a column of our own statement.
         InvalidColumnName(_) | InvalidColumnType(..) | QueryReturnedNoRows => return error,
         _ => {
-            let words = "a value is not of the kind that belongs there";
+            let words = "a value has the wrong type";
             return SqliteFailure(ffi::Error::new(ffi::SQLITE_MISMATCH), Some(words.to_owned()));
         }
     };
@@ -92,8 +92,8 @@ fn words_of_code(code: i32) -> &'static str {
     match code & 0xff {
         ffi::SQLITE_ERROR => "a function or a virtual table of the store fails",
         ffi::SQLITE_CONSTRAINT => "a constraint of the store refuses it",
-        ffi::SQLITE_NOMEM => "out of memory: a value or the schema is larger than the doctor has memory for",
-        ffi::SQLITE_TOOBIG => "a value or a statement is longer than the doctor reads",
+        ffi::SQLITE_NOMEM => "out of memory: a value or the schema needs more memory than the doctor may use",
+        ffi::SQLITE_TOOBIG => "a value or a statement is longer than the doctor can read",
         _ => ffi::code_to_str(code),
     }
 }

@@ -223,8 +223,8 @@ impl Answers {
                 Outcome::could_not_look(error)
             } else {
                 Outcome::skip(match error {
-                    Error::OpenHere(_) => "the store was not looked at",
-                    _ => "nothing that was found in a store that moved is told",
+                    Error::OpenHere(_) => "the store was not examined",
+                    _ => "the store changed while it was read, so what this check found is not reported",
                 })
             };
             Row::new(id, outcome, Duration::ZERO, &self.application)

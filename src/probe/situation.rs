@@ -73,7 +73,7 @@ impl Situation {
             Self::Rollback => "closed, in rollback mode",
             Self::RollbackLive => "another process is writing to it, in rollback mode",
             Self::WriteLocked => "another process holds its write lock, and no journal lies on disk",
-            Self::HotJournal => "its last writer did not finish, in rollback mode",
+            Self::HotJournal => "its last writer did not finish a transaction, in rollback mode",
             Self::FinishedJournal => "closed, in rollback mode, with a finished journal",
         }
     }

@@ -166,7 +166,7 @@ impl Shape {
             Kind::Trigger => Impact::BehindItsBack,
             _ => Impact::Reads,
         };
-        let what = || format!("the {} {} is another", found.kind.words(), found.name);
+        let what = || format!("the {} {} is defined differently", found.kind.words(), found.name);
         (!same).then(|| Difference::new(cost, &found.table, what()))
     }
 }

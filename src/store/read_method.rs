@@ -118,11 +118,9 @@ impl ReadMethod {
     /// How it reads, in words for the row `read-only`.
     pub(crate) fn words(self) -> &'static str {
         match self {
-            Self::Immutable => "read in place without a lock, and compared afterwards",
-            Self::PrivateIndex => {
-                "read in place with its WAL, indexed in memory, without a lock, and compared afterwards"
-            }
-            Self::SharedIndex => "read in place with its WAL, as a reader beside its writers",
+            Self::Immutable => "read in place without a lock, then checked for changes",
+            Self::PrivateIndex => "read in place without a lock, its WAL indexed in memory, then checked for changes",
+            Self::SharedIndex => "read in place with its WAL, as one reader beside its writers",
             Self::UnderLock => "read in place under a reader's lock, because it was being written to",
             Self::LockedCopy => "read from a private copy, because it was being written to",
             Self::CopyOfFiles => "read from a private copy, in which SQLite recovered what was unfinished",

@@ -41,12 +41,12 @@ fn worst(groups: &Groups) -> Damage {
 fn words(worst: Damage) -> &'static str {
     match worst {
         Damage::Rows => "pages that hold rows are damaged",
-        Damage::NotChecked => "not everything could be checked: whether data is lost is not known",
+        Damage::NotChecked => "not everything could be checked: it is not known whether data is lost",
         Damage::Index => "only an index is wrong: no data is lost",
         Damage::Constraint => "rows hold values that their columns or a unique index forbid: no data is lost",
         Damage::Refused => {
-            "a virtual table could not be checked, because its own module refuses it: whether it is damaged is not known"
+            "a virtual table could not be checked, because its own module refuses it: it is not known whether it is damaged"
         }
-        Damage::Unaccounted => "pages are unaccounted for: no data is lost, only room",
+        Damage::Unaccounted => "pages are unaccounted for: no data is lost, only disk space",
     }
 }

@@ -158,7 +158,7 @@ impl<'a> Before<'a> {
                     before if before >= now => continue,
                     before => format!(
                         "{} to rows that are not there",
-                        plural(now - before, "row comes to refer", "rows come to refer")
+                        plural(now - before, "more row refers", "more rows refer")
                     ),
                 },
                 Err(error) if says_nothing(&error) => return Err(error),
@@ -188,7 +188,7 @@ impl<'a> Before<'a> {
             (_, Err(_)) => return Ok(Vec::new()),
             (Ok(now), Ok(before)) if before >= now => return Ok(Vec::new()),
             (Ok(_), Ok(_)) => {
-                "SQLite's integrity check finds faults that were not there before (a value that is NULL or twice where it may not be, one that a CHECK constraint forbids, or an index that lacks rows)".to_owned()
+                "SQLite's integrity check finds faults that were not there before (a NULL or a duplicate where that is forbidden, a value that a CHECK constraint forbids, or an index that lacks rows)".to_owned()
             }
             (Err(error), Ok(_)) => format!("SQLite's integrity check cannot be run any more: {error}"),
         };
