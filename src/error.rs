@@ -52,7 +52,7 @@ pub enum Error {
     #[error("{0}")]
     Journal(String),
     /// Another process holds the write lock of a store in rollback mode and keeps its journal elsewhere, so that nobody can
-    /// tell what of the file was committed.
+    /// know what of the file is committed.
     #[error(
         "another process holds the store's write lock, and no journal lies on disk: what it has written may never be committed"
     )]
@@ -142,7 +142,7 @@ impl Error {
     fn of_sqlite(sql: &str, preparing: bool) -> impl FnOnce(rusqlite::Error) -> Self {
         let sql = cut(sql, LONGEST_SQL);
         move |error| {
-            // rusqlite tells where in the text of a statement an error is, which is only known while it is prepared.
+            // rusqlite gives the position of an error in the statement's text, which is only known while it is prepared.
             let while_preparing = preparing || matches!(error, rusqlite::Error::SqlInputError { .. });
             Self::Sqlite {
                 sql,
@@ -194,7 +194,7 @@ impl Error {
         }
     }
 
-    /// Whether a bound of the doctor's own ended the look (time, Ctrl-C, memory, the length of a value), which says nothing
+    /// Whether a limit of the doctor's own ended the work (time, Ctrl-C, memory, the length of a value), which says nothing
     /// about the store.
     pub fn is_own_bound(&self) -> bool {
         self.stopped().is_some() || self.is_out_of_memory() || self.sqlite_code() == Some(rusqlite::ErrorCode::TooBig)
@@ -247,7 +247,7 @@ impl Error {
     }
 }
 
-/// The result of a look.
+/// The result of reading something of a store.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 #[cfg(test)]

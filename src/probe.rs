@@ -60,13 +60,13 @@ pub(crate) enum PathKind {
     Empty,
     /// A file of no bytes beside a file that may hold what it has lost.
     EmptyBeside(Leftover),
-    /// A file of no bytes by the system's word, in which there are some.
+    /// A file for which the system reports 0 bytes, and which holds some.
     SizeUnknown,
-    /// A file that does not begin as a database does; what it is instead, where that is known.
+    /// A file that does not begin like a database; what it is instead, where that is known.
     NotSqlite(Option<&'static str>),
-    /// A file that begins as a database does, and ends within its header.
+    /// A file that begins like a database and ends within its header.
     CutInHeader,
-    /// A database, as far as its header tells.
+    /// A database, according to its header.
     Sqlite(Header),
 }
 
@@ -99,7 +99,7 @@ pub(crate) const LONGEST_PATH: usize = 504;
 /// How many bytes of a sidecar file the probe reads: a whole wal-index header, the longest of the three.
 const SIDECAR_HEAD: usize = 136;
 
-/// How many bytes of the database file the probe reads: enough for the header and to tell what it is instead.
+/// How many bytes of the database file the probe reads: enough for the header, or to recognise what the file is instead.
 const HEAD: usize = 4096;
 
 impl Sidecar {

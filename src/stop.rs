@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::check_id::CheckId;
 use crate::progress::Ticker;
 
-/// Why a look ended before its end.
+/// Why reading ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Stopped {
     /// The time limit for this store ran out.
@@ -42,7 +42,7 @@ struct Hold {
     most: Duration,
     /// When it was last waited for: it has been held for no longer.
     since: Mutex<Instant>,
-    /// Whether somebody was told that it was held for long enough.
+    /// Whether a reader was stopped because it was held for long enough.
     ran_out: AtomicBool,
 }
 
@@ -85,7 +85,7 @@ fn lock(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
 impl Stop {
     /// A token that says stop `limit` from now, or as soon as `interrupted` is set.
     pub(crate) fn after(limit: Duration, interrupted: Arc<AtomicBool>) -> Self {
-        // A limit too far away to be counted is none.
+        // A limit too far away to be counted is no limit.
         let limit = Instant::now().checked_add(limit).map(|at| (limit, at));
         Self {
             limit,

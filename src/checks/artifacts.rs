@@ -116,7 +116,7 @@ impl Found {
                     continue;
                 };
                 if !path.is_empty() {
-                    self.look_at(path, *wanted, || Finding {
+                    self.check_path(path, *wanted, || Finding {
                         row: row.get(0).ok(),
                         ..Finding::new("").table(table).column(*column)
                     });
@@ -126,7 +126,7 @@ impl Found {
         })
     }
 
-    fn look_at(&mut self, path: &[u8], wanted: NamedFile, place: impl FnOnce() -> Finding) {
+    fn check_path(&mut self, path: &[u8], wanted: NamedFile, place: impl FnOnce() -> Finding) {
         self.looked_at += 1;
         let lies = self.remembered.get(path).copied().unwrap_or_else(|| self.lies_at(path));
         let what = match lies {
@@ -166,15 +166,15 @@ impl Found {
             return Outcome::pass(format!("{paths} checked, and nothing is missing"));
         }
         let wrong = self.findings.total - self.not_allowed;
-        let mut said = Vec::new();
+        let mut sentences = Vec::new();
         if wrong > 0 {
-            said.push(format!(
+            sentences.push(format!(
                 "{} of {paths} that {tables} name: missing, or the wrong kind of file",
                 thousands(wrong)
             ));
         }
         if self.not_allowed > 0 {
-            said.push(format!(
+            sentences.push(format!(
                 "could not look at {}: permission denied",
                 plural(self.not_allowed, "path", "paths")
             ));
@@ -186,7 +186,7 @@ impl Found {
         } else {
             Problem::NamedFiles { wrong }
         };
-        Outcome::found(said.join("; "), problem, self.findings)
+        Outcome::found(sentences.join("; "), problem, self.findings)
     }
 }
 

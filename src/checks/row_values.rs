@@ -261,7 +261,7 @@ impl<'a> Found<'a> {
     }
 }
 
-/// The row's id, where it is a UUID and tells nothing: the first column after the rowid that was read as text.
+/// The row's id, only if it is a UUID, which discloses nothing: the first column after the rowid that was read as text.
 fn uuid_of(row: &Row<'_>) -> Option<String> {
     let at = row.as_ref().column_index("id").ok()?;
     match row.get_ref(at).ok()? {

@@ -115,7 +115,7 @@ fn what_is_not_known_of_an_application_is_skipped_and_all_else_is_looked_at() {
 }
 
 #[test]
-fn what_is_pending_is_rehearsed_and_what_is_unknown_is_told() {
+fn what_is_pending_is_rehearsed_and_what_is_unknown_is_reported() {
     let (old, new) = (ferry(&[RIDES]), ferry(&[(9002, "ALTER TABLE rides ADD COLUMN to_where"), RIDES]));
     let newer = outcomes(&old, "", &new);
     assert_eq!(

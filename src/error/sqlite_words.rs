@@ -27,7 +27,7 @@ pub(super) fn sqlite_words(error: &rusqlite::Error) -> String {
 ///
 /// While SQLite prepares a statement it knows names and definitions alone, and its message can hold nothing else. Once it
 /// runs, a function that a definition calls on a row, or a virtual table, may put a value of that row into the message
-/// (`bad JSON path: '10.77.0.2'`), and a trigger may raise any: then the code speaks, in words of our own.
+/// (`bad JSON path: '10.77.0.2'`), and a trigger may raise any text. Then the message is replaced by a description of the error code.
 pub(super) fn without_values(error: rusqlite::Error, preparing: bool) -> rusqlite::Error {
     use rusqlite::Error::{InvalidColumnName, InvalidColumnType, QueryReturnedNoRows, SqlInputError, SqliteFailure};
     let (failure, message) = match error {

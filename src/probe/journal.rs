@@ -191,7 +191,7 @@ fn checksum(nonce: u32, page: &[u8]) -> u32 {
 
 /// The super-journal that a journal names, and where in the journal that record begins.
 ///
-/// At the end of a journal of a transaction over several databases stand: the lock page's number, the name, its length,
+/// A journal of a transaction over several databases ends with: the lock page's number, the name, its length,
 /// its checksum, and the magic. Where they do not fit together there is no name, for SQLite as for us
 /// (`pager.c`, `readSuperJournal`).
 ///

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::stop::Stop;
 use crate::words::plural;
 
-/// What the sidecar files tell.
+/// What the sidecar files show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Nothing wrong, and what there is, in words.
@@ -60,7 +60,7 @@ pub(crate) fn examine(probe: &Probe, application: &Application, stop: &Stop) -> 
     let Some(header) = probe.header() else {
         return Ok(Verdict::Sound("there is no database".to_owned()));
     };
-    // Nothing beside it can be held against a database whose pages have no size.
+    // Without a page size, no file beside the database can be judged.
     if !header.page_size_is_valid() {
         return Err(Error::NotAStore(format!("its header is damaged: {}", header.faults().join("; "))));
     }

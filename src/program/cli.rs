@@ -198,7 +198,7 @@ pub(super) fn escaped(mut error: clap::Error, arguments: &[OsString]) -> clap::E
             _ => continue,
         };
     }
-    // A tip is styled already, so that what was given cannot be told from its colours.
+    // A tip already has colour codes in it, which cannot be separated from those in what was given.
     let is_safe = |argument: &OsString| argument.to_str().is_some_and(|text| escape_untrusted(text) == text);
     if !arguments.iter().all(is_safe) {
         let _ = error.remove(ContextKind::Suggested);

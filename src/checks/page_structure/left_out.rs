@@ -9,7 +9,7 @@ use crate::schema::shape;
 use crate::store::ReadOnly;
 use crate::words::{cut, plural};
 
-/// How many reasons are told.
+/// How many reasons are named one by one.
 const MOST_REASONS: usize = 10;
 
 /// Tables that were left out: each reason once, with the first table that it is the reason for and how many there are.

@@ -1,4 +1,4 @@
-//! What SQLite's lines come to: the verdict that matters, and the places.
+//! Sums up SQLite's lines: the verdict, and the places.
 
 use super::integrity::Looked;
 use super::lines::Groups;
@@ -26,7 +26,7 @@ pub(super) fn outcome(handle: &ReadOnly, looked: Looked, left_out: Vec<String>) 
     Ok(Outcome::found(detail, Problem::Structure(worst), findings))
 }
 
-/// What of all that was found decides what to do.
+/// The kind of damage that decides what to do.
 fn worst(groups: &Groups) -> Damage {
     const WORST_FIRST: [Damage; 5] = [
         Damage::Rows,

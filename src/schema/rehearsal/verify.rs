@@ -80,7 +80,7 @@ pub(super) type Untouched = (ReadOnly, Option<PrivateCopy>);
 /// What a store was before its migrations.
 pub(super) struct Before<'a> {
     source: &'a ReadOnly,
-    /// Makes another copy, where the one that the migrations ran on tells too little.
+    /// Makes another copy, for when the one that the migrations ran on is not enough.
     again: &'a dyn Fn() -> Result<Untouched>,
     counts: Counts,
     applied: &'a [i64],
@@ -175,7 +175,7 @@ impl<'a> Before<'a> {
     }
 
     /// Whether SQLite's check finds more than before. In the store itself it does not see the CHECK constraints, which it sees
-    /// in a copy: so another copy is what it is held against.
+    /// in a copy: so the comparison is with another copy.
     fn integrity(&self, after: &ReadOnly) -> Result<Vec<Fault>> {
         let now = integrity(after);
         if matches!(now, Ok(0)) {
@@ -233,7 +233,7 @@ pub(super) fn counts(copy: &Connection) -> Result<Counts> {
     let mut statement = copy.prepare(sql).map_err(Error::preparing(sql))?;
     let mut rows = statement.query([]).map_err(Error::sqlite(sql))?;
     while let Some(row) = rows.next().map_err(Error::sqlite(sql))? {
-        // A name that is not UTF-8 cannot stand in a statement of ours.
+        // A name that is not UTF-8 cannot be written in a statement of ours.
         let Some(table) = row.get_ref(0).ok().and_then(|name| name.as_str().ok()) else {
             continue;
         };
@@ -245,7 +245,7 @@ pub(super) fn counts(copy: &Connection) -> Result<Counts> {
     Ok(out)
 }
 
-/// Whether an error is no word about the migrations: a bound of the doctor's, damage, a disk that does not read.
+/// Whether an error says nothing about the migrations: a limit of the doctor's, damage, a disk that cannot be read.
 fn says_nothing(error: &Error) -> bool {
     error.is_own_bound() || error.is_damage() || error.is_io()
 }

@@ -4,17 +4,17 @@ use super::read::{Column, ForeignKey, Index, Table};
 use crate::application::Impact;
 
 impl Impact {
-    /// Whether the daemon cannot work with a store that differs so.
+    /// Whether the daemon cannot work with a store that has this difference.
     pub(crate) fn stops_the_daemon(self) -> bool {
         matches!(self, Self::Reads | Self::Writes)
     }
 
-    /// Whether rows come to be wrong with it.
+    /// Whether it lets rows become wrong.
     pub(crate) fn harms_rows(self) -> bool {
         matches!(self, Self::BehindItsBack | Self::Unguarded)
     }
 
-    /// In words, as they stand behind the difference.
+    /// In words, to be printed after the difference.
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Reads => "the daemon cannot read it",
@@ -224,7 +224,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// What only the definitions' text tells.
+    /// What only the definitions' text shows.
     fn texts(&mut self, expected: &Table, found: &Table) {
         if found.text_is_missing {
             self.add(
