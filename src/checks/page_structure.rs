@@ -1,7 +1,7 @@
 //! Are the pages, trees and indexes whole? SQLite's own integrity check, grouped for people.
 //!
-//! `integrity` asks SQLite, `left_out` says what it could not look at, `lines` reads its lines and groups them by their places,
-//! `verdict` says what they come to, and `indexes` spares large, sound stores the search for every row.
+//! `integrity` runs SQLite's check, `left_out` says what it could not look at, `lines` parses its lines and groups them by place,
+//! `verdict` sums them up, and `indexes` saves large, sound stores the search for every row.
 
 mod indexes;
 mod integrity;
@@ -27,7 +27,7 @@ pub(super) const CHECK: Check = Check {
 fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     let mut looked = integrity::look(context, handle)?;
     if let Some(error) = looked.error.take() {
-        // What was found before the doctor's own bound ended it is told; nothing found is no answer.
+        // If a limit of the doctor's own ended the check, what it found before that is reported; if it found nothing, there is no answer.
         if error.stopped().is_some() || (error.is_own_bound() && looked.lines.is_empty()) {
             return Err(error);
         }

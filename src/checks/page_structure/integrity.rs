@@ -30,7 +30,7 @@ pub(super) struct Looked {
     pub(super) lines: Vec<Line>,
     /// Whether there may be more than these.
     pub(super) at_least: bool,
-    /// What ended it before its end. The lines before an error stand.
+    /// What ended it early. The lines before an error are kept.
     pub(super) error: Option<Error>,
     /// Virtual tables that their own modules refuse, and why.
     pub(super) refused: Vec<(String, String)>,
@@ -169,7 +169,7 @@ fn whole(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Looked> {
     Ok(looked)
 }
 
-/// Whether a large store is sound, told in linear time: SQLite's quick check, which looks at all but whether indexes and
+/// Whether a large store is sound, decided in linear time: SQLite's quick check, which looks at all but whether indexes and
 /// rows agree, and then just that. Where it is not, SQLite's whole check says what is wrong.
 fn is_sound(handle: &ReadOnly) -> Result<bool> {
     let mut ok = false;
