@@ -24,6 +24,9 @@ pub mod private;
 
 pub mod sandbox;
 
+#[doc(hidden)]
+pub mod format;
+
 pub mod store;
 
 pub mod values;
