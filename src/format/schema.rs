@@ -73,6 +73,8 @@ pub struct Schema {
     pub beyond: Option<Beyond>,
     /// The largest root page.
     pub largest_root: u32,
+    /// Whether SQLite itself has taken this very schema without an error.
+    pub loads: bool,
 }
 
 impl Schema {

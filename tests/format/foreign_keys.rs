@@ -93,3 +93,20 @@ fn definitions_that_sqlite_refuses_hold_nothing() {
     // Nor does a statement that is not taken apart, which may have foreign keys of any kind.
     assert!(!holds("CREATE TABLE c(a INTEGER, PRIMARY KEY(a DESC))"));
 }
+
+#[test]
+fn nothing_holds_in_a_schema_that_sqlite_does_not_take() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("made.db");
+    #[expect(clippy::disallowed_methods, reason = "a store is made")]
+    let conn = rusqlite::Connection::open(&path).unwrap();
+    conn.execute_batch(
+        "CREATE TABLE p(a INTEGER PRIMARY KEY); CREATE TABLE c(p REFERENCES p); INSERT INTO p VALUES (1);
+         CREATE TABLE other(a); PRAGMA writable_schema=ON; UPDATE sqlite_schema SET rootpage = 1 WHERE name = 'other';",
+    )
+    .unwrap();
+    drop(conn);
+    let bytes = std::fs::read(&path).unwrap();
+    let (verdict, store, keys) = hold_against_sqlite(&bytes, &path).unwrap();
+    assert!(!verdict.loads && !store.is_sound() && !keys.is_sound());
+}

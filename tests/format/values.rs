@@ -87,7 +87,10 @@ fn compare(path: &std::path::Path, threads: usize) -> usize {
         .map(|(table, _)| table.name.clone())
         .collect();
     let wanted = by_sqlite(path, &read);
-    assert_eq!(checked.visited, wanted);
+    // Of a table that was left before its end, some rows were handed out.
+    let mut visited = checked.visited;
+    visited.retain(|(table, _), _| read.contains(table));
+    assert!(visited == wanted, "{}", path.display());
     let counted: u64 = checked.tables.iter().skip(1).map(|table| table.rows).sum();
     assert!(counted >= wanted.len() as u64);
     wanted.len()

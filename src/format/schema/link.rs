@@ -48,13 +48,13 @@ pub fn link(source: &Source<'_>, format: u32, schema_loads: bool, stop: &Stop) -
     let mut linking = Linking {
         schema: Schema {
             largest_root: 1,
+            loads: schema_loads,
             ..Schema::default()
         },
         tables: HashMap::new(),
         indexes: HashMap::new(),
         columns: 0,
         pages: source.pages(),
-        schema_loads,
     };
     linking.table(Row {
         kind: "table".to_owned(),
@@ -113,7 +113,6 @@ struct Linking {
     /// How many columns there are up to now.
     columns: usize,
     pages: u32,
-    schema_loads: bool,
 }
 
 impl Linking {
@@ -131,7 +130,7 @@ impl Linking {
 
     /// Notes what only SQLite can say is good, unless it has said so.
     fn needs_sqlite(&mut self, beyond: Beyond) {
-        if !self.schema_loads {
+        if !self.schema.loads {
             self.schema.beyond.get_or_insert(beyond);
         }
     }
