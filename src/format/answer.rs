@@ -79,9 +79,8 @@ pub struct TableChecked {
 }
 
 impl TableChecked {
-    /// The table together with its indexes: what `PRAGMA integrity_check(TABLE)` is asked, but for the pointer map, which
-    /// belongs to the whole store.
-    pub fn whole(&self) -> Answer {
+    /// The table together with its indexes.
+    pub(super) fn whole(&self) -> Answer {
         self.indexes.iter().fold(self.table, |answer, index| answer.and(*index))
     }
 }

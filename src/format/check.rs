@@ -19,7 +19,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use self::accounts::Accounts;
-use self::references::References;
+use self::references::{Reference, References};
 use self::rows::Plan;
 use self::walk::{Task, Walk};
 use self::worker::{Tally, Worker};
@@ -159,7 +159,8 @@ pub fn check<V: Visitor>(
     if pages > Accounts::MOST_PAGES {
         return Ok(Checked::unknown(Answer::NotUnderstood(Beyond::TooMuch), schema, visitor.begin()));
     }
-    let (trees, plans) = plans(schema, visitor);
+    let references = References::new(schema, &mut |table| reader.largest_rowid(table));
+    let (trees, plans) = plans(schema, &references, visitor);
     let pass = Pass {
         source,
         layout: header.layout,
@@ -168,7 +169,7 @@ pub fn check<V: Visitor>(
         faults: Mutex::new(vec![None; trees.len()]),
         trees,
         plans,
-        references: References::new(schema, &mut |table| reader.largest_rowid(table)),
+        references,
         keys: Keys::random(),
         accounts: Accounts::new(pages),
         pointer_map: (header.largest_root != 0).then(|| PointerMap::new(header.layout, pages)),
@@ -211,10 +212,11 @@ fn before<V: Visitor>(
 }
 
 /// The trees of a schema, and what the rows of each table are looked at for.
-fn plans<V: Visitor>(schema: &Schema, visitor: &V) -> (Vec<Tree>, Vec<Plan>) {
+fn plans<V: Visitor>(schema: &Schema, references: &References, visitor: &V) -> (Vec<Tree>, Vec<Plan>) {
     let mut trees = Vec::new();
     let mut plans = Vec::new();
-    let mut references = 0..;
+    let mut places = 0..;
+    let gathered = |place: &usize| references.all.get(*place).is_some_and(Reference::is_gathered);
     for (at, table) in schema.tables.iter().enumerate() {
         let of = if table.rows_beyond.is_none() {
             Of::Table(at)
@@ -227,8 +229,9 @@ fn plans<V: Visitor>(schema: &Schema, visitor: &V) -> (Vec<Tree>, Vec<Plan>) {
         let mut plan = Plan {
             indexes: Vec::new(),
             allowed: table.columns.iter().map(|column| column.allowed).collect(),
-            references: references.by_ref().take(table.foreign_keys.len()).collect(),
+            references: places.by_ref().take(table.foreign_keys.len()).filter(gathered).collect(),
             visited: table.rows_beyond.is_none() && visitor.wants(at, table),
+            effort: table.columns.len(),
         };
         for (place, index) in table.indexes.iter().enumerate() {
             let of = if index.beyond.is_none() {
@@ -238,9 +241,11 @@ fn plans<V: Visitor>(schema: &Schema, visitor: &V) -> (Vec<Tree>, Vec<Plan>) {
             };
             if index.beyond.is_none() {
                 plan.indexes.push((trees.len(), index.columns.clone()));
+                plan.effort += index.columns.len() + 1;
             }
             trees.push(Tree { root: index.root, of });
         }
+        plan.effort += 2 * plan.references.len();
         plans.push(plan);
     }
     (trees, plans)

@@ -84,6 +84,9 @@ impl Field {
     }
 }
 
+/// So many fields a record has at most: SQLite makes no table of more columns than 2,000, and an index entry ends with a rowid.
+const MOST_FIELDS: usize = 2001;
+
 /// The fields of a record; used again for the next one.
 #[derive(Debug, Default, Clone)]
 pub struct Fields {
@@ -130,8 +133,8 @@ impl Fields {
         let (header_len, begin) = varint(payload).ok_or(Damage::Record)?;
         let header_len = usize::try_from(header_len).map_err(|_| Damage::Record)?;
         let mut header = payload.get(begin..header_len).ok_or(Damage::Record)?;
-        if self.slots.len() < header.len() {
-            self.slots.resize(header.len(), Field::default());
+        if self.slots.len() < header.len().min(MOST_FIELDS) {
+            self.slots.resize(header.len().min(MOST_FIELDS), Field::default());
         }
         let mut to = header_len as u64;
         let mut count = 0;

@@ -3,7 +3,10 @@
 use super::random::Random;
 
 fn page_size(bytes: &[u8]) -> usize {
-    match usize::from(u16::from_be_bytes([bytes[16], bytes[17]])) {
+    let Some([high, low]) = bytes.get(16..18) else {
+        return 512;
+    };
+    match usize::from(u16::from_be_bytes([*high, *low])) {
         1 => 65_536,
         size => size.max(512),
     }

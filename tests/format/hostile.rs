@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use super::sqlite::{answers, hold_against_sqlite};
 
 /// A store made by this SQL, with pages of this size.
-fn made(page_size: usize, sql: &str) -> Vec<u8> {
+pub fn made(page_size: usize, sql: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("made.db");
     #[expect(clippy::disallowed_methods, reason = "a store is made")]

@@ -141,22 +141,26 @@ fn foreign_keys<V: Visitor>(pass: &Pass<'_, V>, tables: &[TableChecked]) -> Vec<
         };
         done.map_or_else(fault, |()| Answer::Sound)
     };
-    let of_table = |(at, table): (usize, &Table)| {
+    let begin = |table: &Table| match table.rows_beyond {
+        // Of these the foreign keys are known, or there are none.
+        None | Some(Beyond::WithoutRowid | Beyond::GeneratedColumn | Beyond::VirtualTable) => Answer::Sound,
         // A statement that is not taken apart may have any.
-        let unknown = table.rows_beyond == Some(Beyond::Statement);
-        let all = pass.references.all.iter().filter(|reference| reference.child == at).map(answer);
-        let begin = if unknown {
-            Answer::NotUnderstood(Beyond::Statement)
-        } else {
-            Answer::Sound
-        };
-        all.fold(begin, Answer::and)
+        Some(beyond) => Answer::NotUnderstood(beyond),
     };
-    pass.schema.tables.iter().enumerate().map(of_table).collect()
+    let mut answers: Vec<Answer> = pass.schema.tables.iter().map(begin).collect();
+    for reference in &pass.references.all {
+        if let Some(of_table) = answers.get_mut(reference.child) {
+            *of_table = of_table.and(answer(reference));
+        }
+    }
+    answers
 }
 
 /// Looks through a parent's keys for all that is referred to.
 fn look_for<V: Visitor>(pass: &Pass<'_, V>, reference: &Reference) -> Result<()> {
+    if pass.is_time_to_stop() {
+        return Err(Damage::Stopped);
+    }
     let mut missing = reference.missing();
     let tree = tree_of(reference.target);
     let root = pass.trees.iter().find(|of| Some(of.of) == tree).map_or(0, |tree| tree.root);

@@ -16,6 +16,9 @@ use crate::format::schema::{Beyond, ForeignKey, Schema, Table};
 /// How many bytes all that is gathered may take.
 const MOST_BYTES: usize = 12 << 20;
 
+/// A schema with more foreign keys than this is left to SQLite: each thread remembers something for each of them.
+const MOST_REFERENCES: usize = 500;
+
 /// A foreign key while rows are read.
 pub struct Reference {
     /// The table that refers.
@@ -67,7 +70,11 @@ impl References {
         let count: usize = schema.tables.iter().map(|table| table.foreign_keys.len()).sum();
         for (child, table) in schema.tables.iter().enumerate() {
             for key in &table.foreign_keys {
-                let (columns, target) = target(schema, table, key);
+                let (columns, target) = if count > MOST_REFERENCES {
+                    (Vec::new(), Target::None(Damage::Beyond(Beyond::TooMuch)))
+                } else {
+                    target(schema, table, key)
+                };
                 let mut wanted = Wanted::Nothing;
                 if let Target::Rowids(parent) = target
                     && let Some(of_parent) = schema.tables.get(parent)
@@ -146,6 +153,11 @@ fn target(schema: &Schema, child: &Table, key: &ForeignKey) -> (Vec<usize>, Targ
 }
 
 impl Reference {
+    /// Whether rows have to be looked at for it.
+    pub fn is_gathered(&self) -> bool {
+        !matches!(self.wanted, Wanted::Nothing)
+    }
+
     /// Gathers what a row refers to.
     pub fn gather(&self, row: &Row<'_>, keys: &Keys, recent: &mut Recent) {
         let mut hash = Hash::new(keys);

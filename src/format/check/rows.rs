@@ -19,6 +19,8 @@ pub struct Plan {
     pub references: Vec<usize>,
     /// Whether the visitor wants its rows.
     pub visited: bool,
+    /// How many values are looked at in each row.
+    pub effort: usize,
 }
 
 impl<V: Visitor> Worker<'_, V> {
@@ -47,6 +49,7 @@ impl<V: Visitor> Worker<'_, V> {
                 return Err(Damage::RowidOrder);
             }
             before = Some(cell.rowid);
+            self.spend(plan.effort)?;
             let rest = match cell.payload.overflow {
                 Some(_) => self.gather(&cell.payload, number, 0)?,
                 None => None,

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How many numbers one thread remembers.
-const RECENT: usize = 512;
+/// How many numbers one thread remembers of one foreign key.
+const RECENT: usize = 128;
 
 /// The longest value that is remembered.
 const SHORT: usize = 47;

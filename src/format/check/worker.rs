@@ -18,6 +18,9 @@ pub const MOST_HELD: usize = 128 << 10;
 /// So many bytes of pages that follow one another are read together.
 const READ_AT_ONCE: usize = 128 << 10;
 
+/// So many values are looked at before it is asked whether to go on.
+const MOST_EFFORT: usize = 1 << 17;
+
 /// What a thread counted and summed.
 pub struct Tally<S> {
     /// For each tree: of an index, the entries that its table wants there.
@@ -64,6 +67,8 @@ pub struct Worker<'p, V: Visitor> {
     high: Bound,
     /// Pages that were read and not yet counted.
     uncounted: u64,
+    /// What was done since it was last asked whether to go on, in values looked at.
+    effort: usize,
 }
 
 impl<'p, V: Visitor> Worker<'p, V> {
@@ -88,6 +93,7 @@ impl<'p, V: Visitor> Worker<'p, V> {
             low: Bound::default(),
             high: Bound::default(),
             uncounted: 0,
+            effort: 0,
         }
     }
 
@@ -105,9 +111,20 @@ impl<'p, V: Visitor> Worker<'p, V> {
         Ok(())
     }
 
+    /// Notes that so many values are looked at now: a few rows of a hostile store can be as much work as many pages.
+    #[inline]
+    pub fn spend(&mut self, values: usize) -> Result<()> {
+        self.effort += values;
+        if self.effort < MOST_EFFORT {
+            return Ok(());
+        }
+        self.count()
+    }
+
     /// Says how many pages were read, and asks whether to go on.
     pub fn count(&mut self) -> Result<()> {
         self.pass.progress(std::mem::take(&mut self.uncounted));
+        self.effort = 0;
         if self.pass.is_time_to_stop() {
             Err(Damage::Stopped)
         } else {

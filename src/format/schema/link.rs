@@ -14,7 +14,7 @@ use crate::stop::Stop;
 const MOST_SQL: usize = 2 << 20;
 
 /// How many rows `sqlite_schema` may have.
-const MOST_ROWS: usize = 1 << 15;
+const MOST_ROWS: usize = 1 << 14;
 
 /// How many columns all tables, indexes and keys may have together.
 const MOST_COLUMNS: usize = 1 << 16;
@@ -66,6 +66,9 @@ pub fn link(source: &Source<'_>, format: u32, schema_loads: bool, stop: &Stop) -
     let (mut page, mut payload, mut of_row) = (Vec::new(), Vec::new(), Fields::default());
     let (mut rows, mut bytes) = (0, 0);
     scan(source, 1, stop, &mut |cell| {
+        if stop.reason().is_some() {
+            return Err(Damage::Stopped);
+        }
         rows += 1;
         bytes += cell.payload.len;
         if rows > MOST_ROWS || bytes > MOST_SQL || linking.columns > MOST_COLUMNS {

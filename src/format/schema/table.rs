@@ -44,6 +44,9 @@ pub struct Key {
 /// SQLite takes no more columns than this.
 const MOST_COLUMNS: usize = 2000;
 
+/// One table with more keys or foreign keys than this is left alone: each key is compared with all others.
+const MOST_KEYS: usize = 1000;
+
 /// Reads `CREATE TABLE …`.
 pub fn parse(sql: &str) -> Result<Statement> {
     let mut tokens = Tokens::new(sql)?;
@@ -63,6 +66,7 @@ pub fn parse(sql: &str) -> Result<Statement> {
             return Err(Beyond::Statement);
         }
         table.collate_keys(drafts.len(), draft.collation);
+        table.few_keys()?;
         drafts.push(draft);
         more = tokens.skip_mark(b',')?;
     }
@@ -71,6 +75,7 @@ pub fn parse(sql: &str) -> Result<Statement> {
     }
     while more {
         table.constraint(&mut tokens, &drafts)?;
+        table.few_keys()?;
         // The comma between two constraints may be left out.
         more = tokens.skip_mark(b',')? || begins_constraint(tokens.peek());
     }
@@ -90,6 +95,14 @@ impl Statement {
         let (name, certain) = tokens.name()?;
         self.needs_sqlite |= !certain;
         Ok(name)
+    }
+
+    /// Whether there are no more keys than are compared.
+    fn few_keys(&self) -> Result<()> {
+        if self.keys.len().max(self.foreign_keys.len()) > MOST_KEYS {
+            return Err(Beyond::TooMuch);
+        }
+        Ok(())
     }
 
     /// Notes the primary key; there is one only.
