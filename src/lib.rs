@@ -59,6 +59,9 @@ mod application;
 
 mod banger;
 
+#[doc(hidden)]
+pub mod format;
+
 mod probe;
 
 mod private;
