@@ -47,7 +47,8 @@ mod check_id;
 
 mod progress;
 
-mod stop;
+#[doc(hidden)]
+pub mod stop;
 
 mod error;
 
@@ -60,6 +61,7 @@ mod application;
 mod banger;
 
 #[doc(hidden)]
+#[allow(unreachable_pub, reason = "what is public within the reader is what its own modules share")]
 pub mod format;
 
 mod probe;

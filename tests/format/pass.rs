@@ -2,7 +2,7 @@
 
 use std::num::NonZero;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use banger_doctor::format::check::{Ask, PagesDone};
@@ -84,7 +84,7 @@ fn it_ends_when_it_is_told_to() {
     let late = Stop::after(Duration::ZERO, Arc::default());
     let ended = reader.check(&NoVisitor, &Ask::default(), &late).map(|_| ());
     assert_eq!(ended, Err(Stopped::TimeLimit(Duration::ZERO)));
-    let interrupted = Stop::after(Duration::MAX, Arc::new(AtomicUsize::new(1)));
+    let interrupted = Stop::after(Duration::MAX, Arc::new(AtomicBool::new(true)));
     let ended = reader.check(&NoVisitor, &Ask::default(), &interrupted).map(|_| ());
     assert_eq!(ended, Err(Stopped::Interrupted));
 }
