@@ -61,7 +61,10 @@ mod application;
 mod banger;
 
 #[doc(hidden)]
-#[allow(unreachable_pub, reason = "what is public within the reader is what its own modules share")]
+#[allow(
+    unreachable_pub,
+    reason = "what is public within the reader is what its own modules share"
+)]
 pub mod format;
 
 mod probe;
@@ -75,6 +78,8 @@ mod store;
 mod values;
 
 mod schema;
+
+mod pass;
 
 mod context;
 

@@ -155,6 +155,20 @@ impl Stop {
         }
     }
 
+    /// Says that so many pages are read from now on, or that this has ended, with 0.
+    pub(crate) fn reads_pages(&self, pages: u64) {
+        if let Some(progress) = &self.progress {
+            progress.reads_pages(pages);
+        }
+    }
+
+    /// Says that so many more pages were read.
+    pub(crate) fn pages_read(&self, pages: u64) {
+        if let Some(progress) = &self.progress {
+            progress.pages_read(pages);
+        }
+    }
+
     /// Why to stop now, if there is a reason.
     pub(crate) fn reason(&self) -> Option<Stopped> {
         if let Some(progress) = &self.progress {

@@ -39,7 +39,7 @@ use crate::stop::{Stop, Stopped};
 const WORTH_A_THREAD: u64 = 8 << 20;
 
 /// No more threads than this.
-const MOST_THREADS: usize = 8;
+const MOST_THREADS: usize = 4;
 
 /// How far a pass has come, for somebody who waits.
 #[derive(Debug, Default)]
@@ -111,6 +111,7 @@ impl<V> Pass<'_, V> {
     }
 
     fn progress(&self, pages: u64) {
+        self.stop.pages_read(pages);
         if let Some(progress) = self.progress {
             progress.done.fetch_add(pages, Ordering::Relaxed);
         }

@@ -10,7 +10,7 @@ use crate::values::{address, json, timestamp};
 
 impl Rule {
     /// What is wrong with a value, if anything.
-    pub(super) fn fault(self, value: ValueRef<'_>) -> Option<&'static str> {
+    pub(crate) fn fault(self, value: ValueRef<'_>) -> Option<&'static str> {
         match (self, value) {
             (Self::Optional, ValueRef::Null) | (Self::Flag, ValueRef::Integer(0 | 1)) => None,
             (Self::Flag, ValueRef::Integer(_)) => Some("a flag that is neither 0 nor 1"),
@@ -36,7 +36,7 @@ impl Rule {
     }
 
     /// The same for text that is too long to be held at once. `open` hands out the text from its beginning.
-    pub(super) fn fault_in<R: Read>(self, mut open: impl FnMut() -> io::Result<R>) -> io::Result<Option<&'static str>> {
+    pub(crate) fn fault_in<R: Read>(self, mut open: impl FnMut() -> io::Result<R>) -> io::Result<Option<&'static str>> {
         Ok(match self {
             Self::Flag => Some("not an integer where a flag belongs"),
             Self::Time => Some("not a time as RFC 3339 writes it"),
