@@ -14,10 +14,10 @@ use crate::store::ReadOnly;
 use crate::words::cut;
 
 /// How many lines SQLite is asked for; by itself it stops at 100.
-pub(super) const MOST_LINES: usize = 1_000;
+const MOST_LINES: usize = 1_000;
 
 /// The longest definition that is read to see whether it holds a CHECK constraint, in bytes; a longer one is taken to hold one.
-pub(super) const LONGEST_SQL: usize = 64 << 10;
+const LONGEST_SQL: usize = 64 << 10;
 
 /// What SQLite's check found, and what it could not look at.
 #[derive(Debug, Default)]

@@ -2,12 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::integrity::{LONGEST_SQL, MOST_LINES};
 use crate::error::Result;
 use crate::finding::LONGEST_NAME;
 use crate::schema::shape;
 use crate::store::ReadOnly;
 use crate::words::{cut, plural};
+
+/// How many missing modules are told apart.
+const MOST_MODULES: usize = 1_000;
+
+/// The longest definition of a virtual table that is read for the name of its module, in bytes.
+const LONGEST_SQL: usize = 64 << 10;
 
 /// How many reasons are told.
 const MOST_REASONS: usize = 10;
@@ -52,7 +57,7 @@ pub(super) fn missing_modules(handle: &ReadOnly) -> Result<Vec<String>> {
             Some(here) => here,
             None => here.insert(handle.collect("PRAGMA module_list", [], |row| row.get(0))?),
         };
-        if !here.iter().any(|name| name.eq_ignore_ascii_case(&module)) && missing.0.len() < MOST_LINES {
+        if !here.iter().any(|name| name.eq_ignore_ascii_case(&module)) && missing.0.len() < MOST_MODULES {
             let why = format!("no such module: {}", cut(&module, LONGEST_NAME));
             missing.count(why, &text(0).unwrap_or_default());
         }

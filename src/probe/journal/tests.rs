@@ -94,6 +94,24 @@ fn segments_without_records_are_read_no_longer_than_there_is_time() {
     assert!(matches!(ended, Err(Error::Stopped(_))), "{ended:?}");
 }
 
+#[test]
+fn to_sqlite_the_name_of_a_super_journal_ends_at_its_first_zero() {
+    let named = |name: &[u8]| {
+        let mut bytes = vec![1; 40];
+        bytes.extend(name);
+        bytes.extend(u32::try_from(name.len()).unwrap().to_be_bytes());
+        bytes.extend(name.iter().map(|byte| u32::from(*byte)).sum::<u32>().to_be_bytes());
+        bytes.extend(MAGIC);
+        let mut file = tempfile::tempfile().unwrap();
+        io::Write::write_all(&mut file, &bytes).unwrap();
+        super_journal(&file).unwrap()
+    };
+    // The record begins with the number of the lock page, before the name.
+    assert_eq!(named(b"/mj"), Some((PathBuf::from("/mj"), 36)));
+    assert_eq!(named(b"/mj\0left"), Some((PathBuf::from("/mj"), 36)));
+    assert_eq!(named(b"\0/mj"), None);
+}
+
 proptest! {
     #[test]
     fn a_journal_of_arbitrary_bytes_ends(
