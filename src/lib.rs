@@ -47,7 +47,8 @@ mod check_id;
 
 mod progress;
 
-mod stop;
+#[doc(hidden)]
+pub mod stop;
 
 mod error;
 
@@ -58,6 +59,13 @@ mod finding;
 mod application;
 
 mod banger;
+
+#[doc(hidden)]
+#[allow(
+    unreachable_pub,
+    reason = "what is public within the reader is what its own modules share"
+)]
+pub mod format;
 
 mod probe;
 
@@ -70,6 +78,8 @@ mod store;
 mod values;
 
 mod schema;
+
+mod pass;
 
 mod context;
 

@@ -1,4 +1,6 @@
 //! When to stop looking: the time limit, or the user's Ctrl-C; and how to interrupt what does not ask.
+//!
+//! Not part of the library's interface: it is public only because tests of the reader are other crates.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +29,7 @@ pub enum Stopped {
 
 /// A token that every long loop asks, and that SQLite's progress handler asks for it.
 #[derive(Debug, Clone)]
-pub(crate) struct Stop {
+pub struct Stop {
     limit: Option<(Duration, Instant)>,
     interrupted: Arc<AtomicBool>,
     progress: Option<Arc<Ticker>>,
@@ -84,7 +86,7 @@ fn lock(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
 
 impl Stop {
     /// A token that says stop `limit` from now, or as soon as `interrupted` is set.
-    pub(crate) fn after(limit: Duration, interrupted: Arc<AtomicBool>) -> Self {
+    pub fn after(limit: Duration, interrupted: Arc<AtomicBool>) -> Self {
         // A limit too far away to be counted is no limit.
         let limit = Instant::now().checked_add(limit).map(|at| (limit, at));
         Self {
@@ -97,7 +99,7 @@ impl Stop {
     }
 
     /// A token that never says stop.
-    pub(crate) fn never() -> Self {
+    pub fn never() -> Self {
         Self {
             limit: None,
             interrupted: Arc::default(),
@@ -150,6 +152,20 @@ impl Stop {
     pub(crate) fn read(&self, rows: u64) {
         if let Some(progress) = &self.progress {
             progress.read(rows);
+        }
+    }
+
+    /// Says that so many pages are read from now on, or that this has ended, with 0.
+    pub(crate) fn reads_pages(&self, pages: u64) {
+        if let Some(progress) = &self.progress {
+            progress.reads_pages(pages);
+        }
+    }
+
+    /// Says that so many more pages were read.
+    pub(crate) fn pages_read(&self, pages: u64) {
+        if let Some(progress) = &self.progress {
+            progress.pages_read(pages);
         }
     }
 

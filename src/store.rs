@@ -13,7 +13,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub(crate) use access::Access;
+pub(crate) use access::{Access, PlainFiles};
 pub(crate) use copies::empty_copy;
 pub(crate) use environment::Environment;
 pub(crate) use guards::{BUSY_TIMEOUT_MS, LONGEST_VALUE, interruptible, prepare_rehearsal};

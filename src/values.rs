@@ -2,5 +2,6 @@
 
 pub(crate) mod address;
 pub(crate) mod json;
+mod rules;
 pub(crate) mod text;
 pub(crate) mod timestamp;

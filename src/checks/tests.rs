@@ -63,7 +63,7 @@ fn outcomes(made: &Application, sql: &str, application: &Application) -> Vec<(Ch
     };
     with_stable_store(&path, Need::Everything, &environment, |probe, access| {
         let access = access.unwrap();
-        let context = StoreContext::new(application, probe, access, &environment, true);
+        let context = StoreContext::new(application, probe, access, &environment, true, true);
         let handle = access.open().unwrap();
         let ask = |check: &&Check| match check.input {
             Input::Handle(run) => Some((check.id, run(&context, &handle).unwrap())),

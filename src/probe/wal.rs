@@ -4,9 +4,13 @@
 //! <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>, and "WAL-mode File Format",
 //! <https://www.sqlite.org/walformat.html>, for the wal-index.
 
+mod committed;
+
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
+
+pub(crate) use committed::{Committed, committed};
 
 use super::Sidecar;
 use super::header::{be32, is_page_size, lock_page};

@@ -13,8 +13,17 @@ use super::read_only::ReadOnly;
 use super::witness::Witness;
 use crate::error::{Error, Result};
 use crate::private::{self, MOST_COPIED_TO_MEMORY, PrivateCopy};
-use crate::probe::{FileStat, Probe, words};
+use crate::probe::{FileStat, Probe, Sidecar, words};
 use crate::stop::Stop;
+
+/// Files that hold a store.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PlainFiles<'p> {
+    /// The database file.
+    pub database: &'p Path,
+    /// The log whose commits lie over it.
+    pub wal: Option<&'p Sidecar>,
+}
 
 /// A store made ready to be opened, as often as there are threads that read it.
 #[derive(Debug)]
@@ -112,6 +121,21 @@ impl<'a> Access<'a> {
     /// Whether several handles see one and the same store: not where each is a copy of its own in memory.
     pub(crate) fn is_shared(&self) -> bool {
         !self.is_in_memory()
+    }
+
+    /// The files in which all that a handle sees lies, where they may be read without a lock; `None` where only SQLite may read.
+    /// No handle of this process then holds a lock on them.
+    pub(crate) fn plain_files<'p>(&'p self, probe: &'p Probe) -> Option<PlainFiles<'p>> {
+        let database = self.copy.as_ref().map_or(probe.path.as_path(), PrivateCopy::path);
+        let wal = match self.way {
+            _ if self.copy.is_some() => None,
+            ReadMethod::Immutable => None,
+            ReadMethod::PrivateIndex => Some(&probe.wal),
+            ReadMethod::SharedIndex | ReadMethod::UnderLock | ReadMethod::LockedCopy | ReadMethod::CopyOfFiles => {
+                return None;
+            }
+        };
+        Some(PlainFiles { database, wal })
     }
 
     /// Opens a handle.

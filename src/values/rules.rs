@@ -10,7 +10,7 @@ use crate::values::{address, json, timestamp};
 
 impl Rule {
     /// What is wrong with a value, if anything.
-    pub(super) fn fault(self, value: ValueRef<'_>) -> Option<&'static str> {
+    pub(crate) fn fault(self, value: ValueRef<'_>) -> Option<&'static str> {
         match (self, value) {
             (Self::Optional, ValueRef::Null) | (Self::Flag, ValueRef::Integer(0 | 1)) => None,
             (Self::Flag, ValueRef::Integer(_)) => Some("a flag that is neither 0 nor 1"),
@@ -28,6 +28,7 @@ impl Rule {
             Self::Word if bytes.is_empty() => Some("empty text where a value is required"),
             Self::Time if !timestamp::is_rfc3339(bytes) => Some("not a time in RFC 3339 format"),
             Self::Address if !address::is_ip(bytes) => Some("not an IP address"),
+            Self::Json if json::is_simple_object(bytes) => None,
             // White space is blank in JSON, and any other control character is no JSON.
             Self::Json if !text::is_utf8(bytes) => words(Some(TextFault::NotUtf8)),
             Self::Json => (!json::is_object(bytes)).then_some(NOT_AN_OBJECT),
@@ -36,7 +37,7 @@ impl Rule {
     }
 
     /// The same for text that is too long to be held at once. `open` hands out the text from its beginning.
-    pub(super) fn fault_in<R: Read>(self, mut open: impl FnMut() -> io::Result<R>) -> io::Result<Option<&'static str>> {
+    pub(crate) fn fault_in<R: Read>(self, mut open: impl FnMut() -> io::Result<R>) -> io::Result<Option<&'static str>> {
         Ok(match self {
             Self::Flag => Some("not an integer where a flag belongs"),
             Self::Time => Some("not a time in RFC 3339 format"),
