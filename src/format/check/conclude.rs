@@ -51,14 +51,13 @@ fn tables<V: Visitor>(pass: &Pass<'_, V>, tally: &Tally<V::State>) -> Vec<TableC
         let beyond = table.rows_beyond.or(table.rules_beyond);
         let answer = beyond.map_or(own, |beyond| own.and(Answer::NotUnderstood(beyond)));
         let of_index = |((tree, own), index): ((usize, Answer), &Index)| {
-            // Without all rows, an index is held against nothing.
-            let held = if all_read {
-                index_holds(tally, tree, index)
-            } else {
-                answer
-            };
-            let beyond = index.beyond.map_or(Answer::Sound, Answer::NotUnderstood);
-            own.and(beyond).and(held)
+            let own = index.beyond.map_or(own, |beyond| own.and(Answer::NotUnderstood(beyond)));
+            match own {
+                // Without all rows, an index is held against nothing.
+                Answer::Sound if !all_read => answer,
+                Answer::Sound => index_holds(tally, tree, index),
+                _ => own,
+            }
         };
         TableChecked {
             table: answer,
@@ -71,9 +70,9 @@ fn tables<V: Visitor>(pass: &Pass<'_, V>, tally: &Tally<V::State>) -> Vec<TableC
     pass.schema.tables.iter().map(&mut of_table).collect()
 }
 
-/// Whether an index that is understood holds the entries that its table wants there.
+/// Whether an index whose entries were all read holds those that its table wants there.
 fn index_holds<S>(tally: &Tally<S>, tree: usize, index: &Index) -> Answer {
-    if index.beyond.is_some() || tally.wanted.get(tree) == tally.entries.get(tree) {
+    if tally.wanted.get(tree) == tally.entries.get(tree) {
         return Answer::Sound;
     }
     let (root, page, damage) = (index.root, index.root, Damage::Disagree);
