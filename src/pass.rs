@@ -65,7 +65,7 @@ impl Sound {
         let schema_loads = log.as_ref().is_none_or(|log| log.is_as_opened);
         let overlay = match &log {
             Some(Log { file, committed, .. }) if committed.pages > 0 => {
-                match Overlay::new(file, committed.pages, committed.frames.iter().copied()) {
+                match Overlay::new(file, committed.page_size, committed.pages, committed.frames.iter().copied()) {
                     None => return Ok(Self::default()),
                     overlay => overlay,
                 }
