@@ -48,7 +48,7 @@ fn an_empty_file_beside_a_wal_with_commits_is_no_empty_store() {
     [PLACE]/store/state.db
 
     FAIL  file  it is empty (0 bytes), and the -wal beside it holds 4,152 bytes; keep a copy of that file: SQLite deletes it as soon as the store is opened
-                → keep a copy of state.db-wal before banger starts: the latest commits are in it, and nowhere else; if this is a copy, copy state.db and state.db-wal again, of one moment; otherwise restore a backup
+                → keep a copy of state.db-wal before banger starts: the latest commits are only in that file; if this is a copy, stop banger where it came from and copy state.db and state.db-wal again, together; otherwise restore a backup
 
     FAIL: 1 of 1 checks failed (file)
     --- exit 1 ---
