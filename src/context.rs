@@ -1,11 +1,13 @@
-//! What the checks look at: one store, made ready, and what they find out together.
+//! What the checks look at: one store, ready to be read, and what they share.
 
 use std::sync::OnceLock;
 
 use crate::application::Application;
 use crate::error::{Error, Result};
+use crate::pass::Sound;
 use crate::probe::Probe;
 use crate::schema::state::SchemaState;
+use crate::stop::Stopped;
 use crate::store::{Access, Environment, ReadOnly};
 
 /// One store under examination, shared by every check and every thread.
@@ -13,7 +15,7 @@ use crate::store::{Access, Environment, ReadOnly};
 pub(crate) struct StoreContext<'a> {
     /// What is known of the application whose store it is.
     pub application: &'a Application,
-    /// What plain reads told.
+    /// What plain reads found.
     pub probe: &'a Probe,
     /// The way in.
     pub access: &'a Access<'a>,
@@ -21,7 +23,10 @@ pub(crate) struct StoreContext<'a> {
     pub environment: &'a Environment<'a>,
     /// Whether to look for the files that the store names.
     pub artifacts: bool,
+    /// Whether the values of its rows are asked for.
+    values: bool,
     state: OnceLock<Result<SchemaState>>,
+    sound: OnceLock<Result<Sound, Stopped>>,
 }
 
 impl<'a> StoreContext<'a> {
@@ -32,6 +37,7 @@ impl<'a> StoreContext<'a> {
         access: &'a Access<'a>,
         environment: &'a Environment<'a>,
         artifacts: bool,
+        values: bool,
     ) -> Self {
         Self {
             application,
@@ -39,7 +45,9 @@ impl<'a> StoreContext<'a> {
             access,
             environment,
             artifacts,
+            values,
             state: OnceLock::new(),
+            sound: OnceLock::new(),
         }
     }
 
@@ -49,5 +57,22 @@ impl<'a> StoreContext<'a> {
     /// Why the ledger could not be read.
     pub(crate) fn state(&self, handle: &ReadOnly) -> Result<&SchemaState, &Error> {
         self.state.get_or_init(|| SchemaState::read(self.application, handle)).as_ref()
+    }
+
+    /// What of the store is sound, told by one pass of the reader; made once, by whichever check asks first.
+    ///
+    /// # Errors
+    /// Where it was time to stop.
+    pub(crate) fn sound(&self) -> Result<Sound, Stopped> {
+        let judged = self.values.then_some(self.application);
+        let read = || Sound::read(self.probe, self.access, judged, self.environment.stop);
+        *self.sound.get_or_init(read)
+    }
+
+    /// The same store, of which the reader tells nothing: SQLite has to say everything.
+    #[cfg(test)]
+    pub(crate) fn without_reader(self) -> Self {
+        let _ = self.sound.set(Ok(Sound::default()));
+        self
     }
 }

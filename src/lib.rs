@@ -24,15 +24,15 @@
 //! # }
 //! ```
 //!
-//! Another application's store is examined against its own migrations, given as a value ([`Application::new`], with an example in
-//! `examples/own_application.rs`), or without any knowledge ([`Application::any`]).
+//! Another application's store is examined against its own migrations, given as a value ([`Application::new`]; an example is
+//! `examples/own_application.rs`), or without any knowledge of it ([`Application::any`]).
 //!
-//! [`Examination`] says more exactly what is asked for: some checks only, a time limit, an interrupt, progress. A process that
-//! has the store open itself is refused, because to read the store would drop its locks: see there.
+//! [`Examination`] takes settings: some checks only, a time limit, an interrupt, progress. A store that the calling process has
+//! open is refused, because reading it would drop that process's locks: see there.
 //!
-//! Within: a path is probed with plain reads (`probe`), the way in that leaves no trace is chosen (`store`), checks look
+//! Within: a path is probed with plain reads (`probe`), a way to read it that leaves no trace is chosen (`store`), checks look
 //! through it (`checks`), their answers become a [`Report`] (`examine`), and a renderer prints it (`render`). The modules below
-//! stand in reading order: each imports only from those above it.
+//! are in reading order: each imports only from those above it.
 
 // What is public is what another program calls: `docs/public-api.txt` lists it.
 #![warn(unreachable_pub)]
@@ -50,7 +50,8 @@ mod check_id;
 
 mod progress;
 
-mod stop;
+#[doc(hidden)]
+pub mod stop;
 
 mod error;
 
@@ -61,6 +62,13 @@ mod finding;
 mod application;
 
 mod banger;
+
+#[doc(hidden)]
+#[allow(
+    unreachable_pub,
+    reason = "what is public within the reader is what its own modules share"
+)]
+pub mod format;
 
 mod probe;
 
@@ -75,6 +83,8 @@ mod values;
 mod schema;
 
 mod dialects;
+
+mod pass;
 
 mod context;
 

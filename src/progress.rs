@@ -14,6 +14,8 @@ pub struct Progress {
     pub(crate) check: Option<CheckId>,
     pub(crate) rows: u64,
     pub(crate) pages: u64,
+    pub(crate) pages_read: u64,
+    pub(crate) left: Option<Duration>,
     pub(crate) elapsed: Duration,
 }
 
@@ -31,6 +33,16 @@ impl Progress {
     /// How many pages the store has.
     pub fn pages(&self) -> u64 {
         self.pages
+    }
+
+    /// How many of its pages that check has read, where it reads each of them once; otherwise 0.
+    pub fn pages_read(&self) -> u64 {
+        self.pages_read
+    }
+
+    /// How long it will take to read the rest of them, as far as the first ones tell.
+    pub fn left(&self) -> Option<Duration> {
+        self.left
     }
 
     /// How long the whole examination has taken so far.
@@ -54,6 +66,9 @@ pub(crate) struct Ticker {
     check: Mutex<Option<CheckId>>,
     rows: AtomicU64,
     pages: AtomicU64,
+    pages_read: AtomicU64,
+    /// When the first page was read, in milliseconds after the beginning.
+    reads_since: AtomicU64,
     show: Show,
 }
 
@@ -73,6 +88,8 @@ impl Ticker {
             check: Mutex::new(None),
             rows: AtomicU64::new(0),
             pages: AtomicU64::new(0),
+            pages_read: AtomicU64::new(0),
+            reads_since: AtomicU64::new(0),
             show: Box::new(show),
         }
     }
@@ -84,6 +101,21 @@ impl Ticker {
         }
         self.rows.store(0, Ordering::Relaxed);
         self.pages.store(pages, Ordering::Relaxed);
+        self.pages_read.store(0, Ordering::Relaxed);
+    }
+
+    /// Each of so many pages is read from now on; none any more, where there are 0.
+    pub(crate) fn reads_pages(&self, pages: u64) {
+        if pages > 0 {
+            self.pages.store(pages, Ordering::Relaxed);
+        }
+        self.pages_read.store(0, Ordering::Relaxed);
+        self.reads_since.store(millis(self.begun.elapsed()), Ordering::Relaxed);
+    }
+
+    /// So many more pages were read.
+    pub(crate) fn pages_read(&self, pages: u64) {
+        self.pages_read.fetch_add(pages, Ordering::Relaxed);
     }
 
     /// So many more rows were read.
@@ -101,14 +133,25 @@ impl Ticker {
         let next = millis(elapsed + self.every);
         // Of several threads that come at once, one shows it.
         if self.due.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            let pages = self.pages.load(Ordering::Relaxed);
+            let pages_read = self.pages_read.load(Ordering::Relaxed).min(pages);
+            let reading = millis(elapsed).saturating_sub(self.reads_since.load(Ordering::Relaxed));
             (self.show)(&Progress {
                 check: self.check.lock().map_or(None, |check| *check),
                 rows: self.rows.load(Ordering::Relaxed),
-                pages: self.pages.load(Ordering::Relaxed),
+                pages,
+                pages_read,
+                left: left(reading, pages_read, pages),
                 elapsed,
             });
         }
     }
+}
+
+/// How long the rest takes, where so many milliseconds were needed for so many of all pages.
+fn left(millis: u64, done: u64, of: u64) -> Option<Duration> {
+    let rest = millis.checked_mul(of.saturating_sub(done))?;
+    rest.checked_div(done).map(Duration::from_millis)
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -132,7 +175,19 @@ mod tests {
         progress.tick();
         assert_eq!(*seen.lock().unwrap(), [(Some(CheckId::RowValues), 1024, 9)]);
 
+        progress.reads_pages(12);
+        progress.pages_read(3);
+        progress.begin(CheckId::ForeignKeys, 9);
+        assert_eq!(progress.pages_read.load(Ordering::Relaxed), 0, "another check begins");
+
         let never = Ticker::new(Duration::from_secs(3600), Duration::ZERO, |_| panic!("not due"));
         never.tick();
+    }
+
+    #[test]
+    fn what_is_left_follows_from_what_was_done() {
+        assert_eq!(left(200, 50, 150), Some(Duration::from_millis(400)));
+        assert_eq!(left(200, 150, 150), Some(Duration::ZERO));
+        assert_eq!(left(200, 0, 150), None);
     }
 }

@@ -1,4 +1,6 @@
 //! When to stop looking: the time limit, or the user's Ctrl-C; and how to interrupt what does not ask.
+//!
+//! Not part of the library's interface: it is public only because tests of the reader are other crates.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::check_id::CheckId;
 use crate::progress::Ticker;
 
-/// Why a look ended before its end.
+/// Why reading ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Stopped {
     /// The time limit for this store ran out.
@@ -19,7 +21,7 @@ pub enum Stopped {
     Interrupted,
     /// A lock was held for as long as those who write to the store may be kept waiting.
     #[error(
-        "the store is being written to, and what must be read takes longer than the {} s for which its writers may be kept waiting",
+        "the store is being written to, and reading it would keep its writers waiting for more than {} s",
         .0.as_secs_f64()
     )]
     WritersWait(Duration),
@@ -27,7 +29,7 @@ pub enum Stopped {
 
 /// A token that every long loop asks, and that SQLite's progress handler asks for it.
 #[derive(Debug, Clone)]
-pub(crate) struct Stop {
+pub struct Stop {
     limit: Option<(Duration, Instant)>,
     interrupted: Arc<AtomicBool>,
     progress: Option<Arc<Ticker>>,
@@ -42,7 +44,7 @@ struct Hold {
     most: Duration,
     /// When it was last waited for: it has been held for no longer.
     since: Mutex<Instant>,
-    /// Whether somebody was told that it was held for long enough.
+    /// Whether a reader was stopped because it was held for long enough.
     ran_out: AtomicBool,
 }
 
@@ -84,8 +86,8 @@ fn lock(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
 
 impl Stop {
     /// A token that says stop `limit` from now, or as soon as `interrupted` is set.
-    pub(crate) fn after(limit: Duration, interrupted: Arc<AtomicBool>) -> Self {
-        // A limit too far away to be counted is none.
+    pub fn after(limit: Duration, interrupted: Arc<AtomicBool>) -> Self {
+        // A limit too far away to be counted is no limit.
         let limit = Instant::now().checked_add(limit).map(|at| (limit, at));
         Self {
             limit,
@@ -97,7 +99,7 @@ impl Stop {
     }
 
     /// A token that never says stop.
-    pub(crate) fn never() -> Self {
+    pub fn never() -> Self {
         Self {
             limit: None,
             interrupted: Arc::default(),
@@ -150,6 +152,20 @@ impl Stop {
     pub(crate) fn read(&self, rows: u64) {
         if let Some(progress) = &self.progress {
             progress.read(rows);
+        }
+    }
+
+    /// Says that so many pages are read from now on, or that this has ended, with 0.
+    pub(crate) fn reads_pages(&self, pages: u64) {
+        if let Some(progress) = &self.progress {
+            progress.reads_pages(pages);
+        }
+    }
+
+    /// Says that so many more pages were read.
+    pub(crate) fn pages_read(&self, pages: u64) {
+        if let Some(progress) = &self.progress {
+            progress.pages_read(pages);
         }
     }
 

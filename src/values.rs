@@ -1,6 +1,7 @@
-//! What values look like, told from their bytes alone.
+//! What values look like, judged by their bytes alone.
 
 pub(crate) mod address;
 pub(crate) mod json;
+mod rules;
 pub(crate) mod text;
 pub(crate) mod timestamp;

@@ -41,7 +41,7 @@ struct SoFar {
     answers: Vec<Option<Answer>>,
     /// The checks that look just now.
     looking: Vec<CheckId>,
-    /// Who knows whether the answers may be believed, once something was read through SQLite.
+    /// To ask whether the answers are still valid, once something was read through SQLite.
     witness: Option<(Witness, Probe)>,
     short_of_memory: bool,
 }
@@ -99,7 +99,7 @@ impl Answers {
         };
     }
 
-    /// The report of an examination that has ended: `Err` where the store was never looked at undisturbed.
+    /// The report of an examination that has ended: `Err` if the store changed during each attempt to read it.
     pub(super) fn report(&self, ended: Result<(), Error>) -> Report {
         self.report_of(match ended {
             Ok(()) => self.rows(None),
@@ -214,7 +214,7 @@ impl Answers {
             .collect()
     }
 
-    /// The rows of a store that was never left alone for long enough: one says so, `read-only` if it is asked for.
+    /// The rows of a store that changed during each attempt: one row says so, `read-only` if it is wanted.
     fn never_left_alone(&self, error: &Error) -> Vec<Row> {
         let wanted = || CHECKS.iter().map(|check| check.id).filter(|id| self.asked(*id));
         let to_blame = wanted().find(|id| *id == CheckId::ReadOnly).or_else(|| wanted().next());
@@ -223,8 +223,8 @@ impl Answers {
                 Outcome::could_not_look(error)
             } else {
                 Outcome::skip(match error {
-                    Error::OpenHere(_) => "the store was not looked at",
-                    _ => "nothing that was found in a store that moved is told",
+                    Error::OpenHere(_) => "the store was not examined",
+                    _ => "the store changed while it was read, so what this check found is not reported",
                 })
             };
             Row::new(id, outcome, Duration::ZERO, &self.application)
@@ -233,7 +233,7 @@ impl Answers {
     }
 }
 
-/// Whether what was read so far may be believed. A file system that hangs may not answer; then it may not.
+/// Whether what was read so far is still valid. A file system that hangs may not answer; that counts as no.
 fn still_valid_in_time(witness: Witness, probe: Probe) -> bool {
     const PATIENCE: Duration = Duration::from_millis(200);
     let (tell, told) = mpsc::channel();

@@ -1,6 +1,5 @@
-//! Asks the checks in order, each once what it needs is there; in a large store, two threads share them.
+//! Asks the checks in order, each once what it needs is there.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Answers, Options};
@@ -15,8 +14,8 @@ use crate::sandbox::Sandbox;
 use crate::stop::{Stop, Stopped};
 use crate::store::{Access, ReadMethod, ReadOnly};
 
-/// A store larger than this is worth a second thread and a second handle. In bytes.
-const WORTH_TWO_THREADS: u64 = 8 << 20;
+/// Of a store larger than this, the checks that read all of it come last. In bytes.
+const LARGE: u64 = 8 << 20;
 
 /// A check's function that reads through a handle.
 pub(super) type HandleRun = fn(&StoreContext<'_>, &ReadOnly) -> Result<Outcome>;
@@ -45,6 +44,14 @@ fn pages(probe: &Probe) -> u64 {
     probe.header().map_or(0, |header| probe.size() / u64::from(header.page_size.max(1)))
 }
 
+/// Whether a check reads the ledger and the schema alone.
+fn is_quick(id: CheckId) -> bool {
+    matches!(
+        id,
+        CheckId::SchemaState | CheckId::UnknownIds | CheckId::MigrationHistory | CheckId::SchemaShape
+    )
+}
+
 impl Answers {
     /// Asks every check that is wanted and whose need is met.
     pub(super) fn ask_all(&self, probe: &Probe, access: Result<&Access<'_>>, options: &Options<'_>) {
@@ -59,8 +66,14 @@ impl Answers {
             Ok((access, handle)) => {
                 let opening = begun.elapsed();
                 self.looks_alone(None);
-                let context =
-                    StoreContext::new(options.application, probe, access, &options.environment, options.artifacts);
+                let context = StoreContext::new(
+                    options.application,
+                    probe,
+                    access,
+                    &options.environment,
+                    options.artifacts,
+                    self.asked(CheckId::RowValues),
+                );
                 self.ask_through(&context, &handle);
                 drop(handle);
                 self.short_of_memory(access.is_short_of_memory());
@@ -91,73 +104,32 @@ impl Answers {
         stop.begin(check.id, pages(probe));
     }
 
-    /// The checks that read through a handle. In a large store, `page-structure` reads every page on a thread and a handle
-    /// of its own; which of the two is done first changes no row.
+    /// The checks that read through a handle. Of a large store, those that read a few pages come first: where there is no time
+    /// for all pages, there was time for them.
     fn ask_through(&self, context: &StoreContext<'_>, handle: &ReadOnly) {
-        let wanted: Vec<Turn<'_>> = CHECKS
+        let mut turns: Vec<Turn<'_>> = CHECKS
             .iter()
             .filter(|check| self.asked(check.id))
-            .filter_map(|check| {
-                if let Input::Handle(run) = check.input {
-                    Some((*check, run))
-                } else {
-                    None
-                }
+            .filter_map(|check| match check.input {
+                Input::Handle(run) => Some((*check, run)),
+                _ => None,
             })
             .collect();
-        let is_large = context.probe.size() > WORTH_TWO_THREADS && context.access.is_shared();
-        let (aside, rest): (Vec<_>, Vec<_>) = wanted
-            .iter()
-            .copied()
-            .partition(|(check, _)| is_large && check.id == CheckId::PageStructure);
-        let mut looked = if aside.is_empty() || rest.is_empty() {
-            self.run_in_order(&wanted, context, handle)
-        } else {
-            self.run_in_parallel(&aside, &rest, context, handle)
-        };
+        if context.probe.size() > LARGE {
+            turns.sort_by_key(|(check, _)| !is_quick(check.id));
+        }
+        let mut looked = self.run_in_order(&turns, context, handle);
         looked.sort_by_key(|looked| looked.check);
         self.record_what_was_not_reached(&looked);
     }
 
-    /// Asks some checks on a thread of their own, where one can be had.
-    pub(super) fn run_in_parallel(
+    /// Asks checks one after the other.
+    pub(super) fn run_in_order(
         &self,
-        aside: &[Turn<'_>],
-        rest: &[Turn<'_>],
+        turns: &[Turn<'_>],
         context: &StoreContext<'_>,
         handle: &ReadOnly,
     ) -> Vec<Looked> {
-        let with_own_handle = || match context.access.open() {
-            Ok(handle) => self.run_in_order(aside, context, &handle),
-            Err(error) => self.all_failed(aside, &error),
-        };
-        thread::scope(|scope| {
-            let other = thread::Builder::new().spawn_scoped(scope, || caught(with_own_handle));
-            let mut looked = self.run_in_order(rest, context, handle);
-            looked.extend(match other {
-                Ok(other) => other
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                    .unwrap_or_else(|mistake| self.all_failed(aside, &mistake)),
-                Err(_) => self.run_in_order(aside, context, handle),
-            });
-            looked
-        })
-    }
-
-    fn all_failed(&self, turns: &[Turn<'_>], error: &Error) -> Vec<Looked> {
-        let failed = |(check, _): &Turn<'_>| {
-            self.set(check.id, (self.could_not_look(error), Duration::ZERO));
-            Looked {
-                check: check.id,
-                how: How::Answered,
-            }
-        };
-        turns.iter().map(failed).collect()
-    }
-
-    /// Asks checks one after the other, through one handle.
-    fn run_in_order(&self, turns: &[Turn<'_>], context: &StoreContext<'_>, handle: &ReadOnly) -> Vec<Looked> {
         let ask = |(check, run): &Turn<'_>| Looked {
             check: check.id,
             how: self.ask(check, *run, context, handle),

@@ -74,7 +74,7 @@ impl Meter {
 
     fn draw(&self, text: &str) {
         let mut err = io::stderr().lock();
-        // Nobody is there to be told where this cannot be written.
+        // If this cannot be written, nobody is there to read it.
         let _ = match self.width {
             Some(width) => {
                 let text: String = text.chars().take(width - 1 - ECHO).collect();
@@ -96,7 +96,7 @@ impl Meter {
     }
 }
 
-/// `page-structure (4 of 12): a store of 146,484 pages, 3 s`.
+/// `page-structure (4 of 12): 48,828 of 146,484 pages read, 6 s left, 3 s`.
 fn words(now: &Progress, checks: &[CheckId]) -> String {
     let place = |check| Some((check, checks.iter().position(|asked| *asked == check)?));
     let mut text = match now.check.and_then(place) {
@@ -106,7 +106,12 @@ fn words(now: &Progress, checks: &[CheckId]) -> String {
     if now.rows > 0 {
         text += &format!("{} rows read, ", thousands(now.rows));
     }
-    if now.pages > 0 {
+    if now.pages_read > 0 {
+        text += &format!("{} of {} read, ", thousands(now.pages_read), plural(now.pages, "page", "pages"));
+        if let Some(left) = now.left.filter(|left| left.as_secs() > 0) {
+            text += &format!("{} s left, ", left.as_secs());
+        }
+    } else if now.pages > 0 {
         text += &format!("a store of {}, ", plural(now.pages, "page", "pages"));
     }
     text + &format!("{} s", now.elapsed.as_secs())
@@ -122,6 +127,8 @@ mod tests {
             check: Some(CheckId::PageStructure),
             rows: 0,
             pages: 146_484,
+            pages_read: 0,
+            left: None,
             elapsed: Duration::from_millis(3_900),
         };
         let checks = [CheckId::File, CheckId::PageStructure];
@@ -132,7 +139,18 @@ mod tests {
             "page-structure (2 of 2): 1,200,128 rows read, a store of 146,484 pages, 3 s"
         );
         now = Progress {
+            rows: 0,
+            pages_read: 48_828,
+            left: Some(Duration::from_millis(7_800)),
+            ..now
+        };
+        assert_eq!(
+            words(&now, &checks),
+            "page-structure (2 of 2): 48,828 of 146,484 pages read, 7 s left, 3 s"
+        );
+        now = Progress {
             check: None,
+            pages_read: 0,
             rows: 0,
             pages: 0,
             ..now

@@ -13,8 +13,17 @@ use super::read_only::ReadOnly;
 use super::witness::Witness;
 use crate::error::{Error, Result};
 use crate::private::{self, MOST_COPIED_TO_MEMORY, PrivateCopy};
-use crate::probe::{FileStat, Probe, words};
+use crate::probe::{FileStat, Probe, Sidecar, words};
 use crate::stop::Stop;
+
+/// Files that hold a store.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PlainFiles<'p> {
+    /// The database file.
+    pub database: &'p Path,
+    /// The log whose commits lie over it.
+    pub wal: Option<&'p Sidecar>,
+}
 
 /// A store made ready to be opened, as often as there are threads that read it.
 #[derive(Debug)]
@@ -23,7 +32,7 @@ pub(crate) struct Access<'a> {
     facts: Facts,
     uri: String,
     environment: &'a Environment<'a>,
-    /// The stop of the handles on the store itself: the caller's, and the end of what its writers may be kept waiting.
+    /// When the handles on the store itself must stop: the caller's limit, and how long writers may be kept waiting.
     stop: Stop,
     /// A copy that lives as long as this does.
     copy: Option<PrivateCopy>,
@@ -34,10 +43,10 @@ pub(crate) struct Access<'a> {
 }
 
 impl<'a> Access<'a> {
-    /// Makes a store ready to be opened the way that its situation asks for.
+    /// Prepares a store to be opened as its situation requires.
     ///
     /// # Errors
-    /// Where the store is none, or a copy is needed and cannot be made.
+    /// If the path leads to no store, or a copy is needed and cannot be made.
     pub(super) fn prepare(probe: &Probe, disturbed: u32, need: Need, environment: &'a Environment<'a>) -> Result<Self> {
         if probe.header().is_none() {
             return Err(Error::NotAStore(words(&probe.nature, probe.size())));
@@ -114,6 +123,21 @@ impl<'a> Access<'a> {
         !self.is_in_memory()
     }
 
+    /// The files in which all that a handle sees lies, where they may be read without a lock; `None` where only SQLite may read.
+    /// No handle of this process then holds a lock on them.
+    pub(crate) fn plain_files<'p>(&'p self, probe: &'p Probe) -> Option<PlainFiles<'p>> {
+        let database = self.copy.as_ref().map_or(probe.path.as_path(), PrivateCopy::path);
+        let wal = match self.way {
+            _ if self.copy.is_some() => None,
+            ReadMethod::Immutable => None,
+            ReadMethod::PrivateIndex => Some(&probe.wal),
+            ReadMethod::SharedIndex | ReadMethod::UnderLock | ReadMethod::LockedCopy | ReadMethod::CopyOfFiles => {
+                return None;
+            }
+        };
+        Some(PlainFiles { database, wal })
+    }
+
     /// Opens a handle.
     ///
     /// # Errors
@@ -129,7 +153,7 @@ impl<'a> Access<'a> {
         self.short_of_memory.load(Ordering::Relaxed)
     }
 
-    /// Who knows whether what was read through this may be believed.
+    /// To ask afterwards whether what was read through this is still valid.
     pub(crate) fn witness(&self) -> Witness {
         Witness::new(self.way, self.facts, self.disturbed.clone())
     }
@@ -167,13 +191,13 @@ impl<'a> Access<'a> {
         Ok(copy)
     }
 
-    /// Whether what was read through this may be believed. Every handle must have been closed.
+    /// Whether what was read through this is still valid. Every handle must have been closed.
     pub(super) fn still_valid(&self, probe: &Probe) -> bool {
         self.witness().still_valid(probe)
     }
 
-    /// Whether reading was given up because the store's writers may not be kept waiting for so long: another try would end
-    /// no better.
+    /// Whether reading was given up because the store's writers would have waited too long: another attempt would end the same
+    /// way.
     pub(super) fn gave_up(&self) -> bool {
         self.stop.hold_ran_out()
     }
@@ -185,5 +209,39 @@ fn query(way: ReadMethod) -> &'static str {
         ReadMethod::PrivateIndex => "?mode=ro&vfs=unix-none",
         // A store in rollback mode may have become one in WAL mode in the meantime; no -shm is made for it either.
         ReadMethod::SharedIndex | ReadMethod::UnderLock | ReadMethod::LockedCopy => "?mode=ro&readonly_shm=1",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::private::PrivateFolder;
+    use crate::sandbox::Sandbox;
+
+    const REAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/healthy.db");
+
+    #[test]
+    fn files_are_plain_only_where_no_handle_holds_a_lock_on_them() {
+        let environment = Environment {
+            private: &PrivateFolder::for_stores::<&Path>(&[]),
+            sandbox: &Sandbox::not_asked(),
+            heap_limit: None,
+            stop: &Stop::never(),
+        };
+        // In rollback mode, so that there are ways with a lock.
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let mut bytes = std::fs::read(REAL).unwrap();
+        bytes[18..20].copy_from_slice(&[1, 1]);
+        std::fs::write(&path, bytes).unwrap();
+        let probe = Probe::of(&path);
+        for (disturbed, need, way, are_plain) in [
+            (0, Need::Everything, ReadMethod::Immutable, true),
+            (9, Need::Everything, ReadMethod::LockedCopy, false),
+            (9, Need::Ledger, ReadMethod::UnderLock, false),
+        ] {
+            let access = Access::prepare(&probe, disturbed, need, &environment).unwrap();
+            assert_eq!((access.way(), access.plain_files(&probe).is_some()), (way, are_plain));
+        }
     }
 }

@@ -78,7 +78,7 @@ fn the_report_says_what_is_wrong_in_the_applications_name() {
     assert_eq!(code, 0, "{said}");
     for line in [
         "pass  schema-state         all 3 known migrations are applied",
-        "pass  migration-history    3 applied migrations, named, ordered and dated as the ferry company does it",
+        "pass  migration-history    3 applied migrations, with names, order and times as the ferry company writes them",
         "pass  schema-shape         3 tables are what replaying migrations [1 2 3] gives",
         "skip  row-values           it is not known what the ferry company writes into its columns",
     ] {

@@ -93,7 +93,10 @@ fn where_every_folder_for_temporary_files_holds_a_store_the_row_says_so() {
     let report: serde_json::Value = serde_json::from_str(ran.stdout.lines().next().unwrap()).unwrap();
     let row = &report["rows"][0];
     let detail = row["detail"].as_str().unwrap();
-    assert!(detail.contains("none is made in /var/tmp, where a store lies"), "{row}");
+    assert!(
+        detail.contains("no private folder is made in /var/tmp, because a store is in it"),
+        "{row}"
+    );
     assert!(row["remedy"].as_str().unwrap().starts_with("point TMPDIR at a folder"), "{row}");
 }
 
@@ -149,7 +152,8 @@ fn a_copy_that_a_strangers_trigger_writes_to_stays_in_proportion_to_the_store() 
         let ran = place.doctor().args(["--check-migrations", "--rehearse"]).arg(&path).run();
         assert_eq!(ran.code, Some(3), "{ran:?}");
         assert!(
-            ran.stdout.contains("could not be rehearsed: what they write does not fit into the"),
+            ran.stdout
+                .contains("could not be rehearsed: the migrations write more than fits into the"),
             "{ran:?}"
         );
         let ran = place.doctor().args(["--format", "json"]).arg(&path).run();

@@ -1,7 +1,6 @@
 //! SQLite's own integrity check: with the CHECK constraints, which it does not see in a store that it cannot write to; and,
 //! where it refuses the store as a whole, table by table.
 
-use super::indexes;
 use super::lines::Line;
 use crate::checks::left_out::LeftOut;
 use crate::context::StoreContext;
@@ -14,14 +13,11 @@ use crate::schema::tables::{self, quoted};
 use crate::store::ReadOnly;
 use crate::words::cut;
 
-/// A store larger than this is first looked at in two linear passes: SQLite's whole check takes more than that. In bytes.
-const WORTH_LINEAR_PASSES: u64 = 8 << 20;
-
 /// How many lines SQLite is asked for; by itself it stops at 100.
-pub(super) const MOST_LINES: usize = 1_000;
+const MOST_LINES: usize = 1_000;
 
 /// The longest definition that is read to see whether it holds a CHECK constraint, in bytes; a longer one is taken to hold one.
-pub(super) const LONGEST_SQL: usize = 64 << 10;
+const LONGEST_SQL: usize = 64 << 10;
 
 /// What SQLite's check found, and what it could not look at.
 #[derive(Debug, Default)]
@@ -30,7 +26,7 @@ pub(super) struct Looked {
     pub(super) lines: Vec<Line>,
     /// Whether there may be more than these.
     pub(super) at_least: bool,
-    /// What ended it before its end. The lines before an error stand.
+    /// What ended it early. The lines before an error are kept.
     pub(super) error: Option<Error>,
     /// Virtual tables that their own modules refuse, and why.
     pub(super) refused: Vec<(String, String)>,
@@ -83,7 +79,7 @@ pub(super) fn look(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Look
             Err(error) => (None, Some(format!("they need a private copy: {error}")), None),
         },
     };
-    let mut looked = whole(context, copied.as_ref().map_or(handle, |copied| &copied.handle))?;
+    let mut looked = whole(copied.as_ref().map_or(handle, |copied| &copied.handle))?;
     looked.checks_left_out = checks_left_out;
     if let Some(malformed) = malformed {
         looked.error.get_or_insert(malformed);
@@ -96,25 +92,20 @@ pub(super) fn look(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Look
                 _files: None,
             },
         };
-        looked = look_again(context, copied, looked.checks_left_out, has_checks)?;
+        looked = look_again(copied, looked.checks_left_out, has_checks)?;
     }
     Ok(looked)
 }
 
 /// Runs it on a store that it refused to begin with, with less and less in its way.
-fn look_again(
-    context: &StoreContext<'_>,
-    copied: Copied,
-    mut checks_left_out: Option<String>,
-    has_checks: bool,
-) -> Result<Looked> {
+fn look_again(copied: Copied, mut checks_left_out: Option<String>, has_checks: bool) -> Result<Looked> {
     let handle = copied.handle.without_authorizer()?;
-    let mut looked = whole(context, &handle)?;
+    let mut looked = whole(&handle)?;
     if looked.is_refused() && has_checks && checks_left_out.is_none() {
         // A constraint may call a function that is not here.
         checks_left_out = looked.error.as_ref().map(Error::said_by_sqlite);
         handle.rows("PRAGMA ignore_check_constraints=ON", [], |_| Ok(()))?;
-        looked = whole(context, &handle)?;
+        looked = whole(&handle)?;
     }
     if looked.is_refused() {
         looked = in_parts(&handle)?;
@@ -151,13 +142,10 @@ fn has_checks(handle: &ReadOnly) -> Result<bool> {
     Ok(found)
 }
 
-/// Runs SQLite's check on the whole store; on a large one, only where two linear passes do not say that it is sound.
-fn whole(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Looked> {
+/// Runs SQLite's check on the whole store.
+fn whole(handle: &ReadOnly) -> Result<Looked> {
     // With this on, a damaged page fails as a whole and less is said about where.
     handle.rows("PRAGMA cell_size_check=OFF", [], |_| Ok(()))?;
-    if context.probe.size() > WORTH_LINEAR_PASSES && is_sound(handle)? {
-        return Ok(Looked::default());
-    }
     let mut looked = integrity_check_of_any_length(handle, &MOST_LINES.to_string())?;
     if looked
         .error
@@ -167,20 +155,6 @@ fn whole(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Looked> {
         looked.ask_virtual_tables(handle)?;
     }
     Ok(looked)
-}
-
-/// Whether a large store is sound, told in linear time: SQLite's quick check, which looks at all but whether indexes and
-/// rows agree, and then just that. Where it is not, SQLite's whole check says what is wrong.
-fn is_sound(handle: &ReadOnly) -> Result<bool> {
-    let mut ok = false;
-    let ended = handle.rows_of_pragma("PRAGMA quick_check(1)", |row| {
-        ok = row.get_ref(0).is_ok_and(|value| value.as_bytes().is_ok_and(|bytes| bytes == b"ok"));
-        Ok(())
-    });
-    match ended.and_then(|()| if ok { indexes::are_sound(handle) } else { Ok(false) }) {
-        Err(error) if error.stopped().is_none() => Ok(false),
-        answer => answer,
-    }
 }
 
 /// SQLite's lines, without `ok`, and the error that ended the check, if one did. `of`: how many lines, or which table.

@@ -1,12 +1,17 @@
 //! What SQLite's integrity check passes over in silence.
 
-use super::integrity::{LONGEST_SQL, MOST_LINES};
 use crate::checks::left_out::LeftOut;
 use crate::error::Result;
 use crate::finding::LONGEST_NAME;
 use crate::schema::shape;
 use crate::store::ReadOnly;
 use crate::words::cut;
+
+/// How many missing modules are named one by one.
+const MOST_MODULES: usize = 1_000;
+
+/// The longest definition of a virtual table that is read for the name of its module, in bytes.
+const LONGEST_SQL: usize = 64 << 10;
 
 /// Virtual tables whose modules are not here, which SQLite's check passes over in silence: each module once.
 pub(super) fn missing_modules(handle: &ReadOnly) -> Result<Vec<String>> {
@@ -25,7 +30,7 @@ pub(super) fn missing_modules(handle: &ReadOnly) -> Result<Vec<String>> {
             Some(here) => here,
             None => here.insert(handle.collect("PRAGMA module_list", [], |row| row.get(0))?),
         };
-        if !here.iter().any(|name| name.eq_ignore_ascii_case(&module)) && missing.reasons() < MOST_LINES {
+        if !here.iter().any(|name| name.eq_ignore_ascii_case(&module)) && missing.reasons() < MOST_MODULES {
             let why = format!("no such module: {}", cut(&module, LONGEST_NAME));
             missing.count(why, &text(0).unwrap_or_default());
         }

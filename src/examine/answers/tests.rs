@@ -55,7 +55,7 @@ fn a_store_that_is_never_left_alone_gets_the_rows_asked_for_and_one_of_them_fail
 const PASSES: HandleRun = |_, _| Ok(Outcome::pass("fine"));
 const PANICS: HandleRun = |_, _| panic!("as it was told");
 
-/// The report of an examination in which these checks look so, the first of them aside.
+/// The report of an examination in which these checks look so.
 fn report_of(looks: &[(CheckId, HandleRun)]) -> Report {
     let ids: Vec<CheckId> = looks.iter().map(|(id, _)| *id).collect();
     with_options(&ids, |options| {
@@ -64,9 +64,9 @@ fn report_of(looks: &[(CheckId, HandleRun)]) -> Report {
         let looks: Vec<(&Check, HandleRun)> = looks.iter().map(|(id, look)| (checks::get(*id), *look)).collect();
         with_stable_store(path, Need::Everything, &options.environment, |probe, access| {
             let access = access.unwrap();
-            let context = StoreContext::new(options.application, probe, access, &options.environment, false);
+            let context = StoreContext::new(options.application, probe, access, &options.environment, false, false);
             let handle = access.open().unwrap();
-            answers.run_in_parallel(&looks[..1], &looks[1..], &context, &handle);
+            answers.run_in_order(&looks, &context, &handle);
         })
         .unwrap();
         answers.report(Ok(()))
@@ -131,7 +131,7 @@ fn what_hangs_costs_the_rows_of_the_checks_that_look_and_those_behind_it() {
         outcomes(&[CheckId::File, CheckId::SchemaState], &[CheckId::ForeignKeys]),
         [Pass, Skip, Pass, Fail, Skip]
     );
-    // On two threads.
+    // Two at once.
     assert_eq!(
         outcomes(&[CheckId::File], &[CheckId::SchemaState, CheckId::RowValues]),
         [Pass, Skip, Fail, Skip, Fail]
