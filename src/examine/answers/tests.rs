@@ -16,6 +16,7 @@ fn with_options<T>(checks: &[CheckId], work: impl FnOnce(&Options<'_>) -> T) -> 
     work(&Options {
         checks: checks.to_vec(),
         artifacts: false,
+        page_map: false,
         application: &crate::banger::APPLICATION,
         environment: Environment {
             private: &PrivateFolder::for_stores::<&Path>(&[]),
