@@ -104,6 +104,14 @@ impl Ticker {
         self.pages_read.store(0, Ordering::Relaxed);
     }
 
+    /// All checks have ended; something else begins.
+    pub(crate) fn ends_checks(&self) {
+        if let Ok(mut running) = self.check.lock() {
+            *running = None;
+        }
+        self.rows.store(0, Ordering::Relaxed);
+    }
+
     /// Each of so many pages is read from now on; none any more, where there are 0.
     pub(crate) fn reads_pages(&self, pages: u64) {
         if pages > 0 {

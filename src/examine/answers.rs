@@ -144,6 +144,7 @@ impl Answers {
         if !self.wants_map {
             return;
         }
+        stop.ends_checks();
         let map = match access {
             None => Mapped::no("the store could not be opened to be read, as the rows say"),
             Some(access) => {

@@ -15,8 +15,8 @@ const MOST_TREES: usize = 1 << 18;
 /// So many of them keep a name until they are told to the map, which has room for no more.
 const MOST_NAMED: usize = 4_096;
 
-/// The longest name that is kept, in characters; the map cuts it further.
-const LONGEST_NAME: usize = 400;
+/// The longest name that is kept, in characters.
+const LONGEST_NAME: usize = 160;
 
 /// So much of a row is put together to find its names and its root page, in bytes.
 const MOST_HELD: usize = 128 << 10;

