@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{Builder, Tree};
 use crate::format::overflow::Chain;
 use crate::format::page::Cell;
-use crate::format::record::{Field, Fields};
+use crate::format::record::{Classes, Field, Fields};
 use crate::format::source::Source;
 use crate::words::cut;
 
@@ -86,6 +86,12 @@ impl<'s> Names<'s> {
         let payload = &cell.payload;
         self.fields.read(payload.local, payload.len).ok()?;
         let [what, name, table, root] = *self.fields.all().first_chunk::<4>()?;
+        // A damaged schema may lead to another table's rows, whose values are no names.
+        let is_row =
+            [what, name, table].iter().all(|field| field.class == Classes::TEXT) && root.class == Classes::INTEGER;
+        if !is_row {
+            return None;
+        }
         self.held.clear();
         self.held.extend_from_slice(payload.local);
         // The names stand before the statement: they mostly lie in the page itself.
@@ -100,10 +106,15 @@ impl<'s> Names<'s> {
             .integer(&self.held)
             .and_then(|root| u32::try_from(root).ok())
             .filter(|root| *root > 0)?;
+        let is_index = match self.text(what).as_str() {
+            "table" => false,
+            "index" => true,
+            _ => return None,
+        };
         let keeps = self.entries.len() < MOST_NAMED;
         let text = |field| if keeps { self.text(field) } else { String::new() };
         Some(Entry {
-            is_index: self.text(what) == "index",
+            is_index,
             name: text(name),
             table: text(table),
             root,
