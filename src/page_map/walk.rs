@@ -203,15 +203,16 @@ impl<'s> Walk<'s> {
         let mut chain = Chain::new(self.source, payload);
         let mut from = owner;
         loop {
-            match chain.next() {
+            let next = match chain.next() {
+                Ok(Some(next)) => next,
                 Ok(None) => return Ok(()),
-                Ok(Some(next)) if self.take_from(walked.builder, next, from)? => {
-                    walked.tell(next, Part::Overflow);
-                    from = next;
-                }
-                Ok(Some(_)) => return Ok(()),
                 Err(_) => break,
+            };
+            if !self.take_from(walked.builder, next, from)? {
+                return Ok(());
             }
+            walked.tell(next, Part::Overflow);
+            from = next;
             if chain.skip().is_err() {
                 break;
             }

@@ -7,8 +7,7 @@ use html5ever::tokenizer::TokenizerOpts;
 use html5ever::{ParseOpts, parse_document};
 use markup5ever_rcdom::RcDom;
 
-use crate::support::Home;
-use crate::support::home::Ran;
+use crate::support::{Home, Ran};
 
 /// The page that was printed: without an error in its markup, and with nothing that runs or loads.
 fn page(ran: &Ran) -> &str {
