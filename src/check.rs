@@ -44,7 +44,7 @@ impl Needs {
 
 /// How a check looks, which says what it may touch.
 pub(crate) enum Input {
-    /// At what plain reads told, without SQLite.
+    /// At what plain reads found, without SQLite.
     Probe(fn(&Probe, &Application, &Stop) -> Outcome),
     /// At how the store was opened and what the doctor left behind; answered when all others are done.
     Access,

@@ -1,4 +1,4 @@
-//! What the checks look at: one store, made ready, and what they find out together.
+//! What the checks look at: one store, ready to be read, and what they share.
 
 use std::sync::OnceLock;
 
@@ -15,7 +15,7 @@ use crate::store::{Access, Environment, ReadOnly};
 pub(crate) struct StoreContext<'a> {
     /// What is known of the application whose store it is.
     pub application: &'a Application,
-    /// What plain reads told.
+    /// What plain reads found.
     pub probe: &'a Probe,
     /// The way in.
     pub access: &'a Access<'a>,

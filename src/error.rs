@@ -52,19 +52,19 @@ pub enum Error {
     #[error("{0}")]
     Journal(String),
     /// Another process holds the write lock of a store in rollback mode and keeps its journal elsewhere, so that nobody can
-    /// tell what of the file was committed.
+    /// know what of the file is committed.
     #[error(
         "another process holds the store's write lock, and no journal lies on disk: what it has written may never be committed"
     )]
     WriteLocked,
     /// This process has a file of the store open itself.
     #[error(
-        "this process has {} open itself, and to read the store here would drop the locks that it holds on it: close it first, or ask from another process",
+        "this process has {} open, and reading the store here would drop its locks on it: close it first, or examine the store from another process",
         crate::shown::shown(.0)
     )]
     OpenHere(PathBuf),
     /// The store was changed by another process during each attempt to read it.
-    #[error("the store was being changed by another process during each of {0} attempts to read it")]
+    #[error("another process changed the store during each of {0} attempts to read it")]
     Moving(u32),
     /// There is no folder for private copies, and why.
     #[error("{0}")]
@@ -81,7 +81,7 @@ pub enum Error {
     #[error("the pending migrations could not be rehearsed: {0}")]
     Rehearsal(Box<Error>),
     /// A private copy was written to until it was as large as it may become.
-    #[error("what they write does not fit into the {} KiB that a copy of this store may take", crate::words::thousands(bytes >> 10))]
+    #[error("the migrations write more than fits into the {} KiB that a copy of this store may take", crate::words::thousands(bytes >> 10))]
     Outgrown {
         /// How large it may become.
         bytes: u64,
@@ -142,7 +142,7 @@ impl Error {
     fn of_sqlite(sql: &str, preparing: bool) -> impl FnOnce(rusqlite::Error) -> Self {
         let sql = cut(sql, LONGEST_SQL);
         move |error| {
-            // rusqlite tells where in the text of a statement an error is, which is only known while it is prepared.
+            // rusqlite gives the position of an error in the statement's text, which is only known while it is prepared.
             let while_preparing = preparing || matches!(error, rusqlite::Error::SqlInputError { .. });
             Self::Sqlite {
                 sql,
@@ -194,7 +194,7 @@ impl Error {
         }
     }
 
-    /// Whether a bound of the doctor's own ended the look (time, Ctrl-C, memory, the length of a value), which says nothing
+    /// Whether a limit of the doctor's own ended the work (time, Ctrl-C, memory, the length of a value), which says nothing
     /// about the store.
     pub fn is_own_bound(&self) -> bool {
         self.stopped().is_some() || self.is_out_of_memory() || self.sqlite_code() == Some(rusqlite::ErrorCode::TooBig)
@@ -250,7 +250,7 @@ impl Error {
     }
 }
 
-/// The result of a look.
+/// The result of reading something of a store.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 #[cfg(test)]

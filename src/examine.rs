@@ -1,5 +1,5 @@
-//! The pipeline: a path is probed, the way in is chosen, and something looks through it. The report and the gate's answer both
-//! come from here.
+//! The pipeline: probes a path, chooses how to read the store, and runs the checks on it, or reads the ledger. The report and the
+//! gate's answer both come from here.
 
 mod answers;
 mod turns;
@@ -33,8 +33,8 @@ pub(crate) struct Options<'a> {
     pub(crate) environment: Environment<'a>,
 }
 
-/// Lets the checks look at the store at `path`. Whatever is wrong is a row of the report; `answers` can be reported by
-/// somebody else meanwhile.
+/// Runs the checks on the store at `path`. Whatever is wrong is a row of the report; another thread can report `answers`
+/// meanwhile.
 fn report(answers: &Answers, path: &Path, options: &Options<'_>) -> Report {
     let ended = with_stable_store(path, Need::Everything, &options.environment, |probe, access| {
         let witness = access.as_ref().ok().map(|access| (access.witness(), probe.clone()));
@@ -46,7 +46,7 @@ fn report(answers: &Answers, path: &Path, options: &Options<'_>) -> Report {
     answers.report(ended)
 }
 
-/// The same, also where the doctor itself fails: that is a row, and touches no other store.
+/// The same; if the doctor itself panics, that is a row too, and affects no other store.
 pub(crate) fn report_whatever_happens(answers: &Answers, path: &Path, options: &Options<'_>) -> Report {
     caught(|| report(answers, path, options)).unwrap_or_else(|mistake| answers.broken_off(&mistake))
 }

@@ -1,4 +1,4 @@
-//! The places where something is wrong, as checks tell them: bounded, counted, and without a cell's value.
+//! The places where something is wrong, as checks report them: bounded, counted, and without a cell's value.
 
 use std::borrow::Cow;
 
@@ -61,7 +61,7 @@ impl Finding {
         self.row
     }
 
-    /// The row's primary key, only where it is a UUID, which tells nothing.
+    /// The row's primary key, only if it is a UUID, which discloses nothing.
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
     }

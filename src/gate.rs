@@ -1,4 +1,4 @@
-//! The gate's answer, which tells the updater whether this binary may take over a store: as a line, as JSON, as an exit code.
+//! The gate's answer to the updater: whether this binary may take over a store: as a line, as JSON, as an exit code.
 
 use std::path::Path;
 

@@ -24,12 +24,12 @@
 //! # }
 //! ```
 //!
-//! [`Examination`] says more exactly what is asked for: some checks only, a time limit, an interrupt, progress. A process that
-//! has the store open itself is refused, because to read the store would drop its locks: see there.
+//! [`Examination`] takes settings: some checks only, a time limit, an interrupt, progress. A store that the calling process has
+//! open is refused, because reading it would drop that process's locks: see there.
 //!
-//! Within: a path is probed with plain reads (`probe`), the way in that leaves no trace is chosen (`store`), checks look
+//! Within: a path is probed with plain reads (`probe`), a way to read it that leaves no trace is chosen (`store`), checks look
 //! through it (`checks`), their answers become a [`Report`] (`examine`), and a renderer prints it (`render`). The modules below
-//! stand in reading order: each imports only from those above it.
+//! are in reading order: each imports only from those above it.
 
 // What is public is what another program calls: `docs/public-api.txt` lists it.
 #![warn(unreachable_pub)]

@@ -70,7 +70,10 @@ impl PrivateFolder {
     /// From here on no folder is made: the kernel forbids it.
     pub(crate) fn seal(&self) {
         self.made.get_or_init(|| {
-            Err("none was made, because no store needed one when the doctor began; run it again".to_owned())
+            Err(
+                "there is no private folder, because no store needed one when the doctor began: run it again"
+                    .to_owned(),
+            )
         });
     }
 
@@ -130,7 +133,7 @@ fn may_be_needed(probe: &Probe, purpose: Purpose, wal_in_place: bool) -> bool {
 /// Why SQLite cannot or must not open this store where it lies, whoever else has it open.
 pub(crate) fn only_by_copy(probe: &Probe, wal_in_place: bool) -> Option<&'static str> {
     if probe.path_is_too_long() {
-        return Some("SQLite opens no path as long as the store's");
+        return Some("its path is too long for SQLite");
     }
     (probe.wal.has_content() && !wal_in_place).then_some("its WAL cannot be opened here without changing it")
 }
@@ -143,7 +146,7 @@ fn make_beside_none(stores: &[PathBuf]) -> Result<PathBuf, String> {
     let mut why_not = Vec::new();
     for parent in named.iter().map(PathBuf::as_path).chain(others) {
         if id(parent).is_some_and(|id| theirs.contains(&id)) {
-            why_not.push(format!("none is made in {}, where a store lies", shown::shown(parent)));
+            why_not.push(format!("no private folder is made in {}, because a store is in it", shown::shown(parent)));
             continue;
         }
         match make_in(parent) {

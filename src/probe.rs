@@ -60,13 +60,13 @@ pub(crate) enum PathKind {
     Empty,
     /// A file of no bytes beside a file that may hold what it has lost.
     EmptyBeside(Leftover),
-    /// A file of no bytes by the system's word, in which there are some.
+    /// A file for which the system reports 0 bytes, and which holds some.
     SizeUnknown,
-    /// A file that does not begin as a database does; what it is instead, where that is known.
+    /// A file that does not begin like a database; what it is instead, where that is known.
     NotSqlite(Option<&'static str>),
-    /// A file that begins as a database does, and ends within its header.
+    /// A file that begins like a database and ends within its header.
     CutInHeader,
-    /// A database, as far as its header tells.
+    /// A database, according to its header.
     Sqlite(Header),
 }
 
@@ -99,7 +99,7 @@ pub(crate) const LONGEST_PATH: usize = 504;
 /// How many bytes of a sidecar file the probe reads: a whole wal-index header, the longest of the three.
 const SIDECAR_HEAD: usize = 136;
 
-/// How many bytes of the database file the probe reads: enough for the header and to tell what it is instead.
+/// How many bytes of the database file the probe reads: enough for the header, or to recognise what the file is instead.
 const HEAD: usize = 4096;
 
 impl Sidecar {
@@ -125,7 +125,7 @@ impl Sidecar {
                 Err(error) => out.unreadable = Some(error.to_string()),
             },
             Some(FileKind::Link) => {
-                out.unreadable = Some("it is a symbolic link, and SQLite follows none there".to_owned());
+                out.unreadable = Some("it is a symbolic link, which SQLite does not follow there".to_owned());
             }
             Some(kind) => out.unreadable = Some(format!("it is {}", kind.words())),
             None => {}
@@ -327,8 +327,7 @@ fn nature_of(head: &[u8], size: u64) -> PathKind {
         None if head.starts_with(header::MAGIC) => PathKind::CutInHeader,
         None => {
             let what = foreign::recognise(head);
-            let noise =
-                || foreign::looks_encrypted(head).then_some("noise, as an encrypted database or a random file is");
+            let noise = || foreign::looks_encrypted(head).then_some("random bytes, or an encrypted database");
             PathKind::NotSqlite(what.or_else(noise))
         }
     }
@@ -356,14 +355,14 @@ fn read_head(path: &Path, most: usize) -> io::Result<Vec<u8>> {
 pub(crate) fn words(nature: &PathKind, size: u64) -> String {
     match nature {
         PathKind::Missing => "there is no such file".to_owned(),
-        PathKind::DanglingLink => "it is a symbolic link to nothing".to_owned(),
+        PathKind::DanglingLink => "it is a symbolic link whose target does not exist".to_owned(),
         PathKind::WrongKind(kind) => format!("it is {}, not a regular file", kind.words()),
         PathKind::Unreadable(why) => format!("it cannot be read: {why}"),
         PathKind::Empty => "it is empty (0 bytes)".to_owned(),
         PathKind::EmptyBeside(Leftover { suffix, what }) => format!(
-            "it is empty (0 bytes), and the {suffix} beside it {what}; keep it: SQLite deletes it as soon as the store is opened"
+            "it is empty (0 bytes), and the {suffix} beside it {what}; keep a copy of that file: SQLite deletes it as soon as the store is opened"
         ),
-        PathKind::SizeUnknown => "the system says that it has 0 bytes, and there are some in it".to_owned(),
+        PathKind::SizeUnknown => "the system reports a size of 0 bytes, but the file holds data".to_owned(),
         PathKind::NotSqlite(Some(what)) => format!("it is not an SQLite database, but {what} ({size} bytes)"),
         PathKind::NotSqlite(None) => format!("it is not an SQLite database ({size} bytes)"),
         PathKind::CutInHeader => format!("it is cut short within its header, at {size} bytes"),

@@ -43,9 +43,9 @@ pub fn main() -> ExitCode {
     panic::set_hook(Box::new(panics::note));
     let arguments: Vec<OsString> = env::args_os().collect();
     ExitCode::from(match Args::try_parse_from(&arguments) {
-        Err(error) => say_usage(&cli::escaped(error, &arguments), names_the_gate(&arguments)),
+        Err(error) => print_usage(&cli::escaped(error, &arguments), names_the_gate(&arguments)),
         Ok(args) if args.check_migrations => gate(args),
-        Ok(args) => said(mistake::caught(|| doctor(args)).map_err(anyhow::Error::from).flatten()),
+        Ok(args) => exit_code(mistake::caught(|| doctor(args)).map_err(anyhow::Error::from).flatten()),
     })
 }
 
@@ -58,7 +58,7 @@ fn names_the_gate(arguments: &[OsString]) -> bool {
 /// The gate: exactly one line, whatever happens. A caller reads 0, 1 and 2 as answers; nothing else may end so.
 fn gate(args: Args) -> u8 {
     if args.stores.len() > 1 {
-        return say_usage(&cli::usage("--check-migrations takes one store"), true);
+        return print_usage(&cli::usage("--check-migrations takes one store"), true);
     }
     let format = args.format;
     let mut session = None;
@@ -86,13 +86,13 @@ fn doctor(args: Args) -> Result<u8> {
     }
     let checks = match args.checks() {
         Ok(checks) => checks,
-        Err(error) => return Ok(say_usage(&error, false)),
+        Err(error) => return Ok(print_usage(&error, false)),
     };
     let Some(stores) = stores(&args) else {
-        return Ok(say_usage(&cli::usage(NO_STORE), false));
+        return Ok(print_usage(&cli::usage(NO_STORE), false));
     };
     if args.format == Format::Html && stores.len() > 1 {
-        return Ok(say_usage(&cli::usage("--format html takes one store: a page is about one"), false));
+        return Ok(print_usage(&cli::usage("--format html takes one store"), false));
     }
     let session = Session::prepare(args, checks, stores, Signals::catch()?);
     let code = mistake::caught(|| match session.stores.len() {
@@ -103,8 +103,8 @@ fn doctor(args: Args) -> Result<u8> {
     code?
 }
 
-/// The exit code, where there is one; otherwise why not, on standard error.
-fn said(code: Result<u8>) -> u8 {
+/// The exit code; an error is printed to standard error and has its own code.
+fn exit_code(code: Result<u8>) -> u8 {
     code.unwrap_or_else(|error| {
         let _ = writeln!(io::stderr(), "doctor: {error:#}");
         EXIT_SOFTWARE
@@ -120,7 +120,7 @@ fn clean_up(session: Arc<Session>) {
 }
 
 /// Help and version to standard output, mistakes to standard error; 0 only for help that was asked for by itself.
-fn say_usage(error: &clap::Error, gate: bool) -> u8 {
+fn print_usage(error: &clap::Error, gate: bool) -> u8 {
     // A closed pipe is nobody's mistake.
     match error.print() {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return EXIT_SOFTWARE,

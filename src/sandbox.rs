@@ -205,7 +205,7 @@ fn forbid(
     Ok(())
 }
 
-/// The rules that a call breaks that opens a file for writing or makes it, told by its argument `how`.
+/// The rules that a call breaks that opens a file for writing or makes it, recognised by its argument `how`.
 fn for_writing(how: u8) -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
     let rule = |(mask, flags): (libc::c_int, libc::c_int)| {
         let bits = SeccompCmpOp::MaskedEq(u64::from(mask.unsigned_abs()));

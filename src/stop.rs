@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::check_id::CheckId;
 use crate::progress::Ticker;
 
-/// Why a look ended before its end.
+/// Why reading ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Stopped {
     /// The time limit for this store ran out.
@@ -21,7 +21,7 @@ pub enum Stopped {
     Interrupted,
     /// A lock was held for as long as those who write to the store may be kept waiting.
     #[error(
-        "the store is being written to, and what must be read takes longer than the {} s for which its writers may be kept waiting",
+        "the store is being written to, and reading it would keep its writers waiting for more than {} s",
         .0.as_secs_f64()
     )]
     WritersWait(Duration),
@@ -44,7 +44,7 @@ struct Hold {
     most: Duration,
     /// When it was last waited for: it has been held for no longer.
     since: Mutex<Instant>,
-    /// Whether somebody was told that it was held for long enough.
+    /// Whether a reader was stopped because it was held for long enough.
     ran_out: AtomicBool,
 }
 
@@ -87,7 +87,7 @@ fn lock(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
 impl Stop {
     /// A token that says stop `limit` from now, or as soon as `interrupted` is set.
     pub fn after(limit: Duration, interrupted: Arc<AtomicBool>) -> Self {
-        // A limit too far away to be counted is none.
+        // A limit too far away to be counted is no limit.
         let limit = Instant::now().checked_add(limit).map(|at| (limit, at));
         Self {
             limit,

@@ -26,25 +26,24 @@ use crate::probe::{PathKind, Probe, Situation};
 use crate::sandbox::Sandbox;
 use crate::stop::Stopped;
 
-/// How long, and how often at least, the doctor starts over before it says that the store is never left alone. One look at a
-/// large store may take longer than that; the next ones then take locks, and stand what moves.
+/// For how long, and at least how often, the doctor starts over before it reports that the store keeps changing. One attempt on a
+/// large store may take longer than that; the later attempts then take locks, and a writer no longer spoils them.
 const PATIENCE: (Duration, u32) = (Duration::from_secs(10), 5);
 
 /// How long another process may hold the write lock without a journal on disk. A writer that keeps its journal there deletes
-/// it just before it unlocks; one that keeps it in memory may be done soon.
+/// it just before it unlocks; one that keeps it in memory may finish soon.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Probes a path, makes it ready to be read, and lets `work` read it; starts over where something moved that the way in
-/// does not stand, so that what is returned is the committed truth. Each handle sees the truth of one moment; beside writers
-/// that never rest, a second handle may see a later moment than the first.
+/// Probes a path, prepares the store for reading, and lets `work` read it. Starts over if a file changed in a way that makes the
+/// result invalid for the read method used, so that the result is exactly what was committed. Each handle sees one snapshot; beside
+/// writers that never stop, a second handle may see a later snapshot than the first.
 ///
-/// A store in whose file nothing may be believed, because a writer without a journal on disk has it locked, is waited for a
-/// second.
+/// If a writer without a journal on disk holds the write lock, nobody can tell what of the file is committed: this waits for a second.
 ///
-/// `work` sees why the store could not be made ready, where it could not. Everything it opens it must have closed.
+/// If the store could not be prepared, `work` gets the error. `work` must close everything that it opens.
 ///
 /// # Errors
-/// [`Error::Moving`] when the store was never left alone, [`Error::Stopped`] when it was not left alone in time,
+/// [`Error::Moving`] if the store changed during each attempt, [`Error::Stopped`] if the time ran out first,
 /// [`Error::OpenHere`] where the process is a caller's and has the store open itself.
 pub(crate) fn with_stable_store<T>(
     path: &Path,
@@ -52,8 +51,8 @@ pub(crate) fn with_stable_store<T>(
     environment: &Environment<'_>,
     mut work: impl FnMut(&Probe, Result<&Access<'_>>) -> T,
 ) -> Result<T> {
-    // A process of the doctor's own holds no locks but those of the handles that it closes again. What it was started with,
-    // as its standard input, holds none.
+    // The `doctor` program holds no locks but those of its own handles, which it closes. What it inherited, such as its standard
+    // input, holds none. A caller's process may hold some.
     if *environment.sandbox == Sandbox::NotAsked {
         open_here::refuse(path)?;
     }

@@ -1,4 +1,4 @@
-//! What values look like, told from their bytes alone.
+//! What values look like, judged by their bytes alone.
 
 pub(crate) mod address;
 pub(crate) mod json;

@@ -210,8 +210,8 @@ fn what_cannot_be_read_gets_no_answer() {
     let place = Place::new();
     Lies::NotAWal.make(&place.store());
     assert_snapshot!(ask(&place), @r#"
-    {"format":1,"compatibility":"cannot-tell","reason":"[PLACE]/store/state.db: something is wrong with the store's -wal file: it does not begin as a write-ahead log does"}
-    cannot tell: [PLACE]/store/state.db: something is wrong with the store's -wal file: it does not begin as a write-ahead log does
+    {"format":1,"compatibility":"cannot-tell","reason":"[PLACE]/store/state.db: something is wrong with the store's -wal file: it does not begin like a write-ahead log"}
+    cannot tell: [PLACE]/store/state.db: something is wrong with the store's -wal file: it does not begin like a write-ahead log
     --- exit 3 ---
     "#);
 }

@@ -1,4 +1,4 @@
-//! Large stores: two threads, and indexes held against rows in linear passes. The verdicts are those of a small store.
+//! Large stores, which the reader reads on two threads. The verdicts are those of a small store.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::disallowed_methods, reason = "stores are made and damaged here")]

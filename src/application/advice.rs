@@ -18,7 +18,7 @@ pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'stat
         .into(),
         Problem::SidecarWrong { suffix } => sidecar(suffix, name, application.file()).into(),
         Problem::SidecarUnreadable { .. } => format!(
-            "see what lies there: ls -l {}*; if you may not read it, run the doctor as the store's owner; if it is not a regular file, {name} cannot open the store either: stop {name}, and put the file itself there, or move away a link to nothing",
+            "see what lies there: ls -l {}*; if you may not read it, run the doctor as the store's owner; if it is not a regular file, {name} cannot open the store either: stop {name}, and put the file itself there, or remove a link whose target does not exist",
             application.file()
         )
         .into(),
@@ -38,26 +38,26 @@ pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'stat
         }
         Problem::Shape { worst, .. } => shape(*worst, name),
         Problem::Rehearsal { were_there: true, .. } => {
-            "the migrations themselves run, but the store was not as it should be before them: mend what `schema-shape` and `migration-history` name, and rehearse again; nothing was changed"
+            "the migrations themselves run, but the store was wrong before them: fix what `schema-shape` and `migration-history` name, and rehearse again; nothing was changed"
                 .into()
         }
         Problem::Rehearsal { .. } => format!(
-            "do not start this binary on the store, and do not swap it in: its migrations would go wrong; nothing was changed, and the {name} that runs now can go on; keep a copy of the store with its sidecar files, mend what `schema-shape` and `migration-history` name, and rehearse again"
+            "do not start this binary on the store, and do not swap it in: its migrations would go wrong; nothing was changed, and the {name} that runs now can go on; keep a copy of the store with its sidecar files, fix what `schema-shape` and `migration-history` name, and rehearse again"
         )
         .into(),
         Problem::Dangling { .. } => format!(
-            "stop {name} and keep a copy of the store with its -wal, -shm and -journal; then give back what is missing, or let {name} remove what these rows stand for; do not delete them with SQL"
+            "stop {name} and keep a copy of the store with its -wal, -shm and -journal; then restore what is missing, or let {name} remove what these rows describe; do not delete the rows with SQL"
         )
         .into(),
         Problem::KeysNotChecked { .. } => {
-            "mend first what `page-structure` and `schema-shape` found, then run the doctor again".into()
+            "first fix what `page-structure` and `schema-shape` found, then run the doctor again".into()
         }
         Problem::Values { .. } => format!(
-            "stop {name}, keep a copy of the store with its -wal, -shm and -journal, and suspect the disk or whatever else wrote to the store; restore a backup, or let {name} write the rows again that are named"
+            "stop {name} and keep a copy of the store with its -wal, -shm and -journal; check the disk, and find out whether another program wrote to the store; then restore a backup, or let {name} write the named rows again"
         )
         .into(),
         Problem::NamedFiles { .. } => {
-            "the store itself is whole; put the files back where it names them; a store that was copied from another machine names that machine's files"
+            "the store itself is not the problem; put the files back where it names them; a store that was copied from another machine names that machine's files"
                 .into()
         }
         Problem::FilesNotAllowed { .. } => format!("run the doctor as the user that {name} runs as").into(),
@@ -71,19 +71,19 @@ pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'stat
 /// `.recover` needs, and then writes nothing.
 fn keep_and_save(name: &str) -> String {
     format!(
-        "data may be lost: stop {name} and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 -readonly COPY \".recover --ignore-freelist\" | sqlite3 -safe NEW (Debian 13's sqlite3 can do that; Debian 12's cannot, and saves nothing: `doctor --explain page-structure` has what it can)"
+        "data may be lost: stop {name} and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 -readonly COPY \".recover --ignore-freelist\" | sqlite3 -safe NEW (Debian 13's sqlite3 can do that; Debian 12's cannot, and saves nothing: `doctor --explain page-structure` says what to use there)"
     )
 }
 
 fn not_looked_at(obstacle: Obstacle, name: &str) -> Cow<'static, str> {
     match obstacle {
-        Obstacle::TimeLimit => "give it longer with --time-limit, or leave this check out with --skip".into(),
+        Obstacle::TimeLimit => "give it more time with --time-limit, or leave this check out with --skip".into(),
         Obstacle::WritersWait => {
             format!("stop what writes to the store, {name} or another program, and run the doctor again").into()
         }
         Obstacle::Interrupted => "run the doctor again and let it finish".into(),
         Obstacle::OwnBound => {
-            "this says nothing against the store: run the doctor on it alone; where that is no better, look by hand at a copy: sqlite3 -readonly COPY 'PRAGMA integrity_check'"
+            "this does not mean that the store is damaged: run the doctor on this store alone; if that does not help, check a copy by hand: sqlite3 -readonly COPY 'PRAGMA integrity_check'"
                 .into()
         }
         Obstacle::Mistake => {
@@ -105,7 +105,7 @@ fn not_looked_at(obstacle: Obstacle, name: &str) -> Cow<'static, str> {
         }
         Obstacle::Damage => keep_and_save(name).into(),
         Obstacle::Other => {
-            "mend what stands in the way and run the doctor again; the store itself was not changed".into()
+            "remove the cause that this row names and run the doctor again; the store itself was not changed".into()
         }
     }
 }
@@ -113,7 +113,7 @@ fn not_looked_at(obstacle: Obstacle, name: &str) -> Cow<'static, str> {
 fn no_store(what: NoStore, name: &str, file: &str) -> Cow<'static, str> {
     match what {
         NoStore::Missing => format!(
-            "check the path; if {name} has never run here, start it once and it makes its store; if it has, the store was moved or deleted: restore {file} from a backup"
+            "check the path; if {name} has never run here, start it once, and it makes its store; if it has, the store was moved or deleted: restore {file} from a backup"
         )
         .into(),
         NoStore::DanglingLink => "point the link at the store, or give the store's own path".into(),
@@ -123,18 +123,18 @@ fn no_store(what: NoStore, name: &str, file: &str) -> Cow<'static, str> {
         )
         .into(),
         NoStore::Empty => format!(
-            "if this store ever held anything, that is lost here: restore a backup before {name} starts; if {name} never used it, let {name} start and fill it"
+            "if this store ever held data, that data is not in this file: restore a backup before {name} starts; if {name} never used it, start {name}, which makes a new store of it"
         )
         .into(),
         NoStore::EmptyBeside { suffix: "-wal" } => format!(
-            "keep a copy of {file}-wal before {name} starts: the latest commits are in it, and nowhere else; if this is a copy, copy {file} and {file}-wal again, of one moment; otherwise restore a backup"
+            "keep a copy of {file}-wal before {name} starts: the latest commits are only in that file; if this is a copy, stop {name} where it came from and copy {file} and {file}-wal again, together; otherwise restore a backup"
         )
         .into(),
         NoStore::EmptyBeside { .. } => format!(
-            "keep a copy of {file}-journal before {name} starts: it holds pages that the store had; if this is a copy, copy all the files again, of one moment; otherwise restore a backup"
+            "keep a copy of {file}-journal before {name} starts: it holds pages that the store had; if this is a copy, stop {name} where it came from and copy all the files again, together; otherwise restore a backup"
         )
         .into(),
-        NoStore::SizeUnknown => "copy what is in it to an ordinary file, and examine that".into(),
+        NoStore::SizeUnknown => "copy its content to an ordinary file, and examine that file".into(),
         NoStore::NotSqlite => format!(
             "give the path of {name}'s {file}, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup"
         )
@@ -151,10 +151,10 @@ fn sidecar(suffix: &str, name: &str, file: &str) -> String {
             "rows may be half changed: stop {name} before it writes, keep a copy of {file} and {file}-journal as they are, and restore a backup from before the crash"
         ),
         "-shm" => format!(
-            "no data is lost by this: stop {name}, keep a copy of {file}, {file}-wal and {file}-shm, and move {file}-shm away; SQLite makes it anew"
+            "no data is lost by this: stop {name}, keep a copy of {file}, {file}-wal and {file}-shm, and move {file}-shm away; SQLite makes a new one"
         ),
         _ => format!(
-            "the latest commits may be lost, what is in {file} itself is not: stop {name} before it writes, and keep a copy of {file} and {file}-wal as they are; if this is a copy, copy all the files of one moment again, otherwise restore a backup"
+            "the latest commits may be lost, what is in {file} itself is not: stop {name} before it writes, and keep a copy of {file} and {file}-wal as they are; if this is a copy, stop {name} where it came from and copy all the files again, together; otherwise restore a backup"
         ),
     }
 }
@@ -163,19 +163,19 @@ fn structure(damage: Damage, name: &str) -> Cow<'static, str> {
     match damage {
         Damage::Rows | Damage::NotChecked => keep_and_save(name).into(),
         Damage::Index => format!(
-            "stop {name}, keep a copy of the store, then make the index anew, in a second copy first: sqlite3 -safe STORE REINDEX"
+            "stop {name}, keep a copy of the store, then rebuild the index, first in a second copy: sqlite3 -safe STORE REINDEX"
         )
         .into(),
         Damage::Constraint => format!(
-            "stop {name}, keep a copy of the store, and give these rows a value that {name} would write; of two rows with one name or address, let {name} remove one"
+            "stop {name}, keep a copy of the store, and give these rows a value that {name} would write; where two rows have the same name or address, let {name} remove one"
         )
         .into(),
         Damage::Refused => {
-            "keep a copy of the store, and let the program that made this table open it: it may have what the doctor lacks (a tokenizer, an option); if that program refuses it as well, let it make the table anew; the ordinary tables were checked"
+            "keep a copy of the store, and let the program that made this table open it: it may have what the doctor lacks (a tokenizer, an option); if that program refuses it as well, let it rebuild the table; the ordinary tables were checked"
                 .into()
         }
         Damage::Unaccounted => format!(
-            "{name} can go on as it is; to have the room back, stop {name}, keep a copy of the store and write its rows into a new file: sqlite3 -readonly COPY .dump | sqlite3 -safe NEW"
+            "{name} can use the store as it is; to get the space back, stop {name}, keep a copy of the store and write its rows into a new file: sqlite3 -readonly COPY .dump | sqlite3 -safe NEW"
         )
         .into(),
     }
@@ -185,7 +185,7 @@ fn history(fault: &HistoryFault, application: &Application) -> String {
     let name = application.name();
     match fault {
         HistoryFault::FormerName { .. } => format!(
-            "no data is lost: keep a copy of the store with its sidecar files, and let the {name} that made it finish its work; then move the store aside and let a released {name} make a new one; do not rename the migration in the ledger, its work was not done"
+            "no data is lost: keep a copy of the store with its sidecar files, and let the {name} that made it finish its work; then move the store aside and let a released {name} make a new one; do not rename the migration in the ledger: its work was not done"
         ),
         HistoryFault::Gap { .. } => format!(
             "keep a copy of the store with its sidecar files; {name} will try to apply what is missing when it next opens the store, out of order: `migration-rehearsal` says whether that works; if it fails, restore a backup"
@@ -202,7 +202,7 @@ fn history(fault: &HistoryFault, application: &Application) -> String {
             )
         }
         HistoryFault::Malformed { .. } => format!(
-            "{name} goes by the ids alone and can go on; but it did not write this, so find out what did, and restore the ledger's row from a backup"
+            "{name} uses only the ids and can go on; but another program wrote this: find out which, and restore the ledger's row from a backup"
         ),
     }
 }

@@ -16,7 +16,7 @@ pub(crate) enum Problem {
     CutShort {
         /// How many whole pages are missing at its end, as far as that is known.
         missing_pages: u64,
-        /// How many bytes of a page that is not whole stand at its end.
+        /// How many bytes of an incomplete page are at its end.
         odd_bytes: u64,
     },
     /// A sidecar file is not the store's, or has lost commits.
@@ -34,14 +34,14 @@ pub(crate) enum Problem {
         /// Which files: `-wal`, `-shm` or `-journal`.
         suffixes: Vec<&'static str>,
     },
-    /// SQLite's integrity check found something, at worst this.
+    /// SQLite's integrity check found something; this is the worst of it.
     Structure(Damage),
     /// Migrations are applied that this binary does not know.
     Newer {
         /// Their ids.
         unknown: Vec<i64>,
     },
-    /// The ledger does not tell the known history; at worst in this.
+    /// The ledger does not match the known history; this is the worst of it.
     History(HistoryFault),
     /// The applied migrations cannot be replayed, and so cannot have made any store.
     ImpossibleHistory {
@@ -99,7 +99,7 @@ pub(crate) enum Problem {
 pub(crate) enum Obstacle {
     /// The time limit ran out.
     TimeLimit,
-    /// The store's writers may not be kept waiting for so long.
+    /// The store's writers would have to wait too long.
     WritersWait,
     /// Ctrl-C.
     Interrupted,
@@ -111,7 +111,7 @@ pub(crate) enum Obstacle {
     OtherLedger,
     /// Another process holds the write lock, without a journal on disk.
     WriteLocked,
-    /// The store changed during each look.
+    /// The store changed during each attempt to read it.
     Moving,
     /// A private copy is needed and could not be made.
     NoCopy,
@@ -147,7 +147,7 @@ pub(crate) enum NoStore {
     CutInHeader,
 }
 
-/// What SQLite's integrity check speaks of.
+/// What a fault of SQLite's integrity check is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Damage {
     /// Rows of a table.

@@ -1,7 +1,7 @@
 //! What banger writes into each column of its tables, in every version of its schema, and which columns name files.
 //!
-//! A rule here is one that no banger ever broke; what merely looks unlikely is none. Of the files, only those of images count:
-//! what a VM names while it runs, such as its socket, comes and goes.
+//! A rule must hold for every value that any version of banger ever wrote; a value that only looks unlikely breaks no rule. Only the
+//! files of images count: files that a VM names while it runs, such as its socket, come and go.
 
 use std::borrow::Cow;
 

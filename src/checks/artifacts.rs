@@ -35,9 +35,7 @@ const FOR_EACH: usize = 64;
 
 fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     if !context.artifacts {
-        return Ok(Outcome::skip(
-            "not asked for: with --artifacts it looks for the files that the store names",
-        ));
+        return Ok(Outcome::skip("not asked for: use --artifacts to look for the files that the store names"));
     }
     let naming = tables_that_name_files(context.application);
     if naming.is_empty() {
@@ -118,7 +116,7 @@ impl Found {
                     continue;
                 };
                 if !path.is_empty() {
-                    self.look_at(path, *wanted, || Finding {
+                    self.check_path(path, *wanted, || Finding {
                         row: row.get(0).ok(),
                         ..Finding::new("").table(table).column(*column)
                     });
@@ -128,21 +126,21 @@ impl Found {
         })
     }
 
-    fn look_at(&mut self, path: &[u8], wanted: NamedFile, place: impl FnOnce() -> Finding) {
+    fn check_path(&mut self, path: &[u8], wanted: NamedFile, place: impl FnOnce() -> Finding) {
         self.looked_at += 1;
         let lies = self.remembered.get(path).copied().unwrap_or_else(|| self.lies_at(path));
         let what = match lies {
             Lies::Kind(FileKind::Folder) if wanted == NamedFile::Folder => return,
             Lies::Kind(FileKind::Regular) if wanted == NamedFile::File => return,
-            Lies::Kind(_) if wanted == NamedFile::Folder => "what lies there is not a folder",
-            Lies::Kind(_) => "what lies there is not a regular file",
-            Lies::Nothing => "nothing lies there",
+            Lies::Kind(_) if wanted == NamedFile::Folder => "not a folder",
+            Lies::Kind(_) => "not a regular file",
+            Lies::Nothing => "nothing is there",
             Lies::NotAllowed => {
                 self.not_allowed += 1;
                 "could not look there: permission denied"
             }
             Lies::NotAbsolute => "not an absolute path",
-            Lies::NoPath => "not a path that any file can have",
+            Lies::NoPath => "not a valid path",
         };
         self.findings.add(|| Finding {
             what: what.into(),
@@ -165,18 +163,18 @@ impl Found {
     fn outcome(self, tables: &str) -> Outcome {
         let paths = plural(self.looked_at, "path", "paths");
         if self.findings.is_empty() {
-            return Outcome::pass(format!("what {paths} name is there"));
+            return Outcome::pass(format!("{paths} checked, and nothing is missing"));
         }
         let wrong = self.findings.total - self.not_allowed;
-        let mut said = Vec::new();
+        let mut sentences = Vec::new();
         if wrong > 0 {
-            said.push(format!(
-                "{} of {paths} that {tables} name: nothing lies there, or the wrong kind of file",
+            sentences.push(format!(
+                "{} of {paths} that {tables} name: missing, or the wrong kind of file",
                 thousands(wrong)
             ));
         }
         if self.not_allowed > 0 {
-            said.push(format!(
+            sentences.push(format!(
                 "could not look at {}: permission denied",
                 plural(self.not_allowed, "path", "paths")
             ));
@@ -188,7 +186,7 @@ impl Found {
         } else {
             Problem::NamedFiles { wrong }
         };
-        Outcome::found(said.join("; "), problem, self.findings)
+        Outcome::found(sentences.join("; "), problem, self.findings)
     }
 }
 

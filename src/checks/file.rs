@@ -17,12 +17,12 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(probe: &Probe, _application: &Application, stop: &Stop) -> Outcome {
-    until_sure(probe, stop, Outcome::failed, |probe| look_once(probe, stop))
+    until_sure(probe, stop, Outcome::failed, |probe| examine(probe, stop))
 }
 
-fn look_once(probe: &Probe, stop: &Stop) -> Outcome {
+fn examine(probe: &Probe, stop: &Stop) -> Outcome {
     match &probe.nature {
-        PathKind::Sqlite(header) => look_at_database(probe, header, stop),
+        PathKind::Sqlite(header) => examine_database(probe, header, stop),
         other => {
             let detail = format!("{}{}", words(other, probe.size()), meaning(other));
             Outcome::fail(detail, Problem::NoStore(no_store(other)))
@@ -33,12 +33,12 @@ fn look_once(probe: &Probe, stop: &Stop) -> Outcome {
 /// What it means for the data, behind what it is.
 fn meaning(nature: &PathKind) -> &'static str {
     match nature {
-        PathKind::Missing | PathKind::DanglingLink => ", so there was nothing to look at",
-        PathKind::WrongKind(_) => ", so it is no store",
+        PathKind::Missing | PathKind::DanglingLink => ", so nothing could be examined",
+        PathKind::WrongKind(_) => ", so it cannot be a store",
         PathKind::Unreadable(_) => "; nothing is known about its data",
         PathKind::Empty => ": there is no data in it",
         PathKind::SizeUnknown => ": SQLite would take it for an empty store; nothing is known about its data",
-        PathKind::NotSqlite(_) => ": there is no store in it that could be read",
+        PathKind::NotSqlite(_) => ": no store can be read from it",
         PathKind::CutInHeader => ": no data is left in it",
         PathKind::EmptyBeside(_) | PathKind::Sqlite(_) => "",
     }
@@ -60,7 +60,7 @@ fn no_store(nature: &PathKind) -> NoStore {
     }
 }
 
-fn look_at_database(probe: &Probe, header: &Header, stop: &Stop) -> Outcome {
+fn examine_database(probe: &Probe, header: &Header, stop: &Stop) -> Outcome {
     let faults = header.faults();
     if !faults.is_empty() {
         let problem = Problem::Header {
@@ -71,7 +71,7 @@ fn look_at_database(probe: &Probe, header: &Header, stop: &Stop) -> Outcome {
     let page_size = u64::from(header.page_size);
     let (pages, rest) = (probe.size() / page_size, probe.size() % page_size);
     let size = format!("{} of {} bytes", plural(pages, "page", "pages"), header.page_size);
-    // An unfinished transaction may have left the file longer or shorter; rolling it back mends that.
+    // An unfinished transaction may have left the file longer or shorter; rolling it back restores its length.
     if matches!(probe.situation, Situation::HotJournal | Situation::RollbackLive) {
         return Outcome::pass(format!("an SQLite database, {size}, with an unfinished transaction"));
     }
@@ -102,7 +102,7 @@ fn look_at_database(probe: &Probe, header: &Header, stop: &Stop) -> Outcome {
 
 fn cut(detail: &str, missing_pages: u64, odd_bytes: u64) -> Outcome {
     Outcome::fail(
-        format!("{detail}; what stood there is lost, unless this is a copy and the original is whole"),
+        format!("{detail}; what is missing is lost, unless this is a copy and the original is whole"),
         Problem::CutShort {
             missing_pages,
             odd_bytes,

@@ -53,7 +53,7 @@ fn look_at_all(handle: &ReadOnly) -> Result<Outcome> {
     Ok(found.outcome())
 }
 
-/// How many tables that could not be checked are told one by one.
+/// How many of the tables that could not be checked are named one by one.
 const MOST_UNREADABLE: usize = 10;
 
 /// What was found in all tables.
@@ -130,7 +130,7 @@ impl Found {
     }
 }
 
-/// The referring columns of each of a table's foreign keys, by the key's number. Their names are cut: they are only told.
+/// The referring columns of each of a table's foreign keys, by the key's number. Their names are cut: they are only printed.
 fn referring_columns(handle: &ReadOnly, table: &str) -> Result<Vec<(i64, Vec<String>)>> {
     let sql = format!("PRAGMA foreign_key_list({})", quoted(table));
     let mut keys: Vec<(i64, Vec<String>)> = Vec::new();

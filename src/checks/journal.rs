@@ -10,7 +10,7 @@ use crate::stop::Stop;
 /// The check.
 pub(super) const CHECK: Check = Check {
     id: CheckId::Journal,
-    summary: "the -wal or -journal beside it belongs to it and has lost no commit",
+    summary: "the -wal and -journal beside the store belong to it and have lost no commit",
     needs: Needs::Passed(CheckId::File),
     input: Input::Probe(run),
 };
@@ -38,7 +38,7 @@ fn other_names(probe: &Probe) -> String {
     match probe.stamp.map_or(1, |stamp| stamp.links) {
         0 | 1 => String::new(),
         links => format!(
-            "; the file has {links} names (hard links), and what lies beside the others, commits in a -wal perhaps, was not looked at"
+            "; the file has {links} names (hard links): a -wal beside another of them may hold commits, and was not examined"
         ),
     }
 }

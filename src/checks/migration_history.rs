@@ -1,4 +1,4 @@
-//! Does the ledger tell the history that this binary knows?
+//! Does the ledger match the history that this binary knows?
 
 use std::borrow::Cow;
 
@@ -38,7 +38,7 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
         return Ok(Outcome::pass("no migration is applied"));
     }
     let mut history = History::of(context.application);
-    history.look_for_gaps(state);
+    history.find_gaps(state);
     match history.read(handle) {
         Err(error) if error.is_own_bound() || history.findings.is_empty() => Err(error),
         // What was found before the error stands.
@@ -46,7 +46,7 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     }
 }
 
-/// What the ledger gets wrong, in the order of how much it matters: of which migration, and in words.
+/// What is wrong in the ledger, the worst first: the migration's id, and a sentence about it.
 struct History<'a> {
     application: &'a Application,
     former: Vec<(i64, String)>,
@@ -70,14 +70,14 @@ impl<'a> History<'a> {
         }
     }
 
-    fn look_for_gaps(&mut self, state: &SchemaState) {
+    fn find_gaps(&mut self, state: &SchemaState) {
         let highest = state.applied.iter().copied().filter(|id| self.application.known(*id).is_some()).max();
         for id in &state.pending {
             let Some(above) = highest.filter(|highest| highest > id) else {
                 continue;
             };
-            let said = format!("migration {id} is missing below migration {above}, which is applied");
-            self.gaps.push((*id, said));
+            let sentence = format!("migration {id} is missing below migration {above}, which is applied");
+            self.gaps.push((*id, sentence));
             self.findings.add(|| Finding {
                 id: Some(*id),
                 ..Finding::new("missing below a migration that is applied")
@@ -96,15 +96,15 @@ impl<'a> History<'a> {
         handle.rows(&sql, [], |row| {
             let mut read = || -> rusqlite::Result<()> {
                 let id = row.get(0)?;
-                self.look_at_name(id, &Cell::of(row.get_ref(1)?, row.get(2)?));
-                self.look_at_time(id, &Cell::of(row.get_ref(3)?, row.get(4)?));
+                self.check_name(id, &Cell::of(row.get_ref(1)?, row.get(2)?));
+                self.check_time(id, &Cell::of(row.get_ref(3)?, row.get(4)?));
                 Ok(())
             };
             read().map_err(Error::sqlite(&sql))
         })
     }
 
-    fn look_at_name(&mut self, id: i64, name: &Cell<'_>) {
+    fn check_name(&mut self, id: i64, name: &Cell<'_>) {
         let text = name.text().ok();
         let Some(migration) = self.application.known(id) else {
             if let Err(what) = name.text().and_then(plain) {
@@ -120,25 +120,25 @@ impl<'a> History<'a> {
         let mut former_names = self.application.former_names.iter();
         let former = former_names.find(|former| former.id == id && text == Some(former.name.as_bytes()));
         let what = if let Some(FormerName { name: former, .. }) = former {
-            let said = format!(
+            let sentence = format!(
                 "this store was made by a development version of {}, in which migration {id} was `{former}`; today's migration {id}, `{expected}`, never ran on it and never will, because its id is taken",
                 self.application.name()
             );
-            self.former.push((id, said));
-            format!("is `{former}`, of a development version, where `{expected}` is expected")
+            self.former.push((id, sentence));
+            format!("is `{former}`, the name in a development version, instead of `{expected}`")
         } else {
-            let said = format!("migration {id} is applied under another name than `{expected}`");
-            self.renamed.push((id, said));
-            format!("is another name than `{expected}`")
+            let sentence = format!("migration {id} is applied under another name than `{expected}`");
+            self.renamed.push((id, sentence));
+            format!("is not `{expected}`")
         };
         self.add(id, "name", what);
     }
 
-    fn look_at_time(&mut self, id: i64, time: &Cell<'_>) {
+    fn check_time(&mut self, id: i64, time: &Cell<'_>) {
         let what = match time.text().and_then(|text| plain(text).map(|()| text)) {
             Err(what) => what,
             Ok(text) if timestamp::is_rfc3339(text) => return,
-            Ok(_) => "is not a time as RFC 3339 writes it",
+            Ok(_) => "is not a time in RFC 3339 format",
         };
         self.add_malformed(id, "applied_at", what);
     }
@@ -161,20 +161,23 @@ impl<'a> History<'a> {
     fn outcome(mut self, state: &SchemaState, ended: Option<&Error>) -> Outcome {
         if self.findings.is_empty() {
             let rows = plural(state.applied.len() as u64, "applied migration", "applied migrations");
-            return Outcome::pass(format!("{rows}, named, ordered and dated as {} does it", self.application.name()));
+            return Outcome::pass(format!(
+                "{rows}, with names, order and times as {} writes them",
+                self.application.name()
+            ));
         }
         let problem = Problem::History(self.worst());
-        let named = [self.former, self.renamed, self.gaps].into_iter().flat_map(texts);
-        let mut said: Vec<String> = named.chain(self.malformed).collect();
-        let unsaid = self.malformed_total.saturating_sub(NAMED as u64);
-        if unsaid > 0 {
-            said.push(plural(unsaid, "more malformed value", "more malformed values"));
+        let named = [self.former, self.renamed, self.gaps].into_iter().flat_map(sentences);
+        let mut sentences: Vec<String> = named.chain(self.malformed).collect();
+        let more = self.malformed_total.saturating_sub(NAMED as u64);
+        if more > 0 {
+            sentences.push(plural(more, "more malformed value", "more malformed values"));
         }
         if let Some(error) = ended {
             self.findings.at_least = true;
-            said.push(format!("the rest of the ledger could not be read: {error}"));
+            sentences.push(format!("the rest of the ledger could not be read: {error}"));
         }
-        Outcome::found(said.join("; "), problem, self.findings)
+        Outcome::found(sentences.join("; "), problem, self.findings)
     }
 
     /// The worst that was found.
@@ -197,12 +200,12 @@ impl<'a> History<'a> {
     }
 }
 
-fn ids(said: &[(i64, String)]) -> Vec<i64> {
-    said.iter().map(|(id, _)| *id).collect()
+fn ids(faults: &[(i64, String)]) -> Vec<i64> {
+    faults.iter().map(|(id, _)| *id).collect()
 }
 
-fn texts(said: Vec<(i64, String)>) -> impl Iterator<Item = String> {
-    said.into_iter().map(|(_, text)| text)
+fn sentences(faults: Vec<(i64, String)>) -> impl Iterator<Item = String> {
+    faults.into_iter().map(|(_, sentence)| sentence)
 }
 
 /// A value of the ledger, as far as it was read.
@@ -216,7 +219,7 @@ impl<'a> Cell<'a> {
         Self { value, bytes }
     }
 
-    /// The text, or why it is none that a runner writes.
+    /// The text, or why no runner can have written it.
     fn text(&self) -> Result<&'a [u8], &'static str> {
         match self.value {
             ValueRef::Text(text) => Ok(text),
@@ -228,7 +231,7 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// Whether text is such as a runner writes: something, in UTF-8, without control characters.
+/// Whether a runner can have written this text: not empty, UTF-8, no control characters.
 fn plain(text: &[u8]) -> Result<(), &'static str> {
     match std::str::from_utf8(text) {
         Err(_) => Err("is not UTF-8"),
@@ -243,7 +246,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_that_no_runner_writes_is_told() {
+    fn text_that_no_runner_writes_is_reported() {
         assert_eq!(plain(b"baseline"), Ok(()));
         assert_eq!(plain("größer".as_bytes()), Ok(()));
         assert_eq!(plain(b""), Err("is empty"));

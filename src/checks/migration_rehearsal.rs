@@ -32,7 +32,7 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
 fn outcome(rehearsal: &Rehearsal) -> Outcome {
     let Some(why) = rehearsal.failure() else {
         let unknown = if rehearsal.shape_unknown {
-            "; what shape it should have cannot be known, since unknown migrations are applied"
+            "; the shape was not compared, because migrations are applied that this binary does not know"
         } else {
             ""
         };

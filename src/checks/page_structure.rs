@@ -1,8 +1,8 @@
 //! Are the pages, trees and indexes whole? The doctor's own reader says where they are; otherwise SQLite's own integrity check
 //! says what is wrong, grouped for people.
 //!
-//! `integrity` asks SQLite, `left_out` says what it could not look at, `lines` reads its lines and groups them by their places,
-//! and `verdict` says what they come to.
+//! `integrity` runs SQLite's check, `left_out` says what it could not look at, `lines` parses its lines and groups them by place,
+//! and `verdict` sums them up.
 
 mod integrity;
 mod left_out;
@@ -31,7 +31,7 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     }
     let mut looked = integrity::look(context, handle)?;
     if let Some(error) = looked.error.take() {
-        // What was found before the doctor's own bound ended it is told; nothing found is no answer.
+        // If a limit of the doctor's own ended the check, what it found before that is reported; if it found nothing, there is no answer.
         if error.stopped().is_some() || (error.is_own_bound() && looked.lines.is_empty()) {
             return Err(error);
         }

@@ -27,7 +27,7 @@ pub(crate) struct TraceCheck<'a> {
 impl TraceCheck<'_> {
     /// The row of a store that was opened this way, and has been closed again.
     pub(crate) fn outcome(&self, way: ReadMethod) -> Outcome {
-        // What the kernel forbade the doctor, another process did.
+        // If the kernel forbade it to the doctor, another process did it.
         let left = if self.sandbox.opens_in_place() {
             Vec::new()
         } else {
@@ -76,7 +76,7 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn a_sidecar_that_only_the_doctor_can_have_made_is_told() {
+    fn a_sidecar_that_only_the_doctor_can_have_made_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
         fs::write(&path, crate::probe::header::MAGIC).unwrap();

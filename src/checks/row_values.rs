@@ -260,11 +260,11 @@ impl<'a> Found<'a> {
                 .map(|((table, column), count)| format!("{table}.{column} ({count})"))
                 .collect();
             let values = self.findings.count("value", "values");
-            said.push(format!("{values} that no {} wrote, in {}", application.name(), places.join(", ")));
+            said.push(format!("{values} that {} never writes, in {}", application.name(), places.join(", ")));
         }
         for Unreadable { table, rows, error } in &self.unreadable {
             let rows = plural(*rows, "row", "rows");
-            said.push(format!("{table} could not be read to its end, after {rows} of it: {error}"));
+            said.push(format!("{table} could not be read to its end: after {rows}, {error}"));
             self.findings.add(|| Finding::new("could not be read to its end").table(*table));
         }
         let problem = if self.unreadable.is_empty() {
@@ -280,7 +280,7 @@ impl<'a> Found<'a> {
     }
 }
 
-/// The row's id, where it is a UUID and tells nothing: the first column after the rowid that was read as text.
+/// The row's id, only if it is a UUID, which discloses nothing: the first column after the rowid that was read as text.
 fn uuid_of(row: &Row<'_>) -> Option<String> {
     let at = row.as_ref().column_index("id").ok()?;
     match row.get_ref(at).ok()? {

@@ -24,16 +24,16 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
         Ok(state) => state,
         Err(error) => return Ok(Outcome::could_not_look(error)),
     };
-    look_at(context.application, state, handle, MOST_LOOKS)
+    compare(context.application, state, handle, MOST_ATTEMPTS)
 }
 
-/// How often the shape is looked at while a daemon migrates the store.
-const MOST_LOOKS: u32 = 5;
+/// How often the shape is compared while a daemon migrates the store.
+const MOST_ATTEMPTS: u32 = 5;
 
-fn look_at(application: &Application, state: &SchemaState, handle: &ReadOnly, looks: u32) -> Result<Outcome> {
+fn compare(application: &Application, state: &SchemaState, handle: &ReadOnly, attempts: u32) -> Result<Outcome> {
     if !state.unknown.is_empty() {
         return Ok(Outcome::skip(format!(
-            "what unknown migrations made cannot be known: {}",
+            "this binary does not know what these migrations changed: {}",
             id_list(&state.unknown, 10)
         )));
     }
@@ -47,11 +47,11 @@ fn look_at(application: &Application, state: &SchemaState, handle: &ReadOnly, lo
     let differences = expected.differences(handle)?;
     if differences.total > 0 {
         let now = SchemaState::read(application, handle)?;
-        // A daemon migrated the store between the two looks.
-        match looks {
+        // A daemon migrated the store in between.
+        match attempts {
             _ if now == *state => {}
-            0 | 1 => return Err(Error::Moving(MOST_LOOKS)),
-            _ => return look_at(application, &now, handle, looks - 1),
+            0 | 1 => return Err(Error::Moving(MOST_ATTEMPTS)),
+            _ => return compare(application, &now, handle, attempts - 1),
         }
     }
     Ok(outcome(state, &differences))
@@ -72,7 +72,7 @@ fn expected(application: &Application, state: &SchemaState, handle: &ReadOnly) -
 fn cannot_replay(state: &SchemaState, error: &Error) -> Outcome {
     Outcome::fail(
         format!(
-            "the applied migrations {} cannot have made any store: replayed in an empty one, {error}",
+            "the applied migrations {} cannot have made this store: replayed in an empty database, {error}",
             id_list(&state.applied, 10)
         ),
         Problem::ImpossibleHistory {
@@ -119,7 +119,7 @@ mod tests {
     use crate::stop::Stop;
 
     #[test]
-    fn a_store_that_is_migrated_between_two_looks_is_looked_at_again() {
+    fn a_store_that_is_migrated_meanwhile_is_compared_again() {
         let mut memory = Connection::open_in_memory().unwrap();
         let first = Migration::new(9001, "first", "CREATE TABLE t(x)");
         let second = Migration::new(9002, "second", "ALTER TABLE t ADD COLUMN y");
@@ -127,10 +127,10 @@ mod tests {
         runner::migrate(&mut memory, &application.ledger, &application.migrations).unwrap();
         let handle = ReadOnly::guarded(memory, None, &Stop::never()).unwrap();
         let before = SchemaState::of(&application, vec![9001]);
-        assert!(matches!(look_at(&application, &before, &handle, MOST_LOOKS), Ok(Outcome::Pass { .. })));
+        assert!(matches!(compare(&application, &before, &handle, MOST_ATTEMPTS), Ok(Outcome::Pass { .. })));
         assert!(
-            matches!(look_at(&application, &before, &handle, 1), Err(Error::Moving(_))),
-            "it is never left alone"
+            matches!(compare(&application, &before, &handle, 1), Err(Error::Moving(_))),
+            "it changed during each attempt"
         );
     }
 }

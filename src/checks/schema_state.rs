@@ -12,7 +12,7 @@ use crate::words::{id_list, plural};
 /// The check.
 pub(super) const CHECK: Check = Check {
     id: CheckId::SchemaState,
-    summary: "no migration is applied that this binary does not know",
+    summary: "this binary knows every applied migration",
     needs: Needs::Passed(CheckId::ReadOnly),
     input: Input::Handle(run),
 };

@@ -98,7 +98,7 @@ fn what_is_not_known_of_an_application_is_skipped_and_all_else_is_looked_at() {
     assert_eq!(said(&outcomes, CheckId::SchemaState), "pass: all 1 known migrations are applied");
     assert_eq!(
         said(&outcomes, CheckId::MigrationHistory),
-        "pass: 1 applied migration, named, ordered and dated as ferry does it"
+        "pass: 1 applied migration, with names, order and times as ferry writes them"
     );
     assert_eq!(
         said(&outcomes, CheckId::SchemaShape),
@@ -115,7 +115,7 @@ fn what_is_not_known_of_an_application_is_skipped_and_all_else_is_looked_at() {
 }
 
 #[test]
-fn what_is_pending_is_rehearsed_and_what_is_unknown_is_told() {
+fn what_is_pending_is_rehearsed_and_what_is_unknown_is_reported() {
     let (old, new) = (ferry(&[RIDES]), ferry(&[(9002, "ALTER TABLE rides ADD COLUMN to_where"), RIDES]));
     let newer = outcomes(&old, "", &new);
     assert_eq!(
@@ -160,6 +160,6 @@ fn a_column_without_a_rule_is_not_said_to_have_been_looked_at() {
     );
     assert_eq!(
         said(&outcomes, CheckId::Artifacts),
-        "fail: 1 of 1 path that rides name: nothing lies there, or the wrong kind of file"
+        "fail: 1 of 1 path that rides name: missing, or the wrong kind of file"
     );
 }

@@ -27,7 +27,7 @@ pub enum ErrorKind {
     ForeignLedger,
     /// The `-wal` or `-journal` beside the store is damaged, or belongs to another store.
     Journal,
-    /// Another process holds the store's write lock, and nobody can tell what of the file was committed.
+    /// Another process holds the store's write lock, and nobody can know what of the file is committed.
     WriteLocked,
     /// This process has a file of the store open itself: to read the store would drop the locks that it holds on it.
     OpenHere,
@@ -77,7 +77,7 @@ fn kind(cause: &Cause) -> ErrorKind {
         Cause::Rehearsal(_) | Cause::Outgrown { .. } => ErrorKind::Rehearsal,
         error if error.is_damage() => ErrorKind::Damaged,
         Cause::Sqlite { .. } => ErrorKind::Sqlite,
-        // What stopped it was said above.
+        // A time limit or an interrupt was handled above.
         Cause::Io { .. } | Cause::Stopped(_) | Cause::Stuck(_) => ErrorKind::Io,
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn sqlite_words(error: &rusqlite::Error) -> String {
 ///
 /// While SQLite prepares a statement it knows names and definitions alone, and its message can hold nothing else. Once it
 /// runs, a function that a definition calls on a row, or a virtual table, may put a value of that row into the message
-/// (`bad JSON path: '10.77.0.2'`), and a trigger may raise any: then the code speaks, in words of our own.
+/// (`bad JSON path: '10.77.0.2'`), and a trigger may raise any text. Then the message is replaced by a description of the error code.
 pub(super) fn without_values(error: rusqlite::Error, preparing: bool) -> rusqlite::Error {
     use rusqlite::Error::{InvalidColumnName, InvalidColumnType, QueryReturnedNoRows, SqlInputError, SqliteFailure};
     let (failure, message) = match error {
@@ -36,7 +36,7 @@ pub(super) fn without_values(error: rusqlite::Error, preparing: bool) -> rusqlit
         // These name a column of our own statement.
         InvalidColumnName(_) | InvalidColumnType(..) | QueryReturnedNoRows => return error,
         _ => {
-            let words = "a value is not of the kind that belongs there";
+            let words = "a value has the wrong type";
             return SqliteFailure(ffi::Error::new(ffi::SQLITE_MISMATCH), Some(words.to_owned()));
         }
     };
@@ -92,8 +92,8 @@ fn words_of_code(code: i32) -> &'static str {
     match code & 0xff {
         ffi::SQLITE_ERROR => "a function or a virtual table of the store fails",
         ffi::SQLITE_CONSTRAINT => "a constraint of the store refuses it",
-        ffi::SQLITE_NOMEM => "out of memory: a value or the schema is larger than the doctor has memory for",
-        ffi::SQLITE_TOOBIG => "a value or a statement is longer than the doctor reads",
+        ffi::SQLITE_NOMEM => "out of memory: a value or the schema needs more memory than the doctor may use",
+        ffi::SQLITE_TOOBIG => "a value or a statement is longer than the doctor can read",
         _ => ffi::code_to_str(code),
     }
 }

@@ -45,7 +45,7 @@ struct SoFar {
     answers: Vec<Option<Answer>>,
     /// The checks that look just now.
     looking: Vec<CheckId>,
-    /// Who knows whether the answers may be believed, once something was read through SQLite.
+    /// To ask whether the answers are still valid, once something was read through SQLite.
     witness: Option<(Witness, Probe)>,
     short_of_memory: bool,
     map: Mapped,
@@ -106,7 +106,7 @@ impl Answers {
         };
     }
 
-    /// The report of an examination that has ended: `Err` where the store was never looked at undisturbed.
+    /// The report of an examination that has ended: `Err` if the store changed during each attempt to read it.
     pub(super) fn report(&self, ended: Result<(), Error>) -> Report {
         self.report_of(match ended {
             Ok(()) => self.rows(None),
@@ -259,7 +259,7 @@ impl Answers {
             .collect()
     }
 
-    /// The rows of a store that was never left alone for long enough: one says so, `read-only` if it is asked for.
+    /// The rows of a store that changed during each attempt: one row says so, `read-only` if it is wanted.
     fn never_left_alone(&self, error: &Error) -> Vec<Row> {
         self.so_far().map = Mapped::NotAsked;
         let wanted = || CHECKS.iter().map(|check| check.id).filter(|id| self.asked(*id));
@@ -269,8 +269,8 @@ impl Answers {
                 Outcome::could_not_look(error)
             } else {
                 Outcome::skip(match error {
-                    Error::OpenHere(_) => "the store was not looked at",
-                    _ => "nothing that was found in a store that moved is told",
+                    Error::OpenHere(_) => "the store was not examined",
+                    _ => "the store changed while it was read, so what this check found is not reported",
                 })
             };
             Row::new(id, outcome, Duration::ZERO, &self.application)
@@ -279,7 +279,7 @@ impl Answers {
     }
 }
 
-/// Whether what was read so far may be believed. A file system that hangs may not answer; then it may not.
+/// Whether what was read so far is still valid. A file system that hangs may not answer; that counts as no.
 fn still_valid_in_time(witness: Witness, probe: Probe) -> bool {
     const PATIENCE: Duration = Duration::from_millis(200);
     let (tell, told) = mpsc::channel();

@@ -183,7 +183,7 @@ pub fn check<V: Visitor>(
     let file = before(&pass, header, &mut first);
     let threads = threads(pages, header.layout, ask);
     let tally = run(&pass, first, threads);
-    let checked = conclude::conclude(&pass, header, file, tally);
+    let checked = conclude::conclude(&pass, file, tally);
     match pass.stopped.get() {
         Some(why) => Err(*why),
         None => Ok(checked),

@@ -48,6 +48,7 @@ impl ReadAt for Vec<u8> {
 /// The committed frames of a log.
 pub struct Overlay<'a> {
     log: &'a dyn ReadAt,
+    page_size: usize,
     /// How many pages the database has after the last commit.
     pages: u32,
     /// Page numbers in ascending order, each once, and where the page's bytes lie in the log.
@@ -60,10 +61,15 @@ impl<'a> Overlay<'a> {
     pub const MOST_PAGES: usize = 1 << 19;
 
     /// Lays frames over a file: the page's number, and the offset of its bytes in the log, in the log's order, up to the
-    /// last commit and no further. `pages` is the size of the database that this commit carries.
+    /// last commit and no further. `page_size` is the log's, and `pages` the size of the database that this commit carries.
     ///
     /// `None` where there are more pages than are held.
-    pub fn new(log: &'a dyn ReadAt, pages: u32, frames: impl IntoIterator<Item = (u32, u64)>) -> Option<Self> {
+    pub fn new(
+        log: &'a dyn ReadAt,
+        page_size: usize,
+        pages: u32,
+        frames: impl IntoIterator<Item = (u32, u64)>,
+    ) -> Option<Self> {
         let mut latest = std::collections::BTreeMap::new();
         for (number, offset) in frames {
             latest.insert(number, offset);
@@ -74,6 +80,7 @@ impl<'a> Overlay<'a> {
         let (numbers, offsets) = latest.into_iter().unzip();
         Some(Self {
             log,
+            page_size,
             pages,
             numbers,
             offsets,
@@ -120,7 +127,12 @@ impl<'a> Source<'a> {
     /// How many pages there are, whatever the header says; a part of a page at the file's end is none.
     pub(super) fn pages_there(file: &dyn ReadAt, overlay: Option<&Overlay<'_>>, layout: Layout) -> Result<u32> {
         if let Some(overlay) = overlay {
-            return Ok(overlay.pages);
+            // Pages of another size are none of this file's.
+            return if overlay.page_size == layout.page_size {
+                Ok(overlay.pages)
+            } else {
+                Err(Damage::Header)
+            };
         }
         let size = file.size().map_err(|_| Damage::Unreadable)?;
         let page_size = layout.page_size as u64;
@@ -214,7 +226,7 @@ mod tests {
     fn the_log_lies_over_the_file_and_the_last_frame_of_a_page_counts() {
         let file: Vec<u8> = [[1; 512], [2; 512], [3; 512]].concat();
         let log: Vec<u8> = [[9; 512], [8; 512], [7; 512]].concat();
-        let overlay = Overlay::new(&log, 4, [(2, 0), (4, 512), (2, 1024)]).unwrap();
+        let overlay = Overlay::new(&log, 512, 4, [(2, 0), (4, 512), (2, 1024)]).unwrap();
         let source = Source::new(&file, Some(&overlay), layout(), 4);
         let mut page = [0; 512];
         let mut seen = Vec::new();

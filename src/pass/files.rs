@@ -47,7 +47,8 @@ impl Files {
     pub(crate) fn overlay(&self) -> Result<Option<Overlay<'_>>, NotRead> {
         match &self.log {
             Some(Log { file, committed, .. }) if committed.pages > 0 => {
-                let overlay = Overlay::new(file, committed.pages, committed.frames.iter().copied());
+                let overlay =
+                    Overlay::new(file, committed.page_size, committed.pages, committed.frames.iter().copied());
                 overlay.map(Some).ok_or(NotRead::Log)
             }
             _ => Ok(None),

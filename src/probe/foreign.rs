@@ -23,7 +23,7 @@ pub(crate) fn recognise(head: &[u8]) -> Option<&'static str> {
         return Some("a tar archive");
     }
     if head.iter().all(|byte| *byte == 0) {
-        return Some("nothing but zero bytes");
+        return Some("only zero bytes");
     }
     if is_text(head) {
         let sql = head.starts_with(b"PRAGMA foreign_keys=") || head.starts_with(b"BEGIN TRANSACTION");
@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(recognise(b"PK\x03\x04rest"), Some("a zip archive"));
         assert_eq!(recognise("h\u{e9}llo\nworld".as_bytes()), Some("text"));
         assert_eq!(recognise(b"PRAGMA foreign_keys=OFF;\n"), Some("text: an SQL dump"));
-        assert_eq!(recognise(&[0; 64]), Some("nothing but zero bytes"));
+        assert_eq!(recognise(&[0; 64]), Some("only zero bytes"));
         assert_eq!(recognise(&[1, 2, 3, 0xff]), None);
     }
 

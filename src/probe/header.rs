@@ -151,7 +151,7 @@ impl Header {
         wrong(
             (self.schema_format == 0) != (self.encoding == 0) && !emptied,
             format!(
-                "schema format {} and text encoding {} cannot stand together",
+                "schema format {} and text encoding {} contradict each other",
                 self.schema_format, self.encoding
             ),
         );
@@ -161,7 +161,10 @@ impl Header {
         );
         wrong(
             (self.freelist_trunk == 0) != (self.freelist_pages == 0),
-            format!("freelist begins at page {} and holds {} pages", self.freelist_trunk, self.freelist_pages),
+            format!(
+                "the freelist's first page is {} and its length is {} pages",
+                self.freelist_trunk, self.freelist_pages
+            ),
         );
         wrong(!self.expansion_is_zero, "bytes 72 to 91, reserved for expansion, are not zero".to_owned());
         out

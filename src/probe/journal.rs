@@ -80,7 +80,7 @@ pub(crate) fn scan(journal: &Sidecar, page_size: u32, stop: &Stop) -> Result<Jou
         file.read_exact_at(&mut head, at).map_err(io)?;
         let Some(segment) = Segment::parse(&head) else {
             if at == 0 {
-                out.fault = Some("it does not begin as a journal does".to_owned());
+                out.fault = Some("it does not begin like a rollback journal".to_owned());
             } else if head[0] != 0 && first == Some(of_all_segments(&head)) {
                 // What an older journal left here has a zero in its first byte, which SQLite puts there.
                 out.fault = Some(format!("the header at byte {at} is damaged"));
@@ -91,13 +91,13 @@ pub(crate) fn scan(journal: &Sidecar, page_size: u32, stop: &Stop) -> Result<Jou
         // A page size of 0 stands in headers after the first in very old journals.
         if segment.page_size != page_size && (at == 0 || segment.page_size != 0) {
             out.fault = Some(format!(
-                "it is for pages of {} bytes, and the store's have {page_size}",
+                "it holds pages of {} bytes, and the store's pages have {page_size}",
                 segment.page_size
             ));
             return Ok(out);
         }
         if !(32..=65_536).contains(&segment.sector) || !segment.sector.is_power_of_two() {
-            out.fault = Some(format!("its sector size {} is none", segment.sector));
+            out.fault = Some(format!("its sector size is {}, not a power of two from 32 to 65536", segment.sector));
             return Ok(out);
         }
         at += u64::from(segment.sector);
@@ -161,7 +161,7 @@ fn read_segment(
     let mut misfit = None;
     for n in 0..records {
         if n >= fit {
-            return Ok((n, Some(format!("it says {records} pages and holds {fit}"))));
+            return Ok((n, Some(format!("it should hold {records} pages and holds {fit}"))));
         }
         stop.check().map_err(Ended::Stopped)?;
         file.read_exact_at(&mut record, start + n * record_len).map_err(Ended::Io)?;
@@ -171,7 +171,7 @@ fn read_segment(
             (false, _) if segment.records == NEVER_SYNCED => misfit = misfit.or(Some(n)),
             (_, first) => {
                 let first = first.unwrap_or(n);
-                return Ok((first, Some(format!("record {} of {records} does not carry its checksum", first + 1))));
+                return Ok((first, Some(format!("the checksum of record {} of {records} is wrong", first + 1))));
             }
         }
     }
@@ -191,7 +191,7 @@ fn checksum(nonce: u32, page: &[u8]) -> u32 {
 
 /// The super-journal that a journal names, and where in the journal that record begins.
 ///
-/// At the end of a journal of a transaction over several databases stand: the lock page's number, the name, its length,
+/// A journal of a transaction over several databases ends with: the lock page's number, the name, its length,
 /// its checksum, and the magic. Where they do not fit together there is no name, for SQLite as for us
 /// (`pager.c`, `readSuperJournal`).
 ///

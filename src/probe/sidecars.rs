@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::stop::Stop;
 use crate::words::plural;
 
-/// What the sidecar files tell.
+/// What the sidecar files show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Nothing wrong, and what there is, in words.
@@ -60,7 +60,7 @@ pub(crate) fn examine(probe: &Probe, application: &Application, stop: &Stop) -> 
     let Some(header) = probe.header() else {
         return Ok(Verdict::Sound("there is no database".to_owned()));
     };
-    // Nothing beside it can be held against a database whose pages have no size.
+    // Without a page size, no file beside the database can be judged.
     if !header.page_size_is_valid() {
         return Err(Error::NotAStore(format!("its header is damaged: {}", header.faults().join("; "))));
     }
@@ -83,18 +83,16 @@ pub(crate) fn examine(probe: &Probe, application: &Application, stop: &Stop) -> 
     if probe.journal.head.get(1..journal::MAGIC.len()) == Some(&journal::MAGIC[1..]) {
         return Ok(Verdict::Wrong {
             suffix: "-journal",
-            what: "its first byte is damaged, so SQLite takes it for finished, and half a transaction may remain"
+            what: "its first byte is damaged, so SQLite takes it for finished and does not roll it back: half of a transaction may remain in the store"
                 .to_owned(),
         });
     }
     Ok(Verdict::Sound(
         match probe.situation {
-            Situation::FinishedJournal => "a finished rollback journal, which holds nothing",
+            Situation::FinishedJournal => "a finished rollback journal, with nothing to roll back",
             Situation::EmptyWal => "an empty WAL",
-            Situation::StaleIndex => "a -shm that indexes nothing",
-            Situation::WriteLocked => {
-                "no unfinished journal lies beside it, though another process holds its write lock"
-            }
+            Situation::StaleIndex => "a -shm without a -wal, which holds no data",
+            Situation::WriteLocked => "no journal is on disk, although another process holds the write lock",
             _ => "nothing is waiting to be written back",
         }
         .to_owned(),
@@ -127,51 +125,52 @@ fn examine_wal(probe: &Probe, header: &Header, stop: &Stop) -> Result<Verdict> {
         Err(HeaderFault::Magic)
             if probe.wal.head.iter().all(|byte| *byte == 0) && probe.wal.size() <= wal::HEADER_LEN as u64 =>
         {
-            return Ok(Verdict::Sound("a WAL that was never begun".to_owned()));
+            return Ok(Verdict::Sound("a WAL to which nothing was ever written".to_owned()));
         }
-        Err(HeaderFault::Magic) => return wrong("it does not begin as a write-ahead log does".to_owned()),
+        Err(HeaderFault::Magic) => return wrong("it does not begin like a write-ahead log".to_owned()),
         Err(HeaderFault::Version(version)) => return wrong(format!("its format version is {version}, not 3007000")),
-        Err(HeaderFault::PageSize(size)) => return wrong(format!("its page size {size} is none")),
+        Err(HeaderFault::PageSize(size)) => {
+            return wrong(format!("its page size is {size}, not a power of two from 512 to 65536"));
+        }
         Err(HeaderFault::Checksum) => {
-            return wrong("its header does not carry its checksum, so SQLite ignores every commit in it".to_owned());
+            return wrong("the checksum of its header is wrong, so SQLite ignores every commit in it".to_owned());
         }
     };
     if log.page_size != header.page_size {
         return wrong(format!(
-            "its pages have {} bytes and the store's have {}: it is another database's",
+            "its pages have {} bytes and the store's have {}: it belongs to another database",
             log.page_size, header.page_size
         ));
     }
     let Some(scan) = scan_until_sure(probe, stop)? else {
-        return Ok(Verdict::Sound("the WAL was begun anew while it was read".to_owned()));
+        return Ok(Verdict::Sound("the WAL was restarted while it was read".to_owned()));
     };
-    let stands = format!(
-        "{} over {}",
-        plural(scan.commits, "commit stands", "commits stand"),
-        plural(scan.committed_frames, "page", "pages")
-    );
+    let readable = commits_in_frames(scan.commits, scan.committed_frames);
     if let Some(frame) = scan.damaged_at {
         return wrong(format!(
-            "frame {frame} is damaged: {stands}; {} over {} behind the damage are lost to SQLite, which does not say so",
-            plural(scan.commits_beyond, "commit", "commits"),
-            plural(scan.frames_beyond, "page", "pages")
+            "frame {frame} is damaged: SQLite reads {readable} before it, and silently ignores {} after it",
+            commits_in_frames(scan.commits_beyond, scan.frames_beyond)
         ));
     }
     if scan.frames_missing > 0 {
         return wrong(format!(
-            "{stands}, but its index counts {} more as committed: they are damaged or cut off",
-            plural(scan.frames_missing, "page", "pages")
+            "{readable} can be read, but the -shm index counts {} as committed: damaged or cut off",
+            plural(scan.frames_missing, "more frame", "more frames")
         ));
     }
-    Ok(Verdict::Sound(format!("{stands} in the WAL")))
+    Ok(Verdict::Sound(format!("{readable} in the WAL")))
 }
 
-/// Scans the WAL; damage is only believed when a second look, a moment later, sees the same: a frame that is being
-/// written looks damaged too. `None` where the log was begun anew in between.
+fn commits_in_frames(commits: u64, frames: u64) -> String {
+    format!("{} ({})", plural(commits, "commit", "commits"), plural(frames, "frame", "frames"))
+}
+
+/// Scans the WAL; damage is only believed when a second scan, a moment later, finds the same: a frame that is being
+/// written looks damaged too. `None` where the log was restarted in between.
 fn scan_until_sure(probe: &Probe, stop: &Stop) -> Result<Option<WalScan>> {
-    const LOOKS: u32 = 5;
+    const SCANS: u32 = 5;
     let mut before: Option<WalScan> = None;
-    for _ in 0..LOOKS {
+    for _ in 0..SCANS {
         let Some(scan) = scan_wal(probe, stop)? else {
             return Ok(None);
         };
@@ -205,10 +204,12 @@ fn examine_journal(probe: &Probe, header: &Header, application: &Application, st
         }
         Some(fault) => Verdict::Wrong {
             suffix: "-journal",
-            what: format!("{fault}; {back} can be put back, what follows cannot, so half a transaction may remain"),
+            what: format!(
+                "{fault}; {back} can be rolled back, the rest cannot: half of a transaction may remain in the store"
+            ),
         },
         None => Verdict::Sound(format!(
-            "a hot rollback journal: {back} of an unfinished transaction will be put back when {} opens the store",
+            "a hot rollback journal: {back} of an unfinished transaction will be rolled back when {} opens the store",
             application.name()
         )),
     })

@@ -1,4 +1,4 @@
-//! The condition in which a store lies on disk, told from its header, its sidecar files and who locks them.
+//! The condition in which a store lies on disk: found from its header, its sidecar files and their locks.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use super::{FileKind, Sidecar, open_plain};
 /// The condition in which a store lies on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Situation {
-    /// There is no database to speak of.
+    /// There is no database.
     None,
     /// WAL mode, closed cleanly: no sidecar files.
     Closed,
@@ -73,7 +73,7 @@ impl Situation {
             Self::Rollback => "closed, in rollback mode",
             Self::RollbackLive => "another process is writing to it, in rollback mode",
             Self::WriteLocked => "another process holds its write lock, and no journal lies on disk",
-            Self::HotJournal => "its last writer did not finish, in rollback mode",
+            Self::HotJournal => "its last writer did not finish a transaction, in rollback mode",
             Self::FinishedJournal => "closed, in rollback mode, with a finished journal",
         }
     }
@@ -137,7 +137,7 @@ pub(super) fn is_hot(journal: &Sidecar) -> bool {
     is_file && (journal.unreadable.is_some() || journal.head.first().is_some_and(|byte| *byte != 0))
 }
 
-/// Whether the bytes begin as a write-ahead log does. A head too short to tell is an empty log, cut while it was begun.
+/// Whether the bytes begin like a write-ahead log. Bytes too short for a header are an empty log, cut off when it was begun.
 fn is_wal(head: &[u8]) -> bool {
     head.len() < super::wal::HEADER_LEN || be32(head, 0) & !1 == super::wal::MAGIC
 }
@@ -172,7 +172,7 @@ fn conflicts(path: &Path, (start, length): (u64, u64), typ: FlockType) -> bool {
     open_plain(path).is_ok_and(|file| matches!(fcntl_getlk(&file, &asked), Ok(Some(_))))
 }
 
-/// Whether another process has the store open, as far as its locks tell.
+/// Whether another process has the store open, as far as its locks show.
 pub(crate) fn in_use(probe: &super::Probe) -> bool {
     locked(&probe.path, DATABASE_LOCKS) || (probe.shm.stamp.is_some() && locked(&probe.shm.path, INDEX_LOCK))
 }

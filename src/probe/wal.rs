@@ -43,32 +43,32 @@ pub(crate) struct WalHeader {
 /// What is wrong with a log's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HeaderFault {
-    /// It does not begin as a log does.
+    /// It does not begin like a WAL.
     Magic,
     /// Its format version is another.
     Version(u32),
-    /// Its page size is none.
+    /// Its page size is not one that SQLite has.
     PageSize(u32),
-    /// Its checksum does not fit.
+    /// Its checksum is wrong.
     Checksum,
 }
 
 /// What a log holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct WalScan {
-    /// Transactions that stand.
+    /// Commits that SQLite reads.
     pub commits: u64,
-    /// Frames (pages) up to the last commit that stands.
+    /// Frames up to the last commit that SQLite reads.
     pub committed_frames: u64,
     /// The database's size in pages after the last commit; 0 without one.
     pub pages: u32,
     /// Whether the committed frames hold every page of the database past `file_pages`.
     pub holds_the_rest: bool,
-    /// The first frame that does not fit (counted from 1), with commits of the same generation behind it.
+    /// The first frame (counted from 1) whose checksum or salts are wrong, if commits of the same generation follow it.
     pub damaged_at: Option<u64>,
-    /// Commits that stand behind the damaged frame, and that SQLite does not see.
+    /// Commits after the damaged frame, which SQLite ignores.
     pub commits_beyond: u64,
-    /// Frames (pages) of the same generation behind the damaged one.
+    /// Frames of the same generation after the damaged one.
     pub frames_beyond: u64,
     /// Frames that the wal-index counts as committed and that are not in the log.
     pub frames_missing: u64,
@@ -149,11 +149,11 @@ fn frame_checksum(header: &WalHeader, seed: [u32; 2], bytes: &[u8]) -> [u32; 2] 
     checksum(header.big_endian, seed, &bytes[FRAME_HEADER_LEN..])
 }
 
-/// Reads a whole log: what stands, and what is beyond damage.
+/// Reads a whole log: the commits that SQLite reads, and those after a damaged frame.
 ///
-/// A frame that does not fit ends what SQLite reads. That is normal after a crash: behind it may lie frames of an older
-/// generation (other salts), or frames of a transaction that was never committed. But a frame of the same generation
-/// that ends a transaction and carries the checksum that follows from its forerunner's was committed once, and is lost.
+/// SQLite stops at the first frame whose checksum or salts are wrong. That is normal after a crash: after it there may be frames of
+/// an older generation (other salts), or of a transaction that was never committed. But a commit frame of the same generation whose
+/// checksum follows from that of the frame before it was committed once, and is lost.
 ///
 /// `file_pages` is the database file's length in whole pages.
 ///
@@ -164,8 +164,8 @@ pub(crate) fn scan(wal: &Sidecar, shm: &Sidecar, header: &WalHeader, file_pages:
     let file = super::open_plain(&wal.path).map_err(io)?;
     let mut scan = WalScan::default();
     let mut beyond = PagesBeyond::new(file_pages, header.page_size);
-    let mut good = header.checksum; // what the chain of frames that fit has come to
-    let mut before = header.checksum; // what the frame before says it is, fitting or not
+    let mut good = header.checksum; // the running checksum of the valid frames
+    let mut before = header.checksum; // the checksum that the frame before carries, right or wrong
     let mut damaged = None;
     let mut number = 0;
     for_each_frame(&file, header.page_size, stop, &mut |bytes| {
@@ -237,7 +237,7 @@ fn frames_in_index(shm: &[u8], header: &WalHeader) -> Option<u32> {
     let number = |at: usize| first.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_ne_bytes);
     let sum = checksum(cfg!(target_endian = "big"), [0, 0], &first[..40]);
     let initialised = first[12] == 1;
-    // The salts stand in the index as they stand in the log.
+    // The index holds the salts in the same byte order as the log.
     let salts = [be32(first, 32), be32(first, 36)];
     let whole = first == second
         && initialised
@@ -260,7 +260,7 @@ struct PagesBeyond {
 }
 
 impl PagesBeyond {
-    /// As many pages as are remembered; a database that grew by more in one log is not held against it.
+    /// How many pages are remembered. If a database grew by more in one log, the rest is taken to be there.
     const MOST: u64 = 1 << 24;
 
     fn new(file_pages: u64, page_size: u32) -> Self {
@@ -324,7 +324,7 @@ pub(crate) fn mend_checksums(log: &mut [u8], frames: usize) {
     }
 }
 
-/// Whether the log still begins with the same bytes: it was not begun anew.
+/// Whether the log still begins with the same bytes: it was not restarted.
 pub(crate) fn same_generation(wal: &Sidecar) -> bool {
     let mut now = [0; HEADER_LEN];
     let Some(then) = wal.head.get(..now.len()) else {

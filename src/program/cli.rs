@@ -32,7 +32,7 @@ Examples:
   doctor ~/Downloads/state.db             a copy; put its -wal, -shm and -journal beside it
   doctor --format markdown | wl-copy      a report to paste into an issue
   doctor --format html > report.html      a page for a browser, with a map of the store's pages
-  doctor --skip page-structure state.db   all but one check
+  doctor --skip page-structure state.db   all checks but one
   doctor --explain foreign-keys           what a check means, and what to do when it fails
   doctor --check-migrations && echo swap  may this binary take over the store as it is?
   find /srv -name state.db -print0 | xargs -0 doctor --format json > fleet.jsonl
@@ -53,7 +53,7 @@ Nothing is ever written to a store or beside it. --explain read-only says how th
 /// The first line of the help.
 fn about() -> String {
     format!(
-        "Examines {}'s store without changing anything: one row a check, pass or fail",
+        "Examines {}'s store and changes nothing: one row per check, pass or fail",
         APPLICATION.name()
     )
 }
@@ -63,7 +63,7 @@ fn long_about() -> String {
         .places()
         .map_or_else(String::new, |places| format!(" named {}", places.file()));
     format!(
-        "{}\n\nThe store is an SQLite file{named}. A row says pass, FAIL, or skip (it did not look, and says why). Beneath a row that failed stands where (·) and what to do (→).",
+        "{}\n\nThe store is an SQLite file{named}. A row says pass, FAIL, or skip (not examined, and why). Below a FAIL: where the fault is (·) and what to do (→).",
         about()
     )
 }
@@ -75,13 +75,13 @@ fn stores_help() -> String {
         format!("; by default this user's: $XDG_STATE_HOME/{below}, or ~/.local/state/{below}")
     });
     format!(
-        "Stores to examine{own}. Several are examined at once, on all cores, and printed in the order in which they are given."
+        "Stores to examine{own}. Several stores are examined at once, on all cores, and printed in the order given."
     )
 }
 
 fn system_help() -> String {
     let system = APPLICATION.places().map(|places| format!(": {}", places.system_store().display()));
-    format!("The system store{}", system.unwrap_or_default())
+    format!("The system store instead{}", system.unwrap_or_default())
 }
 
 #[derive(Debug, Parser)]
@@ -96,18 +96,18 @@ pub(super) struct Args {
     /// One line: may this binary take over the store?
     ///
     /// It says `compatible`, `migrations needed`, `incompatible` or `cannot tell`, with an exit code for each, and reads
-    /// nothing but what it needs for that.
+    /// only what it needs for that.
     #[arg(long, conflicts_with_all = ["only", "skip", "list_checks", "explain", "generate"])]
     pub check_migrations: bool,
-    /// And try what is pending on a private copy
+    /// Also try the pending migrations on a private copy
     ///
-    /// With --check-migrations: a pending migration that would fail on this store's rows makes it `incompatible`.
+    /// With --check-migrations: the answer is `incompatible` if a pending migration fails on this store's rows.
     #[arg(long, requires = "check_migrations")]
     pub rehearse: bool,
-    /// table (default), markdown, json or html
+    /// Output format: table (default), markdown, json or html
     ///
-    /// How the rows are printed: aligned for a terminal, as Markdown to paste into an issue, as JSON, one object a line and a
-    /// store, or as an HTML page that stands by itself, with a map of the pages of the one store.
+    /// How the rows are printed: aligned for a terminal, as Markdown to paste into an issue, as JSON with one line per store, or
+    /// as an HTML page about one store, with a map of its pages.
     #[arg(long, value_enum, default_value_t = Format::Table, hide_possible_values = true, hide_default_value = true)]
     pub format: Format,
     /// Only these checks (repeatable, comma-separated)
@@ -118,24 +118,27 @@ pub(super) struct Args {
     pub skip: Vec<CheckId>,
     /// Also look for the files that the store names
     ///
-    /// By default only for this user's and the system's store: a copied store names files of the machine it came from.
+    /// By default only for this user's and the system's store: a copied store names the files of the machine that it came
+    /// from.
     #[arg(long)]
     pub artifacts: bool,
-    /// Seconds for each store [default: 300]
+    /// Time limit per store, in seconds [default: 300]
     ///
-    /// A check that is not done by then fails and says so.
+    /// A check that is not finished by then fails and says so.
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds, hide_default_value = true)]
     pub time_limit: Duration,
-    /// Each check with one line
+    /// List the checks, one line each
     #[arg(long)]
     pub list_checks: bool,
-    /// What it looks at, what a failure means, what to do
+    /// Explain a check, and what to do if it fails
+    ///
+    /// What it looks at, what it cannot see, what a failure means, what to do.
     #[arg(long, value_name = "CHECK", value_parser = check_id(), hide_possible_values = true)]
     pub explain: Option<CheckId>,
-    /// When to colour
+    /// When to use colour
     #[arg(long, value_enum, default_value_t = When::Auto, hide_short_help = true)]
     pub color: When,
-    /// The man page or a shell's completions
+    /// Print the man page or a shell's completions
     #[arg(long, value_enum, value_name = "KIND", hide_short_help = true)]
     pub generate: Option<Generated>,
 }
@@ -147,7 +150,7 @@ pub(super) enum Format {
     Table,
     /// For pasting into an issue
     Markdown,
-    /// One object a line and a store
+    /// One line per store
     Json,
     /// A page for a browser, with a map of the store's pages
     Html,
@@ -198,7 +201,7 @@ pub(super) fn escaped(mut error: clap::Error, arguments: &[OsString]) -> clap::E
             _ => continue,
         };
     }
-    // A tip is styled already, so that what was given cannot be told from its colours.
+    // A tip already has colour codes in it, which cannot be separated from those in what was given.
     let is_safe = |argument: &OsString| argument.to_str().is_some_and(|text| escape_untrusted(text) == text);
     if !arguments.iter().all(is_safe) {
         let _ = error.remove(ContextKind::Suggested);

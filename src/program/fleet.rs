@@ -94,7 +94,7 @@ pub(super) fn examine(session: &Arc<Session>) -> Result<u8> {
     }
     if done < count {
         let left = count - done;
-        let _ = writeln!(io::stderr(), "doctor: interrupted; {left} of {count} stores were not looked at");
+        let _ = writeln!(io::stderr(), "doctor: interrupted; {left} of {count} stores were not examined");
     } else {
         let total = printer.output.total(count, printer.failed, printer.skipped);
         let _ = print(total.as_bytes())?;
@@ -172,7 +172,7 @@ impl Jobs for Fleet {
             let left = count - done;
             let _ = writeln!(
                 io::stderr(),
-                "doctor: a store could not be interrupted, and there was no thread for the others; {left} of {count} stores were not looked at"
+                "doctor: a store could not be interrupted, and there was no thread for the others; {left} of {count} stores were not examined"
             );
         }
         self.session.end(self.session.exit(true))

@@ -74,7 +74,7 @@ impl Meter {
 
     fn draw(&self, text: &str) {
         let mut err = io::stderr().lock();
-        // Nobody is there to be told where this cannot be written.
+        // If this cannot be written, nobody is there to read it.
         let _ = match self.width {
             Some(width) => {
                 let text: String = text.chars().take(width - 1 - ECHO).collect();

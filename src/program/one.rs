@@ -9,9 +9,9 @@ use crate::error::Error;
 use crate::examine::{rehearsed_state, state};
 use crate::gate::Answer;
 use crate::mistake;
+use crate::program::exit_code;
 use crate::program::meter::Meter;
 use crate::program::output::{Output, gate_text, print};
-use crate::program::said;
 use crate::program::session::Session;
 use crate::report::Report;
 
@@ -59,7 +59,7 @@ pub(super) fn examine(session: &Arc<Session>) -> Result<u8> {
         session.watchdog.watch(&stop, move |why| {
             let report = answers.broken_off(&Error::Stuck(why));
             let printed = mistake::caught(|| print_report(&theirs, &report, &meter));
-            theirs.end(said(printed.map_err(anyhow::Error::from).flatten()))
+            theirs.end(exit_code(printed.map_err(anyhow::Error::from).flatten()))
         })
     };
     let report = session.report(&answers, session.store(), &stop);

@@ -107,7 +107,7 @@ fn colored(color: When) -> bool {
     }
 }
 
-/// Prints data. Breaks where the pipe is closed on the other side: nobody is told, and nobody reads any more.
+/// Prints data. Breaks if the pipe is closed on the other side: that is no error, since nobody reads any more.
 pub(super) fn print(bytes: &[u8]) -> Result<ControlFlow<()>> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {

@@ -1,4 +1,4 @@
-//! The program's panic hook: a panic is kept from standard error, and its place for the row or the message that tells of it.
+//! The program's panic hook: nothing is printed to standard error, and the place is kept for the row or message that reports it.
 
 use std::panic::PanicHookInfo;
 

@@ -112,7 +112,7 @@ impl InStore<'_> {
         // A table that has its rowid as its key is already in order, unless it is damaged.
         ids.sort_unstable();
         if ids.windows(2).any(|two| two[0] == two[1]) {
-            return Err(self.is_not("an id stands in it twice"));
+            return Err(self.is_not("it holds an id twice"));
         }
         Ok(ids)
     }

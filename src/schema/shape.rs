@@ -1,4 +1,4 @@
-//! A store's shape by its meaning: what replaying migrations gives, held against what is there.
+//! A store's shape by its meaning: what replaying migrations gives, compared with what is there.
 //!
 //! Never by text alone: `sqlite_schema.sql` keeps comments, white space, letter case and the traces of ALTER TABLE.
 
@@ -166,7 +166,7 @@ impl Shape {
             Kind::Trigger => Impact::BehindItsBack,
             _ => Impact::Reads,
         };
-        let what = || format!("the {} {} is another", found.kind.words(), found.name);
+        let what = || format!("the {} {} is defined differently", found.kind.words(), found.name);
         (!same).then(|| Difference::new(cost, &found.table, what()))
     }
 }

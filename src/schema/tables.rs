@@ -11,7 +11,7 @@ const MOST_NAMES: usize = 8 << 20;
 /// A table that the schema names.
 #[derive(Debug, Clone)]
 pub(crate) struct Named {
-    /// Its name; `None` where it is not UTF-8, and cannot stand in a statement of ours.
+    /// Its name; `None` where it is not UTF-8, and cannot be written in a statement of ours.
     pub name: Option<String>,
     /// Whether a module keeps it, and it has no pages of its own.
     pub is_virtual: bool,

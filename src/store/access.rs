@@ -32,7 +32,7 @@ pub(crate) struct Access<'a> {
     facts: Facts,
     uri: String,
     environment: &'a Environment<'a>,
-    /// The stop of the handles on the store itself: the caller's, and the end of what its writers may be kept waiting.
+    /// When the handles on the store itself must stop: the caller's limit, and how long writers may be kept waiting.
     stop: Stop,
     /// A copy that lives as long as this does.
     copy: Option<PrivateCopy>,
@@ -43,10 +43,10 @@ pub(crate) struct Access<'a> {
 }
 
 impl<'a> Access<'a> {
-    /// Makes a store ready to be opened the way that its situation asks for.
+    /// Prepares a store to be opened as its situation requires.
     ///
     /// # Errors
-    /// Where the store is none, or a copy is needed and cannot be made.
+    /// If the path leads to no store, or a copy is needed and cannot be made.
     pub(super) fn prepare(probe: &Probe, disturbed: u32, need: Need, environment: &'a Environment<'a>) -> Result<Self> {
         if probe.header().is_none() {
             return Err(Error::NotAStore(words(&probe.nature, probe.size())));
@@ -153,7 +153,7 @@ impl<'a> Access<'a> {
         self.short_of_memory.load(Ordering::Relaxed)
     }
 
-    /// Who knows whether what was read through this may be believed.
+    /// To ask afterwards whether what was read through this is still valid.
     pub(crate) fn witness(&self) -> Witness {
         Witness::new(self.way, self.facts, self.disturbed.clone())
     }
@@ -191,13 +191,13 @@ impl<'a> Access<'a> {
         Ok(copy)
     }
 
-    /// Whether what was read through this may be believed. Every handle must have been closed.
+    /// Whether what was read through this is still valid. Every handle must have been closed.
     pub(super) fn still_valid(&self, probe: &Probe) -> bool {
         self.witness().still_valid(probe)
     }
 
-    /// Whether reading was given up because the store's writers may not be kept waiting for so long: another try would end
-    /// no better.
+    /// Whether reading was given up because the store's writers would have waited too long: another attempt would end the same
+    /// way.
     pub(super) fn gave_up(&self) -> bool {
         self.stop.hold_ran_out()
     }

@@ -22,7 +22,7 @@ pub(crate) enum ReadMethod {
     /// In place under a reader's lock, which is held for as long as a few pages take, of a store in rollback mode that is
     /// never left alone.
     UnderLock,
-    /// A copy, taken by SQLite under a reader's lock, of a store in rollback mode that is never left alone.
+    /// A copy, taken by SQLite under a reader's lock, of a store in rollback mode whose writers never stop.
     LockedCopy,
     /// A copy of the files, in which SQLite rolls back what a writer left unfinished.
     CopyOfFiles,
@@ -31,9 +31,9 @@ pub(crate) enum ReadMethod {
 /// How much of a store is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
-    /// The ledger: a few pages, which take no time to speak of.
+    /// The ledger: a few pages, read in very little time.
     Ledger,
-    /// Everything: as long as that takes.
+    /// Everything, however long that takes.
     Everything,
 }
 
@@ -51,7 +51,7 @@ pub(super) enum InPlace {
 }
 
 impl InPlace {
-    /// Of a store that SQLite can open where it lies, unless it is read `only_by_copy`.
+    /// For this store; `only_by_copy`: SQLite must not open its own files.
     pub(super) fn of(probe: &Probe, only_by_copy: bool) -> Self {
         if only_by_copy {
             Self::Nothing
@@ -65,7 +65,7 @@ impl InPlace {
     }
 }
 
-/// What decides the way in.
+/// What decides how a store is read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts {
     /// The condition in which the store lies on disk.
@@ -78,7 +78,7 @@ pub(super) struct Facts {
     pub(super) has_folder: bool,
     /// How much of it is read.
     pub(super) need: Need,
-    /// How often another way was tried and something moved.
+    /// How many attempts were spoiled because a file changed.
     pub(super) disturbed: u32,
 }
 
@@ -118,11 +118,9 @@ impl ReadMethod {
     /// How it reads, in words for the row `read-only`.
     pub(crate) fn words(self) -> &'static str {
         match self {
-            Self::Immutable => "read in place without a lock, and compared afterwards",
-            Self::PrivateIndex => {
-                "read in place with its WAL, indexed in memory, without a lock, and compared afterwards"
-            }
-            Self::SharedIndex => "read in place with its WAL, as a reader beside its writers",
+            Self::Immutable => "read in place without a lock, then checked for changes",
+            Self::PrivateIndex => "read in place without a lock, its WAL indexed in memory, then checked for changes",
+            Self::SharedIndex => "read in place with its WAL, as one reader beside its writers",
             Self::UnderLock => "read in place under a reader's lock, because it was being written to",
             Self::LockedCopy => "read from a private copy, because it was being written to",
             Self::CopyOfFiles => "read from a private copy, in which SQLite recovered what was unfinished",
@@ -185,11 +183,11 @@ impl ReadMethod {
         }
     }
 
-    /// Whether what was read may be believed: nothing moved that this way does not stand.
+    /// Whether the result is still valid: no file changed in a way that matters to this read method.
     pub(super) fn still_valid(self, facts: &Facts, seen: Seen) -> bool {
         use Since::{Grew, Replaced, Same};
         let settled = [seen.database, seen.wal, seen.journal].iter().all(|file| *file == Same);
-        // It was perhaps just being opened, closed or switched to another mode.
+        // Another process was perhaps just opening it, closing it or switching its journal mode.
         if seen.failed && !settled {
             return false;
         }
@@ -202,7 +200,7 @@ impl ReadMethod {
             return !self.is_lock_free() && seen.database != Replaced;
         }
         match self {
-            // What a writer without a journal has begun to write looks like any other content, until it is done.
+            // Uncommitted pages of a writer without a journal look like any other content.
             Self::Immutable => seen.journal == Same && !seen.wal_has_content && !seen.write_locked,
             // A journal on disk says what of a file that is being written to is committed.
             Self::CopyOfFiles => {

@@ -1,4 +1,4 @@
-//! Whether what was read from a store still holds: nothing moved meanwhile that matters to the way in which it was read.
+//! Whether what was read from a store is still valid: no file changed meanwhile in a way that matters to how it was read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::read_method::{Facts, ReadMethod, Seen};
 use crate::probe::Probe;
 
-/// Knows by what is read, and so whether it may be believed afterwards; anybody may ask it, on any thread.
+/// Remembers how a store is read, to say afterwards whether the result is still valid. Any thread may ask.
 #[derive(Debug, Clone)]
 pub(crate) struct Witness {
     way: ReadMethod,
@@ -15,12 +15,12 @@ pub(crate) struct Witness {
 }
 
 impl Witness {
-    /// Of a store that is read this way, for these reasons; `disturbed` is set where SQLite could not read.
+    /// For a store that is read in this way because of these facts; `disturbed` is set if SQLite could not read.
     pub(super) fn new(way: ReadMethod, facts: Facts, disturbed: Arc<AtomicBool>) -> Self {
         Self { way, facts, disturbed }
     }
 
-    /// Whether what was read this way may be believed: nothing moved that this way does not stand.
+    /// Whether the result is still valid: no file changed in a way that matters to this read method.
     pub(crate) fn still_valid(&self, probe: &Probe) -> bool {
         self.way
             .still_valid(&self.facts, Seen::now(probe, self.disturbed.load(Ordering::Relaxed)))

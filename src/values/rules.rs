@@ -14,10 +14,10 @@ impl Rule {
         match (self, value) {
             (Self::Optional, ValueRef::Null) | (Self::Flag, ValueRef::Integer(0 | 1)) => None,
             (Self::Flag, ValueRef::Integer(_)) => Some("a flag that is neither 0 nor 1"),
-            (Self::Flag, ValueRef::Null) => Some("nothing where a flag belongs"),
+            (Self::Flag, ValueRef::Null) => Some("NULL where a flag belongs"),
             (Self::Flag, _) => Some("not an integer where a flag belongs"),
             (_, ValueRef::Text(bytes)) => self.text_fault(bytes),
-            (_, ValueRef::Null) => Some("nothing where text belongs"),
+            (_, ValueRef::Null) => Some("NULL where text belongs"),
             (_, ValueRef::Blob(_)) => Some("a blob where text belongs"),
             (_, ValueRef::Integer(_) | ValueRef::Real(_)) => Some("a number where text belongs"),
         }
@@ -25,9 +25,10 @@ impl Rule {
 
     fn text_fault(self, bytes: &[u8]) -> Option<&'static str> {
         match self {
-            Self::Word if bytes.is_empty() => Some("empty text where something belongs"),
-            Self::Time if !timestamp::is_rfc3339(bytes) => Some("not a time as RFC 3339 writes it"),
+            Self::Word if bytes.is_empty() => Some("empty text where a value is required"),
+            Self::Time if !timestamp::is_rfc3339(bytes) => Some("not a time in RFC 3339 format"),
             Self::Address if !address::is_ip(bytes) => Some("not an IP address"),
+            Self::Json if json::is_simple_object(bytes) => None,
             // White space is blank in JSON, and any other control character is no JSON.
             Self::Json if !text::is_utf8(bytes) => words(Some(TextFault::NotUtf8)),
             Self::Json => (!json::is_object(bytes)).then_some(NOT_AN_OBJECT),
@@ -39,7 +40,7 @@ impl Rule {
     pub(crate) fn fault_in<R: Read>(self, mut open: impl FnMut() -> io::Result<R>) -> io::Result<Option<&'static str>> {
         Ok(match self {
             Self::Flag => Some("not an integer where a flag belongs"),
-            Self::Time => Some("not a time as RFC 3339 writes it"),
+            Self::Time => Some("not a time in RFC 3339 format"),
             Self::Address => Some("not an IP address"),
             Self::Json => match text::fault_in(open()?, false)? {
                 None => (!json::is_object_in(io::BufReader::new(open()?))).then_some(NOT_AN_OBJECT),

@@ -11,18 +11,37 @@ pub(crate) enum TextFault {
     Control,
 }
 
-/// What is wrong with text, if anything. Most text is ASCII, and then no character is decoded.
+/// What is wrong with text, if anything. Most text is ASCII that can be printed, and then nothing is decoded.
 pub(crate) fn fault(bytes: &[u8]) -> Option<TextFault> {
-    // Counting has no branch in it, so that it is done many bytes at a time.
-    let has_control = bytes.iter().map(|byte| usize::from(byte.is_ascii_control())).sum::<usize>() > 0;
-    if bytes.is_ascii() {
-        return has_control.then_some(TextFault::Control);
+    if is_printable_ascii(bytes) {
+        return None;
     }
     match std::str::from_utf8(bytes) {
         Err(_) => Some(TextFault::NotUtf8),
-        Ok(text) if has_control || text.chars().any(char::is_control) => Some(TextFault::Control),
+        Ok(text) if text.chars().any(char::is_control) => Some(TextFault::Control),
         Ok(_) => None,
     }
+}
+
+/// Whether all bytes are ASCII that can be printed, or spaces: eight at a time, which short text needs as well.
+fn is_printable_ascii(bytes: &[u8]) -> bool {
+    let (eights, rest) = bytes.as_chunks::<8>();
+    let mut last = [b' '; 8];
+    if let Some(last) = last.get_mut(..rest.len()) {
+        last.copy_from_slice(rest);
+    }
+    eights.iter().chain([&last]).all(|eight| has_only_printable(u64::from_le_bytes(*eight)))
+}
+
+/// The same of eight bytes in a number. A byte's highest bit is set in the result where the byte is below 0x20, is 0x7f, or has
+/// that bit itself; a byte above one that is below may be marked as well, and then one is marked that ought to be.
+fn has_only_printable(eight: u64) -> bool {
+    const ONES: u64 = u64::MAX / 0xff;
+    const HIGHEST: u64 = ONES << 7;
+    let is_delete = eight ^ (ONES * 0x7f);
+    let below = eight.wrapping_sub(ONES * 0x20);
+    let delete = is_delete.wrapping_sub(ONES) & !is_delete;
+    (eight | below | delete) & HIGHEST == 0
 }
 
 /// Whether bytes are UTF-8; control characters are not looked at.
@@ -70,6 +89,21 @@ mod tests {
             into[..n].copy_from_slice(&self.0[..n]);
             self.0 = &self.0[n..];
             Ok(n)
+        }
+    }
+
+    #[test]
+    fn each_byte_at_each_place_is_told() {
+        for length in 0..20 {
+            let text = vec![b'~'; length];
+            assert!(is_printable_ascii(&text));
+            for at in 0..length {
+                for byte in 0..=255 {
+                    let mut text = text.clone();
+                    text[at] = byte;
+                    assert_eq!(is_printable_ascii(&text), (0x20..0x7f).contains(&byte), "{byte} at {at} of {length}");
+                }
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Points in time as RFC 3339 writes them, section 5.6.
 
 /// Whether the bytes are a `date-time` of RFC 3339: with any fraction of a second, any offset, `T` and `Z` in either
-/// case. A date that the calendar does not have is none; second 60 is a leap second, whenever it is.
+/// case. A date that the calendar does not have is rejected; second 60 is a leap second, whenever it is.
 pub(crate) fn is_rfc3339(text: &[u8]) -> bool {
     let Some((date, rest)) = text.split_at_checked(10) else {
         return false;

@@ -34,11 +34,11 @@ fn said(place: &Place) -> String {
 #[test]
 fn what_is_there_passes_also_through_a_link() {
     let place = whole(2);
-    assert_snapshot!(said(&place), @"pass: what 8 paths name is there");
+    assert_snapshot!(said(&place), @"pass: 8 paths checked, and nothing is missing");
     let files = place.root().join("files");
     fs::rename(files.join("vmlinux"), files.join("vmlinux-6.12")).unwrap();
     symlink("vmlinux-6.12", files.join("vmlinux")).unwrap();
-    assert_snapshot!(said(&place), @"pass: what 8 paths name is there");
+    assert_snapshot!(said(&place), @"pass: 8 paths checked, and nothing is missing");
 }
 
 #[test]
@@ -60,17 +60,17 @@ fn every_kind_of_fault_is_found() {
     let text = said(&place);
     assert!(!text.contains("XYZZY"), "no path is printed: {text}");
     assert_snapshot!(text, @r#"
-    fail: 8 of 34 paths that images name: nothing lies there, or the wrong kind of file
-      column "rootfs_path", row 1, table "images": nothing lies there
-      column "artifact_dir", row 2, table "images": what lies there is not a folder
-      column "kernel_path", row 3, table "images": what lies there is not a regular file
+    fail: 8 of 34 paths that images name: missing, or the wrong kind of file
+      column "rootfs_path", row 1, table "images": nothing is there
+      column "artifact_dir", row 2, table "images": not a folder
+      column "kernel_path", row 3, table "images": not a regular file
       column "initrd_path", row 4, table "images": not an absolute path
-      column "work_seed_path", row 5, table "images": not a path that any file can have
-      column "modules_dir", row 6, table "images": nothing lies there
-      column "kernel_path", row 7, table "images": nothing lies there
-      column "kernel_path", row 8, table "images": not a path that any file can have
+      column "work_seed_path", row 5, table "images": not a valid path
+      column "modules_dir", row 6, table "images": nothing is there
+      column "kernel_path", row 7, table "images": nothing is there
+      column "kernel_path", row 8, table "images": not a valid path
       8 in all
-      -> the store itself is whole; put the files back where the image names them, or let banger build or pull the image again; a store that was copied from another machine names that machine's files
+      -> the store itself is not the problem; put the files back where the image names them, or let banger build or pull the image again; a store that was copied from another machine names that machine's files
     "#);
 }
 
@@ -101,11 +101,11 @@ fn a_place_that_this_user_may_not_look_at_is_said() {
     "#);
     place.sql("UPDATE images SET artifact_dir = '/nowhere/XYZZY'");
     assert_snapshot!(asked(), @r#"
-    fail: 1 of 4 paths that images name: nothing lies there, or the wrong kind of file; could not look at 1 path: permission denied
-      column "artifact_dir", row 1, table "images": nothing lies there
+    fail: 1 of 4 paths that images name: missing, or the wrong kind of file; could not look at 1 path: permission denied
+      column "artifact_dir", row 1, table "images": nothing is there
       column "kernel_path", row 1, table "images": could not look there: permission denied
       2 in all
-      -> the store itself is whole; put the files back where the image names them, or let banger build or pull the image again; a store that was copied from another machine names that machine's files
+      -> the store itself is not the problem; put the files back where the image names them, or let banger build or pull the image again; a store that was copied from another machine names that machine's files
     "#);
     assert!(said(&place).contains("1 of 4 paths"), "root may look: only what is not there is wrong");
 }
@@ -113,14 +113,14 @@ fn a_place_that_this_user_may_not_look_at_is_said() {
 #[test]
 fn nobody_asked_so_it_does_not_look() {
     let place = Place::with(1, 1);
-    assert_snapshot!(place.said("artifacts", &[]), @"skip: not asked for: with --artifacts it looks for the files that the store names");
+    assert_snapshot!(place.said("artifacts", &[]), @"skip: not asked for: use --artifacts to look for the files that the store names");
     assert_snapshot!(said(&place), @r#"
-    fail: 3 of 3 paths that images name: nothing lies there, or the wrong kind of file
-      column "artifact_dir", row 1, table "images": nothing lies there
-      column "rootfs_path", row 1, table "images": nothing lies there
-      column "kernel_path", row 1, table "images": nothing lies there
+    fail: 3 of 3 paths that images name: missing, or the wrong kind of file
+      column "artifact_dir", row 1, table "images": nothing is there
+      column "rootfs_path", row 1, table "images": nothing is there
+      column "kernel_path", row 1, table "images": nothing is there
       3 in all
-      -> the store itself is whole; put the files back where the image names them, or let banger build or pull the image again; a store that was copied from another machine names that machine's files
+      -> the store itself is not the problem; put the files back where the image names them, or let banger build or pull the image again; a store that was copied from another machine names that machine's files
     "#);
 }
 
@@ -144,21 +144,21 @@ fn the_default_store_is_looked_at_without_asking() {
     let home = place.root().join("home");
     let row = by_default(&place, &home.join(".local/state"), ("HOME", &home));
     assert_snapshot!(place.text(&row), @r#"
-    fail: 3 of 3 paths that images name: nothing lies there, or the wrong kind of file
-      column "artifact_dir", row 1, table "images": nothing lies there
-      column "rootfs_path", row 1, table "images": nothing lies there
-      column "kernel_path", row 1, table "images": nothing lies there
+    fail: 3 of 3 paths that images name: missing, or the wrong kind of file
+      column "artifact_dir", row 1, table "images": nothing is there
+      column "rootfs_path", row 1, table "images": nothing is there
+      column "kernel_path", row 1, table "images": nothing is there
       3 in all
-      -> the store itself is whole; put the files back where the image names them, or let banger build or pull the image again; a store that was copied from another machine names that machine's files
+      -> the store itself is not the problem; put the files back where the image names them, or let banger build or pull the image again; a store that was copied from another machine names that machine's files
     "#);
     let state = place.root().join("xdg");
     let row = by_default(&place, &state, ("XDG_STATE_HOME", &state));
     assert_snapshot!(place.text(&row), @r#"
-    fail: 3 of 3 paths that images name: nothing lies there, or the wrong kind of file
-      column "artifact_dir", row 1, table "images": nothing lies there
-      column "rootfs_path", row 1, table "images": nothing lies there
-      column "kernel_path", row 1, table "images": nothing lies there
+    fail: 3 of 3 paths that images name: missing, or the wrong kind of file
+      column "artifact_dir", row 1, table "images": nothing is there
+      column "rootfs_path", row 1, table "images": nothing is there
+      column "kernel_path", row 1, table "images": nothing is there
       3 in all
-      -> the store itself is whole; put the files back where the image names them, or let banger build or pull the image again; a store that was copied from another machine names that machine's files
+      -> the store itself is not the problem; put the files back where the image names them, or let banger build or pull the image again; a store that was copied from another machine names that machine's files
     "#);
 }

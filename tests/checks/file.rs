@@ -38,8 +38,8 @@ fn nothing_there_is_said_to_be_missing() {
     assert_snapshot!(look(&Place::new()), @"
     [PLACE]/store/state.db
 
-    FAIL  file       there is no such file, so there was nothing to look at
-                     → check the path; if banger has never run here, start it once and it makes its store; if it has, the store was moved or deleted: restore state.db from a backup
+    FAIL  file       there is no such file, so nothing could be examined
+                     → check the path; if banger has never run here, start it once, and it makes its store; if it has, the store was moved or deleted: restore state.db from a backup
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
@@ -65,7 +65,7 @@ fn a_folder_is_refused() {
     assert_snapshot!(look(&place), @"
     [PLACE]/store/state.db
 
-    FAIL  file       it is a folder, not a regular file, so it is no store
+    FAIL  file       it is a folder, not a regular file, so it cannot be a store
                      → give the path of the file state.db itself
     skip  read-only  needs `file`
 
@@ -84,7 +84,7 @@ fn a_fifo_is_refused_and_not_waited_for() {
     assert_snapshot!(look(&place), @"
     [PLACE]/store/state.db
 
-    FAIL  file       it is a pipe (FIFO), not a regular file, so it is no store
+    FAIL  file       it is a pipe (FIFO), not a regular file, so it cannot be a store
                      → give the path of the file state.db itself
     skip  read-only  needs `file`
 
@@ -102,7 +102,7 @@ fn a_link_to_a_device_is_refused() {
     assert_snapshot!(look(&place), @"
     [PLACE]/store/state.db
 
-    FAIL  file       it is a device, not a regular file, so it is no store
+    FAIL  file       it is a device, not a regular file, so it cannot be a store
                      → give the path of the file state.db itself
     skip  read-only  needs `file`
 
@@ -120,7 +120,7 @@ fn a_socket_is_refused() {
     assert_snapshot!(look(&place), @"
     [PLACE]/store/state.db
 
-    FAIL  file       it is a socket, not a regular file, so it is no store
+    FAIL  file       it is a socket, not a regular file, so it cannot be a store
                      → give the path of the file state.db itself
     skip  read-only  needs `file`
 
@@ -138,13 +138,13 @@ fn a_link_to_nothing_is_told_from_nothing() {
     assert_snapshot!(look(&place), @"
     [PLACE]/store/state.db
 
-    FAIL  file       it is a symbolic link to nothing, so there was nothing to look at
+    FAIL  file       it is a symbolic link whose target does not exist, so nothing could be examined
                      → point the link at the store, or give the store's own path
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
     --- exit 1 ---
-    cannot tell: [PLACE]/store/state.db: it is a symbolic link to nothing
+    cannot tell: [PLACE]/store/state.db: it is a symbolic link whose target does not exist
     --- exit 3 ---
     ");
 }
@@ -220,7 +220,7 @@ fn a_wal_that_the_user_may_not_read_is_not_passed_over() {
 
     pass  file       an SQLite database, 9 pages of 4096 bytes
     FAIL  read-only  could not look: [PLACE]/store/state.db-wal cannot be read: Permission denied (os error 13)
-                     → mend what stands in the way and run the doctor again; the store itself was not changed
+                     → remove the cause that this row names and run the doctor again; the store itself was not changed
 
     FAIL: 1 of 2 checks failed (read-only)
     --- exit 1 ---
@@ -252,11 +252,11 @@ fn sidecars_that_are_not_files_are_not_opened() {
 
 #[test]
 fn a_file_of_no_bytes_fails_and_may_be_taken_over() {
-    assert_snapshot!(look_at(b""), @"
+    assert_snapshot!(look_at(b""), @r"
     [PLACE]/store/state.db
 
     FAIL  file       it is empty (0 bytes): there is no data in it
-                     → if this store ever held anything, that is lost here: restore a backup before banger starts; if banger never used it, let banger start and fill it
+                     → if this store ever held data, that data is not in this file: restore a backup before banger starts; if banger never used it, start banger, which makes a new store of it
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
@@ -290,7 +290,7 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     assert_snapshot!(look_at(b"this is not a database\n"), @"
     [PLACE]/store/state.db
 
-    FAIL  file       it is not an SQLite database, but text (23 bytes): there is no store in it that could be read
+    FAIL  file       it is not an SQLite database, but text (23 bytes): no store can be read from it
                      → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup
     skip  read-only  needs `file`
 
@@ -302,7 +302,7 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     assert_snapshot!(look_at(b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"), @"
     [PLACE]/store/state.db
 
-    FAIL  file       it is not an SQLite database, but gzip data (10 bytes): there is no store in it that could be read
+    FAIL  file       it is not an SQLite database, but gzip data (10 bytes): no store can be read from it
                      → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup
     skip  read-only  needs `file`
 
@@ -315,31 +315,31 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     assert_snapshot!(look_at(&garbage), @"
     [PLACE]/store/state.db
 
-    FAIL  file       it is not an SQLite database, but noise, as an encrypted database or a random file is (20000 bytes): there is no store in it that could be read
+    FAIL  file       it is not an SQLite database, but random bytes, or an encrypted database (20000 bytes): no store can be read from it
                      → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
     --- exit 1 ---
-    cannot tell: [PLACE]/store/state.db: it is not an SQLite database, but noise, as an encrypted database or a random file is (20000 bytes)
+    cannot tell: [PLACE]/store/state.db: it is not an SQLite database, but random bytes, or an encrypted database (20000 bytes)
     --- exit 3 ---
     ");
     assert_snapshot!(look_at(&[0; 8192]), @"
     [PLACE]/store/state.db
 
-    FAIL  file       it is not an SQLite database, but nothing but zero bytes (8192 bytes): there is no store in it that could be read
+    FAIL  file       it is not an SQLite database, but only zero bytes (8192 bytes): no store can be read from it
                      → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
     --- exit 1 ---
-    cannot tell: [PLACE]/store/state.db: it is not an SQLite database, but nothing but zero bytes (8192 bytes)
+    cannot tell: [PLACE]/store/state.db: it is not an SQLite database, but only zero bytes (8192 bytes)
     --- exit 3 ---
     ");
     assert_snapshot!(look_at(b"\x01\x02\x03"), @"
     [PLACE]/store/state.db
 
-    FAIL  file       it is not an SQLite database (3 bytes): there is no store in it that could be read
+    FAIL  file       it is not an SQLite database (3 bytes): no store can be read from it
                      → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup
     skip  read-only  needs `file`
 
@@ -367,7 +367,7 @@ fn a_database_of_another_application_is_not_taken_for_a_store_without_content() 
 
     pass  file          an SQLite database, 3 pages of 4096 bytes
     pass  journal       nothing is waiting to be written back
-    pass  read-only     closed, in rollback mode; read in place without a lock, and compared afterwards; sandbox: [SANDBOX]
+    pass  read-only     closed, in rollback mode; read in place without a lock, then checked for changes; sandbox: [SANDBOX]
     FAIL  schema-state  could not look: schema_migrations is not banger's ledger: its columns are not id, name and applied_at
                         → this may be another program's database: check the path; if it is banger's store, do not delete it, keep a copy and restore a backup
     skip  unknown-ids   needs `schema-state`

@@ -66,20 +66,20 @@ fn flipped(at: usize) -> String {
 
 #[test]
 fn a_whole_log_passes_and_says_what_it_holds() {
-    assert_snapshot!(row(&three_commits()), @"pass: 3 commits stand over 3 pages in the WAL");
+    assert_snapshot!(row(&three_commits()), @"pass: 3 commits (3 frames) in the WAL");
 }
 
 #[test]
 fn a_flipped_bit_anywhere_in_a_logs_header_is_told() {
-    assert_snapshot!(flipped(0), @"fail: something is wrong with the -wal file: it does not begin as a write-ahead log does");
-    assert_snapshot!(flipped(3), @"fail: something is wrong with the -wal file: its header does not carry its checksum, so SQLite ignores every commit in it");
-    assert_snapshot!(flipped(7), @"fail: something is wrong with the -wal file: its header does not carry its checksum, so SQLite ignores every commit in it");
-    assert_snapshot!(flipped(10), @"fail: something is wrong with the -wal file: its header does not carry its checksum, so SQLite ignores every commit in it");
+    assert_snapshot!(flipped(0), @"fail: something is wrong with the -wal file: it does not begin like a write-ahead log");
+    assert_snapshot!(flipped(3), @"fail: something is wrong with the -wal file: the checksum of its header is wrong, so SQLite ignores every commit in it");
+    assert_snapshot!(flipped(7), @"fail: something is wrong with the -wal file: the checksum of its header is wrong, so SQLite ignores every commit in it");
+    assert_snapshot!(flipped(10), @"fail: something is wrong with the -wal file: the checksum of its header is wrong, so SQLite ignores every commit in it");
     for byte in 12..HEADER {
         let row = flipped(byte);
         assert_eq!(
             row,
-            "fail: something is wrong with the -wal file: its header does not carry its checksum, so SQLite ignores every commit in it",
+            "fail: something is wrong with the -wal file: the checksum of its header is wrong, so SQLite ignores every commit in it",
             "byte {byte}"
         );
     }
@@ -88,8 +88,14 @@ fn a_flipped_bit_anywhere_in_a_logs_header_is_told() {
 #[test]
 fn a_flipped_bit_anywhere_in_a_frame_with_commits_behind_it_is_told() {
     for (frame, expected) in [
-        (0, "frame 1 is damaged: 0 commits stand over 0 pages; 2 commits over 2 pages"),
-        (1, "frame 2 is damaged: 1 commit stands over 1 page; 1 commit over 1 page"),
+        (
+            0,
+            "frame 1 is damaged: SQLite reads 0 commits (0 frames) before it, and silently ignores 2 commits (2 frames)",
+        ),
+        (
+            1,
+            "frame 2 is damaged: SQLite reads 1 commit (1 frame) before it, and silently ignores 1 commit (1 frame)",
+        ),
     ] {
         let begins = HEADER + frame * FRAME;
         let in_header = 0..FRAME_HEADER;
@@ -114,10 +120,10 @@ fn a_flipped_bit_anywhere_in_a_frame_with_commits_behind_it_is_told() {
 fn damage_to_the_last_commit_is_told_by_the_index() {
     let place = three_commits();
     flip(&wal(&place), HEADER + 2 * FRAME + 1000);
-    assert_snapshot!(row(&place), @"fail: something is wrong with the -wal file: 2 commits stand over 2 pages, but its index counts 1 page more as committed: they are damaged or cut off");
+    assert_snapshot!(row(&place), @"fail: something is wrong with the -wal file: 2 commits (2 frames) can be read, but the -shm index counts 1 more frame as committed: damaged or cut off");
     // Without the index it looks as if the last transaction had never been committed: nothing can tell.
     fs::remove_file(beside(&place.store(), "-shm")).unwrap();
-    assert_snapshot!(row(&place), @"pass: 2 commits stand over 2 pages in the WAL");
+    assert_snapshot!(row(&place), @"pass: 2 commits (2 frames) in the WAL");
 }
 
 #[test]
@@ -126,11 +132,11 @@ fn a_log_that_was_cut_is_told_by_the_index() {
         let place = three_commits();
         change(&wal(&place), |bytes| bytes.truncate(length));
         let row = row(&place);
-        assert!(row.contains("but its index counts"), "cut at {length}: {row}");
+        assert!(row.contains("but the -shm index counts"), "cut at {length}: {row}");
     }
     let place = three_commits();
     change(&wal(&place), |bytes| bytes.truncate(HEADER + FRAME));
-    assert_snapshot!(row(&place), @"fail: something is wrong with the -wal file: 1 commit stands over 1 page, but its index counts 2 pages more as committed: they are damaged or cut off");
+    assert_snapshot!(row(&place), @"fail: something is wrong with the -wal file: 1 commit (1 frame) can be read, but the -shm index counts 2 more frames as committed: damaged or cut off");
 }
 
 #[test]
@@ -148,7 +154,7 @@ fn a_log_of_a_transaction_that_was_rolled_back_and_of_commits_after_it_passes() 
         fs::metadata(wal(&place)).unwrap().len() > (HEADER + 20 * FRAME) as u64,
         "its pages are in the log"
     );
-    assert_snapshot!(row(&place), @"pass: 2 commits stand over 2 pages in the WAL");
+    assert_snapshot!(row(&place), @"pass: 2 commits (2 frames) in the WAL");
 }
 
 #[test]
@@ -163,7 +169,7 @@ fn frames_of_an_older_generation_are_not_held_against_a_log() {
         (HEADER + 16 * FRAME) as u64,
         "the old frames are still there"
     );
-    assert_snapshot!(row(&place), @"pass: 1 commit stands over 1 page in the WAL");
+    assert_snapshot!(row(&place), @"pass: 1 commit (1 frame) in the WAL");
 }
 
 #[test]
@@ -206,12 +212,14 @@ fn a_log_from_a_machine_of_the_other_byte_order_is_read() {
     let place = three_commits();
     change(&wal(&place), |log| make_big_endian(log));
     fs::remove_file(beside(&place.store(), "-shm")).unwrap();
-    assert_snapshot!(row(&place), @"pass: 3 commits stand over 3 pages in the WAL");
+    assert_snapshot!(row(&place), @"pass: 3 commits (3 frames) in the WAL");
     // SQLite sees them as well.
     let gate = place.doctor().arg("--check-migrations").arg(place.store()).run();
     assert!(gate.stdout.starts_with("incompatible: unknown [9004 9005 9006]"), "{gate:?}");
     flip(&wal(&place), HEADER + FRAME + 100);
-    assert!(row(&place).contains("frame 2 is damaged: 1 commit stands over 1 page; 1 commit over 1 page"));
+    assert!(row(&place).contains(
+        "frame 2 is damaged: SQLite reads 1 commit (1 frame) before it, and silently ignores 1 commit (1 frame)"
+    ));
 }
 
 #[test]
@@ -223,14 +231,14 @@ fn a_log_of_another_database_is_told() {
     conn.execute_batch("PRAGMA page_size=8192; PRAGMA journal_mode=WAL; CREATE TABLE z(x)")
         .unwrap();
     fs::copy(wal(&other), wal(&place)).unwrap();
-    assert_snapshot!(row(&place), @"fail: something is wrong with the -wal file: its pages have 8192 bytes and the store's have 4096: it is another database's");
+    assert_snapshot!(row(&place), @"fail: something is wrong with the -wal file: its pages have 8192 bytes and the store's have 4096: it belongs to another database");
 }
 
 #[test]
 fn a_whole_journal_passes_and_says_what_it_will_put_back() {
     let place = Place::new();
     hot(&place.store());
-    assert_snapshot!(row(&place), @"pass: a hot rollback journal: 15 pages of an unfinished transaction will be put back when banger opens the store");
+    assert_snapshot!(row(&place), @"pass: a hot rollback journal: 15 pages of an unfinished transaction will be rolled back when banger opens the store");
 }
 
 /// The row of a store with a hot journal that was changed so.
@@ -245,22 +253,22 @@ fn hot_with(damage: impl FnOnce(&mut Vec<u8>)) -> String {
 fn a_damaged_journal_is_told_whatever_is_damaged() {
     const SECTOR: usize = 512;
     const RECORD: usize = 4 + 4096 + 4;
-    assert_snapshot!(hot_with(|bytes| bytes[3] ^= 1), @"fail: something is wrong with the -journal file: it does not begin as a journal does; 0 pages can be put back, what follows cannot, so half a transaction may remain");
-    assert_snapshot!(hot_with(|bytes| bytes[0] = 0), @"fail: something is wrong with the -journal file: its first byte is damaged, so SQLite takes it for finished, and half a transaction may remain");
+    assert_snapshot!(hot_with(|bytes| bytes[3] ^= 1), @"fail: something is wrong with the -journal file: it does not begin like a rollback journal; 0 pages can be rolled back, the rest cannot: half of a transaction may remain in the store");
+    assert_snapshot!(hot_with(|bytes| bytes[0] = 0), @"fail: something is wrong with the -journal file: its first byte is damaged, so SQLite takes it for finished and does not roll it back: half of a transaction may remain in the store");
     // The nonce, with which every record's checksum begins.
-    assert_snapshot!(hot_with(|bytes| bytes[15] ^= 1), @"fail: something is wrong with the -journal file: record 1 of 1 does not carry its checksum; 0 pages can be put back, what follows cannot, so half a transaction may remain");
-    assert_snapshot!(hot_with(|bytes| bytes[21] ^= 1), @"fail: something is wrong with the -journal file: its sector size 66048 is none; 0 pages can be put back, what follows cannot, so half a transaction may remain");
-    assert_snapshot!(hot_with(|bytes| bytes[26] ^= 1), @"fail: something is wrong with the -journal file: it is for pages of 4352 bytes, and the store's have 4096; 0 pages can be put back, what follows cannot, so half a transaction may remain");
+    assert_snapshot!(hot_with(|bytes| bytes[15] ^= 1), @"fail: something is wrong with the -journal file: the checksum of record 1 of 1 is wrong; 0 pages can be rolled back, the rest cannot: half of a transaction may remain in the store");
+    assert_snapshot!(hot_with(|bytes| bytes[21] ^= 1), @"fail: something is wrong with the -journal file: its sector size is 66048, not a power of two from 32 to 65536; 0 pages can be rolled back, the rest cannot: half of a transaction may remain in the store");
+    assert_snapshot!(hot_with(|bytes| bytes[26] ^= 1), @"fail: something is wrong with the -journal file: it holds pages of 4352 bytes, and the store's pages have 4096; 0 pages can be rolled back, the rest cannot: half of a transaction may remain in the store");
     // A record's page number, a byte that its checksum covers, and the checksum.
-    assert_snapshot!(hot_with(|bytes| bytes[SECTOR..][..4].fill(0)), @"fail: something is wrong with the -journal file: record 1 of 1 does not carry its checksum; 0 pages can be put back, what follows cannot, so half a transaction may remain");
-    assert_snapshot!(hot_with(|bytes| bytes[SECTOR + 4 + 4096 - 200] ^= 1), @"fail: something is wrong with the -journal file: record 1 of 1 does not carry its checksum; 0 pages can be put back, what follows cannot, so half a transaction may remain");
-    assert_snapshot!(hot_with(|bytes| bytes[SECTOR + RECORD - 1] ^= 1), @"fail: something is wrong with the -journal file: record 1 of 1 does not carry its checksum; 0 pages can be put back, what follows cannot, so half a transaction may remain");
+    assert_snapshot!(hot_with(|bytes| bytes[SECTOR..][..4].fill(0)), @"fail: something is wrong with the -journal file: the checksum of record 1 of 1 is wrong; 0 pages can be rolled back, the rest cannot: half of a transaction may remain in the store");
+    assert_snapshot!(hot_with(|bytes| bytes[SECTOR + 4 + 4096 - 200] ^= 1), @"fail: something is wrong with the -journal file: the checksum of record 1 of 1 is wrong; 0 pages can be rolled back, the rest cannot: half of a transaction may remain in the store");
+    assert_snapshot!(hot_with(|bytes| bytes[SECTOR + RECORD - 1] ^= 1), @"fail: something is wrong with the -journal file: the checksum of record 1 of 1 is wrong; 0 pages can be rolled back, the rest cannot: half of a transaction may remain in the store");
     // The header of the second segment, which begins at the next sector.
     let second = (SECTOR + RECORD).next_multiple_of(SECTOR);
-    assert_snapshot!(hot_with(|bytes| bytes[second + 3] ^= 1), @"fail: something is wrong with the -journal file: the header at byte 5120 is damaged; 1 page can be put back, what follows cannot, so half a transaction may remain");
-    assert_snapshot!(hot_with(|bytes| bytes[second + 15] ^= 1), @"fail: something is wrong with the -journal file: record 1 of 5 does not carry its checksum; 1 page can be put back, what follows cannot, so half a transaction may remain");
-    assert_snapshot!(hot_with(|bytes| bytes.truncate(SECTOR + 3 * RECORD + 100)), @"fail: something is wrong with the -journal file: it says 5 pages and holds 1; 2 pages can be put back, what follows cannot, so half a transaction may remain");
-    assert_snapshot!(hot_with(|bytes| bytes.truncate(20)), @"fail: something is wrong with the -journal file: it is cut short at 20 bytes, within its header; 0 pages can be put back, what follows cannot, so half a transaction may remain");
+    assert_snapshot!(hot_with(|bytes| bytes[second + 3] ^= 1), @"fail: something is wrong with the -journal file: the header at byte 5120 is damaged; 1 page can be rolled back, the rest cannot: half of a transaction may remain in the store");
+    assert_snapshot!(hot_with(|bytes| bytes[second + 15] ^= 1), @"fail: something is wrong with the -journal file: the checksum of record 1 of 5 is wrong; 1 page can be rolled back, the rest cannot: half of a transaction may remain in the store");
+    assert_snapshot!(hot_with(|bytes| bytes.truncate(SECTOR + 3 * RECORD + 100)), @"fail: something is wrong with the -journal file: it should hold 5 pages and holds 1; 2 pages can be rolled back, the rest cannot: half of a transaction may remain in the store");
+    assert_snapshot!(hot_with(|bytes| bytes.truncate(20)), @"fail: something is wrong with the -journal file: it is cut short at 20 bytes, within its header; 0 pages can be rolled back, the rest cannot: half of a transaction may remain in the store");
 }
 
 #[test]
@@ -274,7 +282,7 @@ fn what_an_older_journal_left_behind_the_end_is_not_held_against_a_journal() {
         bytes.extend(old);
         bytes.extend([7; 5000]);
     });
-    assert_snapshot!(row, @"pass: a hot rollback journal: 15 pages of an unfinished transaction will be put back when banger opens the store");
+    assert_snapshot!(row, @"pass: a hot rollback journal: 15 pages of an unfinished transaction will be rolled back when banger opens the store");
 }
 
 #[test]

@@ -10,8 +10,8 @@ fn row(sql: &str) -> String {
 
 #[test]
 fn a_history_of_bangers_own_passes() {
-    assert_snapshot!(row(""), @"pass: 3 applied migrations, named, ordered and dated as banger does it");
-    assert_snapshot!(Place::of_age(1).found("migration-history"), @"pass: 1 applied migration, named, ordered and dated as banger does it");
+    assert_snapshot!(row(""), @"pass: 3 applied migrations, with names, order and times as banger writes them");
+    assert_snapshot!(Place::of_age(1).found("migration-history"), @"pass: 1 applied migration, with names, order and times as banger writes them");
     assert_snapshot!(Place::new().after("CREATE TABLE t(x)").found("migration-history"), @"pass: no migration is applied");
 }
 
@@ -35,7 +35,7 @@ fn a_known_id_under_another_name_without_that_name() {
     assert!(!row.contains("secret"));
     assert_snapshot!(row, @r"
     fail: migration 3 is applied under another name than `add_vm_workspace`
-     - schema_migrations name 3: is another name than `add_vm_workspace`
+     - schema_migrations name 3: is not `add_vm_workspace`
     ");
 }
 
@@ -44,7 +44,7 @@ fn a_store_of_a_development_version_is_recognised() {
     let row = row("UPDATE schema_migrations SET name = 'drop_dead_image_columns' WHERE id = 2");
     assert_snapshot!(row, @r"
     fail: this store was made by a development version of banger, in which migration 2 was `drop_dead_image_columns`; today's migration 2, `drop_images_docker`, never ran on it and never will, because its id is taken
-     - schema_migrations name 2: is `drop_dead_image_columns`, of a development version, where `drop_images_docker` is expected
+     - schema_migrations name 2: is `drop_dead_image_columns`, the name in a development version, instead of `drop_images_docker`
     ");
     // Under another id it is just another name, and not printed.
     let row = self::row("UPDATE schema_migrations SET name = 'drop_dead_image_columns' WHERE id = 3");
@@ -73,10 +73,10 @@ fn values_that_no_banger_wrote() {
     );
     assert!(!row.contains("yesterday"));
     assert_snapshot!(row, @r"
-    fail: migration 3 is applied under another name than `add_vm_workspace`; applied_at of migration 1 is not a time as RFC 3339 writes it; applied_at of migration 2 is a blob, not text; name of migration 7 holds control characters; 10 more malformed values
-     - schema_migrations applied_at 1: is not a time as RFC 3339 writes it
+    fail: migration 3 is applied under another name than `add_vm_workspace`; applied_at of migration 1 is not a time in RFC 3339 format; applied_at of migration 2 is a blob, not text; name of migration 7 holds control characters; 10 more malformed values
+     - schema_migrations applied_at 1: is not a time in RFC 3339 format
      - schema_migrations applied_at 2: is a blob, not text
-     - schema_migrations name 3: is another name than `add_vm_workspace`
+     - schema_migrations name 3: is not `add_vm_workspace`
      - schema_migrations name 7: holds control characters
      - schema_migrations applied_at 7: holds control characters
      - schema_migrations name 8: is empty
@@ -84,8 +84,8 @@ fn values_that_no_banger_wrote() {
      - schema_migrations name 9: is not UTF-8
      - schema_migrations applied_at 9: is not UTF-8
      - schema_migrations name 10: is a blob, not text
-     - schema_migrations applied_at 10: is not a time as RFC 3339 writes it
-     - schema_migrations applied_at 11: is not a time as RFC 3339 writes it
+     - schema_migrations applied_at 10: is not a time in RFC 3339 format
+     - schema_migrations applied_at 11: is not a time in RFC 3339 format
      - schema_migrations applied_at 12: is longer than 4,096 bytes
      - schema_migrations name 13: is longer than 4,096 bytes
     ");
@@ -113,7 +113,7 @@ fn very_many_malformed_rows_are_counted() {
     let row = row("WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 5099)
          INSERT INTO schema_migrations SELECT i, 'm', 'never' FROM n");
     let detail = row.lines().next().unwrap();
-    assert_snapshot!(detail, @"fail: applied_at of migration 100 is not a time as RFC 3339 writes it; applied_at of migration 101 is not a time as RFC 3339 writes it; applied_at of migration 102 is not a time as RFC 3339 writes it; 4,997 more malformed values");
+    assert_snapshot!(detail, @"fail: applied_at of migration 100 is not a time in RFC 3339 format; applied_at of migration 101 is not a time in RFC 3339 format; applied_at of migration 102 is not a time in RFC 3339 format; 4,997 more malformed values");
     assert_eq!(row.lines().count(), 101);
 }
 

@@ -31,7 +31,7 @@ fn a_value_that_a_check_constraint_forbids_is_found() {
     fail: rows hold values that their columns or a unique index forbid: no data is lost
       count 1: CHECK constraint failed in z
       1 in all
-      -> stop banger, keep a copy of the store, and give these rows a value that banger would write; of two rows with one name or address, let banger remove one
+      -> stop banger, keep a copy of the store, and give these rows a value that banger would write; where two rows have the same name or address, let banger remove one
     ");
 }
 
@@ -167,7 +167,7 @@ fn a_collation_that_is_not_here_leaves_out_its_table_and_no_other() {
     fail: rows hold values that their columns or a unique index forbid: no data is lost; not checked: authors (no such collation sequence: pynocase [257]); not checked: whether every page is used (the tables were checked one by one)
       count 1: NULL value in plain.a
       1 in all
-      -> stop banger, keep a copy of the store, and give these rows a value that banger would write; of two rows with one name or address, let banger remove one
+      -> stop banger, keep a copy of the store, and give these rows a value that banger would write; where two rows have the same name or address, let banger remove one
     ");
 }
 
@@ -179,10 +179,10 @@ fn a_virtual_table_that_its_module_refuses_says_nothing_of_lost_data() {
         "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = replace(sql, '(a)', '(a, tokenize=''calibre'')') WHERE name = 'books'",
     );
     assert_snapshot!(said(&place), @r#"
-    fail: a virtual table could not be checked, because its own module refuses it: whether it is damaged is not known
+    fail: a virtual table could not be checked, because its own module refuses it: it is not known whether it is damaged
       count 1, table "books": a function or a virtual table of the store fails [1]
       1 in all
-      -> keep a copy of the store, and let the program that made this table open it: it may have what the doctor lacks (a tokenizer, an option); if that program refuses it as well, let it make the table anew; the ordinary tables were checked
+      -> keep a copy of the store, and let the program that made this table open it: it may have what the doctor lacks (a tokenizer, an option); if that program refuses it as well, let it rebuild the table; the ordinary tables were checked
     "#);
 }
 
@@ -210,8 +210,8 @@ fn a_name_longer_than_there_is_memory_for_is_said_to_be_that() {
     let place = Place::with(1, 3);
     place.sql("UPDATE vms SET name = hex(zeroblob(25000000)) WHERE rowid = 2");
     assert_snapshot!(place.said("page-structure", &[]), @r"
-    fail: could not look: SQLite says: out of memory: a value or the schema is larger than the doctor has memory for [7] (while running: PRAGMA integrity_check(1000))
-      -> this says nothing against the store: run the doctor on it alone; where that is no better, look by hand at a copy: sqlite3 -readonly COPY 'PRAGMA integrity_check'
+    fail: could not look: SQLite says: out of memory: a value or the schema needs more memory than the doctor may use [7] (while running: PRAGMA integrity_check(1000))
+      -> this does not mean that the store is damaged: run the doctor on this store alone; if that does not help, check a copy by hand: sqlite3 -readonly COPY 'PRAGMA integrity_check'
     ");
 }
 

@@ -10,15 +10,15 @@ fn it_says_how_the_store_was_read_and_what_held_the_program() {
     for (lies, way) in [
         (
             Lies::Closed,
-            "closed cleanly; read in place without a lock, and compared afterwards; sandbox: ",
+            "closed cleanly; read in place without a lock, then checked for changes; sandbox: ",
         ),
         (
             Lies::Rollback,
-            "closed, in rollback mode; read in place without a lock, and compared afterwards; sandbox: ",
+            "closed, in rollback mode; read in place without a lock, then checked for changes; sandbox: ",
         ),
         (
             Lies::Crashed,
-            "; read in place with its WAL, indexed in memory, without a lock, and compared afterwards; sandbox: ",
+            "; read in place without a lock, its WAL indexed in memory, then checked for changes; sandbox: ",
         ),
         (
             Lies::HotJournal,

@@ -125,8 +125,8 @@ fn reindex_mends_an_index() {
 
     let before = vms(&desk.store());
     desk.keeps_a_copy();
-    desk.types("cp -a kept mended && sqlite3 -safe mended/state.db REINDEX", &[]);
-    assert_eq!(desk.failing("mended/state.db"), [""; 0]);
+    desk.types("cp -a kept fixed && sqlite3 -safe fixed/state.db REINDEX", &[]);
+    assert_eq!(desk.failing("fixed/state.db"), [""; 0]);
     desk.types("sqlite3 -safe state.db REINDEX", &[]);
     assert_eq!(desk.failing("state.db"), [""; 0]);
     assert_eq!(vms(&desk.store()), before, "no row was touched");
@@ -246,10 +246,10 @@ fn dropping_a_trigger_mends_the_shape() {
     desk.types("mkdir keep && cp -a state.db state.db-* keep/", &[("state.db-* ", "")]);
     desk.types("sqlite3 -readonly keep/state.db .schema | cat -v", &[]);
     desk.types(
-        "cp -a keep mended && sqlite3 -safe mended/state.db 'DROP TRIGGER name'",
+        "cp -a keep fixed && sqlite3 -safe fixed/state.db 'DROP TRIGGER name'",
         &[("name", "somebodys")],
     );
-    assert_eq!(desk.failing("mended/state.db"), [""; 0]);
+    assert_eq!(desk.failing("fixed/state.db"), [""; 0]);
     assert_eq!(desk.failing("keep/state.db"), ["schema-shape"], "the copy was left alone");
     assert_eq!(desk.failing("state.db"), ["schema-shape"], "the original was left alone");
 }
@@ -313,7 +313,7 @@ impl Desk {
 
     /// Puts the store back as it was copied, and takes away what was made of it.
     fn as_before(&self) {
-        let _ = fs::remove_dir_all(self.path("mended"));
+        let _ = fs::remove_dir_all(self.path("fixed"));
         for file in ["saved.db", "state.db-shm"] {
             let _ = fs::remove_file(self.path(file));
         }
@@ -374,7 +374,7 @@ fn commands() -> Vec<String> {
             };
             let mut rest = line.as_str();
             while let Some(at) = rest.find("sqlite3 ") {
-                // `cp -a kept mended && sqlite3 …` is one command.
+                // `cp -a kept fixed && sqlite3 …` is one command.
                 let begin = rest[..at].rfind("cp -a ").filter(|cp| rest[*cp..at].ends_with("&& ")).unwrap_or(at);
                 let words = &rest[begin..];
                 let length = length_of_command(words);

@@ -95,8 +95,8 @@ fn columns_that_are_not_what_they_should_be() {
      - images build_size: may not be NULL (the daemon cannot write it)
     ");
     assert_snapshot!(rewritten("images", "build_size TEXT", "build_size INTEGER"), @r"
-    fail: images.build_size: has a type of another affinity, so that values are stored as another class (the daemon cannot read it)
-     - images build_size: has a type of another affinity, so that values are stored as another class (the daemon cannot read it)
+    fail: images.build_size: has a type of another affinity, so that values get another storage class (the daemon cannot read it)
+     - images build_size: has a type of another affinity, so that values get another storage class (the daemon cannot read it)
     ");
     assert_snapshot!(rewritten("images", "build_size TEXT", "build_size VARCHAR(9)"), @r"
     fail: images.build_size: is declared with another type of the same affinity (the daemon reads and writes it all the same)
@@ -111,8 +111,8 @@ fn columns_that_are_not_what_they_should_be() {
      - images managed: has no default, and may not be NULL (the daemon cannot write it)
     ");
     assert_snapshot!(rewritten("vms", "state TEXT NOT NULL", "state TEXT NOT NULL COLLATE NOCASE"), @r"
-    fail: vms.state: is compared by another collation, so that other rows are found (the daemon cannot read it)
-     - vms state: is compared by another collation, so that other rows are found (the daemon cannot read it)
+    fail: vms.state: has another collation, so that searches find other rows (the daemon cannot read it)
+     - vms state: has another collation, so that searches find other rows (the daemon cannot read it)
     ");
     assert_snapshot!(rewritten("images", "build_size TEXT", "build_size TEXT AS (name)"), @r"
     fail: images.build_size: is a generated column (the daemon cannot write it)
@@ -123,20 +123,20 @@ fn columns_that_are_not_what_they_should_be() {
 #[test]
 fn constraints_that_are_not_what_they_should_be() {
     assert_snapshot!(rewritten("vms", "state TEXT NOT NULL", "state TEXT NOT NULL CHECK (state <> 'secret')"), @r"
-    fail: vms: a CHECK constraint is extra or another (the daemon cannot write it)
-     - vms: a CHECK constraint is extra or another (the daemon cannot write it)
+    fail: vms: a CHECK constraint is extra or different (the daemon cannot write it)
+     - vms: a CHECK constraint is extra or different (the daemon cannot write it)
     ");
     assert_snapshot!(rewritten("vms", "state TEXT NOT NULL", "state TEXT NOT NULL ON CONFLICT IGNORE"), @r"
-    fail: vms: a constraint does another thing on a conflict (ON CONFLICT) (changes rows behind the daemon's back)
-     - vms: a constraint does another thing on a conflict (ON CONFLICT) (changes rows behind the daemon's back)
+    fail: vms: a constraint handles conflicts differently (ON CONFLICT) (changes rows behind the daemon's back)
+     - vms: a constraint handles conflicts differently (ON CONFLICT) (changes rows behind the daemon's back)
     ");
     assert_snapshot!(rewritten("vms", "ON DELETE RESTRICT", "ON DELETE CASCADE"), @r"
-    fail: vms: the foreign key of image_id to images does another thing when the parent is deleted: cascade (changes rows behind the daemon's back)
-     - vms: the foreign key of image_id to images does another thing when the parent is deleted: cascade (changes rows behind the daemon's back)
+    fail: vms: the foreign key of image_id to images acts differently when the parent is deleted: cascade (changes rows behind the daemon's back)
+     - vms: the foreign key of image_id to images acts differently when the parent is deleted: cascade (changes rows behind the daemon's back)
     ");
     assert_snapshot!(rewritten("vms", "ON DELETE RESTRICT", "ON DELETE RESTRICT DEFERRABLE INITIALLY DEFERRED"), @r"
-    fail: vms: a foreign key is checked at another time (DEFERRABLE) (wrong rows are no longer refused)
-     - vms: a foreign key is checked at another time (DEFERRABLE) (wrong rows are no longer refused)
+    fail: vms: a foreign key is checked at a different time (DEFERRABLE) (wrong rows are no longer refused)
+     - vms: a foreign key is checked at a different time (DEFERRABLE) (wrong rows are no longer refused)
     ");
     assert_snapshot!(rewritten("images", "kernel_path TEXT NOT NULL", "kernel_path TEXT NOT NULL REFERENCES vms(id)"), @r"
     fail: images: the foreign key of kernel_path to vms is extra (the daemon cannot write it)
@@ -169,8 +169,8 @@ fn keys_and_options() {
      - images: has no rowids (WITHOUT ROWID) (the daemon reads and writes it all the same)
     ");
     assert_snapshot!(made_anew(&format!("CREATE TABLE images(id TEXT, name TEXT NOT NULL, {COLUMNS})")), @r"
-    fail: images.id: is no part of the primary key (the daemon cannot write it); vms: the foreign key of image_id to old is extra (the daemon cannot write it); and 3 more differences
-     - images id: is no part of the primary key (the daemon cannot write it)
+    fail: images.id: is not part of the primary key (the daemon cannot write it); vms: the foreign key of image_id to old is extra (the daemon cannot write it); and 3 more differences
+     - images id: is not part of the primary key (the daemon cannot write it)
      - vms: the foreign key of image_id to old is extra (the daemon cannot write it)
      - images: the unique index on name is missing (wrong rows are no longer refused)
      - images: the unique index on id is missing (wrong rows are no longer refused)
@@ -189,12 +189,12 @@ fn keys_and_options() {
 #[test]
 fn what_cannot_be_compared_is_said() {
     let unknown = Place::with(1, 2).after("INSERT INTO schema_migrations VALUES (99, 'x', '2026-04-28T18:41:31Z')");
-    assert_snapshot!(unknown.found("schema-shape"), @"skip: what unknown migrations made cannot be known: [99]");
-    assert_snapshot!(row("DELETE FROM schema_migrations WHERE id = 1"), @"fail: the applied migrations [2 3] cannot have made any store: replayed in an empty one, migration 2 (drop_images_docker) failed and was rolled back: SQLite says: no such table: images [1] (while running: ALTER TABLE images DROP COLUMN docker)");
+    assert_snapshot!(unknown.found("schema-shape"), @"skip: this binary does not know what these migrations changed: [99]");
+    assert_snapshot!(row("DELETE FROM schema_migrations WHERE id = 1"), @"fail: the applied migrations [2 3] cannot have made this store: replayed in an empty database, migration 2 (drop_images_docker) failed and was rolled back: SQLite says: no such table: images [1] (while running: ALTER TABLE images DROP COLUMN docker)");
     let long = format!("state TEXT NOT NULL /* {} */", "x".repeat(70_000));
     assert_snapshot!(rewritten("vms", "state TEXT NOT NULL", &long), @r"
-    fail: vms: its definition is missing or longer than 65,536 bytes, and was not compared whole (the daemon reads and writes it all the same)
-     - vms: its definition is missing or longer than 65,536 bytes, and was not compared whole (the daemon reads and writes it all the same)
+    fail: vms: its definition is missing or longer than 65,536 bytes, and was only compared in part (the daemon reads and writes it all the same)
+     - vms: its definition is missing or longer than 65,536 bytes, and was only compared in part (the daemon reads and writes it all the same)
     ");
 }
 

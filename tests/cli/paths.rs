@@ -88,8 +88,8 @@ fn bytes_of_a_path_that_are_not_text_are_spelled_out() {
     assert_snapshot!(ran.text(), @r"
     [PLACE]/store/\xff\n\u{1b}[2J.db
 
-    FAIL  file  there is no such file, so there was nothing to look at
-                → check the path; if banger has never run here, start it once and it makes its store; if it has, the store was moved or deleted: restore state.db from a backup
+    FAIL  file  there is no such file, so nothing could be examined
+                → check the path; if banger has never run here, start it once, and it makes its store; if it has, the store was moved or deleted: restore state.db from a backup
 
     FAIL: 1 of 1 checks failed (file)
     --- exit 1 ---
@@ -129,8 +129,8 @@ fn a_home_folder_is_written_as_a_tilde() {
     assert_snapshot!(ran.text(), @"
     ~/.local/state/banger/state.db
 
-    FAIL  file  there is no such file, so there was nothing to look at
-                → check the path; if banger has never run here, start it once and it makes its store; if it has, the store was moved or deleted: restore state.db from a backup
+    FAIL  file  there is no such file, so nothing could be examined
+                → check the path; if banger has never run here, start it once, and it makes its store; if it has, the store was moved or deleted: restore state.db from a backup
 
     FAIL: 1 of 1 checks failed (file)
     --- exit 1 ---

@@ -47,10 +47,10 @@ fn a_failing_store_at_80_and_at_200_columns() {
                           · vms row 1 image_id: refers to a row of images that is
                             not there
                           → stop banger and keep a copy of the store with its -wal,
-                            -shm and -journal; then give back what is missing (a VM
+                            -shm and -journal; then restore what is missing (a VM
                             whose image is gone cannot start until the image is
-                            registered again), or let banger remove what these rows
-                            stand for; do not delete them with SQL
+                            registered again), or let banger remove the VMs that
+                            these rows describe; do not delete the rows with SQL
 
     FAIL: 1 of 6 checks failed (foreign-keys)
     ");
@@ -65,8 +65,8 @@ fn a_failing_store_at_80_and_at_200_columns() {
     pass  unknown-ids     none: this binary knows every applied migration
     FAIL  foreign-keys    1 row refers to a row that is not there: deleted, or lost
                           · vms row 1 image_id: refers to a row of images that is not there
-                          → stop banger and keep a copy of the store with its -wal, -shm and -journal; then give back what is missing (a VM whose image is gone cannot start until the image is registered
-                            again), or let banger remove what these rows stand for; do not delete them with SQL
+                          → stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore what is missing (a VM whose image is gone cannot start until the image is registered
+                            again), or let banger remove the VMs that these rows describe; do not delete the rows with SQL
 
     FAIL: 1 of 6 checks failed (foreign-keys)
     ");
@@ -81,9 +81,9 @@ fn a_missing_store_says_what_that_may_mean() {
     assert_snapshot!(screen, @r"
     state.db
 
-    FAIL  file            there is no such file, so there was nothing to look at
+    FAIL  file            there is no such file, so nothing could be examined
                           → check the path; if banger has never run here, start it
-                            once and it makes its store; if it has, the store was
+                            once, and it makes its store; if it has, the store was
                             moved or deleted: restore state.db from a backup
     skip  journal         needs `file`
     skip  page-structure  needs `file`
@@ -132,8 +132,8 @@ fn several_stores_take_a_line_each() {
                                 binary in
     pass  c/state.db
     FAIL  d/state.db: 1 of 6 checks failed, 5 skipped
-          FAIL  file  there is no such file, so there was nothing to look at
-                      → check the path; if banger has never run here, start it once
+          FAIL  file  there is no such file, so nothing could be examined
+                      → check the path; if banger has never run here, start it once,
                         and it makes its store; if it has, the store was moved or
                         deleted: restore state.db from a backup
 

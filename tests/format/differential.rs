@@ -2,6 +2,7 @@
 
 use banger_doctor::Store;
 use banger_doctor::format::answer::Answer;
+use banger_doctor::format::schema::Beyond;
 use proptest::prelude::*;
 
 use super::damage::damage;
@@ -97,4 +98,19 @@ fn a_store_in_which_sqlite_finds_no_schema_is_not_sound() {
         let verdict = verdict_of(&bytes, &folder.path().join("asked.db"));
         assert!(!answers(&bytes, verdict.loads).0.is_sound());
     }
+}
+
+#[test]
+fn an_index_that_cannot_be_held_is_not_understood_rather_than_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("made.db");
+    #[expect(clippy::disallowed_methods, reason = "a store is made")]
+    let conn = rusqlite::Connection::open(&path).unwrap();
+    conn.execute_batch(
+        "CREATE TABLE t(a); CREATE INDEX i ON t(a, a DESC); INSERT INTO t VALUES (1), (hex(zeroblob(40000)))",
+    )
+    .unwrap();
+    drop(conn);
+    let bytes = std::fs::read(&path).unwrap();
+    assert_eq!(answers(&bytes, true).0, Answer::NotUnderstood(Beyond::LongEntry));
 }

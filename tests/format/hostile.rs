@@ -76,10 +76,14 @@ fn a_page_that_is_its_own_parent() {
 #[test]
 fn an_interior_cell_that_points_past_the_end() {
     let healthy = with_children();
-    let first = PAGE_2 + two(&healthy, PAGE_2 + 12);
+    let [first, second] = [12, 14].map(|pointer| PAGE_2 + two(&healthy, PAGE_2 + pointer));
     for page in [0, u32::try_from(healthy.len() / 512).unwrap() + 1, u32::MAX] {
         let mut bytes = healthy.clone();
         put(&mut bytes, first, &page.to_be_bytes());
+        assert_eq!(odd(&bytes), Damage::PageNumber, "{page}");
+        // Not on the way to the first leaf.
+        let mut bytes = healthy.clone();
+        put(&mut bytes, second, &page.to_be_bytes());
         assert_eq!(odd(&bytes), Damage::PageNumber, "{page}");
     }
 }

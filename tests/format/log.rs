@@ -59,7 +59,7 @@ fn what_was_committed_to_the_log_is_read_and_nothing_else() {
     transaction.execute(many, ["b"]).unwrap();
     let (file, log) = both(&path);
     let (frames, pages) = frames(&log);
-    let overlay = Overlay::new(&log, pages, frames.iter().copied()).unwrap();
+    let overlay = Overlay::new(&log, 4096, pages, frames.iter().copied()).unwrap();
 
     assert_eq!(rows(&file, None), (true, 1), "the file alone is what it was");
     assert_eq!(rows(&file, Some(&overlay)), (true, 334), "with the log it is what was committed");
@@ -70,6 +70,10 @@ fn what_was_committed_to_the_log_is_read_and_nothing_else() {
     let mut swapped = frames.clone();
     let last = swapped.len() - 1;
     swapped[last].0 = if swapped[last].0 == 3 { 4 } else { 3 };
-    let overlay = Overlay::new(&log, pages, swapped).unwrap();
+    let overlay = Overlay::new(&log, 4096, pages, swapped).unwrap();
+    assert!(!rows(&file, Some(&overlay)).0);
+
+    // Nor is a log with pages of another size this store's.
+    let overlay = Overlay::new(&log, 8192, pages, frames).unwrap();
     assert!(!rows(&file, Some(&overlay)).0);
 }

@@ -7,6 +7,7 @@ mod bounds;
 mod damage;
 mod differential;
 mod foreign_keys;
+mod fuzz;
 mod hostile;
 mod log;
 mod pass;

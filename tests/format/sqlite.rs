@@ -97,3 +97,17 @@ pub fn hold_against_sqlite(bytes: &Vec<u8>, path: &Path) -> Result<(Verdict, Ans
     }
     Ok((verdict, store, keys))
 }
+
+/// What the fuzz target runs: any bytes, given to both.
+///
+/// # Panics
+/// Where the reader calls sound what SQLite does not.
+pub fn hold_any_bytes(bytes: &[u8]) {
+    let folder = Some(Path::new("/dev/shm")).filter(|folder| folder.is_dir());
+    let folder = folder.map_or_else(std::env::temp_dir, Path::to_path_buf);
+    let name = format!("doctor-fuzz-{}-{:?}.db", std::process::id(), std::thread::current().id());
+    let path = folder.join(name);
+    let held = hold_against_sqlite(&bytes.to_vec(), &path);
+    let _ = std::fs::remove_file(&path);
+    assert!(held.is_ok(), "{held:?}");
+}

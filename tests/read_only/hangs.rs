@@ -117,7 +117,7 @@ fn a_function_that_does_not_end_costs_its_check_and_what_comes_after_it() {
     [PLACE]/store/state.db
 
     FAIL  page-structure  could not look: the time limit of 0.5 s ran out, and what was running could not be interrupted
-                          → give it longer with --time-limit, or leave this check out with --skip
+                          → give it more time with --time-limit, or leave this check out with --skip
     skip  schema-state    the time limit of 0.5 s ran out
 
     FAIL: 1 of 3 checks failed (page-structure), 1 skipped
@@ -273,7 +273,7 @@ fn in_a_fleet_a_store_that_hangs_costs_its_own_row() {
         ran.stdout.starts_with("pass  ") && ran.stdout.contains("could not look: interrupted"),
         "{ran:?}"
     );
-    assert_eq!(ran.stderr, "doctor: interrupted; 2 of 4 stores were not looked at\n");
+    assert_eq!(ran.stderr, "doctor: interrupted; 2 of 4 stores were not examined\n");
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn ctrl_c_prints_the_rows_so_far_and_exits_130() {
 
     pass  file            an SQLite database, 9 pages of 4096 bytes
     pass  journal         nothing is waiting to be written back
-    pass  read-only       closed cleanly; read in place without a lock, and compared afterwards; sandbox: [SANDBOX]
+    pass  read-only       closed cleanly; read in place without a lock, then checked for changes; sandbox: [SANDBOX]
     FAIL  page-structure  could not look: interrupted
                           → run the doctor again and let it finish
     skip  schema-state    interrupted
@@ -185,8 +185,8 @@ fn a_store_that_is_deleted_in_mid_run_is_missing() {
     assert_snapshot!(stopped.go_on().text(), @"
     [PLACE]/store/state.db
 
-    FAIL  file            there is no such file, so there was nothing to look at
-                          → check the path; if banger has never run here, start it once and it makes its store; if it has, the store was moved or deleted: restore state.db from a backup
+    FAIL  file            there is no such file, so nothing could be examined
+                          → check the path; if banger has never run here, start it once, and it makes its store; if it has, the store was moved or deleted: restore state.db from a backup
     skip  journal         needs `file`
     skip  read-only       needs `file`
     skip  page-structure  needs `file`
@@ -213,7 +213,7 @@ fn a_store_that_is_replaced_in_mid_run_is_looked_at_again() {
 
     pass  file            an SQLite database, 9 pages of 4096 bytes
     pass  journal         nothing is waiting to be written back
-    pass  read-only       closed cleanly; read in place without a lock, and compared afterwards; sandbox: [SANDBOX]
+    pass  read-only       closed cleanly; read in place without a lock, then checked for changes; sandbox: [SANDBOX]
     pass  page-structure  9 pages checked
     FAIL  schema-state    1 migration applied that this binary does not know; no data is lost
                           → the store is newer than this binary: update banger to the version that last used it; do not delete the store or edit its ledger, and do not swap this binary in
@@ -268,9 +268,9 @@ fn what_takes_longer_than_the_time_limit_is_a_failing_row_and_the_rest_is_skippe
 
     pass  file            an SQLite database, 2,420 pages of 4096 bytes
     pass  journal         nothing is waiting to be written back
-    pass  read-only       closed cleanly; read in place without a lock, and compared afterwards; sandbox: [SANDBOX]
+    pass  read-only       closed cleanly; read in place without a lock, then checked for changes; sandbox: [SANDBOX]
     FAIL  page-structure  could not look: the time limit of 0.000001 s ran out
-                          → give it longer with --time-limit, or leave this check out with --skip
+                          → give it more time with --time-limit, or leave this check out with --skip
     skip  schema-state    the time limit of 0.000001 s ran out
 
     FAIL: 1 of 5 checks failed (page-structure), 1 skipped
@@ -293,7 +293,7 @@ fn without_room_for_a_copy_the_row_says_how_much_is_needed() {
     [PLACE]/store/state.db
 
     pass  file            an SQLite database, 108 pages of 4096 bytes, with an unfinished transaction
-    pass  journal         a hot rollback journal: 15 pages of an unfinished transaction will be put back when banger opens the store
+    pass  journal         a hot rollback journal: 15 pages of an unfinished transaction will be rolled back when banger opens the store
     FAIL  read-only       could not look: a private copy of the store is needed (it holds what a writer left unfinished) and could not be made: cannot copy the store to [PLACE]/tmp/doctor-[RANDOM]/0: 504 KiB are needed and 64 KiB are free
                           → point TMPDIR at a folder that you may write to and that has room for the store, and run the doctor again
     skip  page-structure  needs `read-only`
@@ -315,7 +315,7 @@ fn without_a_folder_for_a_copy_the_row_says_what_to_do() {
     [PLACE]/store/state.db
 
     pass  file            an SQLite database, 108 pages of 4096 bytes, with an unfinished transaction
-    pass  journal         a hot rollback journal: 15 pages of an unfinished transaction will be put back when banger opens the store
+    pass  journal         a hot rollback journal: 15 pages of an unfinished transaction will be rolled back when banger opens the store
     FAIL  read-only       could not look: a private copy of the store is needed (it holds what a writer left unfinished) and could not be made: cannot make a private folder in ~/nowhere: No such file or directory (os error 2)
                           → point TMPDIR at a folder that you may write to and that has room for the store, and run the doctor again
     skip  page-structure  needs `read-only`

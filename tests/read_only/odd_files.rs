@@ -77,7 +77,7 @@ fn an_empty_file_beside_the_journal_of_a_store_that_had_pages_is_no_empty_store(
     [PLACE]/store/state.db
 
     FAIL  file  it is empty (0 bytes), and the -journal beside it was begun when the store had 24 pages; keep it: SQLite deletes it as soon as the store is opened
-                → keep a copy of state.db-journal before banger starts: it holds pages that the store had; if this is a copy, copy all the files again, of one moment; otherwise restore a backup
+                → keep a copy of state.db-journal before banger starts: it holds pages that the store had; if this is a copy, stop banger where it came from and copy all the files again, together; otherwise restore a backup
 
     FAIL: 1 of 1 checks failed (file)
     --- exit 1 ---
@@ -152,7 +152,7 @@ fn a_page_that_is_cut_at_the_files_end_is_whole_where_the_wal_holds_it() {
     [PLACE]/store/state.db
 
     pass  file            an SQLite database, 9 pages of 4096 bytes and 1,000 bytes more, which the WAL replaces
-    pass  journal         2 commits stand over 16 pages in the WAL
+    pass  journal         2 commits (16 frames) in the WAL
     pass  page-structure  22 pages checked
     pass  row-values      every value of 15 rows in 25 columns looks like banger's
 
@@ -177,8 +177,8 @@ fn a_file_without_a_size_is_not_taken_for_an_empty_store() {
     assert_snapshot!(ran.text(), @"
     /proc/self/maps
 
-    FAIL  file  the system says that it has 0 bytes, and there are some in it: SQLite would take it for an empty store; nothing is known about its data
-                → copy what is in it to an ordinary file, and examine that
+    FAIL  file  the system reports a size of 0 bytes, but the file holds data: SQLite would take it for an empty store; nothing is known about its data
+                → copy its content to an ordinary file, and examine that file
 
     FAIL: 1 of 1 checks failed (file)
     --- exit 1 ---

@@ -93,7 +93,10 @@ fn where_every_folder_for_temporary_files_holds_a_store_the_row_says_so() {
     let report: serde_json::Value = serde_json::from_str(ran.stdout.lines().next().unwrap()).unwrap();
     let row = &report["rows"][0];
     let detail = row["detail"].as_str().unwrap();
-    assert!(detail.contains("none is made in /var/tmp, where a store lies"), "{row}");
+    assert!(
+        detail.contains("no private folder is made in /var/tmp, because a store is in it"),
+        "{row}"
+    );
     assert!(row["remedy"].as_str().unwrap().starts_with("point TMPDIR at a folder"), "{row}");
 }
 

@@ -63,7 +63,7 @@ fn the_rows_of_a_store_whose_write_lock_is_held_say_what_was_looked_at() {
     [PLACE]/store/state.db
 
     pass  file            an SQLite database, 9 pages of 4096 bytes, while another process holds its write lock
-    pass  journal         no unfinished journal lies beside it, though another process holds its write lock
+    pass  journal         no journal is on disk, although another process holds the write lock
     FAIL  read-only       could not look: another process holds the store's write lock, and no journal lies on disk: what it has written may never be committed
                           → let that process finish, and run the doctor again; do not kill it: a transaction without a journal cannot be undone
     skip  page-structure  needs `read-only`

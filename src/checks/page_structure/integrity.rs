@@ -26,7 +26,7 @@ pub(super) struct Looked {
     pub(super) lines: Vec<Line>,
     /// Whether there may be more than these.
     pub(super) at_least: bool,
-    /// What ended it before its end. The lines before an error stand.
+    /// What ended it early. The lines before an error are kept.
     pub(super) error: Option<Error>,
     /// Virtual tables that their own modules refuse, and why.
     pub(super) refused: Vec<(String, String)>,

@@ -8,13 +8,13 @@ use crate::schema::shape;
 use crate::store::ReadOnly;
 use crate::words::{cut, plural};
 
-/// How many missing modules are told apart.
+/// How many missing modules are named one by one.
 const MOST_MODULES: usize = 1_000;
 
 /// The longest definition of a virtual table that is read for the name of its module, in bytes.
 const LONGEST_SQL: usize = 64 << 10;
 
-/// How many reasons are told.
+/// How many reasons are named one by one.
 const MOST_REASONS: usize = 10;
 
 /// Tables that were left out: each reason once, with the first table that it is the reason for and how many there are.

@@ -1,4 +1,4 @@
-//! The lines of SQLite's integrity check, put together by what they speak of.
+//! The lines of SQLite's integrity check, grouped by the table or index that they are about.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -98,10 +98,10 @@ fn tree_line(line: &str) -> Option<(u64, Option<u64>, &str)> {
     Some((root, page, what))
 }
 
-/// SQLite's lines, put together by what they speak of.
+/// SQLite's lines, grouped by the table or index that they are about.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
-    /// What the lines speak of: damage, table, index.
+    /// What the lines are about: damage, table, index.
     groups: BTreeMap<(Damage, Option<String>, Option<String>), Group>,
 }
 
@@ -172,7 +172,7 @@ struct Tree {
     index: Option<String>,
 }
 
-/// The trees that lines speak of.
+/// The trees that lines are about.
 #[derive(Debug, Default)]
 struct Trees {
     by_root: BTreeMap<u64, Tree>,

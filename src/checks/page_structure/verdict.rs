@@ -1,4 +1,4 @@
-//! What SQLite's lines come to: the verdict that matters, and the places.
+//! Sums up SQLite's lines: the verdict, and the places.
 
 use super::integrity::Looked;
 use super::lines::Groups;
@@ -26,7 +26,7 @@ pub(super) fn outcome(handle: &ReadOnly, looked: Looked, left_out: Vec<String>) 
     Ok(Outcome::found(detail, Problem::Structure(worst), findings))
 }
 
-/// What of all that was found decides what to do.
+/// The kind of damage that decides what to do.
 fn worst(groups: &Groups) -> Damage {
     const WORST_FIRST: [Damage; 5] = [
         Damage::Rows,
@@ -41,12 +41,12 @@ fn worst(groups: &Groups) -> Damage {
 fn words(worst: Damage) -> &'static str {
     match worst {
         Damage::Rows => "pages that hold rows are damaged",
-        Damage::NotChecked => "not everything could be checked: whether data is lost is not known",
+        Damage::NotChecked => "not everything could be checked: it is not known whether data is lost",
         Damage::Index => "only an index is wrong: no data is lost",
         Damage::Constraint => "rows hold values that their columns or a unique index forbid: no data is lost",
         Damage::Refused => {
-            "a virtual table could not be checked, because its own module refuses it: whether it is damaged is not known"
+            "a virtual table could not be checked, because its own module refuses it: it is not known whether it is damaged"
         }
-        Damage::Unaccounted => "pages are unaccounted for: no data is lost, only room",
+        Damage::Unaccounted => "pages are unaccounted for: no data is lost, only disk space",
     }
 }

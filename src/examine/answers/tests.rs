@@ -132,7 +132,7 @@ fn what_hangs_costs_the_rows_of_the_checks_that_look_and_those_behind_it() {
         outcomes(&[CheckId::File, CheckId::SchemaState], &[CheckId::ForeignKeys]),
         [Pass, Skip, Pass, Fail, Skip]
     );
-    // On two threads.
+    // Two at once.
     assert_eq!(
         outcomes(&[CheckId::File], &[CheckId::SchemaState, CheckId::RowValues]),
         [Pass, Skip, Fail, Skip, Fail]

@@ -6,7 +6,6 @@ use super::worker::{MOST_HELD, Tally};
 use crate::format::answer::{Answer, Checked, Fault, TableChecked};
 use crate::format::damage::{Damage, Result};
 use crate::format::hash::{Hash, Sum};
-use crate::format::header::Header;
 use crate::format::overflow::whole;
 use crate::format::record::{Field, Fields};
 use crate::format::row::Visitor;
@@ -16,77 +15,92 @@ use crate::format::schema::{Beyond, Index, Table};
 /// Puts everything together.
 pub fn conclude<V: Visitor>(
     pass: &Pass<'_, V>,
-    header: &Header,
     file: Result<(), (u32, Damage)>,
     tally: Tally<V::State>,
 ) -> Checked<V::State> {
-    let mut trees = (0..pass.trees.len()).map(|tree| (tree, pass.answer(tree)));
-    let mut tables = Vec::new();
-    for table in &pass.schema.tables {
-        let mut answer = Answer::Sound;
-        let mut rows = 0;
-        if table.root != 0
-            && let Some((tree, own)) = trees.next()
-        {
-            answer = own;
-            rows = tally.rows.get(tree).copied().unwrap_or(0);
-        }
-        let all_read = answer.is_sound() && table.rows_beyond.is_none();
-        if let Some(beyond) = table.rows_beyond.or(table.rules_beyond) {
-            answer = answer.and(Answer::NotUnderstood(beyond));
-        }
-        let of_index = |((tree, own), index): ((usize, Answer), &Index)| {
-            let own = index.beyond.map_or(own, |beyond| own.and(Answer::NotUnderstood(beyond)));
-            let (root, page, damage) = (index.root, index.root, Damage::Disagree);
-            match own {
-                // Without all rows, an index is held against nothing.
-                Answer::Sound if !all_read => answer,
-                Answer::Sound if tally.wanted.get(tree) != tally.entries.get(tree) => {
-                    Fault { root, page, damage }.into()
-                }
-                _ => own,
-            }
-        };
-        let indexes = trees.by_ref().take(table.indexes.len()).zip(&table.indexes).map(of_index).collect();
-        tables.push(TableChecked {
-            table: answer,
-            rows,
-            all_read,
-            indexes,
-            foreign_keys: Answer::Sound,
-        });
-    }
-    let outside = |(page, damage)| Fault { root: 0, page, damage }.into();
-    let mut store = file.map_or_else(outside, |()| Answer::Sound);
-    store = tables.iter().fold(store, |answer, table| answer.and(table.whole()));
-    if let Some(beyond) = pass.schema.beyond {
-        store = store.and(Answer::NotUnderstood(beyond));
-    }
-    // Where a tree was left, its pages were not all taken.
-    if !(0..pass.trees.len()).any(|tree| pass.has_failed(tree)) {
-        store = store.and(rest_of_file(pass, header, tally.pointers).map_or_else(outside, |()| Answer::Sound));
-    }
+    let mut tables = tables(pass, &tally);
+    let store = store(pass, file, &tables, tally.pointers);
     let answers = if pass.schema.loads || store.is_sound() {
         foreign_keys(pass, &tables)
     } else {
         // Perhaps SQLite does not even take the schema that was read.
         vec![store; tables.len()]
     };
-    let mut foreign_keys = Answer::Sound;
-    for (table, answer) in tables.iter_mut().zip(answers) {
-        table.foreign_keys = answer;
-        foreign_keys = foreign_keys.and(answer);
+    for (table, answer) in tables.iter_mut().zip(&answers) {
+        table.foreign_keys = *answer;
     }
     Checked {
         store,
         tables,
-        foreign_keys,
+        foreign_keys: answers.into_iter().fold(Answer::Sound, Answer::and),
         visited: tally.state,
     }
 }
 
+/// Each table and its indexes, whose trees follow one another; nothing is said of foreign keys yet.
+fn tables<V: Visitor>(pass: &Pass<'_, V>, tally: &Tally<V::State>) -> Vec<TableChecked> {
+    let mut trees = (0..pass.trees.len()).map(|tree| (tree, pass.answer(tree)));
+    let mut of_table = |table: &Table| {
+        // A virtual table has no tree.
+        let (tree, own) = if table.root == 0 {
+            (None, Answer::Sound)
+        } else {
+            trees.next().map_or((None, Answer::Sound), |(tree, own)| (Some(tree), own))
+        };
+        let all_read = own.is_sound() && table.rows_beyond.is_none();
+        let beyond = table.rows_beyond.or(table.rules_beyond);
+        let answer = beyond.map_or(own, |beyond| own.and(Answer::NotUnderstood(beyond)));
+        let of_index = |((tree, own), index): ((usize, Answer), &Index)| {
+            let own = index.beyond.map_or(own, |beyond| own.and(Answer::NotUnderstood(beyond)));
+            match own {
+                // Without all rows, an index is held against nothing.
+                Answer::Sound if !all_read => answer,
+                Answer::Sound => index_holds(tally, tree, index),
+                _ => own,
+            }
+        };
+        TableChecked {
+            table: answer,
+            rows: tree.and_then(|tree| tally.rows.get(tree)).copied().unwrap_or(0),
+            all_read,
+            indexes: trees.by_ref().take(table.indexes.len()).zip(&table.indexes).map(of_index).collect(),
+            foreign_keys: Answer::Sound,
+        }
+    };
+    pass.schema.tables.iter().map(&mut of_table).collect()
+}
+
+/// Whether an index whose entries were all read holds those that its table wants there.
+fn index_holds<S>(tally: &Tally<S>, tree: usize, index: &Index) -> Answer {
+    if tally.wanted.get(tree) == tally.entries.get(tree) {
+        return Answer::Sound;
+    }
+    let (root, page, damage) = (index.root, index.root, Damage::Disagree);
+    Fault { root, page, damage }.into()
+}
+
+/// The whole store, but for its foreign keys.
+fn store<V: Visitor>(
+    pass: &Pass<'_, V>,
+    file: Result<(), (u32, Damage)>,
+    tables: &[TableChecked],
+    pointers: Sum,
+) -> Answer {
+    let outside = |(page, damage)| Fault { root: 0, page, damage }.into();
+    let mut store: Answer = file.map_or_else(outside, |()| Answer::Sound);
+    store = tables.iter().fold(store, |answer, table| answer.and(table.whole()));
+    if let Some(beyond) = pass.schema.beyond {
+        store = store.and(Answer::NotUnderstood(beyond));
+    }
+    // Where a tree was left, its pages were not all taken.
+    if !(0..pass.trees.len()).any(|tree| pass.has_failed(tree)) {
+        store = store.and(rest_of_file(pass, pointers).map_or_else(outside, |()| Answer::Sound));
+    }
+    store
+}
+
 /// The pages that nobody uses, and the pointer map.
-fn rest_of_file<V: Visitor>(pass: &Pass<'_, V>, header: &Header, wanted: Sum) -> Result<(), (u32, Damage)> {
+fn rest_of_file<V: Visitor>(pass: &Pass<'_, V>, wanted: Sum) -> Result<(), (u32, Damage)> {
     if let Some(page) = pass.accounts.unused() {
         return Err((page, Damage::NeverUsed));
     }
@@ -103,7 +117,6 @@ fn rest_of_file<V: Visitor>(pass: &Pass<'_, V>, header: &Header, wanted: Sum) ->
             Ok(())
         }
     })?;
-    debug_assert!(header.largest_root != 0);
     if found == wanted {
         Ok(())
     } else {

@@ -170,7 +170,9 @@ impl<'p, V: Visitor> Worker<'p, V> {
         let most = (run.len() / page_size).max(1);
         let mut rest = &children[..];
         while let Some((first, _)) = rest.first().copied() {
-            let follow = (first..).zip(rest).take(most).take_while(|(number, (child, _))| number == child).count();
+            let follows = |(number, child): &(u32, u32)| first.checked_add(*number) == Some(*child);
+            let children = rest.iter().map(|(child, _)| *child);
+            let follow = (0..).zip(children).take(most).take_while(follows).count();
             let (now, later) = rest.split_at(follow.max(1));
             rest = later;
             let into = run.get_mut(..now.len() * page_size).ok_or((first, Damage::Unreadable))?;

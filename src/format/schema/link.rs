@@ -122,7 +122,7 @@ impl Linking {
     fn take(&mut self, row: Row) -> Result<()> {
         match row.kind.as_str() {
             "table" => self.table(row),
-            "index" => self.index(row),
+            "index" => self.index(&row),
             "view" | "trigger" if row.root == 0 => {
                 self.needs_sqlite(Beyond::ViewOrTrigger);
                 Ok(())
@@ -206,68 +206,18 @@ impl Linking {
         Ok(())
     }
 
-    fn index(&mut self, row: Row) -> Result<()> {
+    fn index(&mut self, row: &Row) -> Result<()> {
         self.root(row.root)?;
-        let name = row.name.to_ascii_lowercase();
         let place = *self.tables.get(&row.table.to_ascii_lowercase()).ok_or(Damage::Schema)?;
         if place == 0 {
             return Err(Damage::Schema);
         }
         let table = self.schema.tables.get_mut(place).ok_or(Damage::Schema)?;
-        let beyond = |beyond| Index {
-            name: row.name.clone(),
-            root: row.root,
-            unique: false,
-            primary: false,
-            columns: Vec::new(),
-            orders: Vec::new(),
-            beyond: Some(beyond),
-        };
-        let mut needs_sqlite = None;
-        let linked = match (row.sql, table.rows_beyond) {
-            (None, None) => {
-                let known = self.indexes.get(&name).filter(|(of_table, _)| *of_table == place);
-                let known = known.and_then(|(_, at)| table.indexes.get_mut(*at)).ok_or(Damage::Schema)?;
-                if known.root != 0 {
-                    return Err(Damage::Schema);
-                }
-                known.root = row.root;
-                return Ok(());
-            }
-            (_, Some(of_table)) => beyond(of_table),
-            (Some(sql), None) => {
-                let columns = &table.columns;
-                let of_this =
-                    |name: &str| -> Option<&[Column]> { name.eq_ignore_ascii_case(&row.table).then_some(columns) };
-                match index::parse(&sql, of_this) {
-                    Ok(statement) => {
-                        if !statement.name.eq_ignore_ascii_case(&row.name)
-                            || !statement.table.eq_ignore_ascii_case(&row.table)
-                        {
-                            return Err(Damage::Schema);
-                        }
-                        needs_sqlite = statement.needs_sqlite.then_some(Beyond::Statement);
-                        match statement.columns {
-                            Ok(ordered) => {
-                                let (columns, orders) = ordered.into_iter().unzip();
-                                Index {
-                                    unique: statement.unique,
-                                    columns,
-                                    orders,
-                                    beyond: None,
-                                    ..beyond(Beyond::Statement)
-                                }
-                            }
-                            Err(why) => beyond(why),
-                        }
-                    }
-                    Err(why) => {
-                        needs_sqlite = Some(why);
-                        beyond(why)
-                    }
-                }
-            }
-        };
+        let name = row.name.to_ascii_lowercase();
+        if let (None, None) = (&row.sql, table.rows_beyond) {
+            return of_constraint(self.indexes.get(&name), place, table, row.root);
+        }
+        let (linked, needs_sqlite) = of_statement(row, table)?;
         let at = table.indexes.len();
         self.columns += linked.columns.len();
         table.indexes.push(linked);
@@ -305,4 +255,55 @@ fn of_key(name: String, key: table::Key) -> Index {
         beyond: orders.is_none().then_some(Beyond::Collation),
         orders: orders.unwrap_or_default(),
     }
+}
+
+/// The index of a key in its table's own statement, which has no statement of its own: its row says where its pages are.
+fn of_constraint(known: Option<&(usize, usize)>, place: usize, table: &mut Table, root: u32) -> Result<()> {
+    let known = known.filter(|(of_table, _)| *of_table == place);
+    let known = known.and_then(|(_, at)| table.indexes.get_mut(*at)).ok_or(Damage::Schema)?;
+    if known.root != 0 {
+        return Err(Damage::Schema);
+    }
+    known.root = root;
+    Ok(())
+}
+
+/// An index as its statement has it, and what only SQLite can say is good.
+fn of_statement(row: &Row, table: &Table) -> Result<(Index, Option<Beyond>)> {
+    let beyond = |beyond| Index {
+        name: row.name.clone(),
+        root: row.root,
+        unique: false,
+        primary: false,
+        columns: Vec::new(),
+        orders: Vec::new(),
+        beyond: Some(beyond),
+    };
+    let sql = match (&row.sql, table.rows_beyond) {
+        (_, Some(of_table)) => return Ok((beyond(of_table), None)),
+        (sql, None) => sql.as_deref().ok_or(Damage::Schema)?,
+    };
+    let of_this = |name: &str| -> Option<&[Column]> { name.eq_ignore_ascii_case(&row.table).then_some(&table.columns) };
+    let statement = match index::parse(sql, of_this) {
+        Ok(statement) => statement,
+        Err(why) => return Ok((beyond(why), Some(why))),
+    };
+    if !statement.name.eq_ignore_ascii_case(&row.name) || !statement.table.eq_ignore_ascii_case(&row.table) {
+        return Err(Damage::Schema);
+    }
+    let needs_sqlite = statement.needs_sqlite.then_some(Beyond::Statement);
+    let linked = match statement.columns {
+        Ok(ordered) => {
+            let (columns, orders) = ordered.into_iter().unzip();
+            Index {
+                unique: statement.unique,
+                columns,
+                orders,
+                beyond: None,
+                ..beyond(Beyond::Statement)
+            }
+        }
+        Err(why) => beyond(why),
+    };
+    Ok((linked, needs_sqlite))
 }

@@ -72,7 +72,7 @@ fn a_journal_that_is_never_synced_ends_with_its_last_record_whatever_an_older_on
     // A record of its own behind one that does not fit was written later.
     let scan = scan(&[begin, good(2), old, good(5)]);
     assert_eq!(scan.pages, 1);
-    assert_eq!(scan.fault.as_deref(), Some("record 2 of 3 does not carry its checksum"));
+    assert_eq!(scan.fault.as_deref(), Some("the checksum of record 2 of 3 is wrong"));
 }
 
 #[test]

@@ -8,6 +8,8 @@ use crate::stop::{Stop, Stopped};
 /// The committed frames of a log.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Committed {
+    /// The size of its pages in bytes.
+    pub page_size: usize,
     /// The database's size in pages after the last commit; 0 without one.
     pub pages: u32,
     /// Each frame's page and where its bytes begin in the log, in the log's order.
@@ -25,7 +27,10 @@ pub(crate) fn committed(
     most: usize,
     stop: &Stop,
 ) -> Result<Option<Committed>, Stopped> {
-    let mut found = Committed::default();
+    let mut found = Committed {
+        page_size: header.page_size as usize,
+        ..Committed::default()
+    };
     let mut committed = 0;
     let mut sums = header.checksum;
     let mut fits = true;

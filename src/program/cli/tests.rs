@@ -9,7 +9,7 @@ fn the_definition_holds_and_the_short_help_fits_one_screen() {
     assert!(help.lines().count() <= 24, "{} lines\n{help}", help.lines().count());
     assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
     insta::assert_snapshot!(help, @r"
-    Examines banger's store without changing anything: one row a check, pass or fail
+    Examines banger's store and changes nothing: one row per check, pass or fail
 
     Usage: doctor [OPTIONS] [STATE_DB]...
 
@@ -17,16 +17,16 @@ fn the_definition_holds_and_the_short_help_fits_one_screen() {
       [STATE_DB]...  Stores to examine [default: this user's]
 
     Options:
-          --system                The system store: /var/lib/banger/state.db
+          --system                The system store instead: /var/lib/banger/state.db
           --check-migrations      One line: may this binary take over the store?
-          --rehearse              And try what is pending on a private copy
-          --format <FORMAT>       table (default), markdown or json
+          --rehearse              Also try the pending migrations on a private copy
+          --format <FORMAT>       Output format: table (default), markdown or json
           --only <CHECK>          Only these checks (repeatable, comma-separated)
           --skip <CHECK>          All but these checks (repeatable, comma-separated)
           --artifacts             Also look for the files that the store names
-          --time-limit <SECONDS>  Seconds for each store [default: 300]
-          --list-checks           Each check with one line
-          --explain <CHECK>       What it looks at, what a failure means, what to do
+          --time-limit <SECONDS>  Time limit per store, in seconds [default: 300]
+          --list-checks           List the checks, one line each
+          --explain <CHECK>       Explain a check, and what to do if it fails
       -h, --help                  Print help (see more with '--help')
       -V, --version               Print version
 
@@ -39,40 +39,40 @@ fn the_definition_holds_and_the_short_help_fits_one_screen() {
 #[test]
 fn the_long_help_teaches() {
     insta::assert_snapshot!(Args::command().term_width(100).render_long_help(), @r"
-    Examines banger's store without changing anything: one row a check, pass or fail
+    Examines banger's store and changes nothing: one row per check, pass or fail
 
-    The store is an SQLite file named state.db. A row says pass, FAIL, or skip (it did not look, and
-    says why). Beneath a row that failed stands where (·) and what to do (→).
+    The store is an SQLite file named state.db. A row says pass, FAIL, or skip (not examined, and why).
+    Below a FAIL: where the fault is (·) and what to do (→).
 
     Usage: doctor [OPTIONS] [STATE_DB]...
 
     Arguments:
       [STATE_DB]...
               Stores to examine; by default this user's: $XDG_STATE_HOME/banger/state.db, or
-              ~/.local/state/banger/state.db. Several are examined at once, on all cores, and printed in
-              the order in which they are given.
+              ~/.local/state/banger/state.db. Several stores are examined at once, on all cores, and
+              printed in the order given.
 
     Options:
           --system
-              The system store: /var/lib/banger/state.db
+              The system store instead: /var/lib/banger/state.db
 
           --check-migrations
               One line: may this binary take over the store?
               
               It says `compatible`, `migrations needed`, `incompatible` or `cannot tell`, with an exit
-              code for each, and reads nothing but what it needs for that.
+              code for each, and reads only what it needs for that.
 
           --rehearse
-              And try what is pending on a private copy
+              Also try the pending migrations on a private copy
               
-              With --check-migrations: a pending migration that would fail on this store's rows makes it
-              `incompatible`.
+              With --check-migrations: the answer is `incompatible` if a pending migration fails on this
+              store's rows.
 
           --format <FORMAT>
-              table (default), markdown or json
+              Output format: table (default), markdown or json
               
               How the rows are printed: aligned for a terminal, as Markdown to paste into an issue, or
-              as JSON, one object a line and a store.
+              as JSON with one line per store.
 
           --only <CHECK>
               Only these checks (repeatable, comma-separated)
@@ -83,22 +83,24 @@ fn the_long_help_teaches() {
           --artifacts
               Also look for the files that the store names
               
-              By default only for this user's and the system's store: a copied store names files of the
-              machine it came from.
+              By default only for this user's and the system's store: a copied store names the files of
+              the machine that it came from.
 
           --time-limit <SECONDS>
-              Seconds for each store [default: 300]
+              Time limit per store, in seconds [default: 300]
               
-              A check that is not done by then fails and says so.
+              A check that is not finished by then fails and says so.
 
           --list-checks
-              Each check with one line
+              List the checks, one line each
 
           --explain <CHECK>
-              What it looks at, what a failure means, what to do
+              Explain a check, and what to do if it fails
+              
+              What it looks at, what it cannot see, what a failure means, what to do.
 
           --color <COLOR>
-              When to colour
+              When to use colour
 
               Possible values:
               - auto:   On a terminal, unless `NO_COLOR` is set
@@ -108,7 +110,7 @@ fn the_long_help_teaches() {
               [default: auto]
 
           --generate <KIND>
-              The man page or a shell's completions
+              Print the man page or a shell's completions
 
               Possible values:
               - man:           The man page
@@ -127,7 +129,7 @@ fn the_long_help_teaches() {
       sudo doctor --system                    the system's store
       doctor ~/Downloads/state.db             a copy; put its -wal, -shm and -journal beside it
       doctor --format markdown | wl-copy      a report to paste into an issue
-      doctor --skip page-structure state.db   all but one check
+      doctor --skip page-structure state.db   all checks but one
       doctor --explain foreign-keys           what a check means, and what to do when it fails
       doctor --check-migrations && echo swap  may this binary take over the store as it is?
       find /srv -name state.db -print0 | xargs -0 doctor --format json > fleet.jsonl

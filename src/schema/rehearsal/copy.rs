@@ -48,7 +48,7 @@ pub(crate) fn of_store(probe: &Probe, handle: &ReadOnly, environment: &Environme
         .map_err(|error| match error {
             error if error.stopped().is_some() => error,
             error => Error::Copy {
-                why: "to rehearse its pending migrations on",
+                why: "to rehearse its pending migrations",
                 source: error.into(),
             },
         })

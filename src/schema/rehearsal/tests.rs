@@ -132,7 +132,7 @@ fn rows_that_come_to_refer_to_nothing() {
     let some = format!("PRAGMA foreign_keys=OFF; {ROWS} INSERT INTO child VALUES (4, 98);");
     let more = format!("{some} INSERT INTO child VALUES (5, 99), (6, 99);");
     assert_eq!(became(&some, &some), [""; 0]);
-    assert_eq!(became(&some, &more), ["child: 2 rows come to refer to rows that are not there"]);
+    assert_eq!(became(&some, &more), ["child: 2 more rows refer to rows that are not there"]);
     let mended = format!("{ROWS} INSERT INTO child VALUES (4, 1);");
     assert_eq!(became(&some, &mended), [""; 0]);
 }
@@ -157,7 +157,7 @@ fn values_that_come_to_break_a_constraint() {
     assert_eq!(
         became(LOOSE, &strict),
         [
-            "SQLite's integrity check finds faults that were not there before (a value that is NULL or twice where it may not be, one that a CHECK constraint forbids, or an index that lacks rows)"
+            "SQLite's integrity check finds faults that were not there before (a NULL or a duplicate where that is forbidden, a value that a CHECK constraint forbids, or an index that lacks rows)"
         ]
     );
 }
@@ -241,7 +241,7 @@ fn a_value_that_a_check_constraint_forbids_is_held_against_the_migration_that_ma
         &format!("{CHECKED} PRAGMA ignore_check_constraints=OFF;"),
     );
     assert_eq!(why.len(), 1, "{why:?}");
-    assert!(why[0].contains("one that a CHECK constraint forbids"), "{why:?}");
+    assert!(why[0].contains("a value that a CHECK constraint forbids"), "{why:?}");
 }
 
 #[test]

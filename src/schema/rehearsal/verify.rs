@@ -80,7 +80,7 @@ pub(super) type Untouched = (ReadOnly, Option<PrivateCopy>);
 /// What a store was before its migrations.
 pub(super) struct Before<'a> {
     source: &'a ReadOnly,
-    /// Makes another copy, where the one that the migrations ran on tells too little.
+    /// Makes another copy, for when the one that the migrations ran on is not enough.
     again: &'a dyn Fn() -> Result<Untouched>,
     counts: Counts,
     applied: &'a [i64],
@@ -158,7 +158,7 @@ impl<'a> Before<'a> {
                     before if before >= now => continue,
                     before => format!(
                         "{} to rows that are not there",
-                        plural(now - before, "row comes to refer", "rows come to refer")
+                        plural(now - before, "more row refers", "more rows refer")
                     ),
                 },
                 Err(error) if says_nothing(&error) => return Err(error),
@@ -175,7 +175,7 @@ impl<'a> Before<'a> {
     }
 
     /// Whether SQLite's check finds more than before. In the store itself it does not see the CHECK constraints, which it sees
-    /// in a copy: so another copy is what it is held against.
+    /// in a copy: so the comparison is with another copy.
     fn integrity(&self, after: &ReadOnly) -> Result<Vec<Fault>> {
         let now = integrity(after);
         if matches!(now, Ok(0)) {
@@ -188,7 +188,7 @@ impl<'a> Before<'a> {
             (_, Err(_)) => return Ok(Vec::new()),
             (Ok(now), Ok(before)) if before >= now => return Ok(Vec::new()),
             (Ok(_), Ok(_)) => {
-                "SQLite's integrity check finds faults that were not there before (a value that is NULL or twice where it may not be, one that a CHECK constraint forbids, or an index that lacks rows)".to_owned()
+                "SQLite's integrity check finds faults that were not there before (a NULL or a duplicate where that is forbidden, a value that a CHECK constraint forbids, or an index that lacks rows)".to_owned()
             }
             (Err(error), Ok(_)) => format!("SQLite's integrity check cannot be run any more: {error}"),
         };
@@ -233,7 +233,7 @@ pub(super) fn counts(copy: &Connection) -> Result<Counts> {
     let mut statement = copy.prepare(sql).map_err(Error::preparing(sql))?;
     let mut rows = statement.query([]).map_err(Error::sqlite(sql))?;
     while let Some(row) = rows.next().map_err(Error::sqlite(sql))? {
-        // A name that is not UTF-8 cannot stand in a statement of ours.
+        // A name that is not UTF-8 cannot be written in a statement of ours.
         let Some(table) = row.get_ref(0).ok().and_then(|name| name.as_str().ok()) else {
             continue;
         };
@@ -245,7 +245,7 @@ pub(super) fn counts(copy: &Connection) -> Result<Counts> {
     Ok(out)
 }
 
-/// Whether an error is no word about the migrations: a bound of the doctor's, damage, a disk that does not read.
+/// Whether an error says nothing about the migrations: a limit of the doctor's, damage, a disk that cannot be read.
 fn says_nothing(error: &Error) -> bool {
     error.is_own_bound() || error.is_damage() || error.is_io()
 }

@@ -4,17 +4,17 @@ use super::read::{Column, ForeignKey, Index, Table};
 use crate::application::Impact;
 
 impl Impact {
-    /// Whether the daemon cannot work with a store that differs so.
+    /// Whether the daemon cannot work with a store that has this difference.
     pub(crate) fn stops_the_daemon(self) -> bool {
         matches!(self, Self::Reads | Self::Writes)
     }
 
-    /// Whether rows come to be wrong with it.
+    /// Whether it lets rows become wrong.
     pub(crate) fn harms_rows(self) -> bool {
         matches!(self, Self::BehindItsBack | Self::Unguarded)
     }
 
-    /// In words, as they stand behind the difference.
+    /// In words, to be printed after the difference.
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Reads => "the daemon cannot read it",
@@ -98,11 +98,7 @@ impl Comparison<'_> {
                 Some(other) => {
                     self.column(name, column, other);
                     if expected.collation(name) != found.collation(name) {
-                        self.add_column(
-                            Impact::Reads,
-                            name,
-                            "is compared by another collation, so that other rows are found",
-                        );
+                        self.add_column(Impact::Reads, name, "has another collation, so that searches find other rows");
                     }
                     if column.hidden == other.hidden
                         && expected.text.generated.get(name) != found.text.generated.get(name)
@@ -127,10 +123,7 @@ impl Comparison<'_> {
             let (cost, what) = if affinity(&expected.declared) == affinity(&found.declared) {
                 (Impact::Alike, "is declared with another type of the same affinity")
             } else {
-                (
-                    Impact::Reads,
-                    "has a type of another affinity, so that values are stored as another class",
-                )
+                (Impact::Reads, "has a type of another affinity, so that values get another storage class")
             };
             self.add_column(cost, name, what);
         }
@@ -150,7 +143,7 @@ impl Comparison<'_> {
         }
         if expected.key != found.key {
             let what = match (expected.key, found.key) {
-                (_, 0) => "is no part of the primary key",
+                (_, 0) => "is not part of the primary key",
                 (0, _) => "is part of the primary key",
                 _ => "has another place in the primary key",
             };
@@ -216,7 +209,7 @@ impl Comparison<'_> {
                 } else {
                     (cost_of_action(&other.on_delete), "deleted", &other.on_delete)
                 };
-                let what = format!("{} does another thing when the parent is {event}: {action}", key_words(key));
+                let what = format!("{} acts differently when the parent is {event}: {action}", key_words(key));
                 self.add(cost, what);
             } else {
                 self.add(Impact::Unguarded, format!("{} is missing", key_words(key)));
@@ -231,28 +224,28 @@ impl Comparison<'_> {
         }
     }
 
-    /// What only the definitions' text tells.
+    /// What only the definitions' text shows.
     fn texts(&mut self, expected: &Table, found: &Table) {
         if found.text_is_missing {
             self.add(
                 Impact::Alike,
-                "its definition is missing or longer than 65,536 bytes, and was not compared whole",
+                "its definition is missing or longer than 65,536 bytes, and was only compared in part",
             );
             return;
         }
         let (missing, extra) = unmatched(&expected.text.checks, &found.text.checks);
         for _ in missing {
-            self.add(Impact::Unguarded, "a CHECK constraint is missing or another");
+            self.add(Impact::Unguarded, "a CHECK constraint is missing or different");
         }
         for _ in extra {
-            self.add(Impact::Writes, "a CHECK constraint is extra or another");
+            self.add(Impact::Writes, "a CHECK constraint is extra or different");
         }
         let (missing, extra) = unmatched(&expected.text.conflicts, &found.text.conflicts);
         if !missing.is_empty() || !extra.is_empty() {
-            self.add(Impact::BehindItsBack, "a constraint does another thing on a conflict (ON CONFLICT)");
+            self.add(Impact::BehindItsBack, "a constraint handles conflicts differently (ON CONFLICT)");
         }
         if expected.text.deferred != found.text.deferred {
-            self.add(Impact::Unguarded, "a foreign key is checked at another time (DEFERRABLE)");
+            self.add(Impact::Unguarded, "a foreign key is checked at a different time (DEFERRABLE)");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What only the text of a definition tells: no pragma shows collations, checks, generated columns' expressions, what to do
+//! What only the text of a definition shows: no pragma shows collations, checks, generated columns' expressions, what to do
 //! on a conflict, or deferred foreign keys.
 
 use std::collections::BTreeMap;
@@ -158,7 +158,7 @@ pub(super) fn index(sql: &str) -> IndexText {
     }
 }
 
-/// An indexed expression without what the pragma tells: its order and its collation.
+/// An indexed expression without what the pragma shows: its order and its collation.
 fn bare(mut part: &[Token]) -> &[Token] {
     if let [rest @ .., last] = part
         && (last.is_word("asc") || last.is_word("desc"))

@@ -1,4 +1,4 @@
-//! Tables as pragmas and their definitions' text tell them.
+//! Tables, read from pragmas and from the text of their definitions.
 
 use std::collections::BTreeMap;
 
@@ -166,7 +166,7 @@ impl Table {
         })
     }
 
-    /// The names of the columns that are compared by a collation, generated or deferred are in lower case, and so are these.
+    /// The collation of a column; the name must be in lower case.
     pub(super) fn collation(&self, column: &str) -> &str {
         self.text.collations.get(column).map_or("binary", String::as_str)
     }

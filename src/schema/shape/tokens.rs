@@ -130,7 +130,7 @@ pub(super) fn group(tokens: &[Token], open: usize) -> Option<(&[Token], usize)> 
     None
 }
 
-/// The parts between the commas that stand within no parenthesis.
+/// The parts between the commas that are outside all parentheses.
 pub(super) fn parts(tokens: &[Token]) -> Vec<&[Token]> {
     let mut depth = 0_i64;
     tokens
@@ -163,7 +163,7 @@ fn as_name(name: &str) -> String {
     }
 }
 
-/// The words without the parentheses that stand around all of them.
+/// The words without the parentheses that enclose all of them.
 pub(super) fn unwrapped(mut tokens: &[Token]) -> &[Token] {
     while let Some((inner, end)) = group(tokens, 0) {
         if end != tokens.len() {
