@@ -21,7 +21,7 @@ pub(crate) enum NotRead {
     #[error("the database file could not be opened to be read page by page")]
     Database,
     /// What the log holds cannot be told, or is more than is held.
-    #[error("the WAL could not be laid over the pages: it is not one of this store, holds too many pages, or could not be read")]
+    #[error("the WAL could not be laid over the pages: it is another store's, too long, or unreadable")]
     Log,
     /// It was time to stop.
     #[error(transparent)]
