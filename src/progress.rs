@@ -188,6 +188,10 @@ mod tests {
         progress.begin(CheckId::ForeignKeys, 9);
         assert_eq!(progress.pages_read.load(Ordering::Relaxed), 0, "another check begins");
 
+        progress.read(5);
+        progress.ends_checks();
+        assert_eq!((*progress.check.lock().unwrap(), progress.rows.load(Ordering::Relaxed)), (None, 0));
+
         let never = Ticker::new(Duration::from_secs(3600), Duration::ZERO, |_| panic!("not due"));
         never.tick();
     }

@@ -104,7 +104,7 @@ pub(super) struct Args {
     /// With --check-migrations: the answer is `incompatible` if a pending migration fails on this store's rows.
     #[arg(long, requires = "check_migrations")]
     pub rehearse: bool,
-    /// Output format: table (default), markdown, json or html
+    /// Output: table (default), markdown, json or html
     ///
     /// How the rows are printed: aligned for a terminal, as Markdown to paste into an issue, as JSON with one line per store, or
     /// as an HTML page about one store, with a map of its pages.

@@ -129,12 +129,14 @@ impl<'a> Key<'a> {
         let map = self.map;
         let mut out = String::new();
         if let Some(why) = map.ended() {
-            out += &format!("<p class=\"note\"><b>Not all of them were looked at:</b> {}.</p>\n", text(why));
+            out += &format!("<p class=\"note\"><b>Not all pages were looked at:</b> {}.</p>\n", text(why));
         }
         let damaged = map.damaged();
         if damaged.is_empty() {
             out += if is_faulty {
                 "<p>No single page was found to be damaged: what the row <code>page-structure</code> says is wrong between them.</p>\n"
+            } else if map.ended().is_some() {
+                "<p>No damaged page was found among those that were looked at.</p>\n"
             } else {
                 "<p>No damaged page was found.</p>\n"
             };

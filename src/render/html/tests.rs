@@ -257,6 +257,28 @@ fn no_line_ends_within_an_option_or_a_suffix() {
 }
 
 #[test]
+fn what_is_wrong_between_pages_is_not_called_nothing() {
+    let failed = row(
+        CheckId::PageStructure,
+        Outcome::found("an index is wrong", Problem::Dangling { rows: 1 }, Findings::default()),
+    );
+    let map = Builder::new(1).finish();
+    let html = held(&drawn(&report_of("x", vec![failed]), Some(&map), ""));
+    assert!(html.text.contains("No single page was found to be damaged"));
+    assert!(!html.text.contains("No damaged page was found"));
+}
+
+#[test]
+fn why_there_is_no_map_is_said() {
+    let report = Report {
+        map: Mapped::no("it <moved>\u{7}"),
+        ..sample()
+    };
+    let html = held(&super::report(&report, ""));
+    assert!(html.text.contains("There is no map of this store’s pages: it <moved>\\u{7}."));
+}
+
+#[test]
 fn every_finding_is_counted_and_five_are_shown() {
     let html = held(&drawn(&sample(), None, ""));
     let failed = html.classed("fail");
@@ -314,7 +336,8 @@ fn the_key_adds_up_and_each_damaged_page_has_a_cell() {
 fn a_look_that_ended_early_calls_nothing_unreached() {
     let map = small().ended("the time limit of 1 s came");
     let html = held(&drawn(&sample(), Some(&map), ""));
-    assert!(html.text.contains("Not all of them were looked at: the time limit of 1 s came."));
+    assert!(html.text.contains("Not all pages were looked at: the time limit of 1 s came."));
+    assert!(html.text.contains("No damaged page was found among those that were looked at."));
     assert!(html.text.contains("not looked at") && !html.text.contains("unreached"));
 }
 
