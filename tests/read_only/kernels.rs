@@ -70,7 +70,7 @@ fn without_landlock_alone_a_wal_is_read_in_place() {
         .args(["--only", "read-only"])
         .arg(place.store())
         .run();
-    assert!(ran.stdout.contains("read in place with its WAL, indexed in memory"), "{ran:?}");
+    assert!(ran.stdout.contains("read in place without a lock, its WAL indexed in memory"), "{ran:?}");
 }
 
 #[test]

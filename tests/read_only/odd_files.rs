@@ -43,12 +43,12 @@ fn an_empty_file_beside_a_wal_with_commits_is_no_empty_store() {
     File::create(place.store()).unwrap();
     let (code, said) = gate(&place);
     assert_eq!(code, Some(3));
-    assert_snapshot!(said, @"cannot tell: [PLACE]/store/state.db: it is empty (0 bytes), and the -wal beside it holds 4,152 bytes; keep it: SQLite deletes it as soon as the store is opened");
+    assert_snapshot!(said, @"cannot tell: [PLACE]/store/state.db: it is empty (0 bytes), and the -wal beside it holds 4,152 bytes; keep a copy of that file: SQLite deletes it as soon as the store is opened");
     assert_snapshot!(rows(&place, "file").text(), @"
     [PLACE]/store/state.db
 
-    FAIL  file  it is empty (0 bytes), and the -wal beside it holds 4,152 bytes; keep it: SQLite deletes it as soon as the store is opened
-                → keep a copy of state.db-wal before banger starts: the latest commits are in it, and nowhere else; if this is a copy, copy state.db and state.db-wal again, of one moment; otherwise restore a backup
+    FAIL  file  it is empty (0 bytes), and the -wal beside it holds 4,152 bytes; keep a copy of that file: SQLite deletes it as soon as the store is opened
+                → keep a copy of state.db-wal before banger starts: the latest commits are only in that file; if this is a copy, stop banger where it came from and copy state.db and state.db-wal again, together; otherwise restore a backup
 
     FAIL: 1 of 1 checks failed (file)
     --- exit 1 ---
@@ -72,11 +72,11 @@ fn an_empty_file_beside_the_journal_of_a_store_that_had_pages_is_no_empty_store(
     File::create(place.store()).unwrap();
     let (code, said) = gate(&place);
     assert_eq!(code, Some(3));
-    assert_snapshot!(said, @"cannot tell: [PLACE]/store/state.db: it is empty (0 bytes), and the -journal beside it was begun when the store had 24 pages; keep it: SQLite deletes it as soon as the store is opened");
+    assert_snapshot!(said, @"cannot tell: [PLACE]/store/state.db: it is empty (0 bytes), and the -journal beside it was begun when the store had 24 pages; keep a copy of that file: SQLite deletes it as soon as the store is opened");
     assert_snapshot!(rows(&place, "file").text(), @"
     [PLACE]/store/state.db
 
-    FAIL  file  it is empty (0 bytes), and the -journal beside it was begun when the store had 24 pages; keep it: SQLite deletes it as soon as the store is opened
+    FAIL  file  it is empty (0 bytes), and the -journal beside it was begun when the store had 24 pages; keep a copy of that file: SQLite deletes it as soon as the store is opened
                 → keep a copy of state.db-journal before banger starts: it holds pages that the store had; if this is a copy, stop banger where it came from and copy all the files again, together; otherwise restore a backup
 
     FAIL: 1 of 1 checks failed (file)
@@ -348,7 +348,7 @@ fn a_file_of_several_names_says_what_may_lie_beside_the_others() {
     assert_snapshot!(ran.text(), @"
     [PLACE]/store/other.db
 
-    pass  journal  nothing is waiting to be written back; the file has 2 names (hard links), and what lies beside the others, commits in a -wal perhaps, was not looked at
+    pass  journal  nothing is waiting to be written back; the file has 2 names (hard links): a -wal beside another of them may hold commits, and was not examined
 
     PASS: 1 of 1 checks passed
     --- exit 0 ---

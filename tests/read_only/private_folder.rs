@@ -152,7 +152,8 @@ fn a_copy_that_a_strangers_trigger_writes_to_stays_in_proportion_to_the_store() 
         let ran = place.doctor().args(["--check-migrations", "--rehearse"]).arg(&path).run();
         assert_eq!(ran.code, Some(3), "{ran:?}");
         assert!(
-            ran.stdout.contains("could not be rehearsed: what they write does not fit into the"),
+            ran.stdout
+                .contains("could not be rehearsed: the migrations write more than fits into the"),
             "{ran:?}"
         );
         let ran = place.doctor().args(["--format", "json"]).arg(&path).run();
