@@ -203,7 +203,7 @@ fn a_map_is_made_where_somebody_asks_and_knows_what_a_check_said_of_a_page() {
     };
     assert!(map.pages() > 1 && map.damaged().is_empty());
 
-    with_options(&CheckId::ALL, |options| {
+    with_options(CheckId::ALL, |options| {
         let answers = Answers::of(Path::new(REAL), options);
         let mut findings = crate::finding::Findings::default();
         findings.add(|| crate::finding::Finding {
