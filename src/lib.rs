@@ -81,6 +81,8 @@ mod schema;
 
 mod pass;
 
+mod page_map;
+
 mod context;
 
 mod check;

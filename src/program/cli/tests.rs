@@ -20,7 +20,7 @@ fn the_definition_holds_and_the_short_help_fits_one_screen() {
           --system                The system store instead: /var/lib/banger/state.db
           --check-migrations      One line: may this binary take over the store?
           --rehearse              Also try the pending migrations on a private copy
-          --format <FORMAT>       Output format: table (default), markdown or json
+          --format <FORMAT>       Output: table (default), markdown, json or html
           --only <CHECK>          Only these checks (repeatable, comma-separated)
           --skip <CHECK>          All but these checks (repeatable, comma-separated)
           --artifacts             Also look for the files that the store names
@@ -69,10 +69,10 @@ fn the_long_help_teaches() {
               store's rows.
 
           --format <FORMAT>
-              Output format: table (default), markdown or json
+              Output: table (default), markdown, json or html
               
-              How the rows are printed: aligned for a terminal, as Markdown to paste into an issue, or
-              as JSON with one line per store.
+              How the rows are printed: aligned for a terminal, as Markdown to paste into an issue, as
+              JSON with one line per store, or as an HTML page about one store, with a map of its pages.
 
           --only <CHECK>
               Only these checks (repeatable, comma-separated)
@@ -129,6 +129,7 @@ fn the_long_help_teaches() {
       sudo doctor --system                    the system's store
       doctor ~/Downloads/state.db             a copy; put its -wal, -shm and -journal beside it
       doctor --format markdown | wl-copy      a report to paste into an issue
+      doctor --format html > report.html      a page for a browser, with a map of the store's pages
       doctor --skip page-structure state.db   all checks but one
       doctor --explain foreign-keys           what a check means, and what to do when it fails
       doctor --check-migrations && echo swap  may this binary take over the store as it is?
