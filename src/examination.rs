@@ -110,6 +110,7 @@ pub struct Examination {
     application: Application,
     checks: Vec<CheckId>,
     artifacts: bool,
+    page_map: bool,
     time_limit: Duration,
     interrupt: Arc<AtomicBool>,
     ticker: Option<Arc<Ticker>>,
@@ -134,6 +135,7 @@ impl Examination {
             application: APPLICATION.clone(),
             checks: CheckId::ALL.to_vec(),
             artifacts: false,
+            page_map: false,
             time_limit: Duration::MAX,
             interrupt: Arc::default(),
             ticker: None,
@@ -168,6 +170,12 @@ impl Examination {
         self
     }
 
+    /// Whether to make a map of the store's pages, which [`Report::to_html`] draws. It reads the store once more.
+    pub fn page_map(mut self, make: bool) -> Self {
+        self.page_map = make;
+        self
+    }
+
     /// A check that is not done by then, counted from [`run`](Self::run), fails and says so. SQLite is asked to end between
     /// two steps of a statement: one call of a function takes as long as it takes.
     pub fn time_limit(mut self, limit: Duration) -> Self {
@@ -198,6 +206,7 @@ impl Examination {
             let options = Options {
                 checks: self.checks.clone(),
                 artifacts: self.artifacts,
+                page_map: self.page_map,
                 application: &self.application,
                 environment,
             };

@@ -86,6 +86,8 @@ mod dialects;
 
 mod pass;
 
+mod page_map;
+
 mod context;
 
 mod check;

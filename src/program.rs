@@ -29,7 +29,7 @@ use crate::banger::APPLICATION;
 use crate::gate::{Answer, EXIT_CANNOT_TELL};
 use crate::mistake;
 
-use cli::{Args, EXIT_USAGE};
+use cli::{Args, EXIT_USAGE, Format};
 use session::Session;
 use signals::Signals;
 
@@ -94,6 +94,9 @@ fn doctor(args: Args) -> Result<u8> {
     let Some(stores) = stores(&args) else {
         return Ok(print_usage(&cli::usage(NO_STORE), false));
     };
+    if args.format == Format::Html && stores.len() > 1 {
+        return Ok(print_usage(&cli::usage("--format html takes one store"), false));
+    }
     let session = Session::prepare(args, checks, stores, Signals::catch()?);
     let code = mistake::caught(|| match session.stores.len() {
         1 => one::examine(&session),

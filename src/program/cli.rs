@@ -30,6 +30,7 @@ Examples:
   sudo doctor --system                    the system's store
   doctor ~/Downloads/state.db             a copy; put its -wal, -shm and -journal beside it
   doctor --format markdown | wl-copy      a report to paste into an issue
+  doctor --format html > report.html      a page for a browser, with a map of the store's pages
   doctor --skip page-structure state.db   all checks but one
   doctor --any app.db                     any application's database
   doctor --explain foreign-keys           what a check means, and what to do when it fails
@@ -116,10 +117,10 @@ pub(super) struct Args {
     pub rehearse: bool,
     #[arg(long, help = any_help(), long_help = any_long_help())]
     pub any: bool,
-    /// Output format: table (default), markdown or json
+    /// Output: table (default), markdown, json or html
     ///
-    /// How the rows are printed: aligned for a terminal, as Markdown to paste into an issue, or as JSON with one line per
-    /// store.
+    /// How the rows are printed: aligned for a terminal, as Markdown to paste into an issue, as JSON with one line per store, or
+    /// as an HTML page about one store, with a map of its pages.
     #[arg(long, value_enum, default_value_t = Format::Table, hide_possible_values = true, hide_default_value = true)]
     pub format: Format,
     /// Only these checks (repeatable, comma-separated)
@@ -164,6 +165,8 @@ pub(super) enum Format {
     Markdown,
     /// One line per store
     Json,
+    /// A page for a browser, with a map of the store's pages
+    Html,
 }
 
 /// When to colour.

@@ -13,7 +13,7 @@ use crate::checks;
 use crate::examine::{self, Answers, Options};
 use crate::gate::EXIT_CANNOT_TELL;
 use crate::private::{PrivateFolder, Purpose};
-use crate::program::cli::Args;
+use crate::program::cli::{Args, Format};
 use crate::program::signals::Signals;
 use crate::program::watchdog::Watchdog;
 use crate::report::Report;
@@ -86,6 +86,7 @@ impl Session {
     fn options<'s>(&'s self, stop: &'s Stop) -> Options<'s> {
         Options {
             checks: self.checks.clone(),
+            page_map: self.args.format == Format::Html,
             artifacts: self.args.artifacts || self.args.stores.is_empty(),
             application: if self.args.any { &ANY } else { &APPLICATION },
             environment: self.environment(stop),
@@ -145,7 +146,8 @@ fn purpose(args: &Args, checks: &[CheckId]) -> Purpose {
             rehearsed: args.rehearse,
         };
     }
-    let opened = checks.iter().any(|id| !matches!(checks::get(*id).input, Input::Probe(_)));
+    let opened =
+        args.format == Format::Html || checks.iter().any(|id| !matches!(checks::get(*id).input, Input::Probe(_)));
     Purpose {
         opened,
         whole: opened,

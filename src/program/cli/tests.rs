@@ -21,7 +21,7 @@ fn the_definition_holds_and_the_short_help_fits_one_screen() {
           --check-migrations      One line: may this binary take over the store?
           --rehearse              Also try the pending migrations on a private copy
           --any                   The stores are any application's, not banger's
-          --format <FORMAT>       Output format: table (default), markdown or json
+          --format <FORMAT>       Output: table (default), markdown, json or html
           --only <CHECK>          Only these checks (repeatable, comma-separated)
           --skip <CHECK>          All but these checks (repeatable, comma-separated)
           --artifacts             Also look for the files that the store names
@@ -76,10 +76,10 @@ fn the_long_help_teaches() {
               read. What needs more knowledge is skipped.
 
           --format <FORMAT>
-              Output format: table (default), markdown or json
+              Output: table (default), markdown, json or html
               
-              How the rows are printed: aligned for a terminal, as Markdown to paste into an issue, or
-              as JSON with one line per store.
+              How the rows are printed: aligned for a terminal, as Markdown to paste into an issue, as
+              JSON with one line per store, or as an HTML page about one store, with a map of its pages.
 
           --only <CHECK>
               Only these checks (repeatable, comma-separated)
@@ -136,6 +136,7 @@ fn the_long_help_teaches() {
       sudo doctor --system                    the system's store
       doctor ~/Downloads/state.db             a copy; put its -wal, -shm and -journal beside it
       doctor --format markdown | wl-copy      a report to paste into an issue
+      doctor --format html > report.html      a page for a browser, with a map of the store's pages
       doctor --skip page-structure state.db   all checks but one
       doctor --any app.db                     any application's database
       doctor --explain foreign-keys           what a check means, and what to do when it fails
