@@ -57,6 +57,9 @@ pub enum Beyond {
     /// An index entry longer than is held.
     #[error("an index entry too long to be held")]
     LongEntry,
+    /// Text in a column of numbers that looks like a number, and may be none to SQLite: `1e`, `1.2.3`.
+    #[error("text that looks like a number")]
+    NumberAsText,
     /// A foreign key whose parent's key is not understood.
     #[error("a foreign key to what is not understood")]
     Parent,

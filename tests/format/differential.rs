@@ -42,6 +42,19 @@ proptest! {
     }
 }
 
+#[test]
+fn text_that_only_looks_like_a_number_is_left_to_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("made.db");
+    #[expect(clippy::disallowed_methods, reason = "a store is made")]
+    let conn = rusqlite::Connection::open(&path).unwrap();
+    conn.execute_batch("CREATE TABLE t(a INTEGER); INSERT INTO t VALUES ('1e'), ('1.2.3')")
+        .unwrap();
+    drop(conn);
+    let bytes = std::fs::read(&path).unwrap();
+    assert_eq!(answers(&bytes, true).0, Answer::NotUnderstood(Beyond::NumberAsText));
+}
+
 /// A healthy store of banger's in rollback mode.
 fn banger() -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();

@@ -139,12 +139,15 @@ fn look_closer(row: &Row<'_>, at: usize, allowed: Classes) -> Result<()> {
     if class == Classes::REAL && !matches!(row.value(at), Ok(Value::Real(_))) {
         return Err(Damage::NotANumber);
     }
-    let text = row.payload.get(field.range());
-    let is_no_number = class == Classes::TEXT && column.numbers_as_text && !text.is_none_or(may_be_number);
-    if allowed.holds(class) || is_no_number || row.of.rowid_alias == Some(at) {
-        Ok(())
-    } else {
-        Err(Damage::Forbidden)
+    if allowed.holds(class) || row.of.rowid_alias == Some(at) {
+        return Ok(());
+    }
+    if class != Classes::TEXT || !column.numbers_as_text {
+        return Err(Damage::Forbidden);
+    }
+    match row.payload.get(field.range()) {
+        Some(text) if !may_be_number(text) => Ok(()),
+        _ => Err(Damage::Beyond(Beyond::NumberAsText)),
     }
 }
 
