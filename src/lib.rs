@@ -39,6 +39,9 @@ pub mod check;
 
 pub mod checks;
 
+#[doc(hidden)]
+pub mod salvage;
+
 pub mod report;
 
 pub mod examine;

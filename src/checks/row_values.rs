@@ -1,6 +1,6 @@
 //! Does every value look like one that banger wrote? One pass over each table, each value judged where it lies.
 
-mod rules;
+pub(crate) mod rules;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -11,7 +11,7 @@ use crate::values::{address, json, timestamp};
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rule {
+pub(crate) enum Rule {
     /// Text that is never empty: an id, a name, a state.
     Word,
     /// Text.
@@ -29,7 +29,7 @@ pub(super) enum Rule {
 }
 
 /// The columns of banger's tables, in every version of its schema.
-pub(super) const TABLES: &[(&str, &[(&str, Rule)])] = &[
+pub(crate) const TABLES: &[(&str, &[(&str, Rule)])] = &[
     (
         "images",
         &[
@@ -70,7 +70,7 @@ pub(super) const TABLES: &[(&str, &[(&str, Rule)])] = &[
 
 impl Rule {
     /// What is wrong with a value, if anything.
-    pub(super) fn fault(self, value: ValueRef<'_>) -> Option<&'static str> {
+    pub(crate) fn fault(self, value: ValueRef<'_>) -> Option<&'static str> {
         match (self, value) {
             (Self::Optional, ValueRef::Null) | (Self::Flag, ValueRef::Integer(0 | 1)) => None,
             (Self::Flag, ValueRef::Integer(_)) => Some("a flag that is neither 0 nor 1"),
@@ -96,7 +96,7 @@ impl Rule {
     }
 
     /// The same for text that is too long to be held at once. `open` hands out the text from its beginning.
-    pub(super) fn fault_in<R: Read>(self, mut open: impl FnMut() -> io::Result<R>) -> io::Result<Option<&'static str>> {
+    pub(crate) fn fault_in<R: Read>(self, mut open: impl FnMut() -> io::Result<R>) -> io::Result<Option<&'static str>> {
         Ok(match self {
             Self::Flag => Some("not an integer where a flag belongs"),
             Self::Time => Some("not a time as RFC 3339 writes it"),

@@ -1,0 +1,83 @@
+//! What is known of the stores that are salvaged: their tables, in every physical layout, and how a value of each column
+//! looks.
+//!
+//! It is a plain description, so that the engine names no application. It is made in one place, [`replay`].
+
+pub mod replay;
+mod rule;
+
+pub use rule::Rule;
+
+/// So many unique indexes of a table are looked at. A table with more is judged by its first ones.
+pub const MOST_KEYS: usize = 4;
+
+/// What is known of an application's stores.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// The tables, the ledger among them.
+    pub tables: Vec<Table>,
+    /// The ledger's place among them.
+    pub ledger: usize,
+    /// Every known migration: its id and its name, and the names that it had before.
+    pub migrations: Vec<(i64, Vec<String>)>,
+}
+
+/// A table.
+#[derive(Debug, Clone, Default)]
+pub struct Table {
+    /// Its name.
+    pub name: String,
+    /// Every column that it has in any version of the schema.
+    pub columns: Vec<Column>,
+    /// Which columns lie in a row, in order: one layout for each version of the schema that has another.
+    pub layouts: Vec<Vec<usize>>,
+    /// The column that is the rowid by another name.
+    pub rowid_alias: Option<usize>,
+    /// Its unique indexes, the primary key's first.
+    pub keys: Vec<Key>,
+}
+
+/// A column.
+#[derive(Debug, Clone)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// What it holds, where that is known.
+    pub rule: Option<Rule>,
+}
+
+/// A unique index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Its name in `sqlite_schema`.
+    pub name: String,
+    /// Its columns.
+    pub columns: Vec<usize>,
+}
+
+impl Known {
+    /// The table of this name.
+    pub fn table(&self, name: &[u8]) -> Option<usize> {
+        self.tables.iter().position(|table| table.name.as_bytes().eq_ignore_ascii_case(name))
+    }
+
+    /// The index of this name: its table's place and its own among that table's keys.
+    pub fn key(&self, name: &[u8]) -> Option<(usize, usize)> {
+        self.tables.iter().enumerate().find_map(|(table, of)| {
+            let key = of.keys.iter().position(|key| key.name.as_bytes().eq_ignore_ascii_case(name))?;
+            Some((table, key))
+        })
+    }
+
+    /// The known migration of this name, under its present name or an older one.
+    pub fn is_name_of_a_migration(&self, name: &[u8]) -> bool {
+        self.migrations.iter().any(|(_, names)| names.iter().any(|known| known.as_bytes() == name))
+    }
+}
+
+impl Table {
+    /// Where a column lies in a layout.
+    pub fn place(&self, layout: usize, column: usize) -> Option<usize> {
+        self.layouts.get(layout)?.iter().position(|there| *there == column)
+    }
+}
