@@ -11,10 +11,12 @@ fn main() -> ExitCode {
     let path = std::env::args().nth(2).unwrap();
     let database = File::open(&path).unwrap();
     let log = File::open(format!("{path}-wal")).ok();
+    let journal = File::open(format!("{path}-journal")).ok();
     let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
     let stop = Stop::after(Duration::from_secs(300), Default::default());
     let files = Files {
         database: &database,
+        journal: journal.as_ref().map(|journal| journal as _),
         log: log.as_ref().map(|log| log as _),
     };
     let ended = salvage(files, &known().unwrap(), &mut out, &|| true, &stop);

@@ -19,6 +19,7 @@ mod evidence;
 mod fit;
 mod forest;
 mod image;
+mod journal;
 mod known;
 mod ledger;
 mod literal;
@@ -47,8 +48,10 @@ use crate::stop::Stop;
 /// The files of a store.
 #[derive(Clone, Copy)]
 pub struct Files<'a> {
-    /// The database file; of a store with a hot journal, that of the copy in which it was rolled back.
+    /// The database file.
     pub database: &'a dyn ReadAt,
+    /// Its rollback journal, where that is hot: a writer that is gone left it, and its super-journal, if it names one, is there.
+    pub journal: Option<&'a dyn ReadAt>,
     /// Its write-ahead log, where there is one with anything in it.
     pub log: Option<&'a dyn ReadAt>,
 }
@@ -81,14 +84,20 @@ fn with_room(
         Some(log) => log::frames(log, stop)?,
         None => None,
     };
+    let before = match files.journal {
+        Some(journal) => journal::before(journal, stop)?,
+        None => None,
+    };
     let mut head = [0; 100];
     let has_head = files.database.read_exact_at(&mut head, 0).is_ok();
     let of_head = has_head.then(|| page_size::of_header(&head)).flatten();
-    let layout = match (of_head, &frames) {
-        (Some(layout), Some(frames)) if layout.page_size == frames.page_size => Some(layout),
-        (_, Some(frames)) => Layout::new(frames.page_size, 0),
-        (Some(layout), None) => Some(layout),
-        (None, None) => page_size::guess(files.database, stop)?,
+    let layout = match of_head {
+        Some(layout) => Some(layout),
+        None => match (&frames, &before) {
+            (Some(frames), _) => Layout::new(frames.page_size, 0),
+            (_, Some(before)) => Layout::new(before.page_size, 0),
+            _ => page_size::guess(files.database, stop)?,
+        },
     };
     let Some(layout) = layout else {
         account.nothing = Some(Nothing::NoPages);
@@ -100,7 +109,15 @@ fn with_room(
     }
     let mut pages = None;
     let mut patch = None;
-    if let (Some(frames), Some(log)) = (frames, files.log) {
+    // What has pages of another size is another database's.
+    if let (Some(before), Some(journal)) = (before.filter(|before| before.page_size == layout.page_size), files.journal) {
+        account.damaged_frames = before.damaged;
+        pages = Some(before.size);
+        patch = Some(Patch {
+            from: journal,
+            pages: before.pages,
+        });
+    } else if let (Some(frames), Some(log)) = (frames.filter(|frames| frames.page_size == layout.page_size), files.log) {
         account.damaged_frames = frames.damaged;
         account.pages_behind = frames.behind;
         pages = frames.size;
@@ -111,6 +128,7 @@ fn with_room(
     }
     let image = Image::new(files.database, layout, patch, pages)?;
     let mut forest = forest::survey(&image, known, stop)?;
+    let known = &known.clone().with_columns(&forest.columns);
     let hasher = Hasher64::default();
     attribute::attribute(&image, known, &mut forest, &hasher, stop)?;
     let ledger = ledger::read(&image, known, &forest, stop)?;

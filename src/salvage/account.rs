@@ -92,7 +92,9 @@ impl Account {
 
     /// Whether all that the store names is given, and nothing of it is doubtful.
     pub fn is_complete(&self) -> bool {
-        let whole = |table: &TableAccount| table.lost.count + table.doubtful.count + table.flagged.count == 0;
+        let whole = |table: &TableAccount| {
+            table.lost.count + table.doubtful.count + table.flagged.count + table.without_column == 0
+        };
         self.committed
             && self.damaged_frames + self.too_long == 0
             && self.ledger_made_anew.is_empty()

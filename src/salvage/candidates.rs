@@ -103,6 +103,10 @@ impl Candidate {
         if self.origin == Origin::Free {
             return Verdict::Older(rowid);
         }
+        // It may be the header of an older row over the bytes of another.
+        if self.origin == Origin::Gap && self.odd {
+            return Verdict::Doubtful;
+        }
         // An index that names the same key for another row, or knows nothing of it though it is whole.
         let contradicts = |key: usize| {
             let same = named(key) == Some(rowid) || (self.agrees(key) && self.rowid == Some(rowid));

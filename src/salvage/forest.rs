@@ -9,6 +9,7 @@ use super::notes::{Notes, Owner};
 use crate::format::header::Header;
 use crate::format::page::{Kind, Page};
 use crate::format::record::{Classes, Fields};
+use crate::format::schema::table;
 use crate::stop::Stop;
 
 /// What was found out about all pages.
@@ -24,6 +25,8 @@ pub struct Forest {
     pub nameless: Vec<Vec<u32>>,
     /// The same of tables.
     pub nameless_tables: Vec<Vec<u32>>,
+    /// For each table, its columns' names by the store's own schema, where that can be read.
+    pub columns: Vec<Option<Vec<String>>>,
     /// For each table, whether its tree was found.
     pub rooted: Vec<bool>,
 }
@@ -49,6 +52,7 @@ pub fn survey(image: &Image<'_>, known: &Known, stop: &Stop) -> Result<Forest> {
         knows_free: false,
         nameless: Vec::new(),
         nameless_tables: Vec::new(),
+        columns: vec![None; known.tables.len()],
         rooted: vec![false; known.tables.len()],
     };
     forest.notes.set_owner(1, Owner::Other);
@@ -145,6 +149,13 @@ impl Walker<'_> {
                     (Some(b"index"), Some(name)) => known.key(name).map(|(table, key)| Owner::Key(table, key)),
                     _ => None,
                 };
+                if let Some(Owner::Table(table)) = owner
+                    && let Some(sql) = text(4).and_then(|sql| std::str::from_utf8(sql).ok())
+                    && let Ok(statement) = table::parse(sql)
+                    && let Some(slot) = forest.columns.get_mut(table)
+                {
+                    *slot = Some(statement.columns.into_iter().map(|column| column.name).collect());
+                }
                 let rooted = owner.map_or(Rooted::Other(root), Rooted::Known);
                 if out.len() < MOST_ROOTS || owner.is_some() {
                     out.entry(rooted.number()).or_insert((rooted, root));

@@ -11,6 +11,9 @@ pub use rule::Rule;
 /// So many unique indexes of a table are looked at. A table with more is judged by its first ones.
 pub const MOST_KEYS: usize = 4;
 
+/// A column of a store's that no version of its table has.
+pub const STRANGE: usize = usize::MAX;
+
 /// What is known of an application's stores.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
@@ -67,6 +70,32 @@ impl Known {
             let key = of.keys.iter().position(|key| key.name.as_bytes().eq_ignore_ascii_case(name))?;
             Some((table, key))
         })
+    }
+
+    /// The same, where the store's own schema has columns in another order, or others: their names for each table, where they
+    /// are known. A table that lacks what every version of it has is left as it is: its statement may be what is damaged.
+    #[must_use]
+    pub fn with_columns(mut self, columns: &[Option<Vec<String>>]) -> Self {
+        for (table, names) in self.tables.iter_mut().zip(columns) {
+            let Some(names) = names else { continue };
+            let place = |name: &String| table.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name));
+            let own: Vec<usize> = names.iter().map(|name| place(name).unwrap_or(STRANGE)).collect();
+            if table.layouts.contains(&own) {
+                continue;
+            }
+            let has_all = |part: &[usize]| table.layouts.iter().any(|known| known.iter().all(|column| part.contains(column)));
+            // A row that was written before the last columns were added ends before them.
+            let parts: Vec<Vec<usize>> =
+                (1..=own.len()).rev().filter_map(|len| own.get(..len)).filter(|part| has_all(part)).map(<[usize]>::to_vec).collect();
+            for (at, part) in parts.into_iter().enumerate() {
+                if at == 0 {
+                    table.layouts.insert(0, part);
+                } else if !table.layouts.contains(&part) {
+                    table.layouts.push(part);
+                }
+            }
+        }
+        self
     }
 
     /// The known migration of this name, under its present name or an older one.

@@ -96,7 +96,10 @@ impl<'a> Printer<'a> {
         };
         let layout = table.layouts.get(line.fit.layout).map(Vec::as_slice).unwrap_or_default();
         let is_there = self.schema.columns.get(line.fit.table).is_some_and(|columns| columns.iter().any(Option::is_some));
+        let needed = self.schema.needed.get(line.fit.table).map(Vec::as_slice).unwrap_or_default();
+        let is_missing = |(column, needed): (usize, &bool)| *needed && !layout.contains(&column) && table.rowid_alias != Some(column);
         is_there
+            && !needed.iter().enumerate().any(is_missing)
             && layout.iter().zip(line.fields).all(|(column, field)| {
                 let forbids = self.column(line.fit.table, *column) == Some(true);
                 !forbids || table.rowid_alias == Some(*column) || !is_null(*field, line.payload)

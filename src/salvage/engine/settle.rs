@@ -146,8 +146,18 @@ impl Engine<'_> {
         doubtful.sort_by_key(|at| candidates.get(*at).map(|candidate| (candidate.place.page, candidate.place.at)));
         doubtful.dedup_by_key(|at| candidates.get(*at).map(|candidate| (candidate.place.page, candidate.place.at)));
         for at in doubtful {
-            if let Some(candidate) = candidates.get(at) {
-                writer.doubtful(candidate, out)?;
+            let Some(candidate) = candidates.get(at) else {
+                continue;
+            };
+            let is_named = candidate.agree & 1 == 1;
+            let given = tables.get(candidate.fit.table).zip(candidate.rowid);
+            if is_named && given.is_some_and(|(table, rowid)| table.given.has(rowid)) {
+                continue;
+            }
+            writer.doubtful(candidate, out)?;
+            if let (true, Some(hash)) = (is_named, candidate.hashes.first()) {
+                // It is not lost: it is there, in a comment.
+                held.insert((candidate.fit.table, 0, short(*hash)));
             }
         }
         Ok(held)

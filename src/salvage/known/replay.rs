@@ -19,6 +19,8 @@ pub struct Schema {
     /// The columns that each table has: for each known table, and each of its known columns, whether it is there, and whether
     /// it forbids NULL.
     pub columns: Vec<Vec<Option<bool>>>,
+    /// For each of them, whether a row must have a value of it, because there is no default.
+    pub needed: Vec<Vec<bool>>,
 }
 
 /// What is known of banger's stores.
@@ -57,15 +59,18 @@ pub fn schema(known: &Known, applied: &BTreeSet<i64>) -> Result<Schema> {
         )
     };
     let mut columns = Vec::new();
+    let mut needed = Vec::new();
     for table in &known.tables {
         let there = table_columns(&connection, &table.name)?;
         let find = |column: &Column| there.iter().find(|one| one.name.eq_ignore_ascii_case(&column.name));
         columns.push(table.columns.iter().map(|column| find(column).map(|one| one.not_null)).collect());
+        needed.push(table.columns.iter().map(|column| find(column).is_some_and(|one| one.not_null && !one.has_default)).collect());
     }
     Ok(Schema {
         before: of("'table', 'index'")?,
         after: of("'view', 'trigger'")?,
         columns,
+        needed,
     })
 }
 
@@ -88,11 +93,12 @@ struct Info {
     name: String,
     is_integer: bool,
     not_null: bool,
+    has_default: bool,
     in_key: i64,
 }
 
 fn table_columns(connection: &Connection, table: &str) -> Result<Vec<Info>> {
-    let sql = "SELECT name, type, \"notnull\", pk FROM pragma_table_xinfo(?1) WHERE hidden = 0";
+    let sql = "SELECT name, type, \"notnull\", pk, dflt_value IS NOT NULL FROM pragma_table_xinfo(?1) WHERE hidden = 0";
     let ask = || -> rusqlite::Result<Vec<Info>> {
         let mut statement = connection.prepare(sql)?;
         let rows = statement.query_map([table], |row| {
@@ -101,6 +107,7 @@ fn table_columns(connection: &Connection, table: &str) -> Result<Vec<Info>> {
                 is_integer: row.get::<_, String>(1)?.eq_ignore_ascii_case("INTEGER"),
                 not_null: row.get(2)?,
                 in_key: row.get(3)?,
+                has_default: row.get(4)?,
             })
         })?;
         rows.collect()

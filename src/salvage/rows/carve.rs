@@ -4,6 +4,7 @@ use super::{Each, Finder, Found, Local, Origin};
 use crate::format::page::Kind;
 use crate::format::varint::varint;
 use crate::salvage::ended::Result;
+use crate::salvage::fit::is_odd;
 
 impl Finder<'_> {
     /// Hands out the rows that lie whole in bytes which no cell has.
@@ -50,7 +51,10 @@ impl Finder<'_> {
             let (rowid, begin) = before(page, from, at, local.len);
             let in_free_space = self.is_free(begin, end);
             let origin = if in_free_space { Origin::Free } else { origin };
-            let taken = self.record(number, page, local, None, &mut |place, fit, payload, fields| {
+            let known = self.known;
+            let mut odd = true;
+            self.record(number, page, local, None, &mut |place, fit, payload, fields| {
+                odd = fit.is_none_or(|fit| is_odd(known, fit, fields, payload));
                 each(&Found {
                     origin,
                     in_free_space,
@@ -61,7 +65,8 @@ impl Finder<'_> {
                     fields,
                 })
             })?;
-            at = if taken { end } else { at + 1 };
+            // What is left of an older row may be a header over the bytes of another.
+            at = if odd { at + 1 } else { end };
         }
         Ok(())
     }
