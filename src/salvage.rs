@@ -33,10 +33,11 @@ use std::io::Write;
 
 pub use account::Account;
 pub use ended::{Ended, Result};
+pub use engine::Room;
 pub use known::{Known, replay::known};
 
 use self::account::Nothing;
-use self::engine::{Engine, Output, Room};
+use self::engine::{Engine, Output};
 use self::fit::Hasher64;
 use self::image::{Image, Patch};
 use self::ledger::Ledger;
@@ -68,10 +69,14 @@ pub fn salvage(
     unchanged: &dyn Fn() -> bool,
     stop: &Stop,
 ) -> Result<Account> {
-    with_room(files, known, out, unchanged, stop, Room::default())
+    within(files, known, out, unchanged, stop, Room::default())
 }
 
-fn with_room(
+/// The same within so much room for each pass.
+///
+/// # Errors
+/// As [`salvage`].
+pub fn within(
     files: Files<'_>,
     known: &Known,
     out: &mut dyn Write,

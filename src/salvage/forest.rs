@@ -1,6 +1,8 @@
 //! Which pages belong to which table and index: by the schema where it can be read, by the trees' own inner pages where not.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod roots;
+
+use std::collections::BTreeSet;
 
 use super::ended::Result;
 use super::image::Image;
@@ -8,8 +10,6 @@ use super::known::Known;
 use super::notes::{Notes, Owner};
 use crate::format::header::Header;
 use crate::format::page::{Kind, Page};
-use crate::format::record::{Classes, Fields};
-use crate::format::schema::table;
 use crate::stop::Stop;
 
 /// What was found out about all pages.
@@ -61,50 +61,25 @@ pub fn survey(image: &Image<'_>, known: &Known, stop: &Stop) -> Result<Forest> {
         stop,
         bytes: Vec::new(),
     };
-    let roots = walker.roots(known, &mut forest)?;
-    for (rooted, root) in roots.into_values() {
-        match rooted {
-            Rooted::Known(owner @ Owner::Key(table, key)) => {
-                let (_, whole) = walker.walk(root, owner, &mut forest)?;
+    for (owner, root) in walker.roots(known, &mut forest)? {
+        let (pages, whole) = walker.walk(root, owner, &mut forest)?;
+        match owner {
+            Owner::Key(table, key) => {
                 if let Some(slot) = forest.whole.get_mut(table).and_then(|keys| keys.get_mut(key)) {
                     *slot = whole;
                 }
             }
-            Rooted::Known(owner) => {
-                let (pages, _) = walker.walk(root, owner, &mut forest)?;
-                if let (Owner::Table(table), false) = (owner, pages.is_empty())
-                    && let Some(slot) = forest.rooted.get_mut(table)
-                {
-                    *slot = true;
+            Owner::Table(table) => {
+                if let Some(slot) = forest.rooted.get_mut(table) {
+                    *slot = !pages.is_empty();
                 }
             }
-            Rooted::Other(_) => {
-                walker.walk(root, Owner::Other, &mut forest)?;
-            }
+            _ => {}
         }
     }
     forest.knows_free = walker.free(&mut forest);
     walker.adopt(&mut forest)?;
     Ok(forest)
-}
-
-/// What the schema says that a root is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rooted {
-    Known(Owner),
-    Other(u32),
-}
-
-impl Rooted {
-    /// Known ones first: where two claim a page, it is theirs.
-    fn number(self) -> (u8, u64) {
-        match self {
-            Self::Known(Owner::Table(table)) => (0, table as u64),
-            Self::Known(Owner::Key(table, key)) => (1, (table * 100 + key) as u64),
-            Self::Known(_) => (2, 0),
-            Self::Other(root) => (3, u64::from(root)),
-        }
-    }
 }
 
 struct Walker<'a> {
@@ -114,57 +89,6 @@ struct Walker<'a> {
 }
 
 impl Walker<'_> {
-    /// The roots that `sqlite_schema` names, as far as it can be read.
-    fn roots(&mut self, known: &Known, forest: &mut Forest) -> Result<BTreeMap<(u8, u64), (Rooted, u32)>> {
-        let mut out = BTreeMap::new();
-        forest.notes.set_owner(1, Owner::Nobody);
-        let (pages, _) = self.walk(1, Owner::Other, forest)?;
-        forest.notes.set_owner(1, Owner::Other);
-        let mut fields = Fields::default();
-        for number in pages {
-            self.image.page(number, &mut self.bytes);
-            let Ok(page) = Page::parse(self.image.layout(), number, &self.bytes) else {
-                continue;
-            };
-            if page.kind() != Kind::TableLeaf {
-                continue;
-            }
-            for cell in page.all_cells().filter_map(std::result::Result::ok) {
-                // The names and the root stand before the statement, which may be long.
-                let payload = cell.payload.local;
-                if fields.read(payload, cell.payload.len).is_err() || fields.all().len() != 5 {
-                    continue;
-                }
-                let text = |at: usize| {
-                    let field = fields.all().get(at).filter(|field| field.class == Classes::TEXT)?;
-                    payload.get(field.range())
-                };
-                let root = fields.all().get(3).filter(|field| field.class == Classes::INTEGER);
-                let root = root.filter(|field| field.to as usize <= payload.len()).and_then(|field| field.integer(payload));
-                let Some(root) = root.and_then(|root| u32::try_from(root).ok()).filter(|root| *root > 1) else {
-                    continue;
-                };
-                let owner = match (text(0), text(1)) {
-                    (Some(b"table"), Some(name)) => known.table(name).map(Owner::Table),
-                    (Some(b"index"), Some(name)) => known.key(name).map(|(table, key)| Owner::Key(table, key)),
-                    _ => None,
-                };
-                if let Some(Owner::Table(table)) = owner
-                    && let Some(sql) = text(4).and_then(|sql| std::str::from_utf8(sql).ok())
-                    && let Ok(statement) = table::parse(sql)
-                    && let Some(slot) = forest.columns.get_mut(table)
-                {
-                    *slot = Some(statement.columns.into_iter().map(|column| column.name).collect());
-                }
-                let rooted = owner.map_or(Rooted::Other(root), Rooted::Known);
-                if out.len() < MOST_ROOTS || owner.is_some() {
-                    out.entry(rooted.number()).or_insert((rooted, root));
-                }
-            }
-        }
-        Ok(out)
-    }
-
     /// Walks a tree by its child pointers, each page once; says which pages it has, and whether all of it was there.
     fn walk(&mut self, root: u32, owner: Owner, forest: &mut Forest) -> Result<(Vec<u32>, bool)> {
         let is_key = matches!(owner, Owner::Key(..));

@@ -107,12 +107,8 @@ mod tests {
     use rusqlite::types::Value;
 
     fn text(bytes: &[u8]) -> String {
-        let field = Field {
-            from: 0,
-            to: u32::try_from(bytes.len()).unwrap(),
-            class: Classes::TEXT,
-            ..Field::default()
-        };
+        let mut field = Field::default();
+        (field.to, field.class) = (u32::try_from(bytes.len()).unwrap(), Classes::TEXT);
         let mut out = Vec::new();
         write(&mut out, field, bytes).unwrap();
         String::from_utf8(out).unwrap()
