@@ -19,7 +19,11 @@ fn corpus(folder: &std::path::Path, counts: &mut (u64, u64, u64, f64)) {
         let database = File::open(&path).unwrap();
         let began = std::time::Instant::now();
         let stop = Stop::after(Duration::from_secs(20), Default::default());
-        let files = Files { database: &database, journal: None, log: None };
+        let files = Files {
+            database: &database,
+            journal: None,
+            log: None,
+        };
         let ended = salvage(files, &known, &mut std::io::sink(), &|| true, &stop);
         let took = began.elapsed().as_secs_f64();
         counts.0 += 1;
@@ -29,7 +33,11 @@ fn corpus(folder: &std::path::Path, counts: &mut (u64, u64, u64, f64)) {
         }
         match ended {
             Ok(account) => {
-                let doubtful: u64 = account.tables.iter().map(|table| table.doubtful.count + table.deleted + table.lost.count).sum();
+                let doubtful: u64 = account
+                    .tables
+                    .iter()
+                    .map(|table| table.doubtful.count + table.deleted + table.lost.count)
+                    .sum();
                 if account.given() + doubtful > 0 {
                     eprintln!("{}: given {} doubtful {doubtful}", path.display(), account.given());
                 }
@@ -66,7 +74,11 @@ fn main() -> ExitCode {
     match ended {
         Ok(account) => {
             eprintln!("{account:#?}");
-            ExitCode::from(if account.given() == 0 { 3 } else { u8::from(!account.is_complete()) })
+            ExitCode::from(if account.given() == 0 {
+                3
+            } else {
+                u8::from(!account.is_complete())
+            })
         }
         Err(error) => {
             eprintln!("{error}");

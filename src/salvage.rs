@@ -115,14 +115,16 @@ pub fn within(
     let mut pages = None;
     let mut patch = None;
     // What has pages of another size is another database's.
-    if let (Some(before), Some(journal)) = (before.filter(|before| before.page_size == layout.page_size), files.journal) {
+    if let (Some(before), Some(journal)) = (before.filter(|before| before.page_size == layout.page_size), files.journal)
+    {
         account.damaged_frames = before.damaged;
         pages = Some(before.size);
         patch = Some(Patch {
             from: journal,
             pages: before.pages,
         });
-    } else if let (Some(frames), Some(log)) = (frames.filter(|frames| frames.page_size == layout.page_size), files.log) {
+    } else if let (Some(frames), Some(log)) = (frames.filter(|frames| frames.page_size == layout.page_size), files.log)
+    {
         account.damaged_frames = frames.damaged;
         account.pages_behind = frames.behind;
         pages = frames.size;

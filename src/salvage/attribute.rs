@@ -156,10 +156,13 @@ fn votes(
             if found.origin == Origin::Free {
                 return Ok(());
             }
-            let hashes = hasher.row(known, fit, found.fields, found.payload);
-            for (key, hash) in hashes.iter().enumerate().filter(|(_, hash)| **hash != 0) {
+            let keys = hasher.row(known, fit, found.fields, found.payload);
+            for (key, hash) in keys.iter().enumerate().filter(|(_, hash)| **hash != 0) {
                 let first = samples.partition_point(|sample| (sample.hash, sample.rowid) < (*hash, rowid));
-                let same = samples.iter().skip(first).take_while(|sample| (sample.hash, sample.rowid) == (*hash, rowid));
+                let same = samples
+                    .iter()
+                    .skip(first)
+                    .take_while(|sample| (sample.hash, sample.rowid) == (*hash, rowid));
                 for sample in same.take(16) {
                     *out.entry((sample.group, fit.table, key)).or_insert(0) += 1;
                 }

@@ -11,9 +11,8 @@ const MOST: usize = 160_000;
 #[derive(Debug, Default)]
 pub struct Bits(BTreeMap<i64, [u64; 8]>);
 
-#[expect(clippy::cast_possible_truncation, reason = "nine bits")]
 fn place(rowid: i64) -> (i64, usize, u64) {
-    let low = (rowid & 511) as usize;
+    let low = (rowid.cast_unsigned() & 511) as usize;
     (rowid >> 9, low / 64, 1 << (low % 64))
 }
 
@@ -63,9 +62,9 @@ impl Bits {
     pub fn all(&self) -> impl Iterator<Item = i64> + '_ {
         self.0.iter().flat_map(|(block, words)| {
             let first = block << 9;
-            (0..512).filter(move |low| words.get(low / 64).is_some_and(|word| word >> (low % 64) & 1 == 1)).map(move |low| {
-                first + i64::try_from(low).unwrap_or(0)
-            })
+            (0..512)
+                .filter(move |low| words.get(low / 64).is_some_and(|word| word >> (low % 64) & 1 == 1))
+                .map(move |low| first + i64::try_from(low).unwrap_or(0))
         })
     }
 }

@@ -90,8 +90,8 @@ impl Engine<'_> {
         let mut late = Vec::new();
         while tables.iter().any(|table| !table.done) {
             self.gather_evidence(&mut tables)?;
-            let mut candidates = self.rows(&mut tables, first, out)?;
-            self.settle(&mut tables, &mut candidates, &mut late, out)?;
+            let candidates = self.rows(&mut tables, first, out)?;
+            self.settle(&mut tables, &candidates, &mut late, out)?;
             for table in tables.iter_mut().filter(|table| !table.done) {
                 table.done = table.evidence.to == i64::MAX;
                 table.evidence = Evidence::from(table.evidence.to.saturating_add(1));
@@ -183,7 +183,12 @@ impl Engine<'_> {
         let hashes = self.hasher.row(self.known, fit, found.fields, found.payload);
         let agree = found.rowid.map_or(0, |rowid| table.evidence.agree(rowid, &hashes));
         let keys = self.known.tables.get(fit.table).map_or(0, |table| table.keys.len());
-        let all = hashes.iter().take(keys).enumerate().map(|(key, hash)| u8::from(*hash != 0) << key).sum::<u8>();
+        let all = hashes
+            .iter()
+            .take(keys)
+            .enumerate()
+            .map(|(key, hash)| u8::from(*hash != 0) << key)
+            .sum::<u8>();
         let is_given = found.rowid.is_some_and(|rowid| table.given.has(rowid));
         if is_given && agree == all && keys > 0 {
             return Ok(None);

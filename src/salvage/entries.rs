@@ -26,6 +26,9 @@ pub struct Entry<'e> {
     pub fields: &'e [Field],
 }
 
+/// What takes a record of an index: its bytes, its fields, the rowid at its end.
+type EachRecord<'e> = dyn FnMut(&[u8], &[Field], i64) -> Result<()> + 'e;
+
 /// Reads an index page's records with two fields or more of which the last is an integer.
 pub struct Entries<'a> {
     image: &'a Image<'a>,
@@ -49,12 +52,7 @@ impl<'a> Entries<'a> {
     ///
     /// # Errors
     /// What `each` returns.
-    pub fn page(
-        &mut self,
-        number: u32,
-        bytes: &[u8],
-        each: &mut dyn FnMut(&[u8], &[Field], i64) -> Result<()>,
-    ) -> Result<bool> {
+    pub fn page(&mut self, number: u32, bytes: &[u8], each: &mut EachRecord<'_>) -> Result<bool> {
         let Ok(page) = Page::parse(self.image.layout(), number, bytes) else {
             return Ok(false);
         };
@@ -112,7 +110,11 @@ pub fn each_entry(
         let Owner::Key(table, key) = notes.owner(number) else {
             return Ok(());
         };
-        let columns = known.tables.get(table).and_then(|table| table.keys.get(key)).map_or(0, |key| key.columns.len());
+        let columns = known
+            .tables
+            .get(table)
+            .and_then(|table| table.keys.get(key))
+            .map_or(0, |key| key.columns.len());
         let mut odd = false;
         let all = entries.page(number, bytes, &mut |payload, fields, rowid| {
             if fields.len() != columns + 1 {

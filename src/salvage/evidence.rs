@@ -20,13 +20,11 @@ pub struct Evidence {
     pub to: i64,
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "four bits")]
 fn place(rowid: i64) -> (i64, usize) {
-    (rowid >> 4, (rowid & 15) as usize)
+    (rowid >> 4, (rowid.cast_unsigned() & 15) as usize)
 }
 
 /// A hash as it is kept: never 0, which says that no entry names the row.
-#[expect(clippy::cast_possible_truncation, reason = "the upper half")]
 pub fn short(hash: u64) -> u32 {
     (hash >> 32) as u32 | 1
 }
@@ -93,7 +91,12 @@ impl Evidence {
     pub fn agree(&self, rowid: i64, hashes: &Hashes) -> u8 {
         let said = self.of(rowid);
         let agrees = |(said, hash): (&u32, &u64)| *hash != 0 && *said == short(*hash);
-        said.iter().zip(hashes).enumerate().filter(|(_, both)| agrees(*both)).map(|(key, _)| 1 << key).sum()
+        said.iter()
+            .zip(hashes)
+            .enumerate()
+            .filter(|(_, both)| agrees(*both))
+            .map(|(key, _)| 1 << key)
+            .sum()
     }
 
     /// Every rowid that an entry names.
@@ -101,7 +104,9 @@ impl Evidence {
         self.blocks.iter().flat_map(move |(block, rows)| {
             let first = block << 4;
             let named = rows.iter().enumerate().filter(|(_, keys)| keys.iter().any(|key| *key != 0));
-            named.map(move |(at, _)| first + i64::try_from(at).unwrap_or(0)).filter(|rowid| self.covers(*rowid))
+            named
+                .map(move |(at, _)| first + i64::try_from(at).unwrap_or(0))
+                .filter(|rowid| self.covers(*rowid))
         })
     }
 }

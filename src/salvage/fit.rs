@@ -60,7 +60,10 @@ pub fn is_odd(known: &Known, fit: Fit, fields: &[Field], payload: &[u8]) -> bool
 /// The latest of the times that a row holds, as a number.
 pub fn latest(known: &Known, fit: Fit, fields: &[Field], payload: &[u8]) -> u64 {
     let table = known.tables.get(fit.table);
-    let columns = table.and_then(|table| table.layouts.get(fit.layout)).map(Vec::as_slice).unwrap_or_default();
+    let columns = table
+        .and_then(|table| table.layouts.get(fit.layout))
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let time = |(column, field): (&usize, &Field)| {
         let rule = table.and_then(|table| table.columns.get(*column)).and_then(|column| column.rule)?;
         rule.time(*field, payload)

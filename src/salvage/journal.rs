@@ -59,16 +59,20 @@ pub fn before(journal: &dyn ReadAt, stop: &Stop) -> Result<Option<Before>> {
             return Ok(None);
         }
         at += sector;
-        let step = page_size as u64 + 8;
-        let fit = length.saturating_sub(at) / step;
+        let record_len = page_size as u64 + 8;
+        let fit = length.saturating_sub(at) / record_len;
         // 0xffffffff: as many as there are, where the journal is never synced.
-        let records = if records == u32::MAX { fit } else { u64::from(records).min(fit) };
+        let records = if records == u32::MAX {
+            fit
+        } else {
+            u64::from(records).min(fit)
+        };
         let mut record = vec![0; page_size + 8];
         for number in 0..records {
             if number.is_multiple_of(64) {
                 stop.check()?;
             }
-            let place = at + number * step;
+            let place = at + number * record_len;
             let whole = journal.read_exact_at(&mut record, place).is_ok();
             let page = word(&record, 0);
             let content = record.get(4..4 + page_size).unwrap_or_default();
@@ -83,7 +87,7 @@ pub fn before(journal: &dyn ReadAt, stop: &Stop) -> Result<Option<Before>> {
                 return Err(Ended::TooMuch("the journal holds more pages than are kept account of"));
             }
         }
-        at = (at + records * step).next_multiple_of(sector);
+        at = (at + records * record_len).next_multiple_of(sector);
     }
     Ok((out.size > 0 && !out.pages.is_empty()).then_some(out))
 }

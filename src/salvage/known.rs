@@ -83,10 +83,15 @@ impl Known {
             if table.layouts.contains(&own) {
                 continue;
             }
-            let has_all = |part: &[usize]| table.layouts.iter().any(|known| known.iter().all(|column| part.contains(column)));
+            let has_all =
+                |part: &[usize]| table.layouts.iter().any(|known| known.iter().all(|column| part.contains(column)));
             // A row that was written before the last columns were added ends before them.
-            let parts: Vec<Vec<usize>> =
-                (1..=own.len()).rev().filter_map(|len| own.get(..len)).filter(|part| has_all(part)).map(<[usize]>::to_vec).collect();
+            let parts: Vec<Vec<usize>> = (1..=own.len())
+                .rev()
+                .filter_map(|len| own.get(..len))
+                .filter(|part| has_all(part))
+                .map(<[usize]>::to_vec)
+                .collect();
             for (at, part) in parts.into_iter().enumerate() {
                 if at == 0 {
                     table.layouts.insert(0, part);
@@ -100,7 +105,9 @@ impl Known {
 
     /// The known migration of this name, under its present name or an older one.
     pub fn is_name_of_a_migration(&self, name: &[u8]) -> bool {
-        self.migrations.iter().any(|(_, names)| names.iter().any(|known| known.as_bytes() == name))
+        self.migrations
+            .iter()
+            .any(|(_, names)| names.iter().any(|known| known.as_bytes() == name))
     }
 }
 

@@ -69,7 +69,8 @@ pub fn read(image: &Image<'_>, known: &Known, forest: &Forest, stop: &Stop) -> R
         Ok(())
     })?;
     out.newer = unknown;
-    if whole && !out.found.is_empty()
+    if whole
+        && !out.found.is_empty()
         && let Ok(schema) = schema(known, &out.found)
     {
         out.schema = schema;

@@ -74,7 +74,7 @@ fn real(out: &mut dyn Write, value: f64) -> io::Result<()> {
     if value.is_infinite() {
         return out.write_all(if value > 0.0 { b"9e999" } else { b"-9e999" });
     }
-    if value.trunc() == value && value.abs() < WHOLE {
+    if value.fract().abs().to_bits() == 0 && value.abs() < WHOLE {
         return write!(out, "{value:.1}");
     }
     let bits = value.to_bits();
@@ -135,7 +135,9 @@ mod tests {
             let sql = text(bytes);
             assert!(!sql.bytes().any(|byte| byte < 0x20), "{sql:?}");
             let (kind, back): (String, Vec<u8>) = connection
-                .query_row(&format!("SELECT typeof({sql}), CAST({sql} AS BLOB)"), [], |row| Ok((row.get(0)?, row.get(1)?)))
+                .query_row(&format!("SELECT typeof({sql}), CAST({sql} AS BLOB)"), [], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })
                 .unwrap();
             assert_eq!((kind.as_str(), back.as_slice()), ("text", bytes), "{sql}");
         }
@@ -144,7 +146,21 @@ mod tests {
     #[test]
     fn numbers_come_back_to_the_last_bit() {
         let connection = Connection::open_in_memory().unwrap();
-        let odd = [0.1, -1.0 / 3.0, 1e300, -1e-300, 5e-324, f64::MAX, f64::MIN_POSITIVE, 0.0, 3.0, 9e15, 1e16, 123.456, f64::INFINITY];
+        let odd = [
+            0.1,
+            -1.0 / 3.0,
+            1e300,
+            -1e-300,
+            5e-324,
+            f64::MAX,
+            f64::MIN_POSITIVE,
+            0.0,
+            3.0,
+            9e15,
+            1e16,
+            123.456,
+            f64::INFINITY,
+        ];
         for value in odd {
             let mut out = Vec::new();
             real(&mut out, value).unwrap();

@@ -36,7 +36,11 @@ fn word(bytes: &[u8], at: usize) -> u32 {
 }
 
 fn sums(big_endian: bool, [mut s0, mut s1]: [u32; 2], bytes: &[u8]) -> [u32; 2] {
-    let number = if big_endian { u32::from_be_bytes } else { u32::from_le_bytes };
+    let number = if big_endian {
+        u32::from_be_bytes
+    } else {
+        u32::from_le_bytes
+    };
     for pair in bytes.chunks_exact(8) {
         let (a, b) = pair.split_at(4);
         let value = |four: &[u8]| four.try_into().map_or(0, number);
@@ -80,19 +84,19 @@ pub fn frames(log: &dyn ReadAt, stop: &Stop) -> Result<Option<Frames>> {
         return Ok(None);
     };
     let size = log.size()?;
-    let step = FRAME_HEADER + head.page_size;
+    let frame_len = FRAME_HEADER + head.page_size;
     let mut out = Frames {
         page_size: head.page_size,
         ..Frames::default()
     };
-    let mut bytes = vec![0; step];
+    let mut bytes = vec![0; frame_len];
     // What a commit will take over: a damaged frame has no offset.
     let mut pending: BTreeMap<u32, Option<u64>> = BTreeMap::new();
     let mut behind = std::collections::BTreeSet::new();
     let mut damaged = 0;
     let mut before = head.sums;
     let mut at = HEADER as u64;
-    while at + step as u64 <= size {
+    while at + frame_len as u64 <= size {
         if at.is_multiple_of(64) {
             stop.check()?;
         }
@@ -137,7 +141,7 @@ pub fn frames(log: &dyn ReadAt, stop: &Stop) -> Result<Option<Frames>> {
             }
         }
         before = stored;
-        at += step as u64;
+        at += frame_len as u64;
     }
     out.behind = behind.len() as u64;
     Ok((!out.pages.is_empty()).then_some(out))

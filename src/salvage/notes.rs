@@ -32,7 +32,8 @@ const KINDS: [Option<Kind>; 5] = [
 /// The first number of an owner that is known.
 const KNOWN: u16 = 3;
 /// How many numbers a table takes: its own and those of its keys.
-const EACH: u16 = 1 + super::known::MOST_KEYS as u16;
+const EACH: u16 = 5;
+const _: () = assert!(EACH as usize == 1 + super::known::MOST_KEYS);
 
 impl Notes {
     /// Notes of so many pages, of which nothing is known.
@@ -57,7 +58,11 @@ impl Notes {
 
     /// Notes what the page begins as.
     pub fn set_kind(&mut self, page: u32, kind: Option<Kind>) {
-        let at = KINDS.iter().position(|one| *one == kind).and_then(|at| u16::try_from(at).ok()).unwrap_or(0);
+        let at = KINDS
+            .iter()
+            .position(|one| *one == kind)
+            .and_then(|at| u16::try_from(at).ok())
+            .unwrap_or(0);
         self.set(page, |slot| slot & !7 | at);
     }
 
@@ -107,7 +112,15 @@ mod tests {
     #[test]
     fn what_was_noted_is_read_again() {
         let mut notes = Notes::new(3);
-        let owners = [Owner::Nobody, Owner::Free, Owner::Other, Owner::Table(0), Owner::Table(7), Owner::Key(0, 0), Owner::Key(5, 3)];
+        let owners = [
+            Owner::Nobody,
+            Owner::Free,
+            Owner::Other,
+            Owner::Table(0),
+            Owner::Table(7),
+            Owner::Key(0, 0),
+            Owner::Key(5, 3),
+        ];
         for owner in owners {
             for kind in KINDS {
                 notes.set_kind(2, kind);
@@ -115,6 +128,9 @@ mod tests {
                 assert_eq!((notes.kind(2), notes.owner(2)), (kind, owner));
             }
         }
-        assert_eq!((notes.owner(1), notes.owner(0), notes.owner(9)), (Owner::Nobody, Owner::Nobody, Owner::Nobody));
+        assert_eq!(
+            (notes.owner(1), notes.owner(0), notes.owner(9)),
+            (Owner::Nobody, Owner::Nobody, Owner::Nobody)
+        );
     }
 }

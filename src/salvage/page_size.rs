@@ -18,7 +18,27 @@ pub fn of_header(head: &[u8; 100]) -> Option<Layout> {
     if let Ok(header) = Header::parse(head) {
         return Some(header.layout);
     }
-    let [b'S', b'Q', b'L', b'i', b't', b'e', b' ', b'f', b'o', b'r', b'm', b'a', b't', b' ', b'3', 0, high, low, ..] = *head
+    let [
+        b'S',
+        b'Q',
+        b'L',
+        b'i',
+        b't',
+        b'e',
+        b' ',
+        b'f',
+        b'o',
+        b'r',
+        b'm',
+        b'a',
+        b't',
+        b' ',
+        b'3',
+        0,
+        high,
+        low,
+        ..,
+    ] = *head
     else {
         return None;
     };
@@ -41,7 +61,7 @@ pub fn guess(file: &dyn ReadAt, stop: &Stop) -> Result<Option<Layout>> {
             continue;
         };
         let pages = size.div_ceil(page_size as u64);
-        let step = pages.div_ceil(MOST_LOOKS).max(1);
+        let every = pages.div_ceil(MOST_LOOKS).max(1);
         let mut looks = 0;
         let mut good = 0;
         let mut page = vec![0; page_size];
@@ -52,7 +72,7 @@ pub fn guess(file: &dyn ReadAt, stop: &Stop) -> Result<Option<Layout>> {
             if file.read_exact_at(&mut page, number * page_size as u64).is_ok() {
                 good += rows(layout, &page);
             }
-            number += step;
+            number += every;
         }
         // As many rows for each byte that was looked at.
         let score = good * 1_000_000 / (looks.max(1) * page_size as u64);
@@ -73,5 +93,7 @@ fn rows(layout: Layout, bytes: &[u8]) -> u64 {
     }
     let mut fields = Fields::default();
     let cells = page.all_cells().filter_map(std::result::Result::ok);
-    cells.filter(|cell| cell.payload.len > 0 && fields.read(cell.payload.local, cell.payload.len).is_ok()).count() as u64
+    cells
+        .filter(|cell| cell.payload.len > 0 && fields.read(cell.payload.local, cell.payload.len).is_ok())
+        .count() as u64
 }

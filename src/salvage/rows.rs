@@ -54,6 +54,9 @@ pub struct Found<'r> {
     pub fields: &'r [Field],
 }
 
+/// What takes a record: where it lies, whose it can be, its bytes and its fields.
+type EachRecord<'e> = dyn FnMut(Place, Option<Fit>, &[u8], &[Field]) -> Result<()> + 'e;
+
 /// What takes rows.
 pub type Each<'e> = dyn FnMut(&Found<'_>) -> Result<()> + 'e;
 
@@ -110,13 +113,21 @@ impl<'a> Finder<'a> {
                     _ => None,
                 };
                 self.cells(number, &page, owner, own, each)?;
-                let origin = if owner == Owner::Free { Origin::Free } else { Origin::Gap };
+                let origin = if owner == Owner::Free {
+                    Origin::Free
+                } else {
+                    Origin::Gap
+                };
                 self.carve(number, usable, (begin + 8, usable.len()), origin, each)
             }
             // An inner page or an index's has no rows. Where nothing leads to it, its kind may be what is damaged.
             Ok(_) if matches!(owner, Owner::Table(_) | Owner::Key(..) | Owner::Other) => Ok(()),
             _ => {
-                let origin = if owner == Owner::Free { Origin::Free } else { Origin::Gap };
+                let origin = if owner == Owner::Free {
+                    Origin::Free
+                } else {
+                    Origin::Gap
+                };
                 self.carve(number, usable, (begin, usable.len()), origin, each)
             }
         }
@@ -199,7 +210,7 @@ impl<'a> Finder<'a> {
         page: &[u8],
         local: Local,
         own: Option<usize>,
-        each: &mut dyn FnMut(Place, Option<Fit>, &[u8], &[Field]) -> Result<()>,
+        each: &mut EachRecord<'_>,
     ) -> Result<bool> {
         let Some(begin) = page.get(local.at..local.at + local.here) else {
             return Ok(false);

@@ -64,7 +64,8 @@ impl<'a> Printer<'a> {
             }
             self.out.write_all(b"COMMIT;\n")?;
         } else {
-            self.out.write_all(b"-- There is no COMMIT here: this was broken off, and loads nothing.\nROLLBACK;\n")?;
+            self.out
+                .write_all(b"-- There is no COMMIT here: this was broken off, and loads nothing.\nROLLBACK;\n")?;
         }
         self.out.flush()
     }
@@ -86,7 +87,11 @@ impl<'a> Printer<'a> {
         let table = self.known.tables.get(self.known.ledger).map_or("", |table| &table.name);
         let text = |text: &str| format!("'{}'", text.replace('\'', "''"));
         let values = [id.to_string(), text(name), text(applied_at)].join(",");
-        writeln!(self.out, "INSERT INTO {}(\"id\",\"name\",\"applied_at\") VALUES({values});", identifier(table))
+        writeln!(
+            self.out,
+            "INSERT INTO {}(\"id\",\"name\",\"applied_at\") VALUES({values});",
+            identifier(table)
+        )
     }
 
     /// Whether a row can stand in the new store: it has no NULL where the schema forbids it.
@@ -95,9 +100,15 @@ impl<'a> Printer<'a> {
             return false;
         };
         let layout = table.layouts.get(line.fit.layout).map(Vec::as_slice).unwrap_or_default();
-        let is_there = self.schema.columns.get(line.fit.table).is_some_and(|columns| columns.iter().any(Option::is_some));
+        let is_there = self
+            .schema
+            .columns
+            .get(line.fit.table)
+            .is_some_and(|columns| columns.iter().any(Option::is_some));
         let needed = self.schema.needed.get(line.fit.table).map(Vec::as_slice).unwrap_or_default();
-        let is_missing = |(column, needed): (usize, &bool)| *needed && !layout.contains(&column) && table.rowid_alias != Some(column);
+        let is_missing = |(column, needed): (usize, &bool)| {
+            *needed && !layout.contains(&column) && table.rowid_alias != Some(column)
+        };
         is_there
             && !needed.iter().enumerate().any(is_missing)
             && layout.iter().zip(line.fields).all(|(column, field)| {
@@ -109,7 +120,10 @@ impl<'a> Printer<'a> {
     /// Whether a row has a value of a column that the schema does not have.
     pub fn loses_a_column(&self, line: &Line<'_>) -> bool {
         let table = self.known.tables.get(line.fit.table);
-        let layout = table.and_then(|table| table.layouts.get(line.fit.layout)).map(Vec::as_slice).unwrap_or_default();
+        let layout = table
+            .and_then(|table| table.layouts.get(line.fit.layout))
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         layout.iter().any(|column| self.column(line.fit.table, *column).is_none())
     }
 
@@ -141,7 +155,14 @@ impl<'a> Printer<'a> {
     ///
     /// # Errors
     /// What the output says.
-    pub fn values(&mut self, why: &str, table: usize, rowid: Option<i64>, fields: &[Field], payload: &[u8]) -> io::Result<()> {
+    pub fn values(
+        &mut self,
+        why: &str,
+        table: usize,
+        rowid: Option<i64>,
+        fields: &[Field],
+        payload: &[u8],
+    ) -> io::Result<()> {
         let name = self.known.tables.get(table).map_or("", |table| &table.name);
         write!(self.out, "-- {why}: {} rowid {}: ", identifier(name), rowid.unwrap_or(0))?;
         for (at, field) in fields.iter().enumerate() {
@@ -166,7 +187,8 @@ impl<'a> Printer<'a> {
         let there = || {
             let both = layout.iter().zip(line.fields);
             both.filter(|(column, _)| {
-                table.rowid_alias != Some(**column) && self.schema.columns.get(line.fit.table).and_then(|all| *all.get(**column)?).is_some()
+                table.rowid_alias != Some(**column)
+                    && self.schema.columns.get(line.fit.table).and_then(|all| *all.get(**column)?).is_some()
             })
         };
         for (column, _) in there() {

@@ -16,7 +16,10 @@ use super::stores::make;
 #[test]
 fn many_small_passes_give_what_one_gives() {
     let folder = tempfile::tempdir().unwrap();
-    let room = Room { blocks: 2, candidates: 8 };
+    let room = Room {
+        blocks: 2,
+        candidates: 8,
+    };
     for seed in 0..40 {
         let made = make(seed, folder.path());
         let mut bytes = made.bytes.clone();
@@ -53,7 +56,10 @@ fn what_is_broken_off_has_no_commit() {
     };
     let mut out = Vec::new();
     let late = Stop::after(Duration::ZERO, Arc::new(AtomicUsize::new(0)));
-    assert!(matches!(salvage(files, &known().unwrap(), &mut out, &|| true, &late), Err(Ended::Stopped(_))));
+    assert!(matches!(
+        salvage(files, &known().unwrap(), &mut out, &|| true, &late),
+        Err(Ended::Stopped(_))
+    ));
     assert!(!String::from_utf8_lossy(&out).contains("COMMIT;"));
     out.clear();
     let account = salvage(files, &known().unwrap(), &mut out, &|| false, &Stop::never()).unwrap();

@@ -12,12 +12,18 @@ use super::stores::{make, open};
 type Raw = Vec<Vec<(String, Vec<u8>)>>;
 
 fn raw(connection: &Connection, table: &str) -> Raw {
-    let columns = format!("SELECT group_concat('typeof(' || name || '), CAST(' || name || ' AS BLOB)') FROM pragma_table_info('{table}')");
+    let columns = format!(
+        "SELECT group_concat('typeof(' || name || '), CAST(' || name || ' AS BLOB)') FROM pragma_table_info('{table}')"
+    );
     let columns: String = connection.query_row(&columns, [], |row| row.get(0)).unwrap();
-    let mut statement = connection.prepare(&format!("SELECT 'rowid', CAST(rowid AS BLOB), {columns} FROM {table} ORDER BY rowid")).unwrap();
+    let mut statement = connection
+        .prepare(&format!("SELECT 'rowid', CAST(rowid AS BLOB), {columns} FROM {table} ORDER BY rowid"))
+        .unwrap();
     let count = statement.column_count() / 2;
     let rows = statement.query_map([], |row| {
-        (0..count).map(|at| Ok((row.get(2 * at)?, row.get::<_, Option<_>>(2 * at + 1)?.unwrap_or_default()))).collect()
+        (0..count)
+            .map(|at| Ok((row.get(2 * at)?, row.get::<_, Option<_>>(2 * at + 1)?.unwrap_or_default())))
+            .collect()
     });
     rows.unwrap().map(Result::unwrap).collect()
 }
@@ -52,7 +58,10 @@ fn load_with_the_shell(saved: &Saved) {
     shell.stdin.take().unwrap().write_all(saved.sql.as_bytes()).unwrap();
     let ended = shell.wait_with_output().unwrap();
     assert!(ended.status.success() && ended.stdout.is_empty() && ended.stderr.is_empty(), "{ended:?}");
-    let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let names: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     assert_eq!(names, ["new.db"]);
 }
 
@@ -93,7 +102,9 @@ fn every_byte_of_a_value_comes_back_and_none_is_executed() {
 /// Each line is a statement of ours, a comment of ours, or a line of the migrations' schema.
 fn assert_one_line_each(sql: &str) {
     for line in sql.lines() {
-        let odd = line.chars().find(|char| char.is_control() || matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'));
+        let odd = line
+            .chars()
+            .find(|char| char.is_control() || matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'));
         assert!(!line.starts_with('.') && odd.is_none(), "{line:?}");
     }
 }
@@ -114,7 +125,11 @@ fn nothing_of_the_schema_of_a_store_is_taken() {
             .unwrap();
     });
     let saved = save(&bytes, None);
-    assert!(!saved.sql.contains("shell") && !saved.sql.contains("ATTACH") && !saved.sql.contains("TRIGGER"), "{}", saved.sql);
+    assert!(
+        !saved.sql.contains("shell") && !saved.sql.contains("ATTACH") && !saved.sql.contains("TRIGGER"),
+        "{}",
+        saved.sql
+    );
     assert_eq!(raw(&saved.load(), "vms"), rows[0]);
     load_with_the_shell(&saved);
 }
@@ -129,7 +144,9 @@ fn a_row_within_a_value_is_no_row() {
     for repeat in [1, 40] {
         let (mut bytes, rows) = changed(|connection| {
             let hex = hex.repeat(repeat);
-            let sql = format!("UPDATE vms SET stats_json = CAST(x'{hex}' AS TEXT) WHERE rowid = (SELECT max(rowid) FROM vms)");
+            let sql = format!(
+                "UPDATE vms SET stats_json = CAST(x'{hex}' AS TEXT) WHERE rowid = (SELECT max(rowid) FROM vms)"
+            );
             connection.execute_batch(&sql).unwrap();
         });
         assert_eq!(raw(&save(&bytes, None).load(), "vms"), rows[0]);

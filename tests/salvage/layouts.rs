@@ -27,12 +27,20 @@ fn image(connection: &Connection) -> Vec<String> {
     connection.query_row(sql, [], |row| (0..6).map(|at| row.get(at)).collect()).unwrap()
 }
 
-const IMAGE: [&str; 6] =
-    ["11111111-2222-4333-8444-555555555555", "image", "/r", "/k", "2026-04-28T18:41:31Z", "2026-05-28T18:41:31Z"];
+const IMAGE: [&str; 6] = [
+    "11111111-2222-4333-8444-555555555555",
+    "image",
+    "/r",
+    "/k",
+    "2026-04-28T18:41:31Z",
+    "2026-05-28T18:41:31Z",
+];
 
 #[test]
 fn a_column_of_nobody_moves_no_other() {
-    let bytes = made("ALTER TABLE images ADD COLUMN packages_path TEXT; UPDATE images SET packages_path = '2026-06-28T18:41:31Z';");
+    let bytes = made(
+        "ALTER TABLE images ADD COLUMN packages_path TEXT; UPDATE images SET packages_path = '2026-06-28T18:41:31Z';",
+    );
     let saved = save(&bytes, None);
     assert_eq!(image(&saved.load()), IMAGE);
     assert!(!saved.account.is_complete());
@@ -75,7 +83,10 @@ fn a_ledger_that_is_lost_is_made_anew_and_said() {
 
 #[test]
 fn a_store_of_a_newer_program_is_said_to_be_one() {
-    let saved = save(&made("INSERT INTO schema_migrations VALUES (99, 'from_the_future', '2026-04-28T18:41:31Z')"), None);
+    let saved = save(
+        &made("INSERT INTO schema_migrations VALUES (99, 'from_the_future', '2026-04-28T18:41:31Z')"),
+        None,
+    );
     assert_eq!(saved.account.nothing, Some(banger_doctor::salvage::account::Nothing::Newer));
     assert_eq!(saved.sql, "");
 }

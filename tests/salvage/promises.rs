@@ -36,12 +36,18 @@ fn holds(made: &Made, bytes: &Vec<u8>, log: Option<&Vec<u8>>) {
             continue;
         }
         let versions = made.ever.get(&id(row)).map(Vec::as_slice).unwrap_or_default();
-        assert!(versions.iter().any(|version| is_as_good_as(row, version)), "row {rowid} was never there: {row:?}");
+        assert!(
+            versions.iter().any(|version| is_as_good_as(row, version)),
+            "row {rowid} was never there: {row:?}"
+        );
         assert!(!made.deleted.contains(&id(row)), "row {rowid} was deleted: {row:?}");
     }
     for line in saved.sql.lines().filter(|line| line.starts_with("INSERT") || line.starts_with("--")) {
         for id in &made.deleted {
-            assert!(!line.contains(id.as_str()) || line.starts_with("-- doubtful") || line.starts_with("-- lost:"), "a deleted row: {line}");
+            assert!(
+                !line.contains(id.as_str()) || line.starts_with("-- doubtful") || line.starts_with("-- lost:"),
+                "a deleted row: {line}"
+            );
         }
     }
     for row in &of.lost.rows {

@@ -35,14 +35,20 @@ impl Saved {
     pub fn load(&self) -> Connection {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("PRAGMA foreign_keys=ON").unwrap();
-        connection.execute_batch(&self.sql).unwrap_or_else(|error| panic!("{error}\n{}", self.sql));
+        connection
+            .execute_batch(&self.sql)
+            .unwrap_or_else(|error| panic!("{error}\n{}", self.sql));
         assert!(connection.is_autocommit());
         connection
     }
 
     /// The rows of `vms` in it, by rowid.
     pub fn vms(&self) -> BTreeMap<i64, Row> {
-        if self.account.committed { rows(&self.load()) } else { BTreeMap::new() }
+        if self.account.committed {
+            rows(&self.load())
+        } else {
+            BTreeMap::new()
+        }
     }
 
     /// What the account says of `vms`.

@@ -34,7 +34,14 @@ pub fn open(path: &Path) -> Connection {
 
 pub fn uuid(random: &mut Random) -> String {
     let (a, b) = (random.next(), random.next());
-    format!("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", a >> 32, a >> 16 & 0xffff, a & 0xffff, b >> 48, b & 0xffff_ffff_ffff)
+    format!(
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        a >> 32,
+        a >> 16 & 0xffff,
+        a & 0xffff,
+        b >> 48,
+        b & 0xffff_ffff_ffff
+    )
 }
 
 /// A value; text that is no UTF-8 as a blob.
@@ -53,7 +60,9 @@ pub fn rows(connection: &Connection) -> BTreeMap<i64, Row> {
     let mut statement = connection.prepare("SELECT rowid, * FROM vms").unwrap();
     let count = statement.column_count();
     statement
-        .query_map([], |row| Ok((row.get(0)?, (1..count).map(|at| row.get_ref(at).map(value)).collect::<Result<Row, _>>()?)))
+        .query_map([], |row| {
+            Ok((row.get(0)?, (1..count).map(|at| row.get_ref(at).map(value)).collect::<Result<Row, _>>()?))
+        })
         .unwrap()
         .map(Result::unwrap)
         .collect()
@@ -68,7 +77,11 @@ pub fn id(row: &Row) -> String {
 
 pub fn insert(connection: &Connection, random: &mut Random, number: usize) {
     let image = "11111111-2222-4333-8444-555555555555";
-    let long = if random.once_in(12) { random.below(9000) } else { random.below(200) };
+    let long = if random.once_in(12) {
+        random.below(9000)
+    } else {
+        random.below(200)
+    };
     let values = [
         uuid(random),
         format!("vm-{number}"),
@@ -83,10 +96,14 @@ pub fn insert(connection: &Connection, random: &mut Random, number: usize) {
         format!("{{\"log\":\"{}\"}}", "x".repeat(long)),
         "{}".to_owned(),
     ];
-    let count = connection.query_row("SELECT count(*) FROM pragma_table_info('vms')", [], |row| row.get::<_, u8>(0)).unwrap();
+    let count = connection
+        .query_row("SELECT count(*) FROM pragma_table_info('vms')", [], |row| row.get::<_, u8>(0))
+        .unwrap();
     let count = usize::from(count);
     let marks = vec!["?"; count].join(",");
-    connection.execute(&format!("INSERT INTO vms VALUES ({marks})"), params_from_iter(values.iter().take(count))).unwrap();
+    connection
+        .execute(&format!("INSERT INTO vms VALUES ({marks})"), params_from_iter(values.iter().take(count)))
+        .unwrap();
 }
 
 /// Makes a store; the same number makes the same.

@@ -31,7 +31,7 @@ impl Engine<'_> {
     pub(super) fn settle(
         &mut self,
         tables: &mut [Progress],
-        candidates: &mut Vec<Candidate>,
+        candidates: &[Candidate],
         late: &mut Vec<Candidate>,
         out: &mut Output<'_, '_>,
     ) -> Result<()> {
@@ -109,7 +109,11 @@ impl Engine<'_> {
         // The best of each rowid first.
         let table_of = |one: &Chosen| candidates.get(one.at).map_or(0, |candidate| candidate.fit.table);
         let weight = |one: &Chosen| candidates.get(one.at).map(|candidate| candidate.weight(one.odd));
-        chosen.sort_by(|a, b| (table_of(a), a.rowid).cmp(&(table_of(b), b.rowid)).then_with(|| weight(b).cmp(&weight(a))));
+        chosen.sort_by(|a, b| {
+            (table_of(a), a.rowid)
+                .cmp(&(table_of(b), b.rowid))
+                .then_with(|| weight(b).cmp(&weight(a)))
+        });
         chosen.dedup_by(|b, a| (table_of(a), a.rowid) == (table_of(b), b.rowid));
         let mut writer = Writer {
             finder: Finder::new(self.image, self.known),
@@ -119,7 +123,10 @@ impl Engine<'_> {
         };
         // Those whose keys are another row's by an index come last: only where that row is not there can they stand.
         let clashes = |one: &Chosen| {
-            let named = candidates.get(one.at).map(|candidate| elsewhere_of(candidate, &elsewhere)).unwrap_or_default();
+            let named = candidates
+                .get(one.at)
+                .map(|candidate| elsewhere_of(candidate, &elsewhere))
+                .unwrap_or_default();
             named.into_iter().flatten().any(|rowid| rowid != one.rowid)
         };
         let (second, first): (Vec<Chosen>, Vec<Chosen>) = chosen.into_iter().partition(clashes);

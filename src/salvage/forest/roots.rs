@@ -35,7 +35,8 @@ impl Walker<'_> {
                 roots.take(&page, known);
             }
         }
-        let mut out: Vec<(Owner, u32)> = roots.tables.iter().map(|(table, root)| (Owner::Table(*table), *root)).collect();
+        let mut out: Vec<(Owner, u32)> =
+            roots.tables.iter().map(|(table, root)| (Owner::Table(*table), *root)).collect();
         for (table, name, root) in &roots.indexes {
             let statement = roots.statements.get(*table).and_then(Option::as_ref);
             match key(known, *table, name, statement) {
@@ -66,12 +67,19 @@ impl Roots {
                 let field = fields.all().get(at).filter(|field| field.class == Classes::TEXT)?;
                 payload.get(field.range())
             };
-            let root = fields.all().get(3).filter(|field| field.class == Classes::INTEGER && field.to as usize <= payload.len());
+            let root = fields
+                .all()
+                .get(3)
+                .filter(|field| field.class == Classes::INTEGER && field.to as usize <= payload.len());
             let root = root.and_then(|field| u32::try_from(field.integer(payload)?).ok());
             let (Some(root), Some(kind), Some(name)) = (root.filter(|root| *root > 1), text(0), text(1)) else {
                 continue;
             };
-            let table = known.table(if kind == b"table" { name } else { text(2).unwrap_or_default() });
+            let table = known.table(if kind == b"table" {
+                name
+            } else {
+                text(2).unwrap_or_default()
+            });
             match (kind, table) {
                 (b"table", Some(table)) => {
                     self.tables.push((table, root));
@@ -94,12 +102,14 @@ fn key(known: &Known, table: usize, name: &[u8], statement: Option<&Statement>) 
     let number = number.and_then(|name| name.rsplit('_').next()?.parse::<usize>().ok());
     if let (Some(statement), Some(number)) = (statement, number) {
         let columns = &statement.keys.get(number.checked_sub(1)?)?.columns;
-        let names: Option<Vec<&str>> = columns.iter().map(|at| Some(statement.columns.get(*at)?.name.as_str())).collect();
+        let names: Option<Vec<&str>> =
+            columns.iter().map(|at| Some(statement.columns.get(*at)?.name.as_str())).collect();
         let names = names?;
         let of = known.tables.get(table)?;
         let is_it = |columns: &[usize]| {
             let known = columns.iter().filter_map(|at| of.columns.get(*at));
-            columns.len() == names.len() && known.zip(&names).all(|(column, name)| column.name.eq_ignore_ascii_case(name))
+            columns.len() == names.len()
+                && known.zip(&names).all(|(column, name)| column.name.eq_ignore_ascii_case(name))
         };
         return of.keys.iter().position(|key| is_it(&key.columns));
     }

@@ -31,7 +31,10 @@ pub fn known() -> Result<Known> {
     let mut known = Known::default();
     for count in 0..=MIGRATIONS.len() {
         let connection = replayed(MIGRATIONS.iter().take(count))?;
-        for name in texts(&connection, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")? {
+        for name in texts(
+            &connection,
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+        )? {
             take_table(&connection, &name, &mut known)?;
         }
     }
@@ -55,7 +58,9 @@ pub fn schema(known: &Known, applied: &BTreeSet<i64>) -> Result<Schema> {
     let of = |types: &str| {
         texts(
             &connection,
-            &format!("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND type IN ({types}) AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY rowid"),
+            &format!(
+                "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND type IN ({types}) AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY rowid"
+            ),
         )
     };
     let mut columns = Vec::new();
@@ -64,7 +69,13 @@ pub fn schema(known: &Known, applied: &BTreeSet<i64>) -> Result<Schema> {
         let there = table_columns(&connection, &table.name)?;
         let find = |column: &Column| there.iter().find(|one| one.name.eq_ignore_ascii_case(&column.name));
         columns.push(table.columns.iter().map(|column| find(column).map(|one| one.not_null)).collect());
-        needed.push(table.columns.iter().map(|column| find(column).is_some_and(|one| one.not_null && !one.has_default)).collect());
+        needed.push(
+            table
+                .columns
+                .iter()
+                .map(|column| find(column).is_some_and(|one| one.not_null && !one.has_default))
+                .collect(),
+        );
     }
     Ok(Schema {
         before: of("'table', 'index'")?,
@@ -84,7 +95,8 @@ fn replayed<'m>(migrations: impl Iterator<Item = &'m Migration>) -> Result<Conne
 }
 
 fn texts(connection: &Connection, sql: &str) -> Result<Vec<String>> {
-    let ask = || -> rusqlite::Result<Vec<String>> { connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect() };
+    let ask =
+        || -> rusqlite::Result<Vec<String>> { connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect() };
     ask().map_err(Error::sqlite(sql))
 }
 
@@ -149,7 +161,8 @@ fn take_table(connection: &Connection, name: &str, known: &mut Known) -> Result<
     }
     // The primary key's comes first.
     let sql = "SELECT name FROM pragma_index_list(?1) WHERE \"unique\" AND NOT partial ORDER BY origin <> 'pk', name";
-    let ask = || -> rusqlite::Result<Vec<String>> { connection.prepare(sql)?.query_map([name], |row| row.get(0))?.collect() };
+    let ask =
+        || -> rusqlite::Result<Vec<String>> { connection.prepare(sql)?.query_map([name], |row| row.get(0))?.collect() };
     let names = ask().map_err(Error::sqlite(sql))?;
     for name in names {
         let sql = "SELECT name FROM pragma_index_info(?1) ORDER BY seqno";
@@ -195,9 +208,22 @@ mod tests {
         let shapes: Vec<_> = known
             .tables
             .iter()
-            .map(|table| (table.name.as_str(), table.layouts.iter().map(Vec::len).collect::<Vec<_>>(), table.keys.len()))
+            .map(|table| {
+                (
+                    table.name.as_str(),
+                    table.layouts.iter().map(Vec::len).collect::<Vec<_>>(),
+                    table.keys.len(),
+                )
+            })
             .collect();
-        assert_eq!(shapes, [("schema_migrations", vec![3], 0), ("images", vec![14, 13], 2), ("vms", vec![11, 12], 3)]);
+        assert_eq!(
+            shapes,
+            [
+                ("schema_migrations", vec![3], 0),
+                ("images", vec![14, 13], 2),
+                ("vms", vec![11, 12], 3)
+            ]
+        );
         assert_eq!(known.tables[known.ledger].rowid_alias, Some(0));
         assert_eq!(known.key(b"sqlite_autoindex_vms_3"), Some((2, 2)));
     }

@@ -42,7 +42,10 @@ impl Finder<'_> {
         let mut at = from;
         while at + least < to {
             let header = page.get(at).copied().map_or(0, usize::from);
-            let local = (least..=most).contains(&header).then(|| self.described(page, (from, to), at, header)).flatten();
+            let local = (least..=most)
+                .contains(&header)
+                .then(|| self.described(page, (from, to), at, header))
+                .flatten();
             let Some(local) = local else {
                 at += 1;
                 continue;
@@ -82,7 +85,11 @@ impl Finder<'_> {
             count += 1;
             len = len.checked_add(size(serial)?)?;
         }
-        let is_known = self.known.tables.iter().any(|table| table.layouts.iter().any(|layout| layout.len() == count));
+        let is_known = self
+            .known
+            .tables
+            .iter()
+            .any(|table| table.layouts.iter().any(|layout| layout.len() == count));
         let len = usize::try_from(len).ok().filter(|len| i32::try_from(*len).is_ok() && is_known)?;
         let here = self.image.layout().local(Kind::TableLeaf, len);
         let end = at + here;
@@ -93,7 +100,12 @@ impl Finder<'_> {
             None
         };
         let needed = if overflow.is_some() { end + 4 } else { end };
-        (needed <= to).then_some(Local { at, len, here, overflow })
+        (needed <= to).then_some(Local {
+            at,
+            len,
+            here,
+            overflow,
+        })
     }
 }
 
