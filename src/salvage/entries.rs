@@ -60,11 +60,17 @@ impl<'a> Entries<'a> {
             return Ok(false);
         }
         let mut count = 0;
+        // In a sound page no byte is in two cells.
+        let mut left = 8 * bytes.len();
         for cell in page.all_cells().filter_map(std::result::Result::ok) {
             let local = cell.payload.local;
             if cell.at < 8 || self.fields.read(local, cell.payload.len).is_err() {
                 continue;
             }
+            let Some(still) = left.checked_sub(local.len()) else {
+                return Ok(false);
+            };
+            left = still;
             let Some((last, keys)) = self.fields.all().split_last() else {
                 continue;
             };

@@ -31,6 +31,9 @@ pub struct Forest {
     pub rooted: Vec<bool>,
 }
 
+/// How many inner pages that nobody leads to are looked at.
+const MOST_INNER: usize = 1 << 20;
+
 /// How many roots of unknown trees are followed.
 const MOST_ROOTS: usize = 10_000;
 
@@ -165,7 +168,8 @@ impl Walker<'_> {
         let is_inner = |forest: &Forest, number: u32| {
             forest.notes.owner(number) == Owner::Nobody && forest.notes.kind(number).is_some_and(|kind| !kind.is_leaf())
         };
-        let inner: Vec<u32> = (2..=self.image.pages()).filter(|number| is_inner(forest, *number)).collect();
+        let all = (2..=self.image.pages()).filter(|number| is_inner(forest, *number));
+        let inner: Vec<u32> = all.take(MOST_INNER).collect();
         let mut children = Vec::new();
         let mut led_to = BTreeSet::new();
         for number in &inner {

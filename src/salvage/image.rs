@@ -10,8 +10,8 @@ use crate::format::header::Layout;
 use crate::format::source::ReadAt;
 use crate::stop::Stop;
 
-/// So many pages are kept account of: a store of 64 GiB with pages of 4,096 bytes.
-pub const MOST_PAGES: u32 = 1 << 24;
+/// So many pages are kept account of: a store of 32 GiB with pages of 4,096 bytes.
+pub const MOST_PAGES: u32 = 1 << 23;
 
 /// How many bytes are read at once.
 const BLOCK: usize = 256 << 10;
@@ -41,7 +41,9 @@ impl<'a> Image<'a> {
     pub fn new(file: &'a dyn ReadAt, layout: Layout, patch: Option<Patch<'a>>, pages: Option<u32>) -> Result<Self> {
         let size = file.size()?;
         let there = size.div_ceil(layout.page_size as u64);
-        let pages = pages.map_or(there, u64::from);
+        // Without a commit that says so, what lies behind the file's end was committed all the same.
+        let last = patch.as_ref().and_then(|patch| patch.pages.keys().next_back().copied());
+        let pages = pages.map_or(there.max(last.unwrap_or(0).into()), u64::from);
         let pages = u32::try_from(pages).ok().filter(|pages| *pages <= MOST_PAGES);
         Ok(Self {
             file,

@@ -50,12 +50,19 @@ fn sums(big_endian: bool, [mut s0, mut s1]: [u32; 2], bytes: &[u8]) -> [u32; 2] 
     [s0, s1]
 }
 
+/// The checksum that a frame ought to carry, after one that carries `before`.
+fn frame_sums(big_endian: bool, before: [u32; 2], frame: &[u8]) -> [u32; 2] {
+    let first = sums(big_endian, before, frame.get(..8).unwrap_or_default());
+    sums(big_endian, first, frame.get(FRAME_HEADER..).unwrap_or_default())
+}
+
 /// The header, as far as it is needed.
 struct Head {
     page_size: usize,
     salts: [u32; 2],
     big_endian: bool,
-    sums: [u32; 2],
+    /// The sums with which the first frame's go on; none where the header is damaged, and that frame cannot be verified.
+    sums: Option<[u32; 2]>,
 }
 
 impl Head {
@@ -66,11 +73,21 @@ impl Head {
         let magic = word(&bytes, 0);
         let page_size = word(&bytes, 8) as usize;
         let plausible = magic & !1 == 0x377f_0682 && page_size.is_power_of_two() && (512..=65_536).contains(&page_size);
-        plausible.then(|| Self {
+        let big_endian = magic & 1 == 1;
+        let stored = [word(&bytes, 24), word(&bytes, 28)];
+        let whole = sums(big_endian, [0, 0], bytes.get(..24).unwrap_or_default()) == stored;
+        let mut salts = [word(&bytes, 16), word(&bytes, 20)];
+        if !whole {
+            // Each frame of this generation carries them too.
+            let mut frame = [0; FRAME_HEADER];
+            log.read_exact_at(&mut frame, HEADER as u64).ok()?;
+            salts = [word(&frame, 8), word(&frame, 12)];
+        }
+        plausible.then_some(Self {
             page_size,
-            salts: [word(&bytes, 16), word(&bytes, 20)],
-            big_endian: magic & 1 == 1,
-            sums: [word(&bytes, 24), word(&bytes, 28)],
+            salts,
+            big_endian,
+            sums: whole.then_some(stored),
         })
     }
 }
@@ -95,6 +112,8 @@ pub fn frames(log: &dyn ReadAt, stop: &Stop) -> Result<Option<Frames>> {
     let mut behind = std::collections::BTreeSet::new();
     let mut damaged = 0;
     let mut before = head.sums;
+    // The largest page of commits whose last frame is damaged, since one whose is not.
+    let mut largest = 0;
     let mut at = HEADER as u64;
     while at + frame_len as u64 <= size {
         if at.is_multiple_of(64) {
@@ -106,11 +125,10 @@ pub fn frames(log: &dyn ReadAt, stop: &Stop) -> Result<Option<Frames>> {
         let (page, commit) = (word(&bytes, 0), word(&bytes, 4));
         let stored = [word(&bytes, 16), word(&bytes, 20)];
         let ours = [word(&bytes, 8), word(&bytes, 12)] == head.salts;
-        let first = sums(head.big_endian, before, bytes.get(..8).unwrap_or_default());
         let whole = ours
             && page != 0
             && page <= MOST_PAGES
-            && sums(head.big_endian, first, bytes.get(FRAME_HEADER..).unwrap_or_default()) == stored;
+            && before.is_some_and(|before| frame_sums(head.big_endian, before, &bytes) == stored);
         if whole {
             pending.insert(page, Some(at + FRAME_HEADER as u64));
         } else {
@@ -128,6 +146,7 @@ pub fn frames(log: &dyn ReadAt, stop: &Stop) -> Result<Option<Frames>> {
                 match offset {
                     Some(offset) => {
                         behind.remove(&page);
+                        largest = largest.max(page);
                         out.pages.insert(page, offset);
                     }
                     None => {
@@ -138,11 +157,13 @@ pub fn frames(log: &dyn ReadAt, stop: &Stop) -> Result<Option<Frames>> {
             out.damaged = damaged;
             if whole {
                 out.size = Some(commit);
+                largest = 0;
             }
         }
-        before = stored;
+        before = Some(stored);
         at += frame_len as u64;
     }
     out.behind = behind.len() as u64;
+    out.size = out.size.map(|size| size.max(largest));
     Ok((!out.pages.is_empty()).then_some(out))
 }

@@ -70,7 +70,12 @@ pub struct Finder<'a> {
     whole: Vec<u8>,
     taken: Vec<(usize, usize)>,
     free: Vec<(usize, usize)>,
+    /// How many bytes of the page may still be handed out: where many cells share their bytes, time would have no bound.
+    left: usize,
 }
+
+/// How often a page's bytes are handed out at most, together. In a sound page no byte is in two cells.
+const MOST_TIMES: usize = 8;
 
 /// A record in a page, before its overflow pages were looked for.
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +97,7 @@ impl<'a> Finder<'a> {
             whole: Vec::new(),
             taken: Vec::new(),
             free: Vec::new(),
+            left: 0,
         }
     }
 
@@ -104,6 +110,7 @@ impl<'a> Finder<'a> {
         let usable = bytes.get(..self.image.layout().usable).unwrap_or_default();
         self.taken.clear();
         self.free.clear();
+        self.left = MOST_TIMES * usable.len();
         let begin = if number == 1 { 100 } else { 0 };
         match Page::parse(self.image.layout(), number, bytes) {
             Ok(page) if page.kind() == Kind::TableLeaf => {
@@ -218,10 +225,14 @@ impl<'a> Finder<'a> {
         if self.fields.read(begin, local.len).is_err() {
             return Ok(false);
         }
+        let Some(left) = self.left.checked_sub(local.here) else {
+            return Ok(false);
+        };
         let fit = fit(self.known, own, self.fields.all());
         if fit.is_none() && own.is_none() {
             return Ok(false);
         }
+        self.left = left;
         let payload = match local.overflow {
             None => begin,
             Some(first) => {

@@ -2,11 +2,13 @@
 
 use super::random::Random;
 
-/// Damages the bytes in some ways, all of them drawn.
-pub fn damage(bytes: &mut Vec<u8>, page_size: usize, random: &mut Random) {
+/// Damages the bytes in some ways, all of them drawn. Says whether a page was written over another: an older state of an index
+/// may then name what was deleted, and nobody can tell.
+pub fn damage(bytes: &mut Vec<u8>, page_size: usize, random: &mut Random) -> bool {
+    let mut astray = false;
     for _ in 0..=random.below(4) {
         if bytes.len() < 2 * page_size {
-            return;
+            return astray;
         }
         let pages = bytes.len() / page_size;
         let page = random.below(pages) * page_size;
@@ -21,6 +23,7 @@ pub fn damage(bytes: &mut Vec<u8>, page_size: usize, random: &mut Random) {
                 bytes[at..at + 512].fill_with(|| random.next().to_le_bytes()[0]);
             }
             3 => {
+                astray = true;
                 let from = random.below(pages) * page_size;
                 bytes.copy_within(from..from + page_size, page);
             }
@@ -36,4 +39,5 @@ pub fn damage(bytes: &mut Vec<u8>, page_size: usize, random: &mut Random) {
             }
         }
     }
+    astray
 }

@@ -24,7 +24,7 @@ fn is_as_good_as(row: &Row, version: &Row) -> bool {
         })
 }
 
-fn holds(made: &Made, bytes: &Vec<u8>, log: Option<&Vec<u8>>) {
+fn holds(made: &Made, bytes: &Vec<u8>, log: Option<&Vec<u8>>, astray: bool) {
     let saved = save(bytes, log);
     let of = saved.account.tables.iter().find(|table| table.name == "vms").cloned().unwrap_or_default();
     let rows = saved.vms();
@@ -40,15 +40,11 @@ fn holds(made: &Made, bytes: &Vec<u8>, log: Option<&Vec<u8>>) {
             versions.iter().any(|version| is_as_good_as(row, version)),
             "row {rowid} was never there: {row:?}"
         );
-        assert!(!made.deleted.contains(&id(row)), "row {rowid} was deleted: {row:?}");
+        assert!(astray || !made.deleted.contains(&id(row)), "row {rowid} was deleted: {row:?}");
     }
     for line in saved.sql.lines().filter(|line| line.starts_with("INSERT") || line.starts_with("--")) {
-        for id in &made.deleted {
-            assert!(
-                !line.contains(id.as_str()) || line.starts_with("-- doubtful") || line.starts_with("-- lost:"),
-                "a deleted row: {line}"
-            );
-        }
+        let named = made.deleted.iter().any(|id| line.contains(id.as_str()));
+        assert!(!named || astray || line.starts_with("-- lost:"), "a deleted row: {line}");
     }
     for row in &of.lost.rows {
         assert!(!rows.contains_key(&row.rowid.unwrap()), "{row:?} is lost and given");
@@ -67,13 +63,13 @@ proptest! {
         let mut random = Random(seed ^ 0x5a17);
         for _ in 0..8 {
             let mut bytes = made.bytes.clone();
-            damage(&mut bytes, made.page_size, &mut random);
-            holds(&made, &bytes, made.log.as_ref());
+            let astray = damage(&mut bytes, made.page_size, &mut random);
+            holds(&made, &bytes, made.log.as_ref(), astray);
             if let Some(log) = &made.log {
                 let mut log = log.clone();
                 let at = random.below(log.len());
                 log[at] ^= 1 << random.below(8);
-                holds(&made, &made.bytes, Some(&log));
+                holds(&made, &made.bytes, Some(&log), false);
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::salvage::entries::each_entry;
 use crate::salvage::evidence::short;
 use crate::salvage::known::MOST_KEYS;
 use crate::salvage::literal::is_plain;
-use crate::salvage::rows::Finder;
+use crate::salvage::rows::{Finder, Origin};
 use crate::salvage::sql::Line;
 
 /// So many lost rows are told with what their index entries hold; of the others, only the rowid.
@@ -202,7 +202,10 @@ impl Engine<'_> {
             let Some((table, rowid)) = tables.get(candidate.fit.table).zip(candidate.rowid) else {
                 continue;
             };
-            if candidate.agree & 1 == 1 && table.missing.has(rowid) {
+            // An index of which a part is gone may name what was deleted: then nothing of free space is printed.
+            let whole = self.forest.whole.get(candidate.fit.table).and_then(|keys| keys.first()).copied().unwrap_or(false);
+            let sure = candidate.origin != Origin::Free || (whole && self.forest.knows_free);
+            if sure && candidate.agree & 1 == 1 && table.missing.has(rowid) {
                 let slot = best.entry((candidate.fit.table, rowid)).or_insert(candidate);
                 if candidate.when > slot.when {
                     *slot = candidate;
