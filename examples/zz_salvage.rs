@@ -76,12 +76,20 @@ fn main() -> ExitCode {
             if std::env::var_os("BRIEF").is_some() {
                 for table in &account.tables {
                     let rows = |named: &banger_doctor::salvage::account::Named| -> String {
-                        let one = |row: &banger_doctor::salvage::account::Row| format!("{}:{}", row.rowid.unwrap_or(-1), row.id.clone().unwrap_or_default());
+                        let one = |row: &banger_doctor::salvage::account::Row| {
+                            format!("{}:{}", row.rowid.unwrap_or(-1), row.id.clone().unwrap_or_default())
+                        };
                         named.rows.iter().map(one).collect::<Vec<_>>().join(",")
                     };
                     eprintln!(
                         "{} given={} deleted={} older={} flagged={} lost={} doubtful={}",
-                        table.name, table.given, table.deleted, table.older, rows(&table.flagged), rows(&table.lost), rows(&table.doubtful)
+                        table.name,
+                        table.given,
+                        table.deleted,
+                        table.older,
+                        rows(&table.flagged),
+                        rows(&table.lost),
+                        rows(&table.doubtful)
                     );
                 }
             } else {

@@ -27,6 +27,7 @@ mod log;
 mod notes;
 mod page_size;
 mod rows;
+mod space;
 mod sql;
 
 use std::io::Write;
@@ -118,19 +119,22 @@ pub fn within(
     if let (Some(before), Some(journal)) = (before.filter(|before| before.page_size == layout.page_size), files.journal)
     {
         account.damaged_frames = before.damaged;
+        account.pages_behind = before.behind.len() as u64;
         pages = Some(before.size);
         patch = Some(Patch {
             from: journal,
             pages: before.pages,
+            behind: before.behind,
         });
     } else if let (Some(frames), Some(log)) = (frames.filter(|frames| frames.page_size == layout.page_size), files.log)
     {
         account.damaged_frames = frames.damaged;
-        account.pages_behind = frames.behind;
+        account.pages_behind = frames.behind.len() as u64;
         pages = frames.size;
         patch = Some(Patch {
             from: log,
             pages: frames.pages,
+            behind: frames.behind,
         });
     }
     let image = Image::new(files.database, layout, patch, pages)?;

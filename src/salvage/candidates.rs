@@ -9,8 +9,8 @@ use super::rows::{Origin, Place};
 pub struct Candidate {
     /// How it was found.
     pub origin: Origin,
-    /// Whether its page says that there is nothing.
-    pub in_free_space: bool,
+    /// Whether its page does not vouch for it.
+    pub unvouched: bool,
     /// Whether it holds what the application never writes.
     pub odd: bool,
     /// The rowid that stands before it.
@@ -120,7 +120,7 @@ impl Candidate {
 
     /// The index that must name it does not.
     fn denied(&self) -> Verdict {
-        if self.origin == Origin::Tree && !self.in_free_space {
+        if self.origin == Origin::Tree && !self.unvouched {
             Verdict::Doubtful
         } else {
             Verdict::Deleted
@@ -130,7 +130,7 @@ impl Candidate {
     fn denied_by_nobody(&self, knows_free: bool) -> Verdict {
         match self.origin {
             Origin::Tree => self.denied(),
-            Origin::Stray | Origin::Gap if knows_free && !self.in_free_space => Verdict::Doubtful,
+            Origin::Stray if knows_free && !self.unvouched => Verdict::Doubtful,
             _ => Verdict::Deleted,
         }
     }

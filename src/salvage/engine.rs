@@ -223,7 +223,7 @@ impl Engine<'_> {
         }
         Ok(Some(Candidate {
             origin: found.origin,
-            in_free_space: found.in_free_space,
+            unvouched: found.unvouched,
             odd,
             rowid: found.rowid,
             place: found.place,
@@ -239,7 +239,7 @@ impl Engine<'_> {
         let Owner::Table(table) = self.forest.notes.owner(found.place.page) else {
             return Ok(());
         };
-        if found.in_free_space {
+        if found.unvouched {
             return Ok(());
         }
         let why = "doubtful, it fits no known version of its table";

@@ -6,6 +6,7 @@ use super::fit::Hasher64;
 use super::image::Image;
 use super::known::{Known, MOST_KEYS};
 use super::notes::{Notes, Owner};
+use super::space::{adds_up, free_space};
 use crate::format::page::Page;
 use crate::format::record::{Classes, Field, Fields};
 use crate::stop::Stop;
@@ -35,6 +36,7 @@ pub struct Entries<'a> {
     chains: Chains,
     fields: Fields,
     whole: Vec<u8>,
+    free: Vec<(usize, usize)>,
 }
 
 impl<'a> Entries<'a> {
@@ -45,6 +47,7 @@ impl<'a> Entries<'a> {
             chains: Chains::new(image.pages()),
             fields: Fields::default(),
             whole: Vec::new(),
+            free: Vec::new(),
         }
     }
 
@@ -92,7 +95,10 @@ impl<'a> Entries<'a> {
             count += 1;
             each(payload, self.fields.all(), rowid)?;
         }
-        Ok(count == page.cells())
+        self.free.clear();
+        free_space(&page, &mut self.free);
+        // Where the header does not add up, it may count entries that were deleted.
+        Ok(count == page.cells() && adds_up(&page, &self.free))
     }
 }
 
@@ -121,7 +127,8 @@ pub fn each_entry(
             .get(table)
             .and_then(|table| table.keys.get(key))
             .map_or(0, |key| key.columns.len());
-        let mut odd = false;
+        // An older state of a page names what is gone, and not what is new.
+        let mut odd = image.is_behind(number);
         let all = entries.page(number, bytes, &mut |payload, fields, rowid| {
             if fields.len() != columns + 1 {
                 odd = true;

@@ -3,7 +3,7 @@
 //! A page that ends behind the file's end, or that the system does not read, is filled with zeros: what is whole in the rest of
 //! it is found all the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ended::{Ended, Result};
 use crate::format::header::Layout;
@@ -22,6 +22,8 @@ pub struct Patch<'a> {
     pub from: &'a dyn ReadAt,
     /// Each page's number, and the offset of its bytes.
     pub pages: BTreeMap<u32, u64>,
+    /// Pages whose newest content is damaged: an older state of them is read.
+    pub behind: BTreeSet<u32>,
 }
 
 /// All pages of a store.
@@ -62,6 +64,11 @@ impl<'a> Image<'a> {
     /// How many there are.
     pub fn pages(&self) -> u32 {
         self.pages
+    }
+
+    /// Whether only an older state of a page can be read.
+    pub fn is_behind(&self, number: u32) -> bool {
+        self.patch.as_ref().is_some_and(|patch| patch.behind.contains(&number))
     }
 
     /// Reads one page; says whether there is one of this number.

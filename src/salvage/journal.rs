@@ -4,7 +4,7 @@
 //!
 //! Source: "The Rollback Journal", <https://www.sqlite.org/fileformat2.html#the_rollback_journal>, and `pager.c`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ended::{Ended, Result};
 use super::image::MOST_PAGES;
@@ -24,6 +24,8 @@ pub struct Before {
     pub size: u32,
     /// Records that are damaged.
     pub damaged: u64,
+    /// Pages of which only the content of the unfinished transaction is there.
+    pub behind: BTreeSet<u32>,
 }
 
 fn word(bytes: &[u8], at: usize) -> u32 {
@@ -78,6 +80,9 @@ pub fn before(journal: &dyn ReadAt, stop: &Stop) -> Result<Option<Before>> {
             let content = record.get(4..4 + page_size).unwrap_or_default();
             if !whole || page == 0 || page > MOST_PAGES || checksum(nonce, content) != word(&record, 4 + page_size) {
                 out.damaged += 1;
+                if (1..=out.size).contains(&page) && page <= MOST_PAGES && !out.pages.contains_key(&page) {
+                    out.behind.insert(page);
+                }
                 continue;
             }
             if page <= out.size {

@@ -65,19 +65,35 @@ pub fn read(image: &Image<'_>, known: &Known, forest: &Forest, stop: &Stop) -> R
             Ok(())
         })?;
         let cells = Page::parse(image.layout(), number, bytes).map_or(0, |page| page.cells());
+        whole &= !image.is_behind(number);
         whole &= notes.kind(number) != Some(Kind::TableLeaf) || rows == cells;
         Ok(())
     })?;
     out.newer = unknown;
+    let all: BTreeSet<i64> = known.migrations.iter().map(|(id, _)| *id).collect();
+    let last = schema(known, &all)?;
     if whole
         && !out.found.is_empty()
         && let Ok(schema) = schema(known, &out.found)
+        && !is_behind(known, forest, &schema, &last)
     {
         out.schema = schema;
         return Ok(out);
     }
-    let all: BTreeSet<i64> = known.migrations.iter().map(|(id, _)| *id).collect();
-    out.schema = schema(known, &all)?;
+    out.schema = last;
     out.lost = all.difference(&out.found).copied().collect();
     Ok(out)
+}
+
+/// Whether the store's own tables have columns that come with a migration which its ledger does not have: then the ledger's page
+/// is an older state of it.
+fn is_behind(known: &Known, forest: &Forest, schema: &Schema, last: &Schema) -> bool {
+    let tables = known.tables.iter().zip(&forest.columns).zip(schema.columns.iter().zip(&last.columns));
+    tables.into_iter().any(|((table, names), (now, last))| {
+        let has = |column: &str| names.iter().flatten().any(|name| name.eq_ignore_ascii_case(column));
+        let columns = table.columns.iter().zip(now.iter().zip(last));
+        columns
+            .into_iter()
+            .any(|(column, (now, last))| now.is_none() && last.is_some() && has(&column.name))
+    })
 }

@@ -5,7 +5,7 @@
 //!
 //! Source: "The Write-Ahead Log", <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ended::{Ended, Result};
 use super::image::MOST_PAGES;
@@ -27,7 +27,7 @@ pub struct Frames {
     /// Frames that are damaged, up to the last commit.
     pub damaged: u64,
     /// Pages whose newest frame is damaged, so that an older state of them counts.
-    pub behind: u64,
+    pub behind: BTreeSet<u32>,
 }
 
 fn word(bytes: &[u8], at: usize) -> u32 {
@@ -109,7 +109,6 @@ pub fn frames(log: &dyn ReadAt, stop: &Stop) -> Result<Option<Frames>> {
     let mut bytes = vec![0; frame_len];
     // What a commit will take over: a damaged frame has no offset.
     let mut pending: BTreeMap<u32, Option<u64>> = BTreeMap::new();
-    let mut behind = std::collections::BTreeSet::new();
     let mut damaged = 0;
     let mut before = head.sums;
     // The largest page of commits whose last frame is damaged, since one whose is not.
@@ -145,12 +144,12 @@ pub fn frames(log: &dyn ReadAt, stop: &Stop) -> Result<Option<Frames>> {
             for (page, offset) in std::mem::take(&mut pending) {
                 match offset {
                     Some(offset) => {
-                        behind.remove(&page);
+                        out.behind.remove(&page);
                         largest = largest.max(page);
                         out.pages.insert(page, offset);
                     }
                     None => {
-                        behind.insert(page);
+                        out.behind.insert(page);
                     }
                 }
             }
@@ -163,7 +162,6 @@ pub fn frames(log: &dyn ReadAt, stop: &Stop) -> Result<Option<Frames>> {
         before = Some(stored);
         at += frame_len as u64;
     }
-    out.behind = behind.len() as u64;
     out.size = out.size.map(|size| size.max(largest));
     Ok((!out.pages.is_empty()).then_some(out))
 }

@@ -8,6 +8,7 @@ use super::fit::{Fit, fit};
 use super::image::Image;
 use super::known::Known;
 use super::notes::{Notes, Owner};
+use super::space::{adds_up, free_space};
 use crate::format::page::{Kind, Page};
 use crate::format::record::{Field, Fields};
 use crate::format::varint::varint;
@@ -40,8 +41,8 @@ pub struct Place {
 pub struct Found<'r> {
     /// How.
     pub origin: Origin,
-    /// Whether bytes of it lie where its page's header says that there is nothing.
-    pub in_free_space: bool,
+    /// Whether its page does not vouch for it: its header says that nothing is there, or does not add up.
+    pub unvouched: bool,
     /// The rowid, where it stands before the record.
     pub rowid: Option<i64>,
     /// Where it lies.
@@ -114,7 +115,7 @@ impl<'a> Finder<'a> {
         let begin = if number == 1 { 100 } else { 0 };
         match Page::parse(self.image.layout(), number, bytes) {
             Ok(page) if page.kind() == Kind::TableLeaf => {
-                self.free_space(&page);
+                free_space(&page, &mut self.free);
                 let own = match owner {
                     Owner::Table(table) => Some(table),
                     _ => None,
@@ -140,27 +141,6 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// What the page's header says is free: between the cell pointers and the content, and the free blocks.
-    fn free_space(&mut self, page: &Page<'_>) {
-        let usable = page.bytes().len();
-        if page.pointers_end() <= page.content_at() && page.content_at() <= usable {
-            self.free.push((page.pointers_end(), page.content_at()));
-        }
-        let mut at = page.first_free_block();
-        let two = |at: usize| page.bytes().get(at..at + 2).and_then(|two| two.try_into().ok()).map(u16::from_be_bytes);
-        // They ascend, so that there is no circle.
-        while let (Some(next), Some(size)) = (two(at), two(at + 2)) {
-            if at == 0 {
-                break;
-            }
-            self.free.push((at, (at + usize::from(size)).min(usable)));
-            if usize::from(next) <= at {
-                break;
-            }
-            at = next.into();
-        }
-    }
-
     fn is_free(&self, from: usize, to: usize) -> bool {
         self.free.iter().any(|(begin, end)| from < *end && *begin < to)
     }
@@ -178,6 +158,7 @@ impl<'a> Finder<'a> {
             Owner::Free => Origin::Free,
             _ => Origin::Stray,
         };
+        let sound = adds_up(page, &self.free) && !self.image.is_behind(number);
         for cell in page.all_cells().filter_map(std::result::Result::ok) {
             if cell.at < 8 || cell.payload.len == 0 {
                 continue;
@@ -195,7 +176,7 @@ impl<'a> Finder<'a> {
             let taken = self.record(number, page.bytes(), local, own, &mut |place, fit, payload, fields| {
                 each(&Found {
                     origin,
-                    in_free_space: is_free,
+                    unvouched: !sound || is_free,
                     rowid: Some(cell.rowid),
                     place,
                     fit,

@@ -203,8 +203,14 @@ impl Engine<'_> {
                 continue;
             };
             // An index of which a part is gone may name what was deleted: then nothing of free space is printed.
-            let whole = self.forest.whole.get(candidate.fit.table).and_then(|keys| keys.first()).copied().unwrap_or(false);
-            let sure = candidate.origin != Origin::Free || (whole && self.forest.knows_free);
+            let whole = self
+                .forest
+                .whole
+                .get(candidate.fit.table)
+                .and_then(|keys| keys.first())
+                .copied()
+                .unwrap_or(false);
+            let sure = !candidate.odd && (candidate.origin != Origin::Free || (whole && self.forest.knows_free));
             if sure && candidate.agree & 1 == 1 && table.missing.has(rowid) {
                 let slot = best.entry((candidate.fit.table, rowid)).or_insert(candidate);
                 if candidate.when > slot.when {

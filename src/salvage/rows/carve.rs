@@ -52,15 +52,14 @@ impl Finder<'_> {
             };
             let end = at + local.here + if local.overflow.is_some() { 4 } else { 0 };
             let (rowid, begin) = before(page, from, at, local.len);
-            let in_free_space = self.is_free(begin, end);
-            let origin = if in_free_space { Origin::Free } else { origin };
+            let origin = if self.is_free(begin, end) { Origin::Free } else { origin };
             let known = self.known;
             let mut odd = true;
             self.record(number, page, local, None, &mut |place, fit, payload, fields| {
                 odd = fit.is_none_or(|fit| is_odd(known, fit, fields, payload));
                 each(&Found {
                     origin,
-                    in_free_space,
+                    unvouched: true,
                     rowid,
                     place,
                     fit,
