@@ -23,6 +23,8 @@ pub struct Candidate {
     pub hashes: Hashes,
     /// Which of them an index names with this rowid, as a set of bits.
     pub agree: u8,
+    /// Which of them an index has otherwise for this rowid.
+    pub differ: u8,
     /// The latest time in it.
     pub when: u64,
 }
@@ -84,7 +86,7 @@ impl Candidate {
             self.rowid
         } else if let Some(rowid) = named(0) {
             Some(rowid)
-        } else if denies(&0) {
+        } else if denies(&0) || self.differ & 1 == 1 {
             return self.denied();
         } else {
             let any = all.clone().any(|key| supports(&key));
@@ -110,7 +112,7 @@ impl Candidate {
         // An index that names the same key for another row, or knows nothing of it though it is whole.
         let contradicts = |key: usize| {
             let same = named(key) == Some(rowid) || (self.agrees(key) && self.rowid == Some(rowid));
-            key > 0 && !same && (named(key).is_some() || denies(&key))
+            key > 0 && !same && (named(key).is_some() || denies(&key) || self.differ >> key & 1 == 1)
         };
         Verdict::Row {
             rowid,

@@ -22,6 +22,7 @@ use super::rows::{Finder, Found, Origin};
 use super::sql::{Line, Printer};
 use crate::format::record::Classes;
 use crate::stop::Stop;
+use crate::values::address::is_uuid;
 
 /// How much one pass holds: blocks of evidence of all tables, and candidates.
 #[derive(Debug, Clone, Copy)]
@@ -221,15 +222,17 @@ impl Engine<'_> {
                 return Ok(None);
             }
         }
+        let differ = found.rowid.map_or(0, |rowid| table.evidence.differ(rowid, &hashes));
         Ok(Some(Candidate {
             origin: found.origin,
             unvouched: found.unvouched,
-            odd,
+            odd: odd || (agree & 1 == 0 && is_broken_uuid(text(found.payload, found.fields.first()))),
             rowid: found.rowid,
             place: found.place,
             fit,
             hashes,
             agree,
+            differ,
             when: latest(self.known, fit, found.fields, found.payload),
         }))
     }
@@ -249,6 +252,11 @@ impl Engine<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether text has a UUID's length and is none: where no index confirms it, a letter of it is damaged.
+fn is_broken_uuid(text: Option<&[u8]>) -> bool {
+    text.is_some_and(|text| text.len() == 36 && !is_uuid(text))
 }
 
 /// A field's text.

@@ -99,6 +99,18 @@ impl Evidence {
             .sum()
     }
 
+    /// Which keys of a row the indexes have otherwise for this rowid, as a set of bits.
+    pub fn differ(&self, rowid: i64, hashes: &Hashes) -> u8 {
+        let said = self.of(rowid);
+        let differs = |(said, hash): (&u32, &u64)| *said != 0 && *hash != 0 && *said != short(*hash);
+        said.iter()
+            .zip(hashes)
+            .enumerate()
+            .filter(|(_, both)| differs(*both))
+            .map(|(key, _)| 1 << key)
+            .sum()
+    }
+
     /// Every rowid that an entry names.
     pub fn named(&self) -> impl Iterator<Item = i64> + '_ {
         self.blocks.iter().flat_map(move |(block, rows)| {
