@@ -174,10 +174,10 @@ fn made_anew(ledger: &Ledger, known: &Known, printer: &mut Printer<'_>, account:
         return Ok(());
     }
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    for (id, names) in known.migrations.iter().filter(|(id, _)| ledger.lost.contains(id)) {
+    for migration in known.migrations.iter().filter(|migration| ledger.lost.contains(&migration.id)) {
         printer.comment("its row in the ledger was lost; its time is that of this salvage:")?;
-        printer.migration(*id, names.first().map_or("", String::as_str), &now)?;
-        account.ledger_made_anew.push(*id);
+        printer.migration(migration.id, migration.names.first().map_or("", String::as_str), &now)?;
+        account.ledger_made_anew.push(migration.id);
     }
     Ok(())
 }

@@ -21,8 +21,21 @@ pub struct Known {
     pub tables: Vec<Table>,
     /// The ledger's place among them.
     pub ledger: usize,
-    /// Every known migration: its id and its name, and the names that it had before.
-    pub migrations: Vec<(i64, Vec<String>)>,
+    /// What makes the ledger.
+    pub ledger_sql: String,
+    /// Every known migration, in order.
+    pub migrations: Vec<Migration>,
+}
+
+/// A known migration.
+#[derive(Debug, Clone, Default)]
+pub struct Migration {
+    /// Its id.
+    pub id: i64,
+    /// Its name, and those that it had before.
+    pub names: Vec<String>,
+    /// What it does.
+    pub sql: String,
 }
 
 /// A table.
@@ -105,9 +118,8 @@ impl Known {
 
     /// The known migration of this name, under its present name or an older one.
     pub fn is_name_of_a_migration(&self, name: &[u8]) -> bool {
-        self.migrations
-            .iter()
-            .any(|(_, names)| names.iter().any(|known| known.as_bytes() == name))
+        let mut names = self.migrations.iter().flat_map(|migration| &migration.names);
+        names.any(|known| known.as_bytes() == name)
     }
 }
 

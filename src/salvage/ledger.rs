@@ -55,7 +55,7 @@ pub fn read(image: &Image<'_>, known: &Known, forest: &Forest, stop: &Stop) -> R
             rows += 1;
             let name = found.fields.get(1).filter(|field| field.class == Classes::TEXT);
             let name = name.and_then(|field| found.payload.get(field.range())).unwrap_or_default();
-            if known.migrations.iter().any(|(known, _)| *known == id) {
+            if known.migrations.iter().any(|migration| migration.id == id) {
                 if rooted || (known.is_name_of_a_migration(name) && !is_odd(known, fit, found.fields, found.payload)) {
                     out.found.insert(id);
                 }
@@ -70,7 +70,7 @@ pub fn read(image: &Image<'_>, known: &Known, forest: &Forest, stop: &Stop) -> R
         Ok(())
     })?;
     out.newer = unknown;
-    let all: BTreeSet<i64> = known.migrations.iter().map(|(id, _)| *id).collect();
+    let all: BTreeSet<i64> = known.migrations.iter().map(|migration| migration.id).collect();
     let last = schema(known, &all)?;
     if whole
         && !out.found.is_empty()

@@ -3,12 +3,12 @@
 use rusqlite::Connection;
 
 use super::saved::save;
-use super::stores::open;
+use super::stores::{begin, open};
 
 fn made(sql: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.db");
-    drop(banger_doctor::Store::open(&path).unwrap());
+    begin(&path);
     let connection = open(&path);
     connection.execute_batch("PRAGMA journal_mode=delete").unwrap();
     connection

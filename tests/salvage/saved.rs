@@ -35,9 +35,13 @@ impl Saved {
     pub fn load(&self) -> Connection {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("PRAGMA foreign_keys=ON").unwrap();
-        connection
-            .execute_batch(&self.sql)
-            .unwrap_or_else(|error| panic!("{error}\n{}", self.sql));
+        let loaded = connection.execute_batch(&self.sql);
+        assert!(
+            loaded.is_ok(),
+            "{loaded:?}
+{}",
+            self.sql
+        );
         assert!(connection.is_autocommit());
         connection
     }

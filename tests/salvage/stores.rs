@@ -106,6 +106,12 @@ pub fn insert(connection: &Connection, random: &mut Random, number: usize) {
         .unwrap();
 }
 
+/// A new store as the daemon makes one.
+#[expect(clippy::disallowed_methods, reason = "a store is made")]
+pub fn begin(path: &Path) -> Vec<i64> {
+    banger_doctor::Store::open(path).unwrap().migrated().to_vec()
+}
+
 /// Makes a store; the same number makes the same.
 pub fn make(seed: u64, folder: &Path) -> Made {
     let mut random = Random(seed);
@@ -116,14 +122,14 @@ pub fn make(seed: u64, folder: &Path) -> Made {
     let page_size = 512 << random.below(5);
     let connection = open(&path);
     let wal = random.once_in(3);
-    let mode = if wal { "wal" } else { "delete" };
+    let journal_mode = if wal { "wal" } else { "delete" };
     connection
         .execute_batch(&format!(
-            "PRAGMA page_size={page_size}; PRAGMA journal_mode={mode}; PRAGMA synchronous=OFF; PRAGMA secure_delete=OFF;
+            "PRAGMA page_size={page_size}; PRAGMA journal_mode={journal_mode}; PRAGMA synchronous=OFF; PRAGMA secure_delete=OFF;
              CREATE TABLE first(x); DROP TABLE first;"
         ))
         .unwrap();
-    drop(banger_doctor::Store::open(&path).unwrap());
+    begin(&path);
     connection
         .execute(
             "INSERT INTO images(id, name, rootfs_path, kernel_path, created_at, updated_at)

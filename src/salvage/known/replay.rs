@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
-use super::{Column, Key, Known, MOST_KEYS, Rule, Table};
+use super::{Column, Key, Known, MOST_KEYS, Migration, Rule, Table};
 use crate::checks::row_values::rules::{self, TABLES};
 use crate::error::{Error, Result};
-use crate::schema::migrations::{FORMER_NAMES, LEDGER, LEDGER_SQL, MIGRATIONS, Migration};
+use crate::schema::migrations::{FORMER_NAMES, LEDGER, LEDGER_SQL, MIGRATIONS};
 
 /// The schema that some migrations make.
 #[derive(Debug, Clone, Default)]
@@ -28,9 +28,21 @@ pub struct Schema {
 /// # Errors
 /// What SQLite says of a migration.
 pub fn known() -> Result<Known> {
-    let mut known = Known::default();
-    for count in 0..=MIGRATIONS.len() {
-        let connection = replayed(MIGRATIONS.iter().take(count))?;
+    let migrations = MIGRATIONS.iter().map(|migration| {
+        let former = FORMER_NAMES.iter().filter(|(id, _)| *id == migration.id).map(|(_, name)| *name);
+        Migration {
+            id: migration.id,
+            names: std::iter::once(migration.name).chain(former).map(str::to_owned).collect(),
+            sql: migration.sql.to_owned(),
+        }
+    });
+    let mut known = Known {
+        ledger_sql: LEDGER_SQL.to_owned(),
+        migrations: migrations.collect(),
+        ..Known::default()
+    };
+    for count in 0..=known.migrations.len() {
+        let connection = replayed(&known, known.migrations.iter().take(count))?;
         for name in texts(
             &connection,
             "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
@@ -39,13 +51,6 @@ pub fn known() -> Result<Known> {
         }
     }
     known.ledger = known.table(LEDGER.as_bytes()).unwrap_or(0);
-    known.migrations = MIGRATIONS
-        .iter()
-        .map(|migration| {
-            let former = FORMER_NAMES.iter().filter(|(id, _)| *id == migration.id).map(|(_, name)| *name);
-            (migration.id, std::iter::once(migration.name).chain(former).map(str::to_owned).collect())
-        })
-        .collect();
     Ok(known)
 }
 
@@ -54,7 +59,7 @@ pub fn known() -> Result<Known> {
 /// # Errors
 /// What SQLite says: not every choice of migrations can be applied.
 pub fn schema(known: &Known, applied: &BTreeSet<i64>) -> Result<Schema> {
-    let connection = replayed(MIGRATIONS.iter().filter(|migration| applied.contains(&migration.id)))?;
+    let connection = replayed(known, known.migrations.iter().filter(|migration| applied.contains(&migration.id)))?;
     let of = |types: &str| {
         texts(
             &connection,
@@ -85,11 +90,11 @@ pub fn schema(known: &Known, applied: &BTreeSet<i64>) -> Result<Schema> {
     })
 }
 
-fn replayed<'m>(migrations: impl Iterator<Item = &'m Migration>) -> Result<Connection> {
+fn replayed<'m>(known: &Known, migrations: impl Iterator<Item = &'m Migration>) -> Result<Connection> {
     let connection = Connection::open_in_memory().map_err(Error::sqlite("open in memory"))?;
-    connection.execute_batch(LEDGER_SQL).map_err(Error::sqlite(LEDGER_SQL))?;
+    connection.execute_batch(&known.ledger_sql).map_err(Error::sqlite(&known.ledger_sql))?;
     for migration in migrations {
-        connection.execute_batch(migration.sql).map_err(Error::sqlite(migration.sql))?;
+        connection.execute_batch(&migration.sql).map_err(Error::sqlite(&migration.sql))?;
     }
     Ok(connection)
 }
