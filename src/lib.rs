@@ -81,6 +81,9 @@ mod schema;
 
 mod pass;
 
+#[doc(hidden)]
+pub mod salvage;
+
 mod context;
 
 mod check;
