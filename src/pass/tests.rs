@@ -280,3 +280,31 @@ fn a_store_that_is_damaged_anywhere_has_the_same_rows() {
     }
     assert!(sound > 20 && not > 20, "{sound} {not}");
 }
+
+#[test]
+fn a_pass_ends_when_it_is_time_and_no_check_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    drop(make(&path, "", ""));
+    let never = Stop::never();
+    let over = Stop::after(std::time::Duration::ZERO, std::sync::Arc::default());
+    let private = PrivateFolder::for_stores(&[&path]);
+    let sandbox = Sandbox::not_asked();
+    let environment = |stop| Environment {
+        private: &private,
+        sandbox: &sandbox,
+        heap_limit: None,
+        stop,
+    };
+    let (open, late) = (environment(&never), environment(&over));
+    with_stable_store(&path, Need::Everything, &open, |probe, access| {
+        let access = access.unwrap();
+        let context = StoreContext::new(&APPLICATION, probe, access, &late, false, true);
+        assert_eq!(context.sound(), Err(Stopped::TimeLimit(std::time::Duration::ZERO)));
+        for (check, outcome) in said(&context, &access.open().unwrap()) {
+            let why = outcome.unwrap_err();
+            assert_eq!(why, "the time limit of 0 s ran out", "{check}");
+        }
+    })
+    .unwrap();
+}

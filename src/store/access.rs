@@ -211,3 +211,37 @@ fn query(way: ReadMethod) -> &'static str {
         ReadMethod::SharedIndex | ReadMethod::UnderLock | ReadMethod::LockedCopy => "?mode=ro&readonly_shm=1",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::private::PrivateFolder;
+    use crate::sandbox::Sandbox;
+
+    const REAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/healthy.db");
+
+    #[test]
+    fn files_are_plain_only_where_no_handle_holds_a_lock_on_them() {
+        let environment = Environment {
+            private: &PrivateFolder::for_stores::<&Path>(&[]),
+            sandbox: &Sandbox::not_asked(),
+            heap_limit: None,
+            stop: &Stop::never(),
+        };
+        // In rollback mode, so that there are ways with a lock.
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let mut bytes = std::fs::read(REAL).unwrap();
+        bytes[18..20].copy_from_slice(&[1, 1]);
+        std::fs::write(&path, bytes).unwrap();
+        let probe = Probe::of(&path);
+        for (disturbed, need, way, are_plain) in [
+            (0, Need::Everything, ReadMethod::Immutable, true),
+            (9, Need::Everything, ReadMethod::LockedCopy, false),
+            (9, Need::Ledger, ReadMethod::UnderLock, false),
+        ] {
+            let access = Access::prepare(&probe, disturbed, need, &environment).unwrap();
+            assert_eq!((access.way(), access.plain_files(&probe).is_some()), (way, are_plain));
+        }
+    }
+}

@@ -1,11 +1,8 @@
 //! One JSON object, and nothing else.
 
-mod simple;
-
 use std::io::Read;
 
 use serde::de::IgnoredAny;
-pub(crate) use simple::is_simple_object;
 
 /// Whether the bytes are exactly one JSON object (RFC 8259), however deeply nested.
 ///

@@ -28,7 +28,6 @@ impl Rule {
             Self::Word if bytes.is_empty() => Some("empty text where a value is required"),
             Self::Time if !timestamp::is_rfc3339(bytes) => Some("not a time in RFC 3339 format"),
             Self::Address if !address::is_ip(bytes) => Some("not an IP address"),
-            Self::Json if json::is_simple_object(bytes) => None,
             // White space is blank in JSON, and any other control character is no JSON.
             Self::Json if !text::is_utf8(bytes) => words(Some(TextFault::NotUtf8)),
             Self::Json => (!json::is_object(bytes)).then_some(NOT_AN_OBJECT),
