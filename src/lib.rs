@@ -82,6 +82,10 @@ mod schema;
 mod pass;
 
 #[doc(hidden)]
+#[allow(
+    unreachable_pub,
+    reason = "what is public within the salvage is what its own modules share"
+)]
 pub mod salvage;
 
 mod context;

@@ -18,7 +18,6 @@ mod entries;
 mod evidence;
 mod fit;
 mod forest;
-mod image;
 mod journal;
 mod known;
 mod ledger;
@@ -29,6 +28,7 @@ mod page_size;
 mod rows;
 mod space;
 mod sql;
+mod view;
 
 use std::io::Write;
 
@@ -40,9 +40,9 @@ pub use known::{Known, replay::known};
 use self::account::Nothing;
 use self::engine::{Engine, Output};
 use self::fit::Hasher64;
-use self::image::{Image, Patch};
 use self::ledger::Ledger;
 use self::sql::Printer;
+use self::view::{Patch, View};
 use crate::format::header::Layout;
 use crate::format::source::ReadAt;
 use crate::stop::Stop;
@@ -137,12 +137,12 @@ pub fn within(
             behind: frames.behind,
         });
     }
-    let image = Image::new(files.database, layout, patch, pages)?;
-    let mut forest = forest::survey(&image, known, stop)?;
+    let view = View::new(files.database, layout, patch, pages)?;
+    let mut forest = forest::survey(&view, known, stop)?;
     let known = &known.clone().with_columns(&forest.columns);
     let hasher = Hasher64::default();
-    attribute::attribute(&image, known, &mut forest, &hasher, stop)?;
-    let ledger = ledger::read(&image, known, &forest, stop)?;
+    attribute::attribute(&view, known, &mut forest, &hasher, stop)?;
+    let ledger = ledger::read(&view, known, &forest, stop)?;
     if ledger.newer {
         account.nothing = Some(Nothing::Newer);
         return Ok(account);
@@ -150,7 +150,7 @@ pub fn within(
     let mut printer = Printer::new(out, known, &ledger.schema);
     printer.begin()?;
     let ended = Engine {
-        image: &image,
+        view: &view,
         known,
         forest: &mut forest,
         hasher: &hasher,

@@ -6,10 +6,10 @@ use super::ended::Result;
 use super::entries::Entries;
 use super::fit::{Hasher64, is_odd};
 use super::forest::Forest;
-use super::image::Image;
 use super::known::Known;
 use super::notes::Owner;
 use super::rows::{Finder, Origin};
+use super::view::View;
 use crate::format::page::Kind;
 use crate::stop::Stop;
 
@@ -28,19 +28,19 @@ struct Sample {
 ///
 /// # Errors
 /// When it is time to stop.
-pub fn attribute(image: &Image<'_>, known: &Known, forest: &mut Forest, hasher: &Hasher64, stop: &Stop) -> Result<()> {
-    tables(image, known, forest)?;
+pub fn attribute(view: &View<'_>, known: &Known, forest: &mut Forest, hasher: &Hasher64, stop: &Stop) -> Result<()> {
+    tables(view, known, forest)?;
     let trees = std::mem::take(&mut forest.nameless);
     let mut group_of: HashMap<u32, u32> = HashMap::new();
     for (group, pages) in (0_u32..).zip(&trees) {
         group_of.extend(pages.iter().map(|page| (*page, group)));
     }
     let count = u32::try_from(trees.len()).unwrap_or(u32::MAX);
-    let samples = samples(image, forest, hasher, &group_of, count, stop)?;
+    let samples = samples(view, forest, hasher, &group_of, count, stop)?;
     if samples.is_empty() {
         return Ok(());
     }
-    let votes = votes(image, known, forest, hasher, &samples, stop)?;
+    let votes = votes(view, known, forest, hasher, &samples, stop)?;
     let mut best: BTreeMap<u32, (u32, usize, usize)> = BTreeMap::new();
     for ((group, table, key), count) in votes {
         let slot = best.entry(group).or_insert((count, table, key));
@@ -69,14 +69,14 @@ pub fn attribute(image: &Image<'_>, known: &Known, forest: &mut Forest, hasher: 
 }
 
 /// Trees of tables: the largest of each table that has none is its own.
-fn tables(image: &Image<'_>, known: &Known, forest: &mut Forest) -> Result<()> {
-    let mut finder = Finder::new(image, known);
+fn tables(view: &View<'_>, known: &Known, forest: &mut Forest) -> Result<()> {
+    let mut finder = Finder::new(view, known);
     let mut bytes = Vec::new();
     for pages in std::mem::take(&mut forest.nameless_tables) {
         let mut rows = vec![0_u32; known.tables.len()];
         let leaves = pages.iter().filter(|page| forest.notes.kind(**page) == Some(Kind::TableLeaf));
         for page in leaves.take(8) {
-            image.page(*page, &mut bytes);
+            view.page(*page, &mut bytes);
             finder.page(*page, &bytes, &forest.notes, &mut |found| {
                 if let Some(fit) = found.fit
                     && found.origin == Origin::Stray
@@ -103,7 +103,7 @@ fn tables(image: &Image<'_>, known: &Known, forest: &mut Forest) -> Result<()> {
 }
 
 fn samples(
-    image: &Image<'_>,
+    view: &View<'_>,
     forest: &Forest,
     hasher: &Hasher64,
     group_of: &HashMap<u32, u32>,
@@ -116,8 +116,8 @@ fn samples(
         is_entry && notes.owner(number) == Owner::Nobody
     };
     let mut out = Vec::new();
-    let mut entries = Entries::new(image);
-    image.each(stop, &want, &mut |number, bytes| {
+    let mut entries = Entries::new(view);
+    view.each(stop, &want, &mut |number, bytes| {
         // A page that belongs to no tree is a group of its own.
         let group = group_of.get(&number).copied().unwrap_or(first_page.saturating_add(number));
         let mut taken = 0;
@@ -137,7 +137,7 @@ fn samples(
 
 /// How many rows of which table and index are among the samples of which group.
 fn votes(
-    image: &Image<'_>,
+    view: &View<'_>,
     known: &Known,
     forest: &Forest,
     hasher: &Hasher64,
@@ -147,8 +147,8 @@ fn votes(
     let notes = &forest.notes;
     let want = |number: u32| !matches!(notes.owner(number), Owner::Key(..) | Owner::Free);
     let mut out = BTreeMap::new();
-    let mut finder = Finder::new(image, known);
-    image.each(stop, &want, &mut |number, bytes| {
+    let mut finder = Finder::new(view, known);
+    view.each(stop, &want, &mut |number, bytes| {
         finder.page(number, bytes, notes, &mut |found| {
             let (Some(fit), Some(rowid)) = (found.fit, found.rowid) else {
                 return Ok(());

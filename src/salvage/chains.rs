@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::image::Image;
+use super::view::View;
 
 /// The longest row that is held. In bytes.
 pub const LONGEST: usize = 12 << 20;
@@ -19,7 +19,7 @@ pub struct Chains {
 }
 
 impl Chains {
-    /// Chains of an image with so many pages, of which each may be walked a few times.
+    /// Chains of a view with so many pages, of which each may be walked a few times.
     pub fn new(pages: u32) -> Self {
         Self {
             left: 4 * u64::from(pages) + 1000,
@@ -30,11 +30,11 @@ impl Chains {
     }
 
     /// Puts a payload together: the part that lies in its cell, and the rest. Says whether all of it was there.
-    pub fn whole(&mut self, image: &Image<'_>, local: &[u8], len: usize, first: u32, into: &mut Vec<u8>) -> bool {
+    pub fn whole(&mut self, view: &View<'_>, local: &[u8], len: usize, first: u32, into: &mut Vec<u8>) -> bool {
         into.clear();
-        let each = image.layout().usable - 4;
+        let each = view.layout().usable - 4;
         let needed = len.saturating_sub(local.len()).div_ceil(each) as u64;
-        if needed > u64::from(image.pages()) || needed > self.left {
+        if needed > u64::from(view.pages()) || needed > self.left {
             return false;
         }
         if len > LONGEST {
@@ -46,7 +46,7 @@ impl Chains {
         into.extend_from_slice(local);
         let mut next = first;
         while into.len() < len {
-            if next < 2 || !self.seen.insert(next) || !image.page(next, &mut self.page) {
+            if next < 2 || !self.seen.insert(next) || !view.page(next, &mut self.page) {
                 return false;
             }
             self.left = self.left.saturating_sub(1);

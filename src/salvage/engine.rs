@@ -15,11 +15,11 @@ use super::entries::each_entry;
 use super::evidence::Evidence;
 use super::fit::{Hasher64, is_odd, latest};
 use super::forest::Forest;
-use super::image::Image;
 use super::known::Known;
 use super::notes::Owner;
 use super::rows::{Finder, Found, Origin};
 use super::sql::{Line, Printer};
+use super::view::View;
 use crate::format::record::Classes;
 use crate::stop::Stop;
 use crate::values::address::is_uuid;
@@ -55,7 +55,7 @@ struct Progress {
 
 /// One salvage.
 pub struct Engine<'a> {
-    pub(super) image: &'a Image<'a>,
+    pub(super) view: &'a View<'a>,
     pub(super) known: &'a Known,
     pub(super) forest: &'a mut Forest,
     pub(super) hasher: &'a Hasher64,
@@ -112,7 +112,7 @@ impl Engine<'_> {
         let most = self.room.blocks;
         let mut since = 0;
         each_entry(
-            self.image,
+            self.view,
             self.known,
             &self.forest.notes,
             self.hasher,
@@ -141,10 +141,10 @@ impl Engine<'_> {
     fn rows(&mut self, tables: &mut [Progress], first: bool, out: &mut Output<'_, '_>) -> Result<Vec<Candidate>> {
         let notes = &self.forest.notes;
         let mut candidates = Vec::new();
-        let mut finder = Finder::new(self.image, self.known);
+        let mut finder = Finder::new(self.view, self.known);
         let want = |number: u32| !matches!(notes.owner(number), Owner::Key(..));
         let most = self.room.candidates;
-        self.image.each(self.stop, &want, &mut |number, bytes| {
+        self.view.each(self.stop, &want, &mut |number, bytes| {
             finder.page(number, bytes, notes, &mut |found| {
                 let candidate = self.row(tables, found, first, out)?;
                 candidates.extend(candidate);

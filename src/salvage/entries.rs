@@ -3,10 +3,10 @@
 use super::chains::Chains;
 use super::ended::Result;
 use super::fit::Hasher64;
-use super::image::Image;
 use super::known::{Known, MOST_KEYS};
 use super::notes::{Notes, Owner};
 use super::space::{adds_up, free_space};
+use super::view::View;
 use crate::format::page::Page;
 use crate::format::record::{Classes, Field, Fields};
 use crate::stop::Stop;
@@ -32,7 +32,7 @@ type EachRecord<'e> = dyn FnMut(&[u8], &[Field], i64) -> Result<()> + 'e;
 
 /// Reads an index page's records with two fields or more of which the last is an integer.
 pub struct Entries<'a> {
-    image: &'a Image<'a>,
+    view: &'a View<'a>,
     chains: Chains,
     fields: Fields,
     whole: Vec<u8>,
@@ -41,10 +41,10 @@ pub struct Entries<'a> {
 
 impl<'a> Entries<'a> {
     /// A reader of these pages.
-    pub fn new(image: &'a Image<'a>) -> Self {
+    pub fn new(view: &'a View<'a>) -> Self {
         Self {
-            image,
-            chains: Chains::new(image.pages()),
+            view,
+            chains: Chains::new(view.pages()),
             fields: Fields::default(),
             whole: Vec::new(),
             free: Vec::new(),
@@ -56,7 +56,7 @@ impl<'a> Entries<'a> {
     /// # Errors
     /// What `each` returns.
     pub fn page(&mut self, number: u32, bytes: &[u8], each: &mut EachRecord<'_>) -> Result<bool> {
-        let Ok(page) = Page::parse(self.image.layout(), number, bytes) else {
+        let Ok(page) = Page::parse(self.view.layout(), number, bytes) else {
             return Ok(false);
         };
         if page.kind().is_table() {
@@ -83,7 +83,7 @@ impl<'a> Entries<'a> {
             let payload = match cell.payload.overflow {
                 None => local,
                 Some(first) => {
-                    if !self.chains.whole(self.image, local, cell.payload.len, first, &mut self.whole) {
+                    if !self.chains.whole(self.view, local, cell.payload.len, first, &mut self.whole) {
                         continue;
                     }
                     &self.whole
@@ -108,7 +108,7 @@ impl<'a> Entries<'a> {
 /// # Errors
 /// What `each` returns, or that it is time to stop.
 pub fn each_entry(
-    image: &Image<'_>,
+    view: &View<'_>,
     known: &Known,
     notes: &Notes,
     hasher: &Hasher64,
@@ -116,9 +116,9 @@ pub fn each_entry(
     stop: &Stop,
     each: &mut dyn FnMut(&Entry<'_>) -> Result<()>,
 ) -> Result<()> {
-    let mut entries = Entries::new(image);
+    let mut entries = Entries::new(view);
     let want = |number: u32| matches!(notes.owner(number), Owner::Key(..));
-    image.each(stop, &want, &mut |number, bytes| {
+    view.each(stop, &want, &mut |number, bytes| {
         let Owner::Key(table, key) = notes.owner(number) else {
             return Ok(());
         };
@@ -128,7 +128,7 @@ pub fn each_entry(
             .and_then(|table| table.keys.get(key))
             .map_or(0, |key| key.columns.len());
         // An older state of a page names what is gone, and not what is new.
-        let mut odd = image.is_behind(number);
+        let mut odd = view.is_behind(number);
         let all = entries.page(number, bytes, &mut |payload, fields, rowid| {
             if fields.len() != columns + 1 {
                 odd = true;

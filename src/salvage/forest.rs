@@ -5,9 +5,9 @@ mod roots;
 use std::collections::BTreeSet;
 
 use super::ended::Result;
-use super::image::Image;
 use super::known::Known;
 use super::notes::{Notes, Owner};
+use super::view::View;
 use crate::format::header::Header;
 use crate::format::page::{Kind, Page};
 use crate::stop::Stop;
@@ -41,10 +41,10 @@ const MOST_ROOTS: usize = 10_000;
 ///
 /// # Errors
 /// When it is time to stop.
-pub fn survey(image: &Image<'_>, known: &Known, stop: &Stop) -> Result<Forest> {
-    let mut notes = Notes::new(image.pages());
-    let layout = image.layout();
-    image.each(stop, &|_| true, &mut |number, bytes| {
+pub fn survey(view: &View<'_>, known: &Known, stop: &Stop) -> Result<Forest> {
+    let mut notes = Notes::new(view.pages());
+    let layout = view.layout();
+    view.each(stop, &|_| true, &mut |number, bytes| {
         let kind = Page::parse(layout, number, bytes).ok().map(|page| page.kind());
         notes.set_kind(number, kind);
         Ok(())
@@ -60,7 +60,7 @@ pub fn survey(image: &Image<'_>, known: &Known, stop: &Stop) -> Result<Forest> {
     };
     forest.notes.set_owner(1, Owner::Other);
     let mut walker = Walker {
-        image,
+        view,
         stop,
         bytes: Vec::new(),
     };
@@ -86,7 +86,7 @@ pub fn survey(image: &Image<'_>, known: &Known, stop: &Stop) -> Result<Forest> {
 }
 
 struct Walker<'a> {
-    image: &'a Image<'a>,
+    view: &'a View<'a>,
     stop: &'a Stop,
     bytes: Vec<u8>,
 }
@@ -106,7 +106,7 @@ impl Walker<'_> {
                 Some(kind) => kind.is_table() != is_key || owner == Owner::Other,
                 None => false,
             };
-            if !fits || number > self.image.pages() || forest.notes.owner(number) != Owner::Nobody {
+            if !fits || number > self.view.pages() || forest.notes.owner(number) != Owner::Nobody {
                 whole = false;
                 continue;
             }
@@ -115,7 +115,7 @@ impl Walker<'_> {
             if forest.notes.kind(number).is_some_and(Kind::is_leaf) {
                 continue;
             }
-            self.image.page(number, &mut self.bytes);
+            self.view.page(number, &mut self.bytes);
             whole &= self.children(number, &mut stack);
         }
         Ok((out, whole))
@@ -123,15 +123,15 @@ impl Walker<'_> {
 
     /// The children of an inner page; says whether all of them could be read.
     fn children(&self, number: u32, into: &mut Vec<u32>) -> bool {
-        let Ok(page) = Page::parse(self.image.layout(), number, &self.bytes) else {
+        let Ok(page) = Page::parse(self.view.layout(), number, &self.bytes) else {
             return false;
         };
-        let most = self.image.layout().usable / 6;
+        let most = self.view.layout().usable / 6;
         let mut whole = page.cells() <= most;
         for at in 0..=page.cells().min(most) {
             let at = if at == page.cells().min(most) { page.cells() } else { at };
             match page.child(at) {
-                Ok(child) if child > 1 && child <= self.image.pages() => into.push(child),
+                Ok(child) if child > 1 && child <= self.view.pages() => into.push(child),
                 _ => whole = false,
             }
         }
@@ -140,7 +140,7 @@ impl Walker<'_> {
 
     /// Notes which pages are free; says whether that is known.
     fn free(&mut self, forest: &mut Forest) -> bool {
-        self.image.page(1, &mut self.bytes);
+        self.view.page(1, &mut self.bytes);
         let header = self.bytes.first_chunk().map(Header::parse);
         let Some(Ok(header)) = header else {
             return false;
@@ -148,10 +148,10 @@ impl Walker<'_> {
         let word = |bytes: &[u8], at: usize| bytes.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes);
         let mut trunk = header.freelist_trunk;
         while trunk != 0 {
-            if !take_free(trunk, forest) || !self.image.page(trunk, &mut self.bytes) {
+            if !take_free(trunk, forest) || !self.view.page(trunk, &mut self.bytes) {
                 return false;
             }
-            let most = self.image.layout().usable / 4 - 2;
+            let most = self.view.layout().usable / 4 - 2;
             let Some(leaves) = word(&self.bytes, 4).filter(|leaves| *leaves as usize <= most) else {
                 return false;
             };
@@ -168,13 +168,13 @@ impl Walker<'_> {
         let is_inner = |forest: &Forest, number: u32| {
             forest.notes.owner(number) == Owner::Nobody && forest.notes.kind(number).is_some_and(|kind| !kind.is_leaf())
         };
-        let all = (2..=self.image.pages()).filter(|number| is_inner(forest, *number));
+        let all = (2..=self.view.pages()).filter(|number| is_inner(forest, *number));
         let inner: Vec<u32> = all.take(MOST_INNER).collect();
         let mut children = Vec::new();
         let mut led_to = BTreeSet::new();
         for number in &inner {
             self.stop.check()?;
-            self.image.page(*number, &mut self.bytes);
+            self.view.page(*number, &mut self.bytes);
             children.clear();
             self.children(*number, &mut children);
             led_to.extend(children.iter().copied().filter(|child| is_inner(forest, *child)));

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use super::ended::Result;
 use super::fit::is_odd;
 use super::forest::Forest;
-use super::image::Image;
 use super::known::Known;
 use super::known::replay::{Schema, schema};
 use super::notes::Owner;
 use super::rows::{Finder, Origin};
+use super::view::View;
 use crate::format::page::{Kind, Page};
 use crate::format::record::Classes;
 use crate::stop::Stop;
@@ -31,7 +31,7 @@ pub struct Ledger {
 ///
 /// # Errors
 /// When it is time to stop, or that the known migrations cannot be applied.
-pub fn read(image: &Image<'_>, known: &Known, forest: &Forest, stop: &Stop) -> Result<Ledger> {
+pub fn read(view: &View<'_>, known: &Known, forest: &Forest, stop: &Stop) -> Result<Ledger> {
     let mut out = Ledger::default();
     let rooted = forest.rooted.get(known.ledger).copied().unwrap_or(false);
     let notes = &forest.notes;
@@ -40,10 +40,10 @@ pub fn read(image: &Image<'_>, known: &Known, forest: &Forest, stop: &Stop) -> R
         Owner::Nobody => !rooted && notes.kind(number) == Some(Kind::TableLeaf),
         _ => false,
     };
-    let mut finder = Finder::new(image, known);
+    let mut finder = Finder::new(view, known);
     let mut whole = rooted;
     let mut unknown = false;
-    image.each(stop, &want, &mut |number, bytes| {
+    view.each(stop, &want, &mut |number, bytes| {
         let mut rows = 0;
         finder.page(number, bytes, notes, &mut |found| {
             let (Some(fit), Some(id)) = (found.fit, found.rowid) else {
@@ -64,8 +64,8 @@ pub fn read(image: &Image<'_>, known: &Known, forest: &Forest, stop: &Stop) -> R
             }
             Ok(())
         })?;
-        let cells = Page::parse(image.layout(), number, bytes).map_or(0, |page| page.cells());
-        whole &= !image.is_behind(number);
+        let cells = Page::parse(view.layout(), number, bytes).map_or(0, |page| page.cells());
+        whole &= !view.is_behind(number);
         whole &= notes.kind(number) != Some(Kind::TableLeaf) || rows == cells;
         Ok(())
     })?;

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ended::{Ended, Result};
-use super::image::MOST_PAGES;
+use super::view::MOST_PAGES;
 use crate::format::source::{Overlay, ReadAt};
 use crate::stop::Stop;
 

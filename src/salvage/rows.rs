@@ -5,10 +5,10 @@ mod carve;
 use super::chains::Chains;
 use super::ended::Result;
 use super::fit::{Fit, fit};
-use super::image::Image;
 use super::known::Known;
 use super::notes::{Notes, Owner};
 use super::space::{adds_up, free_space};
+use super::view::View;
 use crate::format::page::{Kind, Page};
 use crate::format::record::{Field, Fields};
 use crate::format::varint::varint;
@@ -63,7 +63,7 @@ pub type Each<'e> = dyn FnMut(&Found<'_>) -> Result<()> + 'e;
 
 /// Finds rows.
 pub struct Finder<'a> {
-    image: &'a Image<'a>,
+    view: &'a View<'a>,
     known: &'a Known,
     /// The chains that were walked.
     pub chains: Chains,
@@ -89,11 +89,11 @@ struct Local {
 
 impl<'a> Finder<'a> {
     /// A finder in these pages.
-    pub fn new(image: &'a Image<'a>, known: &'a Known) -> Self {
+    pub fn new(view: &'a View<'a>, known: &'a Known) -> Self {
         Self {
-            image,
+            view,
             known,
-            chains: Chains::new(image.pages()),
+            chains: Chains::new(view.pages()),
             fields: Fields::default(),
             whole: Vec::new(),
             taken: Vec::new(),
@@ -108,12 +108,12 @@ impl<'a> Finder<'a> {
     /// What `each` returns.
     pub fn page(&mut self, number: u32, bytes: &[u8], notes: &Notes, each: &mut Each<'_>) -> Result<()> {
         let owner = notes.owner(number);
-        let usable = bytes.get(..self.image.layout().usable).unwrap_or_default();
+        let usable = bytes.get(..self.view.layout().usable).unwrap_or_default();
         self.taken.clear();
         self.free.clear();
         self.left = MOST_TIMES * usable.len();
         let begin = if number == 1 { 100 } else { 0 };
-        match Page::parse(self.image.layout(), number, bytes) {
+        match Page::parse(self.view.layout(), number, bytes) {
             Ok(page) if page.kind() == Kind::TableLeaf => {
                 free_space(&page, &mut self.free);
                 let own = match owner {
@@ -158,7 +158,7 @@ impl<'a> Finder<'a> {
             Owner::Free => Origin::Free,
             _ => Origin::Stray,
         };
-        let sound = adds_up(page, &self.free) && !self.image.is_behind(number);
+        let sound = adds_up(page, &self.free) && !self.view.is_behind(number);
         for cell in page.all_cells().filter_map(std::result::Result::ok) {
             if cell.at < 8 || cell.payload.len == 0 {
                 continue;
@@ -217,7 +217,7 @@ impl<'a> Finder<'a> {
         let payload = match local.overflow {
             None => begin,
             Some(first) => {
-                if !self.chains.whole(self.image, begin, local.len, first, &mut self.whole) {
+                if !self.chains.whole(self.view, begin, local.len, first, &mut self.whole) {
                     return Ok(false);
                 }
                 &self.whole
@@ -235,11 +235,11 @@ impl<'a> Finder<'a> {
     /// Reads a record again.
     pub fn again(&mut self, place: Place, into: &mut Vec<u8>, fields: &mut Fields) -> bool {
         let mut page = Vec::new();
-        if !self.image.page(place.page, &mut page) {
+        if !self.view.page(place.page, &mut page) {
             return false;
         }
         let (at, len) = (place.at as usize, place.len as usize);
-        let here = self.image.layout().local(Kind::TableLeaf, len);
+        let here = self.view.layout().local(Kind::TableLeaf, len);
         let Some(local) = page.get(at..at + here) else {
             return false;
         };
@@ -250,7 +250,7 @@ impl<'a> Finder<'a> {
             let Some(first) = page.get(at + here..at + here + 4).and_then(|four| four.try_into().ok()) else {
                 return false;
             };
-            if !self.chains.whole(self.image, local, len, u32::from_be_bytes(first), into) {
+            if !self.chains.whole(self.view, local, len, u32::from_be_bytes(first), into) {
                 return false;
             }
         }

@@ -2,10 +2,11 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use banger_doctor::salvage::{Ended, Files, Room, known, salvage, within};
+use banger_doctor::inside::known;
+use banger_doctor::salvage::{Ended, Files, Room, salvage, within};
 use banger_doctor::stop::Stop;
 
 use super::damage::damage;
@@ -55,7 +56,7 @@ fn what_is_broken_off_has_no_commit() {
         log: None,
     };
     let mut out = Vec::new();
-    let late = Stop::after(Duration::ZERO, Arc::new(AtomicUsize::new(0)));
+    let late = Stop::after(Duration::ZERO, Arc::new(AtomicBool::new(false)));
     assert!(matches!(
         salvage(files, &known().unwrap(), &mut out, &|| true, &late),
         Err(Ended::Stopped(_))

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use banger_doctor::salvage::{Account, Files, known, salvage};
+use banger_doctor::inside::known;
+use banger_doctor::salvage::{Account, Files, salvage};
 use banger_doctor::stop::Stop;
 use rusqlite::Connection;
 

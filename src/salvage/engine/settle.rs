@@ -116,7 +116,7 @@ impl Engine<'_> {
         });
         chosen.dedup_by(|b, a| (table_of(a), a.rowid) == (table_of(b), b.rowid));
         let mut writer = Writer {
-            finder: Finder::new(self.image, self.known),
+            finder: Finder::new(self.view, self.known),
             fields: Fields::default(),
             payload: Vec::new(),
             used: HashSet::new(),
@@ -185,7 +185,7 @@ impl Engine<'_> {
             return Ok(out);
         }
         let (notes, whole) = (&self.forest.notes, &mut self.forest.whole);
-        each_entry(self.image, self.known, notes, self.hasher, whole, self.stop, &mut |entry| {
+        each_entry(self.view, self.known, notes, self.hasher, whole, self.stop, &mut |entry| {
             let key = (entry.table, entry.key, entry.hash);
             if wanted.contains(&key) {
                 out.entry(key).or_insert(entry.rowid);
@@ -218,7 +218,7 @@ impl Engine<'_> {
                 }
             }
         }
-        let mut finder = Finder::new(self.image, self.known);
+        let mut finder = Finder::new(self.view, self.known);
         let (mut payload, mut fields) = (Vec::new(), Fields::default());
         for ((table, rowid), candidate) in best {
             if finder.again(candidate.place, &mut payload, &mut fields) {
@@ -244,7 +244,7 @@ impl Engine<'_> {
             return Ok(());
         }
         let (notes, whole) = (&self.forest.notes, &mut self.forest.whole);
-        each_entry(self.image, self.known, notes, self.hasher, whole, self.stop, &mut |entry| {
+        each_entry(self.view, self.known, notes, self.hasher, whole, self.stop, &mut |entry| {
             let missing = tables.get(entry.table).is_some_and(|table| table.missing.has(entry.rowid));
             let place = (entry.table, entry.rowid);
             if missing && (told.len() < MOST_TOLD || told.contains_key(&place)) {

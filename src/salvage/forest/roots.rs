@@ -28,8 +28,8 @@ impl Walker<'_> {
         let (pages, _) = self.walk(1, Owner::Other, forest)?;
         forest.notes.set_owner(1, Owner::Other);
         for number in pages {
-            self.image.page(number, &mut self.bytes);
-            if let Ok(page) = Page::parse(self.image.layout(), number, &self.bytes)
+            self.view.page(number, &mut self.bytes);
+            if let Ok(page) = Page::parse(self.view.layout(), number, &self.bytes)
                 && page.kind() == Kind::TableLeaf
             {
                 roots.take(&page, known);

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use rusqlite::Connection;
 
 use super::{Column, Key, Known, MOST_KEYS, Migration, Rule, Table};
-use crate::checks::row_values::rules::{self, TABLES};
+use crate::application::{self, Application};
 use crate::error::{Error, Result};
-use crate::schema::migrations::{FORMER_NAMES, LEDGER, LEDGER_SQL, MIGRATIONS};
+use crate::schema::runner::{ledger_sql, run_all};
+use crate::schema::tables::identifier;
 
 /// The schema that some migrations make.
 #[derive(Debug, Clone, Default)]
@@ -23,22 +24,30 @@ pub struct Schema {
     pub needed: Vec<Vec<bool>>,
 }
 
-/// What is known of banger's stores.
+/// What is known of an application's stores.
 ///
 /// # Errors
 /// What SQLite says of a migration.
-pub fn known() -> Result<Known> {
-    let migrations = MIGRATIONS.iter().map(|migration| {
-        let former = FORMER_NAMES.iter().filter(|(id, _)| *id == migration.id).map(|(_, name)| *name);
-        Migration {
-            id: migration.id,
-            names: std::iter::once(migration.name).chain(former).map(str::to_owned).collect(),
-            sql: migration.sql.to_owned(),
-        }
-    });
+pub fn known(application: &Application) -> Result<Known> {
+    let mut migrations: Vec<Migration> = application
+        .migrations()
+        .iter()
+        .map(|migration| {
+            let former = application.former_names.iter().filter(|former| former.id == migration.id);
+            Migration {
+                id: migration.id,
+                names: std::iter::once(&migration.name)
+                    .chain(former.map(|former| &former.name))
+                    .map(|name| name.to_string())
+                    .collect(),
+                sql: migration.sql.to_string(),
+            }
+        })
+        .collect();
+    migrations.sort_by_key(|migration| migration.id);
     let mut known = Known {
-        ledger_sql: LEDGER_SQL.to_owned(),
-        migrations: migrations.collect(),
+        ledger_sql: ledger_sql(&identifier(&application.ledger.table)),
+        migrations,
         ..Known::default()
     };
     for count in 0..=known.migrations.len() {
@@ -47,10 +56,10 @@ pub fn known() -> Result<Known> {
             &connection,
             "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
         )? {
-            take_table(&connection, &name, &mut known)?;
+            take_table(&connection, &name, application, &mut known)?;
         }
     }
-    known.ledger = known.table(LEDGER.as_bytes()).unwrap_or(0);
+    known.ledger = known.table(application.ledger.table.as_bytes()).unwrap_or(0);
     Ok(known)
 }
 
@@ -92,9 +101,9 @@ pub fn schema(known: &Known, applied: &BTreeSet<i64>) -> Result<Schema> {
 
 fn replayed<'m>(known: &Known, migrations: impl Iterator<Item = &'m Migration>) -> Result<Connection> {
     let connection = Connection::open_in_memory().map_err(Error::sqlite("open in memory"))?;
-    connection.execute_batch(&known.ledger_sql).map_err(Error::sqlite(&known.ledger_sql))?;
+    run_all(&connection, &known.ledger_sql)?;
     for migration in migrations {
-        connection.execute_batch(&migration.sql).map_err(Error::sqlite(&migration.sql))?;
+        run_all(&connection, &migration.sql)?;
     }
     Ok(connection)
 }
@@ -132,7 +141,7 @@ fn table_columns(connection: &Connection, table: &str) -> Result<Vec<Info>> {
     ask().map_err(Error::sqlite(sql))
 }
 
-fn take_table(connection: &Connection, name: &str, known: &mut Known) -> Result<()> {
+fn take_table(connection: &Connection, name: &str, application: &Application, known: &mut Known) -> Result<()> {
     let columns = table_columns(connection, name)?;
     let at = known.table(name.as_bytes()).unwrap_or_else(|| {
         known.tables.push(Table {
@@ -149,7 +158,7 @@ fn take_table(connection: &Connection, name: &str, known: &mut Known) -> Result<
         let column = table.columns.iter().position(|column| column.name == info.name).unwrap_or_else(|| {
             table.columns.push(Column {
                 name: info.name.clone(),
-                rule: rule(name, &info.name),
+                rule: rule(application, name, &info.name),
             });
             table.columns.len() - 1
         });
@@ -191,25 +200,27 @@ fn take_table(connection: &Connection, name: &str, known: &mut Known) -> Result<
 }
 
 /// What a column holds, as the checks of values know it.
-fn rule(table: &str, column: &str) -> Option<Rule> {
-    if table == LEDGER {
+fn rule(application: &Application, table: &str, column: &str) -> Option<Rule> {
+    if table == application.ledger.table {
         return match column {
-            "name" => Some(Rule(rules::Rule::Word)),
-            "applied_at" => Some(Rule(rules::Rule::Time)),
+            "name" => Some(Rule(application::Rule::Word)),
+            "applied_at" => Some(Rule(application::Rule::Time)),
             _ => None,
         };
     }
-    let (_, columns) = TABLES.iter().find(|(name, _)| *name == table)?;
-    columns.iter().find(|(name, _)| *name == column).map(|(_, rule)| Rule(*rule))
+    let table = application.tables.iter().find(|known| known.name.eq_ignore_ascii_case(table))?;
+    let column = table.columns.iter().find(|known| known.name.eq_ignore_ascii_case(column))?;
+    Some(Rule(column.rule))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::banger::APPLICATION;
 
     #[test]
     fn every_layout_and_index_of_the_tables_is_known() {
-        let known = known().unwrap();
+        let known = known(&APPLICATION).unwrap();
         let shapes: Vec<_> = known
             .tables
             .iter()
@@ -235,7 +246,7 @@ mod tests {
 
     #[test]
     fn the_schema_is_that_of_the_migrations_which_were_applied() {
-        let known = known().unwrap();
+        let known = known(&APPLICATION).unwrap();
         let all = schema(&known, &BTreeSet::from([1, 2, 3])).unwrap();
         assert_eq!((all.before.len(), all.after.len()), (3, 0));
         let docker = known.tables[1].columns.iter().position(|column| column.name == "docker").unwrap();

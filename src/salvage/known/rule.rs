@@ -2,19 +2,19 @@
 
 use rusqlite::types::ValueRef;
 
-use crate::checks::row_values::rules;
+use crate::application;
 use crate::format::record::{Classes, Field};
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy)]
-pub struct Rule(pub(in crate::salvage) rules::Rule);
+pub struct Rule(pub(in crate::salvage) application::Rule);
 
 impl Rule {
     /// Whether a value of this class can be one at all.
     pub fn takes(self, class: Classes) -> bool {
         match self.0 {
-            rules::Rule::Flag => class == Classes::INTEGER,
-            rules::Rule::Optional => class == Classes::TEXT || class == Classes::NULL,
+            application::Rule::Flag => class == Classes::INTEGER,
+            application::Rule::Optional => class == Classes::TEXT || class == Classes::NULL,
             _ => class == Classes::TEXT,
         }
     }
@@ -33,7 +33,7 @@ impl Rule {
 
     /// A time as a number that grows with it, where the column holds times: to tell an older copy of a row from a newer one.
     pub fn time(self, field: Field, payload: &[u8]) -> Option<u64> {
-        if !matches!(self.0, rules::Rule::Time) {
+        if !matches!(self.0, application::Rule::Time) {
             return None;
         }
         let digits = payload.get(field.range())?.iter().filter(|byte| byte.is_ascii_digit()).take(17);

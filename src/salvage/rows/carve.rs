@@ -90,7 +90,7 @@ impl Finder<'_> {
             .iter()
             .any(|table| table.layouts.iter().any(|layout| layout.len() == count));
         let len = usize::try_from(len).ok().filter(|len| i32::try_from(*len).is_ok() && is_known)?;
-        let here = self.image.layout().local(Kind::TableLeaf, len);
+        let here = self.view.layout().local(Kind::TableLeaf, len);
         let end = at + here;
         let overflow = if here < len {
             let four = page.get(end..end + 4)?.try_into().ok()?;

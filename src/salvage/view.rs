@@ -27,7 +27,7 @@ pub struct Patch<'a> {
 }
 
 /// All pages of a store.
-pub struct Image<'a> {
+pub struct View<'a> {
     file: &'a dyn ReadAt,
     size: u64,
     layout: Layout,
@@ -35,7 +35,7 @@ pub struct Image<'a> {
     patch: Option<Patch<'a>>,
 }
 
-impl<'a> Image<'a> {
+impl<'a> View<'a> {
     /// The pages of a file. `pages` is how many the database has where a log or a journal says so.
     ///
     /// # Errors
