@@ -4,6 +4,8 @@ pub(crate) mod explain;
 pub(crate) mod json;
 mod layout;
 pub(crate) mod markdown;
+mod rows;
+pub(crate) mod salvaged;
 pub(crate) mod table;
 
 use crate::escape::escape_untrusted;

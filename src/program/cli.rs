@@ -21,9 +21,8 @@ pub(super) const EXIT_USAGE: u8 = 64;
 const LONGEST_ARGUMENT: usize = 1_000;
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 no row failed, 1 a row failed, 64 bad arguments;
---check-migrations: 0 compatible, 1 migrations needed, 2 incompatible,
-3 cannot tell, 64 bad arguments. More, and examples: --help";
+Exit codes: 0 no row failed, 1 a row failed, 64 bad arguments. Those of
+--check-migrations and --salvage, and examples: --help";
 
 const AFTER_LONG_HELP: &str = "\
 Examples:
@@ -34,6 +33,8 @@ Examples:
   doctor --skip page-structure state.db   all checks but one
   doctor --explain foreign-keys           what a check means, and what to do when it fails
   doctor --check-migrations && echo swap  may this binary take over the store as it is?
+  doctor --salvage state.db > saved.sql   all that can still be read of a damaged store, as SQL
+  sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db
   find /srv -name state.db -print0 | xargs -0 doctor --format json > fleet.jsonl
 
 Exit codes:
@@ -46,6 +47,11 @@ Exit codes:
   70        the doctor itself failed
   128 + n   ended by signal n: 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP, 131 SIGQUIT
   141       nobody reads the output any more
+
+Exit codes of --salvage:
+  0         all that the store names is given
+  1         something is lost, doubtful or damaged, or it was broken off
+  3         there is nothing to give, or the file cannot be read
 
 Nothing is ever written to a store or beside it. --explain read-only says how that is held.";
 
@@ -103,6 +109,12 @@ pub(super) struct Args {
     /// With --check-migrations: the answer is `incompatible` if a pending migration fails on this store's rows.
     #[arg(long, requires = "check_migrations")]
     pub rehearse: bool,
+    /// Print what can be saved of a damaged store as SQL
+    ///
+    /// It makes a new store of all that can still be read, and invents nothing. The SQL goes to standard output and holds
+    /// everything that the store holds; what is lost is said on standard error. Any sqlite3 loads it: see the examples.
+    #[arg(long, conflicts_with_all = ["check_migrations", "rehearse", "format", "only", "skip", "artifacts", "list_checks", "explain", "generate"])]
+    pub salvage: bool,
     /// Output format: table (default), markdown or json
     ///
     /// How the rows are printed: aligned for a terminal, as Markdown to paste into an issue, or as JSON with one line per
