@@ -114,6 +114,8 @@ pub fn within(
         account.nothing = Some(Nothing::Utf16);
         return Ok(account);
     }
+    let is_of_another = frames.as_ref().is_some_and(|frames| frames.page_size != layout.page_size);
+    account.log_unread = is_of_another || files.log.is_some_and(|log| !log::is_one(log));
     let mut pages = None;
     let mut patch = None;
     // What has pages of another size is another database's.

@@ -128,6 +128,10 @@ fn of_store(account: &Account) -> Vec<Entry> {
             format!("{frames} damaged; the rows of {pages} may be older than the last commit"),
         ));
     }
+    if account.log_unread {
+        let what = "the -wal beside it is not this store's log: what was committed to that is not given";
+        out.push(fail("journal", what.to_owned()));
+    }
     if !account.ledger_made_anew.is_empty() {
         let ids: Vec<String> = account.ledger_made_anew.iter().map(i64::to_string).collect();
         out.push(fail(

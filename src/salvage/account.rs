@@ -16,6 +16,8 @@ pub struct Account {
     pub damaged_frames: u64,
     /// Pages whose newest frame is damaged: their rows may be older than the last commit.
     pub pages_behind: u64,
+    /// Whether the file in the log's place is none of this store's, so that what may have been committed to it is not there.
+    pub log_unread: bool,
     /// Rows too long to be held, in any table.
     pub too_long: u64,
     /// Whether the output ends with COMMIT: all was looked at, and the files did not change meanwhile.
@@ -96,6 +98,7 @@ impl Account {
             table.lost.count + table.doubtful.count + table.flagged.count + table.without_column == 0
         };
         self.committed
+            && !self.log_unread
             && self.damaged_frames + self.too_long == 0
             && self.ledger_made_anew.is_empty()
             && self.tables.iter().all(whole)

@@ -92,6 +92,11 @@ impl Head {
     }
 }
 
+/// Whether bytes are a log at all: fewer than its header are an empty one, cut off when it was begun.
+pub fn is_one(log: &dyn ReadAt) -> bool {
+    Head::read(log).is_some() || log.size().is_ok_and(|size| size < HEADER as u64)
+}
+
 /// Reads a log; `None` where it is none, or holds no commit.
 ///
 /// # Errors
