@@ -102,7 +102,7 @@ fn doctor(args: Args) -> Result<u8> {
     }
     let session = Session::prepare(args, checks, stores, Signals::catch()?);
     let code = mistake::caught(|| match session.stores.len() {
-        1 if session.args.salvage => salvage::salvage(&session),
+        1 if session.args.salvage => Ok(salvage::salvage(&session)),
         1 => one::examine(&session),
         _ => fleet::examine(&session),
     });

@@ -7,8 +7,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Result;
-
 use crate::banger::APPLICATION;
 use crate::error::Error;
 use crate::escape::escape_untrusted;
@@ -62,7 +60,7 @@ fn is_of_the_store(file: &Metadata, store: &Path) -> bool {
 }
 
 /// Salvages the one store; the exit code.
-pub(super) fn salvage(session: &Arc<Session>) -> Result<u8> {
+pub(super) fn salvage(session: &Arc<Session>) -> u8 {
     let stop = session.stop();
     let style = output::style_of_errors(session.args.color);
     let watch = {
@@ -95,7 +93,7 @@ pub(super) fn salvage(session: &Arc<Session>) -> Result<u8> {
         }
         // Nobody reads any more: that is no error.
         Err(NoAccount::Ended(Ended::Output(error))) if error.kind() == io::ErrorKind::BrokenPipe => {
-            return Ok(EXIT_PIPE_CLOSED);
+            return EXIT_PIPE_CLOSED;
         }
         Err(NoAccount::Ended(ended)) => {
             (salvaged::none(&broken_off(&ended), style), interrupted.unwrap_or(EXIT_NOT_ALL))
@@ -114,7 +112,7 @@ pub(super) fn salvage(session: &Arc<Session>) -> Result<u8> {
         }
     };
     say(&said);
-    Ok(code)
+    code
 }
 
 /// The account in words, and what to type next.

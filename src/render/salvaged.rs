@@ -172,16 +172,16 @@ fn verdict(account: &Account) -> (Status, String) {
                 (of(|table| table.flagged.count), "flagged"),
                 (of(|table| table.lost.count), "lost"),
                 (of(|table| table.doubtful.count), "doubtful"),
+                (of(|table| table.without_column), "without a column"),
+                (account.ledger_made_anew.len() as u64, "of the ledger written anew"),
+                (account.too_long, "too long"),
+                (u64::from(account.log_unread || account.damaged_frames > 0), "journal damaged"),
             ]
             .into_iter()
             .filter(|(count, _)| *count > 0)
             .map(|(count, what)| format!("{} {what}", thousands(count)))
             .collect();
-            let parts = if parts.is_empty() {
-                "see above".to_owned()
-            } else {
-                parts.join(", ")
-            };
+            let parts = parts.join(", ");
             return (Status::Fail, format!("FAIL: {given} given; not all is as it was: {parts}"));
         }
     };

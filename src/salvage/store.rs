@@ -82,17 +82,11 @@ impl Opened {
             }
         }
         let open = |path: &Path| open_plain(path).map_err(Error::io("read", path));
-        let open_sidecar = |sidecar: &Sidecar| open(&sidecar.path).map(Some);
+        let open_sidecar = |sidecar: &Sidecar, is_wanted: bool| is_wanted.then(|| open(&sidecar.path)).transpose();
         Ok(Self {
             database: open(&probe.path)?,
-            journal: match has_hot_journal(probe)? {
-                true => open_sidecar(&probe.journal)?,
-                false => None,
-            },
-            log: match probe.wal.has_content() {
-                true => open_sidecar(&probe.wal)?,
-                false => None,
-            },
+            journal: open_sidecar(&probe.journal, has_hot_journal(probe)?)?,
+            log: open_sidecar(&probe.wal, probe.wal.has_content())?,
         })
     }
 

@@ -38,7 +38,7 @@ pub fn known(application: &Application) -> Result<Known> {
                 id: migration.id,
                 names: std::iter::once(&migration.name)
                     .chain(former.map(|former| &former.name))
-                    .map(|name| name.to_string())
+                    .map(ToString::to_string)
                     .collect(),
                 sql: migration.sql.to_string(),
             }
