@@ -14,6 +14,8 @@ pub(crate) use problem::{Damage, HistoryFault, Impact, NoStore, Obstacle, Proble
 /// What is known of an application. What is not known is empty, and the checks that need it are skipped.
 #[derive(Debug, Clone)]
 pub struct Application {
+    /// Whether anything is known of it. Of one of which nothing is, what holds for every database is looked at.
+    pub(crate) is_known: bool,
     /// How its users call it.
     pub(crate) name: Cow<'static, str>,
     /// Where its stores lie, where it has a place for them.
@@ -97,6 +99,8 @@ pub(crate) enum Rule {
     Time,
     /// An IPv4 or IPv6 address.
     Address,
+    /// Nobody knows: text in the store's encoding, or anything that is no text.
+    Unknown,
 }
 
 /// What a store's path leads to, where all is well.
@@ -118,10 +122,29 @@ pub(crate) struct Definition {
 }
 
 impl Application {
-    /// An application of which no more is known than its name and its migrations. They are kept in the ledger
-    /// [`Ledger::usual`].
+    /// An application of which no more is known than its name and its migrations, in any order; no id may stand twice.
+    ///
+    /// Which of them were applied, its stores say in the table `schema_migrations`, or another that is named with
+    /// [`ledger`](Self::ledger): `(id INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL)`, the last in RFC 3339. A
+    /// rehearsal runs what is pending as such a runner does: by their ids, each in a transaction of its own together with its
+    /// row, with foreign keys on. SQL functions and collations of the application's own are not there.
+    ///
+    /// ```
+    /// use banger_doctor::{Application, Migration};
+    ///
+    /// let ferry = Application::new(
+    ///     "ferry",
+    ///     vec![
+    ///         Migration::new(1, "rides", "CREATE TABLE rides(id INTEGER PRIMARY KEY, passengers INTEGER)"),
+    ///         Migration::new(2, "tolls", "ALTER TABLE rides ADD COLUMN toll INTEGER NOT NULL DEFAULT 0"),
+    ///     ],
+    /// )
+    /// .ledger("ferry_migrations");
+    /// assert_eq!((ferry.name(), ferry.migrations().len()), ("ferry", 2));
+    /// ```
     pub fn new(name: impl Into<Cow<'static, str>>, migrations: impl Into<Cow<'static, [Migration]>>) -> Self {
         Self {
+            is_known: true,
             name: name.into(),
             places: None,
             ledger: Ledger::usual(),
@@ -130,6 +153,29 @@ impl Application {
             tables: Cow::Borrowed(&[]),
             schema_to_the_letter: Cow::Borrowed(&[]),
             advice: general_advice,
+        }
+    }
+
+    /// The same, with its ledger in the table of this name.
+    #[must_use]
+    pub fn ledger(mut self, table: impl Into<Cow<'static, str>>) -> Self {
+        self.ledger = Ledger { table: table.into() };
+        self
+    }
+
+    /// Any application, of which nothing is known: neither its migrations nor what it writes. What holds for every database is
+    /// looked at, and the ledger of a known migration tool is recognised and read.
+    pub const fn any() -> Self {
+        Self {
+            is_known: false,
+            name: Cow::Borrowed("the application"),
+            places: None,
+            ledger: Ledger::usual(),
+            migrations: Cow::Borrowed(&[]),
+            former_names: Cow::Borrowed(&[]),
+            tables: Cow::Borrowed(&[]),
+            schema_to_the_letter: Cow::Borrowed(&[]),
+            advice: advice::of_any,
         }
     }
 

@@ -11,6 +11,7 @@ use crate::application::{Application, Ledger, Places};
 
 /// Banger.
 pub(crate) static APPLICATION: Application = Application {
+    is_known: true,
     name: Cow::Borrowed("banger"),
     places: Some(Places {
         user: Cow::Borrowed("banger/state.db"),

@@ -6,6 +6,7 @@ mod artifacts;
 mod file;
 mod foreign_keys;
 mod journal;
+mod left_out;
 mod migration_history;
 mod migration_rehearsal;
 mod page_structure;

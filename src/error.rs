@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ffi;
 
-use sqlite_words::{sqlite_words, without_values};
+use sqlite_words::{NO_TOKENIZER, sqlite_words, without_values};
 
 use crate::stop::Stopped;
 use crate::words::cut;
@@ -48,6 +48,9 @@ pub enum Error {
     /// The ledger's table is there, but it is not the application's ledger; in words.
     #[error("{0}")]
     Ledger(String),
+    /// Nothing is known of the application, so there is nothing to hold its ledger against.
+    #[error("it is not known which migrations the application has")]
+    NothingKnown,
     /// A journal lies beside the store that hides or has lost commits, so that what SQLite would show is not the truth.
     #[error("{0}")]
     Journal(String),
@@ -228,6 +231,12 @@ impl Error {
     pub(crate) fn is_refusal(&self) -> bool {
         use rusqlite::ErrorCode::{AuthorizationForStatementDenied, Unknown};
         matches!(self.sqlite_code(), Some(AuthorizationForStatementDenied | Unknown))
+    }
+
+    /// Whether a virtual table was refused because the tokenizer that its definition names is not here: only its application has it.
+    pub(crate) fn is_missing_tokenizer(&self) -> bool {
+        let said = self.said_by_sqlite();
+        self.is_refusal() && NO_TOKENIZER.iter().any(|begin| said.starts_with(begin))
     }
 
     /// What SQLite said, without the statement; any other error in its own words.

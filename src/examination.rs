@@ -110,6 +110,7 @@ pub struct Examination {
     application: Application,
     checks: Vec<CheckId>,
     artifacts: bool,
+    page_map: bool,
     time_limit: Duration,
     interrupt: Arc<AtomicBool>,
     ticker: Option<Arc<Ticker>>,
@@ -134,14 +135,15 @@ impl Examination {
             application: APPLICATION.clone(),
             checks: CheckId::ALL.to_vec(),
             artifacts: false,
+            page_map: false,
             time_limit: Duration::MAX,
             interrupt: Arc::default(),
             ticker: None,
         }
     }
 
-    /// Whose store it is, where it is not of the application that is known by heart. What is not known of an application is not
-    /// looked at, and the rows of those checks say so.
+    /// Whose store it is, where it is not of the application that is known by heart; [`Application::any`] where nobody knows. What
+    /// is not known of an application is not looked at, and the rows of those checks say so.
     pub fn application(mut self, application: Application) -> Self {
         self.application = application;
         self
@@ -165,6 +167,12 @@ impl Examination {
     /// Whether to look for the files that the store names. A copied store names files of the machine that it came from.
     pub fn artifacts(mut self, look: bool) -> Self {
         self.artifacts = look;
+        self
+    }
+
+    /// Whether to make a map of the store's pages, which [`Report::to_html`] draws. It reads the store once more.
+    pub fn page_map(mut self, make: bool) -> Self {
+        self.page_map = make;
         self
     }
 
@@ -198,6 +206,7 @@ impl Examination {
             let options = Options {
                 checks: self.checks.clone(),
                 artifacts: self.artifacts,
+                page_map: self.page_map,
                 application: &self.application,
                 environment,
             };

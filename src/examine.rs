@@ -25,6 +25,8 @@ pub(crate) struct Options<'a> {
     pub(crate) checks: Vec<CheckId>,
     /// Whether to look for the files that the store names.
     pub(crate) artifacts: bool,
+    /// Whether to make a map of the store's pages.
+    pub(crate) page_map: bool,
     /// What is known of the application whose store it is.
     pub(crate) application: &'a Application,
     /// The private folder, the sandbox, the bounds, the stop.
@@ -37,7 +39,9 @@ fn report(answers: &Answers, path: &Path, options: &Options<'_>) -> Report {
     let ended = with_stable_store(path, Need::Everything, &options.environment, |probe, access| {
         let witness = access.as_ref().ok().map(|access| (access.witness(), probe.clone()));
         answers.start_over(probe.situation, witness);
+        let ready = access.as_ref().ok().copied();
         answers.ask_all(probe, access, options);
+        answers.draw_map(probe, ready, options.environment.stop);
     });
     answers.report(ended)
 }
@@ -85,9 +89,12 @@ fn state_and<T>(
     environment: &Environment<'_>,
     mut more: impl FnMut(&Probe, Option<&ReadOnly>, &SchemaState) -> Result<T>,
 ) -> Result<(SchemaState, T)> {
+    if !application.is_known {
+        return Err(Error::NothingKnown);
+    }
     with_stable_store(path, need, environment, |probe, access| {
         if probe.nature == PathKind::Empty {
-            let state = SchemaState::of(application, Vec::new());
+            let state = SchemaState::of_nothing(application)?;
             let made = more(probe, None, &state)?;
             return Ok((state, made));
         }

@@ -7,10 +7,6 @@ use crate::escape::escape_untrusted;
 use crate::render::json;
 use crate::schema::state::{Compatibility, SchemaState};
 use crate::shown;
-use crate::words::id_list;
-
-/// How many ids the line shows at most.
-const SHOWN_IDS: usize = 20;
 
 /// The longest path that the line shows, in characters.
 const LONGEST_PATH: usize = 300;
@@ -55,7 +51,7 @@ impl Answer {
     /// One line, with its end.
     pub(crate) fn line(&self) -> String {
         match self {
-            Self::State(state) => in_words(state),
+            Self::State(state) => format!("{state}\n"),
             Self::RehearsalFailed(_, why) => format!("incompatible: {why} (do not swap)\n"),
             Self::CannotTell(why) => format!("cannot tell: {why}\n"),
         }
@@ -86,20 +82,6 @@ impl Answer {
 
 /// Cannot tell: do not swap.
 pub(crate) const EXIT_CANNOT_TELL: u8 = 3;
-
-fn in_words(state: &SchemaState) -> String {
-    match state.compatibility {
-        Compatibility::Compatible => format!("compatible: all {} migrations applied\n", state.applied.len()),
-        Compatibility::MigrationsNeeded => format!(
-            "migrations needed: pending {} (binary will apply on first Open)\n",
-            id_list(&state.pending, SHOWN_IDS)
-        ),
-        Compatibility::Incompatible => format!(
-            "incompatible: unknown {} (this binary is older than the store; do not swap)\n",
-            id_list(&state.unknown, SHOWN_IDS)
-        ),
-    }
-}
 
 #[cfg(test)]
 mod tests {

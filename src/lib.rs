@@ -24,6 +24,9 @@
 //! # }
 //! ```
 //!
+//! Another application's store is examined against its own migrations, given as a value ([`Application::new`]; an example is
+//! `examples/own_application.rs`), or without any knowledge of it ([`Application::any`]).
+//!
 //! [`Examination`] takes settings: some checks only, a time limit, an interrupt, progress. A store that the calling process has
 //! open is refused, because reading it would drop that process's locks: see there.
 //!
@@ -79,7 +82,11 @@ mod values;
 
 mod schema;
 
+mod dialects;
+
 mod pass;
+
+mod page_map;
 
 #[doc(hidden)]
 #[allow(

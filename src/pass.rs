@@ -6,25 +6,20 @@
 //! is compared afterwards, and private copies. SQLite then holds no lock on these files either, which closing a descriptor of
 //! them would drop.
 
+mod files;
 mod values;
-
-use std::fs::File;
 
 use crate::application::Application;
 use crate::format::answer::Checked;
 use crate::format::check::Ask;
 use crate::format::reader::Reader;
 use crate::format::schema::Schema;
-use crate::format::source::Overlay;
-use crate::probe::wal::{Committed, WalHeader, committed};
-use crate::probe::{Probe, Sidecar, open_plain};
+use crate::probe::Probe;
 use crate::stop::{Stop, Stopped};
-use crate::store::{Access, PlainFiles};
+use crate::store::Access;
+pub(crate) use files::{Files, NotRead};
 use values::Judge;
 pub(crate) use values::Values;
-
-/// So many frames of a log are laid over the database at most; where there are more, SQLite reads.
-const MOST_FRAMES: usize = 1 << 18;
 
 /// What is sound, in figures. Where it is `None`, SQLite has to say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,30 +44,15 @@ impl Sound {
         judged: Option<&Application>,
         stop: &Stop,
     ) -> Result<Self, Stopped> {
-        let Some(PlainFiles { database, wal }) = access.plain_files(probe) else {
+        let files = match Files::open(probe, access, stop) {
+            Ok(files) => files,
+            Err(NotRead::Stopped(why)) => return Err(why),
+            Err(_) => return Ok(Self::default()),
+        };
+        let Ok(overlay) = files.overlay() else {
             return Ok(Self::default());
         };
-        let Ok(file) = open_plain(database) else {
-            return Ok(Self::default());
-        };
-        let log = match wal {
-            None => None,
-            Some(wal) => match Log::open(probe, wal, stop)? {
-                None => return Ok(Self::default()),
-                log => log,
-            },
-        };
-        let schema_loads = log.as_ref().is_none_or(|log| log.is_as_opened);
-        let overlay = match &log {
-            Some(Log { file, committed, .. }) if committed.pages > 0 => {
-                match Overlay::new(file, committed.page_size, committed.pages, committed.frames.iter().copied()) {
-                    None => return Ok(Self::default()),
-                    overlay => overlay,
-                }
-            }
-            _ => None,
-        };
-        match Reader::open(&file, overlay.as_ref(), schema_loads, stop) {
+        match Reader::open(&files.database, overlay.as_ref(), files.are_as_opened(), stop) {
             Ok(reader) => Self::of(&reader, judged, stop),
             Err(_) => stop.check().map(|()| Self::default()),
         }
@@ -100,37 +80,6 @@ fn foreign_keys<S>(schema: &Schema, checked: &Checked<S>) -> Option<u64> {
     let all = schema.tables.iter().filter(|table| table.root != 0 && !is_own(&table.name));
     let keys = all.map(|table| table.foreign_keys.len() as u64).sum();
     checked.foreign_keys.is_sound().then_some(keys)
-}
-
-/// A log that lies over the database.
-struct Log {
-    file: File,
-    committed: Committed,
-    /// Whether nothing was written to it since the probe, and so since SQLite opened the store.
-    is_as_opened: bool,
-}
-
-impl Log {
-    /// `None` where SQLite has to say what is in it.
-    fn open(probe: &Probe, wal: &Sidecar, stop: &Stop) -> Result<Option<Self>, Stopped> {
-        let header = match WalHeader::parse(&wal.head) {
-            Ok(Some(header)) if probe.header().is_some_and(|of| of.is_wal() && of.page_size == header.page_size) => {
-                header
-            }
-            _ => return Ok(None),
-        };
-        let Ok(file) = open_plain(&wal.path) else {
-            return Ok(None);
-        };
-        let Some(committed) = committed(&file, &header, MOST_FRAMES, stop)? else {
-            return Ok(None);
-        };
-        Ok(Some(Self {
-            file,
-            committed,
-            is_as_opened: wal.is_unchanged(),
-        }))
-    }
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ use crate::banger::APPLICATION;
 use crate::gate::{Answer, EXIT_CANNOT_TELL};
 use crate::mistake;
 
-use cli::{Args, EXIT_USAGE};
+use cli::{Args, EXIT_USAGE, Format};
 use session::Session;
 use signals::Signals;
 
@@ -64,6 +64,9 @@ fn gate(args: Args) -> u8 {
     if args.stores.len() > 1 {
         return print_usage(&cli::usage("--check-migrations takes one store"), true);
     }
+    if let Err(error) = args.go_together() {
+        return print_usage(&error, true);
+    }
     let format = args.format;
     let mut session = None;
     let asked = mistake::caught(|| -> Result<Answer> {
@@ -88,7 +91,7 @@ fn doctor(args: Args) -> Result<u8> {
         let _ = output::print(&text)?;
         return Ok(0);
     }
-    let checks = match args.checks() {
+    let checks = match args.go_together().and_then(|()| args.checks()) {
         Ok(checks) => checks,
         Err(error) => return Ok(print_usage(&error, false)),
     };
@@ -99,6 +102,9 @@ fn doctor(args: Args) -> Result<u8> {
         && let Some(why) = salvage::refusal(&stores)
     {
         return Ok(print_usage(&cli::usage(&why), false));
+    }
+    if args.format == Format::Html && stores.len() > 1 {
+        return Ok(print_usage(&cli::usage("--format html takes one store"), false));
     }
     let session = Session::prepare(args, checks, stores, Signals::catch()?);
     let code = mistake::caught(|| match session.stores.len() {

@@ -104,6 +104,14 @@ impl Ticker {
         self.pages_read.store(0, Ordering::Relaxed);
     }
 
+    /// All checks have ended; something else begins.
+    pub(crate) fn ends_checks(&self) {
+        if let Ok(mut running) = self.check.lock() {
+            *running = None;
+        }
+        self.rows.store(0, Ordering::Relaxed);
+    }
+
     /// Each of so many pages is read from now on; none any more, where there are 0.
     pub(crate) fn reads_pages(&self, pages: u64) {
         if pages > 0 {
@@ -179,6 +187,10 @@ mod tests {
         progress.pages_read(3);
         progress.begin(CheckId::ForeignKeys, 9);
         assert_eq!(progress.pages_read.load(Ordering::Relaxed), 0, "another check begins");
+
+        progress.read(5);
+        progress.ends_checks();
+        assert_eq!((*progress.check.lock().unwrap(), progress.rows.load(Ordering::Relaxed)), (None, 0));
 
         let never = Ticker::new(Duration::from_secs(3600), Duration::ZERO, |_| panic!("not due"));
         never.tick();

@@ -1,6 +1,7 @@
 //! A report → text. What is printed was made safe in [`crate::report`].
 
 pub(crate) mod explain;
+pub(crate) mod html;
 pub(crate) mod json;
 mod layout;
 pub(crate) mod markdown;
@@ -22,6 +23,12 @@ impl Report {
     /// Markdown to paste into an issue. Nothing that stands in the store becomes markup, a mention or a link.
     pub fn to_markdown(&self) -> String {
         markdown::report(self, &system())
+    }
+
+    /// One HTML page that stands by itself: it runs nothing, loads nothing, and holds no value of the store. It has a map of the
+    /// store's pages where [`Examination::page_map`](crate::Examination::page_map) asked for one.
+    pub fn to_html(&self) -> String {
+        html::report(self, &system())
     }
 
     /// A table for a terminal, folded to `width` columns (`None`: not at all), with colours where `color` says so.

@@ -8,6 +8,7 @@ use crate::check::{Failure, Outcome};
 use crate::check_id::CheckId;
 use crate::escape::escape_untrusted;
 use crate::finding::Finding;
+use crate::page_map::Mapped;
 use crate::words::thousands;
 
 /// The longest detail or remedy that is printed, in characters.
@@ -63,6 +64,8 @@ pub struct Report {
     pub(crate) situation: &'static str,
     pub(crate) sandbox: String,
     pub(crate) rows: Vec<Row>,
+    /// What became of the map of its pages.
+    pub(crate) map: Mapped,
     /// Whether SQLite hit its bound on memory, which all that is examined at once has in common.
     pub(crate) short_of_memory: bool,
 }

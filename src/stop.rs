@@ -148,6 +148,13 @@ impl Stop {
         }
     }
 
+    /// Says that all checks have ended, and something else begins.
+    pub(crate) fn ends_checks(&self) {
+        if let Some(progress) = &self.progress {
+            progress.ends_checks();
+        }
+    }
+
     /// Says that so many more rows were read.
     pub(crate) fn read(&self, rows: u64) {
         if let Some(progress) = &self.progress {

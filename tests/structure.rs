@@ -109,15 +109,19 @@ fn columns_of_banger() -> Vec<String> {
 
 #[test]
 fn banger_is_named_in_its_own_module_alone() {
-    let mut named = columns_of_banger();
-    assert!(named.len() > 10, "src/banger/columns.rs lists banger's columns: {named:?}");
-    named.extend(["banger", "vm", "vms", "image", "images"].map(str::to_owned));
+    let mut named = ["banger", "vm", "vms", "image", "images"].map(str::to_owned).to_vec();
+    let words = named.len();
+    named.extend(columns_of_banger());
+    assert!(named.len() > 15, "src/banger/columns.rs lists banger's columns: {named:?}");
     let is_own = |path: &Path| {
         let path = path.strip_prefix(src()).unwrap();
         path.starts_with("banger") || path == Path::new("banger.rs") || path == Path::new("lib.rs")
     };
     let mut wrong = Vec::new();
     for (path, _) in files(&src()).into_iter().filter(|(path, _)| !is_own(path)) {
+        // Another tool's ledger may have a column of the same name.
+        let is_dialect = path.starts_with(src().join("dialects"));
+        let named = if is_dialect { &named[..words] } else { &named[..] };
         for (n, line) in with_comments(&path).lines().enumerate() {
             let line = line.replace("banger_doctor::banger", "").replace("crate::banger", "");
             let line = line.replace("banger_doctor", "").to_lowercase();

@@ -31,6 +31,7 @@ pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'stat
             "the store is newer than this binary: update {name} to the version that last used it; do not delete the store or edit its ledger, and do not swap this binary in"
         )
         .into(),
+        Problem::Unfinished { tool, settled_by } => unfinished(tool, *settled_by).into(),
         Problem::History(fault) => history(fault, application).into(),
         Problem::ImpossibleHistory { .. } => {
             "keep a copy of the store with its sidecar files; its ledger lacks rows (see `migration-history`): restore a backup"
@@ -61,6 +62,16 @@ pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'stat
                 .into()
         }
         Problem::FilesNotAllowed { .. } => format!("run the doctor as the user that {name} runs as").into(),
+    }
+}
+
+/// What to do about a problem in a store of which nothing is known.
+pub(super) fn of_any(problem: &Problem, application: &Application) -> Cow<'static, str> {
+    match problem {
+        Problem::Values { .. } => {
+            "some programs write the bytes of another encoding as text: if the application shows these values as it should, leave them; if it does not, keep a copy of the store with its -wal, -shm and -journal, suspect the disk or whatever else wrote to it, and restore a backup".into()
+        }
+        _ => general(problem, application),
     }
 }
 
@@ -99,7 +110,7 @@ fn not_looked_at(obstacle: Obstacle, application: &Application) -> Cow<'static, 
                 .into()
         }
         Obstacle::OtherLedger => format!(
-            "this may be another program's database: check the path; if it is {name}'s store, do not delete it, keep a copy and restore a backup"
+            "this may be another program's database: check the path; if it is {name}'s store, do not delete it, keep a copy and restore a backup; `doctor --any` examines the database of any application"
         )
         .into(),
         Obstacle::WriteLocked => {
@@ -201,6 +212,16 @@ fn structure(damage: Damage, application: &Application) -> Cow<'static, str> {
             .into()
         }
     }
+}
+
+fn unfinished(tool: &str, settled_by: Option<&str>) -> String {
+    let told = match settled_by {
+        Some(command) => format!("tell {tool} which of the two it is (`{command}`), and let it go on"),
+        None => format!("mend what is missing, and let {tool} go on as its manual says"),
+    };
+    format!(
+        "keep a copy of the store with its -wal, -shm and -journal before anything else; find out whether what the migration does is there or not (`sqlite3 -readonly COPY .schema | cat -v` shows the schema); then {told}"
+    )
 }
 
 fn history(fault: &HistoryFault, application: &Application) -> String {
@@ -314,6 +335,14 @@ mod tests {
             Problem::LeftBehind { suffixes: vec!["-shm"] },
             Problem::Newer { unknown: vec![9001] },
             Problem::ImpossibleHistory { applied: vec![2] },
+            Problem::Unfinished {
+                tool: "ferrymigrate",
+                settled_by: None,
+            },
+            Problem::Unfinished {
+                tool: "ferrymigrate",
+                settled_by: Some("ferrymigrate settle"),
+            },
             Problem::Dangling { rows: 1 },
             Problem::KeysNotChecked { tables: 1 },
             Problem::Values { values: 1 },
@@ -340,8 +369,13 @@ mod tests {
             for word in ["banger", "VM", "image", "state.db"] {
                 assert!(!advice.contains(word), "{problem:?}: {advice}");
             }
+            let of_any = Application::any().advice(&problem);
+            assert!(of_any.len() > 20 && !of_any.ends_with('.'), "{problem:?}: {of_any}");
             let of_banger = banger::APPLICATION.advice(&problem);
-            assert!(!of_banger.contains("ferry") && !of_banger.contains("STORE-"), "{problem:?}: {of_banger}");
+            assert!(
+                !of_banger.replace("ferrymigrate", "").contains("ferry") && !of_banger.contains("STORE-"),
+                "{problem:?}: {of_banger}"
+            );
         }
     }
 }

@@ -41,6 +41,13 @@ pub(crate) enum Problem {
         /// Their ids.
         unknown: Vec<i64>,
     },
+    /// The ledger of a migration tool says that a migration did not come to its end.
+    Unfinished {
+        /// Whose ledger it is.
+        tool: &'static str,
+        /// The command that tells the tool what became of it.
+        settled_by: Option<&'static str>,
+    },
     /// The ledger does not match the known history; this is the worst of it.
     History(HistoryFault),
     /// The applied migrations cannot be replayed, and so cannot have made any store.

@@ -34,15 +34,15 @@ const MOST_REMEMBERED: usize = 2 << 20;
 const FOR_EACH: usize = 64;
 
 fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
-    if !context.artifacts {
-        return Ok(Outcome::skip("not asked for: use --artifacts to look for the files that the store names"));
-    }
     let naming = tables_that_name_files(context.application);
     if naming.is_empty() {
         return Ok(Outcome::skip(format!(
             "it is not known which files {} names in its store",
             context.application.name()
         )));
+    }
+    if !context.artifacts {
+        return Ok(Outcome::skip("not asked for: use --artifacts to look for the files that the store names"));
     }
     let mut found = Found::default();
     let mut are_there = Vec::new();

@@ -1,8 +1,9 @@
 //! Does every row that refers to another refer to one that is there?
 
-use crate::application::Problem;
+use crate::application::{Application, Problem};
 use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
 use crate::check_id::CheckId;
+use crate::checks::left_out::LeftOut;
 use crate::context::StoreContext;
 use crate::error::{Error, Result};
 use crate::finding::LONGEST_NAME;
@@ -27,10 +28,10 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
         .outcome());
     }
     // SQLite compares the values of keys whole, however long they are.
-    handle.with_long_values(|| look_at_all(handle))?
+    handle.with_long_values(|| look_at_all(context.application, handle))?
 }
 
-fn look_at_all(handle: &ReadOnly) -> Result<Outcome> {
+fn look_at_all(application: &Application, handle: &ReadOnly) -> Result<Outcome> {
     let tables = tables::ordinary(handle)?;
     let mut found = Found {
         passed_over: tables.passed_over,
@@ -41,6 +42,10 @@ fn look_at_all(handle: &ReadOnly) -> Result<Outcome> {
         match found.look_at(handle, table) {
             // A table that cannot be read is noted and the next one looked at; the doctor's own bounds end the check.
             Err(error) if error.is_own_bound() => return Err(error),
+            // A collation that only the application has, a key that SQLite does not take: nobody can say that it should not be so.
+            Err(error) if !application.is_known && error.is_refusal() && error.is_while_preparing() => {
+                found.refused.count(error.said_by_sqlite(), table);
+            }
             Err(error) => {
                 found.unreadable_total += 1;
                 if found.unreadable.len() < MOST_UNREADABLE {
@@ -66,28 +71,38 @@ struct Found {
     unreadable_total: u64,
     /// How many tables have a name that is not UTF-8, and cannot be asked for.
     passed_over: u64,
+    /// Tables whose keys SQLite refuses to check.
+    refused: LeftOut,
 }
 
 impl Found {
     fn look_at(&mut self, handle: &ReadOnly, table: &str) -> Result<()> {
         let columns = referring_columns(handle, table)?;
-        self.keys += columns.len() as u64;
-        if columns.is_empty() {
-            return Ok(());
+        if !columns.is_empty() {
+            check_table(handle, table, &columns, &mut self.findings)?;
         }
-        check_table(handle, table, &columns, &mut self.findings)
+        self.keys += columns.len() as u64;
+        Ok(())
+    }
+
+    /// What was not looked at, and says nothing against the store.
+    fn left_out(&self) -> String {
+        let mut out = String::new();
+        if self.passed_over > 0 {
+            let tables = plural(self.passed_over, "table whose name is not UTF-8", "tables whose names are not UTF-8");
+            out += &format!("; not looked at: {tables}");
+        }
+        for table in self.refused.words() {
+            out += &format!("; not checked: {table}");
+        }
+        out
     }
 
     fn outcome(self) -> Outcome {
-        let passed_over = match self.passed_over {
-            0 => String::new(),
-            n => format!(
-                "; not looked at: {}",
-                plural(n, "table whose name is not UTF-8", "tables whose names are not UTF-8")
-            ),
-        };
+        let passed_over = self.left_out();
         if self.findings.is_empty() && self.unreadable.is_empty() {
             let keys = match self.keys {
+                0 if self.refused.reasons() > 0 => "no other table has a foreign key".to_owned(),
                 0 => "no table has a foreign key".to_owned(),
                 keys => plural(keys, "foreign key holds", "foreign keys hold"),
             };

@@ -37,6 +37,9 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
         }
         looked.error = Some(error);
     }
+    if !context.application.is_known {
+        looked.excuse_missing_tokenizers(handle)?;
+    }
     let missing = match left_out::missing_modules(handle) {
         Err(error) if error.is_own_bound() => return Err(error),
         missing => missing.unwrap_or_default(),

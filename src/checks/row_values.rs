@@ -3,15 +3,18 @@
 //! Where it finds a value that is none, or may not read because the store's writers never rest, or does not understand a table,
 //! SQL reads the tables: one pass over each, by the same rules. A test holds both to the same rows.
 
+mod any;
+
 use std::collections::BTreeMap;
 use std::io;
 
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
-use crate::application::{self, Application, Column, Problem};
+use crate::application::{self, Application, Column, Problem, Rule};
 use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
 use crate::check_id::CheckId;
+use crate::checks::left_out::LeftOut;
 use crate::context::StoreContext;
 use crate::error::{Error, Result};
 use crate::pass::Values;
@@ -30,6 +33,9 @@ pub(super) const CHECK: Check = Check {
 
 fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     let application = context.application;
+    if !application.is_known {
+        return any::look(application, handle);
+    }
     if application.tables.is_empty() {
         return Ok(Outcome::skip(format!(
             "it is not known what {} writes into its columns",
@@ -39,8 +45,13 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     if let Some(values) = context.sound()?.values {
         return Ok(Found::nothing_wrong(values).outcome(application));
     }
+    Ok(look_at(handle, application, &application.tables)?.outcome(application))
+}
+
+/// Looks at every value of these tables, as far as they are there.
+fn look_at<'a>(handle: &ReadOnly, application: &Application, tables: &'a [application::Table]) -> Result<Found<'a>> {
     let mut found = Found::default();
-    for table in application.tables.iter() {
+    for table in tables {
         let mut rows = 0;
         let ended = Table::known(handle, table).and_then(|table| {
             let Some(table) = table else { return Ok(()) };
@@ -53,6 +64,10 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
         });
         match ended {
             Err(error) if error.is_own_bound() => return Err(error),
+            // A table WITHOUT ROWID in the order of a collation that only the application has.
+            Err(error) if !application.is_known && error.is_refusal() && error.is_while_preparing() => {
+                found.refused.count(error.said_by_sqlite(), &table.name);
+            }
             Err(error) => found.unreadable.push(Unreadable {
                 table: &table.name,
                 rows,
@@ -61,8 +76,14 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
             Ok(()) => {}
         }
     }
-    Ok(found.outcome(application))
+    Ok(found)
 }
+
+/// How many columns in which something is wrong are named.
+const MOST_PLACES: usize = 30;
+
+/// How many tables that could not be read are told one by one.
+const MOST_UNREADABLE: usize = 10;
 
 /// What was found in all tables.
 #[derive(Default)]
@@ -77,6 +98,8 @@ struct Found<'a> {
     /// How many values are wrong in each column.
     by_column: BTreeMap<(&'a str, &'a str), u64>,
     unreadable: Vec<Unreadable<'a>>,
+    /// Tables that SQLite refuses to read.
+    refused: LeftOut,
 }
 
 /// A table that could not be read to its end.
@@ -95,6 +118,8 @@ struct Table<'a> {
     without_rule: u64,
     /// How the number of a row is called; `None` in a table WITHOUT ROWID.
     rowid: Option<&'static str>,
+    /// Whether a cell can be read in pieces: SQLite opens none of a table with generated columns.
+    in_pieces: bool,
 }
 
 impl<'a> Table<'a> {
@@ -108,6 +133,7 @@ impl<'a> Table<'a> {
             columns,
             without_rule,
             rowid: there.rowid,
+            in_pieces: there.rowid.is_some() && !there.has_generated,
         }))
     }
 
@@ -157,7 +183,7 @@ impl<'a> Table<'a> {
         let sql = self.select(&parts);
         // A cell is opened by its row's number, and read as the bytes that lie there.
         let in_pieces =
-            self.rowid.is_some() && handle.collect("PRAGMA encoding", [], |row| row.get::<_, String>(0))? == ["UTF-8"];
+            self.in_pieces && handle.collect("PRAGMA encoding", [], |row| row.get::<_, String>(0))? == ["UTF-8"];
         handle.rows(&sql, [], |row| {
             found.rows += 1;
             for (n, column) in self.columns.iter().enumerate() {
@@ -170,6 +196,7 @@ impl<'a> Table<'a> {
                         found.too_long += 1;
                         None
                     }
+                    (ValueRef::Integer(1), _) if column.rule == Rule::Unknown => None,
                     (ValueRef::Integer(1), _) => Some("a blob where text belongs"),
                     _ => column.rule.fault(get(2)?),
                 };
@@ -241,31 +268,43 @@ impl<'a> Found<'a> {
         if self.too_long > 0 {
             out += &format!("; {} too long to look at", plural(self.too_long, "value was", "values were"));
         }
+        for table in self.refused.words() {
+            out += &format!("; not looked at: {table}");
+        }
         out
     }
 
-    fn outcome(mut self, application: &Application) -> Outcome {
+    fn outcome(self, application: &Application) -> Outcome {
+        let name = application.name();
+        let rows = plural(self.rows, "row", "rows");
+        let columns = plural(self.columns, "column", "columns");
+        let sound = format!("every value of {rows} in {columns} looks like {name}'s");
+        self.outcome_in_words(sound, |values| format!("{values} that {name} never writes"))
+    }
+
+    /// `sound`: what is said where nothing is wrong. `wrong`: what is said of "3 values" that are.
+    fn outcome_in_words(mut self, sound: String, wrong: impl FnOnce(String) -> String) -> Outcome {
         if self.findings.is_empty() && self.unreadable.is_empty() {
-            let rows = plural(self.rows, "row", "rows");
-            let columns = plural(self.columns, "column", "columns");
-            let known = format!("every value of {rows} in {columns} looks like {}'s", application.name());
-            return Outcome::pass(known + &self.left_out());
+            return Outcome::pass(sound + &self.left_out());
         }
         let mut said = Vec::new();
         if !self.findings.is_empty() {
             self.findings.at_least = !self.unreadable.is_empty();
-            let places: Vec<String> = self
-                .by_column
-                .iter()
-                .map(|((table, column), count)| format!("{table}.{column} ({count})"))
-                .collect();
-            let values = self.findings.count("value", "values");
-            said.push(format!("{values} that {} never writes, in {}", application.name(), places.join(", ")));
+            said.push(format!("{}, in {}", wrong(self.findings.count("value", "values")), self.places()));
         }
-        for Unreadable { table, rows, error } in &self.unreadable {
+        let unsaid = self.unreadable.len().saturating_sub(MOST_UNREADABLE) as u64;
+        for Unreadable { table, rows, error } in self.unreadable.iter().take(MOST_UNREADABLE) {
             let rows = plural(*rows, "row", "rows");
             said.push(format!("{table} could not be read to its end: after {rows}, {error}"));
+        }
+        for Unreadable { table, .. } in &self.unreadable {
             self.findings.add(|| Finding::new("could not be read to its end").table(*table));
+        }
+        if unsaid > 0 {
+            said.push(format!(
+                "{} could not be read to the end either",
+                plural(unsaid, "more table", "more tables")
+            ));
         }
         let problem = if self.unreadable.is_empty() {
             Problem::Values {
@@ -277,6 +316,17 @@ impl<'a> Found<'a> {
             }
         };
         Outcome::found(said.join("; ") + &self.left_out(), problem, self.findings)
+    }
+
+    /// The columns in which something is wrong, with the number of values in each.
+    fn places(&self) -> String {
+        let all = self.by_column.iter().take(MOST_PLACES);
+        let places: Vec<String> = all.map(|((table, column), count)| format!("{table}.{column} ({count})")).collect();
+        let more = match self.by_column.len().saturating_sub(MOST_PLACES) as u64 {
+            0 => String::new(),
+            more => format!(" and {}", plural(more, "more column", "more columns")),
+        };
+        places.join(", ") + &more
     }
 }
 

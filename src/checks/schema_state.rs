@@ -1,4 +1,6 @@
-//! Which migrations are applied, pending, unknown.
+//! Which migrations are applied, pending, unknown. Of an application of which nothing is known: what its ledger says.
+
+mod any;
 
 use crate::application::Problem;
 use crate::check::{Check, Input, Needs, Outcome};
@@ -17,8 +19,10 @@ pub(super) const CHECK: Check = Check {
     input: Input::Handle(run),
 };
 
-#[expect(clippy::unnecessary_wraps, reason = "the registry's signature")]
 fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
+    if !context.application.is_known {
+        return any::look(handle);
+    }
     let state = match context.state(handle) {
         Ok(state) => state,
         Err(error) => return Ok(Outcome::could_not_look(error)),

@@ -25,6 +25,8 @@ pub enum ErrorKind {
     Sqlite,
     /// The store has a ledger, and it is another application's.
     ForeignLedger,
+    /// Nothing is known of the application, so nobody can say where its store stands.
+    NothingKnown,
     /// The `-wal` or `-journal` beside the store is damaged, or belongs to another store.
     Journal,
     /// Another process holds the store's write lock, and nobody can know what of the file is committed.
@@ -66,6 +68,7 @@ fn kind(cause: &Cause) -> ErrorKind {
     match cause {
         Cause::NotAStore(_) => ErrorKind::NotAStore,
         Cause::Ledger(_) => ErrorKind::ForeignLedger,
+        Cause::NothingKnown => ErrorKind::NothingKnown,
         Cause::Journal(_) => ErrorKind::Journal,
         Cause::WriteLocked => ErrorKind::WriteLocked,
         Cause::OpenHere(_) => ErrorKind::OpenHere,

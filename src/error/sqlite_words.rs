@@ -77,10 +77,16 @@ fn names_the_schema_alone(code: i32, message: &str, preparing: bool) -> bool {
         | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
         | ffi::SQLITE_CONSTRAINT_ROWID
         | ffi::SQLITE_CONSTRAINT_UNIQUE => true,
-        ffi::SQLITE_ERROR => OF_ALTER.contains(&message) || OF_ANOTHER.iter().any(|begin| message.starts_with(begin)),
+        ffi::SQLITE_ERROR => {
+            let begins = |begin: &&str| message.starts_with(*begin);
+            OF_ALTER.contains(&message) || OF_ANOTHER.iter().chain(NO_TOKENIZER).any(begins)
+        }
         _ => false,
     }
 }
+
+/// What full-text search says of a tokenizer that is not here: a name in the table's definition.
+pub(super) const NO_TOKENIZER: &[&str] = &["no such tokenizer: ", "unknown tokenizer: "];
 
 /// What a code of SQLite's says, where its message is not repeated.
 fn words_of_code(code: i32) -> &'static str {

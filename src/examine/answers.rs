@@ -12,10 +12,13 @@ use crate::check_id::CheckId;
 use crate::checks::{self, CHECKS};
 use crate::error::Error;
 use crate::escape::escape_untrusted;
+use crate::mistake::caught;
+use crate::page_map::{self, Known, Mapped};
 use crate::probe::{Probe, Situation};
 use crate::report::{Report, Row};
 use crate::shown;
-use crate::store::Witness;
+use crate::stop::Stop;
+use crate::store::{Access, Witness};
 
 /// The longest path that is shown, in characters.
 const LONGEST_PATH: usize = 4096;
@@ -27,6 +30,7 @@ pub(crate) struct Answers {
     store: String,
     sandbox: String,
     wanted: Vec<CheckId>,
+    wants_map: bool,
     so_far: Arc<Mutex<SoFar>>,
 }
 
@@ -44,6 +48,7 @@ struct SoFar {
     /// To ask whether the answers are still valid, once something was read through SQLite.
     witness: Option<(Witness, Probe)>,
     short_of_memory: bool,
+    map: Mapped,
 }
 
 impl Default for SoFar {
@@ -54,6 +59,7 @@ impl Default for SoFar {
             looking: vec![CheckId::File],
             witness: None,
             short_of_memory: false,
+            map: Mapped::NotAsked,
         }
     }
 }
@@ -86,6 +92,7 @@ impl Answers {
             store: escape_untrusted(&shown::shown(path), LONGEST_PATH),
             sandbox: options.environment.sandbox.to_string(),
             wanted: options.checks.clone(),
+            wants_map: options.page_map,
             so_far: Arc::default(),
         }
     }
@@ -127,7 +134,45 @@ impl Answers {
             situation: so_far.situation.name(),
             sandbox: self.sandbox.clone(),
             rows,
+            map: self.map_of(&so_far),
             short_of_memory: so_far.short_of_memory,
+        }
+    }
+
+    /// Makes the map of the store's pages, where somebody asked for one. Every handle on the store must have been closed.
+    pub(super) fn draw_map(&self, probe: &Probe, access: Option<&Access<'_>>, stop: &Stop) {
+        if !self.wants_map {
+            return;
+        }
+        stop.ends_checks();
+        let map = match access {
+            None => Mapped::no("the store could not be opened to be read, as the rows say"),
+            Some(access) => {
+                let known = self.known_of_pages();
+                caught(|| page_map::of_store(probe, access, &known, stop)).unwrap_or_else(Mapped::no)
+            }
+        };
+        self.so_far().map = map;
+    }
+
+    /// What the checks have said of single pages.
+    fn known_of_pages(&self) -> Known {
+        let so_far = self.so_far();
+        let damaged = match so_far.get(CheckId::PageStructure) {
+            Some(Outcome::Fail(failure)) => failure.findings.kept.iter().filter_map(|finding| finding.page).collect(),
+            _ => Vec::new(),
+        };
+        Known {
+            is_sound: so_far.passed(CheckId::PageStructure),
+            damaged: damaged.into_iter().filter_map(|page: u64| u32::try_from(page).ok()).collect(),
+        }
+    }
+
+    /// What became of the map, at the end.
+    fn map_of(&self, so_far: &SoFar) -> Mapped {
+        match &so_far.map {
+            Mapped::NotAsked if self.wants_map => Mapped::no("the examination ended before one was made"),
+            map => map.clone(),
         }
     }
 
@@ -216,6 +261,7 @@ impl Answers {
 
     /// The rows of a store that changed during each attempt: one row says so, `read-only` if it is wanted.
     fn never_left_alone(&self, error: &Error) -> Vec<Row> {
+        self.so_far().map = Mapped::NotAsked;
         let wanted = || CHECKS.iter().map(|check| check.id).filter(|id| self.asked(*id));
         let to_blame = wanted().find(|id| *id == CheckId::ReadOnly).or_else(|| wanted().next());
         let row = |id: CheckId| {

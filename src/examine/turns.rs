@@ -7,7 +7,7 @@ use crate::check::{Check, Input, Needs, Outcome};
 use crate::check_id::CheckId;
 use crate::checks::{CHECKS, TraceCheck};
 use crate::context::StoreContext;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::mistake::caught;
 use crate::probe::Probe;
 use crate::sandbox::Sandbox;
@@ -146,6 +146,9 @@ impl Answers {
         }
         let begun = Instant::now();
         let answered = caught(|| match check.needs {
+            Needs::Looked(CheckId::SchemaState) if !context.application.is_known => {
+                Ok(Outcome::skip(Error::NothingKnown.to_string()))
+            }
             // Where nobody asked for the row that says why, the check itself does.
             Needs::Looked(CheckId::SchemaState)
                 if self.asked(CheckId::SchemaState) && context.state(handle).is_err() =>

@@ -4,7 +4,7 @@
 //! index holds is held against its table by sums of keyed hashes over (columns, rowid): an index in order, whose entries are
 //! as many as the rows and have the same sum, is one in which each row's entry is found.
 
-mod accounts;
+pub mod accounts;
 mod conclude;
 mod entries;
 mod references;

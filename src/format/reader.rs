@@ -18,6 +18,31 @@ pub struct Reader<'a> {
     pub(super) schema: Schema,
 }
 
+/// A store's header and its pages, as many as are there: for whoever looks at a store that is perhaps damaged. A part of a page
+/// at the file's end is a page only where the header counts it.
+///
+/// # Errors
+/// Where the header is none that SQLite opens.
+pub fn pages_there<'a>(file: &'a dyn ReadAt, overlay: Option<&'a Overlay<'a>>) -> Result<(Header, Source<'a>), Damage> {
+    let header = Header::parse(&Source::first_bytes(file, overlay)?)?;
+    let page_size = header.layout.page_size as u64;
+    let pages = match Source::pages_there(file, overlay, header.layout) {
+        Err(Damage::PagesMissing) => {
+            let size = file.size().map_err(|_| Damage::Unreadable)?;
+            let (whole, begun) = (size / page_size, size.div_ceil(page_size));
+            let there = if header.pages.map(u64::from) > Some(whole) {
+                begun
+            } else {
+                whole
+            };
+            u32::try_from(there).map_err(|_| Damage::Header)?
+        }
+        there => there?,
+    };
+    let pages = header.pages.map_or(pages, |counted| counted.min(pages));
+    Ok((header, Source::new(file, overlay, header.layout, pages)))
+}
+
 impl<'a> Reader<'a> {
     /// Reads a store's header and schema. `schema_loads` says that SQLite has read this very schema without an error, so
     /// that statements that the reader does not take apart are known to be good.

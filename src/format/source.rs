@@ -87,6 +87,11 @@ impl<'a> Overlay<'a> {
         })
     }
 
+    /// The pages that the log holds, in ascending order.
+    pub fn numbers(&self) -> impl Iterator<Item = u32> {
+        self.numbers.iter().copied()
+    }
+
     fn offset(&self, number: u32) -> Option<u64> {
         let at = self.numbers.binary_search(&number).ok()?;
         self.offsets.get(at).copied()

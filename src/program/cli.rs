@@ -21,8 +21,7 @@ pub(super) const EXIT_USAGE: u8 = 64;
 const LONGEST_ARGUMENT: usize = 1_000;
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 no row failed, 1 a row failed, 64 bad arguments. Those of
---check-migrations and --salvage, and examples: --help";
+Exit codes: 0 no row failed, 1 one failed, 64 bad arguments. More: --help";
 
 const AFTER_LONG_HELP: &str = "\
 Examples:
@@ -30,7 +29,9 @@ Examples:
   sudo doctor --system                    the system's store
   doctor ~/Downloads/state.db             a copy; put its -wal, -shm and -journal beside it
   doctor --format markdown | wl-copy      a report to paste into an issue
+  doctor --format html > report.html      a page for a browser, with a map of the store's pages
   doctor --skip page-structure state.db   all checks but one
+  doctor --any app.db                     any application's database
   doctor --explain foreign-keys           what a check means, and what to do when it fails
   doctor --check-migrations && echo swap  may this binary take over the store as it is?
   doctor --salvage state.db > saved.sql   all that can still be read of a damaged store, as SQL
@@ -89,6 +90,17 @@ fn system_help() -> String {
     format!("The system store instead{}", system.unwrap_or_default())
 }
 
+fn any_help() -> String {
+    format!("The stores are any application's, not {}'s", APPLICATION.name())
+}
+
+fn any_long_help() -> String {
+    format!(
+        "{}\n\nNothing is known of the application: what holds for every SQLite database is looked at, and the ledger of its migration tool, where it has one that is known, is recognised and read. What needs more knowledge is skipped.",
+        any_help()
+    )
+}
+
 #[derive(Debug, Parser)]
 #[command(name = "doctor", version, max_term_width = 100, about = about(), long_about = long_about(), after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
@@ -113,12 +125,14 @@ pub(super) struct Args {
     ///
     /// It makes a new store of all that can still be read, and invents nothing. The SQL goes to standard output and holds
     /// everything that the store holds; what is lost is said on standard error. Any sqlite3 loads it: see the examples.
-    #[arg(long, conflicts_with_all = ["check_migrations", "rehearse", "format", "only", "skip", "artifacts", "list_checks", "explain", "generate"])]
+    #[arg(long, conflicts_with_all = ["check_migrations", "rehearse", "any", "format", "only", "skip", "artifacts", "list_checks", "explain", "generate"])]
     pub salvage: bool,
-    /// Output format: table (default), markdown or json
+    #[arg(long, help = any_help(), long_help = any_long_help())]
+    pub any: bool,
+    /// Output: table (default), markdown, json or html
     ///
-    /// How the rows are printed: aligned for a terminal, as Markdown to paste into an issue, or as JSON with one line per
-    /// store.
+    /// How the rows are printed: aligned for a terminal, as Markdown to paste into an issue, as JSON with one line per store, or
+    /// as an HTML page about one store, with a map of its pages.
     #[arg(long, value_enum, default_value_t = Format::Table, hide_possible_values = true, hide_default_value = true)]
     pub format: Format,
     /// Only these checks (repeatable, comma-separated)
@@ -163,6 +177,8 @@ pub(super) enum Format {
     Markdown,
     /// One line per store
     Json,
+    /// A page for a browser, with a map of the store's pages
+    Html,
 }
 
 /// When to colour.
@@ -177,6 +193,18 @@ pub(super) enum When {
 }
 
 impl Args {
+    /// Whether the arguments go together, as far as clap cannot tell.
+    ///
+    /// # Errors
+    /// Why they do not.
+    pub(super) fn go_together(&self) -> Result<(), clap::Error> {
+        if self.any {
+            any_goes_with(self).map_err(usage)
+        } else {
+            Ok(())
+        }
+    }
+
     /// The checks that are asked for, in the registry's order.
     ///
     /// # Errors
@@ -188,6 +216,19 @@ impl Args {
             return Err(usage("--only and --skip leave no check to run"));
         }
         Ok(checks)
+    }
+}
+
+/// Why `--any` does not go with the other arguments, if it does not.
+fn any_goes_with(args: &Args) -> Result<(), &'static str> {
+    if args.check_migrations {
+        Err(
+            "--check-migrations holds a store against the migrations that are known, and with --any none are: leave one of the two out",
+        )
+    } else if args.system || args.stores.is_empty() {
+        Err("--any takes the paths of the stores: where the application keeps its own is not known")
+    } else {
+        Ok(())
     }
 }
 

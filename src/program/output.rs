@@ -43,6 +43,7 @@ impl Output {
             Format::Table => report.to_table(self.style.width, self.style.color),
             Format::Markdown => report.to_markdown(),
             Format::Json => report.to_json(),
+            Format::Html => report.to_html(),
         }
     }
 
@@ -67,7 +68,7 @@ impl Output {
 pub(super) fn gate_text(answer: &Answer, format: Format) -> String {
     match format {
         Format::Json => answer.json(),
-        Format::Table | Format::Markdown => answer.line(),
+        Format::Table | Format::Markdown | Format::Html => answer.line(),
     }
 }
 

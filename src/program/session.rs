@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
 
+use crate::application::Application;
 use crate::banger::APPLICATION;
 use crate::check::Input;
 use crate::check_id::CheckId;
@@ -12,7 +13,7 @@ use crate::checks;
 use crate::examine::{self, Answers, Options};
 use crate::gate::EXIT_CANNOT_TELL;
 use crate::private::{PrivateFolder, Purpose};
-use crate::program::cli::Args;
+use crate::program::cli::{Args, Format};
 use crate::program::signals::Signals;
 use crate::program::watchdog::Watchdog;
 use crate::report::Report;
@@ -23,6 +24,9 @@ use crate::store::Environment;
 
 /// The most memory that SQLite may take in the whole process, in bytes; with the rest of the program this stays below 64 MiB.
 const HEAP_LIMIT: u64 = 40 << 20;
+
+/// The application of which nothing is known.
+static ANY: Application = Application::any();
 
 /// What all stores have in common.
 pub(super) struct Session {
@@ -82,8 +86,9 @@ impl Session {
     fn options<'s>(&'s self, stop: &'s Stop) -> Options<'s> {
         Options {
             checks: self.checks.clone(),
+            page_map: self.args.format == Format::Html,
             artifacts: self.args.artifacts || self.args.stores.is_empty(),
-            application: &APPLICATION,
+            application: if self.args.any { &ANY } else { &APPLICATION },
             environment: self.environment(stop),
         }
     }
@@ -145,10 +150,11 @@ fn purpose(args: &Args, checks: &[CheckId]) -> Purpose {
             rehearsed: args.rehearse,
         };
     }
-    let opened = checks.iter().any(|id| !matches!(checks::get(*id).input, Input::Probe(_)));
+    let opened =
+        args.format == Format::Html || checks.iter().any(|id| !matches!(checks::get(*id).input, Input::Probe(_)));
     Purpose {
         opened,
         whole: opened,
-        rehearsed: checks.contains(&CheckId::MigrationRehearsal),
+        rehearsed: !args.any && checks.contains(&CheckId::MigrationRehearsal),
     }
 }

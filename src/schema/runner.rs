@@ -45,7 +45,11 @@ pub(crate) fn ledger_sql(ledger: &str) -> String {
     )
 }
 
-fn in_order(migrations: &[Migration]) -> Result<Vec<&Migration>> {
+/// The migrations by their ids.
+///
+/// # Errors
+/// [`Error::DuplicateMigration`].
+pub(super) fn in_order(migrations: &[Migration]) -> Result<Vec<&Migration>> {
     let mut by_id = BTreeMap::new();
     for migration in migrations {
         if let Some(first) = by_id.insert(migration.id, migration) {

@@ -1,9 +1,15 @@
 //! Where a store stands among the known migrations.
 
-use super::ledger;
+use std::fmt;
+
+use super::{ledger, runner};
 use crate::application::Application;
 use crate::error::Result;
 use crate::store::ReadOnly;
+use crate::words::id_list;
+
+/// How many ids its line shows.
+const SHOWN_IDS: usize = 20;
 
 /// Whether this binary may take a store over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +61,40 @@ impl SchemaState {
         }
     }
 
+    /// Where a store stands in which nothing is.
+    ///
+    /// # Errors
+    /// As far as they lie in the known migrations, those of [`read`](Self::read).
+    pub(crate) fn of_nothing(application: &Application) -> Result<Self> {
+        runner::in_order(&application.migrations)?;
+        Ok(Self::of(application, Vec::new()))
+    }
+
     /// Reads the state through a handle. No ledger: everything is pending.
+    ///
+    /// # Errors
+    /// Two known migrations with one id, a ledger that is not the application's, and what keeps it from being read.
     pub(crate) fn read(application: &Application, handle: &ReadOnly) -> Result<Self> {
+        runner::in_order(&application.migrations)?;
         Ok(Self::of(application, ledger::applied(application, handle)?.unwrap_or_default()))
+    }
+}
+
+/// The gate's line: "migrations needed: pending \[3\] (binary will apply on first Open)".
+impl fmt::Display for SchemaState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.compatibility {
+            Compatibility::Compatible => write!(f, "compatible: all {} migrations applied", self.applied.len()),
+            Compatibility::MigrationsNeeded => write!(
+                f,
+                "migrations needed: pending {} (binary will apply on first Open)",
+                id_list(&self.pending, SHOWN_IDS)
+            ),
+            Compatibility::Incompatible => write!(
+                f,
+                "incompatible: unknown {} (this binary is older than the store; do not swap)",
+                id_list(&self.unknown, SHOWN_IDS)
+            ),
+        }
     }
 }

@@ -76,6 +76,8 @@ pub(crate) struct Columns {
     pub names: Vec<String>,
     /// How the number of a row is called; `None` in a table WITHOUT ROWID.
     pub rowid: Option<&'static str>,
+    /// Whether there are generated or hidden ones beside these.
+    pub has_generated: bool,
 }
 
 impl Columns {
@@ -113,10 +115,12 @@ pub(crate) fn columns(handle: &ReadOnly, table: &str) -> Result<Columns> {
     } else {
         None
     };
+    let has_generated = all.iter().any(|(_, hidden)| *hidden != 0);
     let ordinary = all.into_iter().filter(|(_, hidden)| *hidden == 0);
     Ok(Columns {
         names: ordinary.map(|(name, _)| name).collect(),
         rowid,
+        has_generated,
     })
 }
 

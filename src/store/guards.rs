@@ -67,6 +67,8 @@ const PRAGMAS_WITHOUT_VALUE: &[&str] = &[
     "freelist_count",
     "encoding",
     "schema_version",
+    "user_version",
+    "application_id",
     "query_only",
     "foreign_keys",
     "busy_timeout",

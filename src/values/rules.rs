@@ -12,7 +12,8 @@ impl Rule {
     /// What is wrong with a value, if anything.
     pub(crate) fn fault(self, value: ValueRef<'_>) -> Option<&'static str> {
         match (self, value) {
-            (Self::Optional, ValueRef::Null) | (Self::Flag, ValueRef::Integer(0 | 1)) => None,
+            (Self::Unknown, ValueRef::Text(bytes)) => (!text::is_utf8(bytes)).then_some(NOT_UTF8),
+            (Self::Unknown, _) | (Self::Optional, ValueRef::Null) | (Self::Flag, ValueRef::Integer(0 | 1)) => None,
             (Self::Flag, ValueRef::Integer(_)) => Some("a flag that is neither 0 nor 1"),
             (Self::Flag, ValueRef::Null) => Some("NULL where a flag belongs"),
             (Self::Flag, _) => Some("not an integer where a flag belongs"),
@@ -45,6 +46,7 @@ impl Rule {
                 None => (!json::is_object_in(io::BufReader::new(open()?))).then_some(NOT_AN_OBJECT),
                 fault => words(fault),
             },
+            Self::Unknown => words(text::fault_in(open()?, false)?),
             Self::Word | Self::Text | Self::Optional => words(text::fault_in(open()?, true)?),
         })
     }
@@ -52,9 +54,11 @@ impl Rule {
 
 const NOT_AN_OBJECT: &str = "not one JSON object";
 
+const NOT_UTF8: &str = "text that is not UTF-8";
+
 fn words(fault: Option<TextFault>) -> Option<&'static str> {
     fault.map(|fault| match fault {
-        TextFault::NotUtf8 => "text that is not UTF-8",
+        TextFault::NotUtf8 => NOT_UTF8,
         TextFault::Control => "a control character in text",
     })
 }

@@ -369,7 +369,7 @@ fn a_database_of_another_application_is_not_taken_for_a_store_without_content() 
     pass  journal       nothing is waiting to be written back
     pass  read-only     closed, in rollback mode; read in place without a lock, then checked for changes; sandbox: [SANDBOX]
     FAIL  schema-state  could not look: schema_migrations is not banger's ledger: its columns are not id, name and applied_at
-                        → this may be another program's database: check the path; if it is banger's store, do not delete it, keep a copy and restore a backup
+                        → this may be another program's database: check the path; if it is banger's store, do not delete it, keep a copy and restore a backup; `doctor --any` examines the database of any application
     skip  unknown-ids   needs `schema-state`
 
     FAIL: 1 of 5 checks failed (schema-state), 1 skipped

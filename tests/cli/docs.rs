@@ -32,6 +32,17 @@ fn stores(place: &Home) {
     for (host, store) in [("alpha", "healthy.db"), ("beta", "newer.db"), ("gamma", "dangling.db")] {
         fs::copy(place.path().join(store), place.join(&format!("hosts/{host}/state.db"))).unwrap();
     }
+    for (store, version, dirty) in [("app.db", 42, 0), ("interrupted.db", 43, 1)] {
+        place.edit(
+            store,
+            &format!(
+                "CREATE TABLE schema_migrations (version uint64, dirty bool); INSERT INTO schema_migrations VALUES ({version}, {dirty});
+                 CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO customers VALUES (1, 'Ada');
+                 CREATE TABLE orders (id INTEGER PRIMARY KEY, customer INTEGER REFERENCES customers(id));
+                 INSERT INTO orders VALUES (1, 1), (2, 1)"
+            ),
+        );
+    }
     std::os::unix::fs::symlink(DOCTOR, place.path().join("doctor.staged")).unwrap();
 }
 

@@ -11,7 +11,7 @@ const USERS: [&str; 2] = ["quentinuser", "roswithauser"];
 /// What the doctor says of these paths, in every format and as the gate; it names no user.
 fn said_of(home: &Home, paths: &[&str]) -> String {
     let mut all = String::new();
-    for format in ["--format=table", "--format=markdown", "--format=json"] {
+    for format in ["--format=table", "--format=markdown", "--format=json", "--format=html"] {
         let ran = home.command(DOCTOR).args(["--only=file,read-only", format]).args(paths).run();
         all += &(ran.stdout + &ran.stderr);
     }

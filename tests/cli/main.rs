@@ -17,6 +17,7 @@ mod support;
 mod arguments;
 mod docs;
 mod homes;
+mod html;
 mod many;
 mod paths;
 mod safe_to_paste;

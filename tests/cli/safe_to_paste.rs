@@ -54,6 +54,7 @@ fn hold(place: &Home, schema: &jsonschema::Validator, what: &str) {
         &["--format=table"][..],
         &["--format=markdown"],
         &["--format=json"],
+        &["--format=html"],
         &["--check-migrations"],
         &["--check-migrations", "--format=json"],
     ] {

@@ -62,6 +62,9 @@ proptest! {
         }
         if chance == 0 || shape.lies == Lies::Live {
             holds(&shape, &by_the_binary(&place));
+            // Nor does it fail where nobody knows whose it is.
+            let ran = place.ask(&["--any"]);
+            assert_eq!(ran.code, Some(0), "{}\nof {shape:?}", ran.stdout);
         }
         drop(daemon);
     }

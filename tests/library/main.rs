@@ -15,5 +15,6 @@
 mod support;
 
 mod migrations;
+mod own_application;
 mod own_locks;
 mod public_api;

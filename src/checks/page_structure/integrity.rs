@@ -1,8 +1,8 @@
 //! SQLite's own integrity check: with the CHECK constraints, which it does not see in a store that it cannot write to; and,
 //! where it refuses the store as a whole, table by table.
 
-use super::left_out::LeftOut;
 use super::lines::Line;
+use crate::checks::left_out::LeftOut;
 use crate::context::StoreContext;
 use crate::error::{Error, Result};
 use crate::finding::LONGEST_NAME;
@@ -223,6 +223,23 @@ impl Looked {
             Some(error) => {
                 self.at_least = true;
                 self.error.get_or_insert(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves those virtual tables out that were refused because a tokenizer is not here, which only their application has: to
+    /// look for a word in them says so.
+    pub(super) fn excuse_missing_tokenizers(&mut self, handle: &ReadOnly) -> Result<()> {
+        for (name, why) in std::mem::take(&mut self.refused) {
+            let table = quoted(&name);
+            let sql = format!("SELECT 1 FROM {table} WHERE {table} MATCH 'a' LIMIT 1");
+            match handle.rows_of_pragma(&sql, |_| Ok(())) {
+                Err(error) if error.is_own_bound() => return Err(error),
+                Err(error) if error.is_missing_tokenizer() => {
+                    self.tables_left_out.count(error.said_by_sqlite(), &name);
+                }
+                _ => self.refused.push((name, why)),
             }
         }
         Ok(())

@@ -16,6 +16,7 @@ fn with_options<T>(checks: &[CheckId], work: impl FnOnce(&Options<'_>) -> T) -> 
     work(&Options {
         checks: checks.to_vec(),
         artifacts: false,
+        page_map: false,
         application: &crate::banger::APPLICATION,
         environment: Environment {
             private: &PrivateFolder::for_stores::<&Path>(&[]),
@@ -182,4 +183,48 @@ fn what_was_found_in_a_store_that_moved_meanwhile_is_not_told_when_it_is_broken_
         (CheckId::ReadOnly, Status::Fail),
         "{report:?}"
     );
+}
+
+#[test]
+fn a_map_is_made_where_somebody_asks_and_knows_what_a_check_said_of_a_page() {
+    let report = |checks: &[CheckId], page_map| {
+        with_options(checks, |options| {
+            let options = Options {
+                page_map,
+                ..options.clone()
+            };
+            let answers = Answers::of(Path::new(REAL), &options);
+            crate::examine::report_whatever_happens(&answers, Path::new(REAL), &options)
+        })
+    };
+    assert_eq!(report(&[CheckId::File], false).map, Mapped::NotAsked);
+    let Mapped::Map(map) = report(&[CheckId::File], true).map else {
+        panic!("a map")
+    };
+    assert!(map.pages() > 1 && map.damaged().is_empty());
+
+    with_options(CheckId::ALL, |options| {
+        let answers = Answers::of(Path::new(REAL), options);
+        let mut findings = crate::finding::Findings::default();
+        findings.add(|| crate::finding::Finding {
+            page: Some(7),
+            ..crate::finding::Finding::new("odd")
+        });
+        let problem = crate::application::Problem::Dangling { rows: 1 };
+        answers.set(CheckId::PageStructure, (Outcome::found("odd", problem, findings), Duration::ZERO));
+        let known = answers.known_of_pages();
+        assert_eq!((known.is_sound, known.damaged), (false, vec![7]));
+    });
+}
+
+#[test]
+fn an_examination_that_was_broken_off_says_that_there_is_no_map() {
+    with_options(&[CheckId::File], |options| {
+        let options = Options {
+            page_map: true,
+            ..options.clone()
+        };
+        let report = Answers::of(Path::new(REAL), &options).broken_off(&Error::from(Stopped::Interrupted));
+        assert!(matches!(report.map, Mapped::No(_)), "{report:?}");
+    });
 }

@@ -21,7 +21,8 @@ fn the_definition_holds_and_the_short_help_fits_one_screen() {
           --check-migrations      One line: may this binary take over the store?
           --rehearse              Also try the pending migrations on a private copy
           --salvage               Print what can be saved of a damaged store as SQL
-          --format <FORMAT>       Output format: table (default), markdown or json
+          --any                   The stores are any application's, not banger's
+          --format <FORMAT>       Output: table (default), markdown, json or html
           --only <CHECK>          Only these checks (repeatable, comma-separated)
           --skip <CHECK>          All but these checks (repeatable, comma-separated)
           --artifacts             Also look for the files that the store names
@@ -31,8 +32,7 @@ fn the_definition_holds_and_the_short_help_fits_one_screen() {
       -h, --help                  Print help (see more with '--help')
       -V, --version               Print version
 
-    Exit codes: 0 no row failed, 1 a row failed, 64 bad arguments. Those of
-    --check-migrations and --salvage, and examples: --help
+    Exit codes: 0 no row failed, 1 one failed, 64 bad arguments. More: --help
     ");
 }
 
@@ -75,11 +75,18 @@ fn the_long_help_teaches() {
               standard output and holds everything that the store holds; what is lost is said on
               standard error. Any sqlite3 loads it: see the examples.
 
-          --format <FORMAT>
-              Output format: table (default), markdown or json
+          --any
+              The stores are any application's, not banger's
               
-              How the rows are printed: aligned for a terminal, as Markdown to paste into an issue, or
-              as JSON with one line per store.
+              Nothing is known of the application: what holds for every SQLite database is looked at,
+              and the ledger of its migration tool, where it has one that is known, is recognised and
+              read. What needs more knowledge is skipped.
+
+          --format <FORMAT>
+              Output: table (default), markdown, json or html
+              
+              How the rows are printed: aligned for a terminal, as Markdown to paste into an issue, as
+              JSON with one line per store, or as an HTML page about one store, with a map of its pages.
 
           --only <CHECK>
               Only these checks (repeatable, comma-separated)
@@ -136,7 +143,9 @@ fn the_long_help_teaches() {
       sudo doctor --system                    the system's store
       doctor ~/Downloads/state.db             a copy; put its -wal, -shm and -journal beside it
       doctor --format markdown | wl-copy      a report to paste into an issue
+      doctor --format html > report.html      a page for a browser, with a map of the store's pages
       doctor --skip page-structure state.db   all checks but one
+      doctor --any app.db                     any application's database
       doctor --explain foreign-keys           what a check means, and what to do when it fails
       doctor --check-migrations && echo swap  may this binary take over the store as it is?
       doctor --salvage state.db > saved.sql   all that can still be read of a damaged store, as SQL

@@ -1,0 +1,149 @@
+//! What a store of which nothing is known says of its migrations: whose ledger it has, and where that says that it stands.
+//!
+//! It fails only where the ledger itself says that a migration did not come to its end.
+
+use crate::application::Problem;
+use crate::check::{Finding, Findings, Outcome};
+use crate::dialects::{self, Applied, Dialect, Key, Note, Reach, Recognised, State, Tool};
+use crate::error::Result;
+use crate::finding::LONGEST_NAME;
+use crate::store::ReadOnly;
+use crate::words::{cut, plural, thousands};
+
+/// How many other ledgers are named.
+const MOST_OTHERS: usize = 3;
+
+pub(super) fn look(handle: &ReadOnly) -> Result<Outcome> {
+    let ledgers = dialects::ledgers(handle)?;
+    let Some((ledger, others)) = ledgers.split_first() else {
+        return without_ledger(handle);
+    };
+    let others = said_of_others(others);
+    let whose = whose(ledger);
+    match ledger.tool {
+        Tool::Named(named) => {
+            let count = if named.rows_are_applied {
+                dialects::count(handle, &ledger.table)?
+            } else {
+                None
+            };
+            let applied = count.map_or_else(String::new, |count| {
+                let more = if count.or_more { "more than " } else { "" };
+                format!(", {more}{} applied", thousands(count.rows))
+            });
+            Ok(Outcome::skip(format!(
+                "{whose}{applied}: its migrations are {}, and there is nothing to compare with{others}",
+                named.migrations
+            )))
+        }
+        Tool::Understood(dialect, layout) => Ok(match dialects::applied(handle, dialect, layout, &ledger.table)? {
+            Ok(applied) => Said {
+                dialect,
+                ledger,
+                whose,
+                others,
+            }
+            .outcome(&applied),
+            Err(malformed) => Outcome::skip(format!("{whose} cannot be read as one: {malformed}{others}")),
+        }),
+    }
+}
+
+/// What stands in the header, where there is no ledger.
+fn without_ledger(handle: &ReadOnly) -> Result<Outcome> {
+    let user_version = handle.number("PRAGMA user_version")?;
+    let application_id = handle.number("PRAGMA application_id")?;
+    let application_id = match application_id {
+        0 => "0".to_owned(),
+        id => format!("0x{:08x}", id & 0xffff_ffff),
+    };
+    Ok(Outcome::skip(format!(
+        "no ledger of a known migration tool; user_version is {user_version}, application_id {application_id}"
+    )))
+}
+
+/// "Django's ledger `django_migrations`".
+fn whose(ledger: &Recognised) -> String {
+    let name = ledger.tool.name();
+    let end = if name.ends_with('s') { "'" } else { "'s" };
+    format!("{name}{end} ledger `{}`", cut(&ledger.table, LONGEST_NAME))
+}
+
+fn said_of_others(others: &[Recognised]) -> String {
+    if others.is_empty() {
+        return String::new();
+    }
+    let named: Vec<String> = others.iter().take(MOST_OTHERS).map(whose).collect();
+    let more = match others.len().saturating_sub(MOST_OTHERS) {
+        0 => String::new(),
+        more => format!(" and {}", plural(more as u64, "more", "more")),
+    };
+    format!("; not looked at: {}{more}", named.join(", "))
+}
+
+/// A ledger that was read, and the words around what it says.
+struct Said<'a> {
+    dialect: &'a Dialect,
+    ledger: &'a Recognised,
+    whose: String,
+    others: String,
+}
+
+impl Said<'_> {
+    fn outcome(&self, applied: &Applied) -> Outcome {
+        let Self { whose, others, .. } = self;
+        let stands = stands(applied);
+        match &applied.state {
+            State::Clean => {
+                let notes: String = applied.notes.iter().map(|note| format!("; {}", noted(*note))).collect();
+                Outcome::pass(format!("{whose}: {stands}{notes}{others}"))
+            }
+            State::Dirty(key) => {
+                let version = key.shown().unwrap_or_default();
+                let detail = format!(
+                    "{whose}: version {version}, dirty: it was at work there, did not come to its end, and runs nothing any more{others}"
+                );
+                self.unfinished(key, "dirty", detail)
+            }
+            State::Failed(key) => {
+                let which = key.shown().map_or_else(|| "a migration".to_owned(), |key| format!("migration {key}"));
+                self.unfinished(key, "failed", format!("{whose}: {stands}, and {which} failed{others}"))
+            }
+        }
+    }
+
+    fn unfinished(&self, key: &Key, what: &'static str, detail: String) -> Outcome {
+        let mut findings = Findings::default();
+        findings.add(|| Finding {
+            id: key.shown().and_then(|shown| shown.parse().ok()),
+            ..Finding::new(what).table(&*self.ledger.table)
+        });
+        let problem = Problem::Unfinished {
+            tool: self.dialect.name,
+            settled_by: self.dialect.settled_by,
+        };
+        Outcome::found(detail, problem, findings)
+    }
+}
+
+/// "12 applied, the last of them 20240101".
+fn stands(applied: &Applied) -> String {
+    let last = applied.keys.last().map(Key::shown);
+    match (applied.reach, last) {
+        (_, None) => "nothing applied".to_owned(),
+        (Reach::UpTo, Some(version)) => format!("version {}", version.unwrap_or_default()),
+        (Reach::Each, Some(last)) => {
+            let last = last.map_or_else(String::new, |last| format!(", the last of them {last}"));
+            format!("{} applied{last}", thousands(applied.keys.len() as u64))
+        }
+    }
+}
+
+fn noted(note: Note) -> String {
+    match note {
+        Note::RolledBack(n) => format!("{} taken back", thousands(n as u64)),
+        Note::NoZeroRow => "its row for version 0 is missing".to_owned(),
+        Note::Nameless(n) => format!("{} without a name, which it passes over", plural(n as u64, "row", "rows")),
+        Note::BadDates(n) => format!("{} at which the tool itself would panic", plural(n as u64, "date", "dates")),
+    }
+}

@@ -1,0 +1,90 @@
+//! A store's files → the map of its pages.
+//!
+//! It is read where the reader may read: without a lock, from files that are compared afterwards, or from a private copy. It is a
+//! pass of its own, because a damaged store is the one of which a map is wanted: the pass that says "sound" leaves a tree at its
+//! first oddity, this one goes on.
+
+use super::names::Names;
+use super::walk::Walk;
+use super::{Builder, Mapped, PageMap};
+use crate::format::check::accounts::Accounts;
+use crate::format::header::Header;
+use crate::format::reader::pages_there;
+use crate::format::source::{Overlay, Source};
+use crate::pass::{Files, NotRead};
+use crate::probe::Probe;
+use crate::stop::{Stop, Stopped};
+use crate::store::Access;
+use crate::words::thousands;
+
+/// What the checks have said of a store's pages.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// Whether its pages are known to be sound: what the map's own look takes for odd is then no damage.
+    pub is_sound: bool,
+    /// The pages at which something is wrong.
+    pub damaged: Vec<u32>,
+}
+
+/// The map of a store, or why there is none.
+pub(crate) fn of_store(probe: &Probe, access: &Access<'_>, known: &Known, stop: &Stop) -> Mapped {
+    match read(probe, access, known, stop) {
+        Ok(mapped) => mapped,
+        Err(why) => Mapped::no(why),
+    }
+}
+
+fn read(probe: &Probe, access: &Access<'_>, known: &Known, stop: &Stop) -> Result<Mapped, NotRead> {
+    let files = Files::open(probe, access, stop)?;
+    let overlay = files.overlay()?;
+    let Ok((header, source)) = pages_there(&files.database, overlay.as_ref()) else {
+        return Ok(Mapped::no("the first page does not begin as a database does"));
+    };
+    if source.pages() > Accounts::MOST_PAGES {
+        let most = thousands(u64::from(Accounts::MOST_PAGES));
+        return Ok(Mapped::no(format!("the store has more than {most} pages")));
+    }
+    Ok(drawn(&header, &source, overlay.as_ref(), known, stop).into())
+}
+
+/// The map of these pages.
+fn drawn(header: &Header, source: &Source<'_>, overlay: Option<&Overlay<'_>>, known: &Known, stop: &Stop) -> PageMap {
+    let mut builder = Builder::new(source.pages());
+    for page in overlay.iter().flat_map(|overlay| overlay.numbers()) {
+        builder.replaced(page);
+    }
+    for page in &known.damaged {
+        builder.damaged(*page);
+    }
+    stop.reads_pages(source.pages().into());
+    let walked = walk(header, source, &mut builder, known.is_sound, stop);
+    stop.reads_pages(0);
+    match walked {
+        Ok(true) => builder.finish(),
+        Ok(false) => builder.ended("the schema names more trees than are followed"),
+        Err(why) => builder.ended(&why.to_string()),
+    }
+}
+
+/// Walks all pages; whether all trees were walked.
+fn walk(
+    header: &Header,
+    source: &Source<'_>,
+    builder: &mut Builder,
+    is_sound: bool,
+    stop: &Stop,
+) -> Result<bool, Stopped> {
+    let mut walk = Walk::new(source, is_sound, stop);
+    walk.outside_of_trees(builder, header)?;
+    let schema = builder.table("sqlite_schema");
+    let mut names = Names::new(source);
+    walk.tree(builder, (schema, 1), &mut |cell| names.row(cell))?;
+    let is_all = !names.are_more;
+    for tree in names.told_to(builder) {
+        walk.tree(builder, tree, &mut |_| ())?;
+    }
+    Ok(is_all)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! The map of a store's pages: a cell for each block, a key in words, and the damaged pages by their numbers.
+//!
+//! Each cell carries a letter, so that colour is never the only thing that tells; so the map can still be read where there
+//! is no colour and no style at all.
+
+mod cells;
+mod key;
+mod kind;
+
+use self::kind::Kind;
+use super::text;
+use crate::page_map::{Class, Marked, PageMap, Place, Role, Tree};
+use crate::words::{plural, thousands};
+
+/// The tables that have a colour of their own.
+const MOST_TABLES: usize = 8;
+
+/// The damaged places that are listed.
+const MOST_PLACES: usize = 20;
+
+/// Up to so many cells are drawn larger.
+const FEW_CELLS: usize = 300;
+
+/// The cells in a line, where nothing lays them out.
+const CELLS_A_LINE: usize = 64;
+
+/// How a map's classes are drawn.
+struct Key<'a> {
+    map: &'a PageMap,
+    /// The tables with a colour of their own, those with the most pages first.
+    tables: Vec<Tree>,
+}
+
+/// A map's part of the page. `is_faulty`: something is wrong with the store's structure, be it at a single page or not.
+pub(super) fn drawn(map: &PageMap, is_faulty: bool) -> String {
+    let key = Key::of(map);
+    let cells: String = (1..)
+        .zip(map.blocks())
+        .map(|(n, block)| {
+            let end = if n % CELLS_A_LINE == 0 { "\n" } else { "" };
+            format!("{}{end}", key.cell(block))
+        })
+        .collect();
+    let large = if map.blocks().len() <= FEW_CELLS { " large" } else { "" };
+    format!(
+        "{}<div class=\"pages\">\n{}<div class=\"map{large}\" role=\"img\" aria-label=\"{}\">\n{cells}\n</div>\n</div>\n",
+        key.account(is_faulty),
+        key.table(),
+        text(&format!(
+            "A map of {}; the table says how many there are of each kind",
+            of_pages(map.pages())
+        )),
+    )
+}
+
+fn of_pages(n: u32) -> String {
+    plural(u64::from(n), "page", "pages")
+}
+
+fn number(n: u32) -> String {
+    thousands(u64::from(n))
+}
+
+/// "3 pages", "at least 3 pages".
+fn marked(marked: Marked) -> String {
+    format!("{}{}", if marked.at_least { "at least " } else { "" }, of_pages(marked.pages))
+}
+
+/// "page 7", "pages 7–9".
+fn span(first: u32, last: u32) -> String {
+    if first == last {
+        format!("page {}", number(first))
+    } else {
+        format!("pages {}–{}", number(first), number(last))
+    }
+}
+
+/// A name that is written from right to left changes the order of nothing beside it.
+fn isolated(name: &str) -> String {
+    if name.is_empty() {
+        String::new()
+    } else {
+        format!("<bdi>{}</bdi>", text(name))
+    }
+}
+
+impl<'a> Key<'a> {
+    fn of(map: &'a PageMap) -> Self {
+        let mut tables: Vec<(u64, Tree)> = Vec::new();
+        for count in map.counts() {
+            if let Some(table) = table_of(map, count.class) {
+                match tables.iter_mut().find(|(_, known)| *known == table) {
+                    Some((pages, _)) => *pages += u64::from(count.pages),
+                    None => tables.push((u64::from(count.pages), table)),
+                }
+            }
+        }
+        tables.sort_unstable_by_key(|(pages, table)| (u64::MAX - pages, *table));
+        let tables = tables.into_iter().map(|(_, table)| table).take(MOST_TABLES).collect();
+        Self { map, tables }
+    }
+
+    fn kind(&self, class: Class) -> Kind {
+        let Class::Tree(tree, _) = class else {
+            return match class {
+                Class::FreeTrunk | Class::FreeLeaf => Kind::Free,
+                Class::PointerMap => Kind::PointerMap,
+                Class::LockByte => Kind::LockByte,
+                Class::Unreached | Class::Tree(..) => Kind::Unreached,
+            };
+        };
+        let own = table_of(self.map, class).and_then(|table| self.tables.iter().position(|known| *known == table));
+        match (self.map.role(tree), own) {
+            (Role::Table, Some(n)) => Kind::Table(n),
+            (Role::Index(_), Some(n)) => Kind::IndexesOf(n),
+            (Role::Table, None) => Kind::FurtherTable,
+            (Role::Index(_), None) => Kind::FurtherIndex,
+        }
+    }
+
+    /// How many pages of a kind there are.
+    fn pages_of(&self, kind: Kind) -> u32 {
+        let counts = self.map.counts().iter().filter(|count| self.kind(count.class) == kind);
+        counts.map(|count| count.pages).sum()
+    }
+
+    /// What is said before the map: how to read it, and what is wrong.
+    fn account(&self, is_faulty: bool) -> String {
+        let map = self.map;
+        let mut out = String::new();
+        if let Some(why) = map.ended() {
+            out += &format!("<p class=\"note\"><b>Not all pages were looked at:</b> {}.</p>\n", text(why));
+        }
+        let damaged = map.damaged();
+        if damaged.is_empty() {
+            out += if is_faulty {
+                "<p>No single page was found to be damaged: what the row <code>page-structure</code> says is wrong between them.</p>\n"
+            } else if map.ended().is_some() {
+                "<p>No damaged page was found among those that were looked at.</p>\n"
+            } else {
+                "<p>No damaged page was found.</p>\n"
+            };
+        } else {
+            let places: String = map.places().iter().take(MOST_PLACES).map(|place| self.place(place)).collect();
+            let shown: u32 = map.places().iter().take(MOST_PLACES).map(|place| place.last - place.first + 1).sum();
+            let rest = match damaged.pages.saturating_sub(shown) {
+                0 if damaged.at_least => "<li>… and more</li>\n".to_owned(),
+                0 => String::new(),
+                pages => format!("<li>… and {} more</li>\n", marked(Marked { pages, ..damaged })),
+            };
+            let are = if damaged.pages == 1 && !damaged.at_least {
+                "is"
+            } else {
+                "are"
+            };
+            out += &format!(
+                "<div class=\"note\">\n<p><b>{} {are} damaged:</b></p>\n<ul>\n{places}{rest}</ul>\n</div>\n",
+                marked(damaged)
+            );
+        }
+        let unreached = self.pages_of(Kind::Unreached);
+        if unreached > 0 && map.ended().is_none() {
+            let are = if unreached == 1 { "is" } else { "are" };
+            out += &format!(
+                "<p class=\"note\"><b>{} {are} unreached:</b> nothing that could be read leads there.</p>\n",
+                of_pages(unreached)
+            );
+        }
+        let unreached = if map.ended().is_none() { " or unreached" } else { "" };
+        let cells = match map.block_pages() {
+            1 => "One cell is one page.".to_owned(),
+            n => format!(
+                "One cell is {}, drawn as what most of them are, but as damaged{unreached} if any of them is.",
+                of_pages(n)
+            ),
+        };
+        out + &format!("<p>{} in the order of the file, line by line. {cells}</p>\n", of_pages(map.pages()))
+    }
+
+    fn place(&self, place: &Place) -> String {
+        let what = place.class.map_or_else(String::new, |class| {
+            let (name, words) = self.words(class, usize::MAX);
+            format!(": {}{}", isolated(&name), text(&words))
+        });
+        format!("<li>{}{what}</li>\n", span(place.first, place.last))
+    }
+}
+
+/// The table that a class belongs to: its own, or that of its index.
+fn table_of(map: &PageMap, class: Class) -> Option<Tree> {
+    let Class::Tree(tree, _) = class else { return None };
+    match map.role(tree) {
+        Role::Table => Some(tree),
+        Role::Index(table) => table,
+    }
+}

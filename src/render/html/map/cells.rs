@@ -1,0 +1,119 @@
+//! The cells of a map: one for each block, with a note in words.
+
+use super::kind::Kind;
+use super::{Key, number, span};
+use crate::page_map::{Block, Class, Part, Role};
+use crate::render::html::{cut, text};
+
+/// The classes that a cell's note names.
+const MOST_NOTED: usize = 2;
+
+/// The longest name of a tree in a cell's note.
+const LONGEST_NOTED: usize = 24;
+
+impl Key<'_> {
+    /// A block, with a note that says what is in it.
+    pub(super) fn cell(&self, block: &Block) -> String {
+        let most = block.parts.first().map_or(Class::Unreached, |(class, _)| *class);
+        let kind = if self.is_unreached(block) {
+            Kind::Unreached
+        } else {
+            self.kind(most)
+        };
+        let (mut class, letter) = if block.damaged.is_empty() {
+            let part = match most {
+                Class::Tree(_, Part::Interior) if kind != Kind::Unreached => " in",
+                Class::Tree(_, Part::Overflow) if kind != Kind::Unreached => " ov",
+                _ => "",
+            };
+            (format!("{}{part}", kind.class()), kind.letter())
+        } else {
+            ("dm".to_owned(), '×')
+        };
+        if !block.replaced.is_empty() {
+            class += " w";
+        }
+        format!("<i class=\"{class}\" title=\"{}\">{letter}</i>", text(&self.note(block)))
+    }
+
+    /// Whether one of a block's pages is unreached, which is never hidden; that some were not looked at is no fault of theirs.
+    pub(super) fn is_unreached(&self, block: &Block) -> bool {
+        block.unreached > 0 && self.map.ended().is_none()
+    }
+
+    /// "pages 513–1,024: 400 notes (table), 100 title (index), 12 others; 2 damaged; 5 replaced by the WAL".
+    fn note(&self, block: &Block) -> String {
+        let mut out = format!("{}: ", span(block.first, block.last()));
+        if block.pages == 1 {
+            let class = block.parts.first().map_or(Class::Unreached, |(class, _)| *class);
+            out += &self.noted(class);
+            out += if block.damaged.is_empty() { "" } else { "; damaged" };
+            out += if block.replaced.is_empty() {
+                ""
+            } else {
+                "; replaced by the WAL"
+            };
+            return out;
+        }
+        let mut parts: Vec<(Class, u32)> = block.parts.iter().take(MOST_NOTED).copied().collect();
+        // What makes the cell's colour is always said.
+        if self.is_unreached(block) && parts.iter().all(|(class, _)| *class != Class::Unreached) {
+            parts.push((Class::Unreached, block.unreached));
+        }
+        let others = block.pages - parts.iter().map(|(_, pages)| pages).sum::<u32>();
+        let mut said: Vec<String> = parts
+            .iter()
+            .map(|(class, pages)| format!("{} {}", number(*pages), self.noted(*class)))
+            .collect();
+        if others > 0 {
+            said.push(format!("{} others", number(others)));
+        }
+        out += &said.join(", ");
+        for (mark, words) in [(block.damaged, "damaged"), (block.replaced, "replaced by the WAL")] {
+            if !mark.is_empty() {
+                let least = if mark.at_least { "at least " } else { "" };
+                out += &format!("; {least}{} {words}", number(mark.pages));
+            }
+        }
+        out
+    }
+
+    /// A class in a cell's note.
+    fn noted(&self, class: Class) -> String {
+        let (name, words) = self.words(class, LONGEST_NOTED);
+        name + &words
+    }
+
+    /// A tree's name, cut to `longest` characters, and the words that follow it; of what is no tree, the words alone.
+    pub(super) fn words(&self, class: Class, longest: usize) -> (String, String) {
+        let Class::Tree(tree, part) = class else {
+            let words = match class {
+                Class::FreeTrunk => "freelist trunk",
+                Class::FreeLeaf => "free",
+                Class::PointerMap => "pointer map",
+                Class::LockByte => "lock-byte page",
+                Class::Unreached | Class::Tree(..) => self.untold(),
+            };
+            return (String::new(), words.to_owned());
+        };
+        let role = match self.map.role(tree) {
+            Role::Table => "table",
+            Role::Index(_) => "index",
+        };
+        let part = match part {
+            Part::Leaf => "",
+            Part::Interior => ", interior",
+            Part::Overflow => ", overflow",
+            Part::Unclear => ", of no clear kind",
+        };
+        (cut(self.map.name(tree), longest), format!(" ({role}{part})"))
+    }
+
+    pub(super) fn untold(&self) -> &'static str {
+        if self.map.ended().is_some() {
+            "not looked at"
+        } else {
+            "unreached"
+        }
+    }
+}
