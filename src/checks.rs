@@ -11,7 +11,7 @@ mod migration_history;
 mod migration_rehearsal;
 mod page_structure;
 mod read_only;
-mod row_values;
+pub(crate) mod row_values;
 mod schema_shape;
 mod schema_state;
 mod unknown_ids;

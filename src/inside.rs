@@ -4,8 +4,10 @@
 
 use std::path::Path;
 
+use crate::banger::APPLICATION;
 use crate::private::{PrivateFolder, Purpose};
 use crate::probe::Probe;
+use crate::salvage::{self, Known};
 use crate::sandbox::Sandbox;
 use crate::stop::Stop;
 use crate::store::{Access, Environment, Need, with_stable_store};
@@ -42,6 +44,14 @@ pub fn each_look(path: &Path, mut act: impl FnMut(bool)) -> Result<(), String> {
         });
         last.and_then(|ready| ready).map_err(|error| error.to_string())
     })
+}
+
+/// What a salvage knows of the application's stores.
+///
+/// # Errors
+/// What SQLite says of a migration.
+pub fn known() -> salvage::Result<Known> {
+    Ok(salvage::known(&APPLICATION)?)
 }
 
 fn in_environment<T>(path: &Path, work: impl FnOnce(&Environment<'_>) -> T) -> T {

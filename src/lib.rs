@@ -88,6 +88,13 @@ mod pass;
 
 mod page_map;
 
+#[doc(hidden)]
+#[allow(
+    unreachable_pub,
+    reason = "what is public within the salvage is what its own modules share"
+)]
+pub mod salvage;
+
 mod context;
 
 mod check;

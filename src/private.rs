@@ -261,13 +261,16 @@ fn bare(error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), words)
 }
 
-/// How many bytes of the journal SQLite shall play back in the copy; `None` for none.
+/// How many bytes of the journal shall be played back; `None` for none.
 ///
 /// A journal of a transaction over several databases ends with the name of its super-journal. SQLite would look at that
 /// path, anywhere on this machine, and remove it. So we look ourselves: where the super-journal is gone the transaction
 /// was committed and the journal counts for nothing; where it is there, the journal is played back without its name.
 /// (`pager.c`, `pager_playback`.)
-fn journal_to_play(probe: &Probe) -> Result<Option<u64>> {
+///
+/// # Errors
+/// Where the journal cannot be read.
+pub(crate) fn journal_to_play(probe: &Probe) -> Result<Option<u64>> {
     let path = &probe.journal.path;
     if !probe.journal.has_content() {
         return Ok(None);

@@ -9,6 +9,7 @@ mod one;
 mod output;
 mod panics;
 mod pool;
+mod salvage;
 mod session;
 mod signals;
 mod watchdog;
@@ -35,6 +36,9 @@ use signals::Signals;
 
 /// The doctor itself failed (`EX_SOFTWARE` in `sysexits.h`).
 const EXIT_SOFTWARE: u8 = 70;
+
+/// The reader of the output went away before all was said: 128 and the number of SIGPIPE.
+const EXIT_PIPE_CLOSED: u8 = 141;
 
 const NO_STORE: &str = "no store is named, and there is no home folder to look in; give a path, or --system";
 
@@ -94,11 +98,17 @@ fn doctor(args: Args) -> Result<u8> {
     let Some(stores) = stores(&args) else {
         return Ok(print_usage(&cli::usage(NO_STORE), false));
     };
+    if args.salvage
+        && let Some(why) = salvage::refusal(&stores)
+    {
+        return Ok(print_usage(&cli::usage(&why), false));
+    }
     if args.format == Format::Html && stores.len() > 1 {
         return Ok(print_usage(&cli::usage("--format html takes one store"), false));
     }
     let session = Session::prepare(args, checks, stores, Signals::catch()?);
     let code = mistake::caught(|| match session.stores.len() {
+        1 if session.args.salvage => Ok(salvage::salvage(&session)),
         1 => one::examine(&session),
         _ => fleet::examine(&session),
     });

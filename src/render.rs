@@ -5,6 +5,8 @@ pub(crate) mod html;
 pub(crate) mod json;
 mod layout;
 pub(crate) mod markdown;
+mod rows;
+pub(crate) mod salvaged;
 pub(crate) mod table;
 
 use crate::escape::escape_untrusted;

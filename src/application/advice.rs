@@ -8,12 +8,12 @@ use super::{Application, Damage, HistoryFault, Impact, NoStore, Obstacle, Proble
 pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'static, str> {
     let name = application.name();
     match problem {
-        Problem::NotLookedAt(obstacle) => not_looked_at(*obstacle, name),
-        Problem::NoStore(what) => no_store(*what, name, application.file()),
-        Problem::Header { .. } | Problem::NotReadToEnd { .. } => keep_and_save(name).into(),
+        Problem::NotLookedAt(obstacle) => not_looked_at(*obstacle, application),
+        Problem::NoStore(what) => no_store(*what, application),
+        Problem::Header { .. } | Problem::NotReadToEnd { .. } => keep_and_save(application).into(),
         Problem::CutShort { .. } => format!(
             "if this is a copy, copy the store again, whole; if it is the original, {}",
-            keep_and_save(name)
+            keep_and_save(application)
         )
         .into(),
         Problem::SidecarWrong { suffix } => sidecar(suffix, name, application.file()).into(),
@@ -26,7 +26,7 @@ pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'stat
             "this is a mistake in the doctor, please report it; sidecar files that were left are harmless, and {name} removes them when it next closes the store"
         )
         .into(),
-        Problem::Structure(damage) => structure(*damage, name),
+        Problem::Structure(damage) => structure(*damage, application),
         Problem::Newer { .. } => format!(
             "the store is newer than this binary: update {name} to the version that last used it; do not delete the store or edit its ledger, and do not swap this binary in"
         )
@@ -76,17 +76,25 @@ pub(super) fn of_any(problem: &Problem, application: &Application) -> Cow<'stati
 }
 
 /// What to do about a store whose pages are damaged.
-///
-/// `-readonly` spares the copy, whose log SQLite would otherwise write back. `-safe` keeps a line in the store's definitions
-/// from being run as a command of the shell. The `sqlite3` program of some distributions (Debian 12) is built without what
-/// `.recover` needs, and then writes nothing.
-fn keep_and_save(name: &str) -> String {
-    format!(
-        "data may be lost: stop {name} and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 -readonly COPY \".recover --ignore-freelist\" | sqlite3 -safe NEW (Debian 13's sqlite3 can do that; Debian 12's cannot, and saves nothing: `doctor --explain page-structure` says what to use there)"
-    )
+fn keep_and_save(application: &Application) -> String {
+    let name = application.name();
+    let kept = format!(
+        "data may be lost: stop {name} and keep a copy of the store with its -wal, -shm and -journal; then restore a backup"
+    );
+    if application.migrations().is_empty() {
+        return kept;
+    }
+    format!("{kept}, or save all that can still be read: {SALVAGE}")
 }
 
-fn not_looked_at(obstacle: Obstacle, name: &str) -> Cow<'static, str> {
+/// The one way to save rows. It needs to know the schema, and takes none from the store.
+///
+/// `-safe` keeps whatever is loaded from running a program, and `-bail` ends at the first thing that is wrong.
+const SALVAGE: &str =
+    "doctor --salvage STORE > saved.sql; then: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db";
+
+fn not_looked_at(obstacle: Obstacle, application: &Application) -> Cow<'static, str> {
+    let name = application.name();
     match obstacle {
         Obstacle::TimeLimit => "give it more time with --time-limit, or leave this check out with --skip".into(),
         Obstacle::WritersWait => {
@@ -114,14 +122,15 @@ fn not_looked_at(obstacle: Obstacle, name: &str) -> Cow<'static, str> {
             "point TMPDIR at a folder that you may write to and that has room for the store, and run the doctor again"
                 .into()
         }
-        Obstacle::Damage => keep_and_save(name).into(),
+        Obstacle::Damage => keep_and_save(application).into(),
         Obstacle::Other => {
             "remove the cause that this row names and run the doctor again; the store itself was not changed".into()
         }
     }
 }
 
-fn no_store(what: NoStore, name: &str, file: &str) -> Cow<'static, str> {
+fn no_store(what: NoStore, application: &Application) -> Cow<'static, str> {
+    let (name, file) = (application.name(), application.file());
     match what {
         NoStore::Missing => format!(
             "check the path; if {name} has never run here, start it once, and it makes its store; if it has, the store was moved or deleted: restore {file} from a backup"
@@ -146,10 +155,15 @@ fn no_store(what: NoStore, name: &str, file: &str) -> Cow<'static, str> {
         )
         .into(),
         NoStore::SizeUnknown => "copy its content to an ordinary file, and examine that file".into(),
-        NoStore::NotSqlite => format!(
-            "give the path of {name}'s {file}, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup"
-        )
-        .into(),
+        NoStore::NotSqlite => {
+            let overwritten = format!(
+                "give the path of {name}'s {file}, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup"
+            );
+            if application.migrations().is_empty() {
+                return overwritten.into();
+            }
+            format!("{overwritten}, or save the rows that are still in it: {SALVAGE}").into()
+        }
         NoStore::CutInHeader => {
             "copy the store again, whole; if the original is as short, its data is lost: restore a backup".into()
         }
@@ -170,9 +184,10 @@ fn sidecar(suffix: &str, name: &str, file: &str) -> String {
     }
 }
 
-fn structure(damage: Damage, name: &str) -> Cow<'static, str> {
+fn structure(damage: Damage, application: &Application) -> Cow<'static, str> {
+    let name = application.name();
     match damage {
-        Damage::Rows | Damage::NotChecked => keep_and_save(name).into(),
+        Damage::Rows | Damage::NotChecked => keep_and_save(application).into(),
         Damage::Index => format!(
             "stop {name}, keep a copy of the store, then rebuild the index, first in a second copy: sqlite3 -safe STORE REINDEX"
         )
@@ -185,10 +200,17 @@ fn structure(damage: Damage, name: &str) -> Cow<'static, str> {
             "keep a copy of the store, and let the program that made this table open it: it may have what the doctor lacks (a tokenizer, an option); if that program refuses it as well, let it rebuild the table; the ordinary tables were checked"
                 .into()
         }
-        Damage::Unaccounted => format!(
-            "{name} can use the store as it is; to get the space back, stop {name}, keep a copy of the store and write its rows into a new file: sqlite3 -readonly COPY .dump | sqlite3 -safe NEW"
-        )
-        .into(),
+        Damage::Unaccounted => {
+            let how = if application.migrations().is_empty() {
+                "sqlite3 -readonly COPY .dump | sqlite3 -safe NEW"
+            } else {
+                SALVAGE
+            };
+            format!(
+                "{name} can use the store as it is; to get the space back, stop {name}, keep a copy of the store and write its rows into a new file: {how}"
+            )
+            .into()
+        }
     }
 }
 

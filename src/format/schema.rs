@@ -5,7 +5,7 @@ mod column;
 mod foreign;
 mod index;
 mod link;
-mod table;
+pub(crate) mod table;
 mod tokens;
 
 pub use affinity::{Affinity, may_be_number};

@@ -132,7 +132,7 @@ pub(super) fn name(path: &Path, header: &Header, wal: &Sidecar, shm: &Sidecar, j
 
 /// Whether SQLite would take the journal for one that must be rolled back: it is a file with content, and its first byte is
 /// not zero (`pager.c`, `hasHotJournal`).
-pub(super) fn is_hot(journal: &Sidecar) -> bool {
+pub(crate) fn is_hot(journal: &Sidecar) -> bool {
     let is_file = journal.stamp.is_some_and(|stamp| stamp.kind == FileKind::Regular);
     is_file && (journal.unreadable.is_some() || journal.head.first().is_some_and(|byte| *byte != 0))
 }

@@ -21,8 +21,7 @@ pub(super) const EXIT_USAGE: u8 = 64;
 const LONGEST_ARGUMENT: usize = 1_000;
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 no row failed, 1 one failed, 64 bad arguments; --check-migrations:
-0 compatible, 1 migrations needed, 2 incompatible, 3 cannot tell. More: --help";
+Exit codes: 0 no row failed, 1 one failed, 64 bad arguments. More: --help";
 
 const AFTER_LONG_HELP: &str = "\
 Examples:
@@ -35,6 +34,8 @@ Examples:
   doctor --any app.db                     any application's database
   doctor --explain foreign-keys           what a check means, and what to do when it fails
   doctor --check-migrations && echo swap  may this binary take over the store as it is?
+  doctor --salvage state.db > saved.sql   all that can still be read of a damaged store, as SQL
+  sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db
   find /srv -name state.db -print0 | xargs -0 doctor --format json > fleet.jsonl
 
 Exit codes:
@@ -47,6 +48,11 @@ Exit codes:
   70        the doctor itself failed
   128 + n   ended by signal n: 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP, 131 SIGQUIT
   141       nobody reads the output any more
+
+Exit codes of --salvage:
+  0         all that the store names is given
+  1         something is lost, doubtful or damaged, or it was broken off
+  3         there is nothing to give, or the file cannot be read
 
 Nothing is ever written to a store or beside it. --explain read-only says how that is held.";
 
@@ -115,6 +121,12 @@ pub(super) struct Args {
     /// With --check-migrations: the answer is `incompatible` if a pending migration fails on this store's rows.
     #[arg(long, requires = "check_migrations")]
     pub rehearse: bool,
+    /// Print what can be saved of a damaged store as SQL
+    ///
+    /// It makes a new store of all that can still be read, and invents nothing. The SQL goes to standard output and holds
+    /// everything that the store holds; what is lost is said on standard error. Any sqlite3 loads it: see the examples.
+    #[arg(long, conflicts_with_all = ["check_migrations", "rehearse", "any", "format", "only", "skip", "artifacts", "list_checks", "explain", "generate"])]
+    pub salvage: bool,
     #[arg(long, help = any_help(), long_help = any_long_help())]
     pub any: bool,
     /// Output: table (default), markdown, json or html

@@ -12,6 +12,7 @@ use anyhow::Result;
 use crate::error::Error;
 use crate::examine::Answers;
 use crate::probe::FileStat;
+use crate::program::EXIT_PIPE_CLOSED;
 use crate::program::meter::Meter;
 use crate::program::output::{Output, print};
 use crate::program::pool::{self, GiveUp, Identity, Jobs};
@@ -22,9 +23,6 @@ use crate::stop::Stop;
 
 /// The most stores that are examined at once: as many as find room within SQLite's bound on memory.
 const MOST_THREADS: usize = 8;
-
-/// The reader of the output went away before all stores were examined: 128 and the number of SIGPIPE.
-const EXIT_PIPE_CLOSED: u8 = 141;
 
 struct Fleet {
     session: Arc<Session>,

@@ -3,6 +3,7 @@
 use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
+use std::os::fd::AsFd;
 
 use anyhow::{Context, Result};
 
@@ -30,8 +31,8 @@ impl Output {
         Self {
             format: args.format,
             style: Style {
-                width: terminal_width(),
-                color: colored(args.color),
+                width: terminal_width(&io::stdout()),
+                color: colored(args.color, &io::stdout()),
             },
         }
     }
@@ -77,7 +78,7 @@ pub(super) fn instead(args: &Args) -> Option<Vec<u8>> {
         return Some(list_checks().into_bytes());
     }
     if let Some(check) = args.explain {
-        let width = terminal_width().unwrap_or(80).clamp(40, WIDEST_TEXT);
+        let width = terminal_width(&io::stdout()).unwrap_or(80).clamp(40, WIDEST_TEXT);
         let summary = || format!("{}\n", checks::get(check).summary);
         return Some(explain::section(check, width).unwrap_or_else(summary).into_bytes());
     }
@@ -90,20 +91,28 @@ fn list_checks() -> String {
     CheckId::ALL.iter().map(line).collect()
 }
 
-fn terminal_width() -> Option<u16> {
-    io::stdout()
+/// How what goes to standard error is drawn.
+pub(super) fn style_of_errors(color: When) -> Style {
+    Style {
+        width: terminal_width(&io::stderr()),
+        color: colored(color, &io::stderr()),
+    }
+}
+
+fn terminal_width(stream: &(impl IsTerminal + AsFd)) -> Option<u16> {
+    stream
         .is_terminal()
-        .then(|| rustix::termios::tcgetwinsize(io::stdout()).map_or(80, |size| size.ws_col))
+        .then(|| rustix::termios::tcgetwinsize(stream).map_or(80, |size| size.ws_col))
         .map(|columns| if columns == 0 { 80 } else { columns })
 }
 
-fn colored(color: When) -> bool {
+fn colored(color: When, stream: &impl IsTerminal) -> bool {
     let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
         || env::var_os("TERM").is_some_and(|term| term == "dumb");
     match color {
         When::Always => true,
         When::Never => false,
-        When::Auto => io::stdout().is_terminal() && !plain,
+        When::Auto => stream.is_terminal() && !plain,
     }
 }
 

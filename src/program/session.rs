@@ -139,6 +139,10 @@ fn remove(folder: &Path) {
 
 /// What the stores will be read for.
 fn purpose(args: &Args, checks: &[CheckId]) -> Purpose {
+    if args.salvage {
+        // It reads the files themselves, and needs no copy.
+        return Purpose::default();
+    }
     if args.check_migrations {
         return Purpose {
             opened: true,

@@ -1,50 +1,19 @@
 //! Aligned columns for a terminal.
 
-use anstyle::{AnsiColor, Style as Paint};
-
 use super::layout::folded;
+use super::rows::{Columns, Line, first_word_painted, folded_verdict, width, word};
 use crate::finding::Finding;
 use crate::report::{Report, Row, Status};
 use crate::words::plural;
 
+pub(crate) use super::rows::Style;
+
 /// How many findings are shown beneath a row.
 pub(super) const SHOWN_FINDINGS: usize = 5;
 
-/// Where a table is narrower than this beside the checks' names, the text goes beneath them.
-const NARROWEST_TEXT: usize = 36;
-
-/// How a table is drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Style {
-    /// The width to fit into, in columns; `None` does not wrap.
-    pub width: Option<u16>,
-    /// Whether to colour.
-    pub color: bool,
-}
-
-/// Where a row's text stands.
-struct Columns {
-    /// How far the row itself is set in.
-    indent: usize,
-    /// The columns of the longest name of a check.
-    name: usize,
-}
-
-impl Columns {
-    fn of<'a>(indent: usize, rows: impl Iterator<Item = &'a Row>) -> Self {
-        let name = rows.map(|row| row.check.id().len()).max().unwrap_or(0);
-        Self { indent, name }
-    }
-
-    /// Where the text begins, beside the name.
-    fn text(&self) -> usize {
-        self.indent + "FAIL  ".len() + self.name + 2
-    }
-}
-
 /// One store's rows, and the verdict below them.
 pub(crate) fn report(report: &Report, style: Style) -> String {
-    let columns = Columns::of(0, report.rows.iter());
+    let columns = Columns::of(0, report.rows.iter().map(|row| row.check.id()));
     let rows: String = report.rows.iter().map(|row| drawn(row, &columns, style)).collect();
     let status = overall(report);
     let verdict = folded_verdict(&verdict(report), style);
@@ -66,7 +35,7 @@ pub(crate) fn one_of_many(report: &Report, style: Style) -> String {
     };
     let line = folded(&format!("{}{count}", report.store), width(style), &format!("{}  ", word(status)));
     let failed = || report.rows.iter().filter(|row| row.status == Status::Fail);
-    let columns = Columns::of(6, failed());
+    let columns = Columns::of(6, failed().map(|row| row.check.id()));
     first_word_painted(&line, status, style) + &failed().map(|row| drawn(row, &columns, style)).collect::<String>()
 }
 
@@ -80,12 +49,6 @@ pub(crate) fn total(stores: usize, failed: usize, skipped: usize, style: Style) 
         text += &format!(", {} skipped", plural(skipped as u64, "row", "rows"));
     }
     format!("\n{}", first_word_painted(&folded_verdict(&text, style), status, style))
-}
-
-/// A line that begins with `PASS: ` or `FAIL: `, folded behind that.
-fn folded_verdict(line: &str, style: Style) -> String {
-    let (word, rest) = line.split_at(line.len().min("FAIL: ".len()));
-    folded(rest, width(style), word)
 }
 
 /// The last line: what it comes to.
@@ -130,61 +93,20 @@ fn is_said(finding: &Finding, detail: &str) -> bool {
         && numbers.into_iter().flatten().all(|number| detail.contains(&number.to_string()))
 }
 
-/// A row: status, name, and its text folded beside them.
+/// A report's row.
 fn drawn(row: &Row, columns: &Columns, style: Style) -> String {
-    let margin = " ".repeat(columns.indent);
-    let head = format!("{margin}{}  {:name$}  ", word(row.status), row.check, name = columns.name);
-    let fits = width(style).is_none_or(|width| columns.text() + NARROWEST_TEXT <= width);
-    let hang = " ".repeat(if fits { columns.text() } else { columns.indent + 6 });
-    let mut out = if fits {
-        folded(&row.detail, width(style), &head)
-    } else {
-        format!("{}\n{}", head.trim_end(), folded(&row.detail, width(style), &hang))
+    let line = Line {
+        status: row.status,
+        name: row.check.id(),
+        detail: &row.detail,
+        findings: &findings(row),
+        remedy: row.remedy.as_deref(),
     };
-    let mut beneath = |mark: &str, text: &str| {
-        out += &folded(text, width(style), &format!("{hang}{mark} "));
-    };
-    for finding in findings(row) {
-        beneath("·", &finding);
-    }
-    if let Some(remedy) = &row.remedy {
-        beneath("→", remedy);
-    }
-    first_word_painted(&out, row.status, style)
-}
-
-fn width(style: Style) -> Option<usize> {
-    // Below this, the checks' names would have to be broken.
-    style.width.map(|width| usize::from(width.max(32)))
+    line.drawn(columns, style)
 }
 
 fn overall(report: &Report) -> Status {
     if report.failed() { Status::Fail } else { Status::Pass }
-}
-
-fn word(status: Status) -> &'static str {
-    match status {
-        Status::Pass => "pass",
-        Status::Fail => "FAIL",
-        Status::Skip => "skip",
-    }
-}
-
-/// Colours the four letters of the status that the text begins with, behind its margin.
-fn first_word_painted(text: &str, status: Status, style: Style) -> String {
-    if !style.color {
-        return text.to_owned();
-    }
-    let color = match status {
-        Status::Pass => AnsiColor::Green,
-        Status::Fail => AnsiColor::Red,
-        Status::Skip => AnsiColor::Yellow,
-    };
-    let paint = Paint::new().fg_color(Some(color.into())).bold();
-    let margin = text.len() - text.trim_start().len();
-    let (before, rest) = text.split_at(margin);
-    let (word, after) = rest.split_at(4.min(rest.len()));
-    format!("{before}{paint}{word}{paint:#}{after}")
 }
 
 #[cfg(test)]

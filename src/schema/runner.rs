@@ -34,8 +34,8 @@ pub(crate) fn migrate(conn: &mut Connection, ledger: &Ledger, migrations: &[Migr
     Ok(applied_now)
 }
 
-/// How the ledger is made.
-fn ledger_sql(ledger: &str) -> String {
+/// How the ledger is made; its name as SQL takes it.
+pub(crate) fn ledger_sql(ledger: &str) -> String {
     format!(
         "CREATE TABLE IF NOT EXISTS {ledger} (
  id INTEGER PRIMARY KEY,
@@ -81,7 +81,7 @@ fn apply(conn: &mut Connection, ledger: &str, migration: &Migration) -> Result<b
 }
 
 /// Runs each statement to its end. What SQLite says while it only prepares one names the schema alone, and is kept.
-fn run_all(conn: &Connection, sql: &str) -> Result<()> {
+pub(crate) fn run_all(conn: &Connection, sql: &str) -> Result<()> {
     let mut batch = Batch::new(conn, sql);
     while let Some(mut statement) = batch.next().map_err(Error::preparing(sql))? {
         let mut rows = statement.raw_query();

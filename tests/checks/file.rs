@@ -291,7 +291,7 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     [PLACE]/store/state.db
 
     FAIL  file       it is not an SQLite database, but text (23 bytes): no store can be read from it
-                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup
+                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup, or save the rows that are still in it: doctor --salvage STORE > saved.sql; then: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
@@ -303,7 +303,7 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     [PLACE]/store/state.db
 
     FAIL  file       it is not an SQLite database, but gzip data (10 bytes): no store can be read from it
-                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup
+                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup, or save the rows that are still in it: doctor --salvage STORE > saved.sql; then: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
@@ -316,7 +316,7 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     [PLACE]/store/state.db
 
     FAIL  file       it is not an SQLite database, but random bytes, or an encrypted database (20000 bytes): no store can be read from it
-                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup
+                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup, or save the rows that are still in it: doctor --salvage STORE > saved.sql; then: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
@@ -328,7 +328,7 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     [PLACE]/store/state.db
 
     FAIL  file       it is not an SQLite database, but only zero bytes (8192 bytes): no store can be read from it
-                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup
+                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup, or save the rows that are still in it: doctor --salvage STORE > saved.sql; then: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
@@ -340,7 +340,7 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     [PLACE]/store/state.db
 
     FAIL  file       it is not an SQLite database (3 bytes): no store can be read from it
-                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup
+                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup, or save the rows that are still in it: doctor --salvage STORE > saved.sql; then: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped

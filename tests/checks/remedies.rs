@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use rusqlite::Connection;
 use serde_json::Value;
@@ -45,9 +45,30 @@ impl Desk {
         let page = include_str!("../../docs/checks.md");
         assert!(page.contains(line), "docs/checks.md no longer says: {line}");
         let line = put_in.iter().fold(line.to_owned(), |line, (name, value)| line.replace(name, value));
-        let ran = Command::new("sh").args(["-c", &line]).current_dir(self.place.folder()).output().unwrap();
+        let ran = self.shell(&line);
         assert!(ran.status.success(), "{line}: {ran:?}");
         String::from_utf8(ran.stderr).unwrap()
+    }
+
+    /// Somebody's shell, in which `doctor` is this binary.
+    fn shell(&self, line: &str) -> Output {
+        let binary = Path::new(env!("CARGO_BIN_EXE_doctor")).parent().unwrap();
+        let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
+        let mut shell = Command::new("sh");
+        shell.args(["-c", line]).env("PATH", path).env("HOME", self.place.home());
+        shell.current_dir(self.place.folder()).output().unwrap()
+    }
+
+    /// Types the two lines that save what can be read of the copy, and gives what the first says. It ends with this code.
+    fn saves(&self, code: i32) -> String {
+        let line = "doctor --salvage kept/state.db > saved.sql";
+        assert!(include_str!("../../docs/checks.md").contains(line));
+        let ran = self.shell(line);
+        let said = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(ran.status.code(), Some(code), "{said}");
+        let said_by_the_shell = self.types("sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db", &[]);
+        assert_eq!(said_by_the_shell, "");
+        said
     }
 
     /// The copy that every section begins with.
@@ -133,7 +154,7 @@ fn reindex_mends_an_index() {
 }
 
 #[test]
-fn a_dump_has_all_rows_of_a_store_with_pages_that_are_unaccounted_for() {
+fn a_salvage_has_all_rows_of_a_store_with_pages_that_are_unaccounted_for() {
     needs!("sqlite3");
     let desk = Desk::new();
     // A page at the end that the header counts and no tree uses.
@@ -145,69 +166,59 @@ fn a_dump_has_all_rows_of_a_store_with_pages_that_are_unaccounted_for() {
     assert_eq!(desk.failing("state.db"), ["page-structure"]);
     let row = desk.row("page-structure");
     assert!(row["detail"].as_str().unwrap().starts_with("pages are unaccounted for"), "{row}");
-    let dump = "sqlite3 -readonly COPY .dump | sqlite3 -safe NEW";
-    assert!(row["remedy"].as_str().unwrap().ends_with(dump), "{row}");
+    assert!(row["remedy"].as_str().unwrap().ends_with(SALVAGE), "{row}");
 
     let before = vms(&desk.store());
     desk.keeps_a_copy();
-    desk.types("sqlite3 -readonly kept/state.db .dump | sqlite3 -safe saved.db", &[]);
+    desk.saves(0);
     assert_eq!(desk.failing("saved.db"), [""; 0]);
     assert_eq!(vms(&desk.path("saved.db")), before, "every row is there");
 }
 
-/// Whether this shell can `.recover`: some distributions build it without the table that this reads.
-fn shell_recovers() -> bool {
-    let ran = Command::new("sqlite3")
-        .args([":memory:", "SELECT count(*) FROM sqlite_dbpage"])
-        .output()
-        .unwrap();
-    ran.status.success()
-}
+/// What the rows tell people to type where a store is damaged.
+const SALVAGE: &str =
+    "doctor --salvage STORE > saved.sql; then: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db";
 
 #[test]
-fn recover_saves_the_rows_around_a_damaged_page() {
+fn a_salvage_saves_the_rows_around_a_damaged_page() {
     needs!("sqlite3");
-    let line = r#"sqlite3 -readonly kept/state.db ".recover --ignore-freelist" | sqlite3 -safe saved.db"#;
-    if shell_recovers() {
-        saves_the_rows_around_a_damaged_page(line);
-        return;
-    }
-    // The page says what then happens.
-    let desk = Desk::new();
-    desk.keeps_a_copy();
-    assert!(desk.types(line, &[]).contains("SQL logic error"), "and nothing is saved");
-    assert_eq!(fs::metadata(desk.path("saved.db")).map_or(0, |meta| meta.len()), 0);
-}
-
-#[test]
-fn a_dump_saves_the_rows_around_a_damaged_page() {
-    needs!("sqlite3");
-    saves_the_rows_around_a_damaged_page(
-        "sqlite3 -readonly kept/state.db .dump | sed 's/^ROLLBACK; -- due to errors/COMMIT;/' | sqlite3 -safe saved.db",
-    );
-}
-
-fn saves_the_rows_around_a_damaged_page(line: &str) {
     let desk = Desk::new();
     let before = vms(&desk.store());
     let leaves = desk.leaves("vms");
     desk.lose_page(leaves[leaves.len() / 2]);
     let row = desk.row("page-structure");
     assert!(row["detail"].as_str().unwrap().starts_with("pages that hold rows are damaged"), "{row}");
-    assert!(row["remedy"].as_str().unwrap().contains("| sqlite3 -safe NEW"), "{row}");
+    assert!(row["remedy"].as_str().unwrap().ends_with(SALVAGE), "{row}");
 
     desk.keeps_a_copy();
-    desk.types(line, &[]);
+    let said = desk.saves(1);
     assert_eq!(desk.failing("saved.db"), [""; 0]);
     let saved = vms(&desk.path("saved.db"));
     assert!(saved.iter().all(|vm| before.contains(vm)), "what was saved is what was there");
-    // One leaf of several is gone.
+    // One leaf of several is gone, and each row that was on it is named.
     let lost = before.len() - saved.len();
     assert!(
         lost > 0 && lost <= before.len() / (leaves.len() - 1),
         "{lost} of {} rows lost",
         before.len()
     );
+    assert!(said.contains(&format!("{} rows given, {lost} lost", saved.len())), "{said}");
+    assert_eq!(said.matches("· lost: row ").count(), lost, "{said}");
+}
+
+#[test]
+fn a_salvage_saves_every_row_of_what_is_no_database_any_more() {
+    needs!("sqlite3");
+    let desk = Desk::new();
+    let before = vms(&desk.store());
+    desk.with_bytes(|bytes| bytes[..PAGE_SIZE].fill(0x20));
+    let row = desk.row("file");
+    assert!(row["remedy"].as_str().unwrap().ends_with(SALVAGE), "{row}");
+
+    desk.keeps_a_copy();
+    desk.saves(0);
+    assert_eq!(desk.failing("saved.db"), [""; 0]);
+    assert_eq!(vms(&desk.path("saved.db")), before, "every row is there");
 }
 
 #[test]
@@ -324,8 +335,7 @@ impl Desk {
 
     /// Types a line, whatever comes of it, and tells whether what was planted ran.
     fn runs_what_was_planted(&self, line: &str) -> bool {
-        let ran = Command::new("sh").args(["-c", line]).current_dir(self.place.folder()).output().unwrap();
-        drop(ran);
+        drop(self.shell(line));
         self.path("RAN").exists()
     }
 }
@@ -399,7 +409,7 @@ fn commands() -> Vec<String> {
 fn no_command_that_is_given_runs_what_stands_in_a_store_or_changes_the_copy_that_it_reads() {
     let commands = commands();
     for known in [
-        r#"sqlite3 -readonly COPY ".recover --ignore-freelist" | sqlite3 -safe NEW"#,
+        "sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db",
         "sqlite3 -safe state.db REINDEX",
         "sqlite3 -readonly COPY .schema | cat -v",
     ] {
@@ -407,7 +417,7 @@ fn no_command_that_is_given_runs_what_stands_in_a_store_or_changes_the_copy_that
     }
     for command in &commands {
         for part in command.split('|').filter_map(|part| part.split_once("sqlite3 ")) {
-            let careful = part.1.starts_with("-readonly ") || part.1.starts_with("-safe ");
+            let careful = ["-readonly ", "-safe ", "-bail -safe "].iter().any(|with| part.1.starts_with(with));
             assert!(careful, "neither -readonly nor -safe: {command}");
         }
         if let Some((_, sink)) = command.rsplit_once("| sqlite3 ") {
@@ -418,6 +428,9 @@ fn no_command_that_is_given_runs_what_stands_in_a_store_or_changes_the_copy_that
     for planted in [Planted::Definition, Planted::Name, Planted::Value] {
         let desk = Desk::of_a_stranger(planted);
         let before = desk.copy();
+        assert!(!desk.runs_what_was_planted("doctor --salvage kept/state.db > planted.sql"));
+        let sql = fs::read_to_string(desk.path("planted.sql")).unwrap();
+        assert!(sql.ends_with("\nCOMMIT;\n") && !sql.lines().any(|line| line.starts_with('.')), "{sql}");
         for command in &commands {
             let line = command
                 .replace("COPY", "kept/state.db")
@@ -425,6 +438,7 @@ fn no_command_that_is_given_runs_what_stands_in_a_store_or_changes_the_copy_that
                 .replace("NEW", "saved.db");
             // What writes is typed on the store, or on a second copy.
             let line = line.replace("-safe kept/state.db", "-safe state.db");
+            let line = line.replace("< saved.sql", "< planted.sql");
             assert!(!desk.runs_what_was_planted(&line), "{planted:?}: {line}");
             assert!(desk.copy() == before, "{planted:?}: the copy was changed: {line}");
             desk.as_before();

@@ -341,7 +341,7 @@ fn a_damaged_page_ends_the_look_and_it_says_how_far_it_came() {
     fail: vms could not be read to its end: after 204 rows, SQLite says: database disk image is malformed [11] (while running: SELECT rowid, "id", "name", "image_id", "guest_ip", "state", "created_at", "updated_at", "last_touched_at", "spec_json", "runtime_json", "stats_json", "workspace_json" FROM "vms" NOT INDEXED)
       table "vms": could not be read to its end
       1 in all
-      -> data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 -readonly COPY ".recover --ignore-freelist" | sqlite3 -safe NEW (Debian 13's sqlite3 can do that; Debian 12's cannot, and saves nothing: `doctor --explain page-structure` says what to use there)
+      -> data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save all that can still be read: doctor --salvage STORE > saved.sql; then: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db
     "#);
     place.sql("UPDATE vms SET guest_ip = 'XYZZY' WHERE rowid = 1; UPDATE images SET managed = 2 WHERE rowid = 1");
     assert_snapshot!(said(&place), @r#"
@@ -350,7 +350,7 @@ fn a_damaged_page_ends_the_look_and_it_says_how_far_it_came() {
       column "guest_ip", key "6f9c2f0e-5a53-4d0b-9002-000000000001", row 1, table "vms": not an IP address
       table "vms": could not be read to its end
       at least 3 in all
-      -> data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 -readonly COPY ".recover --ignore-freelist" | sqlite3 -safe NEW (Debian 13's sqlite3 can do that; Debian 12's cannot, and saves nothing: `doctor --explain page-structure` says what to use there)
+      -> data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save all that can still be read: doctor --salvage STORE > saved.sql; then: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db
     "#);
 }
 
@@ -364,7 +364,7 @@ fn one_damaged_table_does_not_hide_the_other() {
       column "guest_ip", key "6f9c2f0e-5a53-4d0b-9002-000000000003", row 3, table "vms": not an IP address
       table "images": could not be read to its end
       at least 2 in all
-      -> data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save what can be read with: sqlite3 -readonly COPY ".recover --ignore-freelist" | sqlite3 -safe NEW (Debian 13's sqlite3 can do that; Debian 12's cannot, and saves nothing: `doctor --explain page-structure` says what to use there)
+      -> data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save all that can still be read: doctor --salvage STORE > saved.sql; then: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db
     "#);
 }
 

@@ -20,6 +20,7 @@ fn the_definition_holds_and_the_short_help_fits_one_screen() {
           --system                The system store instead: /var/lib/banger/state.db
           --check-migrations      One line: may this binary take over the store?
           --rehearse              Also try the pending migrations on a private copy
+          --salvage               Print what can be saved of a damaged store as SQL
           --any                   The stores are any application's, not banger's
           --format <FORMAT>       Output: table (default), markdown, json or html
           --only <CHECK>          Only these checks (repeatable, comma-separated)
@@ -31,8 +32,7 @@ fn the_definition_holds_and_the_short_help_fits_one_screen() {
       -h, --help                  Print help (see more with '--help')
       -V, --version               Print version
 
-    Exit codes: 0 no row failed, 1 one failed, 64 bad arguments; --check-migrations:
-    0 compatible, 1 migrations needed, 2 incompatible, 3 cannot tell. More: --help
+    Exit codes: 0 no row failed, 1 one failed, 64 bad arguments. More: --help
     ");
 }
 
@@ -67,6 +67,13 @@ fn the_long_help_teaches() {
               
               With --check-migrations: the answer is `incompatible` if a pending migration fails on this
               store's rows.
+
+          --salvage
+              Print what can be saved of a damaged store as SQL
+              
+              It makes a new store of all that can still be read, and invents nothing. The SQL goes to
+              standard output and holds everything that the store holds; what is lost is said on
+              standard error. Any sqlite3 loads it: see the examples.
 
           --any
               The stores are any application's, not banger's
@@ -141,6 +148,8 @@ fn the_long_help_teaches() {
       doctor --any app.db                     any application's database
       doctor --explain foreign-keys           what a check means, and what to do when it fails
       doctor --check-migrations && echo swap  may this binary take over the store as it is?
+      doctor --salvage state.db > saved.sql   all that can still be read of a damaged store, as SQL
+      sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db
       find /srv -name state.db -print0 | xargs -0 doctor --format json > fleet.jsonl
 
     Exit codes:
@@ -153,6 +162,11 @@ fn the_long_help_teaches() {
       70        the doctor itself failed
       128 + n   ended by signal n: 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP, 131 SIGQUIT
       141       nobody reads the output any more
+
+    Exit codes of --salvage:
+      0         all that the store names is given
+      1         something is lost, doubtful or damaged, or it was broken off
+      3         there is nothing to give, or the file cannot be read
 
     Nothing is ever written to a store or beside it. --explain read-only says how that is held.
     ");

@@ -1,0 +1,144 @@
+//! `--salvage`: the one store as SQL to standard output, and what it gave to standard error.
+
+use std::fs::{File, Metadata};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::banger::APPLICATION;
+use crate::error::Error;
+use crate::escape::escape_untrusted;
+use crate::mistake;
+use crate::probe::Probe;
+use crate::program::EXIT_PIPE_CLOSED;
+use crate::program::output;
+use crate::program::session::Session;
+use crate::render::salvaged;
+use crate::render::table::Style;
+use crate::salvage::store::{NoAccount, salvage_store};
+use crate::salvage::{Account, Ended, known};
+use crate::shown;
+
+/// Something is lost or doubtful, or the salvage ended early.
+const EXIT_NOT_ALL: u8 = 1;
+
+/// There is nothing to save, or nothing could be read.
+const EXIT_NOTHING: u8 = 3;
+
+/// The longest path that is shown, in characters.
+const LONGEST_PATH: usize = 1_000;
+
+/// How much is written at once, in bytes.
+const BUFFER: usize = 64 << 10;
+
+/// Why standard output cannot take what a salvage writes, if it cannot.
+pub(super) fn refusal(stores: &[PathBuf]) -> Option<String> {
+    let [store] = stores else {
+        return Some("--salvage takes one store".to_owned());
+    };
+    let out = io::stdout();
+    if out.is_terminal() {
+        return Some(
+            "--salvage prints everything that the store holds; redirect it to a file: doctor --salvage STORE > saved.sql"
+                .to_owned(),
+        );
+    }
+    let output = out.as_fd().try_clone_to_owned().ok().and_then(|fd| File::from(fd).metadata().ok())?;
+    is_of_the_store(&output, store).then(|| {
+        "the output is the store itself, or a file beside it that belongs to it; redirect it to another file: doctor --salvage STORE > saved.sql"
+            .to_owned()
+    })
+}
+
+/// Whether a file is the store or one of its sidecar files, by whatever name.
+fn is_of_the_store(file: &Metadata, store: &Path) -> bool {
+    let probe = Probe::of(store);
+    let stamps = [probe.stamp, probe.wal.stamp, probe.shm.stamp, probe.journal.stamp];
+    stamps.into_iter().flatten().any(|stamp| stamp.id == (file.dev(), file.ino()))
+}
+
+/// Salvages the one store; the exit code.
+pub(super) fn salvage(session: &Arc<Session>) -> u8 {
+    let stop = session.stop();
+    let style = output::style_of_errors(session.args.color);
+    let watch = {
+        let theirs = session.clone();
+        session.watchdog.watch(&stop, move |why| {
+            say(&salvaged::none(&broken_off(&Error::Stuck(why)), style));
+            theirs.end(theirs.signals.exit_code().unwrap_or(EXIT_NOT_ALL))
+        })
+    };
+    let asked = mistake::caught(|| {
+        let known = known(&APPLICATION).map_err(NoAccount::NotRead)?;
+        let mut out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
+        salvage_store(session.store(), &known, &mut out, &stop)
+    });
+    watch.end();
+    let asked = match asked {
+        Ok(asked) => asked,
+        Err(mistake) => Err(NoAccount::Ended(Ended::Schema(mistake))),
+    };
+    let interrupted = session.signals.exit_code();
+    let (said, code) = match asked {
+        Ok(account) => {
+            let code = exit(&account);
+            let code = if account.committed {
+                code
+            } else {
+                interrupted.unwrap_or(code)
+            };
+            (told(session.store(), &account, style), code)
+        }
+        // Nobody reads any more: that is no error.
+        Err(NoAccount::Ended(Ended::Output(error))) if error.kind() == io::ErrorKind::BrokenPipe => {
+            return EXIT_PIPE_CLOSED;
+        }
+        Err(NoAccount::Ended(ended)) => {
+            (salvaged::none(&broken_off(&ended), style), interrupted.unwrap_or(EXIT_NOT_ALL))
+        }
+        Err(NoAccount::NotRead(error)) => {
+            let why = format!("{}: {error}", shown_store(session.store()));
+            let code = if error.stopped().is_some() {
+                EXIT_NOT_ALL
+            } else {
+                EXIT_NOTHING
+            };
+            (
+                salvaged::none(&escape_untrusted(&why, 2 * LONGEST_PATH), style),
+                interrupted.unwrap_or(code),
+            )
+        }
+    };
+    say(&said);
+    code
+}
+
+/// The account in words, and what to type next.
+fn told(store: &Path, account: &Account, style: Style) -> String {
+    let load = "if the output was redirected to saved.sql: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db";
+    salvaged::account(&shown_store(store), account, load, style)
+}
+
+fn shown_store(store: &Path) -> String {
+    escape_untrusted(&shown::shown(store), LONGEST_PATH)
+}
+
+fn broken_off(why: &impl ToString) -> String {
+    format!("broken off, and the output has no COMMIT and loads nothing: {}", why.to_string())
+}
+
+/// The exit code of an account.
+fn exit(account: &Account) -> u8 {
+    match account {
+        _ if account.given() == 0 => EXIT_NOTHING,
+        _ if account.is_complete() => 0,
+        _ => EXIT_NOT_ALL,
+    }
+}
+
+/// Says something on standard error. Nothing more can be done where it is closed.
+fn say(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}

@@ -1,0 +1,189 @@
+//! What a salvage gave and what not, in the report's own rows.
+
+use super::layout::folded;
+use super::rows::{Columns, Line, Style, first_word_painted, folded_verdict, width};
+use crate::report::Status;
+use crate::salvage::account::{Account, Named, Nothing, TableAccount};
+use crate::words::{plural, thousands};
+
+/// How many rows of a kind are named at most.
+const SHOWN_ROWS: usize = 20;
+
+/// A row of the account.
+struct Entry {
+    status: Status,
+    name: String,
+    detail: String,
+    findings: Vec<String>,
+}
+
+/// The account of the store that is shown so. `load` is what to type next, where the output can be loaded.
+pub(crate) fn account(store: &str, account: &Account, load: &str, style: Style) -> String {
+    let mut entries: Vec<Entry> = account.tables.iter().map(of_table).collect();
+    entries.extend(of_store(account));
+    let columns = Columns::of(0, entries.iter().map(|entry| entry.name.as_str()));
+    let drawn: String = entries
+        .iter()
+        .map(|entry| {
+            let line = Line {
+                status: entry.status,
+                name: &entry.name,
+                detail: &entry.detail,
+                findings: &entry.findings,
+                remedy: None,
+            };
+            line.drawn(&columns, style)
+        })
+        .collect();
+    let (status, verdict) = verdict(account);
+    let next = if account.committed {
+        folded(load, width(style), "→ ")
+    } else {
+        String::new()
+    };
+    format!(
+        "{}\n{drawn}\n{}{next}",
+        folded(store, width(style), ""),
+        first_word_painted(&folded_verdict(&verdict, style), status, style)
+    )
+}
+
+/// Why there is no account, as a last line.
+pub(crate) fn none(why: &str, style: Style) -> String {
+    first_word_painted(&folded_verdict(&format!("FAIL: {why}"), style), Status::Fail, style)
+}
+
+/// A table: what is given, and what not.
+fn of_table(table: &TableAccount) -> Entry {
+    let mut detail = vec![format!("{} given", plural(table.given, "row", "rows"))];
+    let mut findings = Vec::new();
+    let mut kind = |named: &Named, what: &str, means: &str| {
+        if named.count > 0 {
+            detail.push(format!("{} {what}", thousands(named.count)));
+            findings.extend(rows(named, what, means));
+        }
+    };
+    kind(
+        &table.flagged,
+        "flagged",
+        "given, with a value that is damaged or that an index contradicts",
+    );
+    kind(&table.lost, "lost", "an index names it, and it is nowhere");
+    kind(&table.doubtful, "doubtful", "whole, but perhaps none of the store's: in a comment");
+    if table.older > 0 {
+        detail.push(format!("an older state of {} of the lost in comments", thousands(table.older)));
+    }
+    if table.without_column > 0 {
+        let rows = plural(table.without_column, "row", "rows");
+        detail.push(format!("{rows} without the values of a column that is not known"));
+    }
+    let is_whole = table.flagged.count + table.lost.count + table.doubtful.count + table.without_column == 0;
+    if table.deleted > 0 {
+        detail.push(format!("{} deleted before, and not given", thousands(table.deleted)));
+    }
+    Entry {
+        status: if is_whole { Status::Pass } else { Status::Fail },
+        name: table.name.clone(),
+        detail: detail.join(", "),
+        findings,
+    }
+}
+
+/// The first rows of a kind, by rowid and id.
+fn rows(named: &Named, what: &str, means: &str) -> Vec<String> {
+    let mut lines: Vec<String> = named
+        .rows
+        .iter()
+        .take(SHOWN_ROWS)
+        .map(|row| {
+            let rowid = row.rowid.map_or_else(|| "a row".to_owned(), |rowid| format!("row {rowid}"));
+            let id = row.id.as_ref().map_or_else(String::new, |id| format!(" ({id})"));
+            format!("{what}: {rowid}{id}")
+        })
+        .collect();
+    if let Some(first) = lines.first_mut() {
+        *first += &format!(": {means}");
+    }
+    let more = named.count - lines.len() as u64;
+    if more > 0 {
+        lines.push(format!("{what}: … and {} more", thousands(more)));
+    }
+    lines
+}
+
+/// What is wrong with the store as a whole.
+fn of_store(account: &Account) -> Vec<Entry> {
+    let fail = |name: &str, detail: String| Entry {
+        status: Status::Fail,
+        name: name.to_owned(),
+        detail,
+        findings: Vec::new(),
+    };
+    let mut out = Vec::new();
+    if account.damaged_frames + account.pages_behind > 0 {
+        let frames = plural(account.damaged_frames, "part of it is", "parts of it are");
+        let pages = plural(account.pages_behind, "page", "pages");
+        out.push(fail(
+            "journal",
+            format!("{frames} damaged; the rows of {pages} may be older than the last commit"),
+        ));
+    }
+    if account.log_unread {
+        let what = "the -wal beside it is not this store's log: what was committed to that is not given";
+        out.push(fail("journal", what.to_owned()));
+    }
+    if !account.ledger_made_anew.is_empty() {
+        let ids: Vec<String> = account.ledger_made_anew.iter().map(i64::to_string).collect();
+        out.push(fail(
+            "ledger",
+            format!("what it said of migration {} was lost, and is written anew", ids.join(", ")),
+        ));
+    }
+    if account.too_long > 0 {
+        let values = plural(account.too_long, "row is", "rows are");
+        out.push(fail("length", format!("{values} too long to be held, and not given")));
+    }
+    out
+}
+
+/// The last line.
+fn verdict(account: &Account) -> (Status, String) {
+    let given = plural(account.given(), "row is", "rows are");
+    if account.is_complete() {
+        return (Status::Pass, format!("PASS: {given} given, and nothing that the store names is lost"));
+    }
+    let why = match account.nothing {
+        Some(Nothing::NoPages) => "nothing in the file looks like a page of a database",
+        Some(Nothing::Utf16) => "its text is in UTF-16, which this cannot read",
+        Some(Nothing::Newer) => {
+            "a migration is applied that this binary does not know: use the doctor of the version that last used the store"
+        }
+        None if account.given() == 0 => "no row was found that is known to belong in it",
+        None if !account.committed => {
+            return (
+                Status::Fail,
+                "FAIL: the store changed while it was read, and the output loads nothing; stop what writes to it and run this again"
+                    .to_owned(),
+            );
+        }
+        None => {
+            let of = |count: fn(&TableAccount) -> u64| account.tables.iter().map(count).sum::<u64>();
+            let parts: Vec<String> = [
+                (of(|table| table.flagged.count), "flagged"),
+                (of(|table| table.lost.count), "lost"),
+                (of(|table| table.doubtful.count), "doubtful"),
+                (of(|table| table.without_column), "without a column"),
+                (account.ledger_made_anew.len() as u64, "of the ledger written anew"),
+                (account.too_long, "too long"),
+                (u64::from(account.log_unread || account.damaged_frames > 0), "journal damaged"),
+            ]
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{} {what}", thousands(count)))
+            .collect();
+            let parts = parts.join(", ");
+            return (Status::Fail, format!("FAIL: {given} given; not all is as it was: {parts}"));
+        }
+    };
+    (Status::Fail, format!("FAIL: nothing can be saved: {why}"))
+}

@@ -1,0 +1,106 @@
+//! What a salvage gave, and what not. It holds no value of a cell but ids that are UUIDs.
+
+/// So many rows of each kind are named in an account; of the rest, only the number is told.
+pub const MOST_NAMED: usize = 1000;
+
+/// What a salvage gave.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Account {
+    /// For each known table.
+    pub tables: Vec<TableAccount>,
+    /// Why nothing could be looked for, where nothing could.
+    pub nothing: Option<Nothing>,
+    /// Migrations whose rows in the ledger were lost, and are written anew.
+    pub ledger_made_anew: Vec<i64>,
+    /// Frames of the log that are damaged.
+    pub damaged_frames: u64,
+    /// Pages whose newest frame is damaged: their rows may be older than the last commit.
+    pub pages_behind: u64,
+    /// Whether the file in the log's place is none of this store's, so that what may have been committed to it is not there.
+    pub log_unread: bool,
+    /// Rows too long to be held, in any table.
+    pub too_long: u64,
+    /// Whether the output ends with COMMIT: all was looked at, and the files did not change meanwhile.
+    pub committed: bool,
+}
+
+/// Why nothing could be looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nothing {
+    /// Nothing in the file looks like a database's pages.
+    NoPages,
+    /// Its text is in UTF-16.
+    Utf16,
+    /// Migrations are applied that are not known.
+    Newer,
+}
+
+/// What a salvage gave of one table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TableAccount {
+    /// The table.
+    pub name: String,
+    /// Rows that are given.
+    pub given: u64,
+    /// Of these, rows that hold a value which the application never writes, or that an index contradicts.
+    pub flagged: Named,
+    /// Rows that an index names, and that are nowhere.
+    pub lost: Named,
+    /// Rows that are whole, and that are perhaps none of the store's: they stand in comments.
+    pub doubtful: Named,
+    /// Lost rows of which an older state stands in a comment.
+    pub older: u64,
+    /// Rows that were deleted, and of which something was found. Nothing of them is printed.
+    pub deleted: u64,
+    /// Rows with values of columns that the schema has no more.
+    pub without_column: u64,
+}
+
+/// Some rows: how many, and the first of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Named {
+    /// How many there are.
+    pub count: u64,
+    /// The first of them.
+    pub rows: Vec<Row>,
+}
+
+/// A row, by what may be told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The rowid, where it is known.
+    pub rowid: Option<i64>,
+    /// Its id, where that is a UUID.
+    pub id: Option<String>,
+}
+
+impl Named {
+    /// One more.
+    pub fn add(&mut self, rowid: Option<i64>, id: Option<&[u8]>) {
+        self.count += 1;
+        if self.rows.len() < MOST_NAMED {
+            let id = id.filter(|id| crate::values::address::is_uuid(id));
+            let id = id.map(|id| String::from_utf8_lossy(id).into_owned());
+            self.rows.push(Row { rowid, id });
+        }
+    }
+}
+
+impl Account {
+    /// How many rows are given.
+    pub fn given(&self) -> u64 {
+        self.tables.iter().map(|table| table.given).sum()
+    }
+
+    /// Whether all that the store names is given, and nothing of it is doubtful.
+    pub fn is_complete(&self) -> bool {
+        let whole = |table: &TableAccount| {
+            table.lost.count + table.doubtful.count + table.flagged.count + table.without_column == 0
+        };
+        self.committed
+            && !self.log_unread
+            && self.damaged_frames + self.too_long == 0
+            && self.ledger_made_anew.is_empty()
+            && self.tables.iter().all(whole)
+    }
+}

@@ -1,0 +1,174 @@
+//! Whose the trees are that no schema names: an index's by the rows that its entries name, a table's by its rows.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::ended::Result;
+use super::entries::Entries;
+use super::fit::{Hasher64, is_odd};
+use super::forest::Forest;
+use super::known::Known;
+use super::notes::Owner;
+use super::rows::{Finder, Origin};
+use super::view::View;
+use crate::format::page::Kind;
+use crate::stop::Stop;
+
+/// How many entries of a page are remembered, and of all pages together.
+const SAMPLES: usize = 8;
+const MOST_SAMPLES: usize = 300_000;
+
+/// An entry of a page whose index is not known yet.
+struct Sample {
+    hash: u64,
+    rowid: i64,
+    group: u32,
+}
+
+/// Gives each tree, and each page of an index that nothing leads to, its owner.
+///
+/// # Errors
+/// When it is time to stop.
+pub fn attribute(view: &View<'_>, known: &Known, forest: &mut Forest, hasher: &Hasher64, stop: &Stop) -> Result<()> {
+    tables(view, known, forest)?;
+    let trees = std::mem::take(&mut forest.nameless);
+    let mut group_of: HashMap<u32, u32> = HashMap::new();
+    for (group, pages) in (0_u32..).zip(&trees) {
+        group_of.extend(pages.iter().map(|page| (*page, group)));
+    }
+    let count = u32::try_from(trees.len()).unwrap_or(u32::MAX);
+    let samples = samples(view, forest, hasher, &group_of, count, stop)?;
+    if samples.is_empty() {
+        return Ok(());
+    }
+    let votes = votes(view, known, forest, hasher, &samples, stop)?;
+    let mut best: BTreeMap<u32, (u32, usize, usize)> = BTreeMap::new();
+    for ((group, table, key), count) in votes {
+        let slot = best.entry(group).or_insert((count, table, key));
+        if count > slot.0 {
+            *slot = (count, table, key);
+        }
+    }
+    // Whole trees first, the largest first: what else claims to be the same index is an older state of it.
+    for (group, (_, table, key)) in best {
+        let Some(whole) = forest.whole.get_mut(table).and_then(|keys| keys.get_mut(key)) else {
+            continue;
+        };
+        if *whole {
+            continue;
+        }
+        if let Some(pages) = trees.get(group as usize) {
+            *whole = true;
+            for page in pages {
+                forest.notes.set_owner(*page, Owner::Key(table, key));
+            }
+        } else {
+            forest.notes.set_owner(group - count, Owner::Key(table, key));
+        }
+    }
+    Ok(())
+}
+
+/// Trees of tables: the largest of each table that has none is its own.
+fn tables(view: &View<'_>, known: &Known, forest: &mut Forest) -> Result<()> {
+    let mut finder = Finder::new(view, known);
+    let mut bytes = Vec::new();
+    for pages in std::mem::take(&mut forest.nameless_tables) {
+        let mut rows = vec![0_u32; known.tables.len()];
+        let leaves = pages.iter().filter(|page| forest.notes.kind(**page) == Some(Kind::TableLeaf));
+        for page in leaves.take(8) {
+            view.page(*page, &mut bytes);
+            finder.page(*page, &bytes, &forest.notes, &mut |found| {
+                if let Some(fit) = found.fit
+                    && found.origin == Origin::Stray
+                    && !is_odd(known, fit, found.fields, found.payload)
+                    && let Some(count) = rows.get_mut(fit.table)
+                {
+                    *count += 1;
+                }
+                Ok(())
+            })?;
+        }
+        let most = rows.iter().enumerate().max_by_key(|(_, count)| **count);
+        if let Some((table, 1..)) = most.map(|(table, count)| (table, *count))
+            && let Some(rooted) = forest.rooted.get_mut(table)
+            && !*rooted
+        {
+            *rooted = true;
+            for page in pages {
+                forest.notes.set_owner(page, Owner::Table(table));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn samples(
+    view: &View<'_>,
+    forest: &Forest,
+    hasher: &Hasher64,
+    group_of: &HashMap<u32, u32>,
+    first_page: u32,
+    stop: &Stop,
+) -> Result<Vec<Sample>> {
+    let notes = &forest.notes;
+    let want = |number: u32| {
+        let is_entry = matches!(notes.kind(number), Some(Kind::IndexLeaf | Kind::IndexInterior));
+        is_entry && notes.owner(number) == Owner::Nobody
+    };
+    let mut out = Vec::new();
+    let mut entries = Entries::new(view);
+    view.each(stop, &want, &mut |number, bytes| {
+        // A page that belongs to no tree is a group of its own.
+        let group = group_of.get(&number).copied().unwrap_or(first_page.saturating_add(number));
+        let mut taken = 0;
+        entries.page(number, bytes, &mut |payload, fields, rowid| {
+            if taken < SAMPLES && out.len() < MOST_SAMPLES {
+                taken += 1;
+                let hash = hasher.entry(payload, fields);
+                out.push(Sample { hash, rowid, group });
+            }
+            Ok(())
+        })?;
+        Ok(())
+    })?;
+    out.sort_unstable_by_key(|sample| (sample.hash, sample.rowid));
+    Ok(out)
+}
+
+/// How many rows of which table and index are among the samples of which group.
+fn votes(
+    view: &View<'_>,
+    known: &Known,
+    forest: &Forest,
+    hasher: &Hasher64,
+    samples: &[Sample],
+    stop: &Stop,
+) -> Result<BTreeMap<(u32, usize, usize), u32>> {
+    let notes = &forest.notes;
+    let want = |number: u32| !matches!(notes.owner(number), Owner::Key(..) | Owner::Free);
+    let mut out = BTreeMap::new();
+    let mut finder = Finder::new(view, known);
+    view.each(stop, &want, &mut |number, bytes| {
+        finder.page(number, bytes, notes, &mut |found| {
+            let (Some(fit), Some(rowid)) = (found.fit, found.rowid) else {
+                return Ok(());
+            };
+            if found.origin == Origin::Free {
+                return Ok(());
+            }
+            let keys = hasher.row(known, fit, found.fields, found.payload);
+            for (key, hash) in keys.iter().enumerate().filter(|(_, hash)| **hash != 0) {
+                let first = samples.partition_point(|sample| (sample.hash, sample.rowid) < (*hash, rowid));
+                let same = samples
+                    .iter()
+                    .skip(first)
+                    .take_while(|sample| (sample.hash, sample.rowid) == (*hash, rowid));
+                for sample in same.take(16) {
+                    *out.entry((sample.group, fit.table, key)).or_insert(0) += 1;
+                }
+            }
+            Ok(())
+        })
+    })?;
+    Ok(out)
+}

@@ -1,0 +1,88 @@
+//! A set of rowids: one bit each where they lie close together, as rowids do.
+
+use std::collections::BTreeMap;
+
+use super::ended::{Ended, Result};
+
+/// How many blocks of 512 rowids all sets of a salvage may have together: 16 MiB.
+const MOST: usize = 160_000;
+
+/// A set of rowids.
+#[derive(Debug, Default)]
+pub struct Bits(BTreeMap<i64, [u64; 8]>);
+
+fn place(rowid: i64) -> (i64, usize, u64) {
+    let low = (rowid.cast_unsigned() & 511) as usize;
+    (rowid >> 9, low / 64, 1 << (low % 64))
+}
+
+impl Bits {
+    /// Whether it is in the set.
+    pub fn has(&self, rowid: i64) -> bool {
+        let (block, word, bit) = place(rowid);
+        self.0.get(&block).and_then(|words| words.get(word)).is_some_and(|word| word & bit != 0)
+    }
+
+    /// Puts it into the set; says whether it was not there.
+    ///
+    /// # Errors
+    /// Where rowids lie so far apart that the set would grow out of all bounds.
+    pub fn put(&mut self, rowid: i64) -> Result<bool> {
+        let (block, word, bit) = place(rowid);
+        if self.0.len() >= MOST && !self.0.contains_key(&block) {
+            return Err(Ended::TooMuch("the rowids lie too far apart to keep account of them"));
+        }
+        let Some(word) = self.0.entry(block).or_default().get_mut(word) else {
+            return Ok(false);
+        };
+        let new = *word & bit == 0;
+        *word |= bit;
+        Ok(new)
+    }
+
+    /// Takes it out of the set.
+    pub fn take(&mut self, rowid: i64) {
+        let (block, word, bit) = place(rowid);
+        if let Some(word) = self.0.get_mut(&block).and_then(|words| words.get_mut(word)) {
+            *word &= !bit;
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> u64 {
+        self.0.values().flatten().map(|word| u64::from(word.count_ones())).sum()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All of them in order.
+    pub fn all(&self) -> impl Iterator<Item = i64> + '_ {
+        self.0.iter().flat_map(|(block, words)| {
+            let first = block << 9;
+            (0..512)
+                .filter(move |low| words.get(low / 64).is_some_and(|word| word >> (low % 64) & 1 == 1))
+                .map(move |low| first + i64::try_from(low).unwrap_or(0))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_holds_what_was_put_into_it() {
+        let mut bits = Bits::default();
+        let rowids = [i64::MIN, -513, -1, 0, 1, 511, 512, i64::MAX];
+        for rowid in rowids {
+            assert!(bits.put(rowid).unwrap());
+            assert!(!bits.put(rowid).unwrap());
+        }
+        assert_eq!(bits.all().collect::<Vec<_>>(), rowids);
+        bits.take(0);
+        assert_eq!((bits.len(), bits.has(0), bits.has(1)), (7, false, true));
+    }
+}

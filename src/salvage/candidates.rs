@@ -1,0 +1,144 @@
+//! Rows that are not plainly live: each is weighed against all indexes before one of it is given.
+
+use super::fit::{Fit, Hashes};
+use super::known::MOST_KEYS;
+use super::rows::{Origin, Place};
+
+/// A row that may be live.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate {
+    /// How it was found.
+    pub origin: Origin,
+    /// Whether its page does not vouch for it.
+    pub unvouched: bool,
+    /// Whether it holds what the application never writes.
+    pub odd: bool,
+    /// The rowid that stands before it.
+    pub rowid: Option<i64>,
+    /// Where it lies.
+    pub place: Place,
+    /// Whose it can be.
+    pub fit: Fit,
+    /// Its keys.
+    pub hashes: Hashes,
+    /// Which of them an index names with this rowid, as a set of bits.
+    pub agree: u8,
+    /// Which of them an index has otherwise for this rowid.
+    pub differ: u8,
+    /// The latest time in it.
+    pub when: u64,
+}
+
+/// For each key of a candidate, the rowid that its index names for it, where that is another.
+pub type Elsewhere = [Option<i64>; MOST_KEYS];
+
+/// What becomes of a candidate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is a row, with this rowid; perhaps with something odd about it.
+    Row {
+        /// The rowid, by an index where the row's own is damaged.
+        rowid: i64,
+        /// Whether it is flagged.
+        odd: bool,
+    },
+    /// It is an older state of the row with this rowid.
+    Older(i64),
+    /// It is whole, and perhaps none of the store's.
+    Doubtful,
+    /// It was deleted, as far as anybody can tell.
+    Deleted,
+}
+
+/// What is known of the keys of a candidate's table.
+#[derive(Debug, Clone, Copy)]
+pub struct Keys<'k> {
+    /// Whether each index was found whole.
+    pub whole: &'k [bool],
+    /// Whether the freelist is known.
+    pub knows_free: bool,
+}
+
+impl Candidate {
+    fn agrees(&self, key: usize) -> bool {
+        self.agree >> key & 1 == 1
+    }
+
+    fn hash(&self, key: usize) -> u64 {
+        self.hashes.get(key).copied().unwrap_or(0)
+    }
+
+    /// Weighs it. The first index, the primary key's, decides where it names the row, or is whole and does not name it.
+    pub fn weigh(&self, keys: Keys<'_>, elsewhere: &Elsewhere) -> Verdict {
+        let all = 0..keys.whole.len();
+        let named = |key: usize| elsewhere.get(key).copied().flatten();
+        let is_whole = |key: usize| keys.whole.get(key).copied().unwrap_or(false);
+        if keys.whole.is_empty() {
+            return match (self.origin, self.rowid) {
+                (Origin::Tree, Some(rowid)) => Verdict::Row { rowid, odd: self.odd },
+                (Origin::Stray, Some(rowid)) if !self.odd => Verdict::Row { rowid, odd: false },
+                _ => Verdict::Deleted,
+            };
+        }
+        let supports = |key: &usize| self.agrees(*key) || (self.hash(*key) != 0 && named(*key).is_some());
+        let denies = |key: &usize| is_whole(*key) && self.hash(*key) != 0 && !supports(key);
+        let rowid = if self.agrees(0) {
+            self.rowid
+        } else if let Some(rowid) = named(0) {
+            Some(rowid)
+        } else if denies(&0) || self.differ & 1 == 1 {
+            return self.denied();
+        } else {
+            let any = all.clone().any(|key| supports(&key));
+            let live = match self.origin {
+                Origin::Tree => any || !all.clone().any(|key| denies(&key)),
+                _ => any,
+            };
+            if !live {
+                return self.denied_by_nobody(keys.knows_free);
+            }
+            self.rowid.or_else(|| all.clone().find_map(named))
+        };
+        let Some(rowid) = rowid else {
+            return Verdict::Doubtful;
+        };
+        if self.origin == Origin::Free {
+            return Verdict::Older(rowid);
+        }
+        // It may be the header of an older row over the bytes of another.
+        if self.origin == Origin::Gap && self.odd {
+            return Verdict::Doubtful;
+        }
+        // An index that names the same key for another row, or knows nothing of it though it is whole.
+        let contradicts = |key: usize| {
+            let same = named(key) == Some(rowid) || (self.agrees(key) && self.rowid == Some(rowid));
+            key > 0 && !same && (named(key).is_some() || denies(&key) || self.differ >> key & 1 == 1)
+        };
+        Verdict::Row {
+            rowid,
+            odd: self.odd || all.clone().any(contradicts),
+        }
+    }
+
+    /// The index that must name it does not.
+    fn denied(&self) -> Verdict {
+        if self.origin == Origin::Tree && !self.unvouched {
+            Verdict::Doubtful
+        } else {
+            Verdict::Deleted
+        }
+    }
+
+    fn denied_by_nobody(&self, knows_free: bool) -> Verdict {
+        match self.origin {
+            Origin::Tree => self.denied(),
+            Origin::Stray if knows_free && !self.unvouched => Verdict::Doubtful,
+            _ => Verdict::Deleted,
+        }
+    }
+
+    /// What speaks for it, beside another candidate for the same rowid.
+    pub fn weight(&self, odd: bool) -> (bool, Origin, u32, u64) {
+        (!odd, self.origin, self.agree.count_ones(), self.when)
+    }
+}

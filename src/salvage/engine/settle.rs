@@ -1,0 +1,339 @@
+//! What becomes of the candidates, and of the rows that an index names and nobody found.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::{Engine, Output, Progress, give, text};
+use crate::format::record::Fields;
+use crate::salvage::candidates::{Candidate, Elsewhere, Keys, Verdict};
+use crate::salvage::ended::Result;
+use crate::salvage::entries::each_entry;
+use crate::salvage::evidence::short;
+use crate::salvage::known::MOST_KEYS;
+use crate::salvage::literal::is_plain;
+use crate::salvage::rows::{Finder, Origin};
+use crate::salvage::sql::Line;
+
+/// So many lost rows are told with what their index entries hold; of the others, only the rowid.
+const MOST_TOLD: usize = 10_000;
+
+/// A key of a table, by its hash.
+type KeyOf = (usize, usize, u64);
+
+/// A candidate that is a row.
+struct Chosen {
+    rowid: i64,
+    odd: bool,
+    at: usize,
+}
+
+impl Engine<'_> {
+    /// Weighs the candidates of a pass, writes what is a row, and notes which rows are missing.
+    pub(super) fn settle(
+        &mut self,
+        tables: &mut [Progress],
+        candidates: &[Candidate],
+        late: &mut Vec<Candidate>,
+        out: &mut Output<'_, '_>,
+    ) -> Result<()> {
+        let held = self.weigh(tables, candidates, Some(late), out)?;
+        for (at, table) in tables.iter_mut().enumerate().filter(|(_, table)| !table.done) {
+            let mut missing = Vec::new();
+            for rowid in table.evidence.named() {
+                // An entry whose rowid is damaged names a row that was given under its own.
+                let keys = table.evidence.of(rowid);
+                let explained = keys.iter().enumerate().any(|(key, hash)| held.contains(&(at, key, *hash)));
+                if !table.given.has(rowid) && !explained {
+                    missing.push(rowid);
+                }
+            }
+            for rowid in missing {
+                table.missing.put(rowid)?;
+            }
+        }
+        self.older(tables, candidates, out)
+    }
+
+    /// Weighs those whose index names a rowid of another pass.
+    pub(super) fn settle_late(
+        &mut self,
+        tables: &mut [Progress],
+        late: &[Candidate],
+        out: &mut Output<'_, '_>,
+    ) -> Result<()> {
+        self.weigh(tables, late, None, out)?;
+        for table in tables {
+            let found: Vec<i64> = table.missing.all().filter(|rowid| table.given.has(*rowid)).collect();
+            for rowid in found {
+                table.missing.take(rowid);
+            }
+        }
+        Ok(())
+    }
+
+    /// Weighs candidates and writes what is a row. Gives back the keys that their indexes do not name for them.
+    fn weigh(
+        &mut self,
+        tables: &mut [Progress],
+        candidates: &[Candidate],
+        mut late: Option<&mut Vec<Candidate>>,
+        out: &mut Output<'_, '_>,
+    ) -> Result<HashSet<(usize, usize, u32)>> {
+        let mut held = HashSet::new();
+        if candidates.is_empty() {
+            return Ok(held);
+        }
+        let elsewhere = self.look_up(candidates)?;
+        let mut chosen: Vec<Chosen> = Vec::new();
+        let mut doubtful = Vec::new();
+        for (at, candidate) in candidates.iter().enumerate() {
+            let named = elsewhere_of(candidate, &elsewhere);
+            let Some(table) = tables.get_mut(candidate.fit.table) else {
+                continue;
+            };
+            let whole = self.forest.whole.get(candidate.fit.table).map(Vec::as_slice).unwrap_or_default();
+            let knows_free = self.forest.knows_free;
+            match candidate.weigh(Keys { whole, knows_free }, &named) {
+                Verdict::Row { rowid, odd } => match &mut late {
+                    Some(late) if !table.evidence.covers(rowid) && late.len() < MOST_TOLD => late.push(*candidate),
+                    _ => chosen.push(Chosen { rowid, odd, at }),
+                },
+                Verdict::Doubtful => doubtful.push(at),
+                Verdict::Deleted => {
+                    if let Some(rowid) = candidate.rowid {
+                        table.deleted.put(rowid)?;
+                    }
+                }
+                Verdict::Older(_) => {}
+            }
+        }
+        // The best of each rowid first.
+        let table_of = |one: &Chosen| candidates.get(one.at).map_or(0, |candidate| candidate.fit.table);
+        let weight = |one: &Chosen| candidates.get(one.at).map(|candidate| candidate.weight(one.odd));
+        chosen.sort_by(|a, b| {
+            (table_of(a), a.rowid)
+                .cmp(&(table_of(b), b.rowid))
+                .then_with(|| weight(b).cmp(&weight(a)))
+        });
+        chosen.dedup_by(|b, a| (table_of(a), a.rowid) == (table_of(b), b.rowid));
+        let mut writer = Writer {
+            finder: Finder::new(self.view, self.known),
+            fields: Fields::default(),
+            payload: Vec::new(),
+            used: HashSet::new(),
+        };
+        // Those whose keys are another row's by an index come last: only where that row is not there can they stand.
+        let clashes = |one: &Chosen| {
+            let named = candidates
+                .get(one.at)
+                .map(|candidate| elsewhere_of(candidate, &elsewhere))
+                .unwrap_or_default();
+            named.into_iter().flatten().any(|rowid| rowid != one.rowid)
+        };
+        let (second, first): (Vec<Chosen>, Vec<Chosen>) = chosen.into_iter().partition(clashes);
+        for one in first.iter().chain(&second) {
+            let (Some(candidate), Some(table)) = (candidates.get(one.at), tables.get_mut(table_of(one))) else {
+                continue;
+            };
+            if table.given.has(one.rowid) {
+                continue;
+            }
+            let named = elsewhere_of(candidate, &elsewhere);
+            let taken = named.into_iter().flatten().any(|rowid| rowid != one.rowid && table.given.has(rowid));
+            if taken || !writer.row(candidate, one, out)? {
+                doubtful.push(one.at);
+                continue;
+            }
+            table.given.put(one.rowid)?;
+            for (key, hash) in candidate.hashes.iter().enumerate() {
+                if *hash != 0 && (candidate.agree >> key & 1 == 0 || candidate.rowid != Some(one.rowid)) {
+                    held.insert((candidate.fit.table, key, short(*hash)));
+                }
+            }
+        }
+        doubtful.sort_by_key(|at| candidates.get(*at).map(|candidate| (candidate.place.page, candidate.place.at)));
+        doubtful.dedup_by_key(|at| candidates.get(*at).map(|candidate| (candidate.place.page, candidate.place.at)));
+        for at in doubtful {
+            let Some(candidate) = candidates.get(at) else {
+                continue;
+            };
+            let is_named = candidate.agree & 1 == 1;
+            let given = tables.get(candidate.fit.table).zip(candidate.rowid);
+            if is_named && given.is_some_and(|(table, rowid)| table.given.has(rowid)) {
+                continue;
+            }
+            writer.doubtful(candidate, out)?;
+            if let (true, Some(hash)) = (is_named, candidate.hashes.first()) {
+                // It is not lost: it is there, in a comment.
+                held.insert((candidate.fit.table, 0, short(*hash)));
+            }
+        }
+        Ok(held)
+    }
+
+    /// Which rowids the indexes name for the keys that do not agree.
+    fn look_up(&mut self, candidates: &[Candidate]) -> Result<HashMap<KeyOf, i64>> {
+        let mut wanted: HashSet<KeyOf> = HashSet::new();
+        for candidate in candidates {
+            for (key, hash) in candidate.hashes.iter().enumerate() {
+                if *hash != 0 && candidate.agree >> key & 1 == 0 {
+                    wanted.insert((candidate.fit.table, key, *hash));
+                }
+            }
+        }
+        let mut out = HashMap::new();
+        if wanted.is_empty() {
+            return Ok(out);
+        }
+        let (notes, whole) = (&self.forest.notes, &mut self.forest.whole);
+        each_entry(self.view, self.known, notes, self.hasher, whole, self.stop, &mut |entry| {
+            let key = (entry.table, entry.key, entry.hash);
+            if wanted.contains(&key) {
+                out.entry(key).or_insert(entry.rowid);
+            }
+            Ok(())
+        })?;
+        Ok(out)
+    }
+
+    /// Writes older states of rows that are missing, as comments.
+    fn older(&mut self, tables: &[Progress], candidates: &[Candidate], out: &mut Output<'_, '_>) -> Result<()> {
+        let mut best: BTreeMap<(usize, i64), &Candidate> = BTreeMap::new();
+        for candidate in candidates {
+            let Some((table, rowid)) = tables.get(candidate.fit.table).zip(candidate.rowid) else {
+                continue;
+            };
+            // An index of which a part is gone may name what was deleted: then nothing of free space is printed.
+            let whole = self
+                .forest
+                .whole
+                .get(candidate.fit.table)
+                .and_then(|keys| keys.first())
+                .copied()
+                .unwrap_or(false);
+            let sure = !candidate.odd && (candidate.origin != Origin::Free || (whole && self.forest.knows_free));
+            if sure && candidate.agree & 1 == 1 && table.missing.has(rowid) {
+                let slot = best.entry((candidate.fit.table, rowid)).or_insert(candidate);
+                if candidate.when > slot.when {
+                    *slot = candidate;
+                }
+            }
+        }
+        let mut finder = Finder::new(self.view, self.known);
+        let (mut payload, mut fields) = (Vec::new(), Fields::default());
+        for ((table, rowid), candidate) in best {
+            if finder.again(candidate.place, &mut payload, &mut fields) {
+                let line = Line {
+                    fit: candidate.fit,
+                    rowid: Some(rowid),
+                    fields: fields.all(),
+                    payload: &payload,
+                };
+                out.printer.doubtful("lost, and this is an older state of it", &line)?;
+                if let Some(account) = out.account.tables.get_mut(table) {
+                    account.older += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Names the rows that are lost: their rowids, and what their index entries hold.
+    pub(super) fn lost(&mut self, tables: &[Progress], out: &mut Output<'_, '_>) -> Result<()> {
+        let mut told: BTreeMap<(usize, i64), [Option<Vec<u8>>; MOST_KEYS]> = BTreeMap::new();
+        if tables.iter().all(|table| table.missing.is_empty()) {
+            return Ok(());
+        }
+        let (notes, whole) = (&self.forest.notes, &mut self.forest.whole);
+        each_entry(self.view, self.known, notes, self.hasher, whole, self.stop, &mut |entry| {
+            let missing = tables.get(entry.table).is_some_and(|table| table.missing.has(entry.rowid));
+            let place = (entry.table, entry.rowid);
+            if missing && (told.len() < MOST_TOLD || told.contains_key(&place)) {
+                let value = text(entry.payload, entry.fields.first()).filter(|value| value.len() <= 200);
+                if let Some(slot) = told.entry(place).or_default().get_mut(entry.key) {
+                    *slot = value.map(<[u8]>::to_vec);
+                }
+            }
+            Ok(())
+        })?;
+        for (at, table) in tables.iter().enumerate() {
+            let Some((known, account)) = self.known.tables.get(at).zip(out.account.tables.get_mut(at)) else {
+                continue;
+            };
+            for rowid in table.missing.all() {
+                let values = told.get(&(at, rowid));
+                let mut words = format!("lost: {} rowid {rowid}", known.name);
+                for (key, value) in known.keys.iter().zip(values.into_iter().flatten()) {
+                    let column = key.columns.first().and_then(|column| known.columns.get(*column));
+                    if let (Some(column), Some(value)) = (column, value) {
+                        let text = std::str::from_utf8(value).ok().filter(|_| is_plain(value));
+                        words += &format!(", {} {:?}", column.name, text.unwrap_or("that is not plain text"));
+                    }
+                }
+                out.printer.comment(&words)?;
+                account.lost.add(Some(rowid), values.and_then(|values| values.first()?.as_deref()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The rowids that the indexes name for the keys of a candidate.
+fn elsewhere_of(candidate: &Candidate, elsewhere: &HashMap<KeyOf, i64>) -> Elsewhere {
+    let mut out = Elsewhere::default();
+    for ((key, slot), hash) in out.iter_mut().enumerate().zip(&candidate.hashes) {
+        if *hash != 0 && candidate.agree >> key & 1 == 0 {
+            *slot = elsewhere.get(&(candidate.fit.table, key, *hash)).copied();
+        }
+    }
+    out
+}
+
+/// Reads candidates again and writes them.
+struct Writer<'a> {
+    finder: Finder<'a>,
+    fields: Fields,
+    payload: Vec<u8>,
+    /// The keys of the rows that were written.
+    used: HashSet<KeyOf>,
+}
+
+impl Writer<'_> {
+    /// Writes a row; says whether it can stand in the new store beside those that were written.
+    fn row(&mut self, candidate: &Candidate, one: &Chosen, out: &mut Output<'_, '_>) -> Result<bool> {
+        if !self.finder.again(candidate.place, &mut self.payload, &mut self.fields) {
+            return Ok(false);
+        }
+        let line = Line {
+            fit: candidate.fit,
+            rowid: Some(one.rowid),
+            fields: self.fields.all(),
+            payload: &self.payload,
+        };
+        let keys = candidate.hashes.iter().enumerate().filter(|(_, hash)| **hash != 0);
+        let keys: Vec<KeyOf> = keys.map(|(key, hash)| (candidate.fit.table, key, *hash)).collect();
+        if !out.printer.can_stand(&line) || keys.iter().any(|key| self.used.contains(key)) {
+            return Ok(false);
+        }
+        self.used.extend(keys);
+        give(&line, one.odd, text(&self.payload, self.fields.all().first()), out)?;
+        Ok(true)
+    }
+
+    fn doubtful(&mut self, candidate: &Candidate, out: &mut Output<'_, '_>) -> Result<()> {
+        let mut id = None;
+        if self.finder.again(candidate.place, &mut self.payload, &mut self.fields) {
+            let line = Line {
+                fit: candidate.fit,
+                rowid: candidate.rowid,
+                fields: self.fields.all(),
+                payload: &self.payload,
+            };
+            out.printer.doubtful("doubtful, no index names it", &line)?;
+            id = text(&self.payload, self.fields.all().first());
+        }
+        if let Some(account) = out.account.tables.get_mut(candidate.fit.table) {
+            account.doubtful.add(candidate.rowid, id);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,154 @@
+//! The entries of indexes: which rows the store names.
+
+use super::chains::Chains;
+use super::ended::Result;
+use super::fit::Hasher64;
+use super::known::{Known, MOST_KEYS};
+use super::notes::{Notes, Owner};
+use super::space::{adds_up, free_space};
+use super::view::View;
+use crate::format::page::Page;
+use crate::format::record::{Classes, Field, Fields};
+use crate::stop::Stop;
+
+/// An entry of a known index.
+pub struct Entry<'e> {
+    /// The table's place.
+    pub table: usize,
+    /// The index's place among its keys.
+    pub key: usize,
+    /// The row that it names.
+    pub rowid: i64,
+    /// The hash of its values.
+    pub hash: u64,
+    /// The record, whose last field is the rowid.
+    pub payload: &'e [u8],
+    /// Its fields.
+    pub fields: &'e [Field],
+}
+
+/// What takes a record of an index: its bytes, its fields, the rowid at its end.
+type EachRecord<'e> = dyn FnMut(&[u8], &[Field], i64) -> Result<()> + 'e;
+
+/// Reads an index page's records with two fields or more of which the last is an integer.
+pub struct Entries<'a> {
+    view: &'a View<'a>,
+    chains: Chains,
+    fields: Fields,
+    whole: Vec<u8>,
+    free: Vec<(usize, usize)>,
+}
+
+impl<'a> Entries<'a> {
+    /// A reader of these pages.
+    pub fn new(view: &'a View<'a>) -> Self {
+        Self {
+            view,
+            chains: Chains::new(view.pages()),
+            fields: Fields::default(),
+            whole: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+
+    /// Hands out each record of a page; says whether every cell gave one.
+    ///
+    /// # Errors
+    /// What `each` returns.
+    pub fn page(&mut self, number: u32, bytes: &[u8], each: &mut EachRecord<'_>) -> Result<bool> {
+        let Ok(page) = Page::parse(self.view.layout(), number, bytes) else {
+            return Ok(false);
+        };
+        if page.kind().is_table() {
+            return Ok(false);
+        }
+        let mut count = 0;
+        // In a sound page no byte is in two cells.
+        let mut left = 8 * bytes.len();
+        for cell in page.all_cells().filter_map(std::result::Result::ok) {
+            let local = cell.payload.local;
+            if cell.at < 8 || self.fields.read(local, cell.payload.len).is_err() {
+                continue;
+            }
+            let Some(still) = left.checked_sub(local.len()) else {
+                return Ok(false);
+            };
+            left = still;
+            let Some((last, keys)) = self.fields.all().split_last() else {
+                continue;
+            };
+            if keys.is_empty() || keys.len() > MOST_KEYS || last.class != Classes::INTEGER {
+                continue;
+            }
+            let payload = match cell.payload.overflow {
+                None => local,
+                Some(first) => {
+                    if !self.chains.whole(self.view, local, cell.payload.len, first, &mut self.whole) {
+                        continue;
+                    }
+                    &self.whole
+                }
+            };
+            let Some(rowid) = last.integer(payload) else {
+                continue;
+            };
+            count += 1;
+            each(payload, self.fields.all(), rowid)?;
+        }
+        self.free.clear();
+        free_space(&page, &mut self.free);
+        // Where the header does not add up, it may count entries that were deleted.
+        Ok(count == page.cells() && adds_up(&page, &self.free))
+    }
+}
+
+/// Hands out each entry of each known index, in the file's order. Afterwards an index of which a cell could not be read is not
+/// whole.
+///
+/// # Errors
+/// What `each` returns, or that it is time to stop.
+pub fn each_entry(
+    view: &View<'_>,
+    known: &Known,
+    notes: &Notes,
+    hasher: &Hasher64,
+    whole: &mut [Vec<bool>],
+    stop: &Stop,
+    each: &mut dyn FnMut(&Entry<'_>) -> Result<()>,
+) -> Result<()> {
+    let mut entries = Entries::new(view);
+    let want = |number: u32| matches!(notes.owner(number), Owner::Key(..));
+    view.each(stop, &want, &mut |number, bytes| {
+        let Owner::Key(table, key) = notes.owner(number) else {
+            return Ok(());
+        };
+        let columns = known
+            .tables
+            .get(table)
+            .and_then(|table| table.keys.get(key))
+            .map_or(0, |key| key.columns.len());
+        // An older state of a page names what is gone, and not what is new.
+        let mut odd = view.is_behind(number);
+        let all = entries.page(number, bytes, &mut |payload, fields, rowid| {
+            if fields.len() != columns + 1 {
+                odd = true;
+                return Ok(());
+            }
+            let hash = hasher.entry(payload, fields);
+            each(&Entry {
+                table,
+                key,
+                rowid,
+                hash,
+                payload,
+                fields,
+            })
+        })?;
+        if (!all || odd)
+            && let Some(slot) = whole.get_mut(table).and_then(|keys| keys.get_mut(key))
+        {
+            *slot = false;
+        }
+        Ok(())
+    })
+}

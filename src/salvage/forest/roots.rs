@@ -1,0 +1,117 @@
+//! What `sqlite_schema` says, as far as it can be read: where the trees begin, and how the columns are called.
+
+use super::{Forest, MOST_ROOTS, Walker};
+use crate::format::page::{Kind, Page};
+use crate::format::record::{Classes, Fields};
+use crate::format::schema::table::{self, Statement};
+use crate::salvage::ended::Result;
+use crate::salvage::known::Known;
+use crate::salvage::notes::Owner;
+
+/// What begins at a root page.
+#[derive(Default)]
+struct Roots {
+    tables: Vec<(usize, u32)>,
+    /// Indexes of known tables: the table, the index's name, its root.
+    indexes: Vec<(usize, Vec<u8>, u32)>,
+    other: Vec<u32>,
+    /// Each known table as its own statement has it.
+    statements: Vec<Option<Statement>>,
+}
+
+impl Walker<'_> {
+    /// The roots that the schema names: those of known tables first, then their indexes', then all others.
+    pub(super) fn roots(&mut self, known: &Known, forest: &mut Forest) -> Result<Vec<(Owner, u32)>> {
+        let mut roots = Roots::default();
+        roots.statements.resize_with(known.tables.len(), || None);
+        forest.notes.set_owner(1, Owner::Nobody);
+        let (pages, _) = self.walk(1, Owner::Other, forest)?;
+        forest.notes.set_owner(1, Owner::Other);
+        for number in pages {
+            self.view.page(number, &mut self.bytes);
+            if let Ok(page) = Page::parse(self.view.layout(), number, &self.bytes)
+                && page.kind() == Kind::TableLeaf
+            {
+                roots.take(&page, known);
+            }
+        }
+        let mut out: Vec<(Owner, u32)> =
+            roots.tables.iter().map(|(table, root)| (Owner::Table(*table), *root)).collect();
+        for (table, name, root) in &roots.indexes {
+            let statement = roots.statements.get(*table).and_then(Option::as_ref);
+            match key(known, *table, name, statement) {
+                Some(key) => out.push((Owner::Key(*table, key), *root)),
+                None => roots.other.push(*root),
+            }
+        }
+        out.extend(roots.other.iter().map(|root| (Owner::Other, *root)));
+        forest.columns = roots
+            .statements
+            .into_iter()
+            .map(|statement| Some(statement?.columns.into_iter().map(|column| column.name).collect()))
+            .collect();
+        Ok(out)
+    }
+}
+
+impl Roots {
+    fn take(&mut self, page: &Page<'_>, known: &Known) {
+        let mut fields = Fields::default();
+        for cell in page.all_cells().filter_map(std::result::Result::ok) {
+            // The names and the root stand before the statement, which may be long.
+            let payload = cell.payload.local;
+            if fields.read(payload, cell.payload.len).is_err() || fields.all().len() != 5 {
+                continue;
+            }
+            let text = |at: usize| {
+                let field = fields.all().get(at).filter(|field| field.class == Classes::TEXT)?;
+                payload.get(field.range())
+            };
+            let root = fields
+                .all()
+                .get(3)
+                .filter(|field| field.class == Classes::INTEGER && field.to as usize <= payload.len());
+            let root = root.and_then(|field| u32::try_from(field.integer(payload)?).ok());
+            let (Some(root), Some(kind), Some(name)) = (root.filter(|root| *root > 1), text(0), text(1)) else {
+                continue;
+            };
+            let table = known.table(if kind == b"table" {
+                name
+            } else {
+                text(2).unwrap_or_default()
+            });
+            match (kind, table) {
+                (b"table", Some(table)) => {
+                    self.tables.push((table, root));
+                    let statement = text(4).and_then(|sql| table::parse(std::str::from_utf8(sql).ok()?).ok());
+                    if let Some(slot) = self.statements.get_mut(table) {
+                        *slot = statement;
+                    }
+                }
+                (b"index", Some(table)) => self.indexes.push((table, name.to_vec(), root)),
+                _ if self.other.len() < MOST_ROOTS => self.other.push(root),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Which key of a known table an index is. Those that SQLite makes are numbered in the order of the table's own statement.
+fn key(known: &Known, table: usize, name: &[u8], statement: Option<&Statement>) -> Option<usize> {
+    let number = std::str::from_utf8(name).ok().filter(|name| name.starts_with("sqlite_autoindex_"));
+    let number = number.and_then(|name| name.rsplit('_').next()?.parse::<usize>().ok());
+    if let (Some(statement), Some(number)) = (statement, number) {
+        let columns = &statement.keys.get(number.checked_sub(1)?)?.columns;
+        let names: Option<Vec<&str>> =
+            columns.iter().map(|at| Some(statement.columns.get(*at)?.name.as_str())).collect();
+        let names = names?;
+        let of = known.tables.get(table)?;
+        let is_it = |columns: &[usize]| {
+            let known = columns.iter().filter_map(|at| of.columns.get(*at));
+            columns.len() == names.len()
+                && known.zip(&names).all(|(column, name)| column.name.eq_ignore_ascii_case(name))
+        };
+        return of.keys.iter().position(|key| is_it(&key.columns));
+    }
+    known.key(name).filter(|(of, _)| *of == table).map(|(_, key)| key)
+}

@@ -1,0 +1,136 @@
+//! What is known of each page: its kind, and whose it is. Two bytes a page.
+
+use crate::format::page::Kind;
+
+/// Whose a page is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// Nobody's: nothing that could be read leads to it.
+    Nobody,
+    /// The freelist's.
+    Free,
+    /// A table's or index's that is not known.
+    Other,
+    /// A known table's.
+    Table(usize),
+    /// A known index's: the table's place and the index's own among that table's keys.
+    Key(usize, usize),
+}
+
+/// The notes of all pages.
+#[derive(Debug)]
+pub struct Notes(Vec<u16>);
+
+const KINDS: [Option<Kind>; 5] = [
+    None,
+    Some(Kind::IndexInterior),
+    Some(Kind::TableInterior),
+    Some(Kind::IndexLeaf),
+    Some(Kind::TableLeaf),
+];
+
+/// The first number of an owner that is known.
+const KNOWN: u16 = 3;
+/// How many numbers a table takes: its own and those of its keys.
+const EACH: u16 = 5;
+const _: () = assert!(EACH as usize == 1 + super::known::MOST_KEYS);
+
+impl Notes {
+    /// Notes of so many pages, of which nothing is known.
+    pub fn new(pages: u32) -> Self {
+        Self(vec![0; pages as usize])
+    }
+
+    fn slot(&self, page: u32) -> u16 {
+        page.checked_sub(1).and_then(|at| self.0.get(at as usize)).copied().unwrap_or(0)
+    }
+
+    fn set(&mut self, page: u32, change: impl FnOnce(u16) -> u16) {
+        if let Some(slot) = page.checked_sub(1).and_then(|at| self.0.get_mut(at as usize)) {
+            *slot = change(*slot);
+        }
+    }
+
+    /// What the page begins as.
+    pub fn kind(&self, page: u32) -> Option<Kind> {
+        KINDS.get(usize::from(self.slot(page) & 7)).copied().flatten()
+    }
+
+    /// Notes what the page begins as.
+    pub fn set_kind(&mut self, page: u32, kind: Option<Kind>) {
+        let at = KINDS
+            .iter()
+            .position(|one| *one == kind)
+            .and_then(|at| u16::try_from(at).ok())
+            .unwrap_or(0);
+        self.set(page, |slot| slot & !7 | at);
+    }
+
+    /// Whose the page is.
+    pub fn owner(&self, page: u32) -> Owner {
+        let number = self.slot(page) >> 3;
+        let Some(known) = number.checked_sub(KNOWN) else {
+            return match number {
+                0 => Owner::Nobody,
+                1 => Owner::Free,
+                _ => Owner::Other,
+            };
+        };
+        let table = usize::from(known / EACH);
+        match usize::from(known % EACH).checked_sub(1) {
+            None => Owner::Table(table),
+            Some(key) => Owner::Key(table, key),
+        }
+    }
+
+    /// Notes whose the page is.
+    pub fn set_owner(&mut self, page: u32, owner: Owner) {
+        let number = |table: usize, part: usize| {
+            let known = table * usize::from(EACH) + part + usize::from(KNOWN);
+            u16::try_from(known).ok().filter(|number| *number < 1 << 13).unwrap_or(2)
+        };
+        let number = match owner {
+            Owner::Nobody => 0,
+            Owner::Free => 1,
+            Owner::Other => 2,
+            Owner::Table(table) => number(table, 0),
+            Owner::Key(table, key) => number(table, key + 1),
+        };
+        self.set(page, |slot| slot & 7 | number << 3);
+    }
+
+    /// How many pages there are.
+    pub fn pages(&self) -> u32 {
+        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_noted_is_read_again() {
+        let mut notes = Notes::new(3);
+        let owners = [
+            Owner::Nobody,
+            Owner::Free,
+            Owner::Other,
+            Owner::Table(0),
+            Owner::Table(7),
+            Owner::Key(0, 0),
+            Owner::Key(5, 3),
+        ];
+        for owner in owners {
+            for kind in KINDS {
+                notes.set_kind(2, kind);
+                notes.set_owner(2, owner);
+                assert_eq!((notes.kind(2), notes.owner(2)), (kind, owner));
+            }
+        }
+        assert_eq!(
+            (notes.owner(1), notes.owner(0), notes.owner(9)),
+            (Owner::Nobody, Owner::Nobody, Owner::Nobody)
+        );
+    }
+}

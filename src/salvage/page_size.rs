@@ -1,0 +1,99 @@
+//! The page size of a file whose header is gone: the one with which most rows can be read.
+
+use super::ended::Result;
+use crate::format::header::{Header, Layout};
+use crate::format::page::{Kind, Page};
+use crate::format::record::Fields;
+use crate::format::source::ReadAt;
+use crate::stop::Stop;
+
+/// Every page size that there is.
+const SIZES: [usize; 8] = [512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536];
+
+/// How many pages of each size are looked at.
+const MOST_LOOKS: u64 = 1000;
+
+/// What the file's own beginning says, where it begins as a database does.
+pub fn of_header(head: &[u8; 100]) -> Option<Layout> {
+    if let Ok(header) = Header::parse(head) {
+        return Some(header.layout);
+    }
+    let [
+        b'S',
+        b'Q',
+        b'L',
+        b'i',
+        b't',
+        b'e',
+        b' ',
+        b'f',
+        b'o',
+        b'r',
+        b'm',
+        b'a',
+        b't',
+        b' ',
+        b'3',
+        0,
+        high,
+        low,
+        ..,
+    ] = *head
+    else {
+        return None;
+    };
+    let size = match usize::from(u16::from_be_bytes([high, low])) {
+        1 => 65_536,
+        size => size,
+    };
+    SIZES.contains(&size).then(|| Layout::new(size, 0)).flatten()
+}
+
+/// The page size by the file's content.
+///
+/// # Errors
+/// When it is time to stop.
+pub fn guess(file: &dyn ReadAt, stop: &Stop) -> Result<Option<Layout>> {
+    let size = file.size()?;
+    let mut best: Option<(u64, Layout)> = None;
+    for page_size in SIZES {
+        let Some(layout) = Layout::new(page_size, 0) else {
+            continue;
+        };
+        let pages = size.div_ceil(page_size as u64);
+        let every = pages.div_ceil(MOST_LOOKS).max(1);
+        let mut looks = 0;
+        let mut good = 0;
+        let mut page = vec![0; page_size];
+        let mut number = 1;
+        while number < pages {
+            stop.check()?;
+            looks += 1;
+            if file.read_exact_at(&mut page, number * page_size as u64).is_ok() {
+                good += rows(layout, &page);
+            }
+            number += every;
+        }
+        // As many rows for each byte that was looked at.
+        let score = good * 1_000_000 / (looks.max(1) * page_size as u64);
+        if score > 0 && best.is_none_or(|(most, _)| score >= most) {
+            best = Some((score, layout));
+        }
+    }
+    Ok(best.map(|(_, layout)| layout))
+}
+
+/// How many rows of a page can be read.
+fn rows(layout: Layout, bytes: &[u8]) -> u64 {
+    let Ok(page) = Page::parse(layout, 2, bytes) else {
+        return 0;
+    };
+    if page.kind() != Kind::TableLeaf || page.content_at() > layout.page_size {
+        return 0;
+    }
+    let mut fields = Fields::default();
+    let cells = page.all_cells().filter_map(std::result::Result::ok);
+    cells
+        .filter(|cell| cell.payload.len > 0 && fields.read(cell.payload.local, cell.payload.len).is_ok())
+        .count() as u64
+}

@@ -1,0 +1,259 @@
+//! The rows of a page: by its cell pointers, each judged alone, and in the bytes to which no pointer leads.
+
+mod carve;
+
+use super::chains::Chains;
+use super::ended::Result;
+use super::fit::{Fit, fit};
+use super::known::Known;
+use super::notes::{Notes, Owner};
+use super::space::{adds_up, free_space};
+use super::view::View;
+use crate::format::page::{Kind, Page};
+use crate::format::record::{Field, Fields};
+use crate::format::varint::varint;
+
+/// How a row was found. What stands higher is believed more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// In free space: it was deleted, or is an older state of a row.
+    Free,
+    /// In bytes that no cell pointer leads to, of a page that is not free.
+    Gap,
+    /// A cell of a page that nothing leads to, and that is not free.
+    Stray,
+    /// A cell of a page of its table's own tree.
+    Tree,
+}
+
+/// Where a record lies: enough to read it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Its page.
+    pub page: u32,
+    /// Where in that page it begins.
+    pub at: u32,
+    /// How long it is, with what is on overflow pages.
+    pub len: u32,
+}
+
+/// A row that was found.
+pub struct Found<'r> {
+    /// How.
+    pub origin: Origin,
+    /// Whether its page does not vouch for it: its header says that nothing is there, or does not add up.
+    pub unvouched: bool,
+    /// The rowid, where it stands before the record.
+    pub rowid: Option<i64>,
+    /// Where it lies.
+    pub place: Place,
+    /// Whose it can be; nothing for a record of a table's own tree that has another number of fields than any row of it.
+    pub fit: Option<Fit>,
+    /// The record.
+    pub payload: &'r [u8],
+    /// Its fields.
+    pub fields: &'r [Field],
+}
+
+/// What takes a record: where it lies, whose it can be, its bytes and its fields.
+type EachRecord<'e> = dyn FnMut(Place, Option<Fit>, &[u8], &[Field]) -> Result<()> + 'e;
+
+/// What takes rows.
+pub type Each<'e> = dyn FnMut(&Found<'_>) -> Result<()> + 'e;
+
+/// Finds rows.
+pub struct Finder<'a> {
+    view: &'a View<'a>,
+    known: &'a Known,
+    /// The chains that were walked.
+    pub chains: Chains,
+    fields: Fields,
+    whole: Vec<u8>,
+    taken: Vec<(usize, usize)>,
+    free: Vec<(usize, usize)>,
+    /// How many bytes of the page may still be handed out: where many cells share their bytes, time would have no bound.
+    left: usize,
+}
+
+/// How often a page's bytes are handed out at most, together. In a sound page no byte is in two cells.
+const MOST_TIMES: usize = 8;
+
+/// A record in a page, before its overflow pages were looked for.
+#[derive(Debug, Clone, Copy)]
+struct Local {
+    at: usize,
+    len: usize,
+    here: usize,
+    overflow: Option<u32>,
+}
+
+impl<'a> Finder<'a> {
+    /// A finder in these pages.
+    pub fn new(view: &'a View<'a>, known: &'a Known) -> Self {
+        Self {
+            view,
+            known,
+            chains: Chains::new(view.pages()),
+            fields: Fields::default(),
+            whole: Vec::new(),
+            taken: Vec::new(),
+            free: Vec::new(),
+            left: 0,
+        }
+    }
+
+    /// Hands out each row of a page that is not an index's.
+    ///
+    /// # Errors
+    /// What `each` returns.
+    pub fn page(&mut self, number: u32, bytes: &[u8], notes: &Notes, each: &mut Each<'_>) -> Result<()> {
+        let owner = notes.owner(number);
+        let usable = bytes.get(..self.view.layout().usable).unwrap_or_default();
+        self.taken.clear();
+        self.free.clear();
+        self.left = MOST_TIMES * usable.len();
+        let begin = if number == 1 { 100 } else { 0 };
+        match Page::parse(self.view.layout(), number, bytes) {
+            Ok(page) if page.kind() == Kind::TableLeaf => {
+                free_space(&page, &mut self.free);
+                let own = match owner {
+                    Owner::Table(table) => Some(table),
+                    _ => None,
+                };
+                self.cells(number, &page, owner, own, each)?;
+                let origin = if owner == Owner::Free {
+                    Origin::Free
+                } else {
+                    Origin::Gap
+                };
+                self.carve(number, usable, (begin + 8, usable.len()), origin, each)
+            }
+            // An inner page or an index's has no rows. Where nothing leads to it, its kind may be what is damaged.
+            Ok(_) if matches!(owner, Owner::Table(_) | Owner::Key(..) | Owner::Other) => Ok(()),
+            _ => {
+                let origin = if owner == Owner::Free {
+                    Origin::Free
+                } else {
+                    Origin::Gap
+                };
+                self.carve(number, usable, (begin, usable.len()), origin, each)
+            }
+        }
+    }
+
+    fn is_free(&self, from: usize, to: usize) -> bool {
+        self.free.iter().any(|(begin, end)| from < *end && *begin < to)
+    }
+
+    fn cells(
+        &mut self,
+        number: u32,
+        page: &Page<'_>,
+        owner: Owner,
+        own: Option<usize>,
+        each: &mut Each<'_>,
+    ) -> Result<()> {
+        let origin = match owner {
+            Owner::Table(_) => Origin::Tree,
+            Owner::Free => Origin::Free,
+            _ => Origin::Stray,
+        };
+        let sound = adds_up(page, &self.free) && !self.view.is_behind(number);
+        for cell in page.all_cells().filter_map(std::result::Result::ok) {
+            if cell.at < 8 || cell.payload.len == 0 {
+                continue;
+            }
+            let bytes = page.bytes().get(cell.at..).unwrap_or_default();
+            let used = varint(bytes).map_or(0, |(_, used)| used);
+            let used = used + varint(bytes.get(used..).unwrap_or_default()).map_or(0, |(_, used)| used);
+            let local = Local {
+                at: cell.at + used,
+                len: cell.payload.len,
+                here: cell.payload.local.len(),
+                overflow: cell.payload.overflow,
+            };
+            let is_free = self.is_free(cell.at, cell.at + cell.size);
+            let taken = self.record(number, page.bytes(), local, own, &mut |place, fit, payload, fields| {
+                each(&Found {
+                    origin,
+                    unvouched: !sound || is_free,
+                    rowid: Some(cell.rowid),
+                    place,
+                    fit,
+                    payload,
+                    fields,
+                })
+            })?;
+            if taken {
+                self.taken.push((cell.at, cell.at + cell.size));
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands out a record that lies there, if it describes itself exactly and can be a row; says whether it is one.
+    fn record(
+        &mut self,
+        number: u32,
+        page: &[u8],
+        local: Local,
+        own: Option<usize>,
+        each: &mut EachRecord<'_>,
+    ) -> Result<bool> {
+        let Some(begin) = page.get(local.at..local.at + local.here) else {
+            return Ok(false);
+        };
+        if self.fields.read(begin, local.len).is_err() {
+            return Ok(false);
+        }
+        let Some(left) = self.left.checked_sub(local.here) else {
+            return Ok(false);
+        };
+        let fit = fit(self.known, own, self.fields.all());
+        if fit.is_none() && own.is_none() {
+            return Ok(false);
+        }
+        self.left = left;
+        let payload = match local.overflow {
+            None => begin,
+            Some(first) => {
+                if !self.chains.whole(self.view, begin, local.len, first, &mut self.whole) {
+                    return Ok(false);
+                }
+                &self.whole
+            }
+        };
+        let place = Place {
+            page: number,
+            at: u32::try_from(local.at).unwrap_or(0),
+            len: u32::try_from(local.len).unwrap_or(0),
+        };
+        each(place, fit, payload, self.fields.all())?;
+        Ok(fit.is_some())
+    }
+
+    /// Reads a record again.
+    pub fn again(&mut self, place: Place, into: &mut Vec<u8>, fields: &mut Fields) -> bool {
+        let mut page = Vec::new();
+        if !self.view.page(place.page, &mut page) {
+            return false;
+        }
+        let (at, len) = (place.at as usize, place.len as usize);
+        let here = self.view.layout().local(Kind::TableLeaf, len);
+        let Some(local) = page.get(at..at + here) else {
+            return false;
+        };
+        if here == len {
+            into.clear();
+            into.extend_from_slice(local);
+        } else {
+            let Some(first) = page.get(at + here..at + here + 4).and_then(|four| four.try_into().ok()) else {
+                return false;
+            };
+            if !self.chains.whole(self.view, local, len, u32::from_be_bytes(first), into) {
+                return false;
+            }
+        }
+        fields.read(into, len).is_ok()
+    }
+}

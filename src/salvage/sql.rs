@@ -1,0 +1,217 @@
+//! The output: SQL that makes a new store of what was found.
+//!
+//! The schema comes from the application's migrations, never from the store. Each row is one plain INSERT on one line; a row
+//! that is doubtful is the same within a comment, which cannot end early because no value breaks a line.
+
+use std::io::{self, Write};
+
+use super::fit::Fit;
+use super::known::Known;
+use super::known::replay::Schema;
+use super::literal;
+use crate::format::record::{Classes, Field};
+
+/// Writes the output.
+pub struct Printer<'a> {
+    out: &'a mut dyn Write,
+    known: &'a Known,
+    schema: &'a Schema,
+}
+
+/// A row that shall be written.
+#[derive(Clone, Copy)]
+pub struct Line<'l> {
+    /// Whose it is.
+    pub fit: Fit,
+    /// Its rowid; none only in a comment.
+    pub rowid: Option<i64>,
+    /// Its fields.
+    pub fields: &'l [Field],
+    /// Its record.
+    pub payload: &'l [u8],
+}
+
+impl<'a> Printer<'a> {
+    /// A printer to this output.
+    pub fn new(out: &'a mut dyn Write, known: &'a Known, schema: &'a Schema) -> Self {
+        Self { out, known, schema }
+    }
+
+    /// Everything before the first row.
+    ///
+    /// # Errors
+    /// What the output says.
+    pub fn begin(&mut self) -> io::Result<()> {
+        self.out.write_all(
+            b"-- This holds everything that the store held, secrets too: it is no report. Keep it to yourself.\n\
+              -- Load it into a file that is not there yet: sqlite3 -bail -safe NEW.db < THIS\n\
+              PRAGMA foreign_keys=OFF;\nBEGIN;\n",
+        )?;
+        for statement in &self.schema.before {
+            writeln!(self.out, "{statement};")?;
+        }
+        Ok(())
+    }
+
+    /// Everything behind the last row. Without `commit`, nothing of the output is loaded.
+    ///
+    /// # Errors
+    /// What the output says.
+    pub fn end(&mut self, commit: bool) -> io::Result<()> {
+        if commit {
+            for statement in &self.schema.after {
+                writeln!(self.out, "{statement};")?;
+            }
+            self.out.write_all(b"COMMIT;\n")?;
+        } else {
+            self.out
+                .write_all(b"-- There is no COMMIT here: this was broken off, and loads nothing.\nROLLBACK;\n")?;
+        }
+        self.out.flush()
+    }
+
+    /// A comment of our own words.
+    ///
+    /// # Errors
+    /// What the output says.
+    pub fn comment(&mut self, words: &str) -> io::Result<()> {
+        let words: String = words.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
+        writeln!(self.out, "-- {words}")
+    }
+
+    /// A row of the ledger that was lost.
+    ///
+    /// # Errors
+    /// What the output says.
+    pub fn migration(&mut self, id: i64, name: &str, applied_at: &str) -> io::Result<()> {
+        let table = self.known.tables.get(self.known.ledger).map_or("", |table| &table.name);
+        let text = |text: &str| format!("'{}'", text.replace('\'', "''"));
+        let values = [id.to_string(), text(name), text(applied_at)].join(",");
+        writeln!(
+            self.out,
+            "INSERT INTO {}(\"id\",\"name\",\"applied_at\") VALUES({values});",
+            identifier(table)
+        )
+    }
+
+    /// Whether a row can stand in the new store: it has no NULL where the schema forbids it.
+    pub fn can_stand(&self, line: &Line<'_>) -> bool {
+        let Some(table) = self.known.tables.get(line.fit.table) else {
+            return false;
+        };
+        let layout = table.layouts.get(line.fit.layout).map(Vec::as_slice).unwrap_or_default();
+        let is_there = self
+            .schema
+            .columns
+            .get(line.fit.table)
+            .is_some_and(|columns| columns.iter().any(Option::is_some));
+        let needed = self.schema.needed.get(line.fit.table).map(Vec::as_slice).unwrap_or_default();
+        let is_missing = |(column, needed): (usize, &bool)| {
+            *needed && !layout.contains(&column) && table.rowid_alias != Some(column)
+        };
+        is_there
+            && !needed.iter().enumerate().any(is_missing)
+            && layout.iter().zip(line.fields).all(|(column, field)| {
+                let forbids = self.column(line.fit.table, *column) == Some(true);
+                !forbids || table.rowid_alias == Some(*column) || !is_null(*field, line.payload)
+            })
+    }
+
+    /// Whether a row has a value of a column that the schema does not have.
+    pub fn loses_a_column(&self, line: &Line<'_>) -> bool {
+        let table = self.known.tables.get(line.fit.table);
+        let layout = table
+            .and_then(|table| table.layouts.get(line.fit.layout))
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        layout.iter().any(|column| self.column(line.fit.table, *column).is_none())
+    }
+
+    /// Whether a column is in the schema, and forbids NULL.
+    fn column(&self, table: usize, column: usize) -> Option<bool> {
+        self.schema.columns.get(table)?.get(column).copied().flatten()
+    }
+
+    /// A row.
+    ///
+    /// # Errors
+    /// What the output says.
+    pub fn row(&mut self, line: &Line<'_>) -> io::Result<()> {
+        self.insert(line)?;
+        self.out.write_all(b"\n")
+    }
+
+    /// A row in a comment, and why it stands there.
+    ///
+    /// # Errors
+    /// What the output says.
+    pub fn doubtful(&mut self, why: &str, line: &Line<'_>) -> io::Result<()> {
+        write!(self.out, "-- {why}: ")?;
+        self.insert(line)?;
+        self.out.write_all(b"\n")
+    }
+
+    /// Values that fit no version of a table, in a comment.
+    ///
+    /// # Errors
+    /// What the output says.
+    pub fn values(
+        &mut self,
+        why: &str,
+        table: usize,
+        rowid: Option<i64>,
+        fields: &[Field],
+        payload: &[u8],
+    ) -> io::Result<()> {
+        let name = self.known.tables.get(table).map_or("", |table| &table.name);
+        write!(self.out, "-- {why}: {} rowid {}: ", identifier(name), rowid.unwrap_or(0))?;
+        for (at, field) in fields.iter().enumerate() {
+            self.out.write_all(if at == 0 { b"" } else { b"," })?;
+            literal::write(self.out, *field, payload)?;
+        }
+        self.out.write_all(b"\n")
+    }
+
+    fn insert(&mut self, line: &Line<'_>) -> io::Result<()> {
+        let Some(table) = self.known.tables.get(line.fit.table) else {
+            return Ok(());
+        };
+        let layout = table.layouts.get(line.fit.layout).map(Vec::as_slice).unwrap_or_default();
+        write!(self.out, "INSERT INTO {}(", identifier(&table.name))?;
+        let taken = |name: &&str| !table.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
+        let rowid = match table.rowid_alias.and_then(|column| table.columns.get(column)) {
+            Some(column) => identifier(&column.name),
+            None => ["rowid", "_rowid_", "oid"].into_iter().find(taken).unwrap_or("rowid").to_owned(),
+        };
+        self.out.write_all(rowid.as_bytes())?;
+        let there = || {
+            let both = layout.iter().zip(line.fields);
+            both.filter(|(column, _)| {
+                table.rowid_alias != Some(**column)
+                    && self.schema.columns.get(line.fit.table).and_then(|all| *all.get(**column)?).is_some()
+            })
+        };
+        for (column, _) in there() {
+            let name = table.columns.get(*column).map_or("", |column| &column.name);
+            write!(self.out, ",{}", identifier(name))?;
+        }
+        match line.rowid {
+            Some(rowid) => write!(self.out, ") VALUES({rowid}")?,
+            None => write!(self.out, ") VALUES(NULL")?,
+        }
+        for (_, field) in there() {
+            self.out.write_all(b",")?;
+            literal::write(self.out, *field, line.payload)?;
+        }
+        self.out.write_all(b");")
+    }
+}
+
+/// A name as SQL takes it: those of migrations, never of the store.
+fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn is_null(field: Field, payload: &[u8]) -> bool {
+    field.class == Classes::NULL || (field.class == Classes::REAL && field.real(payload).is_none())
+}

@@ -1,0 +1,111 @@
+//! A path → the files that a salvage reads, and its output.
+//!
+//! Plain reads only: the files need no header by which SQLite would know them, and are compared before and after.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{Account, Files, Known, salvage};
+use crate::error::{Error, Result};
+use crate::private::journal_to_play;
+use crate::probe::situation::{is_hot, write_locked_now};
+use crate::probe::{FileStat, PathKind, Probe, Sidecar, Situation, open_plain, words};
+use crate::stop::Stop;
+
+/// How long another process may hold the write lock of a store whose file it may have written to. A transaction is short.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Why there is no account of a store.
+#[derive(Debug)]
+pub(crate) enum NoAccount {
+    /// Its files could not be read: nothing was written.
+    NotRead(Error),
+    /// It ended early: what was written loads nothing.
+    Ended(super::Ended),
+}
+
+/// Writes all that can still be read of the store at a path as SQL.
+///
+/// # Errors
+/// Why its files cannot be read, or why the salvage ended early.
+pub(crate) fn salvage_store(
+    path: &Path,
+    known: &Known,
+    out: &mut dyn Write,
+    stop: &Stop,
+) -> std::result::Result<Account, NoAccount> {
+    let probe = settled(path, stop).map_err(NoAccount::NotRead)?;
+    let opened = Opened::of(&probe).map_err(NoAccount::NotRead)?;
+    let unchanged = || probe.is_unchanged() && !write_locked_now(&probe);
+    salvage(opened.files(), known, out, &unchanged, stop).map_err(NoAccount::Ended)
+}
+
+/// What lies at the path, once nobody is in the middle of writing to the database file itself.
+fn settled(path: &Path, stop: &Stop) -> Result<Probe> {
+    let begun = Instant::now();
+    loop {
+        let probe = Probe::of(path);
+        if !write_locked_now(&probe) {
+            // A later change must show in the times of the files.
+            let stamps = [probe.stamp, probe.wal.stamp, probe.journal.stamp];
+            stamps.iter().flatten().for_each(FileStat::settle);
+            return Ok(probe);
+        }
+        if begun.elapsed() >= LOCK_PATIENCE {
+            return Err(Error::WriteLocked);
+        }
+        stop.check()?;
+        thread::sleep(LOCK_PATIENCE / 100);
+    }
+}
+
+/// The files of a store, open for plain reading.
+struct Opened {
+    database: File,
+    journal: Option<File>,
+    log: Option<File>,
+}
+
+impl Opened {
+    fn of(probe: &Probe) -> Result<Self> {
+        match probe.nature {
+            PathKind::Sqlite(_) | PathKind::NotSqlite(_) | PathKind::CutInHeader | PathKind::EmptyBeside(_) => {}
+            _ => return Err(Error::NotAStore(words(&probe.nature, probe.size()))),
+        }
+        for sidecar in [&probe.wal, &probe.journal] {
+            if let Some(why) = &sidecar.unreadable {
+                let name = crate::shown::shown(&sidecar.path);
+                return Err(Error::Journal(format!("{name} cannot be read: {why}")));
+            }
+        }
+        let open = |path: &Path| open_plain(path).map_err(Error::io("read", path));
+        let open_sidecar = |sidecar: &Sidecar, is_wanted: bool| is_wanted.then(|| open(&sidecar.path)).transpose();
+        Ok(Self {
+            database: open(&probe.path)?,
+            journal: open_sidecar(&probe.journal, has_hot_journal(probe)?)?,
+            log: open_sidecar(&probe.wal, probe.wal.has_content())?,
+        })
+    }
+
+    fn files(&self) -> Files<'_> {
+        Files {
+            database: &self.database,
+            journal: self.journal.as_ref().map(|file| file as _),
+            log: self.log.as_ref().map(|file| file as _),
+        }
+    }
+}
+
+/// Whether the journal holds what a writer that is gone left unfinished. Where the file has no header any more, nobody tells
+/// whether it is gone; what is read is compared all the same.
+fn has_hot_journal(probe: &Probe) -> Result<bool> {
+    let is_left = match probe.situation {
+        Situation::HotJournal => true,
+        Situation::None => is_hot(&probe.journal),
+        _ => false,
+    };
+    Ok(is_left && journal_to_play(probe)?.is_some())
+}

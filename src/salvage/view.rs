@@ -1,0 +1,142 @@
+//! The pages of a damaged store: the file's, however it was cut, with those of its log or its journal laid over them.
+//!
+//! A page that ends behind the file's end, or that the system does not read, is filled with zeros: what is whole in the rest of
+//! it is found all the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ended::{Ended, Result};
+use crate::format::header::Layout;
+use crate::format::source::ReadAt;
+use crate::stop::Stop;
+
+/// So many pages are kept account of: a store of 32 GiB with pages of 4,096 bytes.
+pub const MOST_PAGES: u32 = 1 << 23;
+
+/// How many bytes are read at once.
+const BLOCK: usize = 256 << 10;
+
+/// Pages that lie elsewhere than in the database file.
+pub struct Patch<'a> {
+    /// Where they lie.
+    pub from: &'a dyn ReadAt,
+    /// Each page's number, and the offset of its bytes.
+    pub pages: BTreeMap<u32, u64>,
+    /// Pages whose newest content is damaged: an older state of them is read.
+    pub behind: BTreeSet<u32>,
+}
+
+/// All pages of a store.
+pub struct View<'a> {
+    file: &'a dyn ReadAt,
+    size: u64,
+    layout: Layout,
+    pages: u32,
+    patch: Option<Patch<'a>>,
+}
+
+impl<'a> View<'a> {
+    /// The pages of a file. `pages` is how many the database has where a log or a journal says so.
+    ///
+    /// # Errors
+    /// Where there are more than are kept account of.
+    pub fn new(file: &'a dyn ReadAt, layout: Layout, patch: Option<Patch<'a>>, pages: Option<u32>) -> Result<Self> {
+        let size = file.size()?;
+        let there = size.div_ceil(layout.page_size as u64);
+        // Without a commit that says so, what lies behind the file's end was committed all the same.
+        let last = patch.as_ref().and_then(|patch| patch.pages.keys().next_back().copied());
+        let pages = pages.map_or(there.max(last.unwrap_or(0).into()), u64::from);
+        let pages = u32::try_from(pages).ok().filter(|pages| *pages <= MOST_PAGES);
+        Ok(Self {
+            file,
+            size,
+            layout,
+            pages: pages.ok_or(Ended::TooMuch("the store has more pages than are kept account of"))?,
+            patch,
+        })
+    }
+
+    /// How the pages are laid out.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// How many there are.
+    pub fn pages(&self) -> u32 {
+        self.pages
+    }
+
+    /// Whether only an older state of a page can be read.
+    pub fn is_behind(&self, number: u32) -> bool {
+        self.patch.as_ref().is_some_and(|patch| patch.behind.contains(&number))
+    }
+
+    /// Reads one page; says whether there is one of this number.
+    pub fn page(&self, number: u32, into: &mut Vec<u8>) -> bool {
+        into.clear();
+        into.resize(self.layout.page_size, 0);
+        if number == 0 || number > self.pages {
+            return false;
+        }
+        if !self.patched(number, into) {
+            self.read(self.offset(number), into);
+        }
+        true
+    }
+
+    fn offset(&self, number: u32) -> u64 {
+        u64::from(number.saturating_sub(1)) * self.layout.page_size as u64
+    }
+
+    fn patched(&self, number: u32, into: &mut [u8]) -> bool {
+        let place = self.patch.as_ref().and_then(|patch| Some((patch.from, *patch.pages.get(&number)?)));
+        place.is_some_and(|(from, offset)| from.read_exact_at(into, offset).is_ok())
+    }
+
+    /// Reads what there is of these bytes of the file; says whether the system gave all that the file has of them.
+    fn read(&self, offset: u64, into: &mut [u8]) -> bool {
+        let there = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX).min(into.len());
+        let (begin, rest) = into.split_at_mut(there);
+        rest.fill(0);
+        let read = self.file.read_exact_at(begin, offset).is_ok();
+        if !read {
+            begin.fill(0);
+        }
+        read
+    }
+
+    /// Hands out each page that is wanted, in order.
+    ///
+    /// # Errors
+    /// What `each` returns, or that it is time to stop.
+    pub fn each(
+        &self,
+        stop: &Stop,
+        want: &dyn Fn(u32) -> bool,
+        each: &mut dyn FnMut(u32, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let size = self.layout.page_size;
+        let count = u32::try_from(BLOCK / size).unwrap_or(1).max(1);
+        let mut block = vec![0; size * count as usize];
+        let mut first = 1_u32;
+        while first <= self.pages {
+            stop.check()?;
+            let past = first.saturating_add(count).min(self.pages + 1);
+            if (first..past).any(want) {
+                let whole = self.read(self.offset(first), &mut block);
+                for (number, page) in (first..past).zip(block.chunks_exact_mut(size)) {
+                    if !want(number) {
+                        continue;
+                    }
+                    // Where the system does not read all of them, it may read some.
+                    if !self.patched(number, page) && !whole {
+                        self.read(self.offset(number), page);
+                    }
+                    each(number, page)?;
+                }
+            }
+            first = past;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,216 @@
+//! `doctor --salvage`: what it refuses, how it ends, and that it leaves no trace.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, pipe};
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use rustix::process::{Signal, kill_process};
+
+use super::support::damage::{leaves, overwrite_page};
+use super::support::stores::{Lies, sized};
+use super::support::{Place, Ran, needs};
+
+/// The store that the output makes.
+fn loaded(ran: &Ran) -> Connection {
+    let memory = Connection::open_in_memory().unwrap();
+    memory.execute_batch(&ran.stdout).unwrap();
+    assert!(memory.is_autocommit() && ran.stdout.ends_with("\nCOMMIT;\n"));
+    memory
+}
+
+/// Each row of a table with its rowid.
+fn rows(conn: &Connection, table: &str) -> Vec<String> {
+    let columns = conn.prepare(&format!("SELECT rowid, * FROM {table}")).unwrap().column_count();
+    let mut statement = conn.prepare(&format!("SELECT rowid, * FROM {table} ORDER BY rowid")).unwrap();
+    let rows = statement.query_map([], |row| {
+        (0..columns)
+            .map(|at| Ok(format!("{:?}", row.get::<_, rusqlite::types::Value>(at)?)))
+            .collect::<Result<Vec<_>, _>>()
+    });
+    rows.unwrap().map(|row| row.unwrap().join(" ")).collect()
+}
+
+#[test]
+fn in_each_situation_what_is_committed_comes_back_and_no_trace_is_left() {
+    for lies in Lies::ALL {
+        let place = Place::new();
+        let writer = lies.make(&place.store());
+        let ran = place.ask(&["--salvage"]);
+        let what = lies.situation();
+        if lies == Lies::RollbackLive {
+            // It is in the middle of writing to the file itself.
+            assert_eq!(ran.code, Some(3), "{what}: {ran:?}");
+            assert!(ran.stderr.contains("another process holds the store's write lock"), "{what}: {ran:?}");
+            assert_eq!(ran.stdout, "", "{what}");
+            drop(writer);
+            continue;
+        }
+        if lies == Lies::NotAWal {
+            assert_eq!(ran.code, Some(1), "{what}: {ran:?}");
+            assert!(ran.stderr.contains("the -wal beside it is not this store's log"), "{what}: {ran:?}");
+            continue;
+        }
+        if !lies.failing().is_empty() {
+            // A migration in the log, which only a newer program knows.
+            assert_eq!(ran.code, Some(3), "{what}: {ran:?}");
+            assert!(
+                ran.stderr.contains("a migration is applied that this binary does not know"),
+                "{what}: {ran:?}"
+            );
+            drop(writer);
+            continue;
+        }
+        assert_eq!(ran.code, Some(0), "{what}: {ran:?}");
+        assert!(ran.stderr.contains("PASS: "), "{what}: {}", ran.stderr);
+        let saved = loaded(&ran);
+        drop(writer);
+        // SQLite rolls back what was not committed.
+        let store = Connection::open(place.store()).unwrap();
+        for table in ["vms", "images", "schema_migrations"] {
+            assert_eq!(rows(&saved, table), rows(&store, table), "{what}: {table}");
+        }
+    }
+}
+
+#[test]
+fn commits_that_are_only_in_the_log_come_back_beside_a_writer_that_rests() {
+    let place = Place::with(1, 50);
+    let daemon = place.open();
+    daemon
+        .execute_batch("PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; UPDATE vms SET state = 'stopped' WHERE rowid < 9; DELETE FROM vms WHERE rowid = 20")
+        .unwrap();
+    let ran = place.ask(&["--salvage"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(rows(&loaded(&ran), "vms"), rows(&daemon, "vms"));
+}
+
+#[test]
+fn what_is_lost_is_named_and_the_code_says_that_something_is() {
+    let place = Place::with(1, 600);
+    let of_vms = leaves(&place.store(), "vms");
+    let kept = rows(&place.open(), "vms");
+    overwrite_page(&place.store(), of_vms[of_vms.len() / 2], 0);
+    let ran = place.ask(&["--salvage"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let saved = rows(&loaded(&ran), "vms");
+    let lost: Vec<&String> = kept.iter().filter(|row| !saved.contains(row)).collect();
+    assert!(!lost.is_empty() && saved.iter().all(|row| kept.contains(row)));
+    for row in lost {
+        let rowid = row.split(['(', ')']).nth(1).unwrap();
+        assert!(ran.stderr.contains(&format!("· lost: row {rowid} (6f9c2f0e-")), "{rowid}: {}", ran.stderr);
+    }
+    assert!(
+        ran.stderr.contains("sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db"),
+        "{}",
+        ran.stderr
+    );
+    // Nothing of a cell but ids is on standard error.
+    assert!(!ran.stderr.contains("10.77."), "{}", ran.stderr);
+}
+
+#[test]
+fn a_wrong_output_and_what_makes_no_sense_with_it_are_mistakes_of_the_caller() {
+    let place = Place::with(1, 3);
+    let before = place.footprint();
+    for arguments in [
+        &["--check-migrations"][..],
+        &["--rehearse"],
+        &["--only", "file"],
+        &["--skip", "file"],
+        &["--artifacts"],
+        &["--format", "json"],
+        &["--list-checks"],
+        &["--explain", "file"],
+        &["--generate", "man"],
+        &["another.db"],
+    ] {
+        let ran = place.doctor().arg("--salvage").args(arguments).arg(place.store()).run();
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(64), ""), "{arguments:?}: {ran:?}");
+    }
+    fs::hard_link(place.store(), place.root().join("by-another-name")).unwrap();
+    let wal = place.folder().join("state.db-wal");
+    File::create(&wal).unwrap();
+    for output in [place.store(), place.root().join("by-another-name"), wal.clone()] {
+        let out = OpenOptions::new().append(true).open(&output).unwrap();
+        let ran = place.doctor().arg("--salvage").arg(place.store()).stdout(out).run();
+        assert_eq!(ran.code, Some(64), "{output:?}: {ran:?}");
+        assert!(ran.stderr.contains("the output is the store itself"), "{ran:?}");
+    }
+    fs::remove_file(wal).unwrap();
+    fs::remove_file(place.root().join("by-another-name")).unwrap();
+    assert_eq!(
+        before.without(&place.folder()).without(&place.store()),
+        place.footprint().without(&place.folder()).without(&place.store())
+    );
+}
+
+#[test]
+fn a_terminal_is_refused() {
+    needs!("script");
+    let place = Place::with(1, 3);
+    let line = format!("{} --salvage {}", env!("CARGO_BIN_EXE_doctor"), place.store().display());
+    let ran = place
+        .program(std::path::Path::new("/usr/bin/script"))
+        .args(["-qec", &line, "/dev/null"])
+        .run();
+    assert_eq!(ran.code, Some(64), "{ran:?}");
+    assert!(
+        ran.stdout.contains("redirect it to a file: doctor --salvage STORE > saved.sql"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn what_is_no_file_is_refused_as_the_report_refuses_it() {
+    let place = Place::new();
+    let folder = place.folder();
+    assert!(std::process::Command::new("mkfifo").arg(folder.join("fifo")).status().unwrap().success());
+    fs::write(folder.join("empty"), "").unwrap();
+    fs::write(folder.join("text"), "this is no database\n").unwrap();
+    for (name, why) in [
+        ("missing", "there is no such file"),
+        ("fifo", "it is a pipe (FIFO), not a regular file"),
+        (".", "it is a folder, not a regular file"),
+        ("empty", "it is empty (0 bytes)"),
+        ("text", "nothing can be saved: "),
+        ("/dev/zero", "it is a device, not a regular file"),
+    ] {
+        let ran = place.doctor().arg("--salvage").arg(folder.join(name)).run();
+        assert_eq!(ran.code, Some(3), "{name}: {ran:?}");
+        assert!(ran.stderr.contains(why) && !ran.stdout.contains("COMMIT;"), "{name}: {ran:?}");
+    }
+}
+
+#[test]
+fn what_is_broken_off_loads_nothing() {
+    let place = Place::new();
+    sized(&place.store(), 2_000);
+    let ran = place.ask(&["--salvage", "--time-limit", "0.000001"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(
+        !ran.stdout.contains("COMMIT;") && ran.stderr.contains("loads nothing: the time limit"),
+        "{ran:?}"
+    );
+
+    // Somebody who reads a little and then no more, and Ctrl-C.
+    let (mut reader, writer) = pipe().unwrap();
+    let running = place.doctor().arg("--salvage").arg(place.store()).stdout(writer).start();
+    let mut some = [0; 100];
+    reader.read_exact(&mut some).unwrap();
+    thread::sleep(Duration::from_millis(200));
+    kill_process(running.pid(), Signal::INT).unwrap();
+    let ran = running.end();
+    assert_eq!(ran.code, Some(130), "{ran:?}");
+    assert!(ran.stderr.contains("broken off"), "{ran:?}");
+    let mut rest = String::new();
+    reader.read_to_string(&mut rest).unwrap();
+    assert!(!rest.contains("COMMIT;"));
+
+    // A pipe that nobody reads any more ends it quietly.
+    let (reader, writer) = pipe().unwrap();
+    drop(reader);
+    let ran = place.doctor().arg("--salvage").arg(place.store()).stdout(writer).run();
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(141), ""), "{ran:?}");
+}
