@@ -1,0 +1,47 @@
+//! dbmate: flat `N….sql` with marked sections; the version is the digits as text.
+
+use super::folder::{File, Folder};
+use super::known::{self, Known, KnownSet, Rules};
+use super::ledger::{self, Declared, Ledger};
+use super::{Definition, Dialect, Key, Response, sections};
+
+pub(super) const DBMATE: Definition = Definition {
+    dialect: Dialect::Dbmate,
+    name: "dbmate",
+    ledgers: &[Ledger {
+        name: "schema_migrations",
+        columns: &[Declared::new("version", &["VARCHAR(128)", "VARCHAR(255)"]).key().read()],
+        known_by_columns: false,
+    }],
+    reader: |rows| ledger::names(rows, "version", |version| Key::text(version)),
+    rules: Rules {
+        looks: |folder| known::first_is_marked(folder, "migrate:up"),
+        read: |folder| Ok(migrations(folder)),
+    },
+    foreign_keys: false,
+    gap: Response::Runs,
+    unknown: Response::Ignores,
+    edited: Response::Ignores,
+    // The second cannot be written into the ledger.
+    twice: Response::Refuses,
+};
+
+fn migrations(folder: &Folder) -> KnownSet {
+    let mut set = KnownSet::new(Dialect::Dbmate);
+    let is_migration = |file: &&File| file.name().ends_with(".sql") && !known::digits(&file.name()).is_empty();
+    // The folder's files are ordered by their names already, as dbmate has them.
+    for file in folder.flat().filter(is_migration) {
+        let name = file.name();
+        let version = known::digits(&name);
+        let title = name
+            .get(version.len()..)
+            .unwrap_or_default()
+            .trim_start_matches('_')
+            .trim_end_matches(".sql");
+        let script = known::marked(file, sections::dbmate);
+        set.known.push(Known::new(Key::text(version), title, file, script));
+    }
+    let key = |digits: &str| (!digits.is_empty()).then(|| Key::text(digits));
+    set.beside = known::code_beside(folder.flat(), key);
+    set
+}

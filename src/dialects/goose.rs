@@ -1,0 +1,97 @@
+//! goose: flat `N_name.sql` with marked sections, and `N_name.go` among them; one row for each time something was applied.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::folder::{File, Folder};
+use super::known::{self, Known, KnownSet, Rules, Script, Why};
+use super::ledger::{Applied, Declared, Entry, Ledger, Malformed, Note, Rows};
+use super::{Definition, Dialect, Key, Response, sections};
+
+pub(super) const GOOSE: Definition = Definition {
+    dialect: Dialect::Goose,
+    name: "goose",
+    ledgers: &[Ledger {
+        name: "goose_db_version",
+        columns: &[
+            Declared::new("id", &["INTEGER"]).key().read(),
+            Declared::new("version_id", &["INTEGER"]).not_null().read(),
+            Declared::new("is_applied", &["INTEGER"]).not_null().read(),
+            Declared::new("tstamp", &["TIMESTAMP"]),
+        ],
+        known_by_columns: true,
+    }],
+    reader: applied,
+    rules: Rules {
+        looks: |folder| known::first_is_marked(folder, "+goose"),
+        read: |folder| Ok(migrations(folder)),
+    },
+    foreign_keys: false,
+    gap: Response::Refuses,
+    unknown: Response::Ignores,
+    edited: Response::Ignores,
+    twice: Response::Refuses,
+};
+
+fn applied(rows: &Rows<'_>) -> Result<Applied, Malformed> {
+    // Of a version's rows, the newest says whether it is applied.
+    let mut newest: BTreeMap<i64, (i64, bool)> = BTreeMap::new();
+    let mut times: HashMap<i64, usize> = HashMap::new();
+    for row in rows.iter() {
+        let (id, version) = (row.integer("id")?, row.integer("version_id")?);
+        let is_applied = row.flag("is_applied")?;
+        *times.entry(version).or_default() += 1;
+        let seen = newest.entry(version).or_insert((id, is_applied));
+        if seen.0 < id {
+            *seen = (id, is_applied);
+        }
+    }
+    // The row that goose makes with the table: no migration.
+    let mut notes = Vec::new();
+    if newest.remove(&0).is_none() && rows.len() > 0 {
+        notes.push(Note::NoZeroRow);
+    }
+    let mut entries = Vec::new();
+    for (version, (_, is_applied)) in newest {
+        let key = Key::number(version);
+        match times.get(&version) {
+            Some(times) if *times > 1 => notes.push(Note::Repeated(key.clone(), *times)),
+            _ => {}
+        }
+        if is_applied {
+            entries.push(Entry::of(key));
+        } else {
+            notes.push(Note::RolledBack(key));
+        }
+    }
+    Ok(Applied {
+        notes,
+        ..Applied::each(rows, entries)
+    })
+}
+
+/// The version of a file: a number above 0 before the first underscore. Tests of Go are no migrations.
+fn version(name: &str) -> Option<i64> {
+    let (number, _) = name.split_once('_').filter(|_| !name.ends_with("_test.go"))?;
+    number.parse().ok().filter(|version| *version > 0)
+}
+
+fn migrations(folder: &Folder) -> KnownSet {
+    let mut set = KnownSet::new(Dialect::Goose);
+    let mut files: Vec<(i64, &File)> = folder.flat().filter_map(|file| Some((version(&file.name())?, file))).collect();
+    files.sort_by_key(|(version, _)| *version);
+    for (version, file) in files {
+        let name = file.name();
+        let script = if name.ends_with(".sql") {
+            known::marked(file, sections::goose)
+        } else if name.ends_with(".go") {
+            Script::NotReplayable(Why::Code("Go"))
+        } else {
+            continue;
+        };
+        let title = name
+            .split_once('_')
+            .map(|(_, rest)| rest.trim_end_matches(".sql").trim_end_matches(".go"));
+        set.known.push(Known::new(Key::number(version), title.unwrap_or_default(), file, script));
+    }
+    set
+}

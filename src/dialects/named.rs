@@ -1,0 +1,142 @@
+//! Tools that are named and no more: what they run is not plain SQL, so there is nothing to compare a store with.
+
+use super::recognise::{Column, Table};
+
+/// A tool that is named and no more.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Named {
+    /// How people write it.
+    pub name: &'static str,
+    /// The ledger's table.
+    pub(super) table: &'static str,
+    /// The columns that it has; a type, where there is one, must be what was declared.
+    columns: &'static [(&'static str, &'static str)],
+    /// Whether the table may have columns beside these: where its name can be no other tool's.
+    others: bool,
+    /// What its migrations are: "Python, not SQL".
+    pub migrations: &'static str,
+    /// Whether a row is a migration that was applied.
+    pub rows_are_applied: bool,
+}
+
+impl Named {
+    /// A table whose name others use too: it has exactly these columns.
+    const fn exactly(self) -> Self {
+        Self { others: false, ..self }
+    }
+
+    const fn rows_are_something_else(self) -> Self {
+        Self {
+            rows_are_applied: false,
+            ..self
+        }
+    }
+
+    /// Whether this is the tool's ledger.
+    pub(super) fn wrote(&self, table: &Table) -> bool {
+        let is = |column: &Column, (name, declared): &(&str, &str)| {
+            let declared = declared.is_empty() || column.declared.eq_ignore_ascii_case(declared);
+            column.name.eq_ignore_ascii_case(name) && declared
+        };
+        table.name.eq_ignore_ascii_case(self.table)
+            && self.columns.iter().all(|wanted| table.columns.iter().any(|column| is(column, wanted)))
+            && (self.others || self.columns.len() == table.columns.len())
+    }
+}
+
+/// A table whose name can be no other tool's.
+const fn of(
+    name: &'static str,
+    table: &'static str,
+    columns: &'static [(&'static str, &'static str)],
+    migrations: &'static str,
+) -> Named {
+    Named {
+        name,
+        table,
+        columns,
+        others: true,
+        migrations,
+        rows_are_applied: true,
+    }
+}
+
+/// Every tool that is named and no more.
+pub(super) const NAMED: &[Named] = &[
+    of("Rails", "schema_migrations", &[("version", "varchar")], "Ruby, not SQL").exactly(),
+    of("Rails", "schema_migrations", &[("version", "varchar(255)")], "Ruby, not SQL").exactly(),
+    of(
+        "Django",
+        "django_migrations",
+        &[("app", ""), ("name", ""), ("applied", "")],
+        "Python, not SQL",
+    ),
+    of("Alembic", "alembic_version", &[("version_num", "")], "Python, not SQL").rows_are_something_else(),
+    of("Knex", "knex_migrations", &[("name", ""), ("batch", "")], "JavaScript, not SQL"),
+    of(
+        "EF Core",
+        "__EFMigrationsHistory",
+        &[("MigrationId", ""), ("ProductVersion", "")],
+        "C#, not SQL",
+    ),
+    of(
+        "TypeORM",
+        "migrations",
+        &[("id", ""), ("timestamp", ""), ("name", "")],
+        "TypeScript, not SQL",
+    )
+    .exactly(),
+    of(
+        "Ecto",
+        "schema_migrations",
+        &[("version", "INTEGER"), ("inserted_at", "")],
+        "Elixir, not SQL",
+    )
+    .exactly(),
+    of("Sequelize", "SequelizeMeta", &[("name", "")], "JavaScript, not SQL").exactly(),
+    of(
+        "Flyway",
+        "flyway_schema_history",
+        &[("installed_rank", ""), ("version", ""), ("success", "")],
+        "SQL with placeholders, and Java",
+    ),
+    of(
+        "Atlas",
+        "atlas_schema_revisions",
+        &[("version", ""), ("applied", ""), ("total", "")],
+        "SQL that Atlas itself verifies and rehearses",
+    ),
+    of(
+        "Liquibase",
+        "DATABASECHANGELOG",
+        &[("ID", ""), ("AUTHOR", ""), ("FILENAME", "")],
+        "change logs in XML, YAML or annotated SQL",
+    ),
+    of(
+        "Room",
+        "room_master_table",
+        &[("id", ""), ("identity_hash", "")],
+        "Kotlin or Java, not SQL; PRAGMA user_version is their version",
+    )
+    .exactly()
+    .rows_are_something_else(),
+    of("sea-orm", "seaql_migrations", &[("version", ""), ("applied_at", "")], "Rust, not SQL"),
+    of("gormigrate", "migrations", &[("id", "")], "Go, not SQL").exactly(),
+    of("bun", "bun_migrations", &[("name", ""), ("group_id", "")], "Go, with SQL among them"),
+    of("Kysely", "kysely_migration", &[("name", ""), ("timestamp", "")], "TypeScript, not SQL"),
+    of(
+        "MikroORM",
+        "mikro_orm_migrations",
+        &[("name", ""), ("executed_at", "")],
+        "TypeScript, not SQL",
+    ),
+    of("Laravel", "migrations", &[("id", ""), ("migration", ""), ("batch", "")], "PHP, not SQL").exactly(),
+    of("GRDB", "grdb_migrations", &[("identifier", "")], "Swift, not SQL"),
+    of(
+        "yoyo",
+        "_yoyo_migration",
+        &[("migration_hash", ""), ("migration_id", "")],
+        "Python, with SQL among them",
+    ),
+    of("FluentMigrator", "VersionInfo", &[("Version", ""), ("AppliedOn", "")], "C#, not SQL"),
+];

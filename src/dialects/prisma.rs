@@ -1,0 +1,133 @@
+//! Prisma Migrate: a folder for each migration, `NAME/migration.sql`; one row for each attempt; SHA-256, of any line ends.
+
+use std::collections::BTreeMap;
+
+use super::checksum::{self, Checksums};
+use super::folder::Folder;
+use super::known::{self, Known, KnownSet, Rules, Transaction, Why};
+use super::ledger::{Applied, Declared, Entry, Ledger, Malformed, Note, Rows, State};
+use super::{Definition, Dialect, Key, Response, toml};
+
+pub(super) const PRISMA: Definition = Definition {
+    dialect: Dialect::Prisma,
+    name: "Prisma",
+    ledgers: &[Ledger {
+        name: "_prisma_migrations",
+        columns: &[
+            Declared::new("id", &["TEXT"]).not_null().key(),
+            Declared::new("checksum", &["TEXT"]).not_null().read(),
+            Declared::new("finished_at", &["DATETIME"]).read(),
+            Declared::new("migration_name", &["TEXT"]).not_null().read(),
+            Declared::new("logs", &["TEXT"]),
+            Declared::new("rolled_back_at", &["DATETIME"]).read(),
+            Declared::new("started_at", &["DATETIME"]).not_null(),
+            Declared::new("applied_steps_count", &["INTEGER UNSIGNED"]).not_null(),
+        ],
+        known_by_columns: true,
+    }],
+    reader: applied,
+    rules: Rules {
+        looks: |folder| {
+            let is_drizzles = |path: &std::path::Path| folder.file(path.join("snapshot.json")).is_some();
+            folder
+                .names_of_folders()
+                .any(|(path, _)| folder.file(path.join("migration.sql")).is_some() && !is_drizzles(path))
+        },
+        read: |folder| Ok(migrations(folder)),
+    },
+    foreign_keys: true,
+    gap: Response::Runs,
+    // `migrate deploy` goes on; `migrate status` says that the histories diverge.
+    unknown: Response::Ignores,
+    edited: Response::Ignores,
+    twice: Response::Refuses,
+};
+
+/// What the attempts at one migration came to.
+#[derive(Default)]
+struct Attempts {
+    rows: usize,
+    applied: Option<String>,
+    failed: bool,
+}
+
+fn applied(rows: &Rows<'_>) -> Result<Applied, Malformed> {
+    let mut attempts: BTreeMap<Key, Attempts> = BTreeMap::new();
+    for row in rows.iter() {
+        let name = Key::text(row.name("migration_name")?);
+        let checksum = row.text("checksum")?;
+        let attempts = attempts.entry(name).or_default();
+        attempts.rows += 1;
+        match (row.is_null("finished_at"), row.is_null("rolled_back_at")) {
+            (false, true) => attempts.applied = Some(checksum.to_owned()),
+            (true, true) => attempts.failed = true,
+            // Somebody said that it was rolled back: it is as if it had never been tried.
+            (_, false) => {}
+        }
+    }
+    let mut entries = Vec::new();
+    let mut notes = Vec::new();
+    let mut state = State::Clean;
+    for (key, attempts) in attempts {
+        if attempts.rows > 1 {
+            notes.push(Note::Repeated(key.clone(), attempts.rows));
+        }
+        if attempts.failed && state == State::Clean {
+            state = State::Failed(key.clone());
+        }
+        match attempts.applied {
+            Some(checksum) => entries.push(Entry::with_checksum(key, checksum)),
+            None if !attempts.failed => notes.push(Note::RolledBack(key)),
+            None => {}
+        }
+    }
+    Ok(Applied {
+        state,
+        notes,
+        ..Applied::each(rows, entries)
+    })
+}
+
+fn migrations(folder: &Folder) -> KnownSet {
+    let mut set = KnownSet::new(Dialect::Prisma);
+    let lock = folder.file("migration_lock.toml").and_then(|file| file.text());
+    let elsewhere = match lock.map(|text| toml::string(text, "provider")) {
+        None | Some(Ok(None | Some("sqlite"))) => None,
+        Some(Ok(Some("postgresql" | "cockroachdb"))) => Some(Why::OtherDatabase("PostgreSQL")),
+        Some(Ok(Some("mysql"))) => Some(Why::OtherDatabase("MySQL")),
+        Some(Ok(Some(_)) | Err(_)) => Some(Why::OtherDatabase("a database that is not SQLite")),
+    };
+    for (path, name) in folder.names_of_folders() {
+        let sql = path.join("migration.sql");
+        let key = Key::text(name.clone());
+        // Without a number before it, the whole name is the title.
+        let title = name.split_once('_').map_or(name.as_str(), |(_, title)| title);
+        let Some(file) = folder.file(&sql) else {
+            set.known.push(Known::missing(key, title, &sql, Why::Missing("migration.sql")));
+            continue;
+        };
+        let mut known = Known::new(key, title, file, known::whole(file, Transaction::None));
+        if let Some(text) = file.text() {
+            known.checksums = checksums(text);
+        }
+        if let Some(why) = &elsewhere {
+            known.script = known::Script::NotReplayable(why.clone());
+        }
+        set.known.push(known);
+    }
+    if !set.known.iter().any(|known| folder.file(&known.file).is_some()) {
+        set.known.clear();
+    }
+    set.known.sort_by_key(|known| known.key.clone());
+    set.beside = known::code_within(folder, &set.known);
+    set
+}
+
+/// Also as old versions wrote them; Prisma itself takes other line ends for the same script.
+fn checksums(text: &str) -> Checksums {
+    let both = |text: &str| vec![checksum::sha256(text), checksum::sha256_without_zeros(text)];
+    Checksums {
+        tool_takes_other_line_ends: true,
+        ..Checksums::of(text, both)
+    }
+}
