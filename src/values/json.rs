@@ -1,6 +1,6 @@
 //! One JSON object, and nothing else.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use serde::de::IgnoredAny;
 
@@ -12,16 +12,24 @@ pub(crate) fn is_object(bytes: &[u8]) -> bool {
 }
 
 /// The same for what is too long to be held at once.
-pub(crate) fn is_object_in(mut reader: impl Read) -> bool {
+///
+/// # Errors
+/// What the reader says, which is nothing against the text.
+pub(crate) fn is_object_in(mut reader: impl Read) -> io::Result<bool> {
     let mut first = [0];
     loop {
         match reader.read_exact(&mut first) {
             Ok(()) if is_blank(first[0]) => {}
             Ok(()) if first[0] == b'{' => break,
-            _ => return false,
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error),
+            _ => return Ok(false),
         }
     }
-    serde_json::from_reader::<_, IgnoredAny>(first.as_slice().chain(reader)).is_ok()
+    match serde_json::from_reader::<_, IgnoredAny>(first.as_slice().chain(reader)) {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_io() => Err(error.into()),
+        Err(_) => Ok(false),
+    }
 }
 
 fn begins_object(bytes: &[u8]) -> bool {
@@ -44,7 +52,7 @@ mod tests {
             "{\"a\":{\"a\":{}}}",
         ] {
             assert!(is_object(good.as_bytes()), "{good}");
-            assert!(is_object_in(good.as_bytes()), "{good}");
+            assert!(is_object_in(good.as_bytes()).unwrap(), "{good}");
         }
         for bad in [
             "",
@@ -60,7 +68,20 @@ mod tests {
             "\"{}\"",
         ] {
             assert!(!is_object(bad.as_bytes()), "{bad}");
-            assert!(!is_object_in(bad.as_bytes()), "{bad}");
+            assert!(!is_object_in(bad.as_bytes()).unwrap(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_cannot_be_read_to_its_end_is_not_called_wrong() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("the disk"))
+            }
+        }
+        for begun in ["", " ", "{\"a\":"] {
+            assert!(is_object_in(begun.as_bytes().chain(Broken)).is_err(), "{begun}");
         }
     }
 

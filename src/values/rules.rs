@@ -43,7 +43,7 @@ impl Rule {
             Self::Time => Some("not a time in RFC 3339 format"),
             Self::Address => Some("not an IP address"),
             Self::Json => match text::fault_in(open()?, false)? {
-                None => (!json::is_object_in(io::BufReader::new(open()?))).then_some(NOT_AN_OBJECT),
+                None => (!json::is_object_in(io::BufReader::new(open()?))?).then_some(NOT_AN_OBJECT),
                 fault => words(fault),
             },
             Self::Unknown => words(text::fault_in(open()?, false)?),
