@@ -1,6 +1,7 @@
 //! What is known of a program that keeps its data in a store: plain types. No application is named here.
 
 mod advice;
+mod folder;
 mod places;
 mod problem;
 
@@ -8,6 +9,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 pub(crate) use advice::general as general_advice;
+pub(crate) use folder::{Content, File, Folder, Refusal};
 pub(crate) use places::Places;
 pub(crate) use problem::{Damage, HistoryFault, Impact, NoStore, Obstacle, Problem};
 

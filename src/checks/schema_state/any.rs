@@ -128,13 +128,13 @@ impl Said<'_> {
 
 /// "12 applied, the last of them 20240101".
 fn stands(applied: &Applied) -> String {
-    let last = applied.keys.last().map(Key::shown);
+    let last = applied.entries.last().map(|entry| entry.key.shown());
     match (applied.reach, last) {
         (_, None) => "nothing applied".to_owned(),
         (Reach::UpTo, Some(version)) => format!("version {}", version.unwrap_or_default()),
         (Reach::Each, Some(last)) => {
             let last = last.map_or_else(String::new, |last| format!(", the last of them {last}"));
-            format!("{} applied{last}", thousands(applied.keys.len() as u64))
+            format!("{} applied{last}", thousands(applied.entries.len() as u64))
         }
     }
 }
