@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::mistake::caught;
 use crate::probe::{PathKind, Probe, sidecars, until_sure};
 use crate::report::Report;
-use crate::schema::rehearsal;
+use crate::schema::rehearsal::{self, Rehearsed};
 use crate::schema::state::{Compatibility, SchemaState};
 use crate::store::{Environment, Need, ReadOnly, with_stable_store};
 
@@ -74,8 +74,8 @@ pub(crate) fn rehearsed_state(
             return Ok(None);
         }
         let rehearsal = match handle {
-            Some(handle) => rehearsal::rehearse(probe, handle, application, state, environment)?,
-            None => rehearsal::rehearse_on_nothing(application, state, environment)?,
+            Some(handle) => rehearsal::rehearse(probe, handle, Rehearsed::Own(application, state), environment)?,
+            None => rehearsal::rehearse_on_nothing(Rehearsed::Own(application, state), environment)?,
         };
         Ok(rehearsal.failure())
     })

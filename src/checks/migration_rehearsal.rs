@@ -5,7 +5,7 @@ use crate::check::{Check, Findings, Input, Needs, Outcome};
 use crate::check_id::CheckId;
 use crate::context::StoreContext;
 use crate::error::Result;
-use crate::schema::rehearsal::{self, Rehearsal};
+use crate::schema::rehearsal::{self, Rehearsal, Rehearsed};
 use crate::store::ReadOnly;
 use crate::words::{id_list, plural};
 
@@ -25,16 +25,20 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     if state.pending.is_empty() {
         return Ok(Outcome::pass("none pending"));
     }
-    let rehearsal = rehearsal::rehearse(context.probe, handle, context.application, state, context.environment)?;
+    let rehearsal = rehearsal::rehearse(
+        context.probe,
+        handle,
+        Rehearsed::Own(context.application, state),
+        context.environment,
+    )?;
     Ok(outcome(&rehearsal))
 }
 
 fn outcome(rehearsal: &Rehearsal) -> Outcome {
     let Some(why) = rehearsal.failure() else {
-        let unknown = if rehearsal.shape_unknown {
-            "; the shape was not compared, because migrations are applied that this binary does not know"
-        } else {
-            ""
+        let unknown = match &rehearsal.shape_unknown {
+            Some(why) => format!("; the shape was not compared, because {why}"),
+            None => String::new(),
         };
         return Outcome::pass(format!(
             "rehearsed {} on {} in {:.1} ms{unknown}",

@@ -15,11 +15,12 @@ pub(crate) use compare::Difference;
 pub(crate) use definition::{may_have_checks, module};
 use read::{Kind, Object, Table};
 
-use super::runner;
+use super::steps::Step;
+use super::{runner, tool};
 use crate::application::{Application, Definition, Impact, Ledger, Migration};
 use crate::error::{Error, Result};
 use crate::stop::Stop;
-use crate::store::ReadOnly;
+use crate::store::{FolderSql, ReadOnly, interruptible, prepare_rehearsal};
 
 /// The most differences that are kept; the rest are counted.
 const MOST_KEPT: usize = 1_000;
@@ -28,8 +29,20 @@ const MOST_KEPT: usize = 1_000;
 #[derive(Debug, Default)]
 pub(crate) struct Shape {
     tables: BTreeMap<String, Table>,
-    /// Views and triggers, in one way of writing.
+    /// Views, triggers and virtual tables, in one way of writing.
     objects: BTreeMap<String, (Kind, String, String)>,
+    /// Tables of which nothing is said.
+    ignored: BTreeSet<String>,
+}
+
+/// How large a database may become in which migrations are replayed, in bytes.
+const MOST_REPLAYED: u64 = 16 << 20;
+
+/// Sets an empty database up for SQL from a folder.
+fn replayable(memory: &mut Connection, foreign_keys: bool, stop: &Stop) -> rusqlite::Result<FolderSql> {
+    prepare_rehearsal(memory, foreign_keys, stop)?;
+    memory.execute_batch(&format!("PRAGMA max_page_count={}", MOST_REPLAYED / 4096))?;
+    FolderSql::guard(memory)
 }
 
 /// How a store differs from a shape.
@@ -52,6 +65,32 @@ impl Shape {
         let mut memory = Connection::open_in_memory().map_err(Error::sqlite("open"))?;
         runner::migrate(&mut memory, ledger, migrations)?;
         Self::read(&ReadOnly::guarded(memory, None, &Stop::never())?)
+    }
+
+    /// The shape that a tool's migrations give in an empty database, without the tables that are the tool's own: neither is anything said
+    /// of these in a store.
+    ///
+    /// # Errors
+    /// Where one of them fails on what those before it left, or must not be run; what it grows past, and the time limit.
+    pub(crate) fn replay_steps(
+        steps: &[&Step],
+        ledgers: &[String],
+        foreign_keys: bool,
+        stop: &Stop,
+    ) -> Result<Self> {
+        let mut memory = Connection::open_in_memory().map_err(Error::sqlite("open"))?;
+        let sql = replayable(&mut memory, foreign_keys, stop).map_err(Error::preparing("prepare a replay"))?;
+        let running = interruptible(&memory, stop);
+        let ran = tool::run(&memory, &sql, steps, &mut ()).and_then(|()| tool::forget_connection(&memory));
+        // What was interrupted is not the migrations' to answer for.
+        stop.check()?;
+        ran?;
+        drop(running);
+        let mut shape = Self::read(&ReadOnly::guarded(memory, None, stop)?)?;
+        shape.ignored = ledgers.iter().map(|ledger| ledger.to_ascii_lowercase()).collect();
+        shape.tables.retain(|table, _| !shape.ignored.contains(table));
+        shape.objects.retain(|name, (_, table, _)| !shape.ignored.contains(name) && !shape.ignored.contains(table));
+        Ok(shape)
     }
 
     /// The same without the ledger: a store to which no migration was applied has none.
@@ -94,12 +133,12 @@ impl Shape {
         let mut tables = Vec::new();
         read::objects(handle, |object| match object.kind {
             Kind::Table => tables.push(object),
-            Kind::View | Kind::Trigger => {
+            Kind::View | Kind::Trigger | Kind::VirtualTable => {
                 let text = definition::object(object.sql.as_deref().unwrap_or_default());
                 let name = object.name.to_ascii_lowercase();
                 out.objects.insert(name, (object.kind, object.table.to_ascii_lowercase(), text));
             }
-            Kind::VirtualTable | Kind::Index => {}
+            Kind::Index => {}
         })?;
         for table in tables {
             let read = Table::read(handle, &table.name, table.sql.as_deref())?;
@@ -125,7 +164,8 @@ impl Shape {
                 }
                 // An index of a table that is compared is compared with it; one of an extra table is extra with it.
                 Kind::Index => {}
-                Kind::View | Kind::Trigger if self.objects.contains_key(&name) => {
+                _ if self.ignored.contains(&object.table.to_ascii_lowercase()) => {}
+                Kind::View | Kind::Trigger | Kind::VirtualTable if self.objects.contains_key(&name) => {
                     out.extend(self.compare_object(&name, &object));
                     seen.push(name);
                 }
@@ -150,7 +190,7 @@ impl Shape {
         }
         for (name, (kind, table, _)) in self.objects.iter().filter(|(name, _)| !seen.contains(name)) {
             let (cost, place) = match kind {
-                Kind::View => (Impact::Reads, name),
+                Kind::View | Kind::VirtualTable => (Impact::Reads, name),
                 _ => (Impact::Unguarded, table),
             };
             out.extend(Some(Difference::new(cost, place, format!("the {} {name} is missing", kind.words()))));
@@ -207,6 +247,11 @@ impl Differences {
                 self.kept[at] = difference;
             }
         }
+    }
+
+    /// Whether none of them was left out.
+    pub(crate) fn all_kept(&self) -> bool {
+        self.kept.len() as u64 == self.total
     }
 
     /// What it costs at worst; `None` where nothing differs.

@@ -15,6 +15,13 @@ pub(crate) struct Steps {
     pub(crate) foreign_keys: ForeignKeys,
 }
 
+impl Steps {
+    /// Whether a table is the tool's own.
+    pub(super) fn is_ledger(&self, table: &str) -> bool {
+        self.ledgers.iter().any(|ledger| ledger.eq_ignore_ascii_case(table))
+    }
+}
+
 /// A migration that can be replayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Step {
@@ -28,6 +35,17 @@ pub(crate) struct Step {
     pub(crate) batches: Vec<Cow<'static, str>>,
     /// Where its transaction begins and ends.
     pub(crate) transaction: Transaction,
+}
+
+impl Step {
+    /// What people call it, with the rest of its name.
+    pub(super) fn label(&self) -> String {
+        if self.name.is_empty() {
+            self.key.clone()
+        } else {
+            format!("{} ({})", self.key, self.name)
+        }
+    }
 }
 
 /// Where the transaction of a migration begins and ends.
@@ -52,6 +70,13 @@ pub(crate) enum ForeignKeys {
     On,
     /// They do not.
     Off,
+}
+
+impl ForeignKeys {
+    /// Whether they are taken to hold.
+    pub(crate) fn hold(self) -> bool {
+        matches!(self, Self::On | Self::Usual(true))
+    }
 }
 
 impl Default for ForeignKeys {

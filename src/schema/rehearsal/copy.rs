@@ -11,7 +11,7 @@ use crate::store::{Environment, ReadOnly, empty_copy};
 pub(crate) struct Copy {
     pub(super) conn: Connection,
     /// Where it lies, unless it is in memory; removed when this is dropped.
-    files: Option<PrivateCopy>,
+    pub(super) files: Option<PrivateCopy>,
 }
 
 impl Copy {
@@ -85,6 +85,13 @@ fn pragma(conn: &Connection, sql: &str) -> Result<u64> {
 /// An empty database in memory.
 pub(super) fn memory() -> Result<Connection> {
     Connection::open_in_memory().map_err(Error::sqlite("open"))
+}
+
+/// A copy of nothing, which may grow as large as one of any store in memory.
+pub(super) fn empty() -> Result<Copy> {
+    let conn = memory()?;
+    bound(&conn, MOST_REHEARSED_IN_MEMORY * 2 + SPARE)?;
+    Ok(Copy { conn, files: None })
 }
 
 /// A handle on a store in which there is nothing.

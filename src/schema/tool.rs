@@ -1,0 +1,179 @@
+//! Runs migrations as another tool does: its own placement of BEGIN and COMMIT, the files' own statements, nothing added.
+
+use std::collections::BTreeSet;
+
+use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::{Batch, Connection};
+
+use super::steps::{Step, Transaction};
+use crate::error::{Error, Result};
+use crate::store::FolderSql;
+
+/// Looks at what becomes of rows while migrations run. An error of it ends them.
+pub(super) trait Watch {
+    /// These tables are about to be dropped by a statement of this step, the position of which is given.
+    fn drops(&mut self, conn: &Connection, step: usize, tables: &[String]) -> Result<()>;
+    /// They were.
+    fn dropped(&mut self, conn: &Connection, step: usize) -> Result<()>;
+    /// The step has ended, and may have deleted rows from these tables.
+    fn ended(&mut self, conn: &Connection, step: usize, deleted_from: &BTreeSet<String>) -> Result<()>;
+}
+
+/// Where nobody looks: a replay has no rows.
+impl Watch for () {
+    fn drops(&mut self, _: &Connection, _: usize, _: &[String]) -> Result<()> {
+        Ok(())
+    }
+
+    fn dropped(&mut self, _: &Connection, _: usize) -> Result<()> {
+        Ok(())
+    }
+
+    fn ended(&mut self, _: &Connection, _: usize, _: &BTreeSet<String>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Runs the steps one after the other on a connection that `sql` guards, and ends at the first that fails: as the tool does it, what
+/// it holds in a transaction is then rolled back.
+///
+/// # Errors
+/// [`Error::Step`] where one fails, [`Error::NotReplayable`] where it must not run, or cannot without its application; and what
+/// `watch` says.
+pub(super) fn run(conn: &Connection, sql: &FolderSql, steps: &[&Step], watch: &mut impl Watch) -> Result<()> {
+    let mut runner = Runner {
+        conn,
+        sql,
+        watch,
+        statements: 0,
+    };
+    let ended = runner.all(steps);
+    if ended.is_err() && !conn.is_autocommit() {
+        // Whatever it says: the copy is thrown away.
+        let _ = conn.execute_batch("ROLLBACK");
+    }
+    ended
+}
+
+/// Forgets what migrations left on their connection and not in the database: temporary tables would hide others of their names.
+///
+/// # Errors
+/// What SQLite says.
+pub(super) fn forget_connection(conn: &Connection) -> Result<()> {
+    let run = |sql: &str| conn.execute_batch(sql).map_err(Error::sqlite(sql));
+    run("PRAGMA query_only=OFF; PRAGMA ignore_check_constraints=OFF; PRAGMA foreign_keys=OFF")?;
+    let sql = "SELECT 'DROP ' || type || ' IF EXISTS temp.\"' || replace(name, '\"', '\"\"') || '\"' FROM temp.sqlite_schema
+               WHERE type IN ('table', 'view', 'trigger') AND name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY type <> 'trigger'";
+    let ask = || -> rusqlite::Result<Vec<String>> { conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect() };
+    for drop in ask().map_err(Error::sqlite(sql))? {
+        run(&drop)?;
+    }
+    Ok(())
+}
+
+struct Runner<'a, W> {
+    conn: &'a Connection,
+    sql: &'a FolderSql,
+    watch: &'a mut W,
+    /// How many statements of the step that runs have ended.
+    statements: u64,
+}
+
+impl<W: Watch> Runner<'_, W> {
+    fn all(&mut self, steps: &[&Step]) -> Result<()> {
+        let mut together: Option<&Step> = None;
+        for (at, &step) in steps.iter().enumerate() {
+            self.statements = 0;
+            let is_together = step.transaction == Transaction::AllPending;
+            if let (false, Some(last)) = (is_together, together.take()) {
+                self.transact("COMMIT", last)?;
+            }
+            if is_together && together.is_none() {
+                self.transact("BEGIN", step)?;
+            }
+            together = is_together.then_some(step);
+            self.one(at, step)?;
+        }
+        together.map_or(Ok(()), |last| self.transact("COMMIT", last))
+    }
+
+    fn one(&mut self, at: usize, step: &Step) -> Result<()> {
+        let is_wrapped = step.transaction == Transaction::Each;
+        if is_wrapped {
+            self.transact("BEGIN", step)?;
+        }
+        // Of the step before, and of the tool's own statements.
+        self.sql.take_deleted_from();
+        for batch in &step.batches {
+            self.batch(at, step, batch)?;
+        }
+        let deleted_from = self.sql.take_deleted_from();
+        if is_wrapped {
+            self.transact("COMMIT", step)?;
+        } else if step.transaction != Transaction::AllPending && !self.conn.is_autocommit() {
+            return Err(self.failed(step, Error::LeftOpen));
+        }
+        self.watch.ended(self.conn, at, &deleted_from)
+    }
+
+    fn transact(&self, sql: &str, step: &Step) -> Result<()> {
+        self.conn.execute_batch(sql).map_err(|error| self.failed(step, Error::sqlite(sql)(error)))
+    }
+
+    /// Runs each statement of a batch to its end.
+    fn batch(&mut self, at: usize, step: &Step, text: &str) -> Result<()> {
+        let mut batch = Batch::new(self.conn, text);
+        loop {
+            let prepared = batch.next().map_err(|error| self.failed(step, Error::preparing(text)(error)))?;
+            let Some(mut statement) = prepared else {
+                return Ok(());
+            };
+            let dropped = self.sql.take_dropped();
+            if !dropped.is_empty() {
+                self.watch.drops(self.conn, at, &dropped)?;
+            }
+            let ran = self.sql.running(|| -> rusqlite::Result<()> {
+                let mut rows = statement.raw_query();
+                while rows.next()?.is_some() {}
+                Ok(())
+            });
+            ran.map_err(|error| self.failed(step, Error::sqlite(text)(error)))?;
+            self.statements += 1;
+            if !dropped.is_empty() {
+                self.watch.dropped(self.conn, at)?;
+            }
+        }
+    }
+
+    /// That a step failed, or why it says nothing.
+    fn failed(&self, step: &Step, error: Error) -> Error {
+        let refused = self.sql.refused().map(|what| format!("it uses {what}, which no migration may do here"));
+        let without = || error.needs_the_application().then(|| error.said_by_sqlite());
+        match refused.or_else(without) {
+            Some(why) => Error::NotReplayable {
+                migration: step.label(),
+                file: step.file.clone(),
+                why,
+            },
+            None => Error::Step {
+                migration: step.label(),
+                file: step.file.clone(),
+                stays: self.stays(step),
+                source: error.into(),
+            },
+        }
+    }
+
+    fn stays(&self, step: &Step) -> &'static str {
+        match step.transaction {
+            Transaction::AllPending => "; everything that is pending is rolled back with it",
+            Transaction::None if self.statements > 0 && self.conn.is_autocommit() => {
+                "; what it did before that stays, because the tool runs it in no transaction"
+            }
+            _ => "",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
