@@ -9,7 +9,8 @@
 //!    wrapped as the tool does it. What is not SQL for SQLite keeps its place in the order, with the reason.
 //! 5. Folder and ledger are independent: drizzle's files lie under D1's ledger somewhere. The ledger decides who ran.
 //! 6. `standing` holds what is known against what was applied, and says what the tool itself would do about each difference.
-//! 7. `in_store` looks for ledgers through a handle and reads them, in bounds. Nothing else here touches a store.
+//! 7. `in_store` looks for ledgers through a handle and reads them, in bounds; `stands` says which of them counts, and where the store
+//!    stands; `steps` and `rehearsed` hand the migrations to the engine that runs them on a copy. All the rest is made of plain values.
 
 #![expect(
     clippy::case_sensitive_file_extension_comparisons,
@@ -24,9 +25,12 @@ mod known;
 mod ledger;
 mod named;
 mod recognise;
+mod rehearsed;
 mod sections;
 mod sql_text;
 mod standing;
+mod stands;
+mod steps;
 mod toml;
 
 mod d1;
@@ -43,10 +47,13 @@ mod user_version;
 pub(crate) use checksum::Difference;
 pub(crate) use in_store::{applied, count, ledgers};
 pub(crate) use key::Key;
-pub(crate) use known::{Known, KnownSet, NotFor, Script, Why};
-pub(crate) use ledger::{Applied, Malformed, Note, Reach, State};
+pub(crate) use known::{Known, KnownSet, Script};
+pub(crate) use ledger::{Applied, Note, Reach, State};
 pub(crate) use recognise::{Recognised, Tool};
-pub(crate) use standing::{Edited, NeverRun, NeverRunWhy, Standing, Twice, compare};
+pub(crate) use rehearsed::{Tried, rehearse};
+pub(crate) use standing::{Edited, NeverRun, NeverRunWhy, Twice};
+pub(crate) use stands::{NOBODYS, Stands, candidates, whose};
+pub(crate) use steps::shown_file;
 
 use known::Rules;
 use ledger::{Ledger, Reader};
@@ -66,6 +73,8 @@ pub(crate) struct Dialect {
     rules: Rules,
     /// Whether foreign keys hold while it migrates, unless the application says otherwise.
     pub(crate) foreign_keys: bool,
+    /// Tables that it keeps in a store beside its ledger.
+    own_tables: &'static [&'static str],
     /// What it does about a migration that was never applied though a later one was.
     gap: Response,
     /// What it does about an applied migration that is not in the folder.

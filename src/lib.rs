@@ -82,14 +82,6 @@ mod values;
 
 mod schema;
 
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "the checks are joined to the folders in a later commit"
-    )
-)]
 mod dialects;
 
 mod pass;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Application, Damage, HistoryFault, Impact, NoStore, Obstacle, Problem};
+use super::{Application, Damage, FolderFault, HistoryFault, Impact, NoStore, Obstacle, Problem, Reached};
 
 /// What to do about a problem. An application words itself what only it knows, and leaves the rest to this.
 pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'static, str> {
@@ -31,7 +31,20 @@ pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'stat
             "the store is newer than this binary: update {name} to the version that last used it; do not delete the store or edit its ledger, and do not swap this binary in"
         )
         .into(),
-        Problem::Unfinished { tool, settled_by } => unfinished(tool, *settled_by).into(),
+        Problem::Unfinished {
+            tool,
+            settled_by,
+            reached,
+        } => unfinished(tool, *settled_by, *reached).into(),
+        Problem::NotInFolder { .. } => format!(
+            "the store is newer than the folder: take the folder of the version of {name} that last used the store, or a newer one; do not start this one on it, and do not delete the store or edit its ledger"
+        )
+        .into(),
+        Problem::NeverRecorded { tool } => format!(
+            "do not let {tool} migrate the store: it would begin at the first migration; keep a copy of the store with its sidecar files, find out how its tables were made, and record as applied what is there, as {tool}'s manual says (often called a baseline)"
+        )
+        .into(),
+        Problem::Folder(fault) => folder(*fault).into(),
         Problem::History(fault) => history(fault, application).into(),
         Problem::ImpossibleHistory { .. } => {
             "keep a copy of the store with its sidecar files; its ledger lacks rows (see `migration-history`): restore a backup"
@@ -62,6 +75,35 @@ pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'stat
                 .into()
         }
         Problem::FilesNotAllowed { .. } => format!("run the doctor as the user that {name} runs as").into(),
+    }
+}
+
+/// What to do about a problem in a store that is held against a folder of migrations.
+pub(super) fn of_folder(problem: &Problem, application: &Application) -> Cow<'static, str> {
+    match problem {
+        Problem::NotLookedAt(Obstacle::OtherLedger) => {
+            "check the path of the store and that of the folder: both have to be of one application; --dialect says which tool runs the folder, and --ledger which table it keeps its ledger in"
+                .into()
+        }
+        Problem::Shape {
+            worst: Impact::Reads | Impact::Writes,
+            ..
+        } => {
+            "keep a copy of the store with its sidecar files; find out what changed the schema, or which file was changed after it was applied (`migration-history`); put it right with a new migration, or restore a backup whose schema is whole; the rows that are there are not lost"
+                .into()
+        }
+        Problem::Shape {
+            worst: Impact::Alike | Impact::Extra,
+            ..
+        } => {
+            "no data is lost and the application can go on; find out what changed the schema: write it as a migration, or take it back, since a later migration may fail on it"
+                .into()
+        }
+        Problem::Rehearsal { were_there: false, .. } => {
+            "do not let these migrations run on this store: they would go wrong; nothing was changed; mend the migration (a table that others refer to is rebuilt only while foreign keys are off, outside of any transaction), and rehearse it again; --foreign-keys says whether the application has them on"
+                .into()
+        }
+        _ => of_any(problem, application),
     }
 }
 
@@ -214,14 +256,45 @@ fn structure(damage: Damage, application: &Application) -> Cow<'static, str> {
     }
 }
 
-fn unfinished(tool: &str, settled_by: Option<&str>) -> String {
-    let told = match settled_by {
-        Some(command) => format!("tell {tool} which of the two it is (`{command}`), and let it go on"),
-        None => format!("mend what is missing, and let {tool} go on as its manual says"),
+fn folder(fault: FolderFault) -> &'static str {
+    match fault {
+        FolderFault::Gap => {
+            "nothing is lost: give the file that came too late a version above all that are applied, or apply it by hand as the tool's manual says; until then the tool runs nothing"
+        }
+        FolderFault::Twice => "give one of the files another version; first find out which of them the store has",
+        FolderFault::NeverRun => {
+            "make the migration anew, so that it comes after all that are applied, and take the old file away; or write by hand what it should have done"
+        }
+        FolderFault::Edited => {
+            "restore the file as it was when it was applied (from the version control system), and write the change as a new migration; `schema-shape` says whether the store still is what the files make"
+        }
+        FolderFault::LineEnds => {
+            "nothing is wrong with the store: keep the line ends from being changed at checkout (`*.sql text eol=lf` in .gitattributes, or -text), and check the files out again"
+        }
+    }
+}
+
+fn unfinished(tool: &str, settled_by: Option<&str>, reached: Reached) -> String {
+    let keep = "keep a copy of the store with its -wal, -shm and -journal before anything else";
+    let which = match reached {
+        Reached::Nothing => "the store has nothing of the migration",
+        Reached::Everything => "the store has all of the migration",
+        Reached::APart => {
+            "the store has a part of the migration: mend by hand what is missing, or restore a backup from before it"
+        }
+        Reached::NotKnown => {
+            "find out whether what the migration does is there or not (`sqlite3 -readonly COPY .schema | cat -v` shows the schema)"
+        }
     };
-    format!(
-        "keep a copy of the store with its -wal, -shm and -journal before anything else; find out whether what the migration does is there or not (`sqlite3 -readonly COPY .schema | cat -v` shows the schema); then {told}"
-    )
+    let told = match (settled_by, reached) {
+        (Some(command), Reached::NotKnown) => {
+            format!("tell {tool} which of the two it is (`{command}`), and let it go on")
+        }
+        (Some(command), _) => format!("tell {tool} so (`{command}`), and let it go on"),
+        (None, Reached::NotKnown) => format!("mend what is missing, and let {tool} go on as its manual says"),
+        (None, _) => format!("let {tool} go on as its manual says"),
+    };
+    format!("{keep}; {which}; then {told}")
 }
 
 fn history(fault: &HistoryFault, application: &Application) -> String {
@@ -335,14 +408,8 @@ mod tests {
             Problem::LeftBehind { suffixes: vec!["-shm"] },
             Problem::Newer { unknown: vec![9001] },
             Problem::ImpossibleHistory { applied: vec![2] },
-            Problem::Unfinished {
-                tool: "ferrymigrate",
-                settled_by: None,
-            },
-            Problem::Unfinished {
-                tool: "ferrymigrate",
-                settled_by: Some("ferrymigrate settle"),
-            },
+            Problem::NotInFolder { unknown: 1 },
+            Problem::NeverRecorded { tool: "ferrymigrate" },
             Problem::Dangling { rows: 1 },
             Problem::KeysNotChecked { tables: 1 },
             Problem::Values { values: 1 },
@@ -350,6 +417,23 @@ mod tests {
             Problem::NamedFiles { wrong: 1 },
             Problem::FilesNotAllowed { paths: 1 },
         ];
+        let settlings = [None, Some("ferrymigrate settle")];
+        let reached = [Reached::NotKnown, Reached::Nothing, Reached::Everything, Reached::APart];
+        out.extend(reached.into_iter().flat_map(|reached| {
+            settlings.map(|settled_by| Problem::Unfinished {
+                tool: "ferrymigrate",
+                settled_by,
+                reached,
+            })
+        }));
+        let of_folders = [
+            FolderFault::Gap,
+            FolderFault::Twice,
+            FolderFault::NeverRun,
+            FolderFault::Edited,
+            FolderFault::LineEnds,
+        ];
+        out.extend(of_folders.map(Problem::Folder));
         out.extend(obstacles.map(Problem::NotLookedAt));
         out.extend(no_stores.map(Problem::NoStore));
         out.extend(["-wal", "-shm", "-journal"].map(|suffix| Problem::SidecarWrong { suffix }));
@@ -369,8 +453,12 @@ mod tests {
             for word in ["banger", "VM", "image", "state.db"] {
                 assert!(!advice.contains(word), "{problem:?}: {advice}");
             }
-            let of_any = Application::any().advice(&problem);
-            assert!(of_any.len() > 20 && !of_any.ends_with('.'), "{problem:?}: {of_any}");
+            for advice in [
+                of_any(&problem, &Application::any()),
+                of_folder(&problem, &Application::any()),
+            ] {
+                assert!(advice.len() > 20 && !advice.ends_with('.'), "{problem:?}: {advice}");
+            }
             let of_banger = banger::APPLICATION.advice(&problem);
             assert!(
                 !of_banger.replace("ferrymigrate", "").contains("ferry") && !of_banger.contains("STORE-"),

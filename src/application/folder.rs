@@ -6,6 +6,19 @@ use std::path::{Path, PathBuf};
 
 use crate::words::thousands;
 
+/// An application's folder of migrations, and what the command line says of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MigrationsFolder {
+    /// What lies in it.
+    pub(crate) folder: Folder,
+    /// The tool whose it is, where somebody said so.
+    pub(crate) dialect: Option<&'static str>,
+    /// The table that is the ledger, where somebody said so.
+    pub(crate) ledger: Option<String>,
+    /// Whether foreign keys hold while the application migrates, where somebody said so.
+    pub(crate) foreign_keys: Option<bool>,
+}
+
 /// What lies in a folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Folder {

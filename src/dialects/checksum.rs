@@ -25,6 +25,16 @@ pub(crate) enum Difference {
     Content,
 }
 
+impl Difference {
+    /// How, in words.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::LineEnds => "by its line ends only",
+            Self::Content => "by its content",
+        }
+    }
+}
+
 impl Checksums {
     /// Every checksum that `of` gives for the text as it is, and with its line ends made one or the other.
     pub(super) fn of(text: &str, of: impl Fn(&str) -> Vec<String>) -> Self {

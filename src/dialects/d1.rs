@@ -34,6 +34,8 @@ pub(super) static D1: Dialect = Dialect {
     },
     // They cannot be switched off there: `defer_foreign_keys` only puts the check off, and stops no cascade.
     foreign_keys: true,
+    // The emulator keeps its own things in the same file.
+    own_tables: &["_cf_ALARM", "_cf_KV", "_cf_METADATA"],
     gap: Response::Runs,
     unknown: Response::Ignores,
     edited: Response::Ignores,

@@ -21,6 +21,7 @@ pub(super) static DBMATE: Dialect = Dialect {
         aligned: None,
     },
     foreign_keys: false,
+    own_tables: &[],
     gap: Response::Runs,
     unknown: Response::Ignores,
     edited: Response::Ignores,

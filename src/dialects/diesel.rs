@@ -37,6 +37,7 @@ pub(super) static DIESEL: Dialect = Dialect {
         aligned: None,
     },
     foreign_keys: true,
+    own_tables: &[],
     gap: Response::Runs,
     unknown: Response::Ignores,
     edited: Response::Ignores,

@@ -56,6 +56,7 @@ pub(super) static DRIZZLE: Dialect = Dialect {
         aligned: Some(aligned),
     },
     foreign_keys: true,
+    own_tables: &[],
     // With a journal; where folders are called by their names, it is run: see [`by_folders`].
     gap: Response::Ignores,
     unknown: Response::Ignores,

@@ -36,6 +36,7 @@ pub(super) static GOLANG_MIGRATE: Dialect = Dialect {
     },
     // mattn/go-sqlite3 and modernc.org/sqlite leave them off unless the address says otherwise.
     foreign_keys: false,
+    own_tables: &[],
     // Only the latest version is kept: what lies before it and was never run is nobody's to see.
     gap: Response::Ignores,
     unknown: Response::Refuses,

@@ -29,6 +29,7 @@ pub(super) static GOOSE: Dialect = Dialect {
         aligned: None,
     },
     foreign_keys: false,
+    own_tables: &[],
     gap: Response::Refuses,
     unknown: Response::Ignores,
     edited: Response::Ignores,

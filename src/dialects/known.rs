@@ -207,6 +207,15 @@ impl KnownSet {
 }
 
 impl Known {
+    /// What it is called in a report: by its key, or by its file where the key is a time that nobody knows by heart.
+    pub(crate) fn shown(&self) -> String {
+        if self.when.is_some() && self.key.as_number().is_some() {
+            self.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+        } else {
+            self.key.as_str().to_owned()
+        }
+    }
+
     /// A migration in a file.
     pub(super) fn new(key: Key, name: impl Into<String>, file: &File, script: Script) -> Self {
         Self {

@@ -206,7 +206,7 @@ impl Declared {
 
 impl Ledger {
     /// The columns that are read, in the order in which the statement gives them.
-    fn read_columns(&self) -> impl Iterator<Item = &'static str> {
+    pub(super) fn read_columns(&self) -> impl Iterator<Item = &'static str> {
         self.columns.iter().filter(|column| column.read).map(|column| column.name)
     }
 

@@ -39,6 +39,7 @@ pub(super) static PRISMA: Dialect = Dialect {
         aligned: None,
     },
     foreign_keys: true,
+    own_tables: &[],
     gap: Response::Runs,
     // `migrate deploy` goes on; `migrate status` says that the histories diverge.
     unknown: Response::Ignores,

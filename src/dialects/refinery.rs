@@ -30,6 +30,7 @@ pub(super) static REFINERY: Dialect = Dialect {
         aligned: None,
     },
     foreign_keys: true,
+    own_tables: &[],
     gap: Response::Refuses,
     unknown: Response::Refuses,
     edited: Response::Refuses,

@@ -105,11 +105,6 @@ pub(crate) fn begins_transaction(sql: &str) -> bool {
     false
 }
 
-/// Whether there is a statement in it at all, and not only white space and comments.
-pub(crate) fn holds_a_statement(sql: &str) -> bool {
-    pieces(sql).any(|piece| piece != Piece::Sign(';'))
-}
-
 /// Whether it holds a place that somebody fills in before SQLite sees it: `${name}`, `{{ name }}`. A brace means nothing in
 /// SQL.
 pub(crate) fn holds_placeholder(sql: &str) -> bool {
@@ -248,11 +243,5 @@ mod tests {
         ] {
             assert_eq!(other_database(sql), whose, "{sql}");
         }
-    }
-
-    #[test]
-    fn a_file_of_comments_holds_no_statement() {
-        assert!(!holds_a_statement("-- nothing\n/* here */ ;\n"));
-        assert!(holds_a_statement("-- nothing\nSELECT 1"));
     }
 }

@@ -31,6 +31,7 @@ pub(super) static SQLX: Dialect = Dialect {
         aligned: None,
     },
     foreign_keys: true,
+    own_tables: &[],
     gap: Response::Runs,
     unknown: Response::Refuses,
     edited: Response::Refuses,

@@ -25,6 +25,8 @@ pub(crate) struct Standing {
     pub(crate) on_gap: Response,
     /// What the tool will never run, and never mention.
     pub(crate) never_run: Vec<NeverRun>,
+    /// How many applied migrations have a checksum that could be compared.
+    pub(crate) compared: usize,
     /// Applied, and changed since.
     pub(crate) edited: Vec<Edited>,
     /// Several files of one version.
@@ -88,6 +90,7 @@ pub(crate) fn compare(set: &KnownSet, applied: &Applied) -> Standing {
         gaps: Vec::new(),
         on_gap: set.on_gap,
         never_run: Vec::new(),
+        compared: 0,
         edited: Vec::new(),
         twice: twice(set),
         state: applied.state.clone(),
@@ -124,7 +127,7 @@ pub(crate) fn compare(set: &KnownSet, applied: &Applied) -> Standing {
             standing.unknown.push(key.clone());
         }
     }
-    standing.edited = edited(set, applied);
+    (standing.compared, standing.edited) = edited(set, applied);
     standing.never_run.extend(set.unlisted.iter().map(|file| NeverRun {
         file: file.clone(),
         key: None,
@@ -163,19 +166,18 @@ impl<'a> Ledgered<'a> {
     }
 }
 
-fn edited(set: &KnownSet, applied: &Applied) -> Vec<Edited> {
+/// How many files could be compared with what was applied, and those that differ.
+fn edited(set: &KnownSet, applied: &Applied) -> (usize, Vec<Edited>) {
     let checksums: HashMap<&Key, &str> = applied
         .entries
         .iter()
         .filter_map(|entry| Some((&entry.key, entry.checksum.as_deref()?)))
         .collect();
-    let differs = |known: &Known| {
-        let checksum = checksums.get(&known.key)?;
-        // A file that could not be read has no checksum to compare.
-        if known.checksums.own.is_empty() {
-            return None;
-        }
-        let difference = known.checksums.differ_from(checksum)?;
+    // A file that could not be read has no checksum to compare.
+    let comparable = |known: &&Known| !known.checksums.own.is_empty() && checksums.contains_key(&known.key);
+    let compared: Vec<&Known> = set.known.iter().filter(comparable).collect();
+    let differs = |known: &&Known| {
+        let difference = known.checksums.differ_from(checksums.get(&known.key)?)?;
         let taken_for_same = difference == Difference::LineEnds && known.checksums.tool_takes_other_line_ends;
         Some(Edited {
             key: known.key.clone(),
@@ -187,7 +189,7 @@ fn edited(set: &KnownSet, applied: &Applied) -> Vec<Edited> {
             },
         })
     };
-    set.known.iter().filter_map(differs).collect()
+    (compared.len(), compared.iter().filter_map(differs).collect())
 }
 
 fn twice(set: &KnownSet) -> Vec<Twice> {

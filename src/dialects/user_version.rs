@@ -23,11 +23,29 @@ pub(crate) static USER_VERSION: Dialect = Dialect {
         aligned: None,
     },
     foreign_keys: true,
+    // Android's.
+    own_tables: &["android_metadata", "room_master_table"],
     gap: Response::Ignores,
     unknown: Response::Refuses,
     edited: Response::Ignores,
     twice: Response::Refuses,
 };
+
+/// Whether a file of this `application_id` has a format of its own, whose `user_version` counts no migrations.
+pub(super) fn is_of_a_format(application_id: i64) -> bool {
+    // GeoPackage (three ids), MBTiles, and Fossil's repository, checkout and settings; from the list that comes with SQLite,
+    // `magic.txt`.
+    const FORMATS: [i64; 7] = [
+        0x4750_4b47,
+        0x4750_3130,
+        0x4750_3131,
+        0x4d50_4258,
+        0x0f05_5111,
+        0x0f05_5112,
+        0x0f05_5113,
+    ];
+    FORMATS.contains(&application_id)
+}
 
 /// What this `user_version` says was applied; none where it is below 0.
 pub(super) fn applied(user_version: i64) -> Option<Applied> {

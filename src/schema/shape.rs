@@ -72,12 +72,7 @@ impl Shape {
     ///
     /// # Errors
     /// Where one of them fails on what those before it left, or must not be run; what it grows past, and the time limit.
-    pub(crate) fn replay_steps(
-        steps: &[&Step],
-        ledgers: &[String],
-        foreign_keys: bool,
-        stop: &Stop,
-    ) -> Result<Self> {
+    pub(crate) fn replay_steps(steps: &[&Step], ledgers: &[String], foreign_keys: bool, stop: &Stop) -> Result<Self> {
         let mut memory = Connection::open_in_memory().map_err(Error::sqlite("open"))?;
         let sql = replayable(&mut memory, foreign_keys, stop).map_err(Error::preparing("prepare a replay"))?;
         let running = interruptible(&memory, stop);
@@ -89,7 +84,9 @@ impl Shape {
         let mut shape = Self::read(&ReadOnly::guarded(memory, None, stop)?)?;
         shape.ignored = ledgers.iter().map(|ledger| ledger.to_ascii_lowercase()).collect();
         shape.tables.retain(|table, _| !shape.ignored.contains(table));
-        shape.objects.retain(|name, (_, table, _)| !shape.ignored.contains(name) && !shape.ignored.contains(table));
+        shape
+            .objects
+            .retain(|name, (_, table, _)| !shape.ignored.contains(name) && !shape.ignored.contains(table));
         Ok(shape)
     }
 

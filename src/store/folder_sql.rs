@@ -176,7 +176,9 @@ fn refusal(action: &AuthAction<'_>, runs: bool) -> Option<String> {
             Some(format!("a virtual table of the module {module_name}"))
         }
         // Nobody knows what it would do.
-        AuthAction::Unknown { code, .. } => Some(format!("something that the doctor does not know (SQLite's action {code})")),
+        AuthAction::Unknown { code, .. } => {
+            Some(format!("something that the doctor does not know (SQLite's action {code})"))
+        }
         _ => None,
     }
 }

@@ -16,8 +16,9 @@ use crate::dialects::d1::D1;
 use crate::dialects::diesel::DIESEL;
 use crate::dialects::drizzle::DRIZZLE;
 use crate::dialects::folder::{self, FolderError, Limits};
+use crate::dialects::known::Why;
 use crate::dialects::sqlx::SQLX;
-use crate::dialects::{KnownSet, Script, TOOLS, Why};
+use crate::dialects::{KnownSet, Script, TOOLS};
 
 fn refusal<'a>(folder: &'a Folder, path: &str) -> Option<&'a Refusal> {
     let file = folder.files.iter().find(|file| file.path == Path::new(path)).unwrap();

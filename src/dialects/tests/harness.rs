@@ -19,8 +19,9 @@ use crate::dialects::goose::GOOSE;
 use crate::dialects::prisma::PRISMA;
 use crate::dialects::refinery::REFINERY;
 use crate::dialects::sqlx::SQLX;
+use crate::dialects::standing::{Standing, compare};
 use crate::dialects::user_version::USER_VERSION;
-use crate::dialects::{Applied, Dialect, Key, KnownSet, Standing, Tool, applied, compare, ledgers, user_version};
+use crate::dialects::{Applied, Dialect, Key, KnownSet, Tool, applied, ledgers, user_version};
 use crate::stop::Stop;
 use crate::store::ReadOnly;
 

@@ -9,11 +9,13 @@ use crate::dialects::diesel::DIESEL;
 use crate::dialects::drizzle::DRIZZLE;
 use crate::dialects::golang_migrate::GOLANG_MIGRATE;
 use crate::dialects::goose::GOOSE;
+use crate::dialects::known::Why;
 use crate::dialects::prisma::PRISMA;
 use crate::dialects::refinery::REFINERY;
 use crate::dialects::sqlx::SQLX;
+use crate::dialects::standing::Standing;
 use crate::dialects::user_version::USER_VERSION;
-use crate::dialects::{Dialect, Difference, Known, KnownSet, NeverRunWhy, Response, Script, Standing, Why};
+use crate::dialects::{Dialect, Difference, Known, KnownSet, NeverRunWhy, Response, Script};
 use crate::schema::steps::Transaction;
 
 fn known(migrations: &Migrations, dialect: &'static Dialect) -> Vec<Known> {

@@ -8,7 +8,9 @@ use crate::application::{Content, File, Folder};
 use crate::dialects::dbmate::DBMATE;
 use crate::dialects::drizzle::DRIZZLE;
 use crate::dialects::goose::GOOSE;
-use crate::dialects::{Dialect, KnownSet, Script, TOOLS, Why, compare, sql_text};
+use crate::dialects::known::Why;
+use crate::dialects::standing::compare;
+use crate::dialects::{Dialect, KnownSet, Script, TOOLS, sql_text};
 
 /// Text of the pieces that matter to some tool.
 fn sql() -> impl Strategy<Value = String> {

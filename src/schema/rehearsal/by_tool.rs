@@ -110,7 +110,9 @@ pub(super) fn rehearse(
 
 /// Whether the migrations are to be run the other way too.
 fn needs_another(judged: &Tried, foreign_keys: ForeignKeys) -> bool {
-    let Attempt { failed, lost, faults, .. } = &judged.attempt;
+    let Attempt {
+        failed, lost, faults, ..
+    } = &judged.attempt;
     match foreign_keys {
         ForeignKeys::Usual(_) => failed.is_some() || judged.losses.drops_referenced || !faults.is_empty(),
         // To tell what the text deletes from what cascades.
@@ -141,9 +143,8 @@ fn told(steps: &Steps, judged: Tried, other: Option<Tried>) -> Rehearsal {
         ));
     }
     let passed = other_way.filter(|other| other.attempt.failed.is_none());
-    let is_only_here = |fault: &Fault| {
-        passed.is_some_and(|other| other.attempt.faults.iter().all(|there| there.line != fault.line))
-    };
+    let is_only_here =
+        |fault: &Fault| passed.is_some_and(|other| other.attempt.faults.iter().all(|there| there.line != fault.line));
     let failed = judged.attempt.failed.map(Fault::of_migration);
     let only = format!(
         "; only with foreign keys {}, and not with them {}",
@@ -178,8 +179,11 @@ fn lost_rows(steps: &Steps, judged: &Tried, other: Option<&Tried>, faults: &mut 
     };
     let mut by_text: Vec<Lost> = judged.attempt.lost.clone();
     for lost in on.map(|on| on.attempt.lost.as_slice()).unwrap_or_default() {
-        let dropped: Vec<&Fewer> =
-            on.iter().flat_map(|on| &on.losses.cascaded).filter(|fewer| fewer.table == lost.table).collect();
+        let dropped: Vec<&Fewer> = on
+            .iter()
+            .flat_map(|on| &on.losses.cascaded)
+            .filter(|fewer| fewer.table == lost.table)
+            .collect();
         let both_ways = lost_in(off, &lost.table).map_or(0, |lost| lost.rows());
         let stays = lost.rows().saturating_sub(both_ways);
         let rows = dropped.iter().map(|fewer| fewer.rows).sum::<u64>().min(stays);
@@ -188,7 +192,9 @@ fn lost_rows(steps: &Steps, judged: &Tried, other: Option<&Tried>, faults: &mut 
         }
         faults.push(cascade(steps, lost, rows, &dropped));
         // What is left of the judged attempt's own loss is the text's.
-        if judged.foreign_keys && let Some(text) = by_text.iter_mut().find(|text| text.table == lost.table) {
+        if judged.foreign_keys
+            && let Some(text) = by_text.iter_mut().find(|text| text.table == lost.table)
+        {
             text.after += rows;
         }
     }
@@ -202,7 +208,11 @@ fn lost_rows(steps: &Steps, judged: &Tried, other: Option<&Tried>, faults: &mut 
         ));
     }
     for (table, rows) in judged.attempt.gone.iter().filter(|(table, _)| !steps.is_ledger(table)) {
-        let how = if judged.losses.dropped.contains(table) { "dropped" } else { "renamed, or dropped under another name" };
+        let how = if judged.losses.dropped.contains(table) {
+            "dropped"
+        } else {
+            "renamed, or dropped under another name"
+        };
         notes.push(format!("{table}: {how}, with {}", plural(*rows, "row", "rows")));
     }
 }

@@ -147,7 +147,11 @@ impl<'a> Before<'a> {
     /// Tables that had rows and are no longer there under that name, and how many rows they had.
     pub(super) fn gone(&self, after: &Counts) -> Vec<(String, u64)> {
         let is_gone = |(table, before): &(&String, &u64)| **before > 0 && now(after, table).is_none();
-        self.counts.iter().filter(is_gone).map(|(table, before)| (table.clone(), *before)).collect()
+        self.counts
+            .iter()
+            .filter(is_gone)
+            .map(|(table, before)| (table.clone(), *before))
+            .collect()
     }
 
     /// Tables in which more rows than before refer to rows that are not there.
@@ -245,8 +249,7 @@ fn now(after: &Counts, table: &str) -> Option<u64> {
 
 /// How many rows each ordinary table has.
 pub(super) fn counts(copy: &Connection) -> Result<Counts> {
-    let sql =
-        "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name NOT LIKE 'sqlite~_%' ESCAPE '~'";
+    let sql = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name NOT LIKE 'sqlite~_%' ESCAPE '~'";
     let mut out = Counts::new();
     let mut statement = copy.prepare(sql).map_err(Error::preparing(sql))?;
     let mut rows = statement.query([]).map_err(Error::sqlite(sql))?;
