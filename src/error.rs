@@ -115,7 +115,7 @@ pub enum Error {
         id: i64,
         /// Its name.
         name: String,
-    /// What SQLite said.
+        /// What SQLite said.
         source: Box<Error>,
     },
     /// A migration of another tool failed.
@@ -230,9 +230,7 @@ impl Error {
             Self::Copy { source, .. }
             | Self::Migration { source, .. }
             | Self::Step { source, .. }
-            | Self::Rehearsal(source) => {
-                source.is_out_of_memory()
-            }
+            | Self::Rehearsal(source) => source.is_out_of_memory(),
             _ => self.sqlite_code() == Some(rusqlite::ErrorCode::OutOfMemory),
         }
     }
@@ -293,13 +291,12 @@ impl Error {
     }
 
     /// Whether a migration cannot be tried without its application, or must not be: this says nothing about the store.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the folder readers are joined to it in a later commit"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the folder readers are joined to it in a later commit")
+    )]
     pub(crate) fn is_not_replayable(&self) -> bool {
-        match self {
-            Self::NotReplayable { .. } => true,
-            Self::Rehearsal(source) => source.is_not_replayable(),
-            _ => false,
-        }
+        matches!(self, Self::NotReplayable { .. })
     }
 
     /// What SQLite said, without the statement; any other error in its own words.
@@ -317,9 +314,7 @@ impl Error {
             Self::Copy { source, .. }
             | Self::Migration { source, .. }
             | Self::Step { source, .. }
-            | Self::Rehearsal(source) => {
-                source.sqlite_code()
-            }
+            | Self::Rehearsal(source) => source.sqlite_code(),
             _ => None,
         }
     }

@@ -4,10 +4,16 @@ pub(crate) mod ledger;
 pub(crate) mod rehearsal;
 pub(crate) mod runner;
 pub(crate) mod shape;
-#[cfg_attr(not(test), expect(dead_code, reason = "the folder readers are joined to it in a later commit"))]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the folder readers are joined to it in a later commit")
+)]
 pub(crate) mod standing;
 pub(crate) mod state;
-#[cfg_attr(not(test), expect(dead_code, reason = "the folder readers are joined to it in a later commit"))]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the folder readers are joined to it in a later commit")
+)]
 pub(crate) mod steps;
 pub(crate) mod tables;
 mod tool;

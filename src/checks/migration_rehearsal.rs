@@ -25,12 +25,8 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     if state.pending.is_empty() {
         return Ok(Outcome::pass("none pending"));
     }
-    let rehearsal = rehearsal::rehearse(
-        context.probe,
-        handle,
-        Rehearsed::Own(context.application, state),
-        context.environment,
-    )?;
+    let rehearsal =
+        rehearsal::rehearse(context.probe, handle, Rehearsed::Own(context.application, state), context.environment)?;
     Ok(outcome(&rehearsal))
 }
 

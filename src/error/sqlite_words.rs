@@ -87,7 +87,9 @@ fn names_the_schema_alone(code: i32, message: &str, preparing: bool) -> bool {
         | ffi::SQLITE_CONSTRAINT_UNIQUE => true,
         ffi::SQLITE_ERROR => {
             let begins = |begin: &&str| message.starts_with(*begin);
-            OF_ALTER.contains(&message) || OF_TRANSACTIONS.contains(&message) || OF_ANOTHER.iter().chain(NO_TOKENIZER).any(begins)
+            OF_ALTER.contains(&message)
+                || OF_TRANSACTIONS.contains(&message)
+                || OF_ANOTHER.iter().chain(NO_TOKENIZER).any(begins)
         }
         _ => false,
     }

@@ -27,7 +27,10 @@ pub(crate) enum Rehearsed<'a> {
     /// An application's migrations, by its own runner, on a store that stands so among them.
     Own(&'a Application, &'a SchemaState),
     /// Those of a folder, as their tool runs them.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the folder readers are joined to it in a later commit"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the folder readers are joined to it in a later commit")
+    )]
     ByTool {
         /// The migrations.
         steps: &'a Steps,
@@ -48,7 +51,10 @@ pub(crate) struct Rehearsal {
     /// What went wrong, the worst first.
     pub(crate) faults: Vec<Fault>,
     /// What somebody wants to know and is no fault: rows that the migrations delete on purpose, each in a line.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the folder readers are joined to it in a later commit"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the folder readers are joined to it in a later commit")
+    )]
     pub(crate) notes: Vec<String>,
     /// Why the shape could not be compared, where it could not.
     pub(crate) shape_unknown: Option<String>,

@@ -59,7 +59,10 @@ pub(super) fn attempt(
 ) -> Result<Attempt> {
     let stop = environment.stop;
     // The connection is closed before its files go.
-    let Copy { mut conn, files: _files } = copies()?;
+    let Copy {
+        mut conn,
+        files: _files,
+    } = copies()?;
     runner.prepare(&mut conn, stop).map_err(ended(stop))?;
     let running = interruptible(&conn, stop);
     let counted = counts(&conn).map_err(|error| interrupted(error, stop))?;

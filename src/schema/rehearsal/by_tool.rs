@@ -11,12 +11,12 @@ use super::attempt::{Attempt, Runner, attempt};
 use super::copy::Copy;
 use super::losses::{Fewer, Losses};
 use super::verify::{Counts, Fault, Lost};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::schema::shape::Shape;
 use crate::schema::steps::{ForeignKeys, Step, Steps};
 use crate::schema::tool;
 use crate::stop::Stop;
-use crate::store::{Environment, FolderSql, ReadOnly, prepare_rehearsal};
+use crate::store::{Environment, ReadOnly, prepare_rehearsal};
 use crate::words::{plural, thousands};
 
 /// A tool's migrations with foreign keys on or off.
@@ -24,22 +24,18 @@ struct ByTool<'a> {
     steps: &'a Steps,
     no_shape: Option<&'a str>,
     foreign_keys: bool,
-    sql: FolderSql,
     losses: Losses,
 }
 
 impl Runner for ByTool<'_> {
     fn prepare(&mut self, copy: &mut Connection, stop: &Stop) -> rusqlite::Result<()> {
-        prepare_rehearsal(copy, self.foreign_keys, stop)?;
-        self.sql = FolderSql::guard(copy)?;
-        Ok(())
+        prepare_rehearsal(copy, self.foreign_keys, stop)
     }
 
     fn run(&mut self, copy: &mut Connection, counts: &Counts) -> Result<Vec<String>> {
         self.losses = Losses::of(counts);
         let pending: Vec<&Step> = self.steps.pending.iter().collect();
-        tool::run(copy, &self.sql, &pending, &mut self.losses)?;
-        tool::forget_connection(copy).map_err(|error| Error::Rehearsal(error.into()))?;
+        tool::run(copy, &pending, &mut self.losses)?;
         Ok(pending.iter().map(|step| step.key.clone()).collect())
     }
 
@@ -89,7 +85,6 @@ pub(super) fn rehearse(
             steps,
             no_shape,
             foreign_keys,
-            sql: FolderSql::default(),
             losses: Losses::default(),
         };
         let attempt = attempt(source, copies, &mut runner, environment)?;
@@ -105,12 +100,14 @@ pub(super) fn rehearse(
     } else {
         None
     };
-    Ok(told(steps, judged, other))
+    Ok(told(steps, judged, other.as_ref()))
 }
 
 /// Whether the migrations are to be run the other way too.
 fn needs_another(judged: &Tried, foreign_keys: ForeignKeys) -> bool {
-    let Attempt { failed, lost, faults, .. } = &judged.attempt;
+    let Attempt {
+        failed, lost, faults, ..
+    } = &judged.attempt;
     match foreign_keys {
         ForeignKeys::Usual(_) => failed.is_some() || judged.losses.drops_referenced || !faults.is_empty(),
         // To tell what the text deletes from what cascades.
@@ -120,31 +117,30 @@ fn needs_another(judged: &Tried, foreign_keys: ForeignKeys) -> bool {
 }
 
 /// What came of both ways.
-fn told(steps: &Steps, judged: Tried, other: Option<Tried>) -> Rehearsal {
+fn told(steps: &Steps, judged: Tried, other: Option<&Tried>) -> Rehearsal {
     let mut faults = Vec::new();
     let mut notes = Vec::new();
     let is_open = matches!(steps.foreign_keys, ForeignKeys::Usual(_));
     // Of another attempt that was made only to tell losses apart, nothing else is said.
-    let other_way = other.as_ref().filter(|_| is_open);
+    let other_way = other.filter(|_| is_open);
     if judged.attempt.failed.is_none() {
-        lost_rows(steps, &judged, other.as_ref(), &mut faults, &mut notes);
+        lost_rows(steps, &judged, other, &mut faults, &mut notes);
     }
     if let Some(other) = other_way
         && judged.attempt.failed.is_none()
         && let Some(error) = &other.attempt.failed
     {
         notes.push(format!(
-            "with foreign keys {}, {}; with them {}, as is usual for the tool, nothing fails",
+            "with foreign keys {}, {}; with them {}, as is usual for the tool, it does not",
             on_or_off(other.foreign_keys),
-            error,
+            Fault::of_migration(error).line,
             on_or_off(judged.foreign_keys),
         ));
     }
     let passed = other_way.filter(|other| other.attempt.failed.is_none());
-    let is_only_here = |fault: &Fault| {
-        passed.is_some_and(|other| other.attempt.faults.iter().all(|there| there.line != fault.line))
-    };
-    let failed = judged.attempt.failed.map(Fault::of_migration);
+    let is_only_here =
+        |fault: &Fault| passed.is_some_and(|other| other.attempt.faults.iter().all(|there| there.line != fault.line));
+    let failed = judged.attempt.failed.as_ref().map(Fault::of_migration);
     let only = format!(
         "; only with foreign keys {}, and not with them {}",
         on_or_off(judged.foreign_keys),
@@ -178,8 +174,11 @@ fn lost_rows(steps: &Steps, judged: &Tried, other: Option<&Tried>, faults: &mut 
     };
     let mut by_text: Vec<Lost> = judged.attempt.lost.clone();
     for lost in on.map(|on| on.attempt.lost.as_slice()).unwrap_or_default() {
-        let dropped: Vec<&Fewer> =
-            on.iter().flat_map(|on| &on.losses.cascaded).filter(|fewer| fewer.table == lost.table).collect();
+        let dropped: Vec<&Fewer> = on
+            .iter()
+            .flat_map(|on| &on.losses.cascaded)
+            .filter(|fewer| fewer.table == lost.table)
+            .collect();
         let both_ways = lost_in(off, &lost.table).map_or(0, |lost| lost.rows());
         let stays = lost.rows().saturating_sub(both_ways);
         let rows = dropped.iter().map(|fewer| fewer.rows).sum::<u64>().min(stays);
@@ -188,7 +187,9 @@ fn lost_rows(steps: &Steps, judged: &Tried, other: Option<&Tried>, faults: &mut 
         }
         faults.push(cascade(steps, lost, rows, &dropped));
         // What is left of the judged attempt's own loss is the text's.
-        if judged.foreign_keys && let Some(text) = by_text.iter_mut().find(|text| text.table == lost.table) {
+        if judged.foreign_keys
+            && let Some(text) = by_text.iter_mut().find(|text| text.table == lost.table)
+        {
             text.after += rows;
         }
     }
@@ -202,7 +203,11 @@ fn lost_rows(steps: &Steps, judged: &Tried, other: Option<&Tried>, faults: &mut 
         ));
     }
     for (table, rows) in judged.attempt.gone.iter().filter(|(table, _)| !steps.is_ledger(table)) {
-        let how = if judged.losses.dropped.contains(table) { "dropped" } else { "renamed, or dropped under another name" };
+        let how = if judged.losses.dropped.contains(table) {
+            "dropped"
+        } else {
+            "renamed, or dropped under another name"
+        };
         notes.push(format!("{table}: {how}, with {}", plural(*rows, "row", "rows")));
     }
 }
@@ -243,3 +248,6 @@ fn migrations<'a>(steps: &Steps, of: impl Iterator<Item = &'a Fewer>) -> String 
         keys => format!(", in migrations {} and {} more", keys[..SHOWN].join(", "), keys.len() - SHOWN),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -109,7 +109,10 @@ fn not_rehearsed(error: Error) -> Error {
 fn exists(conn: &Connection, table: &str) -> Result<bool> {
     let sql = "SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name = ?1
                AND name NOT LIKE 'sqlite~_%' ESCAPE '~'";
-    let found: i64 = conn.query_row(sql, [table], |row| row.get(0)).map_err(Error::sqlite(sql)).map_err(not_rehearsed)?;
+    let found: i64 = conn
+        .query_row(sql, [table], |row| row.get(0))
+        .map_err(Error::sqlite(sql))
+        .map_err(not_rehearsed)?;
     Ok(found > 0)
 }
 

@@ -7,9 +7,9 @@ use super::*;
 use crate::application::{Ledger, Migration};
 use crate::error::Error;
 use crate::private::PrivateFolder;
+use crate::sandbox::Sandbox;
 use crate::schema::runner;
 use crate::schema::shape::Shape;
-use crate::sandbox::Sandbox;
 use crate::stop::{Stop, Stopped};
 
 fn first() -> Migration {
@@ -38,12 +38,7 @@ fn copy_of(source: &ReadOnly) -> Connection {
     copy
 }
 
-fn rehearsed(
-    source: &ReadOnly,
-    second: Migration,
-    applied: &[i64],
-    stop: &Stop,
-) -> Result<Rehearsal> {
+fn rehearsed(source: &ReadOnly, second: Migration, applied: &[i64], stop: &Stop) -> Result<Rehearsal> {
     let environment = Environment {
         private: &PrivateFolder::for_stores::<&str>(&[]),
         sandbox: &Sandbox::NotAsked,

@@ -26,12 +26,13 @@ pub(crate) struct Fault {
 
 impl Fault {
     /// A migration that fails.
-    pub(super) fn of_migration(error: Error) -> Self {
-        let (id, line, why) = match error {
+    pub(super) fn of_migration(error: &Error) -> Self {
+        // Without the SQL: the migration's name stands for that.
+        let fails = |why: &Error| format!("fails on this store: {}", why.said_by_sqlite());
+        let (id, line, what) = match error {
             Error::Migration { id, name, source } => {
-                // Without the SQL: the migration's name stands for that.
-                let why = source.said_by_sqlite();
-                (Some(id), format!("migration {id} ({name}) fails on this store: {why}"), why)
+                let fails = fails(source);
+                (Some(*id), format!("migration {id} ({name}) {fails}"), fails)
             }
             Error::Step {
                 migration,
@@ -39,20 +40,22 @@ impl Fault {
                 stays,
                 source,
             } => {
-                let why = format!("{}{stays}", source.said_by_sqlite());
-                let file = if file.is_empty() { file } else { format!(", in {file}") };
-                (None, format!("migration {migration} fails on this store{file}: {why}"), why)
+                let place = if file.is_empty() {
+                    String::new()
+                } else {
+                    format!(", {file},")
+                };
+                // A finding has no place for a key that is text.
+                let line = format!("migration {migration}{place} {}{stays}", fails(source));
+                (None, line.clone(), line)
             }
-            error => {
-                let why = error.said_by_sqlite();
-                (None, format!("the migrations fail on this store: {why}"), why)
-            }
+            error => (None, format!("the migrations {}", fails(error)), fails(error)),
         };
         Self {
             line,
             finding: Finding {
                 id,
-                ..Finding::new(format!("fails on this store: {why}"))
+                ..Finding::new(what)
             },
             was_there: false,
         }
@@ -147,7 +150,11 @@ impl<'a> Before<'a> {
     /// Tables that had rows and are no longer there under that name, and how many rows they had.
     pub(super) fn gone(&self, after: &Counts) -> Vec<(String, u64)> {
         let is_gone = |(table, before): &(&String, &u64)| **before > 0 && now(after, table).is_none();
-        self.counts.iter().filter(is_gone).map(|(table, before)| (table.clone(), *before)).collect()
+        self.counts
+            .iter()
+            .filter(is_gone)
+            .map(|(table, before)| (table.clone(), *before))
+            .collect()
     }
 
     /// Tables in which more rows than before refer to rows that are not there.
@@ -245,8 +252,7 @@ fn now(after: &Counts, table: &str) -> Option<u64> {
 
 /// How many rows each ordinary table has.
 pub(super) fn counts(copy: &Connection) -> Result<Counts> {
-    let sql =
-        "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name NOT LIKE 'sqlite~_%' ESCAPE '~'";
+    let sql = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name NOT LIKE 'sqlite~_%' ESCAPE '~'";
     let mut out = Counts::new();
     let mut statement = copy.prepare(sql).map_err(Error::preparing(sql))?;
     let mut rows = statement.query([]).map_err(Error::sqlite(sql))?;

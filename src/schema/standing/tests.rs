@@ -17,7 +17,10 @@ fn step(key: &str, sql: &'static str) -> Step {
 
 fn standing(second: &'static str, store: &str) -> Standing {
     let steps = Steps {
-        applied: vec![step("1", "CREATE TABLE t(x); CREATE VIRTUAL TABLE words USING fts5(word)")],
+        applied: vec![step(
+            "1",
+            "CREATE TABLE t(x); CREATE VIRTUAL TABLE words USING fts5(word)",
+        )],
         pending: Vec::new(),
         ledgers: vec!["schema_migrations".to_owned()],
         foreign_keys: ForeignKeys::Usual(false),
@@ -26,7 +29,8 @@ fn standing(second: &'static str, store: &str) -> Standing {
     let ledger = "CREATE TABLE schema_migrations(version uint64, dirty bool);
         CREATE UNIQUE INDEX version_unique ON schema_migrations(version);";
     conn.execute_batch(ledger).unwrap();
-    conn.execute_batch("CREATE TABLE t(x); CREATE VIRTUAL TABLE words USING fts5(word);").unwrap();
+    conn.execute_batch("CREATE TABLE t(x); CREATE VIRTUAL TABLE words USING fts5(word);")
+        .unwrap();
     conn.execute_batch(store).unwrap();
     let handle = ReadOnly::guarded(conn, None, &Stop::never()).unwrap();
     Standing::of(&steps, &step("2", second), &handle, &Stop::never()).unwrap()
