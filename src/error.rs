@@ -292,11 +292,7 @@ impl Error {
 
     /// Whether a migration cannot be tried without its application, or must not be: this says nothing about the store.
     pub(crate) fn is_not_replayable(&self) -> bool {
-        match self {
-            Self::NotReplayable { .. } => true,
-            Self::Rehearsal(source) => source.is_not_replayable(),
-            _ => false,
-        }
+        matches!(self, Self::NotReplayable { .. })
     }
 
     /// What SQLite said, without the statement; any other error in its own words.

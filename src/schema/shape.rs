@@ -20,7 +20,7 @@ use super::{runner, tool};
 use crate::application::{Application, Definition, Impact, Ledger, Migration};
 use crate::error::{Error, Result};
 use crate::stop::Stop;
-use crate::store::{FolderSql, ReadOnly, interruptible, prepare_rehearsal};
+use crate::store::{ReadOnly, interruptible, prepare_rehearsal};
 
 /// The most differences that are kept; the rest are counted.
 const MOST_KEPT: usize = 1_000;
@@ -39,10 +39,9 @@ pub(crate) struct Shape {
 const MOST_REPLAYED: u64 = 16 << 20;
 
 /// Sets an empty database up for SQL from a folder.
-fn replayable(memory: &mut Connection, foreign_keys: bool, stop: &Stop) -> rusqlite::Result<FolderSql> {
+fn replayable(memory: &mut Connection, foreign_keys: bool, stop: &Stop) -> rusqlite::Result<()> {
     prepare_rehearsal(memory, foreign_keys, stop)?;
-    memory.execute_batch(&format!("PRAGMA max_page_count={}", MOST_REPLAYED / 4096))?;
-    FolderSql::guard(memory)
+    memory.execute_batch(&format!("PRAGMA max_page_count={}", MOST_REPLAYED / 4096))
 }
 
 /// How a store differs from a shape.
@@ -74,9 +73,9 @@ impl Shape {
     /// Where one of them fails on what those before it left, or must not be run; what it grows past, and the time limit.
     pub(crate) fn replay_steps(steps: &[&Step], ledgers: &[String], foreign_keys: bool, stop: &Stop) -> Result<Self> {
         let mut memory = Connection::open_in_memory().map_err(Error::sqlite("open"))?;
-        let sql = replayable(&mut memory, foreign_keys, stop).map_err(Error::preparing("prepare a replay"))?;
+        replayable(&mut memory, foreign_keys, stop).map_err(Error::preparing("prepare a replay"))?;
         let running = interruptible(&memory, stop);
-        let ran = tool::run(&memory, &sql, steps, &mut ()).and_then(|()| tool::forget_connection(&memory));
+        let ran = tool::run(&mut memory, steps, &mut ());
         // What was interrupted is not the migrations' to answer for.
         stop.check()?;
         ran?;

@@ -20,19 +20,19 @@ pub(crate) enum Standing {
 }
 
 impl Standing {
-    /// How a store stands to `step`, which follows those that `steps` has as applied: each shape is replayed and compared.
+    /// How a store stands to `failed`, which follows those that `steps` has as applied: each shape is replayed and compared.
     ///
     /// What differs from both shapes in the same way has nothing to do with the migration, and is passed over.
     ///
     /// # Errors
     /// Where the migrations cannot be replayed, and why; the time limit.
-    pub(crate) fn of(steps: &Steps, step: &Step, handle: &ReadOnly, stop: &Stop) -> Result<Self> {
+    pub(crate) fn of(steps: &Steps, failed: &Step, handle: &ReadOnly, stop: &Stop) -> Result<Self> {
         let mut run: Vec<&Step> = steps.applied.iter().collect();
         let differences = |run: &[&Step]| -> Result<Differences> {
             Shape::replay_steps(run, &steps.ledgers, steps.foreign_keys.hold(), stop)?.differences(handle)
         };
         let before = differences(&run)?;
-        run.push(step);
+        run.push(failed);
         let after = differences(&run)?;
         Ok(Self::between(&before, &after))
     }

@@ -34,36 +34,37 @@ impl Watch for () {
     }
 }
 
-/// Runs the steps one after the other on a connection that `sql` guards, and ends at the first that fails: as the tool does it, what
-/// it holds in a transaction is then rolled back.
+/// Runs the steps one after the other, under the authorizer for a folder's SQL, and ends at the first that fails: as the tool does it,
+/// what it holds in a transaction is then rolled back. Nothing stays on the connection but what stays in the database.
 ///
 /// # Errors
 /// [`Error::Step`] where one fails, [`Error::NotReplayable`] where it must not run, or cannot without its application; and what
 /// `watch` says.
-pub(super) fn run(conn: &Connection, sql: &FolderSql, steps: &[&Step], watch: &mut impl Watch) -> Result<()> {
+pub(super) fn run(conn: &mut Connection, steps: &[&Step], watch: &mut impl Watch) -> Result<()> {
+    const AUTHORIZE: &str = "sqlite3_set_authorizer";
+    let sql = FolderSql::guard(conn).map_err(Error::sqlite(AUTHORIZE))?;
     let mut runner = Runner {
         conn,
-        sql,
+        sql: &sql,
         watch,
         statements: 0,
     };
     let ended = runner.all(steps);
+    FolderSql::release(conn).map_err(Error::sqlite(AUTHORIZE))?;
     if ended.is_err() && !conn.is_autocommit() {
         // Whatever it says: the copy is thrown away.
         let _ = conn.execute_batch("ROLLBACK");
     }
-    ended
+    ended?;
+    forget_connection(conn).map_err(|error| Error::Rehearsal(error.into()))
 }
 
-/// Forgets what migrations left on their connection and not in the database: temporary tables would hide others of their names.
-///
-/// # Errors
-/// What SQLite says.
-pub(super) fn forget_connection(conn: &Connection) -> Result<()> {
+/// Forgets what migrations left on their connection: temporary tables would hide others of their names.
+fn forget_connection(conn: &Connection) -> Result<()> {
     let run = |sql: &str| conn.execute_batch(sql).map_err(Error::sqlite(sql));
     run("PRAGMA query_only=OFF; PRAGMA ignore_check_constraints=OFF; PRAGMA foreign_keys=OFF")?;
     let sql = "SELECT 'DROP ' || type || ' IF EXISTS temp.\"' || replace(name, '\"', '\"\"') || '\"' FROM temp.sqlite_schema
-               WHERE type IN ('table', 'view', 'trigger') AND name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY type <> 'trigger'";
+               WHERE type IN ('table', 'view', 'trigger') AND name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY type <> 'trigger', rootpage";
     let ask = || -> rusqlite::Result<Vec<String>> { conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect() };
     for drop in ask().map_err(Error::sqlite(sql))? {
         run(&drop)?;
@@ -85,11 +86,10 @@ impl<W: Watch> Runner<'_, W> {
         for (at, &step) in steps.iter().enumerate() {
             self.statements = 0;
             let is_together = step.transaction == Transaction::AllPending;
-            if let (false, Some(last)) = (is_together, together.take()) {
-                self.transact("COMMIT", last)?;
-            }
-            if is_together && together.is_none() {
-                self.transact("BEGIN", step)?;
+            match together {
+                Some(last) if !is_together => self.transact("COMMIT", last)?,
+                None if is_together => self.transact("BEGIN", step)?,
+                _ => {}
             }
             together = is_together.then_some(step);
             self.one(at, step)?;

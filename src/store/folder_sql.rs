@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
-use rusqlite::{Connection, Result};
+use rusqlite::{Connection, Result, ffi};
 
 /// Pragmas that a migration may use: those that only read, and those whose effect ends with the migrations or belongs to the
 /// database. The others are passed over: journal, locks, caches and memory of the copy are the doctor's.
@@ -99,6 +99,16 @@ impl FolderSql {
         Ok(watched)
     }
 
+    /// Gives the connection back to the doctor's own statements.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub(crate) fn release(conn: &mut Connection) -> Result<()> {
+        let nobody: Option<fn(AuthContext<'_>) -> Authorization> = None;
+        conn.authorizer(nobody)?;
+        conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0).map(|_| ())
+    }
+
     /// Runs what steps through a prepared statement.
     pub(crate) fn running<T>(&self, work: impl FnOnce() -> T) -> T {
         self.seen().runs = true;
@@ -161,9 +171,22 @@ fn refusal(action: &AuthAction<'_>, runs: bool) -> Option<String> {
     match action {
         // What VACUUM attaches while it runs has no name, and lies in memory.
         AuthAction::Attach { filename } if runs && filename.is_empty() => None,
-        AuthAction::Attach { .. } if runs => Some("VACUUM INTO".to_owned()),
-        AuthAction::Attach { .. } => Some("ATTACH".to_owned()),
-        AuthAction::Detach { .. } => Some("DETACH".to_owned()),
+        AuthAction::Attach { .. }
+        | AuthAction::Unknown {
+            code: ffi::SQLITE_ATTACH,
+            ..
+        } if runs => Some("VACUUM INTO".to_owned()),
+        // Its file may be an expression, which has no name yet.
+        AuthAction::Attach { .. }
+        | AuthAction::Unknown {
+            code: ffi::SQLITE_ATTACH,
+            ..
+        } => Some("ATTACH".to_owned()),
+        AuthAction::Detach { .. }
+        | AuthAction::Unknown {
+            code: ffi::SQLITE_DETACH,
+            ..
+        } => Some("DETACH".to_owned()),
         AuthAction::Function { function_name } if function_name.eq_ignore_ascii_case("load_extension") => {
             Some("load_extension()".to_owned())
         }

@@ -11,12 +11,12 @@ use super::attempt::{Attempt, Runner, attempt};
 use super::copy::Copy;
 use super::losses::{Fewer, Losses};
 use super::verify::{Counts, Fault, Lost};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::schema::shape::Shape;
 use crate::schema::steps::{ForeignKeys, Step, Steps};
 use crate::schema::tool;
 use crate::stop::Stop;
-use crate::store::{Environment, FolderSql, ReadOnly, prepare_rehearsal};
+use crate::store::{Environment, ReadOnly, prepare_rehearsal};
 use crate::words::{plural, thousands};
 
 /// A tool's migrations with foreign keys on or off.
@@ -24,22 +24,18 @@ struct ByTool<'a> {
     steps: &'a Steps,
     no_shape: Option<&'a str>,
     foreign_keys: bool,
-    sql: FolderSql,
     losses: Losses,
 }
 
 impl Runner for ByTool<'_> {
     fn prepare(&mut self, copy: &mut Connection, stop: &Stop) -> rusqlite::Result<()> {
-        prepare_rehearsal(copy, self.foreign_keys, stop)?;
-        self.sql = FolderSql::guard(copy)?;
-        Ok(())
+        prepare_rehearsal(copy, self.foreign_keys, stop)
     }
 
     fn run(&mut self, copy: &mut Connection, counts: &Counts) -> Result<Vec<String>> {
         self.losses = Losses::of(counts);
         let pending: Vec<&Step> = self.steps.pending.iter().collect();
-        tool::run(copy, &self.sql, &pending, &mut self.losses)?;
-        tool::forget_connection(copy).map_err(|error| Error::Rehearsal(error.into()))?;
+        tool::run(copy, &pending, &mut self.losses)?;
         Ok(pending.iter().map(|step| step.key.clone()).collect())
     }
 
@@ -89,7 +85,6 @@ pub(super) fn rehearse(
             steps,
             no_shape,
             foreign_keys,
-            sql: FolderSql::default(),
             losses: Losses::default(),
         };
         let attempt = attempt(source, copies, &mut runner, environment)?;
@@ -105,7 +100,7 @@ pub(super) fn rehearse(
     } else {
         None
     };
-    Ok(told(steps, judged, other))
+    Ok(told(steps, judged, other.as_ref()))
 }
 
 /// Whether the migrations are to be run the other way too.
@@ -122,30 +117,30 @@ fn needs_another(judged: &Tried, foreign_keys: ForeignKeys) -> bool {
 }
 
 /// What came of both ways.
-fn told(steps: &Steps, judged: Tried, other: Option<Tried>) -> Rehearsal {
+fn told(steps: &Steps, judged: Tried, other: Option<&Tried>) -> Rehearsal {
     let mut faults = Vec::new();
     let mut notes = Vec::new();
     let is_open = matches!(steps.foreign_keys, ForeignKeys::Usual(_));
     // Of another attempt that was made only to tell losses apart, nothing else is said.
-    let other_way = other.as_ref().filter(|_| is_open);
+    let other_way = other.filter(|_| is_open);
     if judged.attempt.failed.is_none() {
-        lost_rows(steps, &judged, other.as_ref(), &mut faults, &mut notes);
+        lost_rows(steps, &judged, other, &mut faults, &mut notes);
     }
     if let Some(other) = other_way
         && judged.attempt.failed.is_none()
         && let Some(error) = &other.attempt.failed
     {
         notes.push(format!(
-            "with foreign keys {}, {}; with them {}, as is usual for the tool, nothing fails",
+            "with foreign keys {}, {}; with them {}, as is usual for the tool, it does not",
             on_or_off(other.foreign_keys),
-            error,
+            Fault::of_migration(error).line,
             on_or_off(judged.foreign_keys),
         ));
     }
     let passed = other_way.filter(|other| other.attempt.failed.is_none());
     let is_only_here =
         |fault: &Fault| passed.is_some_and(|other| other.attempt.faults.iter().all(|there| there.line != fault.line));
-    let failed = judged.attempt.failed.map(Fault::of_migration);
+    let failed = judged.attempt.failed.as_ref().map(Fault::of_migration);
     let only = format!(
         "; only with foreign keys {}, and not with them {}",
         on_or_off(judged.foreign_keys),
@@ -253,3 +248,6 @@ fn migrations<'a>(steps: &Steps, of: impl Iterator<Item = &'a Fewer>) -> String 
         keys => format!(", in migrations {} and {} more", keys[..SHOWN].join(", "), keys.len() - SHOWN),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,7 +56,7 @@ pub(super) fn rehearse(
 ) -> Result<Rehearsal> {
     let attempt = attempt(source, copies, &mut Own { application, state }, environment)?;
     let unknown = "migrations are applied that this binary does not know";
-    let faults = match attempt.failed {
+    let faults = match &attempt.failed {
         Some(error) => vec![Fault::of_migration(error)],
         None => attempt.lost.iter().map(Fault::of_lost).chain(attempt.faults).collect(),
     };

@@ -26,12 +26,13 @@ pub(crate) struct Fault {
 
 impl Fault {
     /// A migration that fails.
-    pub(super) fn of_migration(error: Error) -> Self {
-        let (id, line, why) = match error {
+    pub(super) fn of_migration(error: &Error) -> Self {
+        // Without the SQL: the migration's name stands for that.
+        let fails = |why: &Error| format!("fails on this store: {}", why.said_by_sqlite());
+        let (id, line, what) = match error {
             Error::Migration { id, name, source } => {
-                // Without the SQL: the migration's name stands for that.
-                let why = source.said_by_sqlite();
-                (Some(id), format!("migration {id} ({name}) fails on this store: {why}"), why)
+                let fails = fails(source);
+                (Some(*id), format!("migration {id} ({name}) {fails}"), fails)
             }
             Error::Step {
                 migration,
@@ -39,20 +40,22 @@ impl Fault {
                 stays,
                 source,
             } => {
-                let why = format!("{}{stays}", source.said_by_sqlite());
-                let file = if file.is_empty() { file } else { format!(", in {file}") };
-                (None, format!("migration {migration} fails on this store{file}: {why}"), why)
+                let place = if file.is_empty() {
+                    String::new()
+                } else {
+                    format!(", {file},")
+                };
+                // A finding has no place for a key that is text.
+                let line = format!("migration {migration}{place} {}{stays}", fails(source));
+                (None, line.clone(), line)
             }
-            error => {
-                let why = error.said_by_sqlite();
-                (None, format!("the migrations fail on this store: {why}"), why)
-            }
+            error => (None, format!("the migrations {}", fails(error)), fails(error)),
         };
         Self {
             line,
             finding: Finding {
                 id,
-                ..Finding::new(format!("fails on this store: {why}"))
+                ..Finding::new(what)
             },
             was_there: false,
         }
