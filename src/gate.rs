@@ -72,7 +72,7 @@ impl Answer {
         let (compatibility, reason) = if !standing.unknown.is_empty() {
             incompatible(None)
         } else if let Some(why) = stands.refusal() {
-            incompatible(Some(format!("{} would run nothing: {why}", stands.dialect.name)))
+            incompatible(Some(format!("{} would run nothing: {why}", stands.runner())))
         } else {
             match tried {
                 Some(Tried::Not(why)) => return Self::cannot_tell(&why),

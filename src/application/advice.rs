@@ -100,7 +100,7 @@ pub(super) fn of_folder(problem: &Problem, application: &Application) -> Cow<'st
                 .into()
         }
         Problem::Rehearsal { were_there: false, .. } => {
-            "do not let these migrations run on this store: they would go wrong; nothing was changed; mend the migration (a table that others refer to is rebuilt only while foreign keys are off, outside of any transaction), and rehearse it again; --foreign-keys says whether the application has them on"
+            "do not let these migrations run on this store: they would go wrong; nothing was changed; mend the migration, and rehearse it again; where rows went by a cascade: rebuild a table that others refer to only while foreign keys are off, which they are if that is said outside of any transaction (--foreign-keys says whether the application has them on)"
                 .into()
         }
         _ => of_any(problem, application),

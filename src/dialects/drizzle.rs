@@ -180,7 +180,9 @@ fn by_journal(folder: &Folder, file: &File) -> Result<KnownSet, NotFor> {
         set.known.push(known);
         listed.insert(path);
     }
-    let sql = folder.flat().filter(|file| file.name().ends_with(".sql"));
+    // drizzle-kit numbers its files; what has no number is somebody's own.
+    let numbered = |name: String| name.ends_with(".sql") && !known::digits(&name).is_empty();
+    let sql = folder.flat().filter(|file| numbered(file.name()));
     set.unlisted = sql.map(|file| file.path.clone()).filter(|path| !listed.contains(path)).collect();
     Ok(set)
 }

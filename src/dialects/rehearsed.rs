@@ -31,7 +31,7 @@ pub(crate) fn rehearse(
 ) -> Result<Tried> {
     let standing = &stands.standing;
     if let Some(why) = stands.refusal() {
-        return Ok(Tried::Not(format!("{} would run nothing: {why}", stands.dialect.name)));
+        return Ok(Tried::Not(format!("{} would run nothing: {why}", stands.runner())));
     }
     if standing.pending.is_empty() {
         return Ok(Tried::NonePending);

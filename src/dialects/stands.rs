@@ -73,7 +73,7 @@ impl Stands {
             return Self::of_nothing(folder);
         }
         Err(Error::Ledger(format!(
-            "tables are in it, and no ledger of {}: either its migrations were never recorded, or the ledger has a name and columns that do not tell (say which table it is with --ledger)",
+            "it has tables, and none of them is a ledger of {}: either its migrations were never recorded, or neither the name nor the columns of its ledger tell (say which table it is with --ledger)",
             names(&candidates)
         )))
     }
@@ -121,6 +121,15 @@ impl Stands {
     /// Migrations as they are shown.
     pub(crate) fn all_shown<'a>(&self, keys: impl IntoIterator<Item = &'a Key>) -> Vec<String> {
         keys.into_iter().map(|key| self.shown(key)).collect()
+    }
+
+    /// Who runs the migrations, as the subject of a sentence.
+    pub(crate) fn runner(&self) -> &'static str {
+        if self.dialect == &USER_VERSION {
+            "the application"
+        } else {
+            self.dialect.name
+        }
     }
 
     /// "sqlx's ledger `_sqlx_migrations`".
@@ -194,7 +203,7 @@ fn find(folder: &MigrationsFolder, candidates: &[&'static Dialect], handle: &Rea
         (Some(_), _) => Ok(fitting.into_iter().next()),
         (None, None) => Ok(None),
         (None, Some(other)) => Err(Error::Ledger(format!(
-            "the folder looks like one of {}, and the store has {}",
+            "the folder looks as if it were made for {}, and the store has {}",
             names(candidates),
             whose(other.tool.name(), &other.table)
         ))),

@@ -33,7 +33,7 @@ struct Agreement<'a> {
 
 impl Agreement<'_> {
     fn tool(&self) -> &'static str {
-        self.stands.dialect.name
+        self.stands.runner()
     }
 
     /// Migrations that were never applied, though a later one was.

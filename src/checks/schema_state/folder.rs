@@ -27,7 +27,7 @@ pub(super) fn look(context: &StoreContext<'_>, folder: &MigrationsFolder, handle
         return Ok(newer(stands));
     }
     if let Some(applied) = never_recorded(context, folder, stands, handle)? {
-        let tool = stands.dialect.name;
+        let tool = stands.runner();
         let all = if applied == stands.standing.pending.len() {
             "all"
         } else {
@@ -54,8 +54,8 @@ fn where_it_is(stands: &Stands) -> String {
         };
     }
     let verb = match stands.refusal() {
-        None => format!("{} applies them when it next migrates", stands.dialect.name),
-        Some(why) => format!("{} runs nothing, because {why}", stands.dialect.name),
+        None => format!("{} applies them when it next migrates", stands.runner()),
+        Some(why) => format!("{} runs nothing, because {why}", stands.runner()),
     };
     format!("{} applied, pending {}: {verb}", applied.len(), pending(stands))
 }
@@ -108,7 +108,7 @@ fn unfinished(
         "{}: {} applied, and {what}; {shape}; {} runs nothing before that is settled",
         stands.whose(),
         stands.standing.applied.len(),
-        stands.dialect.name
+        stands.runner()
     );
     let mut findings = Findings::default();
     findings.add(|| Finding {
@@ -117,7 +117,7 @@ fn unfinished(
         ..Finding::new(format!("{what}; {shape}"))
     });
     let problem = Problem::Unfinished {
-        tool: stands.dialect.name,
+        tool: stands.runner(),
         settled_by: stands.dialect.settled_by,
         reached,
     };

@@ -21,7 +21,7 @@ pub(super) fn look(stands: &Stands) -> Outcome {
             Err(_) => Finding::new(format!("{shown}: applied, and not in the folder")),
         });
     }
-    let tool = stands.dialect.name;
+    let tool = stands.runner();
     let then = match stands.dialect.unknown {
         Response::Refuses => format!("{tool} refuses to run"),
         Response::Runs | Response::Ignores => format!("{tool} itself says nothing of it"),
