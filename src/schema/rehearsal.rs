@@ -8,6 +8,7 @@ mod by_tool;
 pub(crate) mod copy;
 mod losses;
 mod own;
+mod references;
 mod verify;
 
 use std::time::Duration;

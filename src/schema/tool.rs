@@ -11,9 +11,9 @@ use crate::store::FolderSql;
 
 /// Looks at what becomes of rows while migrations run. An error of it ends them.
 pub(super) trait Watch {
-    /// These tables are about to be dropped by a statement of this step, the position of which is given.
-    fn drops(&mut self, conn: &Connection, step: usize, tables: &[String]) -> Result<()>;
-    /// They were.
+    /// These tables are about to be dropped.
+    fn drops(&mut self, conn: &Connection, tables: &[String]) -> Result<()>;
+    /// They were, by this step, the position of which is given.
     fn dropped(&mut self, conn: &Connection, step: usize) -> Result<()>;
     /// The step has ended, and may have deleted rows from these tables.
     fn ended(&mut self, conn: &Connection, step: usize, deleted_from: &BTreeSet<String>) -> Result<()>;
@@ -21,7 +21,7 @@ pub(super) trait Watch {
 
 /// Where nobody looks: a replay has no rows.
 impl Watch for () {
-    fn drops(&mut self, _: &Connection, _: usize, _: &[String]) -> Result<()> {
+    fn drops(&mut self, _: &Connection, _: &[String]) -> Result<()> {
         Ok(())
     }
 
@@ -130,7 +130,7 @@ impl<W: Watch> Runner<'_, W> {
             };
             let dropped = self.sql.take_dropped();
             if !dropped.is_empty() {
-                self.watch.drops(self.conn, at, &dropped)?;
+                self.watch.drops(self.conn, &dropped)?;
             }
             let ran = self.sql.running(|| -> rusqlite::Result<()> {
                 let mut rows = statement.raw_query();

@@ -9,15 +9,15 @@ use rusqlite::Connection;
 use super::Rehearsal;
 use super::attempt::{Attempt, Runner, attempt};
 use super::copy::Copy;
-use super::losses::{Fewer, Losses};
+use super::losses::{Emptied, Losses};
 use super::verify::{Counts, Fault, Lost};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::schema::shape::Shape;
 use crate::schema::steps::{ForeignKeys, Step, Steps};
 use crate::schema::tool;
 use crate::stop::Stop;
 use crate::store::{Environment, ReadOnly, prepare_rehearsal};
-use crate::words::{plural, thousands};
+use crate::words::plural;
 
 /// A tool's migrations with foreign keys on or off.
 struct ByTool<'a> {
@@ -25,6 +25,7 @@ struct ByTool<'a> {
     no_shape: Option<&'a str>,
     foreign_keys: bool,
     losses: Losses,
+    emptied: Vec<Emptied>,
 }
 
 impl Runner for ByTool<'_> {
@@ -36,6 +37,7 @@ impl Runner for ByTool<'_> {
         self.losses = Losses::of(counts);
         let pending: Vec<&Step> = self.steps.pending.iter().collect();
         tool::run(copy, &pending, &mut self.losses)?;
+        self.emptied = self.losses.emptied(copy).map_err(|error| Error::Rehearsal(error.into()))?;
         Ok(pending.iter().map(|step| step.key.clone()).collect())
     }
 
@@ -70,6 +72,7 @@ struct Tried {
     foreign_keys: bool,
     attempt: Attempt,
     losses: Losses,
+    emptied: Vec<Emptied>,
 }
 
 /// Rehearses what is pending; on two copies where foreign keys make a difference.
@@ -86,12 +89,14 @@ pub(super) fn rehearse(
             no_shape,
             foreign_keys,
             losses: Losses::default(),
+            emptied: Vec::new(),
         };
         let attempt = attempt(source, copies, &mut runner, environment)?;
         Ok(Tried {
             foreign_keys,
             attempt,
             losses: runner.losses,
+            emptied: runner.emptied,
         })
     };
     let judged = attempt(steps.foreign_keys.hold())?;
@@ -173,19 +178,24 @@ fn lost_rows(steps: &Steps, judged: &Tried, other: Option<&Tried>, faults: &mut 
         tried?.attempt.lost.iter().find(|lost| lost.table == table).cloned()
     };
     let mut by_text: Vec<Lost> = judged.attempt.lost.clone();
-    for lost in on.map(|on| on.attempt.lost.as_slice()).unwrap_or_default() {
-        let dropped: Vec<&Fewer> = on
-            .iter()
-            .flat_map(|on| &on.losses.cascaded)
-            .filter(|fewer| fewer.table == lost.table)
-            .collect();
+    for lost in on
+        .into_iter()
+        .flat_map(|on| &on.attempt.lost)
+        .filter(|lost| !steps.is_ledger(&lost.table))
+    {
+        let Some((went, dropped)) = on.map(|on| on.losses.cascaded_from(&lost.table, lost.after)) else {
+            continue;
+        };
         let both_ways = lost_in(off, &lost.table).map_or(0, |lost| lost.rows());
-        let stays = lost.rows().saturating_sub(both_ways);
-        let rows = dropped.iter().map(|fewer| fewer.rows).sum::<u64>().min(stays);
-        if rows == 0 || steps.is_ledger(&lost.table) {
+        let rows = went.min(lost.rows().saturating_sub(both_ways));
+        if rows == 0 {
             continue;
         }
-        faults.push(cascade(steps, lost, rows, &dropped));
+        let what = format!("{} lost", plural(rows, "row is", "rows are"));
+        faults.push(Fault::of_table(
+            &lost.table,
+            cascade(steps, &what, &dropped, &format!(" ({})", lost.counts())),
+        ));
         // What is left of the judged attempt's own loss is the text's.
         if judged.foreign_keys
             && let Some(text) = by_text.iter_mut().find(|text| text.table == lost.table)
@@ -193,13 +203,21 @@ fn lost_rows(steps: &Steps, judged: &Tried, other: Option<&Tried>, faults: &mut 
             text.after += rows;
         }
     }
+    for Emptied {
+        reference,
+        rows,
+        steps: dropped,
+    } in on.into_iter().flat_map(|on| &on.emptied)
+    {
+        let what = format!("{} emptied", plural(*rows, "reference is", "references are"));
+        faults.push(Fault::of_column(&reference.child, &reference.column, cascade(steps, &what, dropped, "")));
+    }
     for lost in by_text.iter().filter(|lost| lost.rows() > 0 && !steps.is_ledger(&lost.table)) {
-        let fewer = judged.losses.fewer.iter().filter(|fewer| fewer.table == lost.table);
         notes.push(format!(
             "{}: {} deleted by the text of the migrations{}",
             lost.table,
             plural(lost.rows(), "row is", "rows are"),
-            migrations(steps, fewer)
+            migrations(steps, &judged.losses.fewer_in(&lost.table))
         ));
     }
     for (table, rows) in judged.attempt.gone.iter().filter(|(table, _)| !steps.is_ledger(table)) {
@@ -212,35 +230,26 @@ fn lost_rows(steps: &Steps, judged: &Tried, other: Option<&Tried>, faults: &mut 
     }
 }
 
-/// A cascade that nobody wrote.
-fn cascade(steps: &Steps, lost: &Lost, rows: u64, dropped: &[&Fewer]) -> Fault {
+/// What a cascade did that nobody wrote, in words.
+fn cascade(steps: &Steps, what: &str, dropped: &[usize], counts: &str) -> String {
     let (condition, rest) = match steps.foreign_keys {
-        ForeignKeys::On => ("", String::new()),
-        ForeignKeys::Usual(true) => ("", "; with foreign keys off they stay".to_owned()),
-        ForeignKeys::Usual(false) | ForeignKeys::Off => (
-            " if foreign keys are on",
-            "; with foreign keys off, as is usual for the tool, they stay".to_owned(),
-        ),
+        ForeignKeys::On => ("", ""),
+        ForeignKeys::Usual(true) => ("", "; with foreign keys off they stay"),
+        ForeignKeys::Usual(false) | ForeignKeys::Off => {
+            (" if foreign keys are on", "; with foreign keys off, as is usual for the tool, they stay")
+        }
     };
-    let what = format!(
-        "{} lost{condition}{}, by a cascade that nobody wrote: a table to which they refer is dropped ({} before, {} after){rest}",
-        plural(rows, "row is", "rows are"),
-        migrations(steps, dropped.iter().copied()),
-        thousands(lost.before),
-        thousands(lost.after),
-    );
-    Fault::of_table(&lost.table, what)
+    format!(
+        "{what}{condition}{}, by a cascade that nobody wrote: a table to which they refer is dropped{counts}{rest}",
+        migrations(steps, dropped)
+    )
 }
 
-/// ", in migration 7", with each that did it.
-fn migrations<'a>(steps: &Steps, of: impl Iterator<Item = &'a Fewer>) -> String {
+/// ", in migration 7", with each that did it, by their positions.
+fn migrations(steps: &Steps, of: &[usize]) -> String {
     const SHOWN: usize = 5;
-    let mut keys: Vec<&str> = Vec::new();
-    for step in of.filter_map(|fewer| steps.pending.get(fewer.step)) {
-        if !keys.contains(&step.key.as_str()) {
-            keys.push(&step.key);
-        }
-    }
+    let mut keys: Vec<&str> = of.iter().filter_map(|at| steps.pending.get(*at)).map(|step| step.key.as_str()).collect();
+    keys.dedup();
     match keys.as_slice() {
         [] => String::new(),
         [key] => format!(", in migration {key}"),

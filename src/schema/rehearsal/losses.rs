@@ -1,25 +1,27 @@
 //! Where rows go while a tool's migrations run: which migration has fewer afterwards, and what a dropped table takes along.
 //!
 //! To drop a table deletes its rows first, and where foreign keys hold, that cascades into the tables that refer to it: nobody
-//! wrote a statement that deletes those. So their rows are counted around each such statement, and after each migration those of the
-//! tables that it may have deleted from.
+//! wrote a statement that deletes those, or that empties their references. So their rows are counted around each such statement, and
+//! after each migration those of the tables that it may have deleted from.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
+use super::references::{Reference, References};
 use super::verify::{Counts, count_rows};
 use crate::error::{Error, Result};
 use crate::finding::LONGEST_NAME;
 use crate::schema::tool::Watch;
 use crate::words::cut;
 
-/// Rows that a migration, by its position, left fewer in a table.
+/// Something of which there is less after a migration, which is given by its position, or after a statement of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fewer {
-    pub(super) table: String,
+pub(super) struct Fewer<T> {
+    pub(super) what: T,
     pub(super) step: usize,
-    pub(super) rows: u64,
+    pub(super) before: u64,
+    pub(super) after: u64,
 }
 
 /// What became of the rows.
@@ -27,16 +29,32 @@ pub(super) struct Fewer {
 pub(super) struct Losses {
     /// How many rows each table had when it was last counted.
     last: Counts,
-    /// The same of the tables that refer to one that is about to be dropped.
-    before_drop: BTreeMap<String, u64>,
+    /// What is about to be dropped with a table, as far as others refer to it.
+    before_drop: BeforeDrop,
     /// What went with a dropped table, from the tables that refer to it.
-    pub(super) cascaded: Vec<Fewer>,
+    cascaded: Vec<Fewer<String>>,
+    /// Which references went empty with it.
+    emptied: Vec<Fewer<Reference>>,
     /// What each migration left fewer.
-    pub(super) fewer: Vec<Fewer>,
+    pub(super) fewer: Vec<Fewer<String>>,
     /// The names of the tables that were dropped.
     pub(super) dropped: BTreeSet<String>,
     /// Whether one of them was referred to by another table.
     pub(super) drops_referenced: bool,
+}
+
+#[derive(Debug, Default)]
+struct BeforeDrop {
+    rows: BTreeMap<String, u64>,
+    references: BTreeMap<Reference, u64>,
+}
+
+/// References that went empty, and did not come back: how many, and where.
+#[derive(Debug)]
+pub(super) struct Emptied {
+    pub(super) reference: Reference,
+    pub(super) rows: u64,
+    pub(super) steps: Vec<usize>,
 }
 
 impl Losses {
@@ -47,30 +65,90 @@ impl Losses {
             ..Self::default()
         }
     }
+
+    /// How many rows went from a table with others that were dropped, and did not come back until it had so many as it has at the
+    /// end; and where they went. A migration may save rows elsewhere before it drops what they refer to.
+    pub(super) fn cascaded_from(&self, table: &str, at_the_end: u64) -> (u64, Vec<usize>) {
+        let of: Vec<_> = self.cascaded.iter().filter(|fewer| fewer.what == table).collect();
+        (went(&of, at_the_end), of.iter().map(|fewer| fewer.step).collect())
+    }
+
+    /// Where a table had fewer rows after a migration.
+    pub(super) fn fewer_in(&self, table: &str) -> Vec<usize> {
+        self.fewer.iter().filter(|fewer| fewer.what == table).map(|fewer| fewer.step).collect()
+    }
+
+    /// The references that went empty with the tables to which they refer, of which there is one again at the end.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub(super) fn emptied(&self, conn: &Connection) -> Result<Vec<Emptied>> {
+        let mut out = Vec::new();
+        for reference in self.emptied.iter().map(|fewer| &fewer.what).collect::<BTreeSet<_>>() {
+            let of: Vec<_> = self.emptied.iter().filter(|fewer| fewer.what == *reference).collect();
+            // Where there is nothing to refer to any more, the references mean nothing.
+            if !exists(conn, &reference.parent)? {
+                continue;
+            }
+            let at_the_end = reference.count(conn)?;
+            let rows = at_the_end.map_or(0, |at_the_end| went(&of, at_the_end));
+            if rows > 0 {
+                out.push(Emptied {
+                    reference: reference.clone(),
+                    rows,
+                    steps: of.iter().map(|fewer| fewer.step).collect(),
+                });
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// How much went in all of these, as far as it is missed at the end.
+fn went<T>(of: &[&Fewer<T>], at_the_end: u64) -> u64 {
+    let went: u64 = of.iter().map(|fewer| fewer.before - fewer.after).sum();
+    let missed = of.first().map_or(0, |first| first.before.saturating_sub(at_the_end));
+    went.min(missed)
 }
 
 impl Watch for Losses {
-    fn drops(&mut self, conn: &Connection, _: usize, tables: &[String]) -> Result<()> {
-        let references = References::of(conn).map_err(not_rehearsed)?;
-        for table in tables {
-            self.dropped.insert(cut(table, LONGEST_NAME));
-            for child in references.descendants(table) {
-                self.drops_referenced = true;
-                let rows = count_rows(conn, &child).map_err(not_rehearsed)?;
-                self.before_drop.insert(child, rows);
+    fn drops(&mut self, conn: &Connection, tables: &[String]) -> Result<()> {
+        let mut look = || -> Result<()> {
+            let references = References::of(conn)?;
+            for table in tables {
+                for child in references.descendants(table) {
+                    self.drops_referenced = true;
+                    let rows = count_rows(conn, &child)?;
+                    self.before_drop.rows.insert(child, rows);
+                }
+                for reference in references.emptied_with(table) {
+                    let rows = reference.count(conn)?.unwrap_or(0);
+                    self.before_drop.references.insert(reference, rows);
+                }
             }
-        }
+            Ok(())
+        };
+        look().map_err(not_rehearsed)?;
+        self.dropped.extend(tables.iter().map(|table| cut(table, LONGEST_NAME)));
         Ok(())
     }
 
     fn dropped(&mut self, conn: &Connection, step: usize) -> Result<()> {
-        for (table, before) in std::mem::take(&mut self.before_drop) {
-            // A table may refer to another one that is dropped by the same statement: a virtual table's.
-            if !exists(conn, &table)? {
-                continue;
+        let before = std::mem::take(&mut self.before_drop);
+        let mut gone = BTreeMap::new();
+        for (table, before) in before.rows {
+            if let Some(after) = rows_of(conn, &table).map_err(not_rehearsed)? {
+                gone.insert(table.clone(), before.saturating_sub(after));
+                push(&mut self.cascaded, cut(&table, LONGEST_NAME), step, before, after);
             }
-            let now = count_rows(conn, &table).map_err(not_rehearsed)?;
-            push(&mut self.cascaded, &table, step, before, now);
+        }
+        for (reference, before) in before.references {
+            let after = reference.count(conn).map_err(not_rehearsed)?;
+            // A row that went itself took its reference along.
+            let gone = gone.get(&reference.child).copied().unwrap_or(0);
+            if let Some(after) = after {
+                push(&mut self.emptied, reference, step, before, after.saturating_add(gone));
+            }
         }
         Ok(())
     }
@@ -78,24 +156,22 @@ impl Watch for Losses {
     fn ended(&mut self, conn: &Connection, step: usize, deleted_from: &BTreeSet<String>) -> Result<()> {
         for table in deleted_from {
             let key = cut(table, LONGEST_NAME);
-            let before = self.last.get(&key).copied();
-            if !exists(conn, table)? {
-                continue;
+            if let Some(now) = rows_of(conn, table).map_err(not_rehearsed)? {
+                let before = self.last.insert(key.clone(), now).unwrap_or(0);
+                push(&mut self.fewer, key, step, before, now);
             }
-            let now = count_rows(conn, table).map_err(not_rehearsed)?;
-            push(&mut self.fewer, table, step, before.unwrap_or(0), now);
-            self.last.insert(key, now);
         }
         Ok(())
     }
 }
 
-fn push(out: &mut Vec<Fewer>, table: &str, step: usize, before: u64, now: u64) {
-    if now < before {
+fn push<T>(out: &mut Vec<Fewer<T>>, what: T, step: usize, before: u64, after: u64) {
+    if after < before {
         out.push(Fewer {
-            table: cut(table, LONGEST_NAME),
+            what,
             step,
-            rows: before - now,
+            before,
+            after,
         });
     }
 }
@@ -105,52 +181,19 @@ fn not_rehearsed(error: Error) -> Error {
     Error::Rehearsal(error.into())
 }
 
-/// Whether there is an ordinary table of this name, to the letter: SQLite's own are nobody's.
+/// How many rows a table has, if there is an ordinary one of this name; SQLite's own are nobody's.
+fn rows_of(conn: &Connection, table: &str) -> Result<Option<u64>> {
+    if exists(conn, table)? {
+        count_rows(conn, table).map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
 fn exists(conn: &Connection, table: &str) -> Result<bool> {
-    let sql = "SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name = ?1
+    let sql =
+        "SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name = ?1 COLLATE NOCASE
                AND name NOT LIKE 'sqlite~_%' ESCAPE '~'";
-    let found: i64 = conn
-        .query_row(sql, [table], |row| row.get(0))
-        .map_err(Error::sqlite(sql))
-        .map_err(not_rehearsed)?;
+    let found: i64 = conn.query_row(sql, [table], |row| row.get(0)).map_err(Error::sqlite(sql))?;
     Ok(found > 0)
-}
-
-/// Which tables refer to which, in lower case; with the names of those that refer as they are written.
-#[derive(Debug, Default)]
-struct References {
-    children: BTreeMap<String, BTreeSet<String>>,
-}
-
-impl References {
-    fn of(conn: &Connection) -> Result<Self> {
-        let sql = "SELECT child.name, key.\"table\" FROM main.sqlite_schema AS child,
-                          pragma_foreign_key_list(child.name, 'main') AS key
-                   WHERE child.type = 'table' AND child.rootpage > 0";
-        let mut out = Self::default();
-        let mut statement = conn.prepare(sql).map_err(Error::preparing(sql))?;
-        let mut rows = statement.query([]).map_err(Error::sqlite(sql))?;
-        while let Some(row) = rows.next().map_err(Error::sqlite(sql))? {
-            let name = |column| row.get_ref(column).ok().and_then(|name| name.as_str().ok());
-            // A name that is not UTF-8 cannot be written in a statement of ours.
-            if let (Some(child), Some(parent)) = (name(0), name(1)) {
-                out.children.entry(parent.to_ascii_lowercase()).or_default().insert(child.to_owned());
-            }
-        }
-        Ok(out)
-    }
-
-    /// The tables that refer to this one, and those that refer to them; the table itself is none of them.
-    fn descendants(&self, table: &str) -> BTreeSet<String> {
-        let mut out = BTreeSet::new();
-        let mut next = vec![table.to_ascii_lowercase()];
-        while let Some(parent) = next.pop() {
-            for child in self.children.get(&parent).into_iter().flatten() {
-                if !child.eq_ignore_ascii_case(table) && out.insert(child.clone()) {
-                    next.push(child.to_ascii_lowercase());
-                }
-            }
-        }
-        out
-    }
 }

@@ -90,6 +90,15 @@ impl Fault {
         Self::of_table(&lost.table, format!("{rows}: {}", lost.counts()))
     }
 
+    pub(super) fn of_column(table: &str, column: &str, what: String) -> Self {
+        let (table, column) = (cut(table, LONGEST_NAME), cut(column, LONGEST_NAME));
+        Self {
+            line: format!("{table}.{column}: {what}"),
+            finding: Finding::new(what).table(&table).column(&column),
+            was_there: false,
+        }
+    }
+
     pub(super) fn of_table(table: &str, what: String) -> Self {
         Self {
             line: format!("{table}: {what}"),

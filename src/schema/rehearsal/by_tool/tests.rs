@@ -191,6 +191,46 @@ fn rows_that_a_migration_saves_from_the_cascade_and_brings_back_are_not_lost() {
 }
 
 #[test]
+fn what_a_deletion_takes_along_is_not_laid_to_the_rebuild_behind_it_where_that_saves_its_rows() {
+    // As karakeep's migration 0084 does it, with foreign keys on.
+    const DELETED_AND_SAVED: &str = "DELETE FROM parent WHERE id = 2; PRAGMA foreign_keys=OFF;
+        CREATE TEMPORARY TABLE saved AS SELECT * FROM child;
+        CREATE TABLE anew(id INTEGER PRIMARY KEY, name TEXT);
+        INSERT INTO anew SELECT * FROM parent; DROP TABLE parent; ALTER TABLE anew RENAME TO parent;
+        DELETE FROM child; INSERT INTO child SELECT * FROM saved; DROP TABLE saved; PRAGMA foreign_keys=ON;";
+    for foreign_keys in [Usual(true), On] {
+        assert_eq!(
+            said(ROWS, DELETED_AND_SAVED, AllPending, foreign_keys),
+            (
+                Vec::new(),
+                vec![
+                    "child: 1 row is deleted by the text of the migrations, in migration 2".to_owned(),
+                    "parent: 1 row is deleted by the text of the migrations, in migration 2".to_owned()
+                ]
+            )
+        );
+    }
+}
+
+#[test]
+fn references_that_a_cascade_empties_are_a_fault_as_long_as_there_is_something_to_refer_to() {
+    const MORE: &str = "CREATE TABLE note(id INTEGER PRIMARY KEY, about REFERENCES parent(id) ON DELETE SET NULL);";
+    let rows = format!("{MORE} INSERT INTO parent VALUES (1, 'a'); INSERT INTO note VALUES (1, 1), (2, 1), (3, NULL);");
+    let with_note = |sql: &str, foreign_keys| {
+        let mut steps = steps(vec![step("2", sql.to_owned(), Each)], foreign_keys);
+        steps.applied.push(step("1b", MORE, Each));
+        let rehearsal = rehearsed(&rows, &steps, &Stop::never()).unwrap();
+        rehearsal.faults.into_iter().map(|fault| fault.line).collect::<Vec<_>>()
+    };
+    let emptied = "note.about: 2 references are emptied, in migration 2, by a cascade that nobody wrote: a table to which they refer is dropped";
+    assert_eq!(with_note(REBUILD, On), [emptied]);
+    assert_eq!(with_note(REBUILD, Usual(true)), [format!("{emptied}; with foreign keys off they stay")]);
+    assert_eq!(with_note(REBUILD, Off), [""; 0]);
+    assert_eq!(with_note(&format!("{REBUILD} UPDATE note SET about = 1 WHERE id < 3;"), On), [""; 0]);
+    assert_eq!(with_note("DROP TABLE child; DROP TABLE parent", On), [""; 0], "it is gone for good");
+}
+
+#[test]
 fn a_dropped_table_is_a_note_with_its_rows() {
     let (faults, notes) = said(ROWS, "DROP TABLE child; ALTER TABLE parent RENAME TO elders", Each, Usual(true));
     assert_eq!(faults, [""; 0]);
