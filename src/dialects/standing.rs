@@ -189,7 +189,12 @@ fn edited(set: &KnownSet, applied: &Applied) -> (usize, Vec<Edited>) {
             },
         })
     };
-    (compared.len(), compared.iter().filter_map(differs).collect())
+    let mut edited: Vec<Edited> = compared.iter().filter_map(differs).collect();
+    // Of several files of one version, it may have been another.
+    let is_same = |key: &Key| compared.iter().any(|known| known.key == *key && differs(known).is_none());
+    edited.retain(|edited| !is_same(&edited.key));
+    edited.dedup_by(|a, b| a.key == b.key);
+    (compared.len(), edited)
 }
 
 fn twice(set: &KnownSet) -> Vec<Twice> {

@@ -132,12 +132,12 @@ fn an_edited_file_is_told_by_content_or_by_line_ends() {
     sqlx: fail: migration 20240101000002 is not the file that was applied: it differs by its content; sqlx refuses to run  incompatible: sqlx would run nothing: migration 20240101000002 is not the one that was applied: it differs by its content (do not swap) [2]
     refinery: fail: migration 2 is not the file that was applied: it differs by its line ends only; refinery refuses to run  incompatible: refinery would run nothing: migration 2 is not the one that was applied: it differs by its line ends only (do not swap) [2]
     refinery: fail: migration 2 is not the file that was applied: it differs by its content; refinery refuses to run  incompatible: refinery would run nothing: migration 2 is not the one that was applied: it differs by its content (do not swap) [2]
-    prisma: pass: 3 applied migrations, and their files are those that were applied; migration 20240101000002_notes is not the file that was applied: it differs by its line ends only; Prisma does not look  migrations needed: pending [20240101000004_archive] (binary will apply on first Open) [1]
-    prisma: fail: migration 20240101000002_notes is not the file that was applied: it differs by its content; Prisma does not look  migrations needed: pending [20240101000004_archive] (binary will apply on first Open) [1]
-    drizzle: pass: 3 applied migrations, and their files are those that were applied; migration 0001_step2 is not the file that was applied: it differs by its line ends only; drizzle does not look  migrations needed: pending [0003_step4] (binary will apply on first Open) [1]
-    drizzle: fail: migration 0001_step2 is not the file that was applied: it differs by its content; drizzle does not look  migrations needed: pending [0003_step4] (binary will apply on first Open) [1]
-    drizzle-folders: pass: 3 applied migrations, and their files are those that were applied; migration 20261121165752_step2 is not the file that was applied: it differs by its line ends only; drizzle does not look  migrations needed: pending [20261121165854_step4] (binary will apply on first Open) [1]
-    drizzle-folders: fail: migration 20261121165752_step2 is not the file that was applied: it differs by its content; drizzle does not look  migrations needed: pending [20261121165854_step4] (binary will apply on first Open) [1]
+    prisma: pass: 3 applied migrations, and the files of 2 are those that were applied; migration 20240101000002_notes is not the file that was applied: it differs by its line ends only; Prisma takes no notice  migrations needed: pending [20240101000004_archive] (binary will apply on first Open) [1]
+    prisma: fail: migration 20240101000002_notes is not the file that was applied: it differs by its content; Prisma takes no notice  migrations needed: pending [20240101000004_archive] (binary will apply on first Open) [1]
+    drizzle: pass: 3 applied migrations, and the files of 2 are those that were applied; migration 0001_step2 is not the file that was applied: it differs by its line ends only; drizzle takes no notice  migrations needed: pending [0003_step4] (binary will apply on first Open) [1]
+    drizzle: fail: migration 0001_step2 is not the file that was applied: it differs by its content; drizzle takes no notice  migrations needed: pending [0003_step4] (binary will apply on first Open) [1]
+    drizzle-folders: pass: 3 applied migrations, and the files of 2 are those that were applied; migration 20261121165752_step2 is not the file that was applied: it differs by its line ends only; drizzle takes no notice  migrations needed: pending [20261121165854_step4] (binary will apply on first Open) [1]
+    drizzle-folders: fail: migration 20261121165752_step2 is not the file that was applied: it differs by its content; drizzle takes no notice  migrations needed: pending [20261121165854_step4] (binary will apply on first Open) [1]
     ");
     let kept = Kept::by(SQLX);
     kept.edit("20240101000002_notes.sql", |text| text.replace('\n', "\r\n"));
@@ -169,7 +169,7 @@ fn files_of_one_version_are_a_fault_of_the_folder() {
     sqlx: fail: several files have the version 20240101000002 (20240101000002_again.sql, 20240101000002_notes.sql): sqlx refuses to run  incompatible: sqlx would run nothing: several files have the version 20240101000002 (do not swap) [2]
     golang-migrate: fail: several files have the version 2 (000002_notes.up.sql, 2_again.up.sql): golang-migrate refuses to run  incompatible: golang-migrate would run nothing: several files have the version 2 (do not swap) [2]
     goose: fail: several files have the version 2 (00002_notes.sql, 2_again.sql): goose refuses to run  incompatible: goose would run nothing: several files have the version 2 (do not swap) [2]
-    refinery: fail: several files have the version 2 (V02__again.sql, V2__notes.sql): refinery refuses to run; migration 2 is not the file that was applied: it differs by its content; refinery refuses to run  incompatible: refinery would run nothing: several files have the version 2 (do not swap) [2]
+    refinery: fail: several files have the version 2 (V02__again.sql, V2__notes.sql): refinery refuses to run  incompatible: refinery would run nothing: several files have the version 2 (do not swap) [2]
     dbmate: fail: several files have the version 20240101000002 (20240101000002_notes.sql, 20240101000002again.sql): dbmate refuses to run  incompatible: dbmate would run nothing: several files have the version 20240101000002 (do not swap) [2]
     diesel: fail: several files have the version 20240101000002 (2024-01-01-000002_notes/up.sql, 2024-01-01000002_again/up.sql): diesel runs one of them and forgets the other  migrations needed: pending [202401030000040000] (binary will apply on first Open) [1]
     ");
@@ -188,11 +188,10 @@ fn a_file_that_drizzle_will_never_run_is_named() {
     kept.write("0005_forgotten.sql", "CREATE TABLE forgotten (x);");
     kept.write("seed.sql", "INSERT INTO notebooks VALUES (9, 'nine');");
     insta::assert_snapshot!(kept.said("migration-history"), @r"
-    fail: 0004_late.sql will never run: it is older than the newest migration that is applied, and drizzle does not mention it; 0005_forgotten.sql will never run: the journal does not name it, and drizzle does not mention it; seed.sql will never run: the journal does not name it, and drizzle does not mention it
+    fail: 0004_late.sql will never run: it is older than the newest migration that is applied, and drizzle does not mention it; 0005_forgotten.sql will never run: the journal does not name it, and drizzle does not mention it
       : 0004_late.sql will never run: it is older than the newest migration that is applied, and drizzle does not mention it
       : 0005_forgotten.sql will never run: the journal does not name it, and drizzle does not mention it
-      : seed.sql will never run: the journal does not name it, and drizzle does not mention it
-      3 in all
+      2 in all
       -> make the migration anew, so that it comes after all that are applied, and take the old file away; or write by hand what it should have done
     ");
 }
@@ -274,10 +273,10 @@ fn an_empty_ledger_over_objects_that_are_all_there_is_said() {
 fn a_store_with_tables_and_without_a_ledger_is_no_answer() {
     let kept = Kept::unrecorded(SQLX);
     insta::assert_snapshot!(kept.said("schema-state"), @r"
-    fail: could not look: tables are in it, and no ledger of sqlx: either its migrations were never recorded, or the ledger has a name and columns that do not tell (say which table it is with --ledger)
+    fail: could not look: it has tables, and none of them is a ledger of sqlx: either its migrations were never recorded, or neither the name nor the columns of its ledger tell (say which table it is with --ledger)
       -> check the path of the store and that of the folder: both have to be of one application; --dialect says which tool runs the folder, and --ledger which table it keeps its ledger in
     ");
-    insta::assert_snapshot!(kept.gate(&[]), @r"cannot tell: [PLACE]/store/state.db: tables are in it, and no ledger of sqlx: either its migrations were never recorded, or the ledger has a name and columns that do not tell (say which table it is with --ledger) [3]");
+    insta::assert_snapshot!(kept.gate(&[]), @r"cannot tell: [PLACE]/store/state.db: it has tables, and none of them is a ledger of sqlx: either its migrations were never recorded, or neither the name nor the columns of its ledger tell (say which table it is with --ledger) [3]");
     let row = kept.row("schema-shape");
     assert_eq!(row["status"], "fail", "nobody asked for the row that says why: {row}");
 }
@@ -289,15 +288,15 @@ fn another_tools_ledger_is_no_answer() {
     let prisma = Kept::by(PRISMA);
     fs::rename(prisma.folder(), kept.folder()).unwrap();
     insta::assert_snapshot!(kept.said("schema-state"), @r"
-    fail: could not look: the folder looks like one of Prisma, and the store has goose's ledger `goose_db_version`
+    fail: could not look: the folder looks as if it were made for Prisma, and the store has goose's ledger `goose_db_version`
       -> check the path of the store and that of the folder: both have to be of one application; --dialect says which tool runs the folder, and --ledger which table it keeps its ledger in
     ");
-    insta::assert_snapshot!(kept.gate(&["--rehearse"]), @r"cannot tell: [PLACE]/store/state.db: the folder looks like one of Prisma, and the store has goose's ledger `goose_db_version` [3]");
+    insta::assert_snapshot!(kept.gate(&["--rehearse"]), @r"cannot tell: [PLACE]/store/state.db: the folder looks as if it were made for Prisma, and the store has goose's ledger `goose_db_version` [3]");
     let kept = Kept::made(
         "CREATE TABLE django_migrations (id integer NOT NULL PRIMARY KEY AUTOINCREMENT, app varchar(255) NOT NULL, name varchar(255) NOT NULL, applied datetime NOT NULL)",
         &[("1_a.sql", "CREATE TABLE a (x);")],
     );
-    insta::assert_snapshot!(kept.gate(&[]), @r"cannot tell: [PLACE]/store/state.db: the folder looks like one of sqlx, D1 or user_version, and the store has Django's ledger `django_migrations` [3]");
+    insta::assert_snapshot!(kept.gate(&[]), @r"cannot tell: [PLACE]/store/state.db: the folder looks as if it were made for sqlx, D1 or user_version, and the store has Django's ledger `django_migrations` [3]");
 }
 
 /// Drift, found whatever tool applied the migrations.

@@ -99,7 +99,7 @@ impl Agreement<'_> {
         let how = edited.difference.words();
         let then = match edited.response {
             Response::Refuses => format!("{tool} refuses to run"),
-            Response::Runs | Response::Ignores => format!("{tool} does not look"),
+            Response::Runs | Response::Ignores => format!("{tool} takes no notice"),
         };
         let what = format!("migration {shown}{file} is not the file that was applied: it differs {how}; {then}");
         match (edited.difference, edited.response) {
@@ -148,15 +148,17 @@ impl Agreement<'_> {
             return "no migration is applied".to_owned();
         }
         let applied = plural(standing.applied.len() as u64, "applied migration", "applied migrations");
-        let compared = standing.compared;
-        match compared {
-            0 => format!(
+        let same = standing.compared - standing.edited.len();
+        if standing.compared == 0 {
+            return format!(
                 "{applied}; {} keeps no checksums, so whether a file was changed is not known",
                 self.tool()
-            ),
-            all if all == standing.applied.len() => format!("{applied}, and their files are those that were applied"),
-            some => format!("{applied}; the files of {some} could be compared, and are those that were applied"),
+            );
         }
+        if same == standing.applied.len() {
+            return format!("{applied}, and their files are those that were applied");
+        }
+        format!("{applied}, and the files of {same} are those that were applied")
     }
 }
 
