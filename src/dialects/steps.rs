@@ -58,7 +58,7 @@ impl Stands {
         })
     }
 
-    /// Why these migrations cannot be replayed, for the first that cannot: "00002_seed.go is a step in Go".
+    /// Why these migrations cannot be replayed, for the first that cannot: "`00002_seed.go` is a step in Go".
     pub(crate) fn not_replayable(&self, keys: &[Key]) -> Option<String> {
         let concerns = |other: &NotReplayable| {
             let has_migration = self.set.get(&other.key).is_some();

@@ -134,14 +134,14 @@ pub(super) struct Args {
     /// The same, with their application's migrations
     ///
     /// The stores are held against the files of a migration tool: sqlx, golang-migrate, goose, drizzle, Prisma, D1, diesel, refinery,
-    /// dbmate, or numbered files counted by user_version. Nothing in the folder is run but on a private copy. Also with
+    /// dbmate, or numbered files counted by `user_version`. Nothing in the folder is run but on a private copy. Also with
     /// --check-migrations and --rehearse.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["any", "system", "salvage"])]
     pub migrations: Option<PathBuf>,
     /// With --migrations: the tool that runs them
     ///
     /// Where neither the store's ledger nor the files tell: drizzle, prisma, goose, dbmate, diesel, refinery, golang-migrate, sqlx, d1
-    /// or user_version.
+    /// or `user_version`.
     #[arg(long, value_name = "NAME", requires = "migrations", value_parser = dialect(), ignore_case = true, hide_possible_values = true, hide_short_help = true)]
     pub dialect: Option<&'static str>,
     /// With --migrations: the table that is the tool's ledger

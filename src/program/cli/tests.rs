@@ -37,6 +37,7 @@ fn the_definition_holds_and_the_short_help_fits_one_screen() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is one text")]
 fn the_long_help_teaches() {
     insta::assert_snapshot!(Args::command().term_width(100).render_long_help(), @r"
     Examines banger's store and changes nothing: one row per check, pass or fail
@@ -86,15 +87,15 @@ fn the_long_help_teaches() {
               The same, with their application's migrations
               
               The stores are held against the files of a migration tool: sqlx, golang-migrate, goose,
-              drizzle, Prisma, D1, diesel, refinery, dbmate, or numbered files counted by user_version.
-              Nothing in the folder is run but on a private copy. Also with --check-migrations and
-              --rehearse.
+              drizzle, Prisma, D1, diesel, refinery, dbmate, or numbered files counted by
+              `user_version`. Nothing in the folder is run but on a private copy. Also with
+              --check-migrations and --rehearse.
 
           --dialect <NAME>
               With --migrations: the tool that runs them
               
               Where neither the store's ledger nor the files tell: drizzle, prisma, goose, dbmate,
-              diesel, refinery, golang-migrate, sqlx, d1 or user_version.
+              diesel, refinery, golang-migrate, sqlx, d1 or `user_version`.
 
           --ledger <TABLE>
               With --migrations: the table that is the tool's ledger
