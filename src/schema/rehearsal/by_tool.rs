@@ -33,10 +33,10 @@ impl Runner for ByTool<'_> {
         prepare_rehearsal(copy, self.foreign_keys, stop)
     }
 
-    fn run(&mut self, copy: &mut Connection, counts: &Counts) -> Result<Vec<String>> {
+    fn run(&mut self, copy: &mut Connection, counts: &Counts, stop: &Stop) -> Result<Vec<String>> {
         self.losses = Losses::of(counts);
         let pending: Vec<&Step> = self.steps.pending.iter().collect();
-        tool::run(copy, &pending, &mut self.losses)?;
+        tool::run(copy, &pending, &mut self.losses, stop)?;
         self.emptied = self.losses.emptied(copy).map_err(|error| Error::Rehearsal(error.into()))?;
         Ok(pending.iter().map(|step| step.key.clone()).collect())
     }

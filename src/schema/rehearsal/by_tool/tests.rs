@@ -326,6 +326,7 @@ fn what_only_the_application_has_is_no_failure_of_the_store() {
         ("CREATE VIRTUAL TABLE v USING vec0(x)", "a virtual table of the module vec0"),
         ("CREATE INDEX i ON parent(name COLLATE german)", "no such collation sequence: german"),
         ("CREATE VIRTUAL TABLE v USING fts5(x, tokenize = 'german')", "no such tokenizer: german"),
+        ("CREATE VIRTUAL TABLE v USING fts5(x); DELETE FROM v_data", "table v_data may not be modified"),
     ] {
         let error = rehearsed(ROWS, &steps(vec![step("2", sql, Each)], On), &Stop::never()).unwrap_err();
         assert!(error.is_not_replayable() && error.to_string().contains(why), "{error}");
