@@ -244,6 +244,22 @@ fn a_dropped_table_is_a_note_with_its_rows() {
 }
 
 #[test]
+fn the_tables_in_which_a_virtual_table_keeps_its_rows_are_its_own_affair() {
+    const WORDS: &str = "CREATE VIRTUAL TABLE words USING fts5(word);";
+    let full = format!("{WORDS} INSERT INTO words VALUES ('a'); INSERT INTO words VALUES ('b');");
+    for sql in [
+        "INSERT INTO words(words) VALUES ('optimize')",
+        "DELETE FROM words",
+        "DROP TABLE words",
+    ] {
+        let mut steps = steps(vec![step("2", sql, Each)], On);
+        steps.applied.push(step("1b", WORDS, Each));
+        let rehearsal = rehearsed(&full, &steps, &Stop::never()).unwrap();
+        assert_eq!((rehearsal.failure(), rehearsal.notes), (None, Vec::new()), "{sql}");
+    }
+}
+
+#[test]
 fn a_migration_that_fails_on_full_tables_alone_names_its_file() {
     const ADD: &str = "ALTER TABLE parent ADD COLUMN size INTEGER NOT NULL";
     assert_eq!(said("", ADD, Each, Usual(true)), nothing());
@@ -326,7 +342,10 @@ fn what_only_the_application_has_is_no_failure_of_the_store() {
         ("CREATE VIRTUAL TABLE v USING vec0(x)", "a virtual table of the module vec0"),
         ("CREATE INDEX i ON parent(name COLLATE german)", "no such collation sequence: german"),
         ("CREATE VIRTUAL TABLE v USING fts5(x, tokenize = 'german')", "no such tokenizer: german"),
-        ("CREATE VIRTUAL TABLE v USING fts5(x); DELETE FROM v_data", "table v_data may not be modified"),
+        (
+            "CREATE VIRTUAL TABLE v USING fts5(x); DELETE FROM v_data",
+            "table v_data may not be modified",
+        ),
     ] {
         let error = rehearsed(ROWS, &steps(vec![step("2", sql, Each)], On), &Stop::never()).unwrap_err();
         assert!(error.is_not_replayable() && error.to_string().contains(why), "{error}");
