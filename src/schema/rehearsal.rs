@@ -52,10 +52,6 @@ pub(crate) struct Rehearsal {
     /// What went wrong, the worst first.
     pub(crate) faults: Vec<Fault>,
     /// What somebody wants to know and is no fault: rows that the migrations delete on purpose, each in a line.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the folder readers are joined to it in a later commit")
-    )]
     pub(crate) notes: Vec<String>,
     /// Why the shape could not be compared, where it could not.
     pub(crate) shape_unknown: Option<String>,

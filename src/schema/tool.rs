@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use rusqlite::fallible_iterator::FallibleIterator;
-use rusqlite::{Batch, Connection};
+use rusqlite::{Batch, Connection, ErrorCode};
 
 use super::steps::{Step, Transaction};
 use crate::error::{Error, Result};
@@ -153,8 +153,13 @@ impl<W: Watch> Runner<'_, W> {
     /// That a step failed, or why it says nothing.
     fn failed(&self, step: &Step, error: Error) -> Error {
         let refused = self.sql.refused().map(|what| format!("it uses {what}, which no migration may do here"));
+        let unasked = || {
+            let is_denied = error.sqlite_code() == Some(ErrorCode::AuthorizationForStatementDenied);
+            // The authorizer cannot be asked about it, and what cannot be asked is refused.
+            is_denied.then(|| "it uses a name that is not UTF-8".to_owned())
+        };
         let without = || error.needs_the_application().then(|| error.said_by_sqlite());
-        match refused.or_else(without) {
+        match refused.or_else(unasked).or_else(without) {
             Some(why) => Error::NotReplayable {
                 migration: step.label(),
                 file: step.file.clone(),
