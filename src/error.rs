@@ -277,14 +277,18 @@ impl Error {
         self.is_refusal() && NO_TOKENIZER.iter().any(|begin| said.starts_with(begin))
     }
 
-    /// Whether a statement failed for want of something that only the application brings: a function, a collation, a module, a
-    /// tokenizer, or its trust in the schema.
+    /// Whether a statement failed for want of something that only the application brings (a function, a collation, a module, a
+    /// tokenizer), or at what SQLite allows only where the store is trusted: to write to the tables in which a virtual table keeps its
+    /// rows, or to take their names.
     pub(crate) fn needs_the_application(&self) -> bool {
         const WANTED: &[&str] = &[
             "no such function: ",
             "no such module: ",
             "no such collation sequence: ",
             "unsafe use of ",
+            " may not be modified",
+            " may not be dropped",
+            "object name reserved for internal use: ",
         ];
         let said = self.said_by_sqlite();
         self.is_refusal() && (self.is_missing_tokenizer() || WANTED.iter().any(|words| said.contains(words)))

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use rusqlite::fallible_iterator::FallibleIterator;
-use rusqlite::{Batch, Connection};
+use rusqlite::{Batch, Connection, ErrorCode};
 
 use super::steps::{Step, Transaction};
 use crate::error::{Error, Result};
+use crate::stop::Stop;
 use crate::store::FolderSql;
 
 /// Looks at what becomes of rows while migrations run. An error of it ends them.
@@ -38,15 +39,16 @@ impl Watch for () {
 /// what it holds in a transaction is then rolled back. Nothing stays on the connection but what stays in the database.
 ///
 /// # Errors
-/// [`Error::Step`] where one fails, [`Error::NotReplayable`] where it must not run, or cannot without its application; and what
-/// `watch` says.
-pub(super) fn run(conn: &mut Connection, steps: &[&Step], watch: &mut impl Watch) -> Result<()> {
+/// [`Error::Step`] where one fails, [`Error::NotReplayable`] where it must not run, or cannot without its application; what `watch`
+/// says; and the time limit.
+pub(super) fn run(conn: &mut Connection, steps: &[&Step], watch: &mut impl Watch, stop: &Stop) -> Result<()> {
     const AUTHORIZE: &str = "sqlite3_set_authorizer";
     let sql = FolderSql::guard(conn).map_err(Error::sqlite(AUTHORIZE))?;
     let mut runner = Runner {
         conn,
         sql: &sql,
         watch,
+        stop,
         statements: 0,
     };
     let ended = runner.all(steps);
@@ -76,6 +78,7 @@ struct Runner<'a, W> {
     conn: &'a Connection,
     sql: &'a FolderSql,
     watch: &'a mut W,
+    stop: &'a Stop,
     /// How many statements of the step that runs have ended.
     statements: u64,
 }
@@ -124,6 +127,8 @@ impl<W: Watch> Runner<'_, W> {
     fn batch(&mut self, at: usize, step: &Step, text: &str) -> Result<()> {
         let mut batch = Batch::new(self.conn, text);
         loop {
+            // SQLite itself asks only in statements that take long, of which many short ones are none.
+            self.stop.check()?;
             let prepared = batch.next().map_err(|error| self.failed(step, Error::preparing(text)(error)))?;
             let Some(mut statement) = prepared else {
                 return Ok(());
@@ -148,8 +153,13 @@ impl<W: Watch> Runner<'_, W> {
     /// That a step failed, or why it says nothing.
     fn failed(&self, step: &Step, error: Error) -> Error {
         let refused = self.sql.refused().map(|what| format!("it uses {what}, which no migration may do here"));
+        let unasked = || {
+            let is_denied = error.sqlite_code() == Some(ErrorCode::AuthorizationForStatementDenied);
+            // The authorizer cannot be asked about it, and what cannot be asked is refused.
+            is_denied.then(|| "it uses a name that is not UTF-8".to_owned())
+        };
         let without = || error.needs_the_application().then(|| error.said_by_sqlite());
-        match refused.or_else(without) {
+        match refused.or_else(unasked).or_else(without) {
             Some(why) => Error::NotReplayable {
                 migration: step.label(),
                 file: step.file.clone(),

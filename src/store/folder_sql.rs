@@ -10,6 +10,9 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, Result, ffi};
 
+use crate::finding::LONGEST_NAME;
+use crate::words::cut;
+
 /// Pragmas that a migration may use: those that only read, and those whose effect ends with the migrations or belongs to the
 /// database. The others are passed over: journal, locks, caches and memory of the copy are the doctor's.
 const PRAGMAS: &[&str] = &[
@@ -196,7 +199,7 @@ fn refusal(action: &AuthAction<'_>, runs: bool) -> Option<String> {
         AuthAction::CreateVtable { module_name, .. } | AuthAction::DropVtable { module_name, .. }
             if !is_one_of(MODULES, module_name) =>
         {
-            Some(format!("a virtual table of the module {module_name}"))
+            Some(format!("a virtual table of the module {}", cut(module_name, LONGEST_NAME)))
         }
         // Nobody knows what it would do.
         AuthAction::Unknown { code, .. } => {

@@ -17,7 +17,7 @@ pub(super) trait Runner {
     fn prepare(&mut self, copy: &mut Connection, stop: &Stop) -> rusqlite::Result<()>;
 
     /// Runs what is pending on a copy whose tables have so many rows, and says what ran, as people call it.
-    fn run(&mut self, copy: &mut Connection, counts: &Counts) -> Result<Vec<String>>;
+    fn run(&mut self, copy: &mut Connection, counts: &Counts, stop: &Stop) -> Result<Vec<String>>;
 
     /// Whether this table is where it is kept which migrations were applied: its rows are nobody's.
     fn is_ledger(&self, table: &str) -> bool;
@@ -71,7 +71,7 @@ pub(super) fn attempt(
         ..Attempt::default()
     };
     let begun = Instant::now();
-    let ran = runner.run(&mut conn, &counted);
+    let ran = runner.run(&mut conn, &counted, stop);
     out.took = begun.elapsed();
     match ran {
         Ok(ran) => out.ran = ran,

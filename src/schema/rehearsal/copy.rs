@@ -98,3 +98,6 @@ pub(super) fn empty() -> Result<Copy> {
 pub(super) fn nothing(environment: &Environment<'_>) -> Result<ReadOnly> {
     ReadOnly::guarded(memory()?, environment.heap_limit, environment.stop)
 }
+
+#[cfg(test)]
+mod tests;

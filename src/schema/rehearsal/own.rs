@@ -25,7 +25,7 @@ impl Runner for Own<'_> {
         prepare_rehearsal(copy, true, stop)
     }
 
-    fn run(&mut self, copy: &mut Connection, _: &Counts) -> Result<Vec<String>> {
+    fn run(&mut self, copy: &mut Connection, _: &Counts, _: &Stop) -> Result<Vec<String>> {
         let ran = runner::migrate(copy, &self.application.ledger, &self.application.migrations)?;
         Ok(ran.iter().map(ToString::to_string).collect())
     }

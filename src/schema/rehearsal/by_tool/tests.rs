@@ -1,14 +1,10 @@
 //! Migrations of other tools on stores with rows: what fails, what is lost and by whom, and what a stranger's SQL may not do.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use super::super::{Rehearsed, on_copies};
 use super::*;
 use crate::private::PrivateFolder;
 use crate::sandbox::Sandbox;
 use crate::schema::steps::Transaction;
-use crate::stop::Stopped;
 
 const SCHEMA: &str = "CREATE TABLE parent(id INTEGER PRIMARY KEY, name TEXT);
     CREATE TABLE child(id INTEGER PRIMARY KEY, parent REFERENCES parent(id) ON DELETE CASCADE);
@@ -244,6 +240,22 @@ fn a_dropped_table_is_a_note_with_its_rows() {
 }
 
 #[test]
+fn the_tables_in_which_a_virtual_table_keeps_its_rows_are_its_own_affair() {
+    const WORDS: &str = "CREATE VIRTUAL TABLE words USING fts5(word);";
+    let full = format!("{WORDS} INSERT INTO words VALUES ('a'); INSERT INTO words VALUES ('b');");
+    for sql in [
+        "INSERT INTO words(words) VALUES ('optimize')",
+        "DELETE FROM words",
+        "DROP TABLE words",
+    ] {
+        let mut steps = steps(vec![step("2", sql, Each)], On);
+        steps.applied.push(step("1b", WORDS, Each));
+        let rehearsal = rehearsed(&full, &steps, &Stop::never()).unwrap();
+        assert_eq!((rehearsal.failure(), rehearsal.notes), (None, Vec::new()), "{sql}");
+    }
+}
+
+#[test]
 fn a_migration_that_fails_on_full_tables_alone_names_its_file() {
     const ADD: &str = "ALTER TABLE parent ADD COLUMN size INTEGER NOT NULL";
     assert_eq!(said("", ADD, Each, Usual(true)), nothing());
@@ -319,56 +331,4 @@ fn a_shape_that_the_migrations_do_not_make_is_a_fault_and_what_cannot_be_replaye
     assert!(why.starts_with("replayed in an empty database, migration 1b (step) failed (1b_step.sql): SQLite says: no such table: nowhere"), "{why}");
 }
 
-#[test]
-fn what_only_the_application_has_is_no_failure_of_the_store() {
-    for (sql, why) in [
-        ("UPDATE parent SET name = slug(name)", "no such function: slug"),
-        ("CREATE VIRTUAL TABLE v USING vec0(x)", "a virtual table of the module vec0"),
-        ("CREATE INDEX i ON parent(name COLLATE german)", "no such collation sequence: german"),
-        ("CREATE VIRTUAL TABLE v USING fts5(x, tokenize = 'german')", "no such tokenizer: german"),
-    ] {
-        let error = rehearsed(ROWS, &steps(vec![step("2", sql, Each)], On), &Stop::never()).unwrap_err();
-        assert!(error.is_not_replayable() && error.to_string().contains(why), "{error}");
-        assert!(
-            error.to_string().starts_with("migration 2 (step) cannot be run here (2_step.sql): "),
-            "{error}"
-        );
-    }
-}
-
-#[test]
-fn a_query_without_end_is_ended_by_the_time_limit() {
-    for sql in [
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n WHERE i < 0",
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) UPDATE parent SET name = (SELECT max(i) FROM n)",
-    ] {
-        let limit = Duration::from_millis(50);
-        let stop = Stop::after(limit, Arc::default());
-        let ended = rehearsed(ROWS, &steps(vec![step("2", sql, Each)], On), &stop);
-        assert_eq!(ended.unwrap_err().stopped(), Some(Stopped::TimeLimit(limit)));
-    }
-}
-
-#[test]
-fn a_copy_grows_no_further_than_its_bound_whatever_the_file_says_of_it() {
-    let grows = "PRAGMA max_page_count=1000000000; PRAGMA page_size=65536;
-        CREATE TABLE big(x);
-        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) INSERT INTO big SELECT zeroblob(100000) FROM n;";
-    for transaction in [Each, Transaction::None] {
-        let error = rehearsed(ROWS, &steps(vec![step("2", grows, transaction)], On), &Stop::never()).unwrap_err();
-        assert!(error.to_string().contains("write more than fits into the 20,480 KiB"), "{error}");
-    }
-}
-
-#[test]
-fn a_temporary_table_hides_no_rows_of_the_store() {
-    const HIDES: &str = "CREATE TEMP TABLE child(id, parent); PRAGMA query_only=ON;";
-    assert_eq!(said(ROWS, HIDES, Each, Usual(true)), nothing());
-    let (faults, _) = said(
-        ROWS,
-        "INSERT INTO main.child VALUES (9, 99); CREATE TEMP TABLE child(id, parent)",
-        Each,
-        Off,
-    );
-    assert_eq!(faults, ["child: 1 more row refers to rows that are not there"]);
-}
+mod limits;
