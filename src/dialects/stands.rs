@@ -72,8 +72,13 @@ impl Stands {
         if tables::ordinary(handle)?.names.is_empty() {
             return Self::of_nothing(folder);
         }
+        let counted = if counts {
+            why_not_counted(folder, user_version)
+        } else {
+            String::new()
+        };
         Err(Error::Ledger(format!(
-            "it has tables, and none of them is a ledger of {}: either its migrations were never recorded, or neither the name nor the columns of its ledger tell (say which table it is with --ledger)",
+            "it has tables, and none of them is a ledger of {}: either its migrations were never recorded, or neither the name nor the columns of its ledger tell (say which table it is with --ledger){counted}",
             names(&candidates)
         )))
     }
@@ -139,6 +144,14 @@ impl Stands {
             None if self.dialect == &USER_VERSION => "user_version".to_owned(),
             None => format!("{} (no ledger yet)", self.dialect.name),
         }
+    }
+}
+
+/// Why this `user_version` is not taken for a count of the folder's migrations.
+fn why_not_counted(folder: &MigrationsFolder, user_version: i64) -> String {
+    match KnownSet::of(&folder.folder, &USER_VERSION) {
+        Ok(_) => String::new(),
+        Err(not_for) => format!("; user_version is {user_version}, and {not_for}"),
     }
 }
 

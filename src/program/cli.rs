@@ -136,7 +136,7 @@ pub(super) struct Args {
     /// The stores are held against the files of a migration tool: sqlx, golang-migrate, goose, drizzle, Prisma, D1, diesel, refinery,
     /// dbmate, or numbered files counted by `user_version`. Nothing in the folder is run but on a private copy. Also with
     /// --check-migrations and --rehearse.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["any", "system", "salvage"])]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["any", "system"])]
     pub migrations: Option<PathBuf>,
     /// With --migrations: the tool that runs them
     ///
@@ -247,6 +247,10 @@ impl Args {
     pub(super) fn go_together(&self) -> Result<(), clap::Error> {
         if self.any {
             any_goes_with(self).map_err(usage)
+        } else if self.migrations.is_some() && self.salvage {
+            Err(usage(
+                "--salvage takes the schema from the migrations that are compiled in, and cannot take it from a folder: leave one of the two out",
+            ))
         } else if self.migrations.is_some() && self.stores.is_empty() {
             Err(usage(
                 "--migrations takes the paths of the stores: where the application keeps its own is not known",

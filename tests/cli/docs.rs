@@ -50,7 +50,10 @@ fn stores(place: &Home) {
 /// An application's folder of migrations, as diesel has it, and a store with rows to which all but the last were applied.
 fn an_application(place: &Home) {
     let migrations = [
-        ("2026-01-10-100000_customers", "CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT NOT NULL);\n"),
+        (
+            "2026-01-10-100000_customers",
+            "CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT NOT NULL);\n",
+        ),
         (
             "2026-02-03-090000_orders",
             "CREATE TABLE orders (id INTEGER PRIMARY KEY, customer INTEGER NOT NULL REFERENCES customers(id) ON DELETE CASCADE);\n",

@@ -92,7 +92,7 @@ fn cannot_replay(error: &Error) -> String {
 const NAMED: usize = 2;
 
 fn found(differences: &Differences) -> Outcome {
-    let what = |difference: &Difference| format!("{} ({})", difference.what, words(difference.cost));
+    let what = |difference: &Difference| format!("{} ({})", difference.what, difference.cost.words_of_a_strangers());
     let mut findings = Findings::default();
     for difference in &differences.kept {
         findings.add(|| Finding {
@@ -116,16 +116,4 @@ fn found(differences: &Differences) -> Outcome {
         differences: differences.total,
     };
     Outcome::found(detail.join("; "), problem, findings)
-}
-
-/// What a difference costs an application of which no more is known than its migrations.
-fn words(cost: Impact) -> &'static str {
-    match cost {
-        Impact::Reads => "what reads it may fail",
-        Impact::BehindItsBack => "changes rows behind the application's back",
-        Impact::Writes => "what writes it may fail",
-        Impact::Unguarded => "wrong rows are no longer refused",
-        Impact::Alike => "it is read and written all the same",
-        Impact::Extra => "merely extra",
-    }
 }

@@ -6,6 +6,7 @@ use rusqlite::Connection;
 
 use super::copy::{self, Copy};
 use super::verify::{Before, Counts, Fault, Lost, counts};
+use crate::application::Impact;
 use crate::error::{Error, Result};
 use crate::schema::shape::Shape;
 use crate::stop::Stop;
@@ -21,6 +22,9 @@ pub(super) trait Runner {
 
     /// Whether this table is where it is kept which migrations were applied: its rows are nobody's.
     fn is_ledger(&self, table: &str) -> bool;
+
+    /// What a difference in the shape costs, in words.
+    fn cost(&self, impact: Impact) -> &'static str;
 
     /// The shape that all migrations make, or why that cannot be known; `None` where nobody knows what the applied ones made.
     fn shape_after(&self, stop: &Stop) -> Result<Option<Result<Shape, String>>>;
@@ -92,7 +96,12 @@ pub(super) fn attempt(
             None => None,
             Some(Err(why)) => Some(why),
             Some(Ok(shape)) => {
-                faults.extend(before.shape(&shape, &after, || runner.shape_before(stop))?);
+                faults.extend(before.shape(
+                    &shape,
+                    &after,
+                    || runner.shape_before(stop),
+                    |impact| runner.cost(impact),
+                )?);
                 None
             }
         };

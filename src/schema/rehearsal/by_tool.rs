@@ -13,6 +13,7 @@ use super::attempt::{Attempt, Runner, attempt};
 use super::copy::Copy;
 use super::losses::{Emptied, Losses};
 use super::verify::Counts;
+use crate::application::Impact;
 use crate::error::{Error, Result};
 use crate::schema::shape::Shape;
 use crate::schema::steps::{ForeignKeys, Step, Steps};
@@ -45,6 +46,10 @@ impl Runner for ByTool<'_> {
 
     fn is_ledger(&self, table: &str) -> bool {
         self.steps.is_ledger(table)
+    }
+
+    fn cost(&self, impact: Impact) -> &'static str {
+        impact.words_of_a_strangers()
     }
 
     fn shape_after(&self, stop: &Stop) -> Result<Option<Result<Shape, String>>> {

@@ -6,7 +6,7 @@ use super::Rehearsal;
 use super::attempt::{Runner, attempt};
 use super::copy::Copy;
 use super::verify::{Counts, Fault};
-use crate::application::Application;
+use crate::application::{Application, Impact};
 use crate::error::Result;
 use crate::schema::runner;
 use crate::schema::shape::Shape;
@@ -32,6 +32,10 @@ impl Runner for Own<'_> {
 
     fn is_ledger(&self, table: &str) -> bool {
         table.eq_ignore_ascii_case(&self.application.ledger.table)
+    }
+
+    fn cost(&self, impact: Impact) -> &'static str {
+        impact.words()
     }
 
     fn shape_after(&self, _: &Stop) -> Result<Option<Result<Shape, String>>> {

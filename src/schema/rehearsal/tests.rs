@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::attempt::why_it_ended;
 use super::*;
-use crate::application::{Ledger, Migration};
+use crate::application::{Impact, Ledger, Migration};
 use crate::error::Error;
 use crate::private::PrivateFolder;
 use crate::sandbox::Sandbox;
@@ -127,7 +127,7 @@ fn what_became(before: &str, after: &str, compare_shape: bool) -> Vec<String> {
     faults.extend(before.integrity(&after).unwrap());
     if compare_shape {
         let shape = || Shape::replay(&Ledger::usual(), &[first()]);
-        faults.extend(before.shape(&shape().unwrap(), &after, shape).unwrap());
+        faults.extend(before.shape(&shape().unwrap(), &after, shape, Impact::words).unwrap());
     }
     faults.into_iter().map(|fault| fault.line).collect()
 }

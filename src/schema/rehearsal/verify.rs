@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
+use crate::application::Impact;
 use crate::error::{Error, Result};
 use crate::finding::{Finding, LONGEST_NAME};
 use crate::private::PrivateCopy;
@@ -62,9 +63,9 @@ impl Fault {
     }
 
     /// A shape that differs from a fresh store's.
-    fn of_shape(difference: &Difference, was_there: bool) -> Self {
+    fn of_shape(difference: &Difference, cost: &str, was_there: bool) -> Self {
         let old = if was_there { ", as before the migrations" } else { "" };
-        let what = format!("{} ({}{old})", difference.what, difference.cost.words());
+        let what = format!("{} ({cost}{old})", difference.what);
         let column = difference.column.as_ref().map_or_else(String::new, |column| format!(".{column}"));
         Self {
             line: format!("not as in a fresh store: {}{column}: {what}", difference.table),
@@ -232,6 +233,7 @@ impl<'a> Before<'a> {
         all: &Shape,
         after: &ReadOnly,
         applied: impl FnOnce() -> Result<Shape>,
+        cost: impl Fn(Impact) -> &'static str,
     ) -> Result<Vec<Fault>> {
         let differences = all.differences(after)?;
         if differences.total == 0 {
@@ -247,7 +249,7 @@ impl<'a> Before<'a> {
             let was_there = before.as_ref().map(|before| before.contains(difference));
             let is_reason =
                 difference.cost.stops_the_daemon() || (difference.cost.harms_rows() && was_there == Some(false));
-            is_reason.then(|| Fault::of_shape(difference, was_there == Some(true)))
+            is_reason.then(|| Fault::of_shape(difference, cost(difference.cost), was_there == Some(true)))
         };
         Ok(differences.kept.iter().filter_map(fault).collect())
     }
