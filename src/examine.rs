@@ -122,6 +122,8 @@ pub(crate) fn folder_state(
             None => Stands::of_nothing(folder)?,
         };
         let store = handle.map(|handle| (probe, handle));
+        // What is newer than the folder is not to be tried.
+        let rehearse = rehearse && stands.standing.unknown.is_empty();
         let tried = rehearse.then(|| dialects::rehearse(folder, &stands, store, environment));
         Ok((stands, tried.transpose()?))
     })

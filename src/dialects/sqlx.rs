@@ -26,7 +26,10 @@ pub(super) static SQLX: Dialect = Dialect {
     reader: applied,
     settled_by: None,
     rules: Rules {
-        looks: |folder| known::is_flat_and_plain(folder) && migrations(folder).is_ok_and(|set| !set.known.is_empty()),
+        looks: |folder| {
+            let is_one = |name: String| parse(&name).is_some_and(|(version, _)| version.is_some());
+            known::is_flat_and_plain(folder) && folder.flat().any(|file| is_one(file.name()))
+        },
         read: migrations,
         aligned: None,
     },
@@ -56,14 +59,20 @@ fn applied(rows: &Rows<'_>) -> Result<Applied, Malformed> {
     })
 }
 
+/// A file's version, where a number stands there, and what follows it; none where sqlx passes the file over.
+fn parse(name: &str) -> Option<(Option<i64>, &str)> {
+    let (version, rest) = name.split_once('_').filter(|(_, rest)| rest.ends_with(".sql"))?;
+    Some((version.parse().ok(), rest))
+}
+
 fn migrations(folder: &Folder) -> Result<KnownSet, NotFor> {
     let mut set = KnownSet::new(&SQLX);
     for file in folder.flat() {
         let name = file.name();
-        let Some((version, rest)) = name.split_once('_').filter(|(_, rest)| rest.ends_with(".sql")) else {
+        let Some((version, rest)) = parse(&name) else {
             continue;
         };
-        let version: i64 = version.parse().map_err(|_| NotFor {
+        let version = version.ok_or_else(|| NotFor {
             dialect: &SQLX,
             file: Some(file.path.clone()),
             what: "before its first underscore stands no number",

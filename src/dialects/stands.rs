@@ -21,6 +21,8 @@ pub(crate) struct Stands {
     pub(crate) dialect: &'static Dialect,
     /// The table that is the ledger; none where there is none yet, or the tool has none.
     pub(crate) ledger: Option<String>,
+    /// The other tables that are some tool's ledger, and whose each is.
+    pub(crate) other_ledgers: Vec<(&'static str, String)>,
     /// The other tools that the folder fits as well, where no ledger says which it is.
     pub(crate) or_of: Vec<&'static str>,
     /// The folder's migrations.
@@ -41,10 +43,14 @@ struct Found {
 
 /// The tools that a folder may be meant for: the one that somebody named, or those that it looks like.
 pub(crate) fn candidates(folder: &MigrationsFolder) -> Vec<&'static Dialect> {
-    match folder.dialect.and_then(Dialect::of_name) {
-        Some(dialect) => vec![dialect],
-        None => KnownSet::possible(&folder.folder),
+    if let Some(dialect) = folder.dialect.and_then(Dialect::of_name) {
+        return vec![dialect];
     }
+    let possible = KnownSet::possible(&folder.folder);
+    let can_be = |dialect: &&'static Dialect| KnownSet::of(&folder.folder, dialect).is_ok();
+    let all: Vec<&'static Dialect> = possible.iter().copied().filter(can_be).collect();
+    // Where it can be none of them, the first says why.
+    if all.is_empty() { possible } else { all }
 }
 
 impl Stands {
@@ -54,7 +60,20 @@ impl Stands {
     /// [`Error::Ledger`] where nobody can tell, and what SQLite says.
     pub(crate) fn read(folder: &MigrationsFolder, handle: &ReadOnly) -> Result<Self> {
         let candidates = candidates(folder);
-        if let Some(found) = find(folder, &candidates, handle)? {
+        let ledgers = in_store::ledgers_for(handle, &candidates)?;
+        let mut stands = Self::among(folder, &candidates, &ledgers, handle)?;
+        let others = ledgers.into_iter().filter(|ledger| stands.ledger.as_ref() != Some(&ledger.table));
+        stands.other_ledgers = others.map(|ledger| (ledger.tool.name(), ledger.table)).collect();
+        Ok(stands)
+    }
+
+    fn among(
+        folder: &MigrationsFolder,
+        candidates: &[&'static Dialect],
+        ledgers: &[Recognised],
+        handle: &ReadOnly,
+    ) -> Result<Self> {
+        if let Some(found) = find(folder, candidates, ledgers, handle)? {
             let applied = in_store::applied(handle, found.dialect, found.layout, &found.table)?;
             let applied = applied.map_err(|malformed| {
                 let whose = whose(found.dialect.name, &found.table);
@@ -79,7 +98,7 @@ impl Stands {
         };
         Err(Error::Ledger(format!(
             "it has tables, and none of them is a ledger of {}: either its migrations were never recorded, or neither the name nor the columns of its ledger tell (say which table it is with --ledger){counted}",
-            names(&candidates)
+            names(candidates)
         )))
     }
 
@@ -108,6 +127,7 @@ impl Stands {
         Ok(Self {
             dialect,
             ledger,
+            other_ledgers: Vec::new(),
             or_of: Vec::new(),
             standing: compare(&set, applied),
             set,
@@ -175,20 +195,24 @@ fn names(dialects: &[&Dialect]) -> String {
 }
 
 /// The store's ledger, where it has one.
-fn find(folder: &MigrationsFolder, candidates: &[&'static Dialect], handle: &ReadOnly) -> Result<Option<Found>> {
+fn find(
+    folder: &MigrationsFolder,
+    candidates: &[&'static Dialect],
+    ledgers: &[Recognised],
+    handle: &ReadOnly,
+) -> Result<Option<Found>> {
     if let Some(table) = &folder.ledger {
         return told(table, candidates, handle);
     }
     if candidates == [&USER_VERSION] && folder.dialect.is_some() {
         return Ok(None);
     }
-    let ledgers = in_store::ledgers_for(handle, candidates)?;
     let mut fitting = Vec::new();
     for Recognised {
         tool,
         table,
         has_own_name,
-    } in &ledgers
+    } in ledgers
     {
         if let Tool::Understood(dialect, layout) = *tool
             && is_for(folder, candidates, dialect, layout, table, handle)?
@@ -216,10 +240,22 @@ fn find(folder: &MigrationsFolder, candidates: &[&'static Dialect], handle: &Rea
         (Some(_), _) => Ok(fitting.into_iter().next()),
         (None, None) => Ok(None),
         (None, Some(other)) => Err(Error::Ledger(format!(
-            "the folder looks as if it were made for {}, and the store has {}",
+            "the folder looks as if it were made for {}, and the store has {}{}",
             names(candidates),
-            whose(other.tool.name(), &other.table)
+            whose(other.tool.name(), &other.table),
+            why_not_its(folder, other.tool)
         ))),
+    }
+}
+
+/// Why a folder cannot be that of the tool whose ledger a store has, where that is known.
+fn why_not_its(folder: &MigrationsFolder, tool: Tool) -> String {
+    match tool {
+        Tool::Understood(dialect, _) => match KnownSet::of(&folder.folder, dialect) {
+            Err(not_for) => format!("; {not_for}"),
+            Ok(_) => String::new(),
+        },
+        Tool::Named(named) => format!(", whose migrations are {}", named.migrations),
     }
 }
 

@@ -22,13 +22,18 @@ impl Stands {
         Steps {
             applied: of(&self.standing.applied),
             pending: of(&self.standing.pending),
-            ledgers: self.ledger.iter().cloned().chain(own_tables).collect(),
+            ledgers: self.ledgers().cloned().chain(own_tables).collect(),
             foreign_keys: match folder.foreign_keys {
                 None => ForeignKeys::Usual(self.dialect.foreign_keys),
                 Some(true) => ForeignKeys::On,
                 Some(false) => ForeignKeys::Off,
             },
         }
+    }
+
+    /// Every table that is a ledger.
+    fn ledgers(&self) -> impl Iterator<Item = &String> {
+        self.ledger.iter().chain(self.other_ledgers.iter().map(|(_, table)| table))
     }
 
     /// The migration that the ledger says did not come to its end, as far as it can be replayed.

@@ -33,17 +33,10 @@ pub(super) fn application(args: &Args) -> Result<Application, String> {
         foreign_keys: args.foreign_keys.map(Into::into),
     };
     let candidates = candidates(&folder);
-    if candidates.is_empty() {
+    let Some(likeliest) = candidates.first() else {
         return Err(of_no_use(&format!("{NOBODYS}; {GIVE}, or say whose they are with --dialect")));
-    }
-    // Of several that it looks like, one that it can be is enough.
-    let mut made = candidates.iter().map(|dialect| KnownSet::of(&folder.folder, dialect));
-    let first = made.next();
-    if let Some(Err(error)) = first
-        && made.all(|other| other.is_err())
-    {
-        return Err(of_no_use(&error.to_string()));
-    }
+    };
+    KnownSet::of(&folder.folder, likeliest).map_err(|error| of_no_use(&error.to_string()))?;
     Ok(Application::of_folder(folder))
 }
 

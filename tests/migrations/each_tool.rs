@@ -209,3 +209,14 @@ fn a_ledger_under_another_name_is_known_where_the_folder_says_whose_it_may_be() 
     kept.place.sql("ALTER TABLE d1_migrations RENAME TO applied");
     assert!(kept.said("schema-state").starts_with("pass: D1's ledger `applied`: 3 applied"));
 }
+
+/// An application may have changed its tool, or a library of it may keep a ledger of its own.
+#[test]
+fn other_ledgers_in_the_store_are_nobodys_drift() {
+    let kept = Kept::by(SQLX);
+    kept.place.sql(
+        "CREATE TABLE goose_db_version (id INTEGER PRIMARY KEY AUTOINCREMENT, version_id INTEGER NOT NULL, is_applied INTEGER NOT NULL, tstamp TIMESTAMP DEFAULT (datetime('now')))",
+    );
+    insta::assert_snapshot!(kept.said("schema-state"), @r"pass: sqlx's ledger `_sqlx_migrations`: 3 applied, pending [20240101000004]: sqlx applies them when it next migrates; not looked at: goose's ledger `goose_db_version`");
+    assert!(kept.said("schema-shape").starts_with("pass: "), "{}", kept.said("schema-shape"));
+}

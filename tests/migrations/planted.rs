@@ -288,15 +288,29 @@ fn another_tools_ledger_is_no_answer() {
     let prisma = Kept::by(PRISMA);
     fs::rename(prisma.folder(), kept.folder()).unwrap();
     insta::assert_snapshot!(kept.said("schema-state"), @r"
-    fail: could not look: the folder looks as if it were made for Prisma, and the store has goose's ledger `goose_db_version`
+    fail: could not look: the folder looks as if it were made for Prisma, and the store has goose's ledger `goose_db_version`; these are no migrations of goose: nothing in the folder is named as its migrations are
       -> check the path of the store and that of the folder: both have to be of one application; --dialect says which tool runs the folder, and --ledger which table it keeps its ledger in
     ");
-    insta::assert_snapshot!(kept.gate(&["--rehearse"]), @r"cannot tell: [PLACE]/store/state.db: the folder looks as if it were made for Prisma, and the store has goose's ledger `goose_db_version` [3]");
+    insta::assert_snapshot!(kept.gate(&["--rehearse"]), @r"cannot tell: [PLACE]/store/state.db: the folder looks as if it were made for Prisma, and the store has goose's ledger `goose_db_version`; these are no migrations of goose: nothing in the folder is named as its migrations are [3]");
     let kept = Kept::made(
         "CREATE TABLE django_migrations (id integer NOT NULL PRIMARY KEY AUTOINCREMENT, app varchar(255) NOT NULL, name varchar(255) NOT NULL, applied datetime NOT NULL)",
         &[("1_a.sql", "CREATE TABLE a (x);")],
     );
-    insta::assert_snapshot!(kept.gate(&[]), @r"cannot tell: [PLACE]/store/state.db: the folder looks as if it were made for sqlx, D1 or user_version, and the store has Django's ledger `django_migrations` [3]");
+    insta::assert_snapshot!(kept.gate(&[]), @r"cannot tell: [PLACE]/store/state.db: the folder looks as if it were made for sqlx, D1 or user_version, and the store has Django's ledger `django_migrations`, whose migrations are Python, not SQL [3]");
+}
+
+/// One file that the tool itself would not take.
+#[test]
+fn a_folder_that_the_ledgers_tool_would_not_take_says_which_file_is_wrong() {
+    let kept = Kept::by(SQLX);
+    kept.write("seed_data.sql", "SELECT 1;");
+    insta::assert_snapshot!(kept.gate(&[]), @r"cannot tell: --migrations migrations: these are no migrations of sqlx: seed_data.sql: before its first underscore stands no number [3]");
+    let kept = Kept::by(USER_VERSION);
+    fs::remove_dir_all(kept.folder()).unwrap();
+    for file in ["1_a.sql", "2_b.sql", "2_c.sql"] {
+        kept.write(file, "SELECT 1;");
+    }
+    insta::assert_snapshot!(kept.gate(&[]), @r"cannot tell: [PLACE]/store/state.db: it has tables, and none of them is a ledger of sqlx or D1: either its migrations were never recorded, or neither the name nor the columns of its ledger tell (say which table it is with --ledger); user_version is 3, and these are no migrations of user_version: 2_c.sql: the files are not numbered from 1 on without a gap, so user_version cannot tell which were applied [3]");
 }
 
 /// Drift, found whatever tool applied the migrations.

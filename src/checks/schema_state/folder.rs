@@ -4,13 +4,16 @@ use super::any::noted;
 use crate::application::{MigrationsFolder, Problem, Reached};
 use crate::check::{Finding, Findings, Outcome};
 use crate::context::StoreContext;
-use crate::dialects::{Key, Stands, State};
+use crate::dialects::{Key, Stands, State, whose};
 use crate::error::Result;
 use crate::schema::shape::Shape;
 use crate::schema::standing::Standing;
 use crate::schema::tables;
 use crate::store::ReadOnly;
-use crate::words::{id_list, plural};
+use crate::words::{id_list, plural, thousands};
+
+/// How many other ledgers are named.
+const MOST_OTHERS: usize = 3;
 
 /// How many shapes are replayed to find the one that a store with an empty ledger has.
 const MOST_REPLAYS: usize = 50;
@@ -67,6 +70,15 @@ fn pending(stands: &Stands) -> String {
 /// What else is worth a word.
 fn also(stands: &Stands) -> String {
     let mut out: String = stands.notes.iter().map(|note| format!("; {}", noted(*note))).collect();
+    let others = stands.other_ledgers.iter().take(MOST_OTHERS).map(|(tool, table)| whose(tool, table));
+    let others: Vec<String> = others.collect();
+    if !others.is_empty() {
+        let more = match stands.other_ledgers.len() - others.len() {
+            0 => String::new(),
+            more => format!(" and {} more", thousands(more as u64)),
+        };
+        out += &format!("; not looked at: {}{more}", others.join(", "));
+    }
     if !stands.or_of.is_empty() {
         let others = stands.or_of.join("'s or ");
         out += &format!("; the folder may be {others}'s as well (--dialect says which)");
