@@ -271,6 +271,7 @@ impl Differences {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::steps::Transaction;
 
     fn application() -> Application {
         let first = Migration::new(9001, "first", "CREATE TABLE t(x)");
@@ -325,5 +326,35 @@ mod tests {
         }
         // What SQLite keeps for itself changes nothing.
         assert_eq!(tables(&known, &[9001, 9002], &after("ANALYZE")), Some(2));
+    }
+
+    #[test]
+    fn a_tools_ledger_is_disregarded_and_a_virtual_table_is_compared_by_its_text() {
+        let step = Step {
+            key: "1".to_owned(),
+            name: String::new(),
+            file: String::new(),
+            batches: vec!["CREATE TABLE t(x); CREATE TABLE Applied(v); CREATE VIRTUAL TABLE w USING fts5(word)".into()],
+            transaction: Transaction::Each,
+        };
+        let shape = Shape::replay_steps(&[&step], &["applied".to_owned()], true, &Stop::never()).unwrap();
+        let differences = |sql: &str| {
+            let memory = Connection::open_in_memory().unwrap();
+            memory.execute_batch(sql).unwrap();
+            let handle = ReadOnly::guarded(memory, None, &Stop::never()).unwrap();
+            shape.differences(&handle).unwrap().line()
+        };
+        assert_eq!(differences("CREATE TABLE t(x); CREATE VIRTUAL TABLE W using FTS5(word)"), "");
+        let ledger = "CREATE TABLE applied(v, w); CREATE INDEX i ON applied(v);
+            CREATE TRIGGER g AFTER INSERT ON applied BEGIN SELECT 1; END;";
+        assert_eq!(
+            differences(&format!("{ledger} CREATE TABLE t(x); CREATE VIRTUAL TABLE w USING fts5(word)")),
+            ""
+        );
+        assert!(
+            differences("CREATE TABLE t(x); CREATE VIRTUAL TABLE w USING fts5(word, other)")
+                .contains("the virtual table w is defined differently")
+        );
+        assert!(differences("CREATE TABLE t(x)").contains("the virtual table w is missing"));
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::*;
 use crate::private::PrivateFolder;
 use crate::sandbox::Sandbox;
-use crate::schema::rehearsal::{Rehearsal, Rehearsed, rehearse};
+use crate::schema::rehearsal::{Rehearsal, Rehearsed, rehearse, rehearse_on_nothing};
 use crate::schema::steps::{ForeignKeys, Step, Steps, Transaction};
 use crate::stop::Stop;
 use crate::store::{Need, with_stable_store};
@@ -126,4 +126,28 @@ fn a_migration_that_fills_the_copy_is_ended_by_its_bound() {
         let error = rehearsed(note, grows, Transaction::Each).unwrap_err().to_string();
         assert!(error.contains("the migrations write more than fits into the "), "{error}");
     }
+}
+
+#[test]
+fn a_file_of_no_bytes_is_rehearsed_on_too() {
+    let steps = Steps {
+        pending: vec![
+            step("1", SCHEMA, Transaction::AllPending),
+            step("2", "ALTER TABLE child ADD COLUMN more", Transaction::AllPending),
+        ],
+        ..Steps::default()
+    };
+    let environment = Environment {
+        private: &PrivateFolder::for_stores::<&str>(&[]),
+        sandbox: &Sandbox::not_asked(),
+        heap_limit: None,
+        stop: &Stop::never(),
+    };
+    let by_tool = Rehearsed::ByTool {
+        steps: &steps,
+        no_shape: Some("a file is missing"),
+    };
+    let rehearsal = rehearse_on_nothing(by_tool, &environment).unwrap();
+    assert_eq!((rehearsal.failure(), rehearsal.ran), (None, vec!["1".to_owned(), "2".to_owned()]));
+    assert_eq!(rehearsal.shape_unknown.as_deref(), Some("a file is missing"));
 }
