@@ -1,8 +1,12 @@
 //! What to do about a problem, as far as that is the same for every application.
 
+mod folder;
+
 use std::borrow::Cow;
 
-use super::{Application, Damage, FolderFault, HistoryFault, Impact, NoStore, Obstacle, Problem, Reached};
+use super::{Application, Damage, HistoryFault, Impact, NoStore, Obstacle, Problem, Reached};
+
+pub(super) use folder::of_folder;
 
 /// What to do about a problem. An application words itself what only it knows, and leaves the rest to this.
 pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'static, str> {
@@ -44,7 +48,7 @@ pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'stat
             "do not let {tool} migrate the store: it would begin at the first migration; keep a copy of the store with its sidecar files, find out how its tables were made, and record as applied what is there, as {tool}'s manual says (often called a baseline)"
         )
         .into(),
-        Problem::Folder(fault) => folder(*fault).into(),
+        Problem::Folder(fault) => folder::of_fault(*fault).into(),
         Problem::History(fault) => history(fault, application).into(),
         Problem::ImpossibleHistory { .. } => {
             "keep a copy of the store with its sidecar files; its ledger lacks rows (see `migration-history`): restore a backup"
@@ -75,35 +79,6 @@ pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'stat
                 .into()
         }
         Problem::FilesNotAllowed { .. } => format!("run the doctor as the user that {name} runs as").into(),
-    }
-}
-
-/// What to do about a problem in a store that is held against a folder of migrations.
-pub(super) fn of_folder(problem: &Problem, application: &Application) -> Cow<'static, str> {
-    match problem {
-        Problem::NotLookedAt(Obstacle::OtherLedger) => {
-            "check the path of the store and that of the folder: both have to be of one application; --dialect says which tool runs the folder, and --ledger which table it keeps its ledger in"
-                .into()
-        }
-        Problem::Shape {
-            worst: Impact::Reads | Impact::Writes,
-            ..
-        } => {
-            "keep a copy of the store with its sidecar files; find out what changed the schema, or which file was changed after it was applied (`migration-history`); put it right with a new migration, or restore a backup whose schema is whole; the rows that are there are not lost"
-                .into()
-        }
-        Problem::Shape {
-            worst: Impact::Alike | Impact::Extra,
-            ..
-        } => {
-            "no data is lost and the application can go on; find out what changed the schema: write it as a migration, or take it back, since a later migration may fail on it"
-                .into()
-        }
-        Problem::Rehearsal { were_there: false, .. } => {
-            "do not let these migrations run on this store: they would go wrong; nothing was changed; mend the migration, and rehearse it again; where rows went by a cascade: rebuild a table that others refer to only while foreign keys are off, which they are if that is said outside of any transaction (--foreign-keys says whether the application has them on)"
-                .into()
-        }
-        _ => of_any(problem, application),
     }
 }
 
@@ -256,24 +231,6 @@ fn structure(damage: Damage, application: &Application) -> Cow<'static, str> {
     }
 }
 
-fn folder(fault: FolderFault) -> &'static str {
-    match fault {
-        FolderFault::Gap => {
-            "nothing is lost: give the file that came too late a version above all that are applied, or apply it by hand as the tool's manual says; until then the tool runs nothing"
-        }
-        FolderFault::Twice => "give one of the files another version; first find out which of them the store has",
-        FolderFault::NeverRun => {
-            "make the migration anew, so that it comes after all that are applied, and take the old file away; or write by hand what it should have done"
-        }
-        FolderFault::Edited => {
-            "restore the file as it was when it was applied (from the version control system), and write the change as a new migration; `schema-shape` says whether the store still is what the files make"
-        }
-        FolderFault::LineEnds => {
-            "nothing is wrong with the store: keep the line ends from being changed at checkout (`*.sql text eol=lf` in .gitattributes, or -text), and check the files out again"
-        }
-    }
-}
-
 fn unfinished(tool: &str, settled_by: Option<&str>, reached: Reached) -> String {
     let keep = "keep a copy of the store with its -wal, -shm and -journal before anything else";
     let which = match reached {
@@ -345,125 +302,4 @@ fn shape(worst: Impact, name: &str) -> Cow<'static, str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::banger;
-
-    /// One of each kind.
-    fn problems() -> Vec<Problem> {
-        let obstacles = [
-            Obstacle::TimeLimit,
-            Obstacle::WritersWait,
-            Obstacle::Interrupted,
-            Obstacle::OwnBound,
-            Obstacle::Mistake,
-            Obstacle::OtherLedger,
-            Obstacle::WriteLocked,
-            Obstacle::Moving,
-            Obstacle::NoCopy,
-            Obstacle::Damage,
-            Obstacle::Other,
-        ];
-        let no_stores = [
-            NoStore::Missing,
-            NoStore::DanglingLink,
-            NoStore::WrongKind,
-            NoStore::Unreadable,
-            NoStore::Empty,
-            NoStore::EmptyBeside { suffix: "-wal" },
-            NoStore::EmptyBeside { suffix: "-journal" },
-            NoStore::SizeUnknown,
-            NoStore::NotSqlite,
-            NoStore::CutInHeader,
-        ];
-        let damages = [
-            Damage::Rows,
-            Damage::Index,
-            Damage::Constraint,
-            Damage::Unaccounted,
-            Damage::NotChecked,
-            Damage::Refused,
-        ];
-        let faults = [
-            HistoryFault::FormerName { ids: vec![2] },
-            HistoryFault::Gap { missing: vec![1] },
-            HistoryFault::OtherName { ids: vec![1] },
-            HistoryFault::Malformed { values: 1 },
-        ];
-        let impacts = [
-            Impact::Reads,
-            Impact::BehindItsBack,
-            Impact::Writes,
-            Impact::Unguarded,
-            Impact::Alike,
-            Impact::Extra,
-        ];
-        let mut out = vec![
-            Problem::Header { faults: 1 },
-            Problem::CutShort {
-                missing_pages: 1,
-                odd_bytes: 0,
-            },
-            Problem::SidecarUnreadable { suffix: "-wal" },
-            Problem::LeftBehind { suffixes: vec!["-shm"] },
-            Problem::Newer { unknown: vec![9001] },
-            Problem::ImpossibleHistory { applied: vec![2] },
-            Problem::NotInFolder { unknown: 1 },
-            Problem::NeverRecorded { tool: "ferrymigrate" },
-            Problem::Dangling { rows: 1 },
-            Problem::KeysNotChecked { tables: 1 },
-            Problem::Values { values: 1 },
-            Problem::NotReadToEnd { tables: 1 },
-            Problem::NamedFiles { wrong: 1 },
-            Problem::FilesNotAllowed { paths: 1 },
-        ];
-        let settlings = [None, Some("ferrymigrate settle")];
-        let reached = [Reached::NotKnown, Reached::Nothing, Reached::Everything, Reached::APart];
-        out.extend(reached.into_iter().flat_map(|reached| {
-            settlings.map(|settled_by| Problem::Unfinished {
-                tool: "ferrymigrate",
-                settled_by,
-                reached,
-            })
-        }));
-        let of_folders = [
-            FolderFault::Gap,
-            FolderFault::Twice,
-            FolderFault::NeverRun,
-            FolderFault::Edited,
-            FolderFault::LineEnds,
-        ];
-        out.extend(of_folders.map(Problem::Folder));
-        out.extend(obstacles.map(Problem::NotLookedAt));
-        out.extend(no_stores.map(Problem::NoStore));
-        out.extend(["-wal", "-shm", "-journal"].map(|suffix| Problem::SidecarWrong { suffix }));
-        out.extend(damages.map(Problem::Structure));
-        out.extend(faults.map(Problem::History));
-        out.extend(impacts.map(|worst| Problem::Shape { worst, differences: 1 }));
-        out.extend([false, true].map(|were_there| Problem::Rehearsal { faults: 1, were_there }));
-        out
-    }
-
-    #[test]
-    fn every_application_has_something_to_do_about_every_problem_and_names_no_other() {
-        let ferry = Application::new("ferry", Vec::new());
-        for problem in problems() {
-            let advice = ferry.advice(&problem);
-            assert!(advice.len() > 20 && !advice.ends_with('.'), "{problem:?}: {advice}");
-            for word in ["banger", "VM", "image", "state.db"] {
-                assert!(!advice.contains(word), "{problem:?}: {advice}");
-            }
-            for advice in [
-                of_any(&problem, &Application::any()),
-                of_folder(&problem, &Application::any()),
-            ] {
-                assert!(advice.len() > 20 && !advice.ends_with('.'), "{problem:?}: {advice}");
-            }
-            let of_banger = banger::APPLICATION.advice(&problem);
-            assert!(
-                !of_banger.replace("ferrymigrate", "").contains("ferry") && !of_banger.contains("STORE-"),
-                "{problem:?}: {of_banger}"
-            );
-        }
-    }
-}
+mod tests;
