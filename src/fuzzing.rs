@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::application::{Content, File, Folder};
+use crate::dialects::{Dialect, KnownSet, Script};
 use crate::probe::header::be32;
 use crate::probe::wal::{self, WalHeader};
 use crate::probe::{Header, Sidecar, journal};
@@ -20,6 +22,7 @@ pub const TARGETS: &[Target] = &[
     ("journal", rollback_journal),
     ("sql", sql),
     ("markdown", markdown),
+    ("folder", folder),
 ];
 
 /// The header of a database: what is read of it is what stands there, and its faults are named without a panic.
@@ -79,6 +82,42 @@ pub fn rollback_journal(bytes: &[u8]) {
 pub fn sql(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     crate::schema::shape::read_any_definition(&text);
+}
+
+/// A folder of migrations: files, each behind a line `=== PATH`. Each tool's rules read it without a panic, and nothing is run that does
+/// not stand in one of them.
+pub fn folder(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let mut folder = Folder::default();
+    for file in text.split("=== ").skip(1) {
+        let (path, text) = file.split_once('\n').unwrap_or((file, ""));
+        let path = PathBuf::from(path);
+        folder
+            .folders
+            .extend(path.parent().filter(|parent| parent.components().count() > 0).map(Into::into));
+        let content = Content::Text(text.to_owned());
+        folder.files.push(File { path, content });
+    }
+    folder.files.sort_by(|a, b| a.path.cmp(&b.path));
+    folder.files.dedup_by(|a, b| a.path == b.path);
+    folder.folders.sort();
+    folder.folders.dedup();
+    // goose takes its own comments out of a statement: the lines are the file's.
+    let stands_in = |sql: &str| {
+        let texts = || folder.files.iter().filter_map(File::text);
+        sql.lines().all(|line| texts().any(|text| text.contains(line)))
+    };
+    for dialect in Dialect::names().filter_map(Dialect::of_name) {
+        let Ok(set) = KnownSet::of(&folder, dialect) else {
+            continue;
+        };
+        for known in &set.known {
+            if let Script::Sql { batches, .. } = &known.script {
+                assert!(batches.iter().all(|sql| stands_in(sql)), "{}: {batches:?}", dialect.name);
+            }
+        }
+    }
+    drop(KnownSet::possible(&folder));
 }
 
 /// Text of a store, as Markdown shows it.
