@@ -188,10 +188,8 @@ fn by_journal(folder: &Folder, file: &File) -> Result<KnownSet, NotFor> {
 }
 
 fn by_folders(folder: &Folder) -> KnownSet {
-    let mut set = KnownSet {
-        on_gap: Response::Runs,
-        ..KnownSet::new(&DRIZZLE)
-    };
+    let mut set = KnownSet::new(&DRIZZLE);
+    set.on_gap = Response::Runs;
     for (path, name) in folder.names_of_folders() {
         // A folder without the file is passed over.
         let Some(file) = folder.file(path.join("migration.sql")) else {

@@ -25,6 +25,8 @@ pub(crate) struct KnownSet {
     pub(crate) unlisted: Vec<PathBuf>,
     /// What the tool does about a migration that was never applied though a later one was, in this layout.
     pub(crate) on_gap: Response,
+    /// Where the first migration of each key stands.
+    places: HashMap<Key, usize>,
 }
 
 /// A migration that a folder holds.
@@ -150,13 +152,16 @@ impl KnownSet {
     /// # Errors
     /// What makes it no folder of this tool: no migration of its kind, or a name with which the tool itself ends.
     pub(crate) fn of(folder: &Folder, dialect: &'static Dialect) -> Result<Self, NotFor> {
-        let set = (dialect.rules.read)(folder)?;
+        let mut set = (dialect.rules.read)(folder)?;
         if set.known.is_empty() {
             return Err(NotFor {
                 dialect,
                 file: None,
                 what: "nothing in the folder is named as its migrations are",
             });
+        }
+        for (at, known) in set.known.iter().enumerate() {
+            set.places.entry(known.key.clone()).or_insert(at);
         }
         Ok(set)
     }
@@ -169,7 +174,7 @@ impl KnownSet {
 
     /// The migration of this key; of several files of one version, the first.
     pub(crate) fn get(&self, key: &Key) -> Option<&Known> {
-        self.known.iter().find(|known| known.key == *key)
+        self.places.get(key).and_then(|at| self.known.get(*at))
     }
 
     /// A set that is built up.
@@ -180,6 +185,7 @@ impl KnownSet {
             beside: Vec::new(),
             unlisted: Vec::new(),
             on_gap: dialect.gap,
+            places: HashMap::new(),
         }
     }
 

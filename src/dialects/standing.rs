@@ -191,8 +191,9 @@ fn edited(set: &KnownSet, applied: &Applied) -> (usize, Vec<Edited>) {
     };
     let mut edited: Vec<Edited> = compared.iter().filter_map(differs).collect();
     // Of several files of one version, it may have been another.
-    let is_same = |key: &Key| compared.iter().any(|known| known.key == *key && differs(known).is_none());
-    edited.retain(|edited| !is_same(&edited.key));
+    let same: HashSet<&Key> =
+        compared.iter().filter(|known| differs(known).is_none()).map(|known| &known.key).collect();
+    edited.retain(|edited| !same.contains(&edited.key));
     edited.dedup_by(|a, b| a.key == b.key);
     (compared.len(), edited)
 }

@@ -4,7 +4,7 @@ use super::any::noted;
 use crate::application::{MigrationsFolder, Problem, Reached};
 use crate::check::{Finding, Findings, Outcome};
 use crate::context::StoreContext;
-use crate::dialects::{Key, Stands, State, whose};
+use crate::dialects::{Key, Script, Stands, State, whose};
 use crate::error::Result;
 use crate::schema::shape::Shape;
 use crate::schema::standing::Standing;
@@ -50,10 +50,10 @@ pub(super) fn look(context: &StoreContext<'_>, folder: &MigrationsFolder, handle
 fn where_it_is(stands: &Stands) -> String {
     let applied = &stands.standing.applied;
     if stands.standing.pending.is_empty() {
-        return match applied.len() {
-            1 => "the one migration of the folder is applied".to_owned(),
-            all if all == stands.set.known.len() => format!("all {all} migrations of the folder are applied"),
-            some => format!("{some} applied, none pending"),
+        return match (applied.len(), stands.set.known.len()) {
+            (1, 1) => "the one migration of the folder is applied".to_owned(),
+            (some, all) if some == all => format!("all {all} migrations of the folder are applied"),
+            (some, _) => format!("{some} applied, none pending"),
         };
     }
     let verb = match stands.refusal() {
@@ -183,9 +183,9 @@ fn never_recorded(
     if tables::ordinary(handle)?.names.iter().all(is_own) {
         return Ok(None);
     }
-    let pending = &stands.standing.pending;
-    let replayable = (0..pending.len()).find(|at| stands.not_replayable(&pending[*at..=*at]).is_some());
-    let all = replayable.unwrap_or(pending.len());
+    // As far as they can be replayed.
+    let runs = |key: &Key| stands.set.get(key).is_some_and(|known| matches!(known.script, Script::Sql { .. }));
+    let all = stands.standing.pending.iter().take_while(|key| runs(key)).count();
     for applied in (1..=all).rev().take(MOST_REPLAYS) {
         let run: Vec<_> = steps.pending.iter().take(applied).collect();
         match Shape::replay_steps(&run, &steps.ledgers, steps.foreign_keys.hold(), context.environment.stop) {
