@@ -220,3 +220,21 @@ fn other_ledgers_in_the_store_are_nobodys_drift() {
     insta::assert_snapshot!(kept.said("schema-state"), @r"pass: sqlx's ledger `_sqlx_migrations`: 3 applied, pending [20240101000004]: sqlx applies them when it next migrates; not looked at: goose's ledger `goose_db_version`");
     assert!(kept.said("schema-shape").starts_with("pass: "), "{}", kept.said("schema-shape"));
 }
+
+/// What the application committed is tried, and what it has not committed is not; it is not disturbed, and nothing is left.
+#[test]
+fn a_store_that_its_application_writes_to_is_read_as_it_was_committed() {
+    let kept = Kept::by(SQLX);
+    let application = kept.place.open();
+    application
+        .execute_batch(
+            "PRAGMA journal_mode=WAL; INSERT INTO notes (notebook_id) VALUES (1); BEGIN IMMEDIATE; INSERT INTO notes (notebook_id) VALUES (2)",
+        )
+        .unwrap();
+    // It holds that nothing changes beside the store either.
+    let ran = kept.place.ask(&["--migrations", "migrations", "--check-migrations", "--rehearse"]);
+    assert!(ran.stdout.contains("notes: 7 rows are lost"), "{ran:?}");
+    application.execute_batch("COMMIT").unwrap();
+    let ran = kept.place.ask(&["--migrations", "migrations", "--check-migrations", "--rehearse"]);
+    assert!(ran.stdout.contains("notes: 8 rows are lost"), "{ran:?}");
+}
