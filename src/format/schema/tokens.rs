@@ -112,7 +112,10 @@ impl<'a> Tokens<'a> {
     /// Takes a name, and says whether it is one whoever reads it: no keyword, no text that stands for a name.
     pub fn name(&mut self) -> Result<(String, bool)> {
         match self.take()? {
-            Token::Word(word) if !is_reserved(word) => Ok((word.to_owned(), !is_keyword(word))),
+            Token::Word(word) => match keyword(word) {
+                Some(Keyword::Reserved) => Err(Beyond::Statement),
+                keyword => Ok((word.to_owned(), keyword.is_none())),
+            },
             Token::Quoted(quoted) => Ok((unquoted(quoted), true)),
             Token::Text(text) => Ok((unquoted(text), false)),
             _ => Err(Beyond::Statement),
@@ -248,29 +251,45 @@ fn number(sql: &str, at: usize) -> Result<(usize, Token<'_>, usize)> {
     Ok((at, Token::Number(sql.get(at..end).ok_or(Beyond::Statement)?), end))
 }
 
-/// Whether a keyword can never be a name without quotes.
-fn is_reserved(word: &str) -> bool {
-    const RESERVED: &str = " add all alter and as autoincrement between case check collate commit constraint create \
-        default deferrable delete distinct drop else escape exists foreign from group having in index insert into is \
-        isnull join limit not nothing notnull null on or order primary references returning select set table then to \
-        transaction union unique update using values when where ";
-    is_among(RESERVED, word)
+/// What a word is to SQLite where a name is expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keyword {
+    /// It can never be a name without quotes.
+    Reserved,
+    /// It depends on its place whether it is a name.
+    Fallback,
 }
 
-/// Whether it is a keyword at all: then it depends on its place whether it is a name.
-fn is_keyword(word: &str) -> bool {
-    const OTHERS: &str = " abort action after always analyze asc attach before begin by cascade cast column conflict \
-        cross current current_date current_time current_timestamp database deferred desc detach do each end except \
-        exclude exclusive explain fail filter first following for full generated glob groups if ignore immediate \
-        indexed initially inner instead intersect key last left like match materialized natural no nulls of offset \
-        others outer over partition plan pragma preceding query raise range recursive regexp reindex release rename \
-        replace restrict right rollback row rows savepoint temp temporary ties trigger unbounded vacuum view virtual \
-        window with within without ";
-    is_reserved(word) || is_among(OTHERS, word)
-}
-
-fn is_among(words: &str, word: &str) -> bool {
-    words.contains(&format!(" {} ", word.to_ascii_lowercase()))
+/// Whether a word is a keyword. A schema has many names, and a small run little time: nothing is searched or copied to the heap.
+fn keyword(word: &str) -> Option<Keyword> {
+    const LONGEST: usize = "current_timestamp".len();
+    let mut lower = [0; LONGEST];
+    let lower = lower.get_mut(..word.len())?;
+    lower.copy_from_slice(word.as_bytes());
+    lower.make_ascii_lowercase();
+    match &*lower {
+        b"add" | b"all" | b"alter" | b"and" | b"as" | b"autoincrement" | b"between" | b"case" | b"check"
+        | b"collate" | b"commit" | b"constraint" | b"create" | b"default" | b"deferrable" | b"delete" | b"distinct"
+        | b"drop" | b"else" | b"escape" | b"exists" | b"foreign" | b"from" | b"group" | b"having" | b"in"
+        | b"index" | b"insert" | b"into" | b"is" | b"isnull" | b"join" | b"limit" | b"not" | b"nothing"
+        | b"notnull" | b"null" | b"on" | b"or" | b"order" | b"primary" | b"references" | b"returning" | b"select"
+        | b"set" | b"table" | b"then" | b"to" | b"transaction" | b"union" | b"unique" | b"update" | b"using"
+        | b"values" | b"when" | b"where" => Some(Keyword::Reserved),
+        b"abort" | b"action" | b"after" | b"always" | b"analyze" | b"asc" | b"attach" | b"before" | b"begin"
+        | b"by" | b"cascade" | b"cast" | b"column" | b"conflict" | b"cross" | b"current" | b"current_date"
+        | b"current_time" | b"current_timestamp" | b"database" | b"deferred" | b"desc" | b"detach" | b"do"
+        | b"each" | b"end" | b"except" | b"exclude" | b"exclusive" | b"explain" | b"fail" | b"filter" | b"first"
+        | b"following" | b"for" | b"full" | b"generated" | b"glob" | b"groups" | b"if" | b"ignore" | b"immediate"
+        | b"indexed" | b"initially" | b"inner" | b"instead" | b"intersect" | b"key" | b"last" | b"left" | b"like"
+        | b"match" | b"materialized" | b"natural" | b"no" | b"nulls" | b"of" | b"offset" | b"others" | b"outer"
+        | b"over" | b"partition" | b"plan" | b"pragma" | b"preceding" | b"query" | b"raise" | b"range"
+        | b"recursive" | b"regexp" | b"reindex" | b"release" | b"rename" | b"replace" | b"restrict" | b"right"
+        | b"rollback" | b"row" | b"rows" | b"savepoint" | b"temp" | b"temporary" | b"ties" | b"trigger"
+        | b"unbounded" | b"vacuum" | b"view" | b"virtual" | b"window" | b"with" | b"within" | b"without" => {
+            Some(Keyword::Fallback)
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -318,7 +337,9 @@ mod tests {
         let name = |sql| Tokens::new(sql).and_then(|mut tokens| tokens.name());
         assert_eq!(name("a"), Ok(("a".to_owned(), true)));
         assert_eq!(name("key"), Ok(("key".to_owned(), false)));
+        assert_eq!(name("CURRENT_TIMESTAMP"), Ok(("CURRENT_TIMESTAMP".to_owned(), false)));
+        assert_eq!(name("current_timestamps"), Ok(("current_timestamps".to_owned(), true)));
         assert_eq!(name("\"table\""), Ok(("table".to_owned(), true)));
-        assert!(name("table").is_err());
+        assert!(name("table").is_err() && name("TaBLe").is_err());
     }
 }
