@@ -2,7 +2,7 @@
 //!
 //! 1. A tool is one file in `dialects/` and one line in [`TOOLS`]. Those whose migrations are code stand in `named`.
 //! 2. `recognise` tells whose ledger a table is: by its columns with their declared types first, then by its name.
-//! 3. `ledger` makes [`Applied`] of a ledger's rows. One that cannot be one is [`Malformed`]: row and column, never a value.
+//! 3. `ledger` makes [`Applied`] of a ledger's rows. One that cannot be one is [`Malformed`](ledger::Malformed): row and column, never a value.
 //! 4. `in_store` looks for ledgers through a handle and reads them, in bounds. Nothing else here touches a store.
 
 mod in_store;
