@@ -18,6 +18,7 @@ mod artifacts;
 mod file;
 mod foreign_keys;
 mod journal;
+mod long_values;
 mod migration_history;
 mod migration_rehearsal;
 mod page_structure;
