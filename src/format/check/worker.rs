@@ -61,6 +61,7 @@ pub struct Worker<'p, V: Visitor> {
     pub(super) held: [Vec<u8>; 2],
     /// An overflow page.
     pub(super) page: Vec<u8>,
+    /// Pages that follow one another.
     run: Vec<u8>,
     children: Vec<(u32, u32)>,
     low: Bound,
@@ -88,7 +89,7 @@ impl<'p, V: Visitor> Worker<'p, V> {
             fields: Default::default(),
             held: Default::default(),
             page: Vec::new(),
-            run: vec![0; READ_AT_ONCE.max(pass.layout.page_size)],
+            run: Vec::new(),
             children: Vec::new(),
             low: Bound::default(),
             high: Bound::default(),
@@ -158,7 +159,7 @@ impl<'p, V: Visitor> Worker<'p, V> {
         task: &Task,
         parent: &Page<'_>,
         children: &mut Vec<(u32, u32)>,
-        run: &mut [u8],
+        run: &mut Vec<u8>,
     ) -> Result<(), (u32, Damage)> {
         children.clear();
         for at in task.from..task.to {
@@ -167,7 +168,7 @@ impl<'p, V: Visitor> Worker<'p, V> {
         }
         children.sort_unstable();
         let page_size = self.pass.layout.page_size;
-        let most = (run.len() / page_size).max(1);
+        let most = (READ_AT_ONCE / page_size).max(1);
         let mut rest = &children[..];
         while let Some((first, _)) = rest.first().copied() {
             let follows = |(number, child): &(u32, u32)| first.checked_add(*number) == Some(*child);
@@ -175,7 +176,12 @@ impl<'p, V: Visitor> Worker<'p, V> {
             let follow = (0..).zip(children).take(most).take_while(follows).count();
             let (now, later) = rest.split_at(follow.max(1));
             rest = later;
-            let into = run.get_mut(..now.len() * page_size).ok_or((first, Damage::Unreadable))?;
+            let length = now.len() * page_size;
+            if run.len() < length {
+                // A small store needs no room for more pages than it has.
+                run.resize(length, 0);
+            }
+            let into = run.get_mut(..length).ok_or((first, Damage::Unreadable))?;
             self.pass.source.run(first, into).map_err(|damage| (first, damage))?;
             for ((number, at), bytes) in now.iter().zip(into.chunks_exact(page_size)) {
                 self.child(task, parent, *at as usize, *number, bytes)
