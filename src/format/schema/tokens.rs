@@ -6,7 +6,7 @@ use super::{Beyond, Result};
 
 /// A word of SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Token<'a> {
+pub(crate) enum Token<'a> {
     /// A keyword or a name without quotes.
     Word(&'a str),
     /// A name in quotes, with them.
@@ -25,14 +25,14 @@ pub enum Token<'a> {
 
 impl Token<'_> {
     /// Whether it is this keyword.
-    pub fn is(self, keyword: &str) -> bool {
+    pub(crate) fn is(self, keyword: &str) -> bool {
         matches!(self, Self::Word(word) if word.eq_ignore_ascii_case(keyword))
     }
 }
 
 /// Reads one word after the other.
 #[derive(Debug, Clone)]
-pub struct Tokens<'a> {
+pub(crate) struct Tokens<'a> {
     sql: &'a str,
     /// Where the next word begins, what it is, and where it ends.
     next: (usize, Token<'a>, usize),
@@ -42,7 +42,7 @@ pub struct Tokens<'a> {
 
 impl<'a> Tokens<'a> {
     /// The words of this statement.
-    pub fn new(sql: &'a str) -> Result<Self> {
+    pub(crate) fn new(sql: &'a str) -> Result<Self> {
         Ok(Self {
             sql,
             next: read(sql, 0)?,
@@ -51,22 +51,22 @@ impl<'a> Tokens<'a> {
     }
 
     /// The next word, which stays.
-    pub fn peek(&self) -> Token<'a> {
+    pub(crate) fn peek(&self) -> Token<'a> {
         self.next.1
     }
 
     /// Where the next word begins.
-    pub fn place(&self) -> usize {
+    pub(crate) fn place(&self) -> usize {
         self.next.0
     }
 
     /// The text from a place up to the last word that was taken.
-    pub fn since(&self, place: usize) -> &'a str {
+    pub(crate) fn since(&self, place: usize) -> &'a str {
         self.sql.get(place..self.last_end).unwrap_or_default()
     }
 
     /// Takes the next word.
-    pub fn take(&mut self) -> Result<Token<'a>> {
+    pub(crate) fn take(&mut self) -> Result<Token<'a>> {
         let (_, token, end) = self.next;
         self.last_end = end;
         self.next = read(self.sql, end)?;
@@ -74,7 +74,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// Takes the next word if it is this keyword.
-    pub fn skip(&mut self, keyword: &str) -> Result<bool> {
+    pub(crate) fn skip(&mut self, keyword: &str) -> Result<bool> {
         let is = self.peek().is(keyword);
         if is {
             self.take()?;
@@ -83,7 +83,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// Takes the next word if it is this character.
-    pub fn skip_mark(&mut self, mark: u8) -> Result<bool> {
+    pub(crate) fn skip_mark(&mut self, mark: u8) -> Result<bool> {
         let is = self.peek() == Token::Mark(mark);
         if is {
             self.take()?;
@@ -92,7 +92,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// Takes this keyword.
-    pub fn expect(&mut self, keyword: &str) -> Result<()> {
+    pub(crate) fn expect(&mut self, keyword: &str) -> Result<()> {
         if self.skip(keyword)? {
             Ok(())
         } else {
@@ -101,7 +101,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// Takes this character.
-    pub fn expect_mark(&mut self, mark: u8) -> Result<()> {
+    pub(crate) fn expect_mark(&mut self, mark: u8) -> Result<()> {
         if self.skip_mark(mark)? {
             Ok(())
         } else {
@@ -110,7 +110,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// Takes a name, and says whether it is one whoever reads it: no keyword, no text that stands for a name.
-    pub fn name(&mut self) -> Result<(String, bool)> {
+    pub(crate) fn name(&mut self) -> Result<(String, bool)> {
         match self.take()? {
             Token::Word(word) => match keyword(word) {
                 Some(Keyword::Reserved) => Err(Beyond::Statement),
@@ -123,7 +123,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// Takes what stands in parentheses, with them.
-    pub fn skip_parentheses(&mut self) -> Result<()> {
+    pub(crate) fn skip_parentheses(&mut self) -> Result<()> {
         self.expect_mark(b'(')?;
         let mut depth = 1_usize;
         while depth > 0 {
@@ -139,7 +139,7 @@ impl<'a> Tokens<'a> {
 }
 
 /// The text within quotes.
-pub fn unquoted(quoted: &str) -> String {
+pub(super) fn unquoted(quoted: &str) -> String {
     let mut chars = quoted.chars();
     let (Some(quote), Some(_)) = (chars.next(), chars.next_back()) else {
         return String::new();
