@@ -96,6 +96,10 @@ fn instructions(name: &str, command: &[String]) -> Result<()> {
     let Ok(output) = Command::new("valgrind").args(counting).args(command).stdin(Stdio::null()).output() else {
         return Ok(());
     };
+    if !output.status.success() {
+        println!("{name:<30} {:>11} instructions: it did not run to its end under valgrind", "no");
+        return Ok(());
+    }
     let said = String::from_utf8(output.stderr)?;
     if let Some((_, count)) = said.lines().find_map(|line| line.split_once("Collected : ")) {
         println!("{name:<30} {:>11} instructions", count.trim());
