@@ -1,21 +1,24 @@
 //! What is known of a program that keeps its data in a store: plain types. No application is named here.
 
 mod advice;
+mod folder;
 mod places;
 mod problem;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 pub(crate) use advice::general as general_advice;
+pub(crate) use folder::{Content, File, Folder, MigrationsFolder, Refusal};
 pub(crate) use places::Places;
-pub(crate) use problem::{Damage, HistoryFault, Impact, NoStore, Obstacle, Problem};
+pub(crate) use problem::{Damage, FolderFault, HistoryFault, Impact, NoStore, Obstacle, Problem, Reached};
 
 /// What is known of an application. What is not known is empty, and the checks that need it are skipped.
 #[derive(Debug, Clone)]
 pub struct Application {
-    /// Whether anything is known of it. Of one of which nothing is, what holds for every database is looked at.
-    pub(crate) is_known: bool,
+    /// Which of its migrations are known.
+    pub(crate) history: History,
     /// How its users call it.
     pub(crate) name: Cow<'static, str>,
     /// Where its stores lie, where it has a place for them.
@@ -32,6 +35,17 @@ pub struct Application {
     pub(crate) schema_to_the_letter: Cow<'static, [Definition]>,
     /// What to do about a problem.
     pub(crate) advice: fn(&Problem, &Application) -> Cow<'static, str>,
+}
+
+/// Which of an application's migrations are known.
+#[derive(Debug, Clone)]
+pub(crate) enum History {
+    /// None: what holds for every database is looked at.
+    NotKnown,
+    /// Those in [`Application::migrations`].
+    CompiledIn,
+    /// Those that lie in a folder, for a migration tool. Nothing else is known.
+    InFolder(Arc<MigrationsFolder>),
 }
 
 /// The table in which an application keeps which migrations were applied. Its columns are `id`, `name` and `applied_at`.
@@ -144,7 +158,7 @@ impl Application {
     /// ```
     pub fn new(name: impl Into<Cow<'static, str>>, migrations: impl Into<Cow<'static, [Migration]>>) -> Self {
         Self {
-            is_known: true,
+            history: History::CompiledIn,
             name: name.into(),
             places: None,
             ledger: Ledger::usual(),
@@ -167,7 +181,7 @@ impl Application {
     /// looked at, and the ledger of a known migration tool is recognised and read.
     pub const fn any() -> Self {
         Self {
-            is_known: false,
+            history: History::NotKnown,
             name: Cow::Borrowed("the application"),
             places: None,
             ledger: Ledger::usual(),
@@ -176,6 +190,29 @@ impl Application {
             tables: Cow::Borrowed(&[]),
             schema_to_the_letter: Cow::Borrowed(&[]),
             advice: advice::of_any,
+        }
+    }
+
+    /// An application whose migrations lie in a folder, and of which no more is known.
+    pub(crate) fn of_folder(folder: MigrationsFolder) -> Self {
+        Self {
+            history: History::InFolder(Arc::new(folder)),
+            advice: advice::of_folder,
+            ..Self::any()
+        }
+    }
+
+    /// Whether its migrations are compiled in, and with them what a healthy store of it looks like. Of a stranger's store, what the
+    /// doctor cannot read for want of the application's own functions is no fault.
+    pub(crate) fn is_known_by_heart(&self) -> bool {
+        matches!(self.history, History::CompiledIn)
+    }
+
+    /// The folder in which its migrations lie.
+    pub(crate) fn folder(&self) -> Option<&MigrationsFolder> {
+        match &self.history {
+            History::InFolder(folder) => Some(folder),
+            History::NotKnown | History::CompiledIn => None,
         }
     }
 

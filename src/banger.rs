@@ -7,11 +7,11 @@ mod schema;
 
 use std::borrow::Cow;
 
-use crate::application::{Application, Ledger, Places};
+use crate::application::{Application, History, Ledger, Places};
 
 /// Banger.
 pub(crate) static APPLICATION: Application = Application {
-    is_known: true,
+    history: History::CompiledIn,
     name: Cow::Borrowed("banger"),
     places: Some(Places {
         user: Cow::Borrowed("banger/state.db"),

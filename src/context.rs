@@ -2,7 +2,8 @@
 
 use std::sync::OnceLock;
 
-use crate::application::Application;
+use crate::application::{Application, History};
+use crate::dialects::Stands;
 use crate::error::{Error, Result};
 use crate::pass::Sound;
 use crate::probe::Probe;
@@ -26,6 +27,7 @@ pub(crate) struct StoreContext<'a> {
     /// Whether the values of its rows are asked for.
     values: bool,
     state: OnceLock<Result<SchemaState>>,
+    stands: OnceLock<Result<Stands>>,
     sound: OnceLock<Result<Sound, Stopped>>,
 }
 
@@ -47,6 +49,7 @@ impl<'a> StoreContext<'a> {
             artifacts,
             values,
             state: OnceLock::new(),
+            stands: OnceLock::new(),
             sound: OnceLock::new(),
         }
     }
@@ -57,6 +60,27 @@ impl<'a> StoreContext<'a> {
     /// Why the ledger could not be read.
     pub(crate) fn state(&self, handle: &ReadOnly) -> Result<&SchemaState, &Error> {
         self.state.get_or_init(|| SchemaState::read(self.application, handle)).as_ref()
+    }
+
+    /// Where the store stands among the migrations of the application's folder; read once, by whoever asks first.
+    ///
+    /// # Errors
+    /// Why that cannot be told.
+    pub(crate) fn stands(&self, handle: &ReadOnly) -> Result<&Stands, &Error> {
+        let read = || match self.application.folder() {
+            Some(folder) => Stands::read(folder, handle),
+            None => Err(Error::NothingKnown),
+        };
+        self.stands.get_or_init(read).as_ref()
+    }
+
+    /// Whether it can be told where the store stands.
+    pub(crate) fn can_tell(&self, handle: &ReadOnly) -> bool {
+        match &self.application.history {
+            History::NotKnown => false,
+            History::CompiledIn => self.state(handle).is_ok(),
+            History::InFolder(_) => self.stands(handle).is_ok(),
+        }
     }
 
     /// What of the store is sound, told by one pass of the reader; made once, by whichever check asks first.

@@ -118,6 +118,40 @@ pub enum Error {
         /// What SQLite said.
         source: Box<Error>,
     },
+    /// A migration of another tool failed.
+    #[error("migration {migration} failed{}: {source}{stays}", in_file(file))]
+    Step {
+        /// How people call it.
+        migration: String,
+        /// Its file; empty where it has none.
+        file: String,
+        /// What becomes of what was done before it, where that is not as everybody expects; begins with a semicolon.
+        stays: &'static str,
+        /// What SQLite said, or what is wrong with its transaction.
+        source: Box<Error>,
+    },
+    /// A migration leaves a transaction open.
+    #[error("it begins a transaction and does not end it")]
+    LeftOpen,
+    /// A migration cannot be tried without its application, or must not be: this says nothing about the store.
+    #[error("migration {migration} cannot be run here{}: {why}", in_file(file))]
+    NotReplayable {
+        /// How people call it.
+        migration: String,
+        /// Its file; empty where it has none.
+        file: String,
+        /// Why.
+        why: String,
+    },
+}
+
+/// Where a migration stands, as words that follow it.
+fn in_file(file: &str) -> String {
+    if file.is_empty() {
+        String::new()
+    } else {
+        format!(" ({file})")
+    }
 }
 
 impl Error {
@@ -174,7 +208,10 @@ impl Error {
     pub fn stopped(&self) -> Option<Stopped> {
         match self {
             Self::Stopped(why) | Self::Stuck(why) => Some(*why),
-            Self::Copy { source, .. } | Self::Migration { source, .. } | Self::Rehearsal(source) => source.stopped(),
+            Self::Copy { source, .. }
+            | Self::Migration { source, .. }
+            | Self::Step { source, .. }
+            | Self::Rehearsal(source) => source.stopped(),
             _ => None,
         }
     }
@@ -190,9 +227,10 @@ impl Error {
     pub fn is_out_of_memory(&self) -> bool {
         match self {
             Self::Io { source, .. } => source.kind() == io::ErrorKind::OutOfMemory,
-            Self::Copy { source, .. } | Self::Migration { source, .. } | Self::Rehearsal(source) => {
-                source.is_out_of_memory()
-            }
+            Self::Copy { source, .. }
+            | Self::Migration { source, .. }
+            | Self::Step { source, .. }
+            | Self::Rehearsal(source) => source.is_out_of_memory(),
             _ => self.sqlite_code() == Some(rusqlite::ErrorCode::OutOfMemory),
         }
     }
@@ -239,6 +277,28 @@ impl Error {
         self.is_refusal() && NO_TOKENIZER.iter().any(|begin| said.starts_with(begin))
     }
 
+    /// Whether a statement failed for want of something that only the application brings (a function, a collation, a module, a
+    /// tokenizer), or at what SQLite allows only where the store is trusted: to write to the tables in which a virtual table keeps its
+    /// rows, or to take their names.
+    pub(crate) fn needs_the_application(&self) -> bool {
+        const WANTED: &[&str] = &[
+            "no such function: ",
+            "no such module: ",
+            "no such collation sequence: ",
+            "unsafe use of ",
+            " may not be modified",
+            " may not be dropped",
+            "object name reserved for internal use: ",
+        ];
+        let said = self.said_by_sqlite();
+        self.is_refusal() && (self.is_missing_tokenizer() || WANTED.iter().any(|words| said.contains(words)))
+    }
+
+    /// Whether a migration cannot be tried without its application, or must not be: this says nothing about the store.
+    pub(crate) fn is_not_replayable(&self) -> bool {
+        matches!(self, Self::NotReplayable { .. })
+    }
+
     /// What SQLite said, without the statement; any other error in its own words.
     pub(crate) fn said_by_sqlite(&self) -> String {
         match self {
@@ -251,9 +311,10 @@ impl Error {
     pub(crate) fn sqlite_code(&self) -> Option<rusqlite::ErrorCode> {
         match self {
             Self::Sqlite { source, .. } => source.sqlite_error_code(),
-            Self::Copy { source, .. } | Self::Migration { source, .. } | Self::Rehearsal(source) => {
-                source.sqlite_code()
-            }
+            Self::Copy { source, .. }
+            | Self::Migration { source, .. }
+            | Self::Step { source, .. }
+            | Self::Rehearsal(source) => source.sqlite_code(),
             _ => None,
         }
     }

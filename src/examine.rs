@@ -6,13 +6,14 @@ mod turns;
 
 use std::path::Path;
 
-use crate::application::Application;
+use crate::application::{Application, MigrationsFolder};
 use crate::check_id::CheckId;
+use crate::dialects::{self, Stands, Tried};
 use crate::error::{Error, Result};
 use crate::mistake::caught;
 use crate::probe::{PathKind, Probe, sidecars, until_sure};
 use crate::report::Report;
-use crate::schema::rehearsal;
+use crate::schema::rehearsal::{self, Rehearsed};
 use crate::schema::state::{Compatibility, SchemaState};
 use crate::store::{Environment, Need, ReadOnly, with_stable_store};
 
@@ -74,8 +75,8 @@ pub(crate) fn rehearsed_state(
             return Ok(None);
         }
         let rehearsal = match handle {
-            Some(handle) => rehearsal::rehearse(probe, handle, application, state, environment)?,
-            None => rehearsal::rehearse_on_nothing(application, state, environment)?,
+            Some(handle) => rehearsal::rehearse(probe, handle, Rehearsed::Own(application, state), environment)?,
+            None => rehearsal::rehearse_on_nothing(Rehearsed::Own(application, state), environment)?,
         };
         Ok(rehearsal.failure())
     })
@@ -89,14 +90,57 @@ fn state_and<T>(
     environment: &Environment<'_>,
     mut more: impl FnMut(&Probe, Option<&ReadOnly>, &SchemaState) -> Result<T>,
 ) -> Result<(SchemaState, T)> {
-    if !application.is_known {
+    if !application.is_known_by_heart() {
         return Err(Error::NothingKnown);
     }
+    look(path, need, application, environment, |probe, handle| {
+        let state = match handle {
+            Some(handle) => SchemaState::read(application, handle)?,
+            None => SchemaState::of_nothing(application)?,
+        };
+        let made = more(probe, handle, &state)?;
+        Ok((state, made))
+    })
+}
+
+/// Where the store at `path` stands among the migrations of a folder; and, where that is asked for and some are pending, what came of
+/// trying them at the same moment.
+///
+/// # Errors
+/// As [`rehearsed_state`].
+pub(crate) fn folder_state(
+    path: &Path,
+    application: &Application,
+    folder: &MigrationsFolder,
+    rehearse: bool,
+    environment: &Environment<'_>,
+) -> Result<(Stands, Option<Tried>)> {
+    let need = if rehearse { Need::Everything } else { Need::Ledger };
+    look(path, need, application, environment, |probe, handle| {
+        let stands = match handle {
+            Some(handle) => Stands::read(folder, handle)?,
+            None => Stands::of_nothing(folder)?,
+        };
+        let store = handle.map(|handle| (probe, handle));
+        // What is newer than the folder is not to be tried.
+        let rehearse = rehearse && stands.standing.unknown.is_empty();
+        let tried = rehearse.then(|| dialects::rehearse(folder, &stands, store, environment));
+        Ok((stands, tried.transpose()?))
+    })
+}
+
+/// What is made of a store through a handle, where nothing beside it hides what was committed; there is no handle on a file of no
+/// bytes.
+fn look<T>(
+    path: &Path,
+    need: Need,
+    application: &Application,
+    environment: &Environment<'_>,
+    mut make: impl FnMut(&Probe, Option<&ReadOnly>) -> Result<T>,
+) -> Result<T> {
     with_stable_store(path, need, environment, |probe, access| {
         if probe.nature == PathKind::Empty {
-            let state = SchemaState::of_nothing(application)?;
-            let made = more(probe, None, &state)?;
-            return Ok((state, made));
+            return make(probe, None);
         }
         let access = access?;
         // What a foreign or damaged journal hides may be a migration.
@@ -105,9 +149,6 @@ fn state_and<T>(
         if let Some((suffix, what)) = verdict.fault() {
             return Err(Error::Journal(format!("something is wrong with the store's {suffix} file: {what}")));
         }
-        let handle = access.open()?;
-        let state = SchemaState::read(application, &handle)?;
-        let made = more(probe, Some(&handle), &state)?;
-        Ok((state, made))
+        make(probe, Some(&access.open()?))
     })?
 }

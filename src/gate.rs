@@ -2,14 +2,19 @@
 
 use std::path::Path;
 
+use crate::dialects::{Key, Stands, Tried};
 use crate::error::Error;
 use crate::escape::escape_untrusted;
 use crate::render::json;
-use crate::schema::state::{Compatibility, SchemaState};
+use crate::schema::state::{self, Compatibility, SHOWN_IDS, SchemaState};
 use crate::shown;
+use crate::words::id_list;
 
 /// The longest path that the line shows, in characters.
 const LONGEST_PATH: usize = 300;
+
+/// The longest id of a migration that is shown, in characters.
+const LONGEST_KEY: usize = 200;
 
 /// The longest reason that is given, in characters.
 const LONGEST_REASON: usize = 600;
@@ -20,8 +25,18 @@ pub(crate) enum Answer {
     State(SchemaState),
     /// The pending migrations fail on the store as it is, and why: do not swap.
     RehearsalFailed(SchemaState, String),
+    /// Where the store stands among the migrations of a folder.
+    Folder(FolderAnswer),
     /// There is no answer, and why: do not swap.
     CannotTell(String),
+}
+
+/// What the gate says of a store and a folder of migrations. Every text is safe to print.
+pub(crate) struct FolderAnswer {
+    compatibility: Compatibility,
+    /// Why, where the ids alone do not say it.
+    reason: Option<String>,
+    ids: json::TextIds,
 }
 
 impl Answer {
@@ -34,6 +49,46 @@ impl Answer {
                 Self::RehearsalFailed(state, format!("migration rehearsal failed: {why}"))
             }
         }
+    }
+
+    /// The answer of a store that stands so among the migrations of a folder, and what came of trying those that are pending, where
+    /// they were tried.
+    pub(crate) fn of_folder(stands: &Stands, tried: Option<Tried>) -> Self {
+        let standing = &stands.standing;
+        let texts = |keys: &[Key]| -> Vec<String> {
+            let shown = stands.all_shown(keys);
+            shown.iter().map(|key| escape_untrusted(key, LONGEST_KEY)).collect()
+        };
+        let mut applied = texts(&standing.applied);
+        applied.extend(texts(&standing.unknown));
+        let known_max = stands.set.known.iter().map(|known| &known.key).max();
+        let ids = json::TextIds {
+            applied,
+            known_max: known_max.map_or_else(String::new, |key| escape_untrusted(&stands.shown(key), LONGEST_KEY)),
+            pending: texts(&standing.pending),
+            unknown: texts(&standing.unknown),
+        };
+        let incompatible = |reason: Option<String>| (Compatibility::Incompatible, reason);
+        let (compatibility, reason) = if !standing.unknown.is_empty() {
+            incompatible(None)
+        } else if let Some(why) = stands.refusal() {
+            incompatible(Some(format!("{} would run nothing: {why}", stands.runner())))
+        } else {
+            match tried {
+                Some(Tried::Not(why)) => return Self::cannot_tell(&why),
+                Some(Tried::Rehearsed(rehearsal)) if rehearsal.failure().is_some() => {
+                    let why = rehearsal.failure().unwrap_or_default();
+                    incompatible(Some(format!("migration rehearsal failed: {why}")))
+                }
+                _ if standing.pending.is_empty() => (Compatibility::Compatible, None),
+                _ => (Compatibility::MigrationsNeeded, None),
+            }
+        };
+        Self::Folder(FolderAnswer {
+            compatibility,
+            reason: reason.map(|why| escape_untrusted(&why, LONGEST_REASON)),
+            ids,
+        })
     }
 
     /// There is no answer for the store at `path`.
@@ -53,6 +108,7 @@ impl Answer {
         match self {
             Self::State(state) => format!("{state}\n"),
             Self::RehearsalFailed(_, why) => format!("incompatible: {why} (do not swap)\n"),
+            Self::Folder(answer) => answer.line(),
             Self::CannotTell(why) => format!("cannot tell: {why}\n"),
         }
     }
@@ -60,8 +116,15 @@ impl Answer {
     /// The same as one line of JSON.
     pub(crate) fn json(&self) -> String {
         match self {
-            Self::State(state) => json::gate(Some(state.compatibility), Some(state), None),
-            Self::RehearsalFailed(state, why) => json::gate(Some(Compatibility::Incompatible), Some(state), Some(why)),
+            Self::State(state) => json::gate(Some(state.compatibility), Some(state.into()), None),
+            Self::RehearsalFailed(state, why) => {
+                json::gate(Some(Compatibility::Incompatible), Some(state.into()), Some(why))
+            }
+            Self::Folder(FolderAnswer {
+                compatibility,
+                reason,
+                ids,
+            }) => json::gate(Some(*compatibility), Some(ids.into()), reason.as_deref()),
             Self::CannotTell(why) => json::gate(None, None, Some(why)),
         }
     }
@@ -69,14 +132,33 @@ impl Answer {
     /// The exit code. A caller reads 0, 1 and 2 as answers; nothing else may end so.
     pub(crate) fn exit(&self) -> u8 {
         match self {
-            Self::State(state) => match state.compatibility {
-                Compatibility::Compatible => 0,
-                Compatibility::MigrationsNeeded => 1,
-                Compatibility::Incompatible => 2,
-            },
+            Self::State(SchemaState { compatibility, .. }) | Self::Folder(FolderAnswer { compatibility, .. }) => {
+                match compatibility {
+                    Compatibility::Compatible => 0,
+                    Compatibility::MigrationsNeeded => 1,
+                    Compatibility::Incompatible => 2,
+                }
+            }
             Self::RehearsalFailed(..) => 2,
             Self::CannotTell(_) => EXIT_CANNOT_TELL,
         }
+    }
+}
+
+impl FolderAnswer {
+    /// The same words as for ids that are numbers.
+    fn line(&self) -> String {
+        let Self { ids, .. } = self;
+        let line = match (self.compatibility, &self.reason) {
+            (Compatibility::Incompatible, Some(why)) => format!("incompatible: {why} (do not swap)"),
+            (compatibility, _) => state::line(
+                compatibility,
+                ids.applied.len(),
+                &id_list(&ids.pending, SHOWN_IDS),
+                &id_list(&ids.unknown, SHOWN_IDS),
+            ),
+        };
+        line + "\n"
     }
 }
 

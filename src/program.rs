@@ -5,6 +5,7 @@
 mod cli;
 mod fleet;
 mod meter;
+mod migrations;
 mod one;
 mod output;
 mod panics;
@@ -73,7 +74,8 @@ fn gate(args: Args) -> u8 {
     let mut session = None;
     let asked = mistake::caught(|| -> Result<Answer> {
         let stores = stores(&args).ok_or_else(|| anyhow::anyhow!(NO_STORE))?;
-        let session = session.insert(Session::prepare(args, Vec::new(), stores, Signals::catch()?));
+        let application = migrations::application(&args).map_err(anyhow::Error::msg)?;
+        let session = session.insert(Session::prepare(args, application, Vec::new(), stores, Signals::catch()?));
         Ok(one::ask_gate(session))
     });
     let answer = asked
@@ -108,7 +110,11 @@ fn doctor(args: Args) -> Result<u8> {
     if args.format == Format::Html && stores.len() > 1 {
         return Ok(print_usage(&cli::usage("--format html takes one store"), false));
     }
-    let session = Session::prepare(args, checks, stores, Signals::catch()?);
+    let application = match migrations::application(&args) {
+        Ok(application) => application,
+        Err(why) => return Ok(print_usage(&cli::usage(&why), false)),
+    };
+    let session = Session::prepare(args, application, checks, stores, Signals::catch()?);
     let code = mistake::caught(|| match session.stores.len() {
         1 if session.args.salvage => Ok(salvage::salvage(&session)),
         1 => one::examine(&session),

@@ -3,6 +3,7 @@
 mod access;
 mod copies;
 mod environment;
+mod folder_sql;
 mod guards;
 mod open_here;
 mod read_method;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 pub(crate) use access::{Access, PlainFiles};
 pub(crate) use copies::empty_copy;
 pub(crate) use environment::Environment;
+pub(crate) use folder_sql::FolderSql;
 pub(crate) use guards::{BUSY_TIMEOUT_MS, LONGEST_VALUE, interruptible, prepare_rehearsal};
 pub(crate) use read_method::{Need, ReadMethod};
 pub(crate) use read_only::ReadOnly;

@@ -18,10 +18,10 @@ pub(crate) fn thousands(n: u64) -> String {
     out
 }
 
-/// The first few of many numbers, with the true count of the rest: `[1 2 3 … and 97 more]`.
-pub(crate) fn id_list(numbers: &[i64], most: usize) -> String {
-    let shown: Vec<String> = numbers.iter().take(most).map(i64::to_string).collect();
-    let rest = match numbers.len().saturating_sub(most) {
+/// The first few of many ids, with the true count of the rest: `[1 2 3 … and 97 more]`.
+pub(crate) fn id_list(ids: &[impl ToString], most: usize) -> String {
+    let shown: Vec<String> = ids.iter().take(most).map(ToString::to_string).collect();
+    let rest = match ids.len().saturating_sub(most) {
         0 => String::new(),
         rest => format!(" … and {} more", thousands(rest as u64)),
     };

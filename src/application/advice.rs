@@ -1,8 +1,12 @@
 //! What to do about a problem, as far as that is the same for every application.
 
+mod folder;
+
 use std::borrow::Cow;
 
-use super::{Application, Damage, HistoryFault, Impact, NoStore, Obstacle, Problem};
+use super::{Application, Damage, HistoryFault, Impact, NoStore, Obstacle, Problem, Reached};
+
+pub(super) use folder::of_folder;
 
 /// What to do about a problem. An application words itself what only it knows, and leaves the rest to this.
 pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'static, str> {
@@ -31,7 +35,20 @@ pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'stat
             "the store is newer than this binary: update {name} to the version that last used it; do not delete the store or edit its ledger, and do not swap this binary in"
         )
         .into(),
-        Problem::Unfinished { tool, settled_by } => unfinished(tool, *settled_by).into(),
+        Problem::Unfinished {
+            tool,
+            settled_by,
+            reached,
+        } => unfinished(tool, *settled_by, *reached).into(),
+        Problem::NotInFolder { .. } => format!(
+            "the store is newer than the folder: take the folder of the version of {name} that last used the store, or a newer one; do not start this one on it, and do not delete the store or edit its ledger"
+        )
+        .into(),
+        Problem::NeverRecorded { tool } => format!(
+            "do not let {tool} migrate the store: it would begin at the first migration; keep a copy of the store with its sidecar files, find out how its tables were made, and record as applied what is there, as {tool}'s manual says (often called a baseline)"
+        )
+        .into(),
+        Problem::Folder(fault) => folder::of_fault(*fault).into(),
         Problem::History(fault) => history(fault, application).into(),
         Problem::ImpossibleHistory { .. } => {
             "keep a copy of the store with its sidecar files; its ledger lacks rows (see `migration-history`): restore a backup"
@@ -214,14 +231,27 @@ fn structure(damage: Damage, application: &Application) -> Cow<'static, str> {
     }
 }
 
-fn unfinished(tool: &str, settled_by: Option<&str>) -> String {
-    let told = match settled_by {
-        Some(command) => format!("tell {tool} which of the two it is (`{command}`), and let it go on"),
-        None => format!("mend what is missing, and let {tool} go on as its manual says"),
+fn unfinished(tool: &str, settled_by: Option<&str>, reached: Reached) -> String {
+    let keep = "keep a copy of the store with its -wal, -shm and -journal before anything else";
+    let which = match reached {
+        Reached::Nothing => "the store has nothing of the migration",
+        Reached::Everything => "the store has all of the migration",
+        Reached::APart => {
+            "the store has a part of the migration: mend by hand what is missing, or restore a backup from before it"
+        }
+        Reached::NotKnown => {
+            "find out whether what the migration does is there or not (`sqlite3 -readonly COPY .schema | cat -v` shows the schema)"
+        }
     };
-    format!(
-        "keep a copy of the store with its -wal, -shm and -journal before anything else; find out whether what the migration does is there or not (`sqlite3 -readonly COPY .schema | cat -v` shows the schema); then {told}"
-    )
+    let told = match (settled_by, reached) {
+        (Some(command), Reached::NotKnown) => {
+            format!("tell {tool} which of the two it is (`{command}`), and let it go on")
+        }
+        (Some(command), _) => format!("tell {tool} so (`{command}`), and let it go on"),
+        (None, Reached::NotKnown) => format!("mend what is missing, and let {tool} go on as its manual says"),
+        (None, _) => format!("let {tool} go on as its manual says"),
+    };
+    format!("{keep}; {which}; then {told}")
 }
 
 fn history(fault: &HistoryFault, application: &Application) -> String {
@@ -272,110 +302,4 @@ fn shape(worst: Impact, name: &str) -> Cow<'static, str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::banger;
-
-    /// One of each kind.
-    fn problems() -> Vec<Problem> {
-        let obstacles = [
-            Obstacle::TimeLimit,
-            Obstacle::WritersWait,
-            Obstacle::Interrupted,
-            Obstacle::OwnBound,
-            Obstacle::Mistake,
-            Obstacle::OtherLedger,
-            Obstacle::WriteLocked,
-            Obstacle::Moving,
-            Obstacle::NoCopy,
-            Obstacle::Damage,
-            Obstacle::Other,
-        ];
-        let no_stores = [
-            NoStore::Missing,
-            NoStore::DanglingLink,
-            NoStore::WrongKind,
-            NoStore::Unreadable,
-            NoStore::Empty,
-            NoStore::EmptyBeside { suffix: "-wal" },
-            NoStore::EmptyBeside { suffix: "-journal" },
-            NoStore::SizeUnknown,
-            NoStore::NotSqlite,
-            NoStore::CutInHeader,
-        ];
-        let damages = [
-            Damage::Rows,
-            Damage::Index,
-            Damage::Constraint,
-            Damage::Unaccounted,
-            Damage::NotChecked,
-            Damage::Refused,
-        ];
-        let faults = [
-            HistoryFault::FormerName { ids: vec![2] },
-            HistoryFault::Gap { missing: vec![1] },
-            HistoryFault::OtherName { ids: vec![1] },
-            HistoryFault::Malformed { values: 1 },
-        ];
-        let impacts = [
-            Impact::Reads,
-            Impact::BehindItsBack,
-            Impact::Writes,
-            Impact::Unguarded,
-            Impact::Alike,
-            Impact::Extra,
-        ];
-        let mut out = vec![
-            Problem::Header { faults: 1 },
-            Problem::CutShort {
-                missing_pages: 1,
-                odd_bytes: 0,
-            },
-            Problem::SidecarUnreadable { suffix: "-wal" },
-            Problem::LeftBehind { suffixes: vec!["-shm"] },
-            Problem::Newer { unknown: vec![9001] },
-            Problem::ImpossibleHistory { applied: vec![2] },
-            Problem::Unfinished {
-                tool: "ferrymigrate",
-                settled_by: None,
-            },
-            Problem::Unfinished {
-                tool: "ferrymigrate",
-                settled_by: Some("ferrymigrate settle"),
-            },
-            Problem::Dangling { rows: 1 },
-            Problem::KeysNotChecked { tables: 1 },
-            Problem::Values { values: 1 },
-            Problem::NotReadToEnd { tables: 1 },
-            Problem::NamedFiles { wrong: 1 },
-            Problem::FilesNotAllowed { paths: 1 },
-        ];
-        out.extend(obstacles.map(Problem::NotLookedAt));
-        out.extend(no_stores.map(Problem::NoStore));
-        out.extend(["-wal", "-shm", "-journal"].map(|suffix| Problem::SidecarWrong { suffix }));
-        out.extend(damages.map(Problem::Structure));
-        out.extend(faults.map(Problem::History));
-        out.extend(impacts.map(|worst| Problem::Shape { worst, differences: 1 }));
-        out.extend([false, true].map(|were_there| Problem::Rehearsal { faults: 1, were_there }));
-        out
-    }
-
-    #[test]
-    fn every_application_has_something_to_do_about_every_problem_and_names_no_other() {
-        let ferry = Application::new("ferry", Vec::new());
-        for problem in problems() {
-            let advice = ferry.advice(&problem);
-            assert!(advice.len() > 20 && !advice.ends_with('.'), "{problem:?}: {advice}");
-            for word in ["banger", "VM", "image", "state.db"] {
-                assert!(!advice.contains(word), "{problem:?}: {advice}");
-            }
-            let of_any = Application::any().advice(&problem);
-            assert!(of_any.len() > 20 && !of_any.ends_with('.'), "{problem:?}: {of_any}");
-            let of_banger = banger::APPLICATION.advice(&problem);
-            assert!(
-                !of_banger.replace("ferrymigrate", "").contains("ferry") && !of_banger.contains("STORE-"),
-                "{problem:?}: {of_banger}"
-            );
-        }
-    }
-}
+mod tests;

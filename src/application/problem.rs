@@ -47,7 +47,21 @@ pub(crate) enum Problem {
         tool: &'static str,
         /// The command that tells the tool what became of it.
         settled_by: Option<&'static str>,
+        /// How far it came.
+        reached: Reached,
     },
+    /// Migrations are applied that the folder does not have.
+    NotInFolder {
+        /// How many.
+        unknown: u64,
+    },
+    /// The ledger is empty, and what the migrations make is there.
+    NeverRecorded {
+        /// Whose ledger it is.
+        tool: &'static str,
+    },
+    /// The ledger and the folder do not agree; this is the worst of it.
+    Folder(FolderFault),
     /// The ledger does not match the known history; this is the worst of it.
     History(HistoryFault),
     /// The applied migrations cannot be replayed, and so cannot have made any store.
@@ -194,6 +208,34 @@ pub(crate) enum HistoryFault {
         /// How many.
         values: u64,
     },
+}
+
+/// How far a migration came that did not come to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reached {
+    /// Nobody knows.
+    NotKnown,
+    /// Nothing of it is there.
+    Nothing,
+    /// All of it is there.
+    Everything,
+    /// A part of it is there.
+    APart,
+}
+
+/// How a ledger and a folder do not agree, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum FolderFault {
+    /// A migration was never applied, a later one was, and the tool refuses that.
+    Gap,
+    /// Several files have one version.
+    Twice,
+    /// The tool will never run a file.
+    NeverRun,
+    /// A file was changed after it was applied.
+    Edited,
+    /// A file has other line ends than when it was applied.
+    LineEnds,
 }
 
 /// What a difference between a store's schema and the known one costs, the worst first.

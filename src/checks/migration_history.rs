@@ -1,4 +1,6 @@
-//! Does the ledger match the history that this binary knows?
+//! Does the ledger match the history that this binary, or the application's folder, knows?
+
+mod folder;
 
 use std::borrow::Cow;
 
@@ -30,6 +32,12 @@ const LONGEST: usize = 4096;
 const NAMED: usize = 3;
 
 fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
+    if context.application.folder().is_some() {
+        return Ok(match context.stands(handle) {
+            Ok(stands) => folder::look(stands),
+            Err(error) => Outcome::could_not_look(error),
+        });
+    }
     let state = match context.state(handle) {
         Ok(state) => state,
         Err(error) => return Ok(Outcome::could_not_look(error)),

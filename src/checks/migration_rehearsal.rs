@@ -1,13 +1,15 @@
 //! Do the pending migrations succeed on a private copy of the store, with its real rows?
 
+mod folder;
+
 use crate::application::Problem;
 use crate::check::{Check, Findings, Input, Needs, Outcome};
 use crate::check_id::CheckId;
 use crate::context::StoreContext;
 use crate::error::Result;
-use crate::schema::rehearsal::{self, Rehearsal};
+use crate::schema::rehearsal::{self, Rehearsal, Rehearsed};
 use crate::store::ReadOnly;
-use crate::words::{id_list, plural};
+use crate::words::{id_list, plural, thousands};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -18,6 +20,12 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
+    if let Some(migrations) = context.application.folder() {
+        return match context.stands(handle) {
+            Ok(stands) => folder::look(context, migrations, stands, handle),
+            Err(error) => Ok(Outcome::could_not_look(error)),
+        };
+    }
     let state = match context.state(handle) {
         Ok(state) => state,
         Err(error) => return Ok(Outcome::could_not_look(error)),
@@ -25,19 +33,26 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     if state.pending.is_empty() {
         return Ok(Outcome::pass("none pending"));
     }
-    let rehearsal = rehearsal::rehearse(context.probe, handle, context.application, state, context.environment)?;
+    let rehearsal =
+        rehearsal::rehearse(context.probe, handle, Rehearsed::Own(context.application, state), context.environment)?;
     Ok(outcome(&rehearsal))
 }
 
+/// How many of the notes are told.
+const MOST_NOTES: usize = 10;
+
 fn outcome(rehearsal: &Rehearsal) -> Outcome {
+    let mut also: String = rehearsal.notes.iter().take(MOST_NOTES).map(|note| format!("; {note}")).collect();
+    let more = rehearsal.notes.len().saturating_sub(MOST_NOTES) as u64;
+    if more > 0 {
+        also += &format!("; and {} more", thousands(more));
+    }
     let Some(why) = rehearsal.failure() else {
-        let unknown = if rehearsal.shape_unknown {
-            "; the shape was not compared, because migrations are applied that this binary does not know"
-        } else {
-            ""
-        };
+        if let Some(why) = &rehearsal.shape_unknown {
+            also += &format!("; the shape was not compared, because {why}");
+        }
         return Outcome::pass(format!(
-            "rehearsed {} on {} in {:.1} ms{unknown}",
+            "rehearsed {} on {} in {:.1} ms{also}",
             id_list(&rehearsal.ran, 10),
             plural(rehearsal.rows, "row", "rows"),
             rehearsal.took.as_secs_f64() * 1000.0
@@ -51,5 +66,5 @@ fn outcome(rehearsal: &Rehearsal) -> Outcome {
         faults: rehearsal.faults.len() as u64,
         were_there: rehearsal.faults.iter().all(|fault| fault.was_there),
     };
-    Outcome::found(why, problem, findings)
+    Outcome::found(why + &also, problem, findings)
 }

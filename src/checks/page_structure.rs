@@ -37,7 +37,7 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
         }
         looked.error = Some(error);
     }
-    if !context.application.is_known {
+    if !context.application.is_known_by_heart() {
         looked.excuse_missing_tokenizers(handle)?;
     }
     let missing = match left_out::missing_modules(handle) {

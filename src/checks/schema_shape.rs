@@ -1,5 +1,7 @@
 //! Is the schema what replaying the applied migrations gives?
 
+mod folder;
+
 use crate::application::{Application, Problem};
 use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
 use crate::check_id::CheckId;
@@ -20,6 +22,12 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
+    if let Some(migrations) = context.application.folder() {
+        return match context.stands(handle) {
+            Ok(stands) => folder::look(context, migrations, stands, handle),
+            Err(error) => Ok(Outcome::could_not_look(error)),
+        };
+    }
     let state = match context.state(handle) {
         Ok(state) => state,
         Err(error) => return Ok(Outcome::could_not_look(error)),

@@ -1,8 +1,10 @@
-//! Which migrations are applied, pending, unknown. Of an application of which nothing is known: what its ledger says.
+//! Which migrations are applied, pending, unknown: of those that are compiled in, or of a folder's. Of an application of which nothing is
+//! known: what its ledger says.
 
 mod any;
+mod folder;
 
-use crate::application::Problem;
+use crate::application::{History, Problem};
 use crate::check::{Check, Input, Needs, Outcome};
 use crate::check_id::CheckId;
 use crate::context::StoreContext;
@@ -20,8 +22,10 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
-    if !context.application.is_known {
-        return any::look(handle);
+    match &context.application.history {
+        History::NotKnown => return any::look(handle),
+        History::InFolder(migrations) => return folder::look(context, migrations, handle),
+        History::CompiledIn => {}
     }
     let state = match context.state(handle) {
         Ok(state) => state,

@@ -1,5 +1,7 @@
 //! The applied migrations that this binary does not know, listed.
 
+mod folder;
+
 use crate::application::Problem;
 use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
 use crate::check_id::CheckId;
@@ -18,6 +20,12 @@ pub(super) const CHECK: Check = Check {
 
 #[expect(clippy::unnecessary_wraps, reason = "the registry's signature")]
 fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
+    if context.application.folder().is_some() {
+        return Ok(match context.stands(handle) {
+            Ok(stands) => folder::look(stands),
+            Err(error) => Outcome::could_not_look(error),
+        });
+    }
     let unknown = match context.state(handle) {
         Ok(state) => &state.unknown,
         Err(error) => return Ok(Outcome::could_not_look(error)),

@@ -1,10 +1,12 @@
-//! dbmate: one row for each migration; the version is the digits of its file's name, as text.
+//! dbmate: flat `N….sql` with marked sections; one row for each; the version is the digits of the file's name, as text.
 
-use super::Dialect;
 use super::key::Key;
+use super::known::{self, Known, KnownSet, Rules};
 use super::ledger::{self, Declared, Ledger};
+use super::{Dialect, Response, sections};
+use crate::application::{File, Folder};
 
-pub(super) const DBMATE: Dialect = Dialect {
+pub(super) static DBMATE: Dialect = Dialect {
     name: "dbmate",
     ledgers: &[Ledger {
         name: "schema_migrations",
@@ -13,4 +15,36 @@ pub(super) const DBMATE: Dialect = Dialect {
     }],
     reader: |rows| ledger::names(rows, "version", |version| Key::text(version)),
     settled_by: None,
+    rules: Rules {
+        looks: |folder| known::first_is_marked(folder, "migrate:up"),
+        read: |folder| Ok(migrations(folder)),
+        aligned: None,
+    },
+    foreign_keys: false,
+    own_tables: &[],
+    gap: Response::Runs,
+    unknown: Response::Ignores,
+    edited: Response::Ignores,
+    // The second cannot be written into the ledger.
+    twice: Response::Refuses,
 };
+
+fn migrations(folder: &Folder) -> KnownSet {
+    let mut set = KnownSet::new(&DBMATE);
+    let is_migration = |file: &&File| file.name().ends_with(".sql") && !known::digits(&file.name()).is_empty();
+    // The folder's files are ordered by their names already, as dbmate has them.
+    for file in folder.flat().filter(is_migration) {
+        let name = file.name();
+        let version = known::digits(&name);
+        let title = name
+            .get(version.len()..)
+            .unwrap_or_default()
+            .trim_start_matches('_')
+            .trim_end_matches(".sql");
+        let script = known::marked(file, sections::dbmate);
+        set.known.push(Known::new(Key::text(version), title, file, script));
+    }
+    let key = |digits: &str| (!digits.is_empty()).then(|| Key::text(digits));
+    set.beside = known::code_beside(folder.flat(), key);
+    set
+}

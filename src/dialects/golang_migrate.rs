@@ -1,10 +1,16 @@
-//! golang-migrate: one row, which holds the latest version alone, and a flag while it is at work.
+//! golang-migrate: flat `N_name.up.sql`; one row, which holds the latest version alone, and a flag while it is at work.
 
-use super::Dialect;
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use super::key::Key;
-use super::ledger::{Applied, Declared, Ledger, Malformed, Reach, Rows, State};
+use super::known::{self, Known, KnownSet, Rules, Script, Why};
+use super::ledger::{Applied, Declared, Entry, Ledger, Malformed, Reach, Rows, State};
+use super::{Dialect, Response, sql_text};
+use crate::application::{File, Folder};
+use crate::schema::steps::Transaction;
 
-pub(super) const GOLANG_MIGRATE: Dialect = Dialect {
+pub(super) static GOLANG_MIGRATE: Dialect = Dialect {
     name: "golang-migrate",
     ledgers: &[Ledger {
         name: "schema_migrations",
@@ -16,6 +22,26 @@ pub(super) const GOLANG_MIGRATE: Dialect = Dialect {
     }],
     reader: applied,
     settled_by: Some("migrate force VERSION"),
+    rules: Rules {
+        looks: |folder| {
+            // sqlx takes files with a direction among others; this tool passes the others over.
+            let mut numbered = folder
+                .flat()
+                .filter(|file| file.name().ends_with(".sql") && !known::digits(&file.name()).is_empty());
+            let leads_up = |file: &File| parse(&file.name()).is_some_and(|(_, _, up)| up);
+            folder.flat().any(leads_up) && numbered.all(|file| parse(&file.name()).is_some())
+        },
+        read: |folder| Ok(migrations(folder)),
+        aligned: None,
+    },
+    // mattn/go-sqlite3 and modernc.org/sqlite leave them off unless the address says otherwise.
+    foreign_keys: false,
+    own_tables: &[],
+    // Only the latest version is kept: what lies before it and was never run is nobody's to see.
+    gap: Response::Ignores,
+    unknown: Response::Refuses,
+    edited: Response::Ignores,
+    twice: Response::Refuses,
 };
 
 fn applied(rows: &Rows<'_>) -> Result<Applied, Malformed> {
@@ -33,15 +59,93 @@ fn applied(rows: &Rows<'_>) -> Result<Applied, Malformed> {
         return Err(row.wrong("version is below 0"));
     }
     let key = Key::number(version);
-    let (keys, state) = if dirty {
+    let (entries, state) = if dirty {
         (Vec::new(), State::Dirty(key))
     } else {
-        (vec![key], State::Clean)
+        (vec![Entry::of(key)], State::Clean)
     };
     Ok(Applied {
-        keys,
+        entries,
         reach: Reach::UpTo,
         state,
         ..Applied::nothing()
     })
+}
+
+/// A file's version, its name, and whether it leads up: `^([0-9]+)_(.*)\.(down|up)\.(.*)$`, of which the last `.up.` counts.
+fn parse(name: &str) -> Option<(u64, &str, bool)> {
+    let digits = known::digits(name);
+    let rest = name.get(digits.len()..)?.strip_prefix('_')?;
+    if rest.contains('\n') {
+        return None;
+    }
+    let up = rest.rfind(".up.");
+    let down = rest.rfind(".down.");
+    let end = up.max(down)?;
+    Some((digits.parse().ok()?, rest.get(..end)?, up > down))
+}
+
+/// The files of one version.
+struct Version<'a> {
+    /// Those that lead up to it, with their titles.
+    up: Vec<(&'a File, String)>,
+    first: &'a Path,
+}
+
+fn migrations(folder: &Folder) -> KnownSet {
+    // A version is there as soon as a file leads up to it or down from it.
+    let mut versions: BTreeMap<u64, Version<'_>> = BTreeMap::new();
+    for file in folder.flat() {
+        let name = file.name();
+        if let Some((version, title, up)) = parse(&name) {
+            let version = versions.entry(version).or_insert_with(|| Version {
+                up: Vec::new(),
+                first: &file.path,
+            });
+            if up {
+                version.up.push((file, title.to_owned()));
+            }
+        }
+    }
+    let mut set = KnownSet::new(&GOLANG_MIGRATE);
+    for (version, Version { up, first }) in versions {
+        let key = Key::number(version);
+        if up.is_empty() {
+            // It runs nothing, and writes the version all the same.
+            let script = Script::Sql {
+                batches: Vec::new(),
+                transaction: Transaction::None,
+            };
+            set.known.push(Known {
+                script,
+                ..Known::missing(key.clone(), "", first, Why::Missing("file that leads up"))
+            });
+        }
+        for (file, title) in up {
+            set.known
+                .push(Known::new(key.clone(), title, file, known::whole(file, Transaction::Each)));
+        }
+    }
+    set_transactions(&mut set);
+    set.beside =
+        known::code_beside(folder.flat(), |digits| digits.parse().ok().map(|version: u64| Key::number(version)));
+    set
+}
+
+/// Whether files are wrapped is the application's to say, and stands nowhere. But one that begins a transaction of its own
+/// cannot have been wrapped, and then no other was.
+fn set_transactions(set: &mut KnownSet) {
+    let begins = |known: &Known| match &known.script {
+        Script::Sql { batches, .. } => batches.iter().any(|sql| sql_text::begins_transaction(sql)),
+        Script::NotReplayable(_) => false,
+    };
+    if !set.known.iter().any(begins) {
+        return;
+    }
+    for known in &mut set.known {
+        let own = begins(known);
+        if let Script::Sql { transaction, .. } = &mut known.script {
+            *transaction = if own { Transaction::OwnInFile } else { Transaction::None };
+        }
+    }
 }

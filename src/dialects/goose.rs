@@ -1,12 +1,15 @@
-//! goose: one row for each time something was applied, or, in old versions, taken back.
+//! goose: flat `N_name.sql` with marked sections, and `N_name.go` among them; one row for each time something was applied, or, in
+//! old versions, taken back.
 
 use std::collections::BTreeMap;
 
-use super::Dialect;
 use super::key::Key;
-use super::ledger::{Applied, Declared, Ledger, Malformed, Note, Rows};
+use super::known::{self, Known, KnownSet, Rules, Script, Why};
+use super::ledger::{Applied, Declared, Entry, Ledger, Malformed, Note, Rows};
+use super::{Dialect, Response, sections};
+use crate::application::{File, Folder};
 
-pub(super) const GOOSE: Dialect = Dialect {
+pub(super) static GOOSE: Dialect = Dialect {
     name: "goose",
     ledgers: &[Ledger {
         name: "goose_db_version",
@@ -20,6 +23,17 @@ pub(super) const GOOSE: Dialect = Dialect {
     }],
     reader: applied,
     settled_by: None,
+    rules: Rules {
+        looks: |folder| known::first_is_marked(folder, "+goose"),
+        read: |folder| Ok(migrations(folder)),
+        aligned: None,
+    },
+    foreign_keys: false,
+    own_tables: &[],
+    gap: Response::Refuses,
+    unknown: Response::Ignores,
+    edited: Response::Ignores,
+    twice: Response::Refuses,
 };
 
 fn applied(rows: &Rows<'_>) -> Result<Applied, Malformed> {
@@ -40,12 +54,39 @@ fn applied(rows: &Rows<'_>) -> Result<Applied, Malformed> {
     }
     let all = newest.len();
     let applied = newest.into_iter().filter(|(_, (_, is_applied))| *is_applied);
-    let keys: Vec<Key> = applied.map(|(version, _)| Key::number(version)).collect();
-    if all > keys.len() {
-        notes.push(Note::RolledBack(all - keys.len()));
+    let entries: Vec<Entry> = applied.map(|(version, _)| Entry::of(Key::number(version))).collect();
+    if all > entries.len() {
+        notes.push(Note::RolledBack(all - entries.len()));
     }
     Ok(Applied {
         notes,
-        ..Applied::each(keys)
+        ..Applied::each(entries)
     })
+}
+
+/// The version of a file: a number above 0 before the first underscore. Tests of Go are no migrations.
+fn version(name: &str) -> Option<i64> {
+    let (number, _) = name.split_once('_').filter(|_| !name.ends_with("_test.go"))?;
+    number.parse().ok().filter(|version| *version > 0)
+}
+
+fn migrations(folder: &Folder) -> KnownSet {
+    let mut set = KnownSet::new(&GOOSE);
+    let mut files: Vec<(i64, &File)> = folder.flat().filter_map(|file| Some((version(&file.name())?, file))).collect();
+    files.sort_by_key(|(version, _)| *version);
+    for (version, file) in files {
+        let name = file.name();
+        let script = if name.ends_with(".sql") {
+            known::marked(file, sections::goose)
+        } else if name.ends_with(".go") {
+            Script::NotReplayable(Why::Code("Go"))
+        } else {
+            continue;
+        };
+        let title = name
+            .split_once('_')
+            .map(|(_, rest)| rest.trim_end_matches(".sql").trim_end_matches(".go"));
+        set.known.push(Known::new(Key::number(version), title.unwrap_or_default(), file, script));
+    }
+    set
 }

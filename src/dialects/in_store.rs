@@ -2,7 +2,7 @@
 
 use super::Dialect;
 use super::ledger::{self, Applied, Malformed, Row, Rows, Value};
-use super::recognise::{Column, Layout, Recognised, Table, recognise};
+use super::recognise::{Column, Layout, Recognised, Table, Tool, recognise};
 use crate::error::{Error, Result};
 use crate::schema::ledger::check_pages;
 use crate::schema::tables::{self, quoted};
@@ -33,11 +33,19 @@ pub(crate) struct Count {
 /// # Errors
 /// What SQLite says.
 pub(crate) fn ledgers(handle: &ReadOnly) -> Result<Vec<Recognised>> {
+    ledgers_for(handle, &[])
+}
+
+/// The same, where the store is likely to have a ledger of one of these tools.
+///
+/// # Errors
+/// What SQLite says.
+pub(super) fn ledgers_for(handle: &ReadOnly, likely: &[&Dialect]) -> Result<Vec<Recognised>> {
     let mut found = Vec::new();
     for name in tables::ordinary(handle)?.names {
         let columns = columns(handle, &name)?;
         if columns.len() <= MOST_COLUMNS {
-            found.extend(recognise(&Table { name, columns }));
+            found.extend(recognise(&Table { name, columns }, likely));
         }
         if found.len() == MOST_LEDGERS {
             break;
@@ -46,6 +54,21 @@ pub(crate) fn ledgers(handle: &ReadOnly) -> Result<Vec<Recognised>> {
     // The sort is stable: of equals, the one that stands first in the store.
     found.sort_by_key(Recognised::rank);
     Ok(found)
+}
+
+/// The ordinary table of this name, and whose ledger it is.
+///
+/// # Errors
+/// What SQLite says.
+pub(super) fn table(handle: &ReadOnly, name: &str) -> Result<Option<(Table, Option<Tool>)>> {
+    let names = tables::ordinary(handle)?.names;
+    let Some(name) = names.into_iter().find(|other| other.eq_ignore_ascii_case(name)) else {
+        return Ok(None);
+    };
+    let columns = columns(handle, &name)?;
+    let table = Table { name, columns };
+    let whose = recognise(&table, &[]).map(|recognised| recognised.tool);
+    Ok(Some((table, whose)))
 }
 
 /// The columns of a table, as many as a ledger may have and one more.

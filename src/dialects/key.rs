@@ -34,6 +34,16 @@ impl Key {
         }
     }
 
+    /// The key as it stands in the folder or the ledger. What stands in a ledger alone is a cell's value: see [`Self::shown`].
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Its number, where it has one.
+    pub(super) fn as_number(&self) -> Option<i128> {
+        self.number
+    }
+
     /// What a report may show of it: a number whole, of a name the number that it begins with. The rest of a name is a cell's
     /// value, and tells what its owner may not want to tell.
     pub(crate) fn shown(&self) -> Option<String> {

@@ -5,6 +5,7 @@ use std::fmt;
 
 use rusqlite::types::ValueRef;
 
+use super::checksum::hex;
 use super::key::Key;
 use crate::schema::tables::quoted;
 
@@ -26,7 +27,7 @@ pub(super) enum Value {
     Real(f64),
     /// Its bytes may be anything.
     Text(Vec<u8>),
-    Blob,
+    Blob(Vec<u8>),
 }
 
 impl Value {
@@ -38,14 +39,14 @@ impl Value {
             Self::Real(real) if *real == TOO_LONG => "longer than any version or name",
             Self::Real(_) => "a floating-point number",
             Self::Text(_) => "text",
-            Self::Blob => "a blob",
+            Self::Blob(_) => "a blob",
         }
     }
 
     /// How many bytes it takes beside the enum's own.
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Text(text) => text.len(),
+            Self::Text(bytes) | Self::Blob(bytes) => bytes.len(),
             _ => 0,
         }
     }
@@ -58,7 +59,7 @@ impl From<ValueRef<'_>> for Value {
             ValueRef::Integer(integer) => Self::Integer(integer),
             ValueRef::Real(real) => Self::Real(real),
             ValueRef::Text(text) => Self::Text(text.to_vec()),
-            ValueRef::Blob(_) => Self::Blob,
+            ValueRef::Blob(blob) => Self::Blob(blob.to_vec()),
         }
     }
 }
@@ -70,13 +71,24 @@ pub(super) type Row = Vec<Value>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Applied {
     /// What was applied, in the tool's order, each once.
-    pub(crate) keys: Vec<Key>,
+    pub(crate) entries: Vec<Entry>,
     /// Whether these are all there is.
     pub(crate) reach: Reach,
     /// Whether the ledger itself says that something went wrong.
     pub(crate) state: State,
     /// What else stands in it.
     pub(crate) notes: Vec<Note>,
+}
+
+/// An applied migration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Its version or name.
+    pub(crate) key: Key,
+    /// Its file's checksum when it was applied, where the tool writes one: text, or a blob in lower-case hex.
+    pub(super) checksum: Option<String>,
+    /// drizzle's `created_at`, which is its key in one layout and stands beside it in the other.
+    pub(super) when: Option<i64>,
 }
 
 /// What one applied migration stands for.
@@ -194,7 +206,7 @@ impl Declared {
 
 impl Ledger {
     /// The columns that are read, in the order in which the statement gives them.
-    fn read_columns(&self) -> impl Iterator<Item = &'static str> {
+    pub(super) fn read_columns(&self) -> impl Iterator<Item = &'static str> {
         self.columns.iter().filter(|column| column.read).map(|column| column.name)
     }
 
@@ -284,6 +296,15 @@ impl<'a> Cells<'a> {
         }
     }
 
+    /// A checksum: text, or a blob in hex. What is neither is none.
+    pub(super) fn checksum(self, column: &str) -> Option<String> {
+        match self.value(column) {
+            Value::Text(text) => std::str::from_utf8(text).ok().map(str::to_owned),
+            Value::Blob(bytes) => Some(hex(bytes)),
+            _ => None,
+        }
+    }
+
     pub(super) fn wrong(self, what: impl Into<String>) -> Malformed {
         Malformed {
             row: Some(self.at + 1),
@@ -292,11 +313,31 @@ impl<'a> Cells<'a> {
     }
 }
 
+impl Entry {
+    /// An entry without a checksum.
+    pub(super) fn of(key: Key) -> Self {
+        Self::with_checksum(key, None)
+    }
+
+    pub(super) fn with_checksum(key: Key, checksum: Option<String>) -> Self {
+        Self {
+            key,
+            checksum,
+            when: None,
+        }
+    }
+}
+
 impl Applied {
+    /// The keys alone.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.entries.iter().map(|entry| &entry.key)
+    }
+
     /// Nothing applied.
     pub(super) fn nothing() -> Self {
         Self {
-            keys: Vec::new(),
+            entries: Vec::new(),
             reach: Reach::Each,
             state: State::Clean,
             notes: Vec::new(),
@@ -304,19 +345,19 @@ impl Applied {
     }
 
     /// Migrations of their own, in the order of their keys.
-    pub(super) fn each(mut keys: Vec<Key>) -> Self {
-        keys.sort_unstable();
+    pub(super) fn each(mut entries: Vec<Entry>) -> Self {
+        entries.sort_by(|a, b| a.key.cmp(&b.key));
         Self {
-            keys,
+            entries,
             ..Self::nothing()
         }
     }
 }
 
 /// Refuses a key that stands in two rows, where the tool's own table could never hold it twice.
-pub(super) fn once(keys: &[Key]) -> Result<(), Malformed> {
+pub(super) fn once(entries: &[Entry]) -> Result<(), Malformed> {
     let mut seen = HashSet::new();
-    match keys.iter().position(|key| !seen.insert(key)) {
+    match entries.iter().position(|entry| !seen.insert(&entry.key)) {
         None => Ok(()),
         Some(at) => Err(Malformed {
             row: Some(at + 1),
@@ -327,8 +368,9 @@ pub(super) fn once(keys: &[Key]) -> Result<(), Malformed> {
 
 /// A ledger of names, one a row.
 pub(super) fn names(rows: &Rows<'_>, column: &str, key: impl Fn(&str) -> Key) -> Result<Applied, Malformed> {
-    let keys: Result<Vec<Key>, Malformed> = rows.iter().map(|row| row.name(column).map(&key)).collect();
-    let keys = keys?;
-    once(&keys)?;
-    Ok(Applied::each(keys))
+    let entries: Result<Vec<Entry>, Malformed> =
+        rows.iter().map(|row| row.name(column).map(|name| Entry::of(key(name)))).collect();
+    let entries = entries?;
+    once(&entries)?;
+    Ok(Applied::each(entries))
 }

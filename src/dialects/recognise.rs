@@ -35,7 +35,7 @@ pub(crate) struct Recognised {
     /// Its name.
     pub(crate) table: String,
     /// Whether it has its tool's own name.
-    has_own_name: bool,
+    pub(super) has_own_name: bool,
 }
 
 /// Whose a ledger is.
@@ -79,13 +79,27 @@ impl Recognised {
     }
 }
 
-/// Whose ledger a table is; none: nobody's that is known.
-pub(super) fn recognise(table: &Table) -> Option<Recognised> {
+impl Layout {
+    /// The columns of a table of which somebody says that it is a tool's ledger: those that are read must be there.
+    pub(super) fn told(dialect: &Dialect, table: &Table) -> Option<Self> {
+        let has = |name: &str| {
+            let is = |column: &Column| column.name.eq_ignore_ascii_case(name) && !column.is_generated;
+            table.columns.iter().any(is)
+        };
+        // The layout that reads the most stands last.
+        let mut layouts = dialect.ledgers.iter().rev();
+        layouts.find(|ledger| ledger.read_columns().all(has)).map(Self)
+    }
+}
+
+/// Whose ledger a table is; none: nobody's that is known. Where it may be one of `likely`, its columns alone are enough.
+pub(super) fn recognise(table: &Table, likely: &[&Dialect]) -> Option<Recognised> {
     let mut by_columns = None;
     for dialect in TOOLS {
         for ledger in dialect.ledgers {
             let own_name = table.name.eq_ignore_ascii_case(ledger.name);
-            if (own_name || ledger.known_by_columns) && fits(ledger.columns, table) {
+            let columns_tell = ledger.known_by_columns || likely.contains(dialect);
+            if (own_name || columns_tell) && fits(ledger.columns, table) {
                 let recognised = Recognised::new(Tool::Understood(dialect, Layout(ledger)), table, own_name);
                 if own_name {
                     return Some(recognised);

@@ -74,10 +74,12 @@ fn kind(cause: &Cause) -> ErrorKind {
         Cause::OpenHere(_) => ErrorKind::OpenHere,
         Cause::Moving(_) => ErrorKind::Moving,
         Cause::Mistake(_) => ErrorKind::Mistake,
-        Cause::DuplicateMigration { .. } | Cause::Migration { .. } => ErrorKind::Migration,
+        Cause::DuplicateMigration { .. } | Cause::Migration { .. } | Cause::Step { .. } | Cause::LeftOpen => {
+            ErrorKind::Migration
+        }
         error if error.is_out_of_memory() => ErrorKind::OutOfMemory,
         Cause::Copy { .. } | Cause::NoFolder(_) => ErrorKind::NoCopy,
-        Cause::Rehearsal(_) | Cause::Outgrown { .. } => ErrorKind::Rehearsal,
+        Cause::Rehearsal(_) | Cause::Outgrown { .. } | Cause::NotReplayable { .. } => ErrorKind::Rehearsal,
         error if error.is_damage() => ErrorKind::Damaged,
         Cause::Sqlite { .. } => ErrorKind::Sqlite,
         // A time limit or an interrupt was handled above.

@@ -58,6 +58,14 @@ fn names_the_schema_alone(code: i32, message: &str, preparing: bool) -> bool {
         "Cannot add a column with non-constant default",
         "cannot add a STORED column",
     ];
+    /// What is said of transactions, and of what cannot be done within one.
+    const OF_TRANSACTIONS: &[&str] = &[
+        "cannot start a transaction within a transaction",
+        "cannot commit - no transaction is active",
+        "cannot rollback - no transaction is active",
+        "cannot VACUUM from within a transaction",
+        "Safety level may not be changed inside a transaction",
+    ];
     /// What ALTER TABLE says of another definition that no longer makes sense. No function begins a message so.
     const OF_ANOTHER: &[&str] = &[
         "error in table ",
@@ -79,7 +87,9 @@ fn names_the_schema_alone(code: i32, message: &str, preparing: bool) -> bool {
         | ffi::SQLITE_CONSTRAINT_UNIQUE => true,
         ffi::SQLITE_ERROR => {
             let begins = |begin: &&str| message.starts_with(*begin);
-            OF_ALTER.contains(&message) || OF_ANOTHER.iter().chain(NO_TOKENIZER).any(begins)
+            OF_ALTER.contains(&message)
+                || OF_TRANSACTIONS.contains(&message)
+                || OF_ANOTHER.iter().chain(NO_TOKENIZER).any(begins)
         }
         _ => false,
     }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Answers, Options};
+use crate::application::History;
 use crate::check::{Check, Input, Needs, Outcome};
 use crate::check_id::CheckId;
 use crate::checks::{CHECKS, TraceCheck};
@@ -146,13 +147,11 @@ impl Answers {
         }
         let begun = Instant::now();
         let answered = caught(|| match check.needs {
-            Needs::Looked(CheckId::SchemaState) if !context.application.is_known => {
+            Needs::Looked(CheckId::SchemaState) if matches!(context.application.history, History::NotKnown) => {
                 Ok(Outcome::skip(Error::NothingKnown.to_string()))
             }
             // Where nobody asked for the row that says why, the check itself does.
-            Needs::Looked(CheckId::SchemaState)
-                if self.asked(CheckId::SchemaState) && context.state(handle).is_err() =>
-            {
+            Needs::Looked(CheckId::SchemaState) if self.asked(CheckId::SchemaState) && !context.can_tell(handle) => {
                 Ok(Outcome::skip(format!("needs `{}`", CheckId::SchemaState)))
             }
             _ => run(context, handle),

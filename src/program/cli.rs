@@ -12,6 +12,7 @@ use clap::{ArgAction, CommandFactory, Parser, ValueEnum, ValueHint};
 use crate::banger::APPLICATION;
 use crate::check_id::CheckId;
 use crate::checks;
+use crate::dialects::Dialect;
 use crate::escape::escape_untrusted;
 
 /// Bad arguments (`EX_USAGE` in `sysexits.h`).
@@ -32,6 +33,7 @@ Examples:
   doctor --format html > report.html      a page for a browser, with a map of the store's pages
   doctor --skip page-structure state.db   all checks but one
   doctor --any app.db                     any application's database
+  doctor --migrations ./migrations app.db the same, held against that application's migrations
   doctor --explain foreign-keys           what a check means, and what to do when it fails
   doctor --check-migrations && echo swap  may this binary take over the store as it is?
   doctor --salvage state.db > saved.sql   all that can still be read of a damaged store, as SQL
@@ -129,6 +131,36 @@ pub(super) struct Args {
     pub salvage: bool,
     #[arg(long, help = any_help(), long_help = any_long_help())]
     pub any: bool,
+    /// The same, with their application's migrations
+    ///
+    /// The stores are held against the files of a migration tool: sqlx, golang-migrate, goose, drizzle, Prisma, D1, diesel, refinery,
+    /// dbmate, or numbered files counted by `user_version`. Nothing in the folder is run but on a private copy. Also with
+    /// --check-migrations and --rehearse.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["any", "system"])]
+    pub migrations: Option<PathBuf>,
+    /// With --migrations: the tool that runs them
+    ///
+    /// Where neither the store's ledger nor the files tell: drizzle, prisma, goose, dbmate, diesel, refinery, golang-migrate, sqlx, d1
+    /// or `user_version`.
+    #[arg(long, value_name = "NAME", requires = "migrations", value_parser = dialect(), ignore_case = true, hide_possible_values = true, hide_short_help = true)]
+    pub dialect: Option<&'static str>,
+    /// With --migrations: the table that is the tool's ledger
+    ///
+    /// Where its name and its columns do not tell.
+    #[arg(long, value_name = "TABLE", requires = "migrations", hide_short_help = true)]
+    pub ledger: Option<String>,
+    /// With --migrations: whether foreign keys are on while the application migrates
+    ///
+    /// The folder does not say it. Without this, what depends on it is tried both ways.
+    #[arg(
+        long,
+        value_name = "on|off",
+        requires = "migrations",
+        value_enum,
+        hide_possible_values = true,
+        hide_short_help = true
+    )]
+    pub foreign_keys: Option<OnOff>,
     /// Output: table (default), markdown, json or html
     ///
     /// How the rows are printed: aligned for a terminal, as Markdown to paste into an issue, as JSON with one line per store, or
@@ -145,7 +177,7 @@ pub(super) struct Args {
     ///
     /// By default only for this user's and the system's store: a copied store names the files of the machine that it came
     /// from.
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub artifacts: bool,
     /// Time limit per store, in seconds [default: 300]
     ///
@@ -166,6 +198,21 @@ pub(super) struct Args {
     /// Print the man page or a shell's completions
     #[arg(long, value_enum, value_name = "KIND", hide_short_help = true)]
     pub generate: Option<Generated>,
+}
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum OnOff {
+    /// On
+    On,
+    /// Off
+    Off,
+}
+
+impl From<OnOff> for bool {
+    fn from(value: OnOff) -> Self {
+        value == OnOff::On
+    }
 }
 
 /// How the rows are printed.
@@ -200,6 +247,14 @@ impl Args {
     pub(super) fn go_together(&self) -> Result<(), clap::Error> {
         if self.any {
             any_goes_with(self).map_err(usage)
+        } else if self.migrations.is_some() && self.salvage {
+            Err(usage(
+                "--salvage takes the schema from the migrations that are compiled in, and cannot take it from a folder: leave one of the two out",
+            ))
+        } else if self.migrations.is_some() && self.stores.is_empty() {
+            Err(usage(
+                "--migrations takes the paths of the stores: where the application keeps its own is not known",
+            ))
         } else {
             Ok(())
         }
@@ -309,6 +364,13 @@ fn check_id() -> impl TypedValueParser<Value = CheckId> {
         .iter()
         .map(|check| PossibleValue::new(check.id()).help(checks::get(*check).summary));
     PossibleValuesParser::new(known).try_map(|id| id.parse::<CheckId>())
+}
+
+/// A migration tool's name, in capitals or not.
+fn dialect() -> impl TypedValueParser<Value = &'static str> {
+    let names = Dialect::names().map(PossibleValue::new);
+    PossibleValuesParser::new(names)
+        .try_map(|name| Dialect::of_name(&name).map(|dialect| dialect.name).ok_or("no tool that is known"))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

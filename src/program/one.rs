@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use crate::banger::APPLICATION;
 use crate::error::Error;
-use crate::examine::{rehearsed_state, state};
+use crate::examine::{folder_state, rehearsed_state, state};
 use crate::gate::Answer;
 use crate::mistake;
 use crate::program::exit_code;
@@ -33,17 +32,23 @@ pub(super) fn ask_gate(session: &Arc<Session>) -> Answer {
         })
     };
     let (path, environment) = (session.store(), session.environment(&stop));
+    let (application, rehearse) = (&session.application, session.args.rehearse);
     let asked = mistake::caught(|| {
-        if session.args.rehearse {
-            rehearsed_state(path, &APPLICATION, &environment)
-        } else {
-            state(path, &APPLICATION, &environment).map(|state| (state, None))
+        if let Some(folder) = application.folder() {
+            let (stands, tried) = folder_state(path, application, folder, rehearse, &environment)?;
+            return Ok(Answer::of_folder(&stands, tried));
         }
+        let (state, failure) = if rehearse {
+            rehearsed_state(path, application, &environment)?
+        } else {
+            (state(path, application, &environment)?, None)
+        };
+        Ok(Answer::of(state, failure.as_deref()))
     });
     watch.end();
     meter.clear();
     match asked {
-        Ok(Ok((state, failure))) => Answer::of(state, failure.as_deref()),
+        Ok(Ok(answer)) => answer,
         Ok(Err(error)) => Answer::could_not_look(path, &error),
         Err(mistake) => Answer::cannot_tell(&mistake.to_string()),
     }

@@ -6,7 +6,6 @@ use std::process;
 use std::sync::Arc;
 
 use crate::application::Application;
-use crate::banger::APPLICATION;
 use crate::check::Input;
 use crate::check_id::CheckId;
 use crate::checks;
@@ -25,9 +24,6 @@ use crate::store::Environment;
 /// The most memory that SQLite may take in the whole process, in bytes; with the rest of the program this stays below 64 MiB.
 const HEAP_LIMIT: u64 = 40 << 20;
 
-/// The application of which nothing is known.
-static ANY: Application = Application::any();
-
 /// What all stores have in common.
 pub(super) struct Session {
     pub args: Args,
@@ -35,6 +31,8 @@ pub(super) struct Session {
     pub signals: Signals,
     pub watchdog: Watchdog,
     pub checks: Vec<CheckId>,
+    /// Whose stores they are.
+    pub application: Application,
     private: PrivateFolder,
     sandbox: Sandbox,
 }
@@ -44,7 +42,13 @@ impl Session {
     ///
     /// Signals are caught before, so that the folder is removed; threads are started afterwards, so that the kernel holds
     /// them all.
-    pub(super) fn prepare(args: Args, checks: Vec<CheckId>, stores: Vec<PathBuf>, signals: Signals) -> Arc<Self> {
+    pub(super) fn prepare(
+        args: Args,
+        application: Application,
+        checks: Vec<CheckId>,
+        stores: Vec<PathBuf>,
+        signals: Signals,
+    ) -> Arc<Self> {
         shown::introduce(&stores);
         let private = PrivateFolder::for_stores(&stores);
         let sandbox = Sandbox::enter(&private, purpose(&args, &checks));
@@ -63,6 +67,7 @@ impl Session {
             signals,
             watchdog,
             checks,
+            application,
             private,
             sandbox,
         })
@@ -88,7 +93,7 @@ impl Session {
             checks: self.checks.clone(),
             page_map: self.args.format == Format::Html,
             artifacts: self.args.artifacts || self.args.stores.is_empty(),
-            application: if self.args.any { &ANY } else { &APPLICATION },
+            application: &self.application,
             environment: self.environment(stop),
         }
     }

@@ -114,14 +114,65 @@ struct WireGate<'a> {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct WireState<'a> {
-    /// The ids in the store's ledger.
-    applied: &'a [i64],
-    /// The highest id that this binary knows.
-    known_max: i64,
+    /// The ids in the store's ledger: numbers, and with `--migrations` text.
+    applied: WireIds<'a>,
+    /// The highest id that this binary, or the folder, knows.
+    known_max: WireId<'a>,
     /// Known ids that are not applied.
-    pending: &'a [i64],
+    pending: WireIds<'a>,
     /// Applied ids that are not known.
-    unknown: &'a [i64],
+    unknown: WireIds<'a>,
+}
+
+/// Ids of migrations.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(untagged)]
+enum WireIds<'a> {
+    Numbers(&'a [i64]),
+    Texts(&'a [String]),
+}
+
+/// A migration's id.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(untagged)]
+enum WireId<'a> {
+    Number(i64),
+    Text(&'a str),
+}
+
+/// The migrations that the gate lists where their ids are text.
+pub(crate) struct TextIds {
+    pub(crate) applied: Vec<String>,
+    pub(crate) known_max: String,
+    pub(crate) pending: Vec<String>,
+    pub(crate) unknown: Vec<String>,
+}
+
+/// The migrations that the gate lists.
+pub(crate) struct GateIds<'a>(WireState<'a>);
+
+impl<'a> From<&'a SchemaState> for GateIds<'a> {
+    fn from(state: &'a SchemaState) -> Self {
+        Self(WireState {
+            applied: WireIds::Numbers(&state.applied),
+            known_max: WireId::Number(state.known_max),
+            pending: WireIds::Numbers(&state.pending),
+            unknown: WireIds::Numbers(&state.unknown),
+        })
+    }
+}
+
+impl<'a> From<&'a TextIds> for GateIds<'a> {
+    fn from(ids: &'a TextIds) -> Self {
+        Self(WireState {
+            applied: WireIds::Texts(&ids.applied),
+            known_max: WireId::Text(&ids.known_max),
+            pending: WireIds::Texts(&ids.pending),
+            unknown: WireIds::Texts(&ids.unknown),
+        })
+    }
 }
 
 /// A report as one line of JSON.
@@ -167,7 +218,7 @@ fn finding(finding: &Finding) -> WireFinding<'_> {
 }
 
 /// The gate's answer as one line of JSON; `reason` where it is not simply the state.
-pub(crate) fn gate(compatibility: Option<Compatibility>, state: Option<&SchemaState>, reason: Option<&str>) -> String {
+pub(crate) fn gate(compatibility: Option<Compatibility>, ids: Option<GateIds<'_>>, reason: Option<&str>) -> String {
     line(&WireGate {
         format: FORMAT,
         compatibility: match compatibility {
@@ -177,12 +228,7 @@ pub(crate) fn gate(compatibility: Option<Compatibility>, state: Option<&SchemaSt
             None => "cannot-tell",
         },
         reason,
-        state: state.map(|state| WireState {
-            applied: &state.applied,
-            known_max: state.known_max,
-            pending: &state.pending,
-            unknown: &state.unknown,
-        }),
+        state: ids.map(|ids| ids.0),
     })
 }
 

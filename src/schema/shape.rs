@@ -15,11 +15,12 @@ pub(crate) use compare::Difference;
 pub(crate) use definition::{may_have_checks, module};
 use read::{Kind, Object, Table};
 
-use super::runner;
+use super::steps::Step;
+use super::{runner, tool};
 use crate::application::{Application, Definition, Impact, Ledger, Migration};
 use crate::error::{Error, Result};
 use crate::stop::Stop;
-use crate::store::ReadOnly;
+use crate::store::{ReadOnly, interruptible, prepare_rehearsal};
 
 /// The most differences that are kept; the rest are counted.
 const MOST_KEPT: usize = 1_000;
@@ -28,8 +29,19 @@ const MOST_KEPT: usize = 1_000;
 #[derive(Debug, Default)]
 pub(crate) struct Shape {
     tables: BTreeMap<String, Table>,
-    /// Views and triggers, in one way of writing.
+    /// Views, triggers and virtual tables, in one way of writing.
     objects: BTreeMap<String, (Kind, String, String)>,
+    /// Tables of which nothing is said.
+    ignored: BTreeSet<String>,
+}
+
+/// How large a database may become in which migrations are replayed, in bytes.
+const MOST_REPLAYED: u64 = 16 << 20;
+
+/// Sets an empty database up for SQL from a folder.
+fn replayable(memory: &mut Connection, foreign_keys: bool, stop: &Stop) -> rusqlite::Result<()> {
+    prepare_rehearsal(memory, foreign_keys, stop)?;
+    memory.execute_batch(&format!("PRAGMA max_page_count={}", MOST_REPLAYED / 4096))
 }
 
 /// How a store differs from a shape.
@@ -52,6 +64,29 @@ impl Shape {
         let mut memory = Connection::open_in_memory().map_err(Error::sqlite("open"))?;
         runner::migrate(&mut memory, ledger, migrations)?;
         Self::read(&ReadOnly::guarded(memory, None, &Stop::never())?)
+    }
+
+    /// The shape that a tool's migrations give in an empty database, without the tables that are the tool's own: neither is anything said
+    /// of these in a store.
+    ///
+    /// # Errors
+    /// Where one of them fails on what those before it left, or must not be run; what it grows past, and the time limit.
+    pub(crate) fn replay_steps(steps: &[&Step], ledgers: &[String], foreign_keys: bool, stop: &Stop) -> Result<Self> {
+        let mut memory = Connection::open_in_memory().map_err(Error::sqlite("open"))?;
+        replayable(&mut memory, foreign_keys, stop).map_err(Error::preparing("prepare a replay"))?;
+        let running = interruptible(&memory, stop);
+        let ran = tool::run(&mut memory, steps, &mut (), stop);
+        // What was interrupted is not the migrations' to answer for.
+        stop.check()?;
+        ran?;
+        drop(running);
+        let mut shape = Self::read(&ReadOnly::guarded(memory, None, stop)?)?;
+        shape.ignored = ledgers.iter().map(|ledger| ledger.to_ascii_lowercase()).collect();
+        shape.tables.retain(|table, _| !shape.ignored.contains(table));
+        shape
+            .objects
+            .retain(|name, (_, table, _)| !shape.ignored.contains(name) && !shape.ignored.contains(table));
+        Ok(shape)
     }
 
     /// The same without the ledger: a store to which no migration was applied has none.
@@ -94,12 +129,12 @@ impl Shape {
         let mut tables = Vec::new();
         read::objects(handle, |object| match object.kind {
             Kind::Table => tables.push(object),
-            Kind::View | Kind::Trigger => {
+            Kind::View | Kind::Trigger | Kind::VirtualTable => {
                 let text = definition::object(object.sql.as_deref().unwrap_or_default());
                 let name = object.name.to_ascii_lowercase();
                 out.objects.insert(name, (object.kind, object.table.to_ascii_lowercase(), text));
             }
-            Kind::VirtualTable | Kind::Index => {}
+            Kind::Index => {}
         })?;
         for table in tables {
             let read = Table::read(handle, &table.name, table.sql.as_deref())?;
@@ -125,7 +160,8 @@ impl Shape {
                 }
                 // An index of a table that is compared is compared with it; one of an extra table is extra with it.
                 Kind::Index => {}
-                Kind::View | Kind::Trigger if self.objects.contains_key(&name) => {
+                _ if self.ignored.contains(&object.table.to_ascii_lowercase()) => {}
+                Kind::View | Kind::Trigger | Kind::VirtualTable if self.objects.contains_key(&name) => {
                     out.extend(self.compare_object(&name, &object));
                     seen.push(name);
                 }
@@ -150,7 +186,7 @@ impl Shape {
         }
         for (name, (kind, table, _)) in self.objects.iter().filter(|(name, _)| !seen.contains(name)) {
             let (cost, place) = match kind {
-                Kind::View => (Impact::Reads, name),
+                Kind::View | Kind::VirtualTable => (Impact::Reads, name),
                 _ => (Impact::Unguarded, table),
             };
             out.extend(Some(Difference::new(cost, place, format!("the {} {name} is missing", kind.words()))));
@@ -209,6 +245,11 @@ impl Differences {
         }
     }
 
+    /// Whether none of them was left out.
+    pub(crate) fn all_kept(&self) -> bool {
+        self.kept.len() as u64 == self.total
+    }
+
     /// What it costs at worst; `None` where nothing differs.
     pub(crate) fn worst(&self) -> Option<Impact> {
         self.kept.first().map(|difference| difference.cost)
@@ -230,6 +271,7 @@ impl Differences {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::steps::Transaction;
 
     fn application() -> Application {
         let first = Migration::new(9001, "first", "CREATE TABLE t(x)");
@@ -284,5 +326,35 @@ mod tests {
         }
         // What SQLite keeps for itself changes nothing.
         assert_eq!(tables(&known, &[9001, 9002], &after("ANALYZE")), Some(2));
+    }
+
+    #[test]
+    fn a_tools_ledger_is_disregarded_and_a_virtual_table_is_compared_by_its_text() {
+        let step = Step {
+            key: "1".to_owned(),
+            name: String::new(),
+            file: String::new(),
+            batches: vec!["CREATE TABLE t(x); CREATE TABLE Applied(v); CREATE VIRTUAL TABLE w USING fts5(word)".into()],
+            transaction: Transaction::Each,
+        };
+        let shape = Shape::replay_steps(&[&step], &["applied".to_owned()], true, &Stop::never()).unwrap();
+        let differences = |sql: &str| {
+            let memory = Connection::open_in_memory().unwrap();
+            memory.execute_batch(sql).unwrap();
+            let handle = ReadOnly::guarded(memory, None, &Stop::never()).unwrap();
+            shape.differences(&handle).unwrap().line()
+        };
+        assert_eq!(differences("CREATE TABLE t(x); CREATE VIRTUAL TABLE W using FTS5(word)"), "");
+        let ledger = "CREATE TABLE applied(v, w); CREATE INDEX i ON applied(v);
+            CREATE TRIGGER g AFTER INSERT ON applied BEGIN SELECT 1; END;";
+        assert_eq!(
+            differences(&format!("{ledger} CREATE TABLE t(x); CREATE VIRTUAL TABLE w USING fts5(word)")),
+            ""
+        );
+        assert!(
+            differences("CREATE TABLE t(x); CREATE VIRTUAL TABLE w USING fts5(word, other)")
+                .contains("the virtual table w is defined differently")
+        );
+        assert!(differences("CREATE TABLE t(x)").contains("the virtual table w is missing"));
     }
 }

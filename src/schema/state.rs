@@ -9,7 +9,7 @@ use crate::store::ReadOnly;
 use crate::words::id_list;
 
 /// How many ids its line shows.
-const SHOWN_IDS: usize = 20;
+pub(crate) const SHOWN_IDS: usize = 20;
 
 /// Whether this binary may take a store over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,18 +83,20 @@ impl SchemaState {
 /// The gate's line: "migrations needed: pending \[3\] (binary will apply on first Open)".
 impl fmt::Display for SchemaState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.compatibility {
-            Compatibility::Compatible => write!(f, "compatible: all {} migrations applied", self.applied.len()),
-            Compatibility::MigrationsNeeded => write!(
-                f,
-                "migrations needed: pending {} (binary will apply on first Open)",
-                id_list(&self.pending, SHOWN_IDS)
-            ),
-            Compatibility::Incompatible => write!(
-                f,
-                "incompatible: unknown {} (this binary is older than the store; do not swap)",
-                id_list(&self.unknown, SHOWN_IDS)
-            ),
+        let list = |ids: &[i64]| id_list(ids, SHOWN_IDS);
+        f.write_str(&line(self.compatibility, self.applied.len(), &list(&self.pending), &list(&self.unknown)))
+    }
+}
+
+/// The gate's line of a store to which so many migrations were applied; `pending` and `unknown` as lists.
+pub(crate) fn line(compatibility: Compatibility, applied: usize, pending: &str, unknown: &str) -> String {
+    match compatibility {
+        Compatibility::Compatible => format!("compatible: all {applied} migrations applied"),
+        Compatibility::MigrationsNeeded => {
+            format!("migrations needed: pending {pending} (binary will apply on first Open)")
+        }
+        Compatibility::Incompatible => {
+            format!("incompatible: unknown {unknown} (this binary is older than the store; do not swap)")
         }
     }
 }

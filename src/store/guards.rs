@@ -131,9 +131,9 @@ pub(crate) fn interruptible(conn: &Connection, stop: &Stop) -> Interruptible {
     stop.interruptible(move || handle.interrupt())
 }
 
-/// Sets a private copy up for the rehearsal of migrations: as the daemon has it (foreign keys, triggers, SQLite's own bounds
-/// for values), but without what reaches out of the copy, and with the time limit.
-pub(crate) fn prepare_rehearsal(conn: &mut Connection, stop: &Stop) -> Result<()> {
+/// Sets a private copy up for migrations: as whoever migrates has it (triggers, SQLite's own bounds for values, foreign keys or
+/// not), but without what reaches out of the copy, and with the time limit.
+pub(crate) fn prepare_rehearsal(conn: &mut Connection, foreign_keys: bool, stop: &Stop) -> Result<()> {
     conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
     conn.set_limit(Limit::SQLITE_LIMIT_WORKER_THREADS, 0)?;
     conn.set_limit(Limit::SQLITE_LIMIT_VDBE_OP, 5_000_000)?;
@@ -142,8 +142,9 @@ pub(crate) fn prepare_rehearsal(conn: &mut Connection, stop: &Stop) -> Result<()
     // The first pragma before anything is read: a copy in WAL mode then needs no -shm. Nobody needs it after a crash.
     conn.execute_batch(
         "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=OFF; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0;
-         PRAGMA cache_size=-2000; PRAGMA foreign_keys=ON;",
+         PRAGMA cache_size=-2000;",
     )?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, foreign_keys)?;
     let stop = stop.clone();
     conn.progress_handler(STEPS_BETWEEN_QUESTIONS, Some(move || stop.reason().is_some()))
 }

@@ -43,7 +43,45 @@ fn stores(place: &Home) {
             ),
         );
     }
+    an_application(place);
     std::os::unix::fs::symlink(DOCTOR, place.path().join("doctor.staged")).unwrap();
+}
+
+/// An application's folder of migrations, as diesel has it, and a store with rows to which all but the last were applied.
+fn an_application(place: &Home) {
+    let migrations = [
+        (
+            "2026-01-10-100000_customers",
+            "CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT NOT NULL);\n",
+        ),
+        (
+            "2026-02-03-090000_orders",
+            "CREATE TABLE orders (id INTEGER PRIMARY KEY, customer INTEGER NOT NULL REFERENCES customers(id) ON DELETE CASCADE);\n",
+        ),
+        (
+            "2026-06-21-153000_emails",
+            "CREATE TABLE new (id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT UNIQUE);\n\
+             INSERT INTO new (id, name) SELECT id, name FROM customers;\n\
+             DROP TABLE customers;\n\
+             ALTER TABLE new RENAME TO customers;\n",
+        ),
+    ];
+    for (folder, sql) in migrations {
+        let folder = place.join(&format!("migrations/{folder}"));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("up.sql"), sql).unwrap();
+    }
+    fs::create_dir(place.join("fixtures")).unwrap();
+    place.edit(
+        "fixtures/release-1.4.db",
+        &format!(
+            "CREATE TABLE __diesel_schema_migrations (version VARCHAR(50) PRIMARY KEY NOT NULL, run_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP);
+             INSERT INTO __diesel_schema_migrations (version) VALUES ('20260110100000'), ('20260203090000');
+             {}{}
+             INSERT INTO customers VALUES (1, 'Ada'), (2, 'Grace'); INSERT INTO orders VALUES (1, 1), (2, 1), (3, 2)",
+            migrations[0].1, migrations[1].1
+        ),
+    );
 }
 
 /// A fenced block: its kind, its first line's number and its lines.

@@ -2,13 +2,12 @@
 //!
 //! It fails only where the ledger itself says that a migration did not come to its end.
 
-use crate::application::Problem;
+use crate::application::{Problem, Reached};
 use crate::check::{Finding, Findings, Outcome};
-use crate::dialects::{self, Applied, Dialect, Key, Note, Reach, Recognised, State, Tool};
+use crate::dialects::{self, Applied, Dialect, Key, Note, Reach, Recognised, State, Tool, whose};
 use crate::error::Result;
-use crate::finding::LONGEST_NAME;
 use crate::store::ReadOnly;
-use crate::words::{cut, plural, thousands};
+use crate::words::{plural, thousands};
 
 /// How many other ledgers are named.
 const MOST_OTHERS: usize = 3;
@@ -19,7 +18,7 @@ pub(super) fn look(handle: &ReadOnly) -> Result<Outcome> {
         return without_ledger(handle);
     };
     let others = said_of_others(others);
-    let whose = whose(ledger);
+    let whose = whose_is(ledger);
     match ledger.tool {
         Tool::Named(named) => {
             let count = if named.rows_are_applied {
@@ -63,17 +62,15 @@ fn without_ledger(handle: &ReadOnly) -> Result<Outcome> {
 }
 
 /// "Django's ledger `django_migrations`".
-fn whose(ledger: &Recognised) -> String {
-    let name = ledger.tool.name();
-    let end = if name.ends_with('s') { "'" } else { "'s" };
-    format!("{name}{end} ledger `{}`", cut(&ledger.table, LONGEST_NAME))
+fn whose_is(ledger: &Recognised) -> String {
+    whose(ledger.tool.name(), &ledger.table)
 }
 
 fn said_of_others(others: &[Recognised]) -> String {
     if others.is_empty() {
         return String::new();
     }
-    let named: Vec<String> = others.iter().take(MOST_OTHERS).map(whose).collect();
+    let named: Vec<String> = others.iter().take(MOST_OTHERS).map(whose_is).collect();
     let more = match others.len().saturating_sub(MOST_OTHERS) {
         0 => String::new(),
         more => format!(" and {}", plural(more as u64, "more", "more")),
@@ -121,6 +118,7 @@ impl Said<'_> {
         let problem = Problem::Unfinished {
             tool: self.dialect.name,
             settled_by: self.dialect.settled_by,
+            reached: Reached::NotKnown,
         };
         Outcome::found(detail, problem, findings)
     }
@@ -128,18 +126,18 @@ impl Said<'_> {
 
 /// "12 applied, the last of them 20240101".
 fn stands(applied: &Applied) -> String {
-    let last = applied.keys.last().map(Key::shown);
+    let last = applied.entries.last().map(|entry| entry.key.shown());
     match (applied.reach, last) {
         (_, None) => "nothing applied".to_owned(),
         (Reach::UpTo, Some(version)) => format!("version {}", version.unwrap_or_default()),
         (Reach::Each, Some(last)) => {
             let last = last.map_or_else(String::new, |last| format!(", the last of them {last}"));
-            format!("{} applied{last}", thousands(applied.keys.len() as u64))
+            format!("{} applied{last}", thousands(applied.entries.len() as u64))
         }
     }
 }
 
-fn noted(note: Note) -> String {
+pub(super) fn noted(note: Note) -> String {
     match note {
         Note::RolledBack(n) => format!("{} taken back", thousands(n as u64)),
         Note::NoZeroRow => "its row for version 0 is missing".to_owned(),

@@ -11,7 +11,7 @@ use crate::store::{Environment, ReadOnly, empty_copy};
 pub(crate) struct Copy {
     pub(super) conn: Connection,
     /// Where it lies, unless it is in memory; removed when this is dropped.
-    files: Option<PrivateCopy>,
+    pub(super) files: Option<PrivateCopy>,
 }
 
 impl Copy {
@@ -87,7 +87,17 @@ pub(super) fn memory() -> Result<Connection> {
     Connection::open_in_memory().map_err(Error::sqlite("open"))
 }
 
+/// A copy of nothing, which may grow as large as one of any store in memory.
+pub(super) fn empty() -> Result<Copy> {
+    let conn = memory()?;
+    bound(&conn, MOST_REHEARSED_IN_MEMORY * 2 + SPARE)?;
+    Ok(Copy { conn, files: None })
+}
+
 /// A handle on a store in which there is nothing.
 pub(super) fn nothing(environment: &Environment<'_>) -> Result<ReadOnly> {
     ReadOnly::guarded(memory()?, environment.heap_limit, environment.stop)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,16 @@
 //! Planted migrations: each goes wrong in one way that an empty store would not show.
 
+use rusqlite::Connection;
+
+use super::attempt::why_it_ended;
 use super::*;
-use crate::application::{Ledger, Migration};
+use crate::application::{Impact, Ledger, Migration};
+use crate::error::Error;
 use crate::private::PrivateFolder;
 use crate::sandbox::Sandbox;
-use crate::stop::Stopped;
+use crate::schema::runner;
+use crate::schema::shape::Shape;
+use crate::stop::{Stop, Stopped};
 
 fn first() -> Migration {
     const SQL: &str = "CREATE TABLE parent(id INTEGER PRIMARY KEY, name TEXT);
@@ -18,14 +24,12 @@ fn second(sql: &'static str) -> Migration {
     Migration::new(2, "second", sql)
 }
 
-/// A store with the first migration applied and `sql` run on it, and its copy.
-fn store(sql: &str, stop: &Stop) -> (ReadOnly, Connection) {
+/// A store with the first migration applied and `sql` run on it.
+fn store(sql: &str, stop: &Stop) -> ReadOnly {
     let mut conn = Connection::open_in_memory().unwrap();
     runner::migrate(&mut conn, &Ledger::usual(), &[first()]).unwrap();
     conn.execute_batch(sql).unwrap();
-    let source = ReadOnly::guarded(conn, None, stop).unwrap();
-    let copy = copy_of(&source);
-    (source, copy)
+    ReadOnly::guarded(conn, None, stop).unwrap()
 }
 
 fn copy_of(source: &ReadOnly) -> Connection {
@@ -34,35 +38,31 @@ fn copy_of(source: &ReadOnly) -> Connection {
     copy
 }
 
-fn rehearsed(
-    source: &ReadOnly,
-    copy: Connection,
-    second: Migration,
-    applied: &[i64],
-    stop: &Stop,
-) -> Result<Rehearsal> {
+fn rehearsed(source: &ReadOnly, second: Migration, applied: &[i64], stop: &Stop) -> Result<Rehearsal> {
     let environment = Environment {
         private: &PrivateFolder::for_stores::<&str>(&[]),
         sandbox: &Sandbox::NotAsked,
         heap_limit: None,
         stop,
     };
-    let again = || Ok((ReadOnly::guarded(copy_of(source), None, stop)?, None));
     let application = Application::new("another", vec![first(), second]);
-    run(
-        source,
-        copy,
-        &again,
-        &application,
-        &SchemaState::of(&application, applied.to_vec()),
-        &environment,
-    )
+    let state = SchemaState::of(&application, applied.to_vec());
+    on_copies(source, &copies_of(source), Rehearsed::Own(&application, &state), &environment)
+}
+
+fn copies_of(source: &ReadOnly) -> impl Fn() -> Result<Copy> {
+    || {
+        Ok(Copy {
+            conn: copy_of(source),
+            files: None,
+        })
+    }
 }
 
 fn try_on(rows: &str, migration: &'static str) -> Result<Rehearsal> {
     let stop = Stop::never();
-    let (source, copy) = store(rows, &stop);
-    rehearsed(&source, copy, second(migration), &[1], &stop)
+    let source = store(rows, &stop);
+    rehearsed(&source, second(migration), &[1], &stop)
 }
 
 fn failure(rows: &str, migration: &'static str) -> Option<String> {
@@ -73,7 +73,7 @@ fn failure(rows: &str, migration: &'static str) -> Option<String> {
 fn a_migration_that_works_says_what_it_ran_on() {
     let rehearsal = try_on(ROWS, "ALTER TABLE child ADD COLUMN note TEXT").unwrap();
     assert_eq!(rehearsal.failure(), None);
-    assert_eq!((rehearsal.ran, rehearsal.rows), (vec![2], 5));
+    assert_eq!((rehearsal.ran, rehearsal.rows), (vec!["2".to_owned()], 5));
 }
 
 #[test]
@@ -117,13 +117,18 @@ fn became(before: &str, after: &str) -> Vec<String> {
 
 fn what_became(before: &str, after: &str, compare_shape: bool) -> Vec<String> {
     let stop = Stop::never();
-    let (source, copy) = store(before, &stop);
-    let (after, copy_of_after) = store(after, &stop);
-    let counts = verify::counts(&copy_of_after).unwrap();
+    let (source, after) = (store(before, &stop), store(after, &stop));
+    let counts = |of: &ReadOnly| verify::counts(&copy_of(of)).unwrap();
     let again = || Ok((ReadOnly::guarded(copy_of(&source), None, &stop)?, None));
-    let application = Application::new("another", vec![first()]);
-    let before = verify::Before::of(&source, &again, &copy, &[1], &application).unwrap();
-    let faults = before.faults(&counts, &after, compare_shape).unwrap();
+    let before = verify::Before::of(&source, &again, counts(&source));
+    let lost = before.lost(&counts(&after));
+    let mut faults: Vec<Fault> = lost.iter().map(Fault::of_lost).collect();
+    faults.extend(before.dangling(&after).unwrap());
+    faults.extend(before.integrity(&after).unwrap());
+    if compare_shape {
+        let shape = || Shape::replay(&Ledger::usual(), &[first()]);
+        faults.extend(before.shape(&shape().unwrap(), &after, shape, Impact::words).unwrap());
+    }
     faults.into_iter().map(|fault| fault.line).collect()
 }
 
@@ -246,7 +251,7 @@ fn a_value_that_a_check_constraint_forbids_is_held_against_the_migration_that_ma
 
 #[test]
 fn rows_are_counted_in_a_way_that_can_be_stopped() {
-    let (_, copy) = store(ROWS, &Stop::never());
+    let copy = copy_of(&store(ROWS, &Stop::never()));
     let sql = "EXPLAIN SELECT count(1) FROM child NOT INDEXED";
     let mut statement = copy.prepare(sql).unwrap();
     let steps: Vec<String> = statement.query_map([], |row| row.get(1)).unwrap().map(Result::unwrap).collect();
@@ -279,20 +284,23 @@ fn a_trigger_that_runs_for_ever_is_ended_by_the_time_limit() {
            INSERT INTO child(parent) SELECT 1 FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n WHERE i < 0); END;"
     );
     let never = Stop::never();
-    let (source, copy) = store(&endless, &never);
+    let source = store(&endless, &never);
     let limit = Duration::from_millis(50);
     let stop = Stop::after(limit, std::sync::Arc::default());
-    let ended = rehearsed(&source, copy, second("SELECT 1"), &[1], &stop);
+    let ended = rehearsed(&source, second("SELECT 1"), &[1], &stop);
     assert_eq!(ended.unwrap_err().stopped(), Some(Stopped::TimeLimit(limit)));
 }
 
 #[test]
 fn unknown_migrations_leave_the_shape_out() {
     let stop = Stop::never();
-    let (source, copy) = store(&format!("{ROWS} ALTER TABLE child ADD COLUMN odd TEXT;"), &stop);
-    let rehearsal = rehearsed(&source, copy, second("SELECT 1"), &[1, 9001], &stop).unwrap();
+    let source = store(&format!("{ROWS} ALTER TABLE child ADD COLUMN odd TEXT;"), &stop);
+    let rehearsal = rehearsed(&source, second("SELECT 1"), &[1, 9001], &stop).unwrap();
     assert_eq!(rehearsal.failure(), None);
-    assert!(rehearsal.shape_unknown);
+    assert_eq!(
+        rehearsal.shape_unknown.as_deref(),
+        Some("migrations are applied that this binary does not know")
+    );
 }
 
 #[test]

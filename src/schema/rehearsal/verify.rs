@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
-use crate::application::Application;
+use crate::application::Impact;
 use crate::error::{Error, Result};
 use crate::finding::{Finding, LONGEST_NAME};
 use crate::private::PrivateCopy;
@@ -27,32 +27,45 @@ pub(crate) struct Fault {
 
 impl Fault {
     /// A migration that fails.
-    pub(super) fn of_migration(error: Error) -> Self {
-        let (id, line, why) = match error {
+    pub(super) fn of_migration(error: &Error) -> Self {
+        // Without the SQL: the migration's name stands for that.
+        let fails = |why: &Error| format!("fails on this store: {}", why.said_by_sqlite());
+        let (id, line, what) = match error {
             Error::Migration { id, name, source } => {
-                // Without the SQL: the migration's name stands for that.
-                let why = source.said_by_sqlite();
-                (Some(id), format!("migration {id} ({name}) fails on this store: {why}"), why)
+                let fails = fails(source);
+                (Some(*id), format!("migration {id} ({name}) {fails}"), fails)
             }
-            error => {
-                let why = error.said_by_sqlite();
-                (None, format!("the migrations fail on this store: {why}"), why)
+            Error::Step {
+                migration,
+                file,
+                stays,
+                source,
+            } => {
+                let place = if file.is_empty() {
+                    String::new()
+                } else {
+                    format!(", {file},")
+                };
+                // A finding has no place for a key that is text.
+                let line = format!("migration {migration}{place} {}{stays}", fails(source));
+                (None, line.clone(), line)
             }
+            error => (None, format!("the migrations {}", fails(error)), fails(error)),
         };
         Self {
             line,
             finding: Finding {
                 id,
-                ..Finding::new(format!("fails on this store: {why}"))
+                ..Finding::new(what)
             },
             was_there: false,
         }
     }
 
     /// A shape that differs from a fresh store's.
-    fn of_shape(difference: &Difference, was_there: bool) -> Self {
+    fn of_shape(difference: &Difference, cost: &str, was_there: bool) -> Self {
         let old = if was_there { ", as before the migrations" } else { "" };
-        let what = format!("{} ({}{old})", difference.what, difference.cost.words());
+        let what = format!("{} ({cost}{old})", difference.what);
         let column = difference.column.as_ref().map_or_else(String::new, |column| format!(".{column}"));
         Self {
             line: format!("not as in a fresh store: {}{column}: {what}", difference.table),
@@ -65,7 +78,29 @@ impl Fault {
         }
     }
 
-    fn of_table(table: &str, what: String) -> Self {
+    /// The same with more words behind.
+    pub(super) fn and(mut self, words: &str) -> Self {
+        self.line.push_str(words);
+        self.finding.what.to_mut().push_str(words);
+        self
+    }
+
+    /// Rows that nobody meant to lose.
+    pub(super) fn of_lost(lost: &Lost) -> Self {
+        let rows = plural(lost.rows(), "row is lost", "rows are lost");
+        Self::of_table(&lost.table, format!("{rows}: {}", lost.counts()))
+    }
+
+    pub(super) fn of_column(table: &str, column: &str, what: String) -> Self {
+        let (table, column) = (cut(table, LONGEST_NAME), cut(column, LONGEST_NAME));
+        Self {
+            line: format!("{table}.{column}: {what}"),
+            finding: Finding::new(what).table(&table).column(&column),
+            was_there: false,
+        }
+    }
+
+    pub(super) fn of_table(table: &str, what: String) -> Self {
         Self {
             line: format!("{table}: {what}"),
             finding: Finding::new(what).table(table),
@@ -83,65 +118,57 @@ pub(super) struct Before<'a> {
     /// Makes another copy, for when the one that the migrations ran on is not enough.
     again: &'a dyn Fn() -> Result<Untouched>,
     counts: Counts,
-    applied: &'a [i64],
-    application: &'a Application,
 }
 
 /// How many rows each table has. Long names are cut: tables that then have one name are counted together.
 pub(super) type Counts = BTreeMap<String, u64>;
 
-impl<'a> Before<'a> {
-    /// Counts the rows of each table in the copy: in the store itself a daemon may have added some since.
-    pub(super) fn of(
-        source: &'a ReadOnly,
-        again: &'a dyn Fn() -> Result<Untouched>,
-        copy: &Connection,
-        applied: &'a [i64],
-        application: &'a Application,
-    ) -> Result<Self> {
-        Ok(Self {
-            source,
-            again,
-            counts: counts(copy)?,
-            applied,
-            application,
-        })
-    }
+/// A table that is still there and has fewer rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Lost {
+    pub(super) table: String,
+    pub(super) before: u64,
+    pub(super) after: u64,
+}
 
-    /// How many rows there are, but for the ledger's.
+impl Lost {
     pub(super) fn rows(&self) -> u64 {
-        self.counts
-            .iter()
-            .filter(|(table, _)| !table.eq_ignore_ascii_case(&self.application.ledger.table))
-            .map(|(_, count)| count)
-            .sum()
+        self.before - self.after
     }
 
-    /// What is wrong afterwards and was not before; and what this binary cannot work with.
-    pub(super) fn faults(&self, counts: &Counts, after: &ReadOnly, compare_shape: bool) -> Result<Vec<Fault>> {
-        let mut faults = self.lost_rows(counts);
-        faults.extend(self.dangling(after)?);
-        faults.extend(self.integrity(after)?);
-        if compare_shape {
-            faults.extend(self.shape(after)?);
-        }
-        Ok(faults)
+    /// "5 before, 2 after".
+    pub(super) fn counts(&self) -> String {
+        format!("{} before, {} after", thousands(self.before), thousands(self.after))
+    }
+}
+
+impl<'a> Before<'a> {
+    /// With the rows of each table counted in the copy: in the store itself a daemon may have added some since.
+    pub(super) fn of(source: &'a ReadOnly, again: &'a dyn Fn() -> Result<Untouched>, counts: Counts) -> Self {
+        Self { source, again, counts }
     }
 
     /// Tables that are still there and have fewer rows.
-    fn lost_rows(&self, after: &Counts) -> Vec<Fault> {
+    pub(super) fn lost(&self, after: &Counts) -> Vec<Lost> {
         let lost = |(table, before): (&String, &u64)| {
-            let now = after.get(table)?;
-            (now < before).then(|| {
-                let rows = plural(before - now, "row is lost", "rows are lost");
-                Fault::of_table(table, format!("{rows}: {} before, {} after", thousands(*before), thousands(*now)))
-            })
+            let (table, before, after) = (table.clone(), *before, now(after, table)?);
+            (after < before).then_some(Lost { table, before, after })
         };
         self.counts.iter().filter_map(lost).collect()
     }
 
+    /// Tables that had rows and are no longer there under that name, and how many rows they had.
+    pub(super) fn gone(&self, after: &Counts) -> Vec<(String, u64)> {
+        let is_gone = |(table, before): &(&String, &u64)| **before > 0 && now(after, table).is_none();
+        self.counts
+            .iter()
+            .filter(is_gone)
+            .map(|(table, before)| (table.clone(), *before))
+            .collect()
+    }
+
     /// Tables in which more rows than before refer to rows that are not there.
-    fn dangling(&self, after: &ReadOnly) -> Result<Vec<Fault>> {
+    pub(super) fn dangling(&self, after: &ReadOnly) -> Result<Vec<Fault>> {
         let mut faults = Vec::new();
         for table in tables::ordinary(after)?.names {
             let name = cut(&table, LONGEST_NAME);
@@ -176,7 +203,7 @@ impl<'a> Before<'a> {
 
     /// Whether SQLite's check finds more than before. In the store itself it does not see the CHECK constraints, which it sees
     /// in a copy: so the comparison is with another copy.
-    fn integrity(&self, after: &ReadOnly) -> Result<Vec<Fault>> {
+    pub(super) fn integrity(&self, after: &ReadOnly) -> Result<Vec<Fault>> {
         let now = integrity(after);
         if matches!(now, Ok(0)) {
             return Ok(Vec::new());
@@ -199,14 +226,20 @@ impl<'a> Before<'a> {
         }])
     }
 
-    /// In what the shape differs from a fresh store's so that this binary cannot work with it, or that rows come to be wrong
-    /// and did not before. What is merely extra, or written otherwise, is `schema-shape`'s to say.
-    fn shape(&self, after: &ReadOnly) -> Result<Vec<Fault>> {
-        let differences = Shape::replay(&self.application.ledger, &self.application.migrations)?.differences(after)?;
+    /// In what the shape differs from the one that all migrations make so that this binary cannot work with it, or that rows come to
+    /// be wrong and did not before. What is merely extra, or written otherwise, is `schema-shape`'s to say.
+    pub(super) fn shape(
+        &self,
+        all: &Shape,
+        after: &ReadOnly,
+        applied: impl FnOnce() -> Result<Shape>,
+        cost: impl Fn(Impact) -> &'static str,
+    ) -> Result<Vec<Fault>> {
+        let differences = all.differences(after)?;
         if differences.total == 0 {
             return Ok(Vec::new());
         }
-        let before = match Shape::replay(&self.application.ledger, &self.application.known_among(self.applied)) {
+        let before = match applied() {
             Ok(shape) => Some(shape.differences(self.source)?.kept),
             Err(error) if error.is_own_bound() => return Err(error),
             // The ledger's history cannot be replayed, which `schema-shape` says; nothing is known to be old or new.
@@ -216,19 +249,21 @@ impl<'a> Before<'a> {
             let was_there = before.as_ref().map(|before| before.contains(difference));
             let is_reason =
                 difference.cost.stops_the_daemon() || (difference.cost.harms_rows() && was_there == Some(false));
-            is_reason.then(|| Fault::of_shape(difference, was_there == Some(true)))
+            is_reason.then(|| Fault::of_shape(difference, cost(difference.cost), was_there == Some(true)))
         };
         Ok(differences.kept.iter().filter_map(fault).collect())
     }
 }
 
+/// How many rows a table has now, whatever the case of its name has become.
+fn now(after: &Counts, table: &str) -> Option<u64> {
+    let in_other_case = || after.iter().find(|(name, _)| name.eq_ignore_ascii_case(table)).map(|(_, count)| count);
+    after.get(table).or_else(in_other_case).copied()
+}
+
 /// How many rows each ordinary table has.
-///
-/// `count(*)` would count entries of a tree, or of an index in its place, without ever asking whether to stop; to count a
-/// constant, SQLite steps from row to row.
 pub(super) fn counts(copy: &Connection) -> Result<Counts> {
-    let sql =
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name NOT LIKE 'sqlite~_%' ESCAPE '~'";
+    let sql = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name NOT LIKE 'sqlite~_%' ESCAPE '~'";
     let mut out = Counts::new();
     let mut statement = copy.prepare(sql).map_err(Error::preparing(sql))?;
     let mut rows = statement.query([]).map_err(Error::sqlite(sql))?;
@@ -237,12 +272,20 @@ pub(super) fn counts(copy: &Connection) -> Result<Counts> {
         let Some(table) = row.get_ref(0).ok().and_then(|name| name.as_str().ok()) else {
             continue;
         };
-        let count = format!("SELECT count(1) FROM {} NOT INDEXED", quoted(table));
-        let mut counting = copy.prepare(&count).map_err(Error::preparing(&count))?;
-        let plural: i64 = counting.query_row([], |row| row.get(0)).map_err(Error::sqlite(&count))?;
-        *out.entry(cut(table, LONGEST_NAME)).or_default() += u64::try_from(plural).unwrap_or(0);
+        *out.entry(cut(table, LONGEST_NAME)).or_default() += count_rows(copy, table)?;
     }
     Ok(out)
+}
+
+/// How many rows a table of the store has.
+///
+/// `count(*)` would count entries of a tree, or of an index in its place, without ever asking whether to stop; to count a
+/// constant, SQLite steps from row to row.
+pub(super) fn count_rows(copy: &Connection, table: &str) -> Result<u64> {
+    let sql = format!("SELECT count(1) FROM main.{} NOT INDEXED", quoted(table));
+    let mut counting = copy.prepare(&sql).map_err(Error::preparing(&sql))?;
+    let count: i64 = counting.query_row([], |row| row.get(0)).map_err(Error::sqlite(&sql))?;
+    Ok(u64::try_from(count).unwrap_or(0))
 }
 
 /// Whether an error says nothing about the migrations: a limit of the doctor's, damage, a disk that cannot be read.

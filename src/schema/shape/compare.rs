@@ -25,6 +25,17 @@ impl Impact {
             Self::Extra => "merely extra",
         }
     }
+
+    /// The same of an application of which no more is known than its migrations.
+    pub(crate) fn words_of_a_strangers(self) -> &'static str {
+        match self {
+            Self::Reads => "what reads it may fail",
+            Self::BehindItsBack => "changes rows behind the application's back",
+            Self::Writes => "what writes it may fail",
+            Self::Alike => "it is read and written all the same",
+            Self::Unguarded | Self::Extra => self.words(),
+        }
+    }
 }
 
 /// One thing that is not as replaying the migrations gives it.

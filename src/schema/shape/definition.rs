@@ -173,10 +173,21 @@ fn bare(mut part: &[Token]) -> &[Token] {
     part
 }
 
-/// A view or a trigger in one way, from its name on.
+/// A view, a trigger or a virtual table in one way, from its name on.
 pub(super) fn object(sql: &str) -> String {
     let tokens = tokens(sql);
-    let skipped = ["create", "temp", "temporary", "trigger", "view", "if", "not", "exists"];
+    let skipped = [
+        "create",
+        "temp",
+        "temporary",
+        "trigger",
+        "view",
+        "virtual",
+        "table",
+        "if",
+        "not",
+        "exists",
+    ];
     let begin = tokens.iter().position(|token| !skipped.iter().any(|word| token.is_word(word)));
     canonical(&tokens[begin.unwrap_or(tokens.len())..])
 }

@@ -277,7 +277,7 @@ fn a_strangers_store_is_opened_with_every_defence_that_sqlite_has() {
     assert_eq!((numbers("PRAGMA cell_size_check"), numbers("PRAGMA temp_store")), (1, 2));
 
     let mut copy = Connection::open_in_memory().unwrap();
-    prepare_rehearsal(&mut copy, &Stop::never()).unwrap();
+    prepare_rehearsal(&mut copy, true, &Stop::never()).unwrap();
     assert!(
         copy.db_config(SQLITE_DBCONFIG_DEFENSIVE).unwrap() && !copy.db_config(SQLITE_DBCONFIG_TRUSTED_SCHEMA).unwrap()
     );

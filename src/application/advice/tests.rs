@@ -1,0 +1,121 @@
+use super::*;
+use crate::application::FolderFault;
+use crate::banger;
+
+/// One of each kind.
+fn problems() -> Vec<Problem> {
+    let obstacles = [
+        Obstacle::TimeLimit,
+        Obstacle::WritersWait,
+        Obstacle::Interrupted,
+        Obstacle::OwnBound,
+        Obstacle::Mistake,
+        Obstacle::OtherLedger,
+        Obstacle::WriteLocked,
+        Obstacle::Moving,
+        Obstacle::NoCopy,
+        Obstacle::Damage,
+        Obstacle::Other,
+    ];
+    let no_stores = [
+        NoStore::Missing,
+        NoStore::DanglingLink,
+        NoStore::WrongKind,
+        NoStore::Unreadable,
+        NoStore::Empty,
+        NoStore::EmptyBeside { suffix: "-wal" },
+        NoStore::EmptyBeside { suffix: "-journal" },
+        NoStore::SizeUnknown,
+        NoStore::NotSqlite,
+        NoStore::CutInHeader,
+    ];
+    let damages = [
+        Damage::Rows,
+        Damage::Index,
+        Damage::Constraint,
+        Damage::Unaccounted,
+        Damage::NotChecked,
+        Damage::Refused,
+    ];
+    let faults = [
+        HistoryFault::FormerName { ids: vec![2] },
+        HistoryFault::Gap { missing: vec![1] },
+        HistoryFault::OtherName { ids: vec![1] },
+        HistoryFault::Malformed { values: 1 },
+    ];
+    let impacts = [
+        Impact::Reads,
+        Impact::BehindItsBack,
+        Impact::Writes,
+        Impact::Unguarded,
+        Impact::Alike,
+        Impact::Extra,
+    ];
+    let mut out = vec![
+        Problem::Header { faults: 1 },
+        Problem::CutShort {
+            missing_pages: 1,
+            odd_bytes: 0,
+        },
+        Problem::SidecarUnreadable { suffix: "-wal" },
+        Problem::LeftBehind { suffixes: vec!["-shm"] },
+        Problem::Newer { unknown: vec![9001] },
+        Problem::ImpossibleHistory { applied: vec![2] },
+        Problem::NotInFolder { unknown: 1 },
+        Problem::NeverRecorded { tool: "ferrymigrate" },
+        Problem::Dangling { rows: 1 },
+        Problem::KeysNotChecked { tables: 1 },
+        Problem::Values { values: 1 },
+        Problem::NotReadToEnd { tables: 1 },
+        Problem::NamedFiles { wrong: 1 },
+        Problem::FilesNotAllowed { paths: 1 },
+    ];
+    let settlings = [None, Some("ferrymigrate settle")];
+    let reached = [Reached::NotKnown, Reached::Nothing, Reached::Everything, Reached::APart];
+    out.extend(reached.into_iter().flat_map(|reached| {
+        settlings.map(|settled_by| Problem::Unfinished {
+            tool: "ferrymigrate",
+            settled_by,
+            reached,
+        })
+    }));
+    let of_folders = [
+        FolderFault::Gap,
+        FolderFault::Twice,
+        FolderFault::NeverRun,
+        FolderFault::Edited,
+        FolderFault::LineEnds,
+    ];
+    out.extend(of_folders.map(Problem::Folder));
+    out.extend(obstacles.map(Problem::NotLookedAt));
+    out.extend(no_stores.map(Problem::NoStore));
+    out.extend(["-wal", "-shm", "-journal"].map(|suffix| Problem::SidecarWrong { suffix }));
+    out.extend(damages.map(Problem::Structure));
+    out.extend(faults.map(Problem::History));
+    out.extend(impacts.map(|worst| Problem::Shape { worst, differences: 1 }));
+    out.extend([false, true].map(|were_there| Problem::Rehearsal { faults: 1, were_there }));
+    out
+}
+
+#[test]
+fn every_application_has_something_to_do_about_every_problem_and_names_no_other() {
+    let ferry = Application::new("ferry", Vec::new());
+    for problem in problems() {
+        let advice = ferry.advice(&problem);
+        assert!(advice.len() > 20 && !advice.ends_with('.'), "{problem:?}: {advice}");
+        for word in ["banger", "VM", "image", "state.db"] {
+            assert!(!advice.contains(word), "{problem:?}: {advice}");
+        }
+        for advice in [
+            of_any(&problem, &Application::any()),
+            of_folder(&problem, &Application::any()),
+        ] {
+            assert!(advice.len() > 20 && !advice.ends_with('.'), "{problem:?}: {advice}");
+        }
+        let of_banger = banger::APPLICATION.advice(&problem);
+        assert!(
+            !of_banger.replace("ferrymigrate", "").contains("ferry") && !of_banger.contains("STORE-"),
+            "{problem:?}: {of_banger}"
+        );
+    }
+}

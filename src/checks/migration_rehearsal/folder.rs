@@ -1,0 +1,22 @@
+//! Do the folder's pending migrations succeed on a private copy of the store, run as their tool runs them?
+
+use super::outcome;
+use crate::application::MigrationsFolder;
+use crate::check::Outcome;
+use crate::context::StoreContext;
+use crate::dialects::{Stands, Tried, rehearse};
+use crate::error::Result;
+use crate::store::ReadOnly;
+
+pub(super) fn look(
+    context: &StoreContext<'_>,
+    folder: &MigrationsFolder,
+    stands: &Stands,
+    handle: &ReadOnly,
+) -> Result<Outcome> {
+    Ok(match rehearse(folder, stands, Some((context.probe, handle)), context.environment)? {
+        Tried::NonePending => Outcome::pass("none pending"),
+        Tried::Not(why) => Outcome::skip(why),
+        Tried::Rehearsed(rehearsal) => outcome(&rehearsal),
+    })
+}

@@ -1,0 +1,67 @@
+//! The pending migrations of a folder, tried on a private copy of a store as their tool runs them.
+
+use super::Stands;
+use crate::application::MigrationsFolder;
+use crate::error::Result;
+use crate::probe::Probe;
+use crate::schema::rehearsal::{self, Rehearsal, Rehearsed};
+use crate::store::{Environment, ReadOnly};
+use crate::words::id_list;
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) enum Tried {
+    /// There is nothing to try.
+    NonePending,
+    /// They were not tried, and why.
+    Not(String),
+    /// They were.
+    Rehearsed(Rehearsal),
+}
+
+/// Tries the pending migrations on a copy of a store; without one, on a file of no bytes.
+///
+/// # Errors
+/// Where something else than the migrations ended it.
+pub(crate) fn rehearse(
+    folder: &MigrationsFolder,
+    stands: &Stands,
+    store: Option<(&Probe, &ReadOnly)>,
+    environment: &Environment<'_>,
+) -> Result<Tried> {
+    let standing = &stands.standing;
+    if let Some(why) = stands.refusal() {
+        return Ok(Tried::Not(format!("{} would run nothing: {why}", stands.runner())));
+    }
+    if standing.pending.is_empty() {
+        return Ok(Tried::NonePending);
+    }
+    if let Some(why) = stands.not_replayable(&standing.pending) {
+        return Ok(Tried::Not(format!("the pending migrations cannot be tried: {why}")));
+    }
+    let no_shape = no_shape(stands);
+    let steps = stands.steps(folder);
+    let rehearsed = Rehearsed::ByTool {
+        steps: &steps,
+        no_shape: no_shape.as_deref(),
+    };
+    let tried = match store {
+        Some((probe, handle)) => rehearsal::rehearse(probe, handle, rehearsed, environment),
+        None => rehearsal::rehearse_on_nothing(rehearsed, environment),
+    };
+    match tried {
+        Ok(rehearsal) => Ok(Tried::Rehearsed(rehearsal)),
+        Err(error) if error.is_not_replayable() => Ok(Tried::Not(error.to_string())),
+        Err(error) => Err(error),
+    }
+}
+
+/// Why the shape that the migrations should leave is not known.
+fn no_shape(stands: &Stands) -> Option<String> {
+    let standing = &stands.standing;
+    if !standing.unknown.is_empty() {
+        let unknown = id_list(&stands.all_shown(&standing.unknown), 10);
+        return Some(format!("the folder does not have these applied migrations: {unknown}"));
+    }
+    stands.not_replayable(&standing.applied)
+}

@@ -1,0 +1,247 @@
+//! What can be told of SQL from its text, past strings, quoted names and comments: whether it begins a transaction, holds a
+//! placeholder or is meant for another database. It is never split here: SQLite does that.
+
+/// What stands at a place of a text outside strings, quoted names and comments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Piece<'a> {
+    /// A word: a keyword, a plain name or a number.
+    Word(&'a str),
+    /// A parameter with its sign: `:name`, `@name`, `$name`.
+    Parameter(&'a str),
+    /// A string or a quoted name.
+    Quoted,
+    /// Any other character.
+    Sign(char),
+}
+
+/// The pieces of a text, in order. An unended string or comment reaches to the text's end.
+struct Pieces<'a> {
+    rest: &'a str,
+}
+
+fn pieces(sql: &str) -> Pieces<'_> {
+    Pieces { rest: sql }
+}
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = Piece<'a>;
+
+    fn next(&mut self) -> Option<Piece<'a>> {
+        loop {
+            let first = self.rest.chars().next()?;
+            let skipped = match first {
+                _ if self.rest.starts_with("--") => self.rest.find('\n').unwrap_or(self.rest.len()),
+                _ if self.rest.starts_with("/*") => {
+                    self.rest.get(2..).and_then(|rest| rest.find("*/")).map_or(self.rest.len(), |at| at + 4)
+                }
+                // A byte order mark is white space to SQLite too.
+                _ if first.is_ascii_whitespace() || first == '\u{feff}' => first.len_utf8(),
+                _ => 0,
+            };
+            if skipped > 0 {
+                self.take(skipped);
+                continue;
+            }
+            return Some(self.piece(first));
+        }
+    }
+}
+
+impl<'a> Pieces<'a> {
+    /// Cuts so many bytes off the rest; the place is always the end of a character.
+    fn take(&mut self, bytes: usize) -> &'a str {
+        let (taken, rest) = self.rest.split_at_checked(bytes).unwrap_or((self.rest, ""));
+        self.rest = rest;
+        taken
+    }
+
+    fn piece(&mut self, first: char) -> Piece<'a> {
+        match first {
+            '\'' | '"' | '`' => {
+                // A doubled quote ends one string and begins the next: together they are passed over all the same.
+                let inside = self.rest.get(1..).unwrap_or_default();
+                let end = inside.find(first).map_or(self.rest.len(), |at| at + 2);
+                self.take(end);
+                Piece::Quoted
+            }
+            '[' => {
+                let end = self.rest.find(']').map_or(self.rest.len(), |at| at + 1);
+                self.take(end);
+                Piece::Quoted
+            }
+            ':' | '@' | '$' if self.rest.chars().nth(1).is_some_and(is_word) => {
+                let inside = self.rest.get(1..).unwrap_or_default();
+                let end = inside.find(|c| !is_word(c)).map_or(self.rest.len(), |at| at + 1);
+                Piece::Parameter(self.take(end))
+            }
+            _ if is_word(first) => {
+                let end = self.rest.find(|c| !is_word(c)).unwrap_or(self.rest.len());
+                Piece::Word(self.take(end))
+            }
+            _ => {
+                self.take(first.len_utf8());
+                Piece::Sign(first)
+            }
+        }
+    }
+}
+
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || c == '$' || (!c.is_ascii() && c != '\u{feff}')
+}
+
+/// Whether a statement of the text is BEGIN: then the text cannot stand within a transaction already.
+///
+/// The BEGIN of a trigger's body is not the first word of a statement.
+pub(crate) fn begins_transaction(sql: &str) -> bool {
+    let mut at_start = true;
+    for piece in pieces(sql) {
+        match piece {
+            Piece::Sign(';') => at_start = true,
+            Piece::Word(word) if at_start && word.eq_ignore_ascii_case("BEGIN") => return true,
+            _ => at_start = false,
+        }
+    }
+    false
+}
+
+/// Whether it holds a place that somebody fills in before SQLite sees it: `${name}`, `{{ name }}`. A brace means nothing in
+/// SQL.
+pub(crate) fn holds_placeholder(sql: &str) -> bool {
+    pieces(sql).any(|piece| piece == Piece::Sign('{'))
+}
+
+/// Beginnings of statements, and words in them, that SQLite has never taken, and whose they are.
+const FOREIGN: &[(&[&str], &str)] = &[
+    (&["CREATE", "EXTENSION"], "PostgreSQL"),
+    (&["CREATE", "TYPE"], "PostgreSQL"),
+    (&["CREATE", "SCHEMA"], "PostgreSQL"),
+    (&["CREATE", "SEQUENCE"], "PostgreSQL"),
+    (&["CREATE", "DOMAIN"], "PostgreSQL"),
+    (&["CREATE", "FUNCTION"], "another database"),
+    (&["CREATE", "OR", "REPLACE"], "another database"),
+    (&["CREATE", "MATERIALIZED"], "PostgreSQL"),
+    (&["ALTER", "TYPE"], "PostgreSQL"),
+    (&["ALTER", "SEQUENCE"], "PostgreSQL"),
+    (&["COMMENT", "ON"], "PostgreSQL"),
+    (&["DO"], "PostgreSQL"),
+    (&["CREATE", "DATABASE"], "another database"),
+    (&["GRANT"], "another database"),
+    (&["SET"], "another database"),
+    (&["DELIMITER"], "MySQL"),
+    (&["LOCK"], "MySQL"),
+];
+
+/// Whose SQL it is where SQLite could not take it. Only what is sure.
+pub(crate) fn other_database(sql: &str) -> Option<&'static str> {
+    let mut words: Vec<&str> = Vec::new(); // the first words of the statement
+    let mut only_words = true;
+    let mut before = [Piece::Sign(';'); 2];
+    for piece in pieces(sql) {
+        match (before, piece) {
+            // A cast, and a string between dollars: neither is ever SQLite's.
+            ([_, Piece::Sign(':')], Piece::Sign(':') | Piece::Parameter(_)) | (_, Piece::Parameter("$$")) => {
+                return Some("PostgreSQL");
+            }
+            ([Piece::Sign(')'), Piece::Word(word)], Piece::Sign('=')) if word.eq_ignore_ascii_case("ENGINE") => {
+                return Some("MySQL");
+            }
+            // Behind a type it is MySQL's; where a column's name would stand, it is one.
+            ([_, Piece::Word(_) | Piece::Sign(')')], Piece::Word(word))
+                if word.eq_ignore_ascii_case("AUTO_INCREMENT") && changes_a_table(&words) =>
+            {
+                return Some("MySQL");
+            }
+            _ => {}
+        }
+        match piece {
+            Piece::Sign(';') => {
+                words.clear();
+                only_words = true;
+            }
+            Piece::Word(word) if only_words && words.len() < 3 => {
+                words.push(word);
+                if let Some(whose) = foreign_beginning(&words) {
+                    return Some(whose);
+                }
+            }
+            _ => only_words = false,
+        }
+        before = [before[1], piece];
+    }
+    None
+}
+
+fn changes_a_table(words: &[&str]) -> bool {
+    let is = |word: &str, wanted: &str| word.eq_ignore_ascii_case(wanted);
+    matches!(words, [verb, table, ..] if (is(verb, "CREATE") || is(verb, "ALTER")) && is(table, "TABLE"))
+}
+
+fn foreign_beginning(words: &[&str]) -> Option<&'static str> {
+    let same = |wanted: &[&str]| {
+        wanted.len() == words.len() && wanted.iter().zip(words).all(|(wanted, word)| word.eq_ignore_ascii_case(wanted))
+    };
+    FOREIGN.iter().find(|(wanted, _)| same(wanted)).map(|(_, whose)| *whose)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_of_its_own_is_seen_and_a_triggers_body_is_not() {
+        for sql in [
+            "BEGIN;\nCREATE TABLE a (x);\nCOMMIT;",
+            "PRAGMA foreign_keys=OFF;\n-- then\nbegin transaction;",
+            "/* BEGIN */ ; \u{feff}Begin Immediate",
+        ] {
+            assert!(begins_transaction(sql), "{sql}");
+        }
+        for sql in [
+            "CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1; END;",
+            "-- BEGIN;\nSELECT 1",
+            "INSERT INTO a VALUES ('; BEGIN;')",
+            "INSERT INTO a VALUES ('it''s; BEGIN;')",
+            "SELECT \"; BEGIN\", [; BEGIN], `; BEGIN`",
+            "SELECT 1; /* ; BEGIN",
+            "SELECT 1; BEGINNING",
+            "",
+        ] {
+            assert!(!begins_transaction(sql), "{sql}");
+        }
+    }
+
+    #[test]
+    fn placeholders_are_seen_outside_strings_only() {
+        assert!(holds_placeholder("CREATE TABLE ${prefix}a (x);"));
+        assert!(holds_placeholder("CREATE TABLE {{ .Table }} (x);"));
+        assert!(!holds_placeholder("INSERT INTO a VALUES ('{\"x\": 1}'); -- ${x}\n/* {{ */"));
+        assert!(!holds_placeholder("SELECT $name, :name, ?1"));
+    }
+
+    #[test]
+    fn another_databases_sql_is_named_only_where_it_is_sure() {
+        for (sql, whose) in [
+            ("CREATE EXTENSION IF NOT EXISTS citext;", Some("PostgreSQL")),
+            ("SELECT '1'::int", Some("PostgreSQL")),
+            ("SELECT now() :: date", Some("PostgreSQL")),
+            ("DO $$ BEGIN END $$;", Some("PostgreSQL")),
+            ("SELECT 1;\nalter type mood ADD VALUE 'x'", Some("PostgreSQL")),
+            ("CREATE TABLE a (id INT AUTO_INCREMENT PRIMARY KEY)", Some("MySQL")),
+            ("CREATE TABLE a (id INT) ENGINE=InnoDB", Some("MySQL")),
+            ("SET FOREIGN_KEY_CHECKS=0", Some("another database")),
+            (
+                "CREATE TABLE type (schema TEXT, sequence INT, auto_increment INT, engine TEXT CHECK (engine = 'x'))",
+                None,
+            ),
+            ("SELECT auto_increment FROM a", None),
+            ("UPDATE a SET engine = 'x' WHERE id = 1", None),
+            ("CREATE TABLE a (id SERIAL PRIMARY KEY, at TIMESTAMP DEFAULT now)", None),
+            ("INSERT INTO a VALUES ('a::b', \"::\")", None),
+            ("CREATE TRIGGER t AFTER INSERT ON a BEGIN UPDATE a SET x = 1; END", None),
+            ("INSERT INTO a VALUES (1) ON CONFLICT DO NOTHING", None),
+        ] {
+            assert_eq!(other_database(sql), whose, "{sql}");
+        }
+    }
+}

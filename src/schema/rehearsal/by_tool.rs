@@ -1,0 +1,142 @@
+//! Another tool's migrations, rehearsed as the tool runs them; and, where nobody knows whether foreign keys hold meanwhile, both ways.
+//!
+//! Strangers delete rows on purpose. Rows that vanish whether foreign keys hold or not were deleted by the migrations' text, which is
+//! said and no fault. Rows that vanish only where they hold, as a table is dropped to which they refer, went by a cascade that
+//! nobody wrote.
+
+mod told;
+
+use rusqlite::Connection;
+
+use super::Rehearsal;
+use super::attempt::{Attempt, Runner, attempt};
+use super::copy::Copy;
+use super::losses::{Emptied, Losses};
+use super::verify::Counts;
+use crate::application::Impact;
+use crate::error::{Error, Result};
+use crate::schema::shape::Shape;
+use crate::schema::steps::{ForeignKeys, Step, Steps};
+use crate::schema::{tables, tool};
+use crate::stop::Stop;
+use crate::store::{Environment, ReadOnly, prepare_rehearsal};
+use told::Told;
+
+/// A tool's migrations with foreign keys on or off.
+struct ByTool<'a> {
+    steps: &'a Steps,
+    no_shape: Option<&'a str>,
+    foreign_keys: bool,
+    losses: Losses,
+    emptied: Vec<Emptied>,
+}
+
+impl Runner for ByTool<'_> {
+    fn prepare(&mut self, copy: &mut Connection, stop: &Stop) -> rusqlite::Result<()> {
+        prepare_rehearsal(copy, self.foreign_keys, stop)
+    }
+
+    fn run(&mut self, copy: &mut Connection, counts: &Counts, stop: &Stop) -> Result<Vec<String>> {
+        self.losses = Losses::of(counts);
+        let pending: Vec<&Step> = self.steps.pending.iter().collect();
+        tool::run(copy, &pending, &mut self.losses, stop)?;
+        self.emptied = self.losses.emptied(copy).map_err(|error| Error::Rehearsal(error.into()))?;
+        Ok(pending.iter().map(|step| step.key.clone()).collect())
+    }
+
+    fn is_ledger(&self, table: &str) -> bool {
+        self.steps.is_ledger(table)
+    }
+
+    fn cost(&self, impact: Impact) -> &'static str {
+        impact.words_of_a_strangers()
+    }
+
+    fn shape_after(&self, stop: &Stop) -> Result<Option<Result<Shape, String>>> {
+        if let Some(why) = self.no_shape {
+            return Ok(Some(Err(why.to_owned())));
+        }
+        match self.replay(self.steps.applied.iter().chain(&self.steps.pending), stop) {
+            Ok(shape) => Ok(Some(Ok(shape))),
+            Err(error) if error.is_own_bound() => Err(error),
+            Err(error) => Ok(Some(Err(format!("replayed in an empty database, {error}")))),
+        }
+    }
+
+    fn shape_before(&self, stop: &Stop) -> Result<Shape> {
+        self.replay(self.steps.applied.iter(), stop)
+    }
+}
+
+impl ByTool<'_> {
+    fn replay<'s>(&self, steps: impl Iterator<Item = &'s Step>, stop: &Stop) -> Result<Shape> {
+        Shape::replay_steps(&steps.collect::<Vec<_>>(), &self.steps.ledgers, self.foreign_keys, stop)
+    }
+}
+
+/// One attempt, and where the rows went.
+struct Tried {
+    foreign_keys: bool,
+    attempt: Attempt,
+    losses: Losses,
+    emptied: Vec<Emptied>,
+}
+
+/// Rehearses what is pending; on two copies where foreign keys make a difference.
+pub(super) fn rehearse(
+    source: &ReadOnly,
+    copies: &dyn Fn() -> Result<Copy>,
+    steps: &Steps,
+    no_shape: Option<&str>,
+    environment: &Environment<'_>,
+) -> Result<Rehearsal> {
+    let attempt = |foreign_keys| -> Result<Tried> {
+        let mut runner = ByTool {
+            steps,
+            no_shape,
+            foreign_keys,
+            losses: Losses::default(),
+            emptied: Vec::new(),
+        };
+        let attempt = attempt(source, copies, &mut runner, environment)?;
+        Ok(Tried {
+            foreign_keys,
+            attempt,
+            losses: runner.losses,
+            emptied: runner.emptied,
+        })
+    };
+    let judged = attempt(steps.foreign_keys.hold())?;
+    let other = if needs_another(&judged, steps.foreign_keys) {
+        Some(attempt(!judged.foreign_keys)?)
+    } else {
+        None
+    };
+    let virtuals = tables::all(source)?
+        .into_iter()
+        .filter(|table| table.is_virtual)
+        .filter_map(|table| table.name);
+    let told = Told {
+        steps,
+        judged: &judged,
+        other: other.as_ref(),
+        virtuals: virtuals.map(|name| name.to_ascii_lowercase()).collect(),
+    };
+    Ok(told.rehearsal())
+}
+
+/// Whether the migrations are to be run the other way too.
+fn needs_another(judged: &Tried, foreign_keys: ForeignKeys) -> bool {
+    let Attempt {
+        failed, lost, faults, ..
+    } = &judged.attempt;
+    match foreign_keys {
+        ForeignKeys::Usual(_) => failed.is_some() || judged.losses.drops_referenced || !faults.is_empty(),
+        // To tell what the text deletes from what cascades.
+        ForeignKeys::On => judged.losses.drops_referenced && !lost.is_empty(),
+        ForeignKeys::Off => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

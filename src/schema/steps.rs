@@ -1,0 +1,86 @@
+//! Migrations as another tool runs them: what it hands to SQLite, in its order, and where its transactions begin and end.
+
+use std::borrow::Cow;
+
+/// The migrations that an application keeps in a folder, as the ledger of one store divides them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Steps {
+    /// Those that the ledger has, in the tool's order.
+    pub(crate) applied: Vec<Step>,
+    /// Those that the tool would run, in its order.
+    pub(crate) pending: Vec<Step>,
+    /// Tables that are the tool's own: disregarded in shapes and counts.
+    pub(crate) ledgers: Vec<String>,
+    /// Whether foreign keys hold while the tool migrates.
+    pub(crate) foreign_keys: ForeignKeys,
+}
+
+impl Steps {
+    /// Whether a table is the tool's own.
+    pub(super) fn is_ledger(&self, table: &str) -> bool {
+        self.ledgers.iter().any(|ledger| ledger.eq_ignore_ascii_case(table))
+    }
+}
+
+/// A migration that can be replayed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// What people call it: its version, its number, the name of its folder.
+    pub(crate) key: String,
+    /// The rest of its name; empty where the key is all of it.
+    pub(crate) name: String,
+    /// Its file as it is shown, below the folder; empty where there is none.
+    pub(crate) file: String,
+    /// What the tool hands to SQLite, one after the other. Each may hold several statements, which SQLite splits.
+    pub(crate) batches: Vec<Cow<'static, str>>,
+    /// Where its transaction begins and ends.
+    pub(crate) transaction: Transaction,
+}
+
+impl Step {
+    /// What people call it, with the rest of its name.
+    pub(super) fn label(&self) -> String {
+        if self.name.is_empty() {
+            self.key.clone()
+        } else {
+            format!("{} ({})", self.key, self.name)
+        }
+    }
+}
+
+/// Where the transaction of a migration begins and ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transaction {
+    /// The tool puts each migration into one.
+    Each,
+    /// The tool puts everything that is pending into one.
+    AllPending,
+    /// The tool begins none.
+    None,
+    /// The tool begins none, and the file begins its own: golang-migrate never wrapped such a file.
+    OwnInFile,
+}
+
+/// Whether foreign keys hold while a tool migrates. The folder does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ForeignKeys {
+    /// As the tool has it unless the application sets it otherwise: nobody knows.
+    Usual(bool),
+    /// They hold.
+    On,
+    /// They do not.
+    Off,
+}
+
+impl ForeignKeys {
+    /// Whether they are taken to hold.
+    pub(crate) fn hold(self) -> bool {
+        matches!(self, Self::On | Self::Usual(true))
+    }
+}
+
+impl Default for ForeignKeys {
+    fn default() -> Self {
+        Self::Usual(true)
+    }
+}

@@ -1,0 +1,213 @@
+//! SQL that comes from a folder of migrations: what it may do to a private copy, and what it was seen to do.
+//!
+//! It is a stranger's. It may change the copy as it likes; what would reach out of the copy is refused by name, and what would
+//! only change how the copy is kept is passed over without a word, as SQLite passes over a pragma that it does not know.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, Result, ffi};
+
+use crate::finding::LONGEST_NAME;
+use crate::words::cut;
+
+/// Pragmas that a migration may use: those that only read, and those whose effect ends with the migrations or belongs to the
+/// database. The others are passed over: journal, locks, caches and memory of the copy are the doctor's.
+const PRAGMAS: &[&str] = &[
+    "analysis_limit",
+    "application_id",
+    "auto_vacuum",
+    "automatic_index",
+    "case_sensitive_like",
+    "collation_list",
+    "compile_options",
+    "data_version",
+    "database_list",
+    "defer_foreign_keys",
+    "encoding",
+    "foreign_key_check",
+    "foreign_key_list",
+    "foreign_keys",
+    "freelist_count",
+    "function_list",
+    "ignore_check_constraints",
+    "incremental_vacuum",
+    "index_info",
+    "index_list",
+    "index_xinfo",
+    "integrity_check",
+    "legacy_alter_table",
+    "module_list",
+    "optimize",
+    "page_count",
+    "pragma_list",
+    "query_only",
+    "quick_check",
+    "recursive_triggers",
+    "reverse_unordered_selects",
+    "schema_version",
+    "synchronous",
+    "table_info",
+    "table_list",
+    "table_xinfo",
+    "user_version",
+];
+
+/// Pragmas that are refused: they make files elsewhere, or let the schema be written as if it were a table.
+const REFUSED_PRAGMAS: &[&str] = &["data_store_directory", "temp_store_directory", "writable_schema"];
+
+/// Modules of virtual tables that keep all of their rows in the database itself.
+const MODULES: &[&str] = &[
+    "fts3",
+    "fts3tokenize",
+    "fts4",
+    "fts4aux",
+    "fts5",
+    "fts5vocab",
+    "geopoly",
+    "rtree",
+    "rtree_i32",
+];
+
+/// Watches over the SQL of a folder on one connection.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FolderSql {
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// What statements were seen to do while they were prepared.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Whether a statement runs, and what is prepared is SQLite's own.
+    runs: bool,
+    /// What was refused first.
+    refused: Option<String>,
+    dropped: Vec<String>,
+    deleted_from: BTreeSet<String>,
+}
+
+impl FolderSql {
+    /// Holds a connection to what a migration may do.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub(crate) fn guard(conn: &mut Connection) -> Result<Self> {
+        // VACUUM attaches a database of its own, in memory. Nobody else comes to attach one.
+        conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 1)?;
+        let watched = Self::default();
+        let asked = watched.clone();
+        conn.authorizer(Some(move |context: AuthContext<'_>| asked.judge(&context)))?;
+        Ok(watched)
+    }
+
+    /// Gives the connection back to the doctor's own statements.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub(crate) fn release(conn: &mut Connection) -> Result<()> {
+        let nobody: Option<fn(AuthContext<'_>) -> Authorization> = None;
+        conn.authorizer(nobody)?;
+        conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0).map(|_| ())
+    }
+
+    /// Runs what steps through a prepared statement.
+    pub(crate) fn running<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.seen().runs = true;
+        let made = work();
+        self.seen().runs = false;
+        made
+    }
+
+    /// What was refused, in words that follow the name of a file; none where nothing was.
+    pub(crate) fn refused(&self) -> Option<String> {
+        self.seen().refused.clone()
+    }
+
+    /// The tables of the store that the statements prepared since the last question drop.
+    pub(crate) fn take_dropped(&self) -> Vec<String> {
+        std::mem::take(&mut self.seen().dropped)
+    }
+
+    /// The tables of the store from which the statements prepared since the last question may delete rows, triggers and cascades
+    /// among them.
+    pub(crate) fn take_deleted_from(&self) -> BTreeSet<String> {
+        std::mem::take(&mut self.seen().deleted_from)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn judge(&self, context: &AuthContext<'_>) -> Authorization {
+        let mut seen = self.seen();
+        let is_in_store = context.database_name == Some("main");
+        match context.action {
+            AuthAction::DropTable { table_name } if is_in_store => seen.dropped.push(table_name.to_owned()),
+            AuthAction::Delete { table_name } if is_in_store => {
+                seen.deleted_from.insert(table_name.to_owned());
+            }
+            AuthAction::Pragma { pragma_name, .. } if is_passed_over(pragma_name) => return Authorization::Ignore,
+            _ => {}
+        }
+        match refusal(&context.action, seen.runs) {
+            None => Authorization::Allow,
+            Some(what) => {
+                seen.refused.get_or_insert(what);
+                Authorization::Deny
+            }
+        }
+    }
+}
+
+fn is_one_of(names: &[&str], name: &str) -> bool {
+    names.iter().any(|one| one.eq_ignore_ascii_case(name))
+}
+
+fn is_passed_over(pragma: &str) -> bool {
+    !is_one_of(PRAGMAS, pragma) && !is_one_of(REFUSED_PRAGMAS, pragma)
+}
+
+/// Why an action is refused, or none.
+fn refusal(action: &AuthAction<'_>, runs: bool) -> Option<String> {
+    match action {
+        // What VACUUM attaches while it runs has no name, and lies in memory.
+        AuthAction::Attach { filename } if runs && filename.is_empty() => None,
+        AuthAction::Attach { .. }
+        | AuthAction::Unknown {
+            code: ffi::SQLITE_ATTACH,
+            ..
+        } if runs => Some("VACUUM INTO".to_owned()),
+        // Its file may be an expression, which has no name yet.
+        AuthAction::Attach { .. }
+        | AuthAction::Unknown {
+            code: ffi::SQLITE_ATTACH,
+            ..
+        } => Some("ATTACH".to_owned()),
+        AuthAction::Detach { .. }
+        | AuthAction::Unknown {
+            code: ffi::SQLITE_DETACH,
+            ..
+        } => Some("DETACH".to_owned()),
+        AuthAction::Function { function_name } if function_name.eq_ignore_ascii_case("load_extension") => {
+            Some("load_extension()".to_owned())
+        }
+        AuthAction::Pragma { pragma_name, .. } if is_one_of(REFUSED_PRAGMAS, pragma_name) => {
+            Some(format!("PRAGMA {}", pragma_name.to_ascii_lowercase()))
+        }
+        AuthAction::CreateVtable { module_name, .. } | AuthAction::DropVtable { module_name, .. }
+            if !is_one_of(MODULES, module_name) =>
+        {
+            Some(format!("a virtual table of the module {}", cut(module_name, LONGEST_NAME)))
+        }
+        // Nobody knows what it would do.
+        AuthAction::Unknown { code, .. } => {
+            Some(format!("something that the doctor does not know (SQLite's action {code})"))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
