@@ -14,6 +14,7 @@ mod damage;
 mod healthy;
 mod hostile;
 mod layouts;
+mod noise;
 mod program;
 mod promises;
 mod random;
