@@ -28,6 +28,7 @@ mod page_size;
 mod rows;
 mod space;
 mod sql;
+pub(crate) mod standing;
 pub(crate) mod store;
 mod view;
 
