@@ -119,6 +119,7 @@ impl<'a> View<'a> {
         let count = u32::try_from(BLOCK / size).unwrap_or(1).max(1);
         let mut block = vec![0; size * count as usize];
         let mut first = 1_u32;
+        stop.reads_pages(self.pages.into());
         while first <= self.pages {
             stop.check()?;
             let past = first.saturating_add(count).min(self.pages + 1);
@@ -135,8 +136,10 @@ impl<'a> View<'a> {
                     each(number, page)?;
                 }
             }
+            stop.pages_read(u64::from(past - first));
             first = past;
         }
+        stop.reads_pages(0);
         Ok(())
     }
 }
