@@ -40,6 +40,7 @@ pub use engine::Room;
 pub use known::{Known, replay::known};
 
 use self::account::Nothing;
+use self::bits::Bits;
 use self::engine::{Engine, Output};
 use self::fit::Hasher64;
 use self::ledger::Ledger;
@@ -165,20 +166,27 @@ pub fn within(
         printer: &mut printer,
         account: &mut account,
     })
-    .and_then(|()| made_anew(&ledger, known, &mut printer, &mut account));
+    .and_then(|given| made_anew(&ledger, &given, known, &mut printer, &mut account));
     account.committed = ended.is_ok() && account.given() > 0 && stop.reason().is_none() && unchanged();
     printer.end(account.committed)?;
     ended.map(|()| account)
 }
 
-/// Writes the rows of the ledger that were lost: the new store has what these migrations make.
-fn made_anew(ledger: &Ledger, known: &Known, printer: &mut Printer<'_>, account: &mut Account) -> Result<()> {
+/// Writes the rows of the ledger that were lost, and not given after all: the new store has what these migrations make.
+fn made_anew(
+    ledger: &Ledger,
+    given: &Bits,
+    known: &Known,
+    printer: &mut Printer<'_>,
+    account: &mut Account,
+) -> Result<()> {
     // Where no row of any table was found, there is no store to speak of.
     if account.given() == 0 {
         return Ok(());
     }
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    for migration in known.migrations.iter().filter(|migration| ledger.lost.contains(&migration.id)) {
+    let is_lost = |id: i64| ledger.lost.contains(&id) && !given.has(id);
+    for migration in known.migrations.iter().filter(|migration| is_lost(migration.id)) {
         printer.comment("its row in the ledger was lost; its time is that of this salvage:")?;
         printer.migration(migration.id, migration.names.first().map_or("", String::as_str), &now)?;
         account.ledger_made_anew.push(migration.id);

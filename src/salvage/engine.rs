@@ -71,11 +71,11 @@ pub struct Output<'p, 'a> {
 }
 
 impl Engine<'_> {
-    /// Runs all passes.
+    /// Runs all passes. Gives back the rowids that were given of the ledger.
     ///
     /// # Errors
     /// What the output says, that it is time to stop, or that there is too much.
-    pub fn run(&mut self, out: &mut Output<'_, '_>) -> Result<()> {
+    pub fn run(&mut self, out: &mut Output<'_, '_>) -> Result<Bits> {
         let mut tables: Vec<Progress> = self.known.tables.iter().map(|_| Progress::new()).collect();
         out.account.tables = self
             .known
@@ -104,7 +104,8 @@ impl Engine<'_> {
             of.deleted = table.deleted.len();
             of.all_are_named = whole.contains(&true);
         }
-        Ok(())
+        let ledger = tables.into_iter().nth(self.known.ledger);
+        Ok(ledger.map(|table| table.given).unwrap_or_default())
     }
 
     /// Reads what the indexes say, as much of it as there is room for.

@@ -32,6 +32,8 @@ pub struct View<'a> {
     size: u64,
     layout: Layout,
     pages: u32,
+    /// How many of them begin before the file's end.
+    in_file: u32,
     patch: Option<Patch<'a>>,
 }
 
@@ -43,15 +45,19 @@ impl<'a> View<'a> {
     pub fn new(file: &'a dyn ReadAt, layout: Layout, patch: Option<Patch<'a>>, pages: Option<u32>) -> Result<Self> {
         let size = file.size()?;
         let there = size.div_ceil(layout.page_size as u64);
-        // Without a commit that says so, what lies behind the file's end was committed all the same.
+        // Without a commit that says so, what lies behind the file's end was committed all the same; and no commit makes pages
+        // that lie nowhere.
         let last = patch.as_ref().and_then(|patch| patch.pages.keys().next_back().copied());
-        let pages = pages.map_or(there.max(last.unwrap_or(0).into()), u64::from);
+        let all = there.max(last.unwrap_or(0).into());
+        let pages = pages.map_or(all, |pages| all.min(pages.into()));
         let pages = u32::try_from(pages).ok().filter(|pages| *pages <= MOST_PAGES);
+        let pages = pages.ok_or(Ended::TooMuch("the store has more pages than are kept account of"))?;
         Ok(Self {
             file,
             size,
             layout,
-            pages: pages.ok_or(Ended::TooMuch("the store has more pages than are kept account of"))?,
+            pages,
+            in_file: u32::try_from(there).unwrap_or(pages).min(pages),
             patch,
         })
     }
@@ -105,7 +111,7 @@ impl<'a> View<'a> {
         read
     }
 
-    /// Hands out each page that is wanted, in order.
+    /// Hands out each page that is wanted and lies somewhere, in order.
     ///
     /// # Errors
     /// What `each` returns, or that it is time to stop.
@@ -119,10 +125,10 @@ impl<'a> View<'a> {
         let count = u32::try_from(BLOCK / size).unwrap_or(1).max(1);
         let mut block = vec![0; size * count as usize];
         let mut first = 1_u32;
-        stop.reads_pages(self.pages.into());
-        while first <= self.pages {
+        stop.reads_pages(self.in_file.into());
+        while first <= self.in_file {
             stop.check()?;
-            let past = first.saturating_add(count).min(self.pages + 1);
+            let past = first.saturating_add(count).min(self.in_file + 1);
             if (first..past).any(want) {
                 let whole = self.read(self.offset(first), &mut block);
                 for (number, page) in (first..past).zip(block.chunks_exact_mut(size)) {
@@ -140,6 +146,17 @@ impl<'a> View<'a> {
             first = past;
         }
         stop.reads_pages(0);
+        block.resize(size, 0);
+        let behind = self
+            .patch
+            .iter()
+            .flat_map(|patch| patch.pages.range(self.in_file + 1..).map(|(number, _)| *number));
+        for number in behind.filter(|number| *number <= self.pages && want(*number)) {
+            stop.check()?;
+            block.fill(0);
+            self.patched(number, &mut block);
+            each(number, &block)?;
+        }
         Ok(())
     }
 }

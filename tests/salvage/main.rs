@@ -10,6 +10,7 @@
 mod support;
 
 mod bounds;
+mod claims;
 mod damage;
 mod healthy;
 mod hostile;
