@@ -73,7 +73,11 @@ fn no_input_makes_a_target_panic() {
         let seeds = seeds(name);
         assert!(seeds.len() > 2, "{name} has seeds");
         // These walk whole stores.
-        let runs = if matches!(*name, "map" | "salvage") { runs / 10 } else { runs };
+        let runs = if matches!(*name, "map" | "salvage") {
+            runs / 10
+        } else {
+            runs
+        };
         let mut random = Random(runs);
         let inputs = seeds.iter().cloned().chain((0..runs).map(|_| changed(&mut random, &seeds)));
         for input in inputs {
