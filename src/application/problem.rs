@@ -163,6 +163,8 @@ pub(crate) enum NoStore {
     SizeUnknown,
     /// Another format.
     NotSqlite,
+    /// Another format, in which rows of the application's still lie.
+    Overwritten,
     /// A database that ends within its header.
     CutInHeader,
 }

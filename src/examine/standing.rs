@@ -37,25 +37,20 @@ impl Answers {
 
 /// The failure together with what is known of the rows; `None` where nothing is to be said of them.
 fn with_standing(failure: Failure, standing: Standing, size: u64, application: &str) -> Option<Failure> {
-    let detail = failure.detail;
-    let mut findings = failure.findings;
-    let detail = match standing {
+    let mut with = failure;
+    match standing {
         Standing::Unsaid => return None,
-        Standing::Unknown(why) => format!("{detail}; how many rows stand whole is not known: {why}"),
+        Standing::Unknown(why) => with.detail += &format!("; how many rows stand whole is not known: {why}"),
         Standing::Rows(account) => {
-            account.add_to(&mut findings);
-            let rows = account.in_words();
-            match failure.problem {
-                Problem::NoStore(NoStore::NotSqlite) => format!(
-                    "it is not an SQLite database any more ({size} bytes), but rows of {application}'s are still in it; {rows}"
-                ),
-                _ => format!("{detail}; {rows}"),
+            account.add_to(&mut with.findings);
+            if with.problem == Problem::NoStore(NoStore::NotSqlite) {
+                with.problem = Problem::NoStore(NoStore::Overwritten);
+                with.detail = format!(
+                    "it is not an SQLite database any more ({size} bytes), but rows of {application}'s are still in it"
+                );
             }
+            with.detail += &format!("; {}", account.in_words());
         }
-    };
-    Some(Failure {
-        detail,
-        findings,
-        ..failure
-    })
+    }
+    Some(with)
 }

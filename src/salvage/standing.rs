@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::io;
 use std::sync::{Mutex, TryLockError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::account::{Nothing, TableAccount};
 use super::known::replay::known;
@@ -26,8 +26,10 @@ const ROOM: Room = Room {
     candidates: 30_000,
 };
 
-/// How long a thread sleeps before it asks again whether it is its turn.
+/// How long a thread sleeps before it asks again whether it is its turn, and after how long it goes on in any case: the disk
+/// of another store may hang.
 const TURN: Duration = Duration::from_millis(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Of all stores that are examined at once, one is searched at a time: so its memory is needed once.
 static SEARCHING: Mutex<()> = Mutex::new(());
@@ -78,11 +80,13 @@ fn search(probe: &Probe, application: &Application, stop: &Stop) -> super::Resul
 
 /// Does something that no other thread does meanwhile.
 fn in_turn<T>(stop: &Stop, work: impl FnOnce() -> T) -> Result<T, Stopped> {
+    let begun = Instant::now();
     let turn = loop {
         match SEARCHING.try_lock() {
-            Ok(turn) => break turn,
+            Ok(turn) => break Some(turn),
             // It guards nothing that a panic could have left half done.
-            Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
+            Err(TryLockError::Poisoned(poisoned)) => break Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) if begun.elapsed() > PATIENCE => break None,
             Err(TryLockError::WouldBlock) => {
                 stop.check()?;
                 thread::sleep(TURN);
@@ -195,4 +199,62 @@ fn named(rows: &super::account::Named, said: impl Fn(u64) -> String) -> Option<S
         (false, more) => format!(": {} and {} more", first.join(", "), thousands(more)),
     };
     Some(said(rows.count) + &listed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::salvage::account::Named;
+
+    fn named(rowids: &[i64]) -> Named {
+        let mut out = Named::default();
+        for rowid in rowids {
+            let id = format!("{rowid:08x}-0000-4000-8000-000000000000");
+            out.add(Some(*rowid), (rowid % 2 == 0).then_some(id.as_bytes()));
+        }
+        out
+    }
+
+    fn people() -> TableAccount {
+        TableAccount {
+            name: "people".to_owned(),
+            given: 2_000,
+            all_are_named: true,
+            ..TableAccount::default()
+        }
+    }
+
+    #[test]
+    fn the_words_say_what_stands_and_what_does_not() {
+        assert_eq!(people().in_words(), "people: all 2,000 rows stand whole");
+        let lost = TableAccount {
+            lost: named(&[2, 3, 5, 7, 11]),
+            renumbered: 1,
+            ..people()
+        };
+        assert_eq!(
+            lost.in_words(),
+            "people: 1,999 of 2,005 rows stand whole, 5 are lost: row 2 (00000002-0000-4000-8000-000000000000), row 3, row 5 and 2 more, 1 has a damaged number, which an index still tells"
+        );
+        let unsure = TableAccount {
+            lost: named(&[3]),
+            flagged: named(&[5]),
+            doubtful: named(&[7, 9]),
+            all_are_named: false,
+            ..people()
+        };
+        assert_eq!(
+            unsure.in_words(),
+            "people: 1,999 rows stand whole, at least 1 is lost: row 3, 1 has a damaged value or index entry: row 5, 2 more are doubtful, because no index names what is there: row 7, row 9"
+        );
+        let mut findings = Findings::default();
+        let account = Account {
+            tables: vec![lost, unsure],
+            ledger_made_anew: vec![2],
+            ..Account::default()
+        };
+        account.add_to(&mut findings);
+        assert_eq!((findings.total, findings.at_least), (9, true));
+        assert!(account.in_words().ends_with("; what the ledger said of migration 2 is lost"));
+    }
 }
