@@ -12,6 +12,7 @@ mod attribute;
 mod bits;
 mod candidates;
 mod chains;
+mod encoding;
 mod ended;
 mod engine;
 mod entries;
@@ -112,10 +113,6 @@ pub fn within(
         account.nothing = Some(Nothing::NoPages);
         return Ok(account);
     };
-    if of_head.is_some() && matches!(head.get(56..60), Some([0, 0, 0, 2 | 3])) {
-        account.nothing = Some(Nothing::Utf16);
-        return Ok(account);
-    }
     let is_of_another = frames.as_ref().is_some_and(|frames| frames.page_size != layout.page_size);
     account.log_unread = is_of_another || files.log.is_some_and(|log| !log::is_one(log));
     let mut pages = None;
@@ -152,7 +149,7 @@ pub fn within(
         account.nothing = Some(Nothing::Newer);
         return Ok(account);
     }
-    let mut printer = Printer::new(out, known, &ledger.schema);
+    let mut printer = Printer::new(out, known, &ledger.schema, view.encoding());
     printer.begin()?;
     let ended = Engine {
         view: &view,

@@ -29,8 +29,6 @@ pub struct Account {
 pub enum Nothing {
     /// Nothing in the file looks like a database's pages.
     NoPages,
-    /// Its text is in UTF-16.
-    Utf16,
     /// Migrations are applied that are not known.
     Newer,
 }

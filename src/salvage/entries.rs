@@ -1,6 +1,7 @@
 //! The entries of indexes: which rows the store names.
 
 use super::chains::Chains;
+use super::encoding::Decoder;
 use super::ended::Result;
 use super::fit::{Hasher64, is_broken_uuid};
 use super::known::{Key, Known, MOST_KEYS, Table};
@@ -37,6 +38,7 @@ pub struct Entries<'a> {
     view: &'a View<'a>,
     chains: Chains,
     fields: Fields,
+    decoder: Decoder,
     whole: Vec<u8>,
     free: Vec<(usize, usize)>,
 }
@@ -48,6 +50,7 @@ impl<'a> Entries<'a> {
             view,
             chains: Chains::new(view.pages()),
             fields: Fields::default(),
+            decoder: Decoder::new(view.encoding()),
             whole: Vec::new(),
             free: Vec::new(),
         }
@@ -95,7 +98,8 @@ impl<'a> Entries<'a> {
                 continue;
             };
             count += 1;
-            each(payload, self.fields.all(), rowid)?;
+            let (payload, fields) = self.decoder.record(payload, self.fields.all());
+            each(payload, fields, rowid)?;
         }
         self.free.clear();
         free_space(&page, &mut self.free);

@@ -70,7 +70,6 @@ fn search(probe: &Probe, application: &Application, stop: &Stop) -> super::Resul
         return Ok(Standing::Unknown("the store changed while its rows were counted".to_owned()));
     }
     Ok(match account.nothing {
-        Some(Nothing::Utf16) => Standing::Unknown("its text is in UTF-16".to_owned()),
         Some(Nothing::Newer) => Standing::Unknown("a migration is applied that this binary does not know".to_owned()),
         Some(Nothing::NoPages) => Standing::Unsaid,
         None if account.tables.iter().all(TableAccount::is_unseen) => Standing::Unsaid,

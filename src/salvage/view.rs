@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::encoding::Encoding;
 use super::ended::{Ended, Result};
 use crate::format::header::Layout;
 use crate::format::source::ReadAt;
@@ -12,6 +13,9 @@ use crate::stop::Stop;
 
 /// So many pages are kept account of: a store of 32 GiB with pages of 4,096 bytes.
 pub const MOST_PAGES: u32 = 1 << 23;
+
+/// What a database begins with.
+const MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// How many bytes are read at once.
 const BLOCK: usize = 256 << 10;
@@ -35,6 +39,7 @@ pub struct View<'a> {
     /// How many of them begin before the file's end.
     in_file: u32,
     patch: Option<Patch<'a>>,
+    encoding: Encoding,
 }
 
 impl<'a> View<'a> {
@@ -52,14 +57,28 @@ impl<'a> View<'a> {
         let pages = pages.map_or(all, |pages| all.min(pages.into()));
         let pages = u32::try_from(pages).ok().filter(|pages| *pages <= MOST_PAGES);
         let pages = pages.ok_or(Ended::TooMuch("the store has more pages than are kept account of"))?;
-        Ok(Self {
+        let mut view = Self {
             file,
             size,
             layout,
             pages,
             in_file: u32::try_from(there).unwrap_or(pages).min(pages),
             patch,
-        })
+            encoding: Encoding::Utf8,
+        };
+        let mut first = Vec::new();
+        if view.page(1, &mut first)
+            && first.starts_with(MAGIC)
+            && let Some(number) = first.get(56..60).and_then(|four| four.try_into().ok())
+        {
+            view.encoding = Encoding::numbered(u32::from_be_bytes(number));
+        }
+        Ok(view)
+    }
+
+    /// The encoding of the text in them, where the first page still says it.
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
     }
 
     /// How the pages are laid out.

@@ -21,6 +21,7 @@ mod promises;
 mod random;
 mod saved;
 mod stores;
+mod utf16;
 
 #[test]
 #[ignore = "the part of another process, which other tests start"]
