@@ -139,7 +139,7 @@ pub fn within(
             behind: frames.behind,
         });
     }
-    let view = View::new(files.database, layout, patch, pages)?;
+    let view = View::new(files.database, layout, patch, pages)?.with_encoding(stop)?;
     let mut forest = forest::survey(&view, known, stop)?;
     let known = &known.clone().with_columns(&forest.columns);
     let hasher = Hasher64::default();

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::encoding::Encoding;
 use super::ended::{Ended, Result};
 use crate::format::header::Layout;
+use crate::format::page::{Kind, Page};
+use crate::format::record::{Classes, Fields};
 use crate::format::source::ReadAt;
 use crate::stop::Stop;
 
@@ -57,7 +59,7 @@ impl<'a> View<'a> {
         let pages = pages.map_or(all, |pages| all.min(pages.into()));
         let pages = u32::try_from(pages).ok().filter(|pages| *pages <= MOST_PAGES);
         let pages = pages.ok_or(Ended::TooMuch("the store has more pages than are kept account of"))?;
-        let mut view = Self {
+        Ok(Self {
             file,
             size,
             layout,
@@ -65,18 +67,54 @@ impl<'a> View<'a> {
             in_file: u32::try_from(there).unwrap_or(pages).min(pages),
             patch,
             encoding: Encoding::Utf8,
-        };
-        let mut first = Vec::new();
-        if view.page(1, &mut first)
-            && first.starts_with(MAGIC)
-            && let Some(number) = first.get(56..60).and_then(|four| four.try_into().ok())
-        {
-            view.encoding = Encoding::numbered(u32::from_be_bytes(number));
-        }
-        Ok(view)
+        })
     }
 
-    /// The encoding of the text in them, where the first page still says it.
+    /// The same pages with text in the encoding that the first page says, or the rows show.
+    ///
+    /// # Errors
+    /// When it is time to stop.
+    pub fn with_encoding(mut self, stop: &Stop) -> Result<Self> {
+        let mut first = Vec::new();
+        let is_there = self.page(1, &mut first) && first.starts_with(MAGIC);
+        let number = first.get(56..60).filter(|_| is_there).and_then(|four| four.try_into().ok());
+        self.encoding = match number.map(u32::from_be_bytes) {
+            Some(number @ 1..=3) => Encoding::numbered(number),
+            _ => self.shown_encoding(stop)?,
+        };
+        Ok(self)
+    }
+
+    /// The encoding that most text of rows shows: letters in UTF-16 have a byte of zeros beside them.
+    fn shown_encoding(&self, stop: &Stop) -> Result<Encoding> {
+        const MOST_LOOKS: u32 = 1000;
+        let every = (self.pages / MOST_LOOKS).max(1);
+        let mut votes = [(0_u32, Encoding::Utf16Be), (0, Encoding::Utf16Le), (0, Encoding::Utf8)];
+        let mut fields = Fields::default();
+        let want = |number: u32| number.is_multiple_of(every);
+        self.each(stop, &want, &mut |number, bytes| {
+            let page = Page::parse(self.layout, number, bytes).ok().filter(|page| page.kind() == Kind::TableLeaf);
+            let cells = page.iter().flat_map(Page::all_cells).filter_map(std::result::Result::ok);
+            for cell in cells.take(100) {
+                if fields.read(cell.payload.local, cell.payload.len).is_err() {
+                    continue;
+                }
+                for field in fields.all().iter().filter(|field| field.class == Classes::TEXT) {
+                    let text = cell.payload.local.get(field.range()).unwrap_or_default();
+                    if let [a, b, ..] = *text
+                        && let Some((count, _)) = votes.get_mut(usize::from(a != 0) + usize::from(a != 0 && b != 0))
+                    {
+                        *count += 1;
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        let most = votes.into_iter().max_by_key(|(count, _)| *count);
+        Ok(most.map(|(_, encoding)| encoding).unwrap_or_default())
+    }
+
+    /// The encoding of the text in them.
     pub fn encoding(&self) -> Encoding {
         self.encoding
     }

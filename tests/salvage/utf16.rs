@@ -48,6 +48,19 @@ fn every_row_of_a_healthy_store_comes_back_in_its_encoding() {
 }
 
 #[test]
+fn without_the_first_page_the_rows_show_the_encoding() {
+    for name in ["UTF-16le", "UTF-16be", "UTF-8"] {
+        let (mut bytes, store, _folder) = made(name, "");
+        bytes[..4096].fill(0);
+        let saved = save(&bytes, None);
+        let of = saved.of_vms();
+        assert_eq!((of.whole(), of.flagged.count), (300, 0), "{name}");
+        let loaded = saved.load();
+        assert_eq!((rows(&loaded), encoding(&loaded).as_str()), (rows(&store), name));
+    }
+}
+
+#[test]
 fn lost_rows_are_named_and_the_others_come_back() {
     let (mut bytes, store, _folder) = made("UTF-16le", "");
     let id = stored(&store, "SELECT CAST(id AS BLOB) FROM vms WHERE rowid = 100");
