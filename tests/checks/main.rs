@@ -27,6 +27,7 @@ mod remedies;
 mod row_values;
 mod schema_shape;
 mod schema_state;
+mod standing;
 mod strangers;
 mod unknown_ids;
 
