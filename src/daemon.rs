@@ -22,7 +22,7 @@ impl Store {
     /// Opens or creates a store: WAL, foreign keys, a busy timeout of five seconds; then runs the pending migrations.
     ///
     /// # Locks
-    /// As long as this lives, this process has the store open: [`crate::examine`] and [`crate::inspect_schema_state`] refuse it
+    /// As long as this lives, this process has the store open: [`crate::examine()`] and [`crate::inspect_schema_state`] refuse it
     /// here, because they would drop the locks that SQLite holds on it.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 //! 1. A tool is one file in `dialects/` and one line in [`TOOLS`]: its ledger, its files, its order, its checksums. Tools whose
 //!    migrations are code stand in `named`.
 //! 2. `recognise` tells whose ledger a table is: by its columns with their declared types first, then by its name.
-//! 3. `ledger` makes [`Applied`] of a ledger's rows. One that cannot be one is [`Malformed`]: row and column, never a value.
+//! 3. `ledger` makes [`Applied`] of a ledger's rows. One that cannot be one is [`Malformed`](ledger::Malformed): row and column, never a value.
 //! 4. `folder` reads a folder in bounds, and knows of no tool; `known` makes a tool's migrations of it, in the tool's order, split and
 //!    wrapped as the tool does it. What is not SQL for SQLite keeps its place in the order, with the reason.
 //! 5. Folder and ledger are independent: drizzle's files lie under D1's ledger somewhere. The ledger decides who ran.

@@ -5,9 +5,13 @@ use crate::words::plural;
 /// Text without control characters and without what is not seen, each written `\u{1b}`. At most `most` characters of that; what
 /// is cut off is counted.
 pub(crate) fn escape_untrusted(text: &str, most: usize) -> String {
+    // Most text is ASCII that can be printed up to its end, and then no character is looked at by itself.
+    let plain = text.bytes().take(most).take_while(|byte| matches!(byte, b' '..=b'~')).count();
+    let (plain, rest) = text.split_at(plain);
     let mut out = String::with_capacity(text.len().min(most));
-    let mut room = most;
-    let mut chars = text.chars();
+    out.push_str(plain);
+    let mut room = most - plain.len();
+    let mut chars = rest.chars();
     while let Some(c) = chars.next() {
         let before = out.len();
         match c {

@@ -2,6 +2,7 @@
 //! gate's answer both come from here.
 
 mod answers;
+mod standing;
 mod turns;
 
 use std::path::Path;
@@ -42,6 +43,7 @@ fn report(answers: &Answers, path: &Path, options: &Options<'_>) -> Report {
         answers.start_over(probe.situation, witness);
         let ready = access.as_ref().ok().copied();
         answers.ask_all(probe, access, options);
+        answers.say_what_stands(probe, options.environment.stop);
         answers.draw_map(probe, ready, options.environment.stop);
     });
     answers.report(ended)

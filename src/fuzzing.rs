@@ -4,12 +4,16 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::application::{Content, File, Folder};
+use crate::banger::APPLICATION;
 use crate::dialects::{Dialect, KnownSet, Script};
+use crate::page_map::{self, Class, Mapped};
 use crate::probe::header::be32;
 use crate::probe::wal::{self, WalHeader};
 use crate::probe::{Header, Sidecar, journal};
+use crate::salvage;
 use crate::stop::Stop;
 
 /// A target's name, which is also its folder of seeds, and what it runs.
@@ -23,6 +27,8 @@ pub const TARGETS: &[Target] = &[
     ("sql", sql),
     ("markdown", markdown),
     ("folder", folder),
+    ("map", map),
+    ("salvage", salvage_of_any_bytes),
 ];
 
 /// The header of a database: what is read of it is what stands there, and its faults are named without a panic.
@@ -130,6 +136,80 @@ pub fn markdown(bytes: &[u8]) {
     for markup in ["|", "<", ">", "`"] {
         assert!(!cut.contains(markup), "{markup} gets through: {shown}");
     }
+}
+
+/// A database file, as a map of its pages is made: each page is of one class, and stands in one block.
+pub fn map(bytes: &[u8]) {
+    let known = page_map::Known::default();
+    let Mapped::Map(map) = page_map::of_pages(&bytes.to_vec(), None, &known, &Stop::never()) else {
+        return;
+    };
+    let counted: u32 = map.counts().iter().map(|count| count.pages).sum();
+    assert_eq!(counted, map.pages(), "every page is counted once");
+    let mut next = 1;
+    for block in map.blocks() {
+        assert_eq!(block.first, next, "blocks follow one another");
+        next += block.pages;
+    }
+    assert_eq!(next - 1, map.pages(), "every page is in a block");
+    assert!(map.damaged().pages <= map.pages(), "no more are damaged than there are");
+    for count in map.counts() {
+        if let Class::Tree(tree, _) = count.class {
+            let name = map.name(tree);
+            assert!(!name.chars().any(char::is_control), "a control character gets through: {name:?}");
+        }
+    }
+}
+
+/// A store: whatever it holds, what a salvage gives of it loads, and the account says how much that is. The first byte says
+/// whether a log lies behind the database, which then has the length that stands in the next four.
+pub fn salvage_of_any_bytes(bytes: &[u8]) {
+    static KNOWN: OnceLock<Option<salvage::Known>> = OnceLock::new();
+    let Some(known) = KNOWN.get_or_init(|| salvage::known(&APPLICATION).ok()) else {
+        return;
+    };
+    let Some((database, log)) = database_and_log(bytes) else {
+        return;
+    };
+    let files = salvage::Files {
+        database: &database,
+        journal: None,
+        log: log.as_ref().map(|log| log as _),
+    };
+    let mut out = Vec::new();
+    let Ok(account) = salvage::salvage(files, known, &mut out, &|| true, &Stop::never()) else {
+        return;
+    };
+    let sql = String::from_utf8(out).unwrap_or_default();
+    let given = account.given() + account.ledger_made_anew.len() as u64;
+    let inserts = sql.lines().filter(|line| line.starts_with("INSERT INTO ")).count() as u64;
+    assert_eq!(inserts, given, "as many rows as the account says");
+    for table in &account.tables {
+        assert!(table.whole() <= table.given, "no more are whole than are given: {table:?}");
+    }
+    assert_eq!(account.committed, sql.ends_with("\nCOMMIT;\n"), "what is not all there loads nothing");
+    if account.committed
+        && let Ok(memory) = rusqlite::Connection::open_in_memory()
+    {
+        let loaded = memory.execute_batch(&sql);
+        assert!(loaded.is_ok(), "{loaded:?}");
+    }
+}
+
+/// A database, and the log behind it, whose checksums are made right where the first byte asks for it.
+fn database_and_log(bytes: &[u8]) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+    let (choice, rest) = bytes.split_first()?;
+    if choice & 1 == 0 {
+        return Some((rest.to_vec(), None));
+    }
+    let (length, rest) = rest.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).ok()?.min(rest.len());
+    let (database, log) = rest.split_at(length);
+    let mut log = log.to_vec();
+    if choice & 2 == 2 {
+        wal::mend_checksums(&mut log, usize::from(choice >> 2));
+    }
+    Some((database.to_vec(), Some(log)))
 }
 
 /// A sidecar file with these bytes, and one that is not there.

@@ -64,10 +64,6 @@ mod application;
 mod banger;
 
 #[doc(hidden)]
-#[allow(
-    unreachable_pub,
-    reason = "what is public within the reader is what its own modules share"
-)]
 pub mod format;
 
 mod probe;

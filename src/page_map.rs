@@ -14,7 +14,7 @@ mod walk;
 
 pub(crate) use self::builder::Builder;
 pub(crate) use self::mapped::Mapped;
-pub(crate) use self::reading::{Known, of_store};
+pub(crate) use self::reading::{Known, of_pages, of_store};
 
 /// The most blocks of a map that is filled.
 pub(crate) const MOST_BLOCKS: u32 = 2_048;

@@ -12,6 +12,7 @@ mod attribute;
 mod bits;
 mod candidates;
 mod chains;
+mod encoding;
 mod ended;
 mod engine;
 mod entries;
@@ -28,6 +29,7 @@ mod page_size;
 mod rows;
 mod space;
 mod sql;
+pub(crate) mod standing;
 pub(crate) mod store;
 mod view;
 
@@ -39,6 +41,7 @@ pub use engine::Room;
 pub use known::{Known, replay::known};
 
 use self::account::Nothing;
+use self::bits::Bits;
 use self::engine::{Engine, Output};
 use self::fit::Hasher64;
 use self::ledger::Ledger;
@@ -110,10 +113,6 @@ pub fn within(
         account.nothing = Some(Nothing::NoPages);
         return Ok(account);
     };
-    if of_head.is_some() && matches!(head.get(56..60), Some([0, 0, 0, 2 | 3])) {
-        account.nothing = Some(Nothing::Utf16);
-        return Ok(account);
-    }
     let is_of_another = frames.as_ref().is_some_and(|frames| frames.page_size != layout.page_size);
     account.log_unread = is_of_another || files.log.is_some_and(|log| !log::is_one(log));
     let mut pages = None;
@@ -140,7 +139,7 @@ pub fn within(
             behind: frames.behind,
         });
     }
-    let view = View::new(files.database, layout, patch, pages)?;
+    let view = View::new(files.database, layout, patch, pages)?.with_encoding(stop)?;
     let mut forest = forest::survey(&view, known, stop)?;
     let known = &known.clone().with_columns(&forest.columns);
     let hasher = Hasher64::default();
@@ -150,7 +149,7 @@ pub fn within(
         account.nothing = Some(Nothing::Newer);
         return Ok(account);
     }
-    let mut printer = Printer::new(out, known, &ledger.schema);
+    let mut printer = Printer::new(out, known, &ledger.schema, view.encoding());
     printer.begin()?;
     let ended = Engine {
         view: &view,
@@ -164,20 +163,27 @@ pub fn within(
         printer: &mut printer,
         account: &mut account,
     })
-    .and_then(|()| made_anew(&ledger, known, &mut printer, &mut account));
+    .and_then(|given| made_anew(&ledger, &given, known, &mut printer, &mut account));
     account.committed = ended.is_ok() && account.given() > 0 && stop.reason().is_none() && unchanged();
     printer.end(account.committed)?;
     ended.map(|()| account)
 }
 
-/// Writes the rows of the ledger that were lost: the new store has what these migrations make.
-fn made_anew(ledger: &Ledger, known: &Known, printer: &mut Printer<'_>, account: &mut Account) -> Result<()> {
+/// Writes the rows of the ledger that were lost, and not given after all: the new store has what these migrations make.
+fn made_anew(
+    ledger: &Ledger,
+    given: &Bits,
+    known: &Known,
+    printer: &mut Printer<'_>,
+    account: &mut Account,
+) -> Result<()> {
     // Where no row of any table was found, there is no store to speak of.
     if account.given() == 0 {
         return Ok(());
     }
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    for migration in known.migrations.iter().filter(|migration| ledger.lost.contains(&migration.id)) {
+    let is_lost = |id: i64| ledger.lost.contains(&id) && !given.has(id);
+    for migration in known.migrations.iter().filter(|migration| is_lost(migration.id)) {
         printer.comment("its row in the ledger was lost; its time is that of this salvage:")?;
         printer.migration(migration.id, migration.names.first().map_or("", String::as_str), &now)?;
         account.ledger_made_anew.push(migration.id);

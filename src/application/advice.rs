@@ -181,6 +181,7 @@ fn no_store(what: NoStore, application: &Application) -> Cow<'static, str> {
             }
             format!("{overwritten}, or save the rows that are still in it: {SALVAGE}").into()
         }
+        NoStore::Overwritten => keep_and_save(application).into(),
         NoStore::CutInHeader => {
             "copy the store again, whole; if the original is as short, its data is lost: restore a backup".into()
         }

@@ -115,6 +115,19 @@ pub(crate) enum Problem {
     },
 }
 
+impl Problem {
+    /// Whether it may be that rows are lost by it, or seem to be.
+    pub(crate) fn may_cost_rows(&self) -> bool {
+        match self {
+            Self::NotLookedAt(obstacle) => *obstacle == Obstacle::Damage,
+            Self::NoStore(what) => *what == NoStore::NotSqlite,
+            Self::Header { .. } | Self::CutShort { .. } => true,
+            Self::Structure(damage) => matches!(damage, Damage::Rows | Damage::NotChecked),
+            _ => false,
+        }
+    }
+}
+
 /// Why a check could not look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Obstacle {
@@ -164,6 +177,8 @@ pub(crate) enum NoStore {
     SizeUnknown,
     /// Another format.
     NotSqlite,
+    /// Another format, in which rows of the application's still lie.
+    Overwritten,
     /// A database that ends within its header.
     CutInHeader,
 }

@@ -217,8 +217,9 @@ impl<'a> Table<'a> {
             .map_err(|error| match error.downcast::<Error>().map_err(io::Error::downcast) {
                 Ok(error) => error,
                 Err(Ok(error)) => Error::sqlite("incremental blob I/O")(error),
-                // Nothing else is read from.
-                Err(Err(_)) => Error::NotAStore("a long value could not be read to its end".to_owned()),
+                Err(Err(error)) => {
+                    Error::Mistake(format!("a long value was read from something else than SQLite: {error}"))
+                }
             })
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Options;
 use crate::application::Application;
-use crate::check::{Check, Outcome};
+use crate::check::{Check, Failure, Outcome};
 use crate::check_id::CheckId;
 use crate::checks::{self, CHECKS};
 use crate::error::Error;
@@ -207,6 +207,29 @@ impl Answers {
         let at = CHECKS.iter().position(|check| check.id == id);
         if let Some(slot) = at.and_then(|at| so_far.answers.get_mut(at)) {
             *slot = Some(answer);
+        }
+    }
+
+    /// What is known of the application whose store it is.
+    pub(super) fn application(&self) -> &Application {
+        &self.application
+    }
+
+    /// The first of these checks that has failed, and how.
+    pub(super) fn first_failure(&self, checks: &[CheckId]) -> Option<(CheckId, Failure)> {
+        let so_far = self.so_far();
+        checks.iter().find_map(|id| match so_far.get(*id) {
+            Some(Outcome::Fail(failure)) => Some((*id, failure.clone())),
+            _ => None,
+        })
+    }
+
+    /// This check's answer is another one, which took so much longer.
+    pub(super) fn answer_anew(&self, id: CheckId, outcome: Outcome, longer: Duration) {
+        let at = CHECKS.iter().position(|check| check.id == id);
+        let mut so_far = self.so_far();
+        if let Some(Some(answer)) = at.and_then(|at| so_far.answers.get_mut(at)) {
+            *answer = (outcome, answer.1 + longer);
         }
     }
 

@@ -118,6 +118,13 @@ impl Fields {
         self.slots.get(..self.count).unwrap_or_default()
     }
 
+    /// Takes these fields instead: those of the same record with its text in another encoding.
+    pub fn replace(&mut self, fields: &[Field]) {
+        self.slots.clear();
+        self.slots.extend_from_slice(fields);
+        self.count = fields.len();
+    }
+
     /// Reads a record's header, and holds it against the payload's whole length: the values fill it exactly.
     ///
     /// `payload` is the payload's beginning, at least as long as the header.

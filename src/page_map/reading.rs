@@ -10,7 +10,7 @@ use super::{Builder, Mapped, PageMap};
 use crate::format::check::accounts::Accounts;
 use crate::format::header::Header;
 use crate::format::reader::pages_there;
-use crate::format::source::{Overlay, Source};
+use crate::format::source::{Overlay, ReadAt, Source};
 use crate::pass::{Files, NotRead};
 use crate::probe::Probe;
 use crate::stop::{Stop, Stopped};
@@ -37,14 +37,19 @@ pub(crate) fn of_store(probe: &Probe, access: &Access<'_>, known: &Known, stop: 
 fn read(probe: &Probe, access: &Access<'_>, known: &Known, stop: &Stop) -> Result<Mapped, NotRead> {
     let files = Files::open(probe, access, stop)?;
     let overlay = files.overlay()?;
-    let Ok((header, source)) = pages_there(&files.database, overlay.as_ref()) else {
-        return Ok(Mapped::no("the first page does not begin as a database does"));
+    Ok(of_pages(&files.database, overlay.as_ref(), known, stop))
+}
+
+/// The map of a database file's pages, with those of its log laid over them; or why there is none.
+pub(crate) fn of_pages(database: &dyn ReadAt, overlay: Option<&Overlay<'_>>, known: &Known, stop: &Stop) -> Mapped {
+    let Ok((header, source)) = pages_there(database, overlay) else {
+        return Mapped::no("the first page does not begin as a database does");
     };
     if source.pages() > Accounts::MOST_PAGES {
         let most = thousands(u64::from(Accounts::MOST_PAGES));
-        return Ok(Mapped::no(format!("the store has more than {most} pages")));
+        return Mapped::no(format!("the store has more than {most} pages"));
     }
-    Ok(drawn(&header, &source, overlay.as_ref(), known, stop).into())
+    drawn(&header, &source, overlay, known, stop).into()
 }
 
 /// The map of these pages.

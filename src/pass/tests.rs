@@ -155,6 +155,10 @@ fn what_is_wrong_with_rows_sqlite_tells() {
         ("UPDATE vms SET state = cast(x'ff41' AS TEXT) WHERE rowid = 1", (true, true, false)),
         ("UPDATE vms SET spec_json = '[1]' WHERE rowid = 400", (true, true, false)),
         ("UPDATE vms SET updated_at = 'yesterday' WHERE rowid = 399", (true, true, false)),
+        ("UPDATE vms SET updated_at = '2026-04-28T18:41:61Z' WHERE rowid = 1", (true, true, false)),
+        ("UPDATE vms SET updated_at = '' WHERE rowid = 1", (true, true, false)),
+        ("UPDATE vms SET spec_json = '' WHERE rowid > 1", (true, true, false)),
+        ("UPDATE vms SET spec_json = '{\"vcpu\": ]}' WHERE rowid = 400", (true, true, false)),
         ("UPDATE vms SET guest_ip = '10.0.0.300' WHERE rowid = 398", (true, true, false)),
         ("UPDATE images SET managed = 2", (true, true, false)),
         (

@@ -17,23 +17,50 @@ pub(crate) struct Values {
     pub without_rule: u64,
 }
 
+/// The longest value that is remembered, in bytes.
+const LONGEST_REMEMBERED: usize = 1 << 10;
+
+/// What one thread makes of the rows that it sees.
+pub(super) struct Judged {
+    /// Whether some value does not follow its rule, or could not be judged.
+    is_wrong: bool,
+    /// The last value that was found good, for each rule that takes long to follow. In many columns most values are the same.
+    good: Vec<Vec<u8>>,
+}
+
 /// Judges rows. It only finds out whether each value follows its rule: what is wrong where one does not, SQL says.
 pub(super) struct Judge {
     /// By the place of a table in the schema.
     tables: Vec<Option<Columns>>,
+    /// How many rules take long to follow.
+    slow: usize,
 }
 
 /// The columns of a table that have a rule.
 struct Columns {
-    rules: Vec<(usize, Rule)>,
+    rules: Vec<Ruled>,
     /// Whether a row can be named in SQL, so that a long value of it is looked at there, too.
     has_name: bool,
+}
+
+/// A column that has a rule.
+struct Ruled {
+    column: usize,
+    rule: Rule,
+    /// Where the last good value is remembered.
+    place: Option<usize>,
 }
 
 impl Judge {
     pub(super) fn new(application: Option<&Application>, schema: &Schema) -> Self {
         let mut tables: Vec<Option<Columns>> = Vec::new();
         tables.resize_with(schema.tables.len(), || None);
+        let mut slow = 0;
+        let mut place = |rule| {
+            let is_slow = matches!(rule, Rule::Json | Rule::Time | Rule::Address);
+            slow += usize::from(is_slow);
+            is_slow.then(|| slow - 1)
+        };
         for known in application.iter().flat_map(|application| application.tables.iter()) {
             let Some((at, table)) = schema.table(&known.name) else {
                 continue;
@@ -41,7 +68,11 @@ impl Judge {
             let rules: Vec<_> = known
                 .columns
                 .iter()
-                .filter_map(|column| Some((table.column(&column.name)?, column.rule)))
+                .filter_map(|known| {
+                    let column = table.column(&known.name)?;
+                    let (rule, place) = (known.rule, place(known.rule));
+                    Some(Ruled { column, rule, place })
+                })
                 .collect();
             let has_name = ["rowid", "_rowid_", "oid"].iter().any(|name| table.column(name).is_none());
             if let Some(slot) = tables.get_mut(at)
@@ -50,41 +81,50 @@ impl Judge {
                 *slot = Some(Columns { rules, has_name });
             }
         }
-        Self { tables }
+        Self { tables, slow }
     }
 }
 
 impl Visitor for Judge {
-    /// Whether some value does not follow its rule, or could not be judged.
-    type State = bool;
+    type State = Judged;
 
     fn wants(&self, table: usize, _: &Table) -> bool {
         self.tables.get(table).is_some_and(Option::is_some)
     }
 
-    fn begin(&self) -> bool {
-        false
-    }
-
-    fn row(&self, is_wrong: &mut bool, row: &Row<'_>) {
-        if !*is_wrong && let Some(Some(columns)) = self.tables.get(row.table) {
-            *is_wrong = columns.is_wrong(row);
+    fn begin(&self) -> Judged {
+        Judged {
+            is_wrong: false,
+            good: vec![Vec::new(); self.slow],
         }
     }
 
-    fn merge(&self, into: &mut bool, other: bool) {
-        *into |= other;
+    fn row(&self, judged: &mut Judged, row: &Row<'_>) {
+        if !judged.is_wrong
+            && let Some(Some(columns)) = self.tables.get(row.table)
+        {
+            judged.is_wrong = columns.is_wrong(row, &mut judged.good);
+        }
+    }
+
+    fn merge(&self, into: &mut Judged, other: Judged) {
+        into.is_wrong |= other.is_wrong;
     }
 }
 
 impl Columns {
-    fn is_wrong(&self, row: &Row<'_>) -> bool {
-        self.rules.iter().any(|(column, rule)| {
+    fn is_wrong(&self, row: &Row<'_>, good: &mut [Vec<u8>]) -> bool {
+        self.rules.iter().any(|Ruled { column, rule, place }| {
             let value = match row.value(*column) {
                 Ok(Value::Null) => ValueRef::Null,
                 Ok(Value::Integer(number)) => ValueRef::Integer(number),
                 Ok(Value::Real(number)) => ValueRef::Real(number),
-                Ok(Value::Text(text)) => ValueRef::Text(text),
+                Ok(Value::Text(text)) => {
+                    return match place.and_then(|place| good.get_mut(place)) {
+                        Some(good) => is_wrong_or_remembered(*rule, text, good),
+                        None => rule.fault(ValueRef::Text(text)).is_some(),
+                    };
+                }
                 Ok(Value::Blob(blob)) => ValueRef::Blob(blob),
                 Ok(Value::Long(long)) if long.is_text() && self.has_name => {
                     return !matches!(rule.fault_in(|| Ok(long.open())), Ok(None));
@@ -96,8 +136,22 @@ impl Columns {
     }
 }
 
+/// Whether a text does not follow its rule. One that does is remembered, and is not judged where it comes again.
+fn is_wrong_or_remembered(rule: Rule, text: &[u8], good: &mut Vec<u8>) -> bool {
+    // No rule that takes long to follow is followed by no text at all.
+    if !text.is_empty() && text == good.as_slice() {
+        return false;
+    }
+    let is_wrong = rule.fault(ValueRef::Text(text)).is_some();
+    if !is_wrong && text.len() <= LONGEST_REMEMBERED {
+        good.clear();
+        good.extend_from_slice(text);
+    }
+    is_wrong
+}
+
 /// What was looked at, where all of the application's tables were read to their ends and each value follows its rule.
-pub(super) fn sound(application: &Application, schema: &Schema, checked: &Checked<bool>) -> Option<Values> {
+pub(super) fn sound(application: &Application, schema: &Schema, checked: &Checked<Judged>) -> Option<Values> {
     let mut values = Values::default();
     for known in application.tables.iter() {
         // A virtual table has no pages: it is not the application's.
@@ -111,5 +165,5 @@ pub(super) fn sound(application: &Application, schema: &Schema, checked: &Checke
             values.without_rule += (table.columns.len() - columns) as u64;
         }
     }
-    (!checked.visited).then_some(values)
+    (!checked.visited.is_wrong).then_some(values)
 }

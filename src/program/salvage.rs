@@ -3,7 +3,7 @@
 use std::fs::{File, Metadata};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use crate::escape::escape_untrusted;
 use crate::mistake;
 use crate::probe::Probe;
 use crate::program::EXIT_PIPE_CLOSED;
+use crate::program::meter::Meter;
 use crate::program::output;
 use crate::program::session::Session;
 use crate::render::salvaged;
@@ -45,11 +46,29 @@ pub(super) fn refusal(stores: &[PathBuf]) -> Option<String> {
                 .to_owned(),
         );
     }
-    let output = out.as_fd().try_clone_to_owned().ok().and_then(|fd| File::from(fd).metadata().ok())?;
-    is_of_the_store(&output, store).then(|| {
-        "the output is the store itself, or a file beside it that belongs to it; redirect it to another file: doctor --salvage STORE > saved.sql"
+    let output = metadata(&out)?;
+    if is_of_the_store(&output, store) {
+        return Some(
+            "the output is the store itself, or a file beside it that belongs to it; redirect it to another file: doctor --salvage STORE > saved.sql"
+                .to_owned(),
+        );
+    }
+    let is_one = |errors: Metadata| !is_device(&output) && (errors.dev(), errors.ino()) == (output.dev(), output.ino());
+    metadata(&io::stderr()).is_some_and(is_one).then(|| {
+        "standard output and standard error are one file, in which the account would be mixed into the SQL; redirect only the output: doctor --salvage STORE > saved.sql"
             .to_owned()
     })
+}
+
+/// What a standard stream leads to.
+fn metadata(stream: &impl AsFd) -> Option<Metadata> {
+    let fd = stream.as_fd().try_clone_to_owned().ok()?;
+    File::from(fd).metadata().ok()
+}
+
+/// Whether it is a device, as `/dev/null` is, which keeps nothing that could be mixed.
+fn is_device(file: &Metadata) -> bool {
+    file.file_type().is_char_device() || file.file_type().is_block_device()
 }
 
 /// Whether a file is the store or one of its sidecar files, by whatever name.
@@ -61,11 +80,17 @@ fn is_of_the_store(file: &Metadata, store: &Path) -> bool {
 
 /// Salvages the one store; the exit code.
 pub(super) fn salvage(session: &Arc<Session>) -> u8 {
-    let stop = session.stop();
+    let meter = Arc::new(Meter::new());
+    let mut stop = session.stop();
+    // Elsewhere, the account is all that stands on standard error.
+    if meter.on_terminal() {
+        stop = stop.showing(meter.ticker(&[]));
+    }
     let style = output::style_of_errors(session.args.color);
     let watch = {
-        let theirs = session.clone();
+        let (theirs, meter) = (session.clone(), meter.clone());
         session.watchdog.watch(&stop, move |why| {
+            meter.clear();
             say(&salvaged::none(&broken_off(&Error::Stuck(why)), style));
             theirs.end(theirs.signals.exit_code().unwrap_or(EXIT_NOT_ALL))
         })
@@ -76,6 +101,7 @@ pub(super) fn salvage(session: &Arc<Session>) -> u8 {
         salvage_store(session.store(), &known, &mut out, &stop)
     });
     watch.end();
+    meter.clear();
     let asked = match asked {
         Ok(asked) => asked,
         Err(mistake) => Err(NoAccount::Ended(Ended::Schema(mistake))),

@@ -154,7 +154,6 @@ fn verdict(account: &Account) -> (Status, String) {
     }
     let why = match account.nothing {
         Some(Nothing::NoPages) => "nothing in the file looks like a page of a database",
-        Some(Nothing::Utf16) => "its text is in UTF-16, which this cannot read",
         Some(Nothing::Newer) => {
             "a migration is applied that this binary does not know: use the doctor of the version that last used the store"
         }

@@ -29,8 +29,6 @@ pub struct Account {
 pub enum Nothing {
     /// Nothing in the file looks like a database's pages.
     NoPages,
-    /// Its text is in UTF-16.
-    Utf16,
     /// Migrations are applied that are not known.
     Newer,
 }
@@ -42,7 +40,10 @@ pub struct TableAccount {
     pub name: String,
     /// Rows that are given.
     pub given: u64,
-    /// Of these, rows that hold a value which the application never writes, or that an index contradicts.
+    /// Of these, rows of which all is whole but the number that stands before them: they are given under the one by which
+    /// their index names them.
+    pub renumbered: u64,
+    /// Of those given, rows that hold a value which the application never writes, or that an index contradicts.
     pub flagged: Named,
     /// Rows that an index names, and that are nowhere.
     pub lost: Named,
@@ -54,6 +55,8 @@ pub struct TableAccount {
     pub deleted: u64,
     /// Rows with values of columns that the schema has no more.
     pub without_column: u64,
+    /// Whether an index of it is whole, so that what is given and what is lost are all the rows that it had.
+    pub all_are_named: bool,
 }
 
 /// Some rows: how many, and the first of them.
@@ -83,6 +86,13 @@ impl Named {
             let id = id.map(|id| String::from_utf8_lossy(id).into_owned());
             self.rows.push(Row { rowid, id });
         }
+    }
+}
+
+impl TableAccount {
+    /// How many rows stand whole: every byte of them is what was committed, as far as anybody can tell.
+    pub fn whole(&self) -> u64 {
+        self.given.saturating_sub(self.flagged.count + self.renumbered)
     }
 }
 

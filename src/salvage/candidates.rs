@@ -30,7 +30,14 @@ pub struct Candidate {
 }
 
 /// For each key of a candidate, the rowid that its index names for it, where that is another.
-pub type Elsewhere = [Option<i64>; MOST_KEYS];
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Elsewhere {
+    /// The rowids.
+    pub rowids: [Option<i64>; MOST_KEYS],
+    /// Which of them another index knows too, as a set of bits. Where none does, it is perhaps the rowid in the entry that is
+    /// damaged.
+    pub backed: u8,
+}
 
 /// What becomes of a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +78,7 @@ impl Candidate {
     /// Weighs it. The first index, the primary key's, decides where it names the row, or is whole and does not name it.
     pub fn weigh(&self, keys: Keys<'_>, elsewhere: &Elsewhere) -> Verdict {
         let all = 0..keys.whole.len();
-        let named = |key: usize| elsewhere.get(key).copied().flatten();
+        let named = |key: usize| elsewhere.rowids.get(key).copied().flatten();
         let is_whole = |key: usize| keys.whole.get(key).copied().unwrap_or(false);
         if keys.whole.is_empty() {
             return match (self.origin, self.rowid) {
@@ -85,7 +92,13 @@ impl Candidate {
         let rowid = if self.agrees(0) {
             self.rowid
         } else if let Some(rowid) = named(0) {
-            Some(rowid)
+            // The more indexes name it so, the better.
+            let same = all.clone().filter(|key| named(*key) == Some(rowid)).count();
+            if self.agree.count_ones() as usize >= same {
+                self.rowid
+            } else {
+                Some(rowid)
+            }
         } else if denies(&0) || self.differ & 1 == 1 {
             return self.denied();
         } else {
@@ -112,7 +125,8 @@ impl Candidate {
         // An index that names the same key for another row, or knows nothing of it though it is whole.
         let contradicts = |key: usize| {
             let same = named(key) == Some(rowid) || (self.agrees(key) && self.rowid == Some(rowid));
-            key > 0 && !same && (named(key).is_some() || denies(&key) || self.differ >> key & 1 == 1)
+            let is_anothers = named(key).is_some() && elsewhere.backed >> key & 1 == 1;
+            key > 0 && !same && (is_anothers || denies(&key) || self.differ >> key & 1 == 1)
         };
         Verdict::Row {
             rowid,

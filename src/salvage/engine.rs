@@ -12,8 +12,8 @@ use super::bits::Bits;
 use super::candidates::Candidate;
 use super::ended::Result;
 use super::entries::each_entry;
-use super::evidence::Evidence;
-use super::fit::{Hasher64, is_odd, latest};
+use super::evidence::{Evidence, said};
+use super::fit::{Hasher64, is_broken_uuid, is_odd, latest};
 use super::forest::Forest;
 use super::known::Known;
 use super::notes::Owner;
@@ -22,7 +22,6 @@ use super::sql::{Line, Printer};
 use super::view::View;
 use crate::format::record::Classes;
 use crate::stop::Stop;
-use crate::values::address::is_uuid;
 
 /// How much one pass holds: blocks of evidence of all tables, and candidates.
 #[derive(Debug, Clone, Copy)]
@@ -72,11 +71,11 @@ pub struct Output<'p, 'a> {
 }
 
 impl Engine<'_> {
-    /// Runs all passes.
+    /// Runs all passes. Gives back the rowids that were given of the ledger.
     ///
     /// # Errors
     /// What the output says, that it is time to stop, or that there is too much.
-    pub fn run(&mut self, out: &mut Output<'_, '_>) -> Result<()> {
+    pub fn run(&mut self, out: &mut Output<'_, '_>) -> Result<Bits> {
         let mut tables: Vec<Progress> = self.known.tables.iter().map(|_| Progress::new()).collect();
         out.account.tables = self
             .known
@@ -101,10 +100,12 @@ impl Engine<'_> {
         }
         self.settle_late(&mut tables, &late, out)?;
         self.lost(&tables, out)?;
-        for (table, of) in tables.iter().zip(&mut out.account.tables) {
+        for ((table, whole), of) in tables.iter().zip(&self.forest.whole).zip(&mut out.account.tables) {
             of.deleted = table.deleted.len();
+            of.all_are_named = whole.contains(&true);
         }
-        Ok(())
+        let ledger = tables.into_iter().nth(self.known.ledger);
+        Ok(ledger.map(|table| table.given).unwrap_or_default())
     }
 
     /// Reads what the indexes say, as much of it as there is room for.
@@ -122,7 +123,7 @@ impl Engine<'_> {
                 let Some(table) = tables.get_mut(entry.table).filter(|table| !table.done) else {
                     return Ok(());
                 };
-                table.evidence.take(entry.rowid, entry.key, entry.hash);
+                table.evidence.take(entry.rowid, entry.key, said(entry.hash, entry.is_odd));
                 since += 1;
                 if since >= 1000 {
                     since = 0;
@@ -226,7 +227,8 @@ impl Engine<'_> {
         Ok(Some(Candidate {
             origin: found.origin,
             unvouched: found.unvouched,
-            odd: odd || (agree & 1 == 0 && is_broken_uuid(text(found.payload, found.fields.first()))),
+            // Where no index confirms it, a letter of it is damaged.
+            odd: odd || (agree & 1 == 0 && found.fields.first().is_some_and(|id| is_broken_uuid(*id, found.payload))),
             rowid: found.rowid,
             place: found.place,
             fit,
@@ -252,11 +254,6 @@ impl Engine<'_> {
         }
         Ok(())
     }
-}
-
-/// Whether text has a UUID's length and is none: where no index confirms it, a letter of it is damaged.
-fn is_broken_uuid(text: Option<&[u8]>) -> bool {
-    text.is_some_and(|text| text.len() == 36 && !is_uuid(text))
 }
 
 /// A field's text.

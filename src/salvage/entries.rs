@@ -1,9 +1,10 @@
 //! The entries of indexes: which rows the store names.
 
 use super::chains::Chains;
+use super::encoding::Decoder;
 use super::ended::Result;
-use super::fit::Hasher64;
-use super::known::{Known, MOST_KEYS};
+use super::fit::{Hasher64, is_broken_uuid};
+use super::known::{Key, Known, MOST_KEYS, Table};
 use super::notes::{Notes, Owner};
 use super::space::{adds_up, free_space};
 use super::view::View;
@@ -21,6 +22,8 @@ pub struct Entry<'e> {
     pub rowid: i64,
     /// The hash of its values.
     pub hash: u64,
+    /// Whether it holds what the application never writes: then it is perhaps the entry that is damaged, and not the row.
+    pub is_odd: bool,
     /// The record, whose last field is the rowid.
     pub payload: &'e [u8],
     /// Its fields.
@@ -35,6 +38,7 @@ pub struct Entries<'a> {
     view: &'a View<'a>,
     chains: Chains,
     fields: Fields,
+    decoder: Decoder,
     whole: Vec<u8>,
     free: Vec<(usize, usize)>,
 }
@@ -46,6 +50,7 @@ impl<'a> Entries<'a> {
             view,
             chains: Chains::new(view.pages()),
             fields: Fields::default(),
+            decoder: Decoder::new(view.encoding()),
             whole: Vec::new(),
             free: Vec::new(),
         }
@@ -93,7 +98,8 @@ impl<'a> Entries<'a> {
                 continue;
             };
             count += 1;
-            each(payload, self.fields.all(), rowid)?;
+            let (payload, fields) = self.decoder.record(payload, self.fields.all());
+            each(payload, fields, rowid)?;
         }
         self.free.clear();
         free_space(&page, &mut self.free);
@@ -122,11 +128,8 @@ pub fn each_entry(
         let Owner::Key(table, key) = notes.owner(number) else {
             return Ok(());
         };
-        let columns = known
-            .tables
-            .get(table)
-            .and_then(|table| table.keys.get(key))
-            .map_or(0, |key| key.columns.len());
+        let of = known.tables.get(table).and_then(|table| Some((table, table.keys.get(key)?)));
+        let columns = of.map_or(0, |(_, key)| key.columns.len());
         // An older state of a page names what is gone, and not what is new.
         let mut odd = view.is_behind(number);
         let all = entries.page(number, bytes, &mut |payload, fields, rowid| {
@@ -135,11 +138,14 @@ pub fn each_entry(
                 return Ok(());
             }
             let hash = hasher.entry(payload, fields);
+            let is_odd = of.is_some_and(|(table, key)| is_odd_key(table, key, payload, fields));
+            odd |= is_odd;
             each(&Entry {
                 table,
                 key,
                 rowid,
                 hash,
+                is_odd,
                 payload,
                 fields,
             })
@@ -150,5 +156,13 @@ pub fn each_entry(
             *slot = false;
         }
         Ok(())
+    })
+}
+
+/// Whether an entry holds what the application never writes.
+fn is_odd_key(table: &Table, key: &Key, payload: &[u8], fields: &[Field]) -> bool {
+    key.columns.iter().zip(fields).any(|(column, field)| {
+        let rule = table.columns.get(*column).and_then(|column| column.rule);
+        rule.is_some_and(|rule| rule.fault(*field, payload).is_some()) || is_broken_uuid(*field, payload)
     })
 }

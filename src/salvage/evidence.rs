@@ -24,9 +24,30 @@ fn place(rowid: i64) -> (i64, usize) {
     (rowid >> 4, (rowid.cast_unsigned() & 15) as usize)
 }
 
-/// A hash as it is kept: never 0, which says that no entry names the row.
-pub fn short(hash: u64) -> u32 {
-    (hash >> 32) as u32 | 1
+/// The bits of what is kept that are no part of a hash: whether an entry that holds nothing odd names the row, and whether one
+/// that does, or a second one.
+const MARKS: u32 = SOUND | UNSURE;
+const SOUND: u32 = 1;
+const UNSURE: u32 = 2;
+
+/// What an entry says of its row. It is never 0, which says that no entry names the row.
+pub fn said(hash: u64, is_odd: bool) -> u32 {
+    (hash >> 32) as u32 & !MARKS | if is_odd { UNSURE } else { SOUND }
+}
+
+/// Whether an entry that holds nothing odd says so.
+pub fn is_sound(said: u32) -> bool {
+    said & SOUND != 0
+}
+
+/// Whether an index has two entries for the row: the rowid of one of them is damaged.
+fn is_double(said: u32) -> bool {
+    said & MARKS == MARKS
+}
+
+/// Whether what an entry says agrees with a row's hash. One that is odd agrees with the row that is as odd.
+fn agrees(said: u32, hash: u64) -> bool {
+    said != 0 && (said ^ self::said(hash, false)) & !MARKS == 0
 }
 
 impl Evidence {
@@ -44,17 +65,19 @@ impl Evidence {
         (self.from..=self.to).contains(&rowid)
     }
 
-    /// Takes an entry: its row, its index, the hash of its values. The first entry of an index for a row counts.
-    pub fn take(&mut self, rowid: i64, key: usize, hash: u64) {
+    /// Takes an entry: its row, its index, what it says. The first entry of an index for a row counts, but for odd ones.
+    pub fn take(&mut self, rowid: i64, key: usize, said: u32) {
         if !self.covers(rowid) {
             return;
         }
         let (block, at) = place(rowid);
         let block = self.blocks.entry(block).or_default();
-        if let Some(slot) = block.get_mut(at).and_then(|keys| keys.get_mut(key))
-            && *slot == 0
-        {
-            *slot = short(hash);
+        if let Some(slot) = block.get_mut(at).and_then(|keys| keys.get_mut(key)) {
+            if *slot == 0 || (!is_sound(*slot) && is_sound(said)) {
+                *slot = said;
+            } else if is_sound(said) && (*slot ^ said) & !MARKS != 0 {
+                *slot |= UNSURE;
+            }
         }
     }
 
@@ -90,7 +113,7 @@ impl Evidence {
     /// Which keys of a row agree with the indexes, as a set of bits.
     pub fn agree(&self, rowid: i64, hashes: &Hashes) -> u8 {
         let said = self.of(rowid);
-        let agrees = |(said, hash): (&u32, &u64)| *hash != 0 && *said == short(*hash);
+        let agrees = |(said, hash): (&u32, &u64)| *hash != 0 && agrees(*said, *hash);
         said.iter()
             .zip(hashes)
             .enumerate()
@@ -99,16 +122,32 @@ impl Evidence {
             .sum()
     }
 
-    /// Which keys of a row the indexes have otherwise for this rowid, as a set of bits.
+    /// Which keys of a row the indexes have otherwise for this rowid, as a set of bits. What is odd in an index, or stands there
+    /// twice, is perhaps damaged itself, and says nothing against a row.
     pub fn differ(&self, rowid: i64, hashes: &Hashes) -> u8 {
         let said = self.of(rowid);
-        let differs = |(said, hash): (&u32, &u64)| *said != 0 && *hash != 0 && *said != short(*hash);
+        let differs =
+            |(said, hash): (&u32, &u64)| is_sound(*said) && !is_double(*said) && *hash != 0 && !agrees(*said, *hash);
         said.iter()
             .zip(hashes)
             .enumerate()
             .filter(|(_, both)| differs(*both))
             .map(|(key, _)| 1 << key)
             .sum()
+    }
+
+    /// Whether another index names a row too which this one names once, as far as can be told.
+    pub fn is_backed(&self, rowid: i64, key: usize) -> bool {
+        let said = self.of(rowid);
+        let is_double = said.get(key).copied().is_some_and(is_double);
+        let mut others = said.iter().enumerate().filter(|(other, _)| *other != key);
+        !self.covers(rowid) || (!is_double && others.any(|(_, said)| *said != 0))
+    }
+
+    /// Whether a row has such a key, as far as can be told.
+    pub fn may_have(&self, rowid: i64, key: usize, hash: u64) -> bool {
+        let said = self.of(rowid).get(key).copied().unwrap_or(0);
+        !self.covers(rowid) || (agrees(said, hash) && !is_double(said))
     }
 
     /// Every rowid that an entry names.
@@ -127,19 +166,37 @@ impl Evidence {
 mod tests {
     use super::*;
 
+    /// A hash whose upper half is this number.
+    const fn hash(number: u64) -> u64 {
+        number << 36
+    }
+
     #[test]
     fn what_entries_say_is_kept_for_the_range() {
         let mut evidence = Evidence::from(-20);
         for rowid in [-30, -20, 0, 5, 40] {
-            evidence.take(rowid, 1, 7 << 32);
+            evidence.take(rowid, 1, said(hash(7), false));
         }
-        evidence.take(5, 1, 9 << 32);
-        evidence.take(5, 0, 3 << 32);
+        evidence.take(5, 0, said(hash(3), false));
         assert_eq!(evidence.named().collect::<Vec<_>>(), [-20, 0, 5, 40]);
-        assert_eq!(evidence.agree(5, &[3 << 32, 7 << 32, 0, 0]), 0b11);
-        assert_eq!(evidence.agree(5, &[4 << 32, 9 << 32, 0, 0]), 0);
+        assert_eq!(evidence.agree(5, &[hash(3), hash(7), 0, 0]), 0b11);
+        assert_eq!(evidence.differ(5, &[hash(4), hash(9), 0, 0]), 0b11);
         evidence.cut(5);
         assert_eq!(evidence.named().collect::<Vec<_>>(), [-20, 0, 5]);
         assert_eq!(evidence.of(40), [0; MOST_KEYS]);
+    }
+
+    #[test]
+    fn what_is_odd_or_stands_twice_contradicts_no_row() {
+        let mut evidence = Evidence::from(0);
+        evidence.take(1, 0, said(hash(3), true));
+        assert_eq!((evidence.agree(1, &[hash(3); 4]), evidence.differ(1, &[hash(4); 4])), (1, 0));
+        evidence.take(1, 0, said(hash(4), false));
+        assert_eq!((evidence.agree(1, &[hash(4); 4]), evidence.differ(1, &[hash(3); 4])), (1, 1));
+        evidence.take(1, 1, said(hash(5), false));
+        assert!(evidence.is_backed(1, 0) && evidence.may_have(1, 0, hash(4)));
+        evidence.take(1, 0, said(hash(6), false));
+        assert_eq!((evidence.agree(1, &[hash(4); 4]), evidence.differ(1, &[hash(6); 4]) & 1), (1, 0));
+        assert!(!evidence.is_backed(1, 0) && !evidence.may_have(1, 0, hash(4)));
     }
 }

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
 use super::known::{Known, MOST_KEYS};
 use crate::format::record::{Classes, Field};
+use crate::values::address::is_uuid;
 
 /// A table and one of its layouts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +56,12 @@ pub fn is_odd(known: &Known, fit: Fit, fields: &[Field], payload: &[u8]) -> bool
         let rule = table.columns.get(*column).and_then(|column| column.rule);
         rule.is_some_and(|rule| rule.fault(*field, payload).is_some())
     })
+}
+
+/// Whether text has a UUID's length and dashes, and is none: a letter of it is damaged.
+pub fn is_broken_uuid(field: Field, payload: &[u8]) -> bool {
+    let text = payload.get(field.range()).unwrap_or_default();
+    field.class == Classes::TEXT && text.len() == 36 && !is_uuid(text)
 }
 
 /// The latest of the times that a row holds, as a number.

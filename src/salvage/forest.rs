@@ -146,6 +146,8 @@ impl Walker<'_> {
             return false;
         };
         let word = |bytes: &[u8], at: usize| bytes.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes);
+        let counted = word(&self.bytes, 36).unwrap_or(0);
+        let mut found = 0;
         let mut trunk = header.freelist_trunk;
         while trunk != 0 {
             if !take_free(trunk, forest) || !self.view.page(trunk, &mut self.bytes) {
@@ -155,12 +157,14 @@ impl Walker<'_> {
             let Some(leaves) = word(&self.bytes, 4).filter(|leaves| *leaves as usize <= most) else {
                 return false;
             };
+            found += 1;
             for at in 0..leaves as usize {
-                take_free(word(&self.bytes, 8 + 4 * at).unwrap_or(0), forest);
+                found += u32::from(take_free(word(&self.bytes, 8 + 4 * at).unwrap_or(0), forest));
             }
             trunk = word(&self.bytes, 0).unwrap_or(0);
         }
-        true
+        // A trunk that was overwritten with zeros is one without leaves, and the last.
+        found == counted
     }
 
     /// Follows the inner pages that nobody leads to: each is the root of what is left of a tree.

@@ -2,19 +2,20 @@
 
 use std::io::{self, Write};
 
+use super::encoding::Encoding;
 use crate::format::record::{Classes, Field};
 
-/// Writes a value.
+/// Writes a value, for a store with text in this encoding.
 ///
 /// # Errors
 /// What the output says.
-pub fn write(out: &mut dyn Write, field: Field, payload: &[u8]) -> io::Result<()> {
+pub fn write(out: &mut dyn Write, field: Field, payload: &[u8], encoding: Encoding) -> io::Result<()> {
     let bytes = payload.get(field.range()).unwrap_or_default();
     match field.class {
         Classes::TEXT if is_plain(bytes) => quoted(out, bytes),
         Classes::TEXT => {
             out.write_all(b"CAST(")?;
-            hex(out, bytes)?;
+            hex(out, &encoding.encoded(bytes))?;
             out.write_all(b" AS TEXT)")
         }
         Classes::BLOB => hex(out, bytes),
@@ -110,7 +111,7 @@ mod tests {
         let mut field = Field::default();
         (field.to, field.class) = (u32::try_from(bytes.len()).unwrap(), Classes::TEXT);
         let mut out = Vec::new();
-        write(&mut out, field, bytes).unwrap();
+        write(&mut out, field, bytes, Encoding::Utf8).unwrap();
         String::from_utf8(out).unwrap()
     }
 

@@ -3,6 +3,7 @@
 mod carve;
 
 use super::chains::Chains;
+use super::encoding::{Decoder, Encoding};
 use super::ended::Result;
 use super::fit::{Fit, fit};
 use super::known::Known;
@@ -68,6 +69,7 @@ pub struct Finder<'a> {
     /// The chains that were walked.
     pub chains: Chains,
     fields: Fields,
+    decoder: Decoder,
     whole: Vec<u8>,
     taken: Vec<(usize, usize)>,
     free: Vec<(usize, usize)>,
@@ -95,6 +97,7 @@ impl<'a> Finder<'a> {
             known,
             chains: Chains::new(view.pages()),
             fields: Fields::default(),
+            decoder: Decoder::new(view.encoding()),
             whole: Vec::new(),
             taken: Vec::new(),
             free: Vec::new(),
@@ -228,7 +231,8 @@ impl<'a> Finder<'a> {
             at: u32::try_from(local.at).unwrap_or(0),
             len: u32::try_from(local.len).unwrap_or(0),
         };
-        each(place, fit, payload, self.fields.all())?;
+        let (payload, fields) = self.decoder.record(payload, self.fields.all());
+        each(place, fit, payload, fields)?;
         Ok(fit.is_some())
     }
 
@@ -254,6 +258,15 @@ impl<'a> Finder<'a> {
                 return false;
             }
         }
-        fields.read(into, len).is_ok()
+        if fields.read(into, len).is_err() {
+            return false;
+        }
+        if self.view.encoding() != Encoding::Utf8 {
+            let (payload, now) = self.decoder.record(into, fields.all());
+            let (payload, now) = (payload.to_vec(), now.to_vec());
+            *into = payload;
+            fields.replace(&now);
+        }
+        true
     }
 }

@@ -5,6 +5,7 @@
 
 use std::io::{self, Write};
 
+use super::encoding::Encoding;
 use super::fit::Fit;
 use super::known::Known;
 use super::known::replay::Schema;
@@ -16,6 +17,7 @@ pub struct Printer<'a> {
     out: &'a mut dyn Write,
     known: &'a Known,
     schema: &'a Schema,
+    encoding: Encoding,
 }
 
 /// A row that shall be written.
@@ -32,9 +34,14 @@ pub struct Line<'l> {
 }
 
 impl<'a> Printer<'a> {
-    /// A printer to this output.
-    pub fn new(out: &'a mut dyn Write, known: &'a Known, schema: &'a Schema) -> Self {
-        Self { out, known, schema }
+    /// A printer to this output, of a store with text in this encoding.
+    pub fn new(out: &'a mut dyn Write, known: &'a Known, schema: &'a Schema, encoding: Encoding) -> Self {
+        Self {
+            out,
+            known,
+            schema,
+            encoding,
+        }
     }
 
     /// Everything before the first row.
@@ -45,8 +52,12 @@ impl<'a> Printer<'a> {
         self.out.write_all(
             b"-- This holds everything that the store held, secrets too: it is no report. Keep it to yourself.\n\
               -- Load it into a file that is not there yet: sqlite3 -bail -safe NEW.db < THIS\n\
-              PRAGMA foreign_keys=OFF;\nBEGIN;\n",
+              PRAGMA foreign_keys=OFF;\n",
         )?;
+        if let Some(name) = self.encoding.name() {
+            writeln!(self.out, "PRAGMA encoding='{name}';")?;
+        }
+        self.out.write_all(b"BEGIN;\n")?;
         for statement in &self.schema.before {
             writeln!(self.out, "{statement};")?;
         }
@@ -167,7 +178,7 @@ impl<'a> Printer<'a> {
         write!(self.out, "-- {why}: {} rowid {}: ", identifier(name), rowid.unwrap_or(0))?;
         for (at, field) in fields.iter().enumerate() {
             self.out.write_all(if at == 0 { b"" } else { b"," })?;
-            literal::write(self.out, *field, payload)?;
+            literal::write(self.out, *field, payload, self.encoding)?;
         }
         self.out.write_all(b"\n")
     }
@@ -201,7 +212,7 @@ impl<'a> Printer<'a> {
         }
         for (_, field) in there() {
             self.out.write_all(b",")?;
-            literal::write(self.out, *field, line.payload)?;
+            literal::write(self.out, *field, line.payload, self.encoding)?;
         }
         self.out.write_all(b");")
     }

@@ -63,14 +63,18 @@ fn settled(path: &Path, stop: &Stop) -> Result<Probe> {
 }
 
 /// The files of a store, open for plain reading.
-struct Opened {
+pub(super) struct Opened {
     database: File,
     journal: Option<File>,
     log: Option<File>,
 }
 
 impl Opened {
-    fn of(probe: &Probe) -> Result<Self> {
+    /// Opens them, where something lies there that may hold pages.
+    ///
+    /// # Errors
+    /// Why they cannot be read.
+    pub(super) fn of(probe: &Probe) -> Result<Self> {
         match probe.nature {
             PathKind::Sqlite(_) | PathKind::NotSqlite(_) | PathKind::CutInHeader | PathKind::EmptyBeside(_) => {}
             _ => return Err(Error::NotAStore(words(&probe.nature, probe.size()))),
@@ -90,7 +94,8 @@ impl Opened {
         })
     }
 
-    fn files(&self) -> Files<'_> {
+    /// To be searched.
+    pub(super) fn files(&self) -> Files<'_> {
         Files {
             database: &self.database,
             journal: self.journal.as_ref().map(|file| file as _),

@@ -5,13 +5,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::encoding::Encoding;
 use super::ended::{Ended, Result};
 use crate::format::header::Layout;
+use crate::format::page::{Kind, Page};
+use crate::format::record::{Classes, Fields};
 use crate::format::source::ReadAt;
 use crate::stop::Stop;
 
 /// So many pages are kept account of: a store of 32 GiB with pages of 4,096 bytes.
 pub const MOST_PAGES: u32 = 1 << 23;
+
+/// What a database begins with.
+const MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// How many bytes are read at once.
 const BLOCK: usize = 256 << 10;
@@ -32,7 +38,10 @@ pub struct View<'a> {
     size: u64,
     layout: Layout,
     pages: u32,
+    /// How many of them begin before the file's end.
+    in_file: u32,
     patch: Option<Patch<'a>>,
+    encoding: Encoding,
 }
 
 impl<'a> View<'a> {
@@ -43,17 +52,71 @@ impl<'a> View<'a> {
     pub fn new(file: &'a dyn ReadAt, layout: Layout, patch: Option<Patch<'a>>, pages: Option<u32>) -> Result<Self> {
         let size = file.size()?;
         let there = size.div_ceil(layout.page_size as u64);
-        // Without a commit that says so, what lies behind the file's end was committed all the same.
+        // Without a commit that says so, what lies behind the file's end was committed all the same; and no commit makes pages
+        // that lie nowhere.
         let last = patch.as_ref().and_then(|patch| patch.pages.keys().next_back().copied());
-        let pages = pages.map_or(there.max(last.unwrap_or(0).into()), u64::from);
+        let all = there.max(last.unwrap_or(0).into());
+        let pages = pages.map_or(all, |pages| all.min(pages.into()));
         let pages = u32::try_from(pages).ok().filter(|pages| *pages <= MOST_PAGES);
+        let pages = pages.ok_or(Ended::TooMuch("the store has more pages than are kept account of"))?;
         Ok(Self {
             file,
             size,
             layout,
-            pages: pages.ok_or(Ended::TooMuch("the store has more pages than are kept account of"))?,
+            pages,
+            in_file: u32::try_from(there).unwrap_or(pages).min(pages),
             patch,
+            encoding: Encoding::Utf8,
         })
+    }
+
+    /// The same pages with text in the encoding that the first page says, or the rows show.
+    ///
+    /// # Errors
+    /// When it is time to stop.
+    pub fn with_encoding(mut self, stop: &Stop) -> Result<Self> {
+        let mut first = Vec::new();
+        let is_there = self.page(1, &mut first) && first.starts_with(MAGIC);
+        let number = first.get(56..60).filter(|_| is_there).and_then(|four| four.try_into().ok());
+        self.encoding = match number.map(u32::from_be_bytes) {
+            Some(number @ 1..=3) => Encoding::numbered(number),
+            _ => self.shown_encoding(stop)?,
+        };
+        Ok(self)
+    }
+
+    /// The encoding that most text of rows shows: letters in UTF-16 have a byte of zeros beside them.
+    fn shown_encoding(&self, stop: &Stop) -> Result<Encoding> {
+        const MOST_LOOKS: u32 = 1000;
+        let every = (self.pages / MOST_LOOKS).max(1);
+        let mut votes = [(0_u32, Encoding::Utf16Be), (0, Encoding::Utf16Le), (0, Encoding::Utf8)];
+        let mut fields = Fields::default();
+        let want = |number: u32| number.is_multiple_of(every);
+        self.each(stop, &want, &mut |number, bytes| {
+            let page = Page::parse(self.layout, number, bytes).ok().filter(|page| page.kind() == Kind::TableLeaf);
+            let cells = page.iter().flat_map(Page::all_cells).filter_map(std::result::Result::ok);
+            for cell in cells.take(100) {
+                if fields.read(cell.payload.local, cell.payload.len).is_err() {
+                    continue;
+                }
+                for field in fields.all().iter().filter(|field| field.class == Classes::TEXT) {
+                    let text = cell.payload.local.get(field.range()).unwrap_or_default();
+                    if let [a, b, ..] = *text
+                        && let Some((count, _)) = votes.get_mut(usize::from(a != 0) + usize::from(a != 0 && b != 0))
+                    {
+                        *count += 1;
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        let most = votes.into_iter().max_by_key(|(count, _)| *count);
+        Ok(most.map(|(_, encoding)| encoding).unwrap_or_default())
+    }
+
+    /// The encoding of the text in them.
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
     }
 
     /// How the pages are laid out.
@@ -105,7 +168,7 @@ impl<'a> View<'a> {
         read
     }
 
-    /// Hands out each page that is wanted, in order.
+    /// Hands out each page that is wanted and lies somewhere, in order.
     ///
     /// # Errors
     /// What `each` returns, or that it is time to stop.
@@ -119,9 +182,10 @@ impl<'a> View<'a> {
         let count = u32::try_from(BLOCK / size).unwrap_or(1).max(1);
         let mut block = vec![0; size * count as usize];
         let mut first = 1_u32;
-        while first <= self.pages {
+        stop.reads_pages(self.in_file.into());
+        while first <= self.in_file {
             stop.check()?;
-            let past = first.saturating_add(count).min(self.pages + 1);
+            let past = first.saturating_add(count).min(self.in_file + 1);
             if (first..past).any(want) {
                 let whole = self.read(self.offset(first), &mut block);
                 for (number, page) in (first..past).zip(block.chunks_exact_mut(size)) {
@@ -135,7 +199,20 @@ impl<'a> View<'a> {
                     each(number, page)?;
                 }
             }
+            stop.pages_read(u64::from(past - first));
             first = past;
+        }
+        stop.reads_pages(0);
+        block.resize(size, 0);
+        let behind = self
+            .patch
+            .iter()
+            .flat_map(|patch| patch.pages.range(self.in_file + 1..).map(|(number, _)| *number));
+        for number in behind.filter(|number| *number <= self.pages && want(*number)) {
+            stop.check()?;
+            block.fill(0);
+            self.patched(number, &mut block);
+            each(number, &block)?;
         }
         Ok(())
     }

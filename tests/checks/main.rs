@@ -18,6 +18,7 @@ mod artifacts;
 mod file;
 mod foreign_keys;
 mod journal;
+mod long_values;
 mod migration_history;
 mod migration_rehearsal;
 mod page_structure;
@@ -26,6 +27,7 @@ mod remedies;
 mod row_values;
 mod schema_shape;
 mod schema_state;
+mod standing;
 mod strangers;
 mod unknown_ids;
 

@@ -21,6 +21,7 @@ mod hangs;
 mod interruptions;
 mod kernels;
 mod odd_files;
+mod odd_paths;
 mod private_folder;
 mod situations;
 mod soak;

@@ -10,15 +10,18 @@
 mod support;
 
 mod bounds;
+mod claims;
 mod damage;
 mod healthy;
 mod hostile;
 mod layouts;
+mod noise;
 mod program;
 mod promises;
 mod random;
 mod saved;
 mod stores;
+mod utf16;
 
 #[test]
 #[ignore = "the part of another process, which other tests start"]

@@ -147,6 +147,59 @@ fn a_wrong_output_and_what_makes_no_sense_with_it_are_mistakes_of_the_caller() {
 }
 
 #[test]
+fn one_file_for_both_streams_is_refused() {
+    let place = Place::with(1, 3);
+    for (to, code) in [
+        ("> both 2>&1", 64),
+        ("> sql 2> account", 0),
+        ("> /dev/null 2>&1", 0),
+        ("2>&1 | cat > both", 64),
+    ] {
+        let line = format!(
+            "set -o pipefail; {} --salvage {} {to}",
+            env!("CARGO_BIN_EXE_doctor"),
+            place.store().display()
+        );
+        let both = place.root().join("both");
+        let _ = fs::remove_file(&both);
+        let ran = std::process::Command::new("bash")
+            .args(["-c", &line])
+            .current_dir(place.root())
+            .output()
+            .unwrap();
+        assert_eq!(ran.status.code(), Some(code), "{to}: {ran:?}");
+        if code == 64 {
+            let said = fs::read_to_string(&both).unwrap();
+            assert!(said.contains("standard output and standard error are one file"), "{said}");
+            assert!(!said.contains("INSERT"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn somebody_at_a_terminal_sees_how_far_it_is() {
+    needs!("script");
+    let place = Place::new();
+    sized(&place.store(), 3_000);
+    // Whoever takes the output is slow, so that there is something to wait for.
+    let line = format!(
+        "stty cols 100; {} --salvage {} | (sleep 1; cat > {})",
+        env!("CARGO_BIN_EXE_doctor"),
+        place.store().display(),
+        place.root().join("sql").display()
+    );
+    let ran = place
+        .program(std::path::Path::new("/usr/bin/script"))
+        .args(["-qec", &line, "/dev/null"])
+        .run();
+    let (before, after) = ran.stdout.rsplit_once(" pages read").unwrap();
+    assert!(before.contains("looking: "), "{ran:?}");
+    // The line is taken away before the account.
+    assert!(after.contains(" \r") && after.contains("3,000 rows given"), "{after:?}");
+    assert!(fs::read_to_string(place.root().join("sql")).unwrap().ends_with("\nCOMMIT;\n"));
+}
+
+#[test]
 fn a_terminal_is_refused() {
     needs!("script");
     let place = Place::with(1, 3);

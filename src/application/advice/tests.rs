@@ -27,6 +27,7 @@ fn problems() -> Vec<Problem> {
         NoStore::EmptyBeside { suffix: "-journal" },
         NoStore::SizeUnknown,
         NoStore::NotSqlite,
+        NoStore::Overwritten,
         NoStore::CutInHeader,
     ];
     let damages = [

@@ -13,7 +13,7 @@ use crate::format::scan::scan;
 use crate::format::schema::{Beyond, Index, Table};
 
 /// Puts everything together.
-pub fn conclude<V: Visitor>(
+pub(super) fn conclude<V: Visitor>(
     pass: &Pass<'_, V>,
     file: Result<(), (u32, Damage)>,
     tally: Tally<V::State>,

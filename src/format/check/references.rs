@@ -20,7 +20,7 @@ const MOST_BYTES: usize = 12 << 20;
 const MOST_REFERENCES: usize = 500;
 
 /// A foreign key while rows are read.
-pub struct Reference {
+pub(super) struct Reference {
     /// The table that refers.
     pub child: usize,
     /// The columns that refer, in the order of the parent's key.
@@ -34,7 +34,7 @@ pub struct Reference {
 
 /// What a foreign key refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Target {
+pub(super) enum Target {
     /// The rowids of a table.
     Rowids(usize),
     /// The keys of a unique index: its table and its place there.
@@ -54,7 +54,7 @@ enum Wanted {
 }
 
 /// All foreign keys of a schema, ready to gather, and the bits of the rowids that are there, by table.
-pub struct References {
+pub(super) struct References {
     /// In the order of the schema's tables and of their statements.
     pub all: Vec<Reference>,
     /// The rowids of tables that are referred to.
@@ -63,7 +63,7 @@ pub struct References {
 
 impl References {
     /// `largest_rowid` looks a table's largest rowid up.
-    pub fn new(schema: &Schema, largest_rowid: &mut dyn FnMut(&Table) -> Option<i64>) -> Self {
+    pub(super) fn new(schema: &Schema, largest_rowid: &mut dyn FnMut(&Table) -> Option<i64>) -> Self {
         let mut room = MOST_BYTES;
         let mut all = Vec::new();
         let mut present: Vec<Option<Bits>> = schema.tables.iter().map(|_| None).collect();
@@ -154,12 +154,12 @@ fn target(schema: &Schema, child: &Table, key: &ForeignKey) -> (Vec<usize>, Targ
 
 impl Reference {
     /// Whether rows have to be looked at for it.
-    pub fn is_gathered(&self) -> bool {
+    pub(super) fn is_gathered(&self) -> bool {
         !matches!(self.wanted, Wanted::Nothing)
     }
 
     /// Gathers what a row refers to.
-    pub fn gather(&self, row: &Row<'_>, keys: &Keys, recent: &mut Recent) {
+    pub(super) fn gather(&self, row: &Row<'_>, keys: &Keys, recent: &mut Recent) {
         let mut hash = Hash::new(keys);
         for column in &self.columns {
             match row.value(*column) {
@@ -208,7 +208,7 @@ impl Reference {
 
     /// What of it is known when all rows were read: `Some` with the answer, `None` where the parent's keys have to be
     /// looked through.
-    pub fn known(&self, present: Option<&Bits>) -> Option<Result<(), Damage>> {
+    pub(super) fn known(&self, present: Option<&Bits>) -> Option<Result<(), Damage>> {
         if let Target::None(damage) = self.target {
             return Some(Err(damage));
         }
@@ -224,7 +224,7 @@ impl Reference {
     }
 
     /// What is to be looked for among the parent's keys.
-    pub fn missing(&self) -> Missing {
+    pub(super) fn missing(&self) -> Missing {
         match &self.wanted {
             Wanted::Keys(set) => Missing::new(std::mem::take(&mut set.lock().unwrap_or_else(PoisonError::into_inner))),
             _ => Missing::default(),
@@ -246,7 +246,7 @@ fn take(hash: &mut Hash<'_>, value: Value<'_>) -> bool {
 }
 
 /// The tree in which a reference's parent keys stand.
-pub fn tree_of(target: Target) -> Option<Of> {
+pub(super) fn tree_of(target: Target) -> Option<Of> {
     match target {
         Target::Rowids(table) => Some(Of::Table(table)),
         Target::Keys(table, index) => Some(Of::Index(table, index)),

@@ -10,7 +10,7 @@ use crate::format::row::{Row, Value, Visitor};
 use crate::format::schema::{Beyond, DefaultValue, may_be_number};
 
 /// What a table's rows are looked at for.
-pub struct Plan {
+pub(super) struct Plan {
     /// Its indexes that are understood: the tree of each and its columns.
     pub indexes: Vec<(usize, Vec<usize>)>,
     /// What may stand in each column.

@@ -12,18 +12,18 @@ const SHORT: usize = 47;
 const VALUES: usize = 64;
 
 /// One bit for each rowid from 0 on.
-pub struct Bits(Vec<AtomicU64>);
+pub(super) struct Bits(Vec<AtomicU64>);
 
 impl Bits {
     /// As many bits, and a few more.
-    pub fn new(bits: u64) -> Self {
+    pub(super) fn new(bits: u64) -> Self {
         let words = usize::try_from(bits / 64 + 1).unwrap_or(0);
         Self((0..words).map(|_| AtomicU64::new(0)).collect())
     }
 
     /// Notes a rowid; whether there is a bit for it.
     #[inline]
-    pub fn set(&self, rowid: i64) -> bool {
+    pub(super) fn set(&self, rowid: i64) -> bool {
         let Some((word, bit)) = usize::try_from(rowid).ok().and_then(|at| Some((self.0.get(at / 64)?, 1 << (at % 64))))
         else {
             return false;
@@ -36,7 +36,7 @@ impl Bits {
     }
 
     /// Whether all that is noted here is noted there too.
-    pub fn are_among(&self, others: &Self) -> bool {
+    pub(super) fn are_among(&self, others: &Self) -> bool {
         let pairs = self.0.iter().zip(&others.0);
         self.0.len() == others.0.len()
             && pairs
@@ -47,7 +47,7 @@ impl Bits {
 
 /// A set of numbers, none of them 0, in a table that is never more than half full.
 #[derive(Default)]
-pub struct Set {
+pub(super) struct Set {
     slots: Vec<u64>,
     count: usize,
     most_slots: usize,
@@ -55,7 +55,7 @@ pub struct Set {
 
 impl Set {
     /// A set of no more slots than this.
-    pub fn new(most_slots: usize) -> Self {
+    pub(super) fn new(most_slots: usize) -> Self {
         Self {
             most_slots: most_slots.checked_ilog2().map_or(0, |bits| 1 << bits),
             ..Self::default()
@@ -63,12 +63,12 @@ impl Set {
     }
 
     /// Whether nothing is in it.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.count == 0
     }
 
     /// Adds a number; whether there was room.
-    pub fn insert(&mut self, number: u64) -> bool {
+    pub(super) fn insert(&mut self, number: u64) -> bool {
         if self.position(number).is_some() {
             return true;
         }
@@ -117,7 +117,7 @@ impl Set {
 
 /// What one thread remembers: keys that it has gathered, so that a key that many rows refer to is looked at once.
 #[derive(Default)]
-pub struct Recent {
+pub(super) struct Recent {
     /// By their hashes.
     numbers: Vec<u64>,
     /// The last short values of a key of one column, by their last bytes.
@@ -126,7 +126,7 @@ pub struct Recent {
 
 impl Recent {
     /// Whether this number is new, or has been forgotten.
-    pub fn is_new(&mut self, number: u64) -> bool {
+    pub(super) fn is_new(&mut self, number: u64) -> bool {
         if self.numbers.is_empty() {
             self.numbers = vec![0; RECENT];
         }
@@ -137,7 +137,7 @@ impl Recent {
 
     /// Whether this text is new, or has been forgotten, or is too long.
     #[inline]
-    pub fn is_new_text(&mut self, text: &[u8]) -> bool {
+    pub(super) fn is_new_text(&mut self, text: &[u8]) -> bool {
         let (Ok(len), Some(tail)) = (u8::try_from(text.len()), text.last_chunk::<4>()) else {
             return true;
         };
@@ -162,7 +162,7 @@ impl Recent {
 
 /// What is still to be found.
 #[derive(Default)]
-pub struct Missing {
+pub(super) struct Missing {
     set: Set,
     found: Vec<u64>,
     count: usize,
@@ -170,7 +170,7 @@ pub struct Missing {
 
 impl Missing {
     /// All of a set.
-    pub fn new(set: Set) -> Self {
+    pub(super) fn new(set: Set) -> Self {
         Self {
             found: vec![0; set.slots.len().div_ceil(64)],
             set,
@@ -179,7 +179,7 @@ impl Missing {
     }
 
     /// Notes a number that is there.
-    pub fn is_there(&mut self, number: u64) {
+    pub(super) fn is_there(&mut self, number: u64) {
         if let Some(at) = self.set.position(number)
             && let Some(word) = self.found.get_mut(at / 64)
         {
@@ -189,7 +189,7 @@ impl Missing {
     }
 
     /// Whether all was found.
-    pub fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.count == self.set.count
     }
 }

@@ -18,7 +18,7 @@ const TASK_BYTES: usize = 1 << 20;
 
 /// A key between two subtrees: what is below it is no greater, or what is above it is greater.
 #[derive(Debug, Default, Clone)]
-pub struct Bound {
+pub(super) struct Bound {
     /// Whether there is one.
     pub is_set: bool,
     /// The rowid, in a table.
@@ -32,13 +32,13 @@ pub struct Bound {
 impl Bound {
     /// The rowid, where there is one.
     #[inline]
-    pub fn rowid(&self) -> Option<i64> {
+    pub(super) fn rowid(&self) -> Option<i64> {
         self.is_set.then_some(self.rowid)
     }
 
     /// The entry, where there is one.
     #[inline]
-    pub fn entry(&self) -> Option<Entry<'_>> {
+    pub(super) fn entry(&self) -> Option<Entry<'_>> {
         self.is_set.then_some(Entry {
             payload: &self.payload,
             fields: self.fields.all(),
@@ -48,7 +48,7 @@ impl Bound {
 
 /// A piece of work: some children of a page, all of them leaves; or a root that is a leaf itself.
 #[derive(Debug, Default)]
-pub struct Task {
+pub(super) struct Task {
     /// The tree's place among all.
     pub tree: usize,
     /// What the tree is.
@@ -80,7 +80,7 @@ struct Level {
 
 /// The walk.
 #[derive(Default)]
-pub struct Walk {
+pub(super) struct Walk {
     /// The tree that comes next.
     tree: usize,
     of: Of,
@@ -93,7 +93,7 @@ pub struct Walk {
 
 impl Walk {
     /// Prepares the next task; `false` where there is none.
-    pub fn next<V: Visitor>(&mut self, worker: &mut Worker<'_, V>, task: &mut Task) -> bool {
+    pub(super) fn next<V: Visitor>(&mut self, worker: &mut Worker<'_, V>, task: &mut Task) -> bool {
         let pass = worker.pass;
         loop {
             if pass.is_time_to_stop() {

@@ -13,7 +13,7 @@ use crate::format::record::Fields;
 use crate::format::row::Visitor;
 
 /// So much of a payload is held at once; an index entry has to fit.
-pub const MOST_HELD: usize = 128 << 10;
+pub(super) const MOST_HELD: usize = 128 << 10;
 
 /// So many bytes of pages that follow one another are read together.
 const READ_AT_ONCE: usize = 128 << 10;
@@ -22,7 +22,7 @@ const READ_AT_ONCE: usize = 128 << 10;
 const MOST_EFFORT: usize = 1 << 17;
 
 /// What a thread counted and summed.
-pub struct Tally<S> {
+pub(super) struct Tally<S> {
     /// For each tree: of an index, the entries that its table wants there.
     pub wanted: Vec<Sum>,
     /// For each tree: of an index, its entries.
@@ -37,7 +37,7 @@ pub struct Tally<S> {
 
 impl<S> Tally<S> {
     /// Adds what another thread came to; the visitor's part is the caller's.
-    pub fn take(&mut self, other: Self) -> S {
+    pub(super) fn take(&mut self, other: Self) -> S {
         let sums = |into: &mut Vec<Sum>, from: Vec<Sum>| {
             into.iter_mut().zip(from).for_each(|(into, from)| into.take(from));
         };
@@ -50,7 +50,7 @@ impl<S> Tally<S> {
 }
 
 /// One thread.
-pub struct Worker<'p, V: Visitor> {
+pub(super) struct Worker<'p, V: Visitor> {
     pub(super) pass: &'p Pass<'p, V>,
     pub(super) tally: Tally<V::State>,
     pub(super) recent: Vec<Recent>,
@@ -61,6 +61,7 @@ pub struct Worker<'p, V: Visitor> {
     pub(super) held: [Vec<u8>; 2],
     /// An overflow page.
     pub(super) page: Vec<u8>,
+    /// Pages that follow one another.
     run: Vec<u8>,
     children: Vec<(u32, u32)>,
     low: Bound,
@@ -72,7 +73,7 @@ pub struct Worker<'p, V: Visitor> {
 }
 
 impl<'p, V: Visitor> Worker<'p, V> {
-    pub fn new(pass: &'p Pass<'p, V>) -> Self {
+    pub(super) fn new(pass: &'p Pass<'p, V>) -> Self {
         let trees = pass.trees.len();
         Self {
             pass,
@@ -88,7 +89,7 @@ impl<'p, V: Visitor> Worker<'p, V> {
             fields: Default::default(),
             held: Default::default(),
             page: Vec::new(),
-            run: vec![0; READ_AT_ONCE.max(pass.layout.page_size)],
+            run: Vec::new(),
             children: Vec::new(),
             low: Bound::default(),
             high: Bound::default(),
@@ -99,7 +100,7 @@ impl<'p, V: Visitor> Worker<'p, V> {
 
     /// Takes a page into the accounts, and notes what the pointer map ought to say of it.
     #[inline]
-    pub fn take(&mut self, number: u32, what: Use, parent: u32) -> Result<()> {
+    pub(super) fn take(&mut self, number: u32, what: Use, parent: u32) -> Result<()> {
         self.pass.accounts.take(number)?;
         if self.pass.pointer_map.is_some() && number > 1 {
             self.tally.pointers.add(self.pass.pointer(number, what.number(), parent));
@@ -113,7 +114,7 @@ impl<'p, V: Visitor> Worker<'p, V> {
 
     /// Notes that so many values are looked at now: a few rows of a hostile store can be as much work as many pages.
     #[inline]
-    pub fn spend(&mut self, values: usize) -> Result<()> {
+    pub(super) fn spend(&mut self, values: usize) -> Result<()> {
         self.effort += values;
         if self.effort < MOST_EFFORT {
             return Ok(());
@@ -122,7 +123,7 @@ impl<'p, V: Visitor> Worker<'p, V> {
     }
 
     /// Says how many pages were read, and asks whether to go on.
-    pub fn count(&mut self) -> Result<()> {
+    pub(super) fn count(&mut self) -> Result<()> {
         self.pass.progress(std::mem::take(&mut self.uncounted));
         self.effort = 0;
         if self.pass.is_time_to_stop() {
@@ -136,7 +137,7 @@ impl<'p, V: Visitor> Worker<'p, V> {
     ///
     /// # Errors
     /// The first oddity, and its page.
-    pub fn work(&mut self, task: &Task) -> Result<(), (u32, Damage)> {
+    pub(super) fn work(&mut self, task: &Task) -> Result<(), (u32, Damage)> {
         self.count().map_err(|damage| (task.number, damage))?;
         let parent = Page::parse(self.pass.layout, task.number, &task.bytes);
         let parent = parent.map_err(|damage| (task.number, damage))?;
@@ -158,7 +159,7 @@ impl<'p, V: Visitor> Worker<'p, V> {
         task: &Task,
         parent: &Page<'_>,
         children: &mut Vec<(u32, u32)>,
-        run: &mut [u8],
+        run: &mut Vec<u8>,
     ) -> Result<(), (u32, Damage)> {
         children.clear();
         for at in task.from..task.to {
@@ -167,7 +168,7 @@ impl<'p, V: Visitor> Worker<'p, V> {
         }
         children.sort_unstable();
         let page_size = self.pass.layout.page_size;
-        let most = (run.len() / page_size).max(1);
+        let most = (READ_AT_ONCE / page_size).max(1);
         let mut rest = &children[..];
         while let Some((first, _)) = rest.first().copied() {
             let follows = |(number, child): &(u32, u32)| first.checked_add(*number) == Some(*child);
@@ -175,7 +176,12 @@ impl<'p, V: Visitor> Worker<'p, V> {
             let follow = (0..).zip(children).take(most).take_while(follows).count();
             let (now, later) = rest.split_at(follow.max(1));
             rest = later;
-            let into = run.get_mut(..now.len() * page_size).ok_or((first, Damage::Unreadable))?;
+            let length = now.len() * page_size;
+            if run.len() < length {
+                // A small store needs no room for more pages than it has.
+                run.resize(length, 0);
+            }
+            let into = run.get_mut(..length).ok_or((first, Damage::Unreadable))?;
             self.pass.source.run(first, into).map_err(|damage| (first, damage))?;
             for ((number, at), bytes) in now.iter().zip(into.chunks_exact(page_size)) {
                 self.child(task, parent, *at as usize, *number, bytes)
@@ -233,7 +239,7 @@ impl<'p, V: Visitor> Worker<'p, V> {
     ///
     /// # Errors
     /// What is odd.
-    pub fn bound(&mut self, cell: &Cell<'_>, of: Of, into: &mut Bound) -> Result<()> {
+    pub(super) fn bound(&mut self, cell: &Cell<'_>, of: Of, into: &mut Bound) -> Result<()> {
         into.is_set = true;
         into.rowid = cell.rowid;
         if let Of::Index(..) = of {
@@ -247,7 +253,7 @@ impl<'p, V: Visitor> Worker<'p, V> {
     ///
     /// # Errors
     /// What is odd.
-    pub fn interior(&mut self, task: &Task, page: &Page<'_>, number: u32) -> Result<()> {
+    pub(super) fn interior(&mut self, task: &Task, page: &Page<'_>, number: u32) -> Result<()> {
         match task.of {
             Of::Index(table, index) => self.entries((task.tree, table, index), page, number, &task.low, &task.high),
             _ if task.is_table => self.interior_rowids(page, &task.low, &task.high),
@@ -309,7 +315,7 @@ impl<'p, V: Visitor> Worker<'p, V> {
 
     /// Takes the overflow pages of a payload into the accounts, and puts its beginning together in `held`, no more than
     /// [`MOST_HELD`] bytes of it. What follows is given back.
-    pub fn gather(&mut self, payload: &Payload<'_>, owner: u32, into: usize) -> Result<Option<Chain<'p>>> {
+    pub(super) fn gather(&mut self, payload: &Payload<'_>, owner: u32, into: usize) -> Result<Option<Chain<'p>>> {
         if payload.overflow.is_none() {
             return Ok(None);
         }

@@ -9,7 +9,7 @@ use crate::format::record::Classes;
 
 /// A column while it is read.
 #[derive(Debug)]
-pub struct Draft {
+pub(crate) struct Draft {
     /// Its name.
     pub name: String,
     /// Its declared type, as it stands.
@@ -49,7 +49,7 @@ fn begins_column_constraint(token: Token<'_>) -> bool {
 
 impl Statement {
     /// A column with its type and constraints. Its key, if it is one, is the last of `keys`.
-    pub fn column(&mut self, tokens: &mut Tokens<'_>, at: usize) -> Result<Draft> {
+    pub(crate) fn column(&mut self, tokens: &mut Tokens<'_>, at: usize) -> Result<Draft> {
         let name = self.name_of(tokens)?;
         let mut draft = Draft {
             name,
@@ -166,7 +166,7 @@ impl Statement {
 
 impl Draft {
     /// The column; `None` where a STRICT table has one of a type that it cannot have.
-    pub fn finish(self, strict: bool, in_primary_key: bool) -> Option<Column> {
+    pub(crate) fn finish(self, strict: bool, in_primary_key: bool) -> Option<Column> {
         let mut affinity = Affinity::of(&self.declared);
         let mut allowed = affinity.allowed();
         if strict {

@@ -6,7 +6,7 @@ use super::{Beyond, ForeignKey, Result};
 
 impl Statement {
     /// `REFERENCES t(a, b) ON DELETE … MATCH …`.
-    pub fn references(&mut self, tokens: &mut Tokens<'_>, columns: Vec<usize>) -> Result<()> {
+    pub(crate) fn references(&mut self, tokens: &mut Tokens<'_>, columns: Vec<usize>) -> Result<()> {
         tokens.expect("REFERENCES")?;
         let parent = self.name_of(tokens)?;
         let mut parent_columns = Vec::new();
@@ -49,7 +49,7 @@ impl Statement {
     }
 
     /// `DEFERRABLE …`, of which the first word was taken.
-    pub fn deferred(&mut self, tokens: &mut Tokens<'_>) -> Result<()> {
+    pub(crate) fn deferred(&mut self, tokens: &mut Tokens<'_>) -> Result<()> {
         if tokens.skip("INITIALLY")? && !tokens.skip("DEFERRED")? {
             tokens.expect("IMMEDIATE")?;
         }

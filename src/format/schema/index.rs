@@ -9,7 +9,7 @@ use crate::format::compare::Order;
 
 /// An index as its statement has it.
 #[derive(Debug)]
-pub struct Statement {
+pub(super) struct Statement {
     /// Its name.
     pub name: String,
     /// The table's name.
@@ -23,7 +23,7 @@ pub struct Statement {
 }
 
 /// Reads `CREATE INDEX …`; `columns_of` gives a table's columns.
-pub fn parse<'s>(sql: &str, columns_of: impl FnOnce(&str) -> Option<&'s [Column]>) -> Result<Statement> {
+pub(super) fn parse<'s>(sql: &str, columns_of: impl FnOnce(&str) -> Option<&'s [Column]>) -> Result<Statement> {
     let mut tokens = Tokens::new(sql)?;
     tokens.expect("CREATE")?;
     let unique = tokens.skip("UNIQUE")?;

@@ -44,7 +44,7 @@ struct Row {
 ///
 /// # Errors
 /// Where a row is none that SQLite writes, there are too many, it cannot be read, or it is time to stop.
-pub fn link(source: &Source<'_>, format: u32, schema_loads: bool, stop: &Stop) -> Result<Schema> {
+pub(crate) fn link(source: &Source<'_>, format: u32, schema_loads: bool, stop: &Stop) -> Result<Schema> {
     let mut linking = Linking {
         schema: Schema {
             largest_root: 1,

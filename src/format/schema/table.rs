@@ -10,7 +10,7 @@ use crate::format::compare::{Collation, Order};
 
 /// A table as its statement has it.
 #[derive(Debug, Default)]
-pub struct Statement {
+pub(crate) struct Statement {
     /// Its name.
     pub name: String,
     /// Its columns.
@@ -32,7 +32,7 @@ pub struct Statement {
 
 /// A key that has an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Key {
+pub(crate) struct Key {
     /// The columns.
     pub columns: Vec<usize>,
     /// How each is ordered; `None` for a collation that is not known.
@@ -48,7 +48,7 @@ const MOST_COLUMNS: usize = 2000;
 const MOST_KEYS: usize = 1000;
 
 /// Reads `CREATE TABLE …`.
-pub fn parse(sql: &str) -> Result<Statement> {
+pub(crate) fn parse(sql: &str) -> Result<Statement> {
     let mut tokens = Tokens::new(sql)?;
     tokens.expect("CREATE")?;
     if tokens.skip("VIRTUAL")? {
@@ -91,7 +91,7 @@ fn begins_constraint(token: Token<'_>) -> bool {
 
 impl Statement {
     /// Takes a name.
-    pub fn name_of(&mut self, tokens: &mut Tokens<'_>) -> Result<String> {
+    pub(crate) fn name_of(&mut self, tokens: &mut Tokens<'_>) -> Result<String> {
         let (name, certain) = tokens.name()?;
         self.needs_sqlite |= !certain;
         Ok(name)
@@ -106,7 +106,7 @@ impl Statement {
     }
 
     /// Notes the primary key; there is one only.
-    pub fn only_primary_key(&mut self) -> Result<()> {
+    pub(crate) fn only_primary_key(&mut self) -> Result<()> {
         if std::mem::replace(&mut self.has_primary_key, true) {
             return Err(Beyond::Statement);
         }
@@ -196,7 +196,7 @@ impl Statement {
     }
 
     /// `(a, b)`.
-    pub fn names_in_parentheses(&mut self, tokens: &mut Tokens<'_>) -> Result<Vec<String>> {
+    pub(crate) fn names_in_parentheses(&mut self, tokens: &mut Tokens<'_>) -> Result<Vec<String>> {
         tokens.expect_mark(b'(')?;
         let mut names = Vec::new();
         loop {
@@ -210,7 +210,7 @@ impl Statement {
     }
 
     /// `ON CONFLICT …`, where it stands.
-    pub fn conflict_clause(&mut self, tokens: &mut Tokens<'_>) -> Result<()> {
+    pub(crate) fn conflict_clause(&mut self, tokens: &mut Tokens<'_>) -> Result<()> {
         if tokens.skip("ON")? {
             tokens.expect("CONFLICT")?;
             let ways = ["ROLLBACK", "ABORT", "FAIL", "IGNORE", "REPLACE"];
@@ -244,7 +244,7 @@ impl Statement {
     }
 
     /// Notes something that must hold of rows and is not understood.
-    pub fn beyond_rules(&mut self, beyond: Beyond) {
+    pub(crate) fn beyond_rules(&mut self, beyond: Beyond) {
         self.rules_beyond = Some(beyond);
         self.needs_sqlite = true;
     }
@@ -277,7 +277,7 @@ impl Statement {
 
 impl Key {
     /// The key of one column.
-    pub fn of_column(at: usize, primary: bool, descending: bool) -> Self {
+    pub(crate) fn of_column(at: usize, primary: bool, descending: bool) -> Self {
         Self {
             columns: vec![at],
             orders: vec![Some(Order {
@@ -299,7 +299,7 @@ fn place(drafts: &[Draft], name: &str) -> Option<usize> {
 }
 
 /// `COLLATE x ASC` behind a column: the order, where the collation is known, and whether the words are certainly good.
-pub fn ordered(tokens: &mut Tokens<'_>, own: Option<Collation>) -> Result<(Option<Order>, bool)> {
+pub(crate) fn ordered(tokens: &mut Tokens<'_>, own: Option<Collation>) -> Result<(Option<Order>, bool)> {
     let mut collation_of = own;
     let mut certain = true;
     if tokens.skip("COLLATE")? {
@@ -315,7 +315,7 @@ pub fn ordered(tokens: &mut Tokens<'_>, own: Option<Collation>) -> Result<(Optio
 }
 
 /// A collation by its name.
-pub fn collation(name: &str) -> Option<Collation> {
+pub(crate) fn collation(name: &str) -> Option<Collation> {
     match name.to_ascii_lowercase().as_str() {
         "binary" => Some(Collation::Binary),
         "nocase" => Some(Collation::NoCase),

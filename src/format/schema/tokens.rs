@@ -6,7 +6,7 @@ use super::{Beyond, Result};
 
 /// A word of SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Token<'a> {
+pub(crate) enum Token<'a> {
     /// A keyword or a name without quotes.
     Word(&'a str),
     /// A name in quotes, with them.
@@ -25,14 +25,14 @@ pub enum Token<'a> {
 
 impl Token<'_> {
     /// Whether it is this keyword.
-    pub fn is(self, keyword: &str) -> bool {
+    pub(crate) fn is(self, keyword: &str) -> bool {
         matches!(self, Self::Word(word) if word.eq_ignore_ascii_case(keyword))
     }
 }
 
 /// Reads one word after the other.
 #[derive(Debug, Clone)]
-pub struct Tokens<'a> {
+pub(crate) struct Tokens<'a> {
     sql: &'a str,
     /// Where the next word begins, what it is, and where it ends.
     next: (usize, Token<'a>, usize),
@@ -42,7 +42,7 @@ pub struct Tokens<'a> {
 
 impl<'a> Tokens<'a> {
     /// The words of this statement.
-    pub fn new(sql: &'a str) -> Result<Self> {
+    pub(crate) fn new(sql: &'a str) -> Result<Self> {
         Ok(Self {
             sql,
             next: read(sql, 0)?,
@@ -51,22 +51,22 @@ impl<'a> Tokens<'a> {
     }
 
     /// The next word, which stays.
-    pub fn peek(&self) -> Token<'a> {
+    pub(crate) fn peek(&self) -> Token<'a> {
         self.next.1
     }
 
     /// Where the next word begins.
-    pub fn place(&self) -> usize {
+    pub(crate) fn place(&self) -> usize {
         self.next.0
     }
 
     /// The text from a place up to the last word that was taken.
-    pub fn since(&self, place: usize) -> &'a str {
+    pub(crate) fn since(&self, place: usize) -> &'a str {
         self.sql.get(place..self.last_end).unwrap_or_default()
     }
 
     /// Takes the next word.
-    pub fn take(&mut self) -> Result<Token<'a>> {
+    pub(crate) fn take(&mut self) -> Result<Token<'a>> {
         let (_, token, end) = self.next;
         self.last_end = end;
         self.next = read(self.sql, end)?;
@@ -74,7 +74,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// Takes the next word if it is this keyword.
-    pub fn skip(&mut self, keyword: &str) -> Result<bool> {
+    pub(crate) fn skip(&mut self, keyword: &str) -> Result<bool> {
         let is = self.peek().is(keyword);
         if is {
             self.take()?;
@@ -83,7 +83,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// Takes the next word if it is this character.
-    pub fn skip_mark(&mut self, mark: u8) -> Result<bool> {
+    pub(crate) fn skip_mark(&mut self, mark: u8) -> Result<bool> {
         let is = self.peek() == Token::Mark(mark);
         if is {
             self.take()?;
@@ -92,7 +92,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// Takes this keyword.
-    pub fn expect(&mut self, keyword: &str) -> Result<()> {
+    pub(crate) fn expect(&mut self, keyword: &str) -> Result<()> {
         if self.skip(keyword)? {
             Ok(())
         } else {
@@ -101,7 +101,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// Takes this character.
-    pub fn expect_mark(&mut self, mark: u8) -> Result<()> {
+    pub(crate) fn expect_mark(&mut self, mark: u8) -> Result<()> {
         if self.skip_mark(mark)? {
             Ok(())
         } else {
@@ -110,9 +110,12 @@ impl<'a> Tokens<'a> {
     }
 
     /// Takes a name, and says whether it is one whoever reads it: no keyword, no text that stands for a name.
-    pub fn name(&mut self) -> Result<(String, bool)> {
+    pub(crate) fn name(&mut self) -> Result<(String, bool)> {
         match self.take()? {
-            Token::Word(word) if !is_reserved(word) => Ok((word.to_owned(), !is_keyword(word))),
+            Token::Word(word) => match keyword(word) {
+                Some(Keyword::Reserved) => Err(Beyond::Statement),
+                keyword => Ok((word.to_owned(), keyword.is_none())),
+            },
             Token::Quoted(quoted) => Ok((unquoted(quoted), true)),
             Token::Text(text) => Ok((unquoted(text), false)),
             _ => Err(Beyond::Statement),
@@ -120,7 +123,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// Takes what stands in parentheses, with them.
-    pub fn skip_parentheses(&mut self) -> Result<()> {
+    pub(crate) fn skip_parentheses(&mut self) -> Result<()> {
         self.expect_mark(b'(')?;
         let mut depth = 1_usize;
         while depth > 0 {
@@ -136,7 +139,7 @@ impl<'a> Tokens<'a> {
 }
 
 /// The text within quotes.
-pub fn unquoted(quoted: &str) -> String {
+pub(super) fn unquoted(quoted: &str) -> String {
     let mut chars = quoted.chars();
     let (Some(quote), Some(_)) = (chars.next(), chars.next_back()) else {
         return String::new();
@@ -248,29 +251,45 @@ fn number(sql: &str, at: usize) -> Result<(usize, Token<'_>, usize)> {
     Ok((at, Token::Number(sql.get(at..end).ok_or(Beyond::Statement)?), end))
 }
 
-/// Whether a keyword can never be a name without quotes.
-fn is_reserved(word: &str) -> bool {
-    const RESERVED: &str = " add all alter and as autoincrement between case check collate commit constraint create \
-        default deferrable delete distinct drop else escape exists foreign from group having in index insert into is \
-        isnull join limit not nothing notnull null on or order primary references returning select set table then to \
-        transaction union unique update using values when where ";
-    is_among(RESERVED, word)
+/// What a word is to SQLite where a name is expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keyword {
+    /// It can never be a name without quotes.
+    Reserved,
+    /// It depends on its place whether it is a name.
+    Fallback,
 }
 
-/// Whether it is a keyword at all: then it depends on its place whether it is a name.
-fn is_keyword(word: &str) -> bool {
-    const OTHERS: &str = " abort action after always analyze asc attach before begin by cascade cast column conflict \
-        cross current current_date current_time current_timestamp database deferred desc detach do each end except \
-        exclude exclusive explain fail filter first following for full generated glob groups if ignore immediate \
-        indexed initially inner instead intersect key last left like match materialized natural no nulls of offset \
-        others outer over partition plan pragma preceding query raise range recursive regexp reindex release rename \
-        replace restrict right rollback row rows savepoint temp temporary ties trigger unbounded vacuum view virtual \
-        window with within without ";
-    is_reserved(word) || is_among(OTHERS, word)
-}
-
-fn is_among(words: &str, word: &str) -> bool {
-    words.contains(&format!(" {} ", word.to_ascii_lowercase()))
+/// Whether a word is a keyword. A schema has many names, and a small run little time: nothing is searched or copied to the heap.
+fn keyword(word: &str) -> Option<Keyword> {
+    const LONGEST: usize = "current_timestamp".len();
+    let mut lower = [0; LONGEST];
+    let lower = lower.get_mut(..word.len())?;
+    lower.copy_from_slice(word.as_bytes());
+    lower.make_ascii_lowercase();
+    match &*lower {
+        b"add" | b"all" | b"alter" | b"and" | b"as" | b"autoincrement" | b"between" | b"case" | b"check"
+        | b"collate" | b"commit" | b"constraint" | b"create" | b"default" | b"deferrable" | b"delete" | b"distinct"
+        | b"drop" | b"else" | b"escape" | b"exists" | b"foreign" | b"from" | b"group" | b"having" | b"in"
+        | b"index" | b"insert" | b"into" | b"is" | b"isnull" | b"join" | b"limit" | b"not" | b"nothing"
+        | b"notnull" | b"null" | b"on" | b"or" | b"order" | b"primary" | b"references" | b"returning" | b"select"
+        | b"set" | b"table" | b"then" | b"to" | b"transaction" | b"union" | b"unique" | b"update" | b"using"
+        | b"values" | b"when" | b"where" => Some(Keyword::Reserved),
+        b"abort" | b"action" | b"after" | b"always" | b"analyze" | b"asc" | b"attach" | b"before" | b"begin"
+        | b"by" | b"cascade" | b"cast" | b"column" | b"conflict" | b"cross" | b"current" | b"current_date"
+        | b"current_time" | b"current_timestamp" | b"database" | b"deferred" | b"desc" | b"detach" | b"do"
+        | b"each" | b"end" | b"except" | b"exclude" | b"exclusive" | b"explain" | b"fail" | b"filter" | b"first"
+        | b"following" | b"for" | b"full" | b"generated" | b"glob" | b"groups" | b"if" | b"ignore" | b"immediate"
+        | b"indexed" | b"initially" | b"inner" | b"instead" | b"intersect" | b"key" | b"last" | b"left" | b"like"
+        | b"match" | b"materialized" | b"natural" | b"no" | b"nulls" | b"of" | b"offset" | b"others" | b"outer"
+        | b"over" | b"partition" | b"plan" | b"pragma" | b"preceding" | b"query" | b"raise" | b"range"
+        | b"recursive" | b"regexp" | b"reindex" | b"release" | b"rename" | b"replace" | b"restrict" | b"right"
+        | b"rollback" | b"row" | b"rows" | b"savepoint" | b"temp" | b"temporary" | b"ties" | b"trigger"
+        | b"unbounded" | b"vacuum" | b"view" | b"virtual" | b"window" | b"with" | b"within" | b"without" => {
+            Some(Keyword::Fallback)
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -318,7 +337,9 @@ mod tests {
         let name = |sql| Tokens::new(sql).and_then(|mut tokens| tokens.name());
         assert_eq!(name("a"), Ok(("a".to_owned(), true)));
         assert_eq!(name("key"), Ok(("key".to_owned(), false)));
+        assert_eq!(name("CURRENT_TIMESTAMP"), Ok(("CURRENT_TIMESTAMP".to_owned(), false)));
+        assert_eq!(name("current_timestamps"), Ok(("current_timestamps".to_owned(), true)));
         assert_eq!(name("\"table\""), Ok(("table".to_owned(), true)));
-        assert!(name("table").is_err());
+        assert!(name("table").is_err() && name("TaBLe").is_err());
     }
 }

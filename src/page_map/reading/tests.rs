@@ -280,3 +280,33 @@ fn there_is_no_map_where_nothing_may_be_read_and_a_part_of_one_where_there_was_n
     };
     assert!(!why.is_empty());
 }
+
+#[test]
+fn there_is_no_map_where_only_sqlite_may_read() {
+    let (_folder, path, conn) = make("PRAGMA journal_mode=DELETE");
+    drop(conn);
+    let environment = Environment {
+        private: &PrivateFolder::for_stores(&[&path]),
+        sandbox: &Sandbox::not_asked(),
+        heap_limit: None,
+        stop: &Stop::never(),
+    };
+    let mut looks = 0;
+    let mapped = with_stable_store(&path, Need::Everything, &environment, |probe, access| {
+        let access = access.unwrap();
+        let mapped = of_store(probe, access, &Known::default(), &Stop::never());
+        looks += 1;
+        if access.plain_files(probe).is_some() {
+            assert!(matches!(mapped, Mapped::Map(_)), "{mapped:?}");
+            // Somebody writes to it each time that it is read without a lock.
+            connect(&path)
+                .execute_batch("UPDATE notes SET title = title || 'x' WHERE id = 1")
+                .unwrap();
+        }
+        mapped
+    });
+    let Mapped::No(why) = mapped.unwrap() else {
+        panic!("a map of what others write to")
+    };
+    assert!(looks > 1 && why.contains("only be read through SQLite"), "{looks}: {why}");
+}

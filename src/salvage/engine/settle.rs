@@ -7,7 +7,7 @@ use crate::format::record::Fields;
 use crate::salvage::candidates::{Candidate, Elsewhere, Keys, Verdict};
 use crate::salvage::ended::Result;
 use crate::salvage::entries::each_entry;
-use crate::salvage::evidence::short;
+use crate::salvage::evidence::{is_sound, said};
 use crate::salvage::known::MOST_KEYS;
 use crate::salvage::literal::is_plain;
 use crate::salvage::rows::{Finder, Origin};
@@ -37,12 +37,13 @@ impl Engine<'_> {
     ) -> Result<()> {
         let held = self.weigh(tables, candidates, Some(late), out)?;
         for (at, table) in tables.iter_mut().enumerate().filter(|(_, table)| !table.done) {
+            let whole = self.forest.whole.get(at).map(Vec::as_slice).unwrap_or_default();
             let mut missing = Vec::new();
             for rowid in table.evidence.named() {
                 // An entry whose rowid is damaged names a row that was given under its own.
                 let keys = table.evidence.of(rowid);
                 let explained = keys.iter().enumerate().any(|(key, hash)| held.contains(&(at, key, *hash)));
-                if !table.given.has(rowid) && !explained {
+                if !table.given.has(rowid) && !explained && !is_denied(&keys, whole) {
                     missing.push(rowid);
                 }
             }
@@ -86,10 +87,10 @@ impl Engine<'_> {
         let mut chosen: Vec<Chosen> = Vec::new();
         let mut doubtful = Vec::new();
         for (at, candidate) in candidates.iter().enumerate() {
-            let named = elsewhere_of(candidate, &elsewhere);
             let Some(table) = tables.get_mut(candidate.fit.table) else {
                 continue;
             };
+            let named = elsewhere_of(candidate, &elsewhere, table);
             let whole = self.forest.whole.get(candidate.fit.table).map(Vec::as_slice).unwrap_or_default();
             let knows_free = self.forest.knows_free;
             match candidate.weigh(Keys { whole, knows_free }, &named) {
@@ -123,11 +124,8 @@ impl Engine<'_> {
         };
         // Those whose keys are another row's by an index come last: only where that row is not there can they stand.
         let clashes = |one: &Chosen| {
-            let named = candidates
-                .get(one.at)
-                .map(|candidate| elsewhere_of(candidate, &elsewhere))
-                .unwrap_or_default();
-            named.into_iter().flatten().any(|rowid| rowid != one.rowid)
+            let candidate = candidates.get(one.at);
+            candidate.is_some_and(|candidate| others(candidate, &elsewhere, one).next().is_some())
         };
         let (second, first): (Vec<Chosen>, Vec<Chosen>) = chosen.into_iter().partition(clashes);
         for one in first.iter().chain(&second) {
@@ -137,8 +135,8 @@ impl Engine<'_> {
             if table.given.has(one.rowid) {
                 continue;
             }
-            let named = elsewhere_of(candidate, &elsewhere);
-            let taken = named.into_iter().flatten().any(|rowid| rowid != one.rowid && table.given.has(rowid));
+            let taken = others(candidate, &elsewhere, one)
+                .any(|(key, hash, rowid)| table.given.has(rowid) && table.evidence.may_have(rowid, key, hash));
             if taken || !writer.row(candidate, one, out)? {
                 doubtful.push(one.at);
                 continue;
@@ -146,7 +144,7 @@ impl Engine<'_> {
             table.given.put(one.rowid)?;
             for (key, hash) in candidate.hashes.iter().enumerate() {
                 if *hash != 0 && (candidate.agree >> key & 1 == 0 || candidate.rowid != Some(one.rowid)) {
-                    held.insert((candidate.fit.table, key, short(*hash)));
+                    held.extend([false, true].map(|is_odd| (candidate.fit.table, key, said(*hash, is_odd))));
                 }
             }
         }
@@ -164,7 +162,7 @@ impl Engine<'_> {
             writer.doubtful(candidate, out)?;
             if let (true, Some(hash)) = (is_named, candidate.hashes.first()) {
                 // It is not lost: it is there, in a comment.
-                held.insert((candidate.fit.table, 0, short(*hash)));
+                held.extend([false, true].map(|is_odd| (candidate.fit.table, 0, said(*hash, is_odd))));
             }
         }
         Ok(held)
@@ -277,12 +275,40 @@ impl Engine<'_> {
     }
 }
 
-/// The rowids that the indexes name for the keys of a candidate.
-fn elsewhere_of(candidate: &Candidate, elsewhere: &HashMap<KeyOf, i64>) -> Elsewhere {
+/// Whether no fewer whole indexes know nothing of a row than sound entries name it: then it is the rowid in an entry that is
+/// damaged.
+fn is_denied(keys: &[u32; MOST_KEYS], whole: &[bool]) -> bool {
+    let naming = keys.iter().filter(|said| is_sound(**said)).count();
+    let denying = keys.iter().zip(whole).filter(|(said, whole)| **said == 0 && **whole).count();
+    denying >= naming
+}
+
+/// For each key that does not agree, the row that its index names instead: the key's place, its hash, the rowid.
+fn named_instead<'c>(
+    candidate: &'c Candidate,
+    elsewhere: &'c HashMap<KeyOf, i64>,
+) -> impl Iterator<Item = (usize, u64, i64)> + 'c {
+    let keys = candidate.hashes.iter().enumerate().filter(|(_, hash)| **hash != 0);
+    keys.filter(|(key, _)| candidate.agree >> key & 1 == 0)
+        .filter_map(|(key, hash)| Some((key, *hash, *elsewhere.get(&(candidate.fit.table, key, *hash))?)))
+}
+
+/// The same of a row that was chosen, where it is another row.
+fn others<'c>(
+    candidate: &'c Candidate,
+    elsewhere: &'c HashMap<KeyOf, i64>,
+    one: &'c Chosen,
+) -> impl Iterator<Item = (usize, u64, i64)> + 'c {
+    named_instead(candidate, elsewhere).filter(|(_, _, rowid)| *rowid != one.rowid)
+}
+
+/// What the indexes name for the keys of a candidate.
+fn elsewhere_of(candidate: &Candidate, elsewhere: &HashMap<KeyOf, i64>, table: &Progress) -> Elsewhere {
     let mut out = Elsewhere::default();
-    for ((key, slot), hash) in out.iter_mut().enumerate().zip(&candidate.hashes) {
-        if *hash != 0 && candidate.agree >> key & 1 == 0 {
-            *slot = elsewhere.get(&(candidate.fit.table, key, *hash)).copied();
+    for (key, _, rowid) in named_instead(candidate, elsewhere) {
+        if let Some(slot) = out.rowids.get_mut(key) {
+            *slot = Some(rowid);
+            out.backed |= u8::from(table.evidence.is_backed(rowid, key)) << key;
         }
     }
     out
@@ -316,6 +342,10 @@ impl Writer<'_> {
         }
         self.used.extend(keys);
         give(&line, one.odd, text(&self.payload, self.fields.all().first()), out)?;
+        let is_renumbered = !one.odd && candidate.rowid != Some(one.rowid);
+        if let Some(account) = out.account.tables.get_mut(candidate.fit.table) {
+            account.renumbered += u64::from(is_renumbered);
+        }
         Ok(true)
     }
 

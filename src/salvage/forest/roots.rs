@@ -4,6 +4,7 @@ use super::{Forest, MOST_ROOTS, Walker};
 use crate::format::page::{Kind, Page};
 use crate::format::record::{Classes, Fields};
 use crate::format::schema::table::{self, Statement};
+use crate::salvage::encoding::Decoder;
 use crate::salvage::ended::Result;
 use crate::salvage::known::Known;
 use crate::salvage::notes::Owner;
@@ -25,6 +26,7 @@ impl Walker<'_> {
         let mut roots = Roots::default();
         roots.statements.resize_with(known.tables.len(), || None);
         forest.notes.set_owner(1, Owner::Nobody);
+        let mut decoder = Decoder::new(self.view.encoding());
         let (pages, _) = self.walk(1, Owner::Other, forest)?;
         forest.notes.set_owner(1, Owner::Other);
         for number in pages {
@@ -32,7 +34,7 @@ impl Walker<'_> {
             if let Ok(page) = Page::parse(self.view.layout(), number, &self.bytes)
                 && page.kind() == Kind::TableLeaf
             {
-                roots.take(&page, known);
+                roots.take(&page, known, &mut decoder);
             }
         }
         let mut out: Vec<(Owner, u32)> =
@@ -55,7 +57,7 @@ impl Walker<'_> {
 }
 
 impl Roots {
-    fn take(&mut self, page: &Page<'_>, known: &Known) {
+    fn take(&mut self, page: &Page<'_>, known: &Known, decoder: &mut Decoder) {
         let mut fields = Fields::default();
         for cell in page.all_cells().filter_map(std::result::Result::ok) {
             // The names and the root stand before the statement, which may be long.
@@ -63,12 +65,12 @@ impl Roots {
             if fields.read(payload, cell.payload.len).is_err() || fields.all().len() != 5 {
                 continue;
             }
+            let (payload, fields) = decoder.record(payload, fields.all());
             let text = |at: usize| {
-                let field = fields.all().get(at).filter(|field| field.class == Classes::TEXT)?;
+                let field = fields.get(at).filter(|field| field.class == Classes::TEXT)?;
                 payload.get(field.range())
             };
             let root = fields
-                .all()
                 .get(3)
                 .filter(|field| field.class == Classes::INTEGER && field.to as usize <= payload.len());
             let root = root.and_then(|field| u32::try_from(field.integer(payload)?).ok());
