@@ -256,4 +256,28 @@ mod tests {
         assert_eq!((findings.total, findings.at_least), (9, true));
         assert!(account.in_words().ends_with("; what the ledger said of migration 2 is lost"));
     }
+
+    #[test]
+    fn why_it_could_not_be_found_out_is_said() {
+        const REAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/healthy.db");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        std::fs::copy(REAL, &path).unwrap();
+        let probe = Probe::of(&path);
+        let application = &crate::banger::APPLICATION;
+        let late = Stop::after(Duration::ZERO, std::sync::Arc::default());
+        let said = |stop: &Stop| match standing(&probe, application, stop) {
+            Standing::Rows(account) => account.in_words(),
+            Standing::Unknown(why) => why,
+            Standing::Unsaid => String::new(),
+        };
+        assert!(said(&Stop::never()).contains(" rows stand whole"), "{}", said(&Stop::never()));
+        assert_eq!(said(&late), "the time limit of 0 s ran out");
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes.extend([0; 4096]);
+        std::fs::write(&path, bytes).unwrap();
+        assert_eq!(said(&Stop::never()), "the store changed while its rows were counted");
+        let any = standing(&probe, &Application::any(), &Stop::never());
+        assert!(matches!(any, Standing::Unsaid), "{any:?}");
+    }
 }
