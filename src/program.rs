@@ -9,7 +9,6 @@ mod migrations;
 mod one;
 mod output;
 mod panics;
-mod plain;
 mod pool;
 mod salvage;
 mod session;
@@ -48,8 +47,7 @@ const NO_STORE: &str = "no store is named, and there is no home folder to look i
 pub fn main() -> ExitCode {
     panic::set_hook(Box::new(panics::note));
     let arguments: Vec<OsString> = env::args_os().collect();
-    let args = plain::plain(&arguments).map_or_else(|| Args::try_parse_from(&arguments), Ok);
-    ExitCode::from(match args {
+    ExitCode::from(match Args::try_parse_from(&arguments) {
         Err(error) => print_usage(&cli::escaped(error, &arguments), names_the_gate(&arguments)),
         Ok(args) if args.check_migrations => gate(args),
         Ok(args) => exit_code(mistake::caught(|| doctor(args)).map_err(anyhow::Error::from).flatten()),

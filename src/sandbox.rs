@@ -2,7 +2,6 @@
 //! folders, with seccomp what Landlock leaves out, their owners, modes and times.
 
 use std::collections::BTreeMap;
-use std::num::TryFromIntError;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::{fmt, io, thread};
@@ -14,7 +13,6 @@ use landlock::{
 
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    sock_filter,
 };
 
 use crate::private::{PrivateFolder, Purpose};
@@ -52,7 +50,7 @@ impl Sandbox {
     /// because Landlock must know it; then Landlock. Where the kernel has none of them, the answer says so and nothing is
     /// given up.
     pub(crate) fn enter(private: &PrivateFolder, purpose: Purpose) -> Self {
-        let metadata = forbid(METADATA_CALLS, libc::EPERM).is_ok();
+        let metadata = forbid(METADATA_CALLS, &[], libc::EPERM).is_ok();
         private.make_if_needed(purpose, owners_are_safe(metadata));
         match restrict(private.path()) {
             Ok(abi) => {
@@ -188,54 +186,23 @@ const OPENING_CALLS: &[(libc::c_long, u8)] = &[
 /// its mode, its times.
 fn forbid_writing() -> Result<(), Box<dyn std::error::Error>> {
     // As Landlock refuses it: SQLite then opens the file for reading.
-    forbid(METADATA_CALLS, libc::EACCES)?;
-    forbid_opening_to_write(libc::EACCES)
+    forbid(METADATA_CALLS, OPENING_CALLS, libc::EACCES)
 }
 
-/// Lets the kernel refuse, from here on and with this error, all of these calls.
-///
-/// One comparison for each call: of what seccompiler makes of such a list, five times as long, the kernel takes twice as long to
-/// install it, which it does in every run.
-fn forbid(calls: &[libc::c_long], error: libc::c_int) -> Result<(), Box<dyn std::error::Error>> {
-    let step = |code: u32, operand: u32| -> Result<sock_filter, TryFromIntError> {
-        Ok(sock_filter {
-            code: code.try_into()?,
-            jt: 0,
-            jf: 0,
-            k: operand,
-        })
-    };
-    // A filter for no call is: end the process where its calls are another machine's, allow everything.
-    let mut program = compiled(BTreeMap::new(), error)?;
-    let allow = program.pop();
-    // The number of the call stands at the beginning of what a filter is shown.
-    program.push(step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0)?);
-    for (call, behind) in calls.iter().zip((1..=calls.len()).rev()) {
-        program.push(sock_filter {
-            jt: behind.try_into()?,
-            ..step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, (*call).try_into()?)?
-        });
-    }
-    program.extend(allow);
-    program.push(step(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ERRNO | error.unsigned_abs())?);
-    Ok(seccompiler::apply_filter(&program)?)
-}
-
-/// Lets the kernel refuse, from here on and with this error, to open a file for writing or to make it.
-fn forbid_opening_to_write(error: libc::c_int) -> Result<(), Box<dyn std::error::Error>> {
-    let rules = OPENING_CALLS.iter().map(|(call, how)| Ok((*call, for_writing(*how)?)));
-    let rules = rules.collect::<Result<_, seccompiler::BackendError>>()?;
-    Ok(seccompiler::apply_filter(&compiled(rules, error)?)?)
-}
-
-/// A filter that refuses what breaks these rules.
-fn compiled(
-    rules: BTreeMap<i64, Vec<SeccompRule>>,
+/// Lets the kernel refuse, from here on and with this error, all of these calls, and those of the others that open for writing.
+fn forbid(
+    calls: &[libc::c_long],
+    opening: &[(libc::c_long, u8)],
     error: libc::c_int,
-) -> Result<BpfProgram, Box<dyn std::error::Error>> {
+) -> Result<(), Box<dyn std::error::Error>> {
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = calls.iter().map(|call| (*call, Vec::new())).collect();
+    for (call, how) in opening {
+        rules.insert(*call, for_writing(*how)?);
+    }
     let refuse = SeccompAction::Errno(error.unsigned_abs());
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, std::env::consts::ARCH.try_into()?)?;
-    Ok(filter.try_into()?)
+    seccompiler::apply_filter(&BpfProgram::try_from(filter)?)?;
+    Ok(())
 }
 
 /// The rules that a call breaks that opens a file for writing or makes it, recognised by its argument `how`.
