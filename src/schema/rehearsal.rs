@@ -6,6 +6,7 @@
 mod attempt;
 mod by_tool;
 pub(crate) mod copy;
+mod kept;
 mod losses;
 mod own;
 mod references;

@@ -23,6 +23,8 @@ pub(crate) struct Fault {
     pub(crate) finding: Finding,
     /// Whether it was so before the migrations: a shape that this binary cannot work with.
     pub(crate) was_there: bool,
+    /// Whether rows or references went by a cascade that nobody wrote.
+    pub(crate) by_cascade: bool,
 }
 
 impl Fault {
@@ -59,6 +61,7 @@ impl Fault {
                 ..Finding::new(what)
             },
             was_there: false,
+            by_cascade: false,
         }
     }
 
@@ -75,6 +78,7 @@ impl Fault {
                 ..Finding::new(format!("not as in a fresh store: {what}")).table(&difference.table)
             },
             was_there,
+            by_cascade: false,
         }
     }
 
@@ -82,6 +86,12 @@ impl Fault {
     pub(super) fn and(mut self, words: &str) -> Self {
         self.line.push_str(words);
         self.finding.what.to_mut().push_str(words);
+        self
+    }
+
+    /// The same, by a cascade that nobody wrote.
+    pub(super) fn of_cascade(mut self) -> Self {
+        self.by_cascade = true;
         self
     }
 
@@ -97,6 +107,7 @@ impl Fault {
             line: format!("{table}.{column}: {what}"),
             finding: Finding::new(what).table(&table).column(&column),
             was_there: false,
+            by_cascade: false,
         }
     }
 
@@ -105,6 +116,7 @@ impl Fault {
             line: format!("{table}: {what}"),
             finding: Finding::new(what).table(table),
             was_there: false,
+            by_cascade: false,
         }
     }
 }
@@ -223,6 +235,7 @@ impl<'a> Before<'a> {
             line: what.clone(),
             finding: Finding::new(what),
             was_there: false,
+            by_cascade: false,
         }])
     }
 
