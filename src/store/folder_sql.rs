@@ -107,9 +107,9 @@ impl Touched {
     fn write(&mut self, write: Write) {
         let is_own = match (&self.target, &write) {
             (None, _) => true,
-            (Some(Write::Delete(own)), Write::Delete(table)) => own == table,
             // What `ON CONFLICT DO UPDATE` writes is the statement's own.
-            (Some(Write::Update(own, _) | Write::Insert(own)), Write::Update(table, _)) => own == table,
+            (Some(Write::Delete(own)), Write::Delete(table))
+            | (Some(Write::Update(own, _) | Write::Insert(own)), Write::Update(table, _)) => own == table,
             _ => false,
         };
         if !is_own {
@@ -211,10 +211,9 @@ impl FolderSql {
         let mut seen = self.seen();
         let is_in_store = context.database_name == Some("main");
         // What triggers write was written by the schema's author, and what is prepared while a statement runs is SQLite's own.
-        if is_in_store && context.accessor.is_none() && !seen.runs {
-            if let Some(write) = Write::of(&context.action) {
-                seen.touched.write(write);
-            }
+        let is_written = is_in_store && context.accessor.is_none() && !seen.runs;
+        if let Some(write) = Write::of(&context.action).filter(|_| is_written) {
+            seen.touched.write(write);
         }
         match context.action {
             AuthAction::DropTable { table_name } if is_in_store => seen.touched.dropped.push(table_name.to_owned()),

@@ -230,10 +230,10 @@ impl Losses {
     /// Looks at it again, after it ran.
     fn after(&mut self, conn: &Connection, statement: &Touched, around: Around, step: usize) -> Result<()> {
         self.left.clear();
-        if let Some((old, root)) = around.root {
-            if !exists(conn, &old)? {
-                self.renamed.extend(name_of(conn, root)?.map(|new| (old, new)));
-            }
+        if let Some((old, root)) = around.root
+            && !exists(conn, &old)?
+        {
+            self.renamed.extend(name_of(conn, root)?.map(|new| (old, new)));
         }
         let how = if statement.dropped.is_empty() {
             How::Replaced
