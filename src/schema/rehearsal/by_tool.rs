@@ -55,6 +55,10 @@ impl Runner for ByTool<'_> {
         self.steps.is_ledger(table)
     }
 
+    fn former(&self, table: &str) -> String {
+        self.losses.former(table)
+    }
+
     fn cost(&self, impact: Impact) -> &'static str {
         impact.words_of_a_strangers()
     }

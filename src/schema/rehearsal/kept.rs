@@ -175,7 +175,7 @@ fn each(
 }
 
 /// A number and its digits as text are one key: a rebuild may change the type of a column.
-fn hash_value(value: ValueRef<'_>, hasher: &mut impl Hasher) {
+pub(super) fn hash_value(value: ValueRef<'_>, hasher: &mut impl Hasher) {
     match value {
         ValueRef::Null => {}
         ValueRef::Integer(number) => hasher.write(number.to_string().as_bytes()),

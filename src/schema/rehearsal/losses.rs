@@ -114,6 +114,13 @@ impl Losses {
         self.fewer.iter().filter(|fewer| fewer.table == table).map(|fewer| fewer.step).collect()
     }
 
+    /// The first name that a table had.
+    pub(super) fn former(&self, table: &str) -> String {
+        let renamed = self.renamed.iter().rev();
+        let first = renamed.fold(table, |name, (old, new)| if new.eq_ignore_ascii_case(name) { old } else { name });
+        first.to_owned()
+    }
+
     /// What went by the actions of foreign keys and is missed now, at the end. A migration may save rows elsewhere, and bring them
     /// back; a table that is gone for good misses none.
     ///

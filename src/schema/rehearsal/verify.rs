@@ -2,9 +2,11 @@
 //! merely extra stops nobody.
 
 use std::collections::BTreeMap;
+use std::hash::RandomState;
 
 use rusqlite::Connection;
 
+use super::dangling::Dangling;
 use crate::application::Impact;
 use crate::error::{Error, Result};
 use crate::finding::{Finding, LONGEST_NAME};
@@ -179,27 +181,47 @@ impl<'a> Before<'a> {
             .collect()
     }
 
-    /// Tables in which more rows than before refer to rows that are not there.
-    pub(super) fn dangling(&self, after: &ReadOnly) -> Result<Vec<Fault>> {
+    /// Tables in which rows refer to rows that are not there that did not before. `former` gives the name that a table had before it
+    /// was renamed.
+    pub(super) fn dangling(&self, after: &ReadOnly, former: impl Fn(&str) -> String) -> Result<Vec<Fault>> {
         let mut faults = Vec::new();
+        let hash = RandomState::new();
+        // A table that is made anew gets its old name in the end.
+        let before_name = |table: &str| {
+            if self.counts.contains_key(&cut(table, LONGEST_NAME)) {
+                table.to_owned()
+            } else {
+                former(table)
+            }
+        };
         for table in tables::ordinary(after)?.names {
             let name = cut(&table, LONGEST_NAME);
-            let before = || -> Result<u64> {
-                if self.counts.contains_key(&name) {
-                    dangling(self.source, &table)
+            let old = before_name(&table);
+            let before = || -> Result<Dangling> {
+                if self.counts.contains_key(&cut(&old, LONGEST_NAME)) {
+                    Dangling::counted(self.source, &old)
                 } else {
-                    Ok(0)
+                    Ok(Dangling::default())
                 }
             };
-            let what = match dangling(after, &table) {
-                Ok(0) => continue,
-                Ok(now) => match before()? {
-                    before if before >= now => continue,
-                    before => format!(
-                        "{} to rows that are not there",
-                        plural(now - before, "more row refers", "more rows refer")
-                    ),
-                },
+            let what = match Dangling::counted(after, &table) {
+                Ok(Dangling { count: 0, .. }) => continue,
+                Ok(mut now) => {
+                    let mut before = before()?;
+                    if before.count > 0 {
+                        let told = before.tell_apart(self.source, &old, str::to_owned, &hash);
+                        match told.and_then(|()| now.tell_apart(after, &table, before_name, &hash)) {
+                            Err(error) if says_nothing(&error) => return Err(error),
+                            _ => {}
+                        }
+                    }
+                    match now.more_than(&before) {
+                        0 => continue,
+                        more => {
+                            format!("{} to rows that are not there", plural(more, "more row refers", "more rows refer"))
+                        }
+                    }
+                }
                 Err(error) if says_nothing(&error) => return Err(error),
                 Err(error) => match before() {
                     Err(error) if says_nothing(&error) => return Err(error),
@@ -304,15 +326,6 @@ pub(super) fn count_rows(copy: &Connection, table: &str) -> Result<u64> {
 /// Whether an error says nothing about the migrations: a limit of the doctor's, damage, a disk that cannot be read.
 fn says_nothing(error: &Error) -> bool {
     error.is_own_bound() || error.is_damage() || error.is_io()
-}
-
-fn dangling(handle: &ReadOnly, table: &str) -> Result<u64> {
-    let mut count = 0;
-    handle.rows(&format!("PRAGMA foreign_key_check({})", quoted(table)), [], |_| {
-        count += 1;
-        Ok(())
-    })?;
-    Ok(count)
 }
 
 /// How many lines SQLite's check says, up to a bound; what one says may be a page's number, which moves.

@@ -186,3 +186,21 @@ fn what_fails_only_the_way_that_nobody_has_ruled_out_is_a_fault() {
     assert_eq!(said(ROWS, ADD, Each, On).0, [fails]);
     assert_eq!(said(ROWS, ADD, Each, Off).0, [""; 0]);
 }
+
+#[test]
+fn an_old_dangling_reference_hides_no_new_one_and_is_none_under_a_new_name() {
+    let rows = format!("PRAGMA foreign_keys=OFF; {ROWS} INSERT INTO child VALUES (9, 99);");
+    let said = |sql| said(&rows, sql, Each, Off).0;
+    assert_eq!(
+        said("DELETE FROM child WHERE id IN (3, 9); INSERT INTO child VALUES (4, 98)"),
+        ["child: 1 more row refers to rows that are not there"]
+    );
+    for sql in [
+        "ALTER TABLE child RENAME TO kid",
+        "ALTER TABLE parent RENAME TO elders",
+        "CREATE TABLE n(id TEXT PRIMARY KEY, parent REFERENCES parent(id)); INSERT INTO n SELECT * FROM child;
+         DROP TABLE child; ALTER TABLE n RENAME TO child",
+    ] {
+        assert_eq!(said(sql), [""; 0], "{sql}");
+    }
+}
