@@ -172,6 +172,21 @@ fn values_that_come_to_break_a_constraint() {
 }
 
 #[test]
+fn a_fault_that_goes_hides_no_new_one_of_another_form() {
+    const TABLES: &str = "PRAGMA ignore_check_constraints=ON; CREATE TABLE a(n CHECK (n > 0)); CREATE TABLE b(n);";
+    let not_null = "PRAGMA writable_schema=ON;
+        UPDATE sqlite_schema SET sql = 'CREATE TABLE b(n NOT NULL)' WHERE name = 'b'; PRAGMA writable_schema=RESET; PRAGMA ignore_check_constraints=OFF;";
+    let checked = format!("{TABLES} INSERT INTO a VALUES (0); {not_null}");
+    let null = format!("{TABLES} INSERT INTO b VALUES (NULL); {not_null}");
+    for (before, after, is_fault) in [(&checked, &null, true), (&null, &checked, true), (&null, &null, false)] {
+        let faults = became(before, after)
+            .into_iter()
+            .filter(|line| line.starts_with("SQLite's integrity check"));
+        assert_eq!(faults.count() == 1, is_fault);
+    }
+}
+
+#[test]
 fn a_store_that_dangles_already_is_not_the_migrations_fault() {
     let dangling = format!("PRAGMA foreign_keys=OFF; {ROWS} INSERT INTO child VALUES (4, 99);");
     assert_eq!(failure(&dangling, "ALTER TABLE child ADD COLUMN note TEXT"), None);

@@ -239,7 +239,7 @@ impl<'a> Before<'a> {
     /// in a copy: so the comparison is with another copy.
     pub(super) fn integrity(&self, after: &ReadOnly) -> Result<Vec<Fault>> {
         let now = integrity(after);
-        if matches!(now, Ok(0)) {
+        if matches!(now, Ok(Integrity { lines: 0, .. })) {
             return Ok(Vec::new());
         }
         let (before, _files) = (self.again)()?;
@@ -247,7 +247,7 @@ impl<'a> Before<'a> {
             (Err(error), _) | (_, Err(error)) if says_nothing(&error) => return Err(error),
             // It could not be asked before, which `page-structure` says.
             (_, Err(_)) => return Ok(Vec::new()),
-            (Ok(now), Ok(before)) if before >= now => return Ok(Vec::new()),
+            (Ok(now), Ok(before)) if !now.is_worse_than(&before) => return Ok(Vec::new()),
             (Ok(_), Ok(_)) => {
                 "SQLite's integrity check finds faults that were not there before (a NULL or a duplicate where that is forbidden, a value that a CHECK constraint forbids, or an index that lacks rows)".to_owned()
             }
@@ -328,16 +328,46 @@ fn says_nothing(error: &Error) -> bool {
     error.is_own_bound() || error.is_damage() || error.is_io()
 }
 
-/// How many lines SQLite's check says, up to a bound; what one says may be a page's number, which moves.
-fn integrity(handle: &ReadOnly) -> Result<u64> {
+/// How many lines SQLite's check says; what one says may be a page's number, which moves.
+#[derive(Debug, Default)]
+struct Integrity {
+    lines: u64,
+    /// How many of them are of each of these forms.
+    of_form: [u64; FORMS.len()],
+}
+
+/// How lines begin of which each is about a row: an old one that goes must not hide a new one of another form.
+const FORMS: [&str; 4] = [
+    "NULL value in ",
+    "CHECK constraint failed in ",
+    "non-unique entry in ",
+    "row ",
+];
+
+/// How many lines are asked for.
+const MOST_LINES: u64 = 1000;
+
+impl Integrity {
+    fn is_worse_than(&self, before: &Self) -> bool {
+        // Of more lines than are asked for, nobody knows which were left out.
+        let is_whole = self.lines.max(before.lines) < MOST_LINES;
+        let is_new = || self.of_form.iter().zip(before.of_form).any(|(now, before)| *now > before);
+        self.lines > before.lines || (is_whole && is_new())
+    }
+}
+
+fn integrity(handle: &ReadOnly) -> Result<Integrity> {
     // As `page-structure` has it: a damaged page would fail as a whole, and end the check.
     handle.rows("PRAGMA cell_size_check=OFF", [], |_| Ok(()))?;
-    let sql = "PRAGMA integrity_check(1000)";
-    let mut count = 0;
-    handle.rows_of_pragma(sql, |row| {
-        let line = row.get_ref(0).map_err(Error::sqlite(sql))?.as_bytes().unwrap_or_default();
-        count += u64::from(line != b"ok");
+    let sql = format!("PRAGMA integrity_check({MOST_LINES})");
+    let mut out = Integrity::default();
+    handle.rows_of_pragma(&sql, |row| {
+        let line = row.get_ref(0).map_err(Error::sqlite(&sql))?.as_bytes().unwrap_or_default();
+        out.lines += u64::from(line != b"ok");
+        for (form, count) in FORMS.iter().zip(&mut out.of_form) {
+            *count += u64::from(line.starts_with(form.as_bytes()));
+        }
         Error::of_unread_page(&String::from_utf8_lossy(line)).map_or(Ok(()), Err)
     })?;
-    Ok(count)
+    Ok(out)
 }
