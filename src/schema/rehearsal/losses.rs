@@ -212,7 +212,8 @@ impl Losses {
     }
 
     /// Looks at what the actions of foreign keys may take, before a statement runs.
-    fn before(&self, conn: &Connection, statement: &Touched) -> Result<Around> {
+    fn before(&mut self, conn: &Connection, statement: &Touched) -> Result<Around> {
+        let mut left = std::mem::take(&mut self.left);
         let mut around = Around {
             changes: conn.total_changes(),
             ..Around::default()
@@ -225,8 +226,8 @@ impl Losses {
         }
         around.references = References::of(conn)?;
         for place in places(statement, &around.references) {
-            let rows = match self.left.get(&place) {
-                Some(rows) => Some(rows.clone()),
+            let rows = match left.remove(&place) {
+                Some(rows) => Some(rows),
                 None => Rows::of(conn, &place, &self.hash)?,
             };
             around.rows.extend(rows.map(|rows| (place, rows)));
@@ -236,7 +237,6 @@ impl Losses {
 
     /// Looks at it again, after it ran.
     fn after(&mut self, conn: &Connection, statement: &Touched, around: Around, step: usize) -> Result<()> {
-        self.left.clear();
         if let Some((old, root)) = around.root
             && !exists(conn, &old)?
         {
