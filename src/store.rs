@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 pub(crate) use access::{Access, PlainFiles};
 pub(crate) use copies::empty_copy;
 pub(crate) use environment::Environment;
-pub(crate) use folder_sql::FolderSql;
+pub(crate) use folder_sql::{FolderSql, Touched, Write};
 pub(crate) use guards::{BUSY_TIMEOUT_MS, LONGEST_VALUE, interruptible, prepare_rehearsal};
 pub(crate) use read_method::{Need, ReadMethod};
 pub(crate) use read_only::ReadOnly;

@@ -82,6 +82,8 @@ pub(crate) enum Problem {
         faults: u64,
         /// Whether all of them were wrong before the migrations.
         were_there: bool,
+        /// Whether a cascade takes rows or references that nobody wrote.
+        by_cascade: bool,
     },
     /// Rows refer to rows that are not there.
     Dangling {

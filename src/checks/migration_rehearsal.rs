@@ -65,6 +65,7 @@ fn outcome(rehearsal: &Rehearsal) -> Outcome {
     let problem = Problem::Rehearsal {
         faults: rehearsal.faults.len() as u64,
         were_there: rehearsal.faults.iter().all(|fault| fault.was_there),
+        by_cascade: rehearsal.faults.iter().any(|fault| fault.by_cascade),
     };
     Outcome::found(why + &also, problem, findings)
 }

@@ -6,6 +6,8 @@
 mod attempt;
 mod by_tool;
 pub(crate) mod copy;
+mod dangling;
+mod kept;
 mod losses;
 mod own;
 mod references;

@@ -8,25 +8,25 @@ use rusqlite::{Batch, Connection, ErrorCode};
 use super::steps::{Step, Transaction};
 use crate::error::{Error, Result};
 use crate::stop::Stop;
-use crate::store::FolderSql;
+use crate::store::{FolderSql, Touched};
 
 /// Looks at what becomes of rows while migrations run. An error of it ends them.
 pub(super) trait Watch {
-    /// These tables are about to be dropped.
-    fn drops(&mut self, conn: &Connection, tables: &[String]) -> Result<()>;
-    /// They were, by this step, the position of which is given.
-    fn dropped(&mut self, conn: &Connection, step: usize) -> Result<()>;
+    /// A statement is about to run, and may do this.
+    fn begins(&mut self, conn: &Connection, statement: &Touched) -> Result<()>;
+    /// It ran, in this step, the position of which is given.
+    fn ran(&mut self, conn: &Connection, statement: &Touched, step: usize) -> Result<()>;
     /// The step has ended, and may have deleted rows from these tables.
     fn ended(&mut self, conn: &Connection, step: usize, deleted_from: &BTreeSet<String>) -> Result<()>;
 }
 
 /// Where nobody looks: a replay has no rows.
 impl Watch for () {
-    fn drops(&mut self, _: &Connection, _: &[String]) -> Result<()> {
+    fn begins(&mut self, _: &Connection, _: &Touched) -> Result<()> {
         Ok(())
     }
 
-    fn dropped(&mut self, _: &Connection, _: usize) -> Result<()> {
+    fn ran(&mut self, _: &Connection, _: &Touched, _: usize) -> Result<()> {
         Ok(())
     }
 
@@ -107,6 +107,7 @@ impl<W: Watch> Runner<'_, W> {
         }
         // Of the step before, and of the tool's own statements.
         self.sql.take_deleted_from();
+        self.sql.take_touched();
         for batch in &step.batches {
             self.batch(at, step, batch)?;
         }
@@ -133,10 +134,8 @@ impl<W: Watch> Runner<'_, W> {
             let Some(mut statement) = prepared else {
                 return Ok(());
             };
-            let dropped = self.sql.take_dropped();
-            if !dropped.is_empty() {
-                self.watch.drops(self.conn, &dropped)?;
-            }
+            let touched = self.sql.take_touched();
+            self.watch.begins(self.conn, &touched)?;
             let ran = self.sql.running(|| -> rusqlite::Result<()> {
                 let mut rows = statement.raw_query();
                 while rows.next()?.is_some() {}
@@ -144,9 +143,7 @@ impl<W: Watch> Runner<'_, W> {
             });
             ran.map_err(|error| self.failed(step, Error::sqlite(text)(error)))?;
             self.statements += 1;
-            if !dropped.is_empty() {
-                self.watch.dropped(self.conn, at)?;
-            }
+            self.watch.ran(self.conn, &touched, at)?;
         }
     }
 

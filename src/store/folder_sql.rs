@@ -84,8 +84,74 @@ struct Seen {
     runs: bool,
     /// What was refused first.
     refused: Option<String>,
-    dropped: Vec<String>,
+    touched: Touched,
     deleted_from: BTreeSet<String>,
+}
+
+/// What a statement may do to the tables of the store, as SQLite says it while it prepares it.
+#[derive(Debug, Default)]
+pub(crate) struct Touched {
+    /// The tables that it drops.
+    pub(crate) dropped: Vec<String>,
+    /// The table to which it writes itself.
+    pub(crate) target: Option<Write>,
+    /// What the actions of foreign keys do to other rows, where foreign keys hold.
+    pub(crate) by_reference: BTreeSet<Write>,
+    /// The table that it alters: its name may be another one afterwards.
+    pub(crate) altered: Option<String>,
+}
+
+impl Touched {
+    /// An action of a foreign key and the statement itself write in the same words: what is not the statement's own table, or is
+    /// done to that in another way, is an action's.
+    fn write(&mut self, write: Write) {
+        let is_own = match (&self.target, &write) {
+            (None, _) => true,
+            // What `ON CONFLICT DO UPDATE` writes is the statement's own.
+            (Some(Write::Delete(own)), Write::Delete(table))
+            | (Some(Write::Update(own, _) | Write::Insert(own)), Write::Update(table, _)) => own == table,
+            _ => false,
+        };
+        if !is_own {
+            self.by_reference.insert(write);
+        } else if self.target.is_none() {
+            self.target = Some(write);
+        }
+    }
+}
+
+/// One way to write to a table.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Write {
+    /// Rows come.
+    Insert(String),
+    /// Values of a column change.
+    Update(String, String),
+    /// Rows go.
+    Delete(String),
+}
+
+impl Write {
+    /// The table.
+    pub(crate) fn table(&self) -> &str {
+        match self {
+            Self::Insert(table) | Self::Update(table, _) | Self::Delete(table) => table,
+        }
+    }
+
+    /// What an action writes to a table of the store; SQLite's own tables are nobody's.
+    fn of(action: &AuthAction<'_>) -> Option<Self> {
+        let write = match action {
+            AuthAction::Insert { table_name } => Self::Insert((*table_name).to_owned()),
+            AuthAction::Update {
+                table_name,
+                column_name,
+            } => Self::Update((*table_name).to_owned(), (*column_name).to_owned()),
+            AuthAction::Delete { table_name } => Self::Delete((*table_name).to_owned()),
+            _ => return None,
+        };
+        (!write.table().starts_with("sqlite_")).then_some(write)
+    }
 }
 
 impl FolderSql {
@@ -125,9 +191,10 @@ impl FolderSql {
         self.seen().refused.clone()
     }
 
-    /// The tables of the store that the statements prepared since the last question drop.
-    pub(crate) fn take_dropped(&self) -> Vec<String> {
-        std::mem::take(&mut self.seen().dropped)
+    /// What the statements prepared since the last question do to the store, which is one statement where one is asked about at a
+    /// time.
+    pub(crate) fn take_touched(&self) -> Touched {
+        std::mem::take(&mut self.seen().touched)
     }
 
     /// The tables of the store from which the statements prepared since the last question may delete rows, triggers and cascades
@@ -143,8 +210,17 @@ impl FolderSql {
     fn judge(&self, context: &AuthContext<'_>) -> Authorization {
         let mut seen = self.seen();
         let is_in_store = context.database_name == Some("main");
+        // What triggers write was written by the schema's author, and what is prepared while a statement runs is SQLite's own.
+        let is_written = is_in_store && context.accessor.is_none() && !seen.runs;
+        if let Some(write) = Write::of(&context.action).filter(|_| is_written) {
+            seen.touched.write(write);
+        }
         match context.action {
-            AuthAction::DropTable { table_name } if is_in_store => seen.dropped.push(table_name.to_owned()),
+            AuthAction::DropTable { table_name } if is_in_store => seen.touched.dropped.push(table_name.to_owned()),
+            AuthAction::AlterTable {
+                database_name: "main",
+                table_name,
+            } => seen.touched.altered = Some(table_name.to_owned()),
             AuthAction::Delete { table_name } if is_in_store => {
                 seen.deleted_from.insert(table_name.to_owned());
             }

@@ -26,9 +26,17 @@ pub(in crate::application) fn of_folder(problem: &Problem, application: &Applica
             "no data is lost and the application can go on; find out what changed the schema: write it as a migration, or take it back, since a later migration may fail on it"
                 .into()
         }
-        Problem::Rehearsal { were_there: false, .. } => {
-            "do not let these migrations run on this store: they would go wrong; nothing was changed; mend the migration, and rehearse it again; where rows went by a cascade: rebuild a table that others refer to only while foreign keys are off, which they are if that is said outside of any transaction (--foreign-keys says whether the application has them on)"
-                .into()
+        Problem::Rehearsal {
+            were_there: false,
+            by_cascade,
+            ..
+        } => {
+            let mend = "do not let these migrations run on this store: they would go wrong; nothing was changed; mend the migration, and rehearse it again";
+            if *by_cascade {
+                format!("{mend}; rebuild a table that others refer to, or replace its rows, only while foreign keys are off, which they are if that is said outside of any transaction (--foreign-keys says whether the application has them on)").into()
+            } else {
+                mend.into()
+            }
         }
         _ => of_any(problem, application),
     }

@@ -94,7 +94,13 @@ fn problems() -> Vec<Problem> {
     out.extend(damages.map(Problem::Structure));
     out.extend(faults.map(Problem::History));
     out.extend(impacts.map(|worst| Problem::Shape { worst, differences: 1 }));
-    out.extend([false, true].map(|were_there| Problem::Rehearsal { faults: 1, were_there }));
+    for (were_there, by_cascade) in [(false, false), (false, true), (true, false)] {
+        out.push(Problem::Rehearsal {
+            faults: 1,
+            were_there,
+            by_cascade,
+        });
+    }
     out
 }
 

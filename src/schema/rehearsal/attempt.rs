@@ -23,6 +23,9 @@ pub(super) trait Runner {
     /// Whether this table is where it is kept which migrations were applied: its rows are nobody's.
     fn is_ledger(&self, table: &str) -> bool;
 
+    /// The name that a table had before the migrations renamed it.
+    fn former(&self, table: &str) -> String;
+
     /// What a difference in the shape costs, in words.
     fn cost(&self, impact: Impact) -> &'static str;
 
@@ -90,7 +93,7 @@ pub(super) fn attempt(
     let again = || copies()?.guarded(environment);
     let before = Before::of(source, &again, counted);
     let look = || -> Result<Attempt> {
-        let mut faults = before.dangling(&after)?;
+        let mut faults = before.dangling(&after, |table| runner.former(table))?;
         faults.extend(before.integrity(&after)?);
         let shape_unknown = match runner.shape_after(stop)? {
             None => None,

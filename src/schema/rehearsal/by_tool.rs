@@ -1,8 +1,8 @@
 //! Another tool's migrations, rehearsed as the tool runs them; and, where nobody knows whether foreign keys hold meanwhile, both ways.
 //!
-//! Strangers delete rows on purpose. Rows that vanish whether foreign keys hold or not were deleted by the migrations' text, which is
-//! said and no fault. Rows that vanish only where they hold, as a table is dropped to which they refer, went by a cascade that
-//! nobody wrote.
+//! Strangers delete rows on purpose. Rows that their statements delete were deleted by the migrations' text, which is said and no
+//! fault. Rows that the actions of foreign keys take, as a table is dropped or rows are replaced to which they refer, went by a
+//! cascade that nobody wrote. What goes wrong one way is a fault as long as nobody has said that the application goes the other.
 
 mod told;
 
@@ -11,7 +11,8 @@ use rusqlite::Connection;
 use super::Rehearsal;
 use super::attempt::{Attempt, Runner, attempt};
 use super::copy::Copy;
-use super::losses::{Emptied, Losses};
+use super::losses::{Losses, Missed};
+use super::references::References;
 use super::verify::Counts;
 use crate::application::Impact;
 use crate::error::{Error, Result};
@@ -28,7 +29,9 @@ struct ByTool<'a> {
     no_shape: Option<&'a str>,
     foreign_keys: bool,
     losses: Losses,
-    emptied: Vec<Emptied>,
+    missed: Vec<Missed>,
+    /// Whether it makes a difference that foreign keys hold or do not.
+    keys_matter: bool,
 }
 
 impl Runner for ByTool<'_> {
@@ -37,15 +40,23 @@ impl Runner for ByTool<'_> {
     }
 
     fn run(&mut self, copy: &mut Connection, counts: &Counts, stop: &Stop) -> Result<Vec<String>> {
+        let not_rehearsed = |error: Error| Error::Rehearsal(error.into());
         self.losses = Losses::of(counts);
+        let before = References::of(copy).map_err(not_rehearsed)?;
         let pending: Vec<&Step> = self.steps.pending.iter().collect();
         tool::run(copy, &pending, &mut self.losses, stop)?;
-        self.emptied = self.losses.emptied(copy).map_err(|error| Error::Rehearsal(error.into()))?;
+        self.missed = self.losses.missed(copy).map_err(not_rehearsed)?;
+        let after = References::of(copy).map_err(not_rehearsed)?;
+        self.keys_matter = before.touch(&self.losses.touched) || after.touch(&self.losses.touched);
         Ok(pending.iter().map(|step| step.key.clone()).collect())
     }
 
     fn is_ledger(&self, table: &str) -> bool {
         self.steps.is_ledger(table)
+    }
+
+    fn former(&self, table: &str) -> String {
+        self.losses.former(table)
     }
 
     fn cost(&self, impact: Impact) -> &'static str {
@@ -79,7 +90,9 @@ struct Tried {
     foreign_keys: bool,
     attempt: Attempt,
     losses: Losses,
-    emptied: Vec<Emptied>,
+    missed: Vec<Missed>,
+    /// Whether it makes a difference that foreign keys hold or do not.
+    keys_matter: bool,
 }
 
 /// Rehearses what is pending; on two copies where foreign keys make a difference.
@@ -96,14 +109,16 @@ pub(super) fn rehearse(
             no_shape,
             foreign_keys,
             losses: Losses::default(),
-            emptied: Vec::new(),
+            missed: Vec::new(),
+            keys_matter: false,
         };
         let attempt = attempt(source, copies, &mut runner, environment)?;
         Ok(Tried {
             foreign_keys,
             attempt,
             losses: runner.losses,
-            emptied: runner.emptied,
+            missed: runner.missed,
+            keys_matter: runner.keys_matter,
         })
     };
     let judged = attempt(steps.foreign_keys.hold())?;
@@ -127,14 +142,13 @@ pub(super) fn rehearse(
 
 /// Whether the migrations are to be run the other way too.
 fn needs_another(judged: &Tried, foreign_keys: ForeignKeys) -> bool {
-    let Attempt {
-        failed, lost, faults, ..
-    } = &judged.attempt;
+    let Attempt { failed, faults, .. } = &judged.attempt;
+    let is_wrong = failed.is_some() || !faults.is_empty() || !judged.missed.is_empty();
     match foreign_keys {
-        ForeignKeys::Usual(_) => failed.is_some() || judged.losses.drops_referenced || !faults.is_empty(),
-        // To tell what the text deletes from what cascades.
-        ForeignKeys::On => judged.losses.drops_referenced && !lost.is_empty(),
-        ForeignKeys::Off => false,
+        // To say that it goes wrong this way only.
+        ForeignKeys::Usual(true) => is_wrong,
+        ForeignKeys::Usual(false) => is_wrong || judged.keys_matter,
+        ForeignKeys::On | ForeignKeys::Off => false,
     }
 }
 

@@ -34,6 +34,10 @@ impl Runner for Own<'_> {
         table.eq_ignore_ascii_case(&self.application.ledger.table)
     }
 
+    fn former(&self, table: &str) -> String {
+        table.to_owned()
+    }
+
     fn cost(&self, impact: Impact) -> &'static str {
         impact.words()
     }

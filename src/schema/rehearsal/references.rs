@@ -1,11 +1,10 @@
-//! Which tables of a copy refer to which, and what happens to those that refer when the others' rows go.
+//! Which tables of a copy refer to which: there it matters whether foreign keys hold.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
-use crate::schema::tables::quoted;
 
 /// The references between tables.
 #[derive(Debug, Default)]
@@ -15,38 +14,20 @@ pub(super) struct References {
 }
 
 /// A column that refers to a table.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Reference {
+#[derive(Debug)]
+struct Reference {
     /// The table that refers, as it is written.
-    pub(super) child: String,
+    child: String,
     /// The first column that does.
-    pub(super) column: String,
-    /// What happens to it, as SQLite says: `CASCADE`, `SET NULL`, …
-    on_delete: String,
+    column: String,
     /// The table to which it refers.
-    pub(super) parent: String,
-}
-
-impl Reference {
-    /// How many rows refer to anything by it; `None` where there is no such column any more.
-    pub(super) fn count(&self, conn: &Connection) -> Result<Option<u64>> {
-        let there = "SELECT count(*) FROM pragma_table_info(?1, 'main') WHERE name = ?2";
-        let there: i64 = conn
-            .query_row(there, (&self.child, &self.column), |row| row.get(0))
-            .map_err(Error::sqlite(there))?;
-        if there == 0 {
-            return Ok(None);
-        }
-        let sql = format!("SELECT count({}) FROM main.{} NOT INDEXED", quoted(&self.column), quoted(&self.child));
-        let count: i64 = conn.query_row(&sql, [], |row| row.get(0)).map_err(Error::sqlite(&sql))?;
-        Ok(Some(u64::try_from(count).unwrap_or(0)))
-    }
+    parent: String,
 }
 
 impl References {
     /// Reads them from the schema of the store itself.
     pub(super) fn of(conn: &Connection) -> Result<Self> {
-        let sql = "SELECT child.name, key.\"table\", key.\"from\", key.on_delete
+        let sql = "SELECT child.name, key.\"table\", key.\"from\"
                    FROM main.sqlite_schema AS child, pragma_foreign_key_list(child.name, 'main') AS key
                    WHERE child.type = 'table' AND child.rootpage > 0 AND key.seq = 0";
         let mut out = Self::default();
@@ -55,13 +36,11 @@ impl References {
         while let Some(row) = rows.next().map_err(Error::sqlite(sql))? {
             let text = |column| row.get_ref(column).ok().and_then(|text| text.as_str().ok()).map(str::to_owned);
             // A name that is not UTF-8 cannot be written in a statement of ours.
-            if let (Some(child), Some(parent), Some(column), Some(on_delete)) = (text(0), text(1), text(2), text(3)) {
-                out.to.entry(parent.to_ascii_lowercase()).or_default().push(Reference {
-                    child,
-                    column,
-                    on_delete,
-                    parent,
-                });
+            if let (Some(child), Some(parent), Some(column)) = (text(0), text(1), text(2)) {
+                out.to
+                    .entry(parent.to_ascii_lowercase())
+                    .or_default()
+                    .push(Reference { child, column, parent });
             }
         }
         Ok(out)
@@ -81,15 +60,19 @@ impl References {
         out
     }
 
-    /// The columns that SQLite empties where rows of this table, or of those that refer to it, go.
-    pub(super) fn emptied_with(&self, table: &str) -> BTreeSet<Reference> {
-        let parents = self.descendants(table).into_iter().map(|child| child.to_ascii_lowercase());
-        let to = parents
-            .chain([table.to_ascii_lowercase()])
-            .filter_map(|parent| self.to.get(&parent))
-            .flatten();
-        to.filter(|reference| reference.on_delete == "SET NULL" && !reference.child.eq_ignore_ascii_case(table))
-            .cloned()
-            .collect()
+    /// The table to which a column refers.
+    pub(super) fn parent(&self, child: &str, column: &str) -> Option<String> {
+        let is_it = |reference: &&Reference| {
+            reference.child.eq_ignore_ascii_case(child) && reference.column.eq_ignore_ascii_case(column)
+        };
+        self.to.values().flatten().find(is_it).map(|reference| reference.parent.clone())
+    }
+
+    /// Whether one of these tables, whose names are in lower case, refers to another or is referred to.
+    pub(super) fn touch(&self, tables: &BTreeSet<String>) -> bool {
+        self.to.iter().any(|(parent, references)| {
+            tables.contains(parent)
+                || references.iter().any(|reference| tables.contains(&reference.child.to_ascii_lowercase()))
+        })
     }
 }

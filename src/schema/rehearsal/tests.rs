@@ -123,7 +123,7 @@ fn what_became(before: &str, after: &str, compare_shape: bool) -> Vec<String> {
     let before = verify::Before::of(&source, &again, counts(&source));
     let lost = before.lost(&counts(&after));
     let mut faults: Vec<Fault> = lost.iter().map(Fault::of_lost).collect();
-    faults.extend(before.dangling(&after).unwrap());
+    faults.extend(before.dangling(&after, str::to_owned).unwrap());
     faults.extend(before.integrity(&after).unwrap());
     if compare_shape {
         let shape = || Shape::replay(&Ledger::usual(), &[first()]);
@@ -140,6 +140,10 @@ fn rows_that_come_to_refer_to_nothing() {
     assert_eq!(became(&some, &more), ["child: 2 more rows refer to rows that are not there"]);
     let mended = format!("{ROWS} INSERT INTO child VALUES (4, 1);");
     assert_eq!(became(&some, &mended), [""; 0]);
+    let other = format!("PRAGMA foreign_keys=OFF; {ROWS} INSERT INTO child VALUES (4, 99);");
+    assert_eq!(became(&some, &other), ["child: 1 more row refers to rows that are not there"]);
+    let numbered_anew = format!("PRAGMA foreign_keys=OFF; {ROWS} INSERT INTO child VALUES (7, '98');");
+    assert_eq!(became(&some, &numbered_anew), [""; 0]);
 }
 
 #[test]
@@ -165,6 +169,21 @@ fn values_that_come_to_break_a_constraint() {
             "SQLite's integrity check finds faults that were not there before (a NULL or a duplicate where that is forbidden, a value that a CHECK constraint forbids, or an index that lacks rows)"
         ]
     );
+}
+
+#[test]
+fn a_fault_that_goes_hides_no_new_one_of_another_form() {
+    const TABLES: &str = "PRAGMA ignore_check_constraints=ON; CREATE TABLE a(n CHECK (n > 0)); CREATE TABLE b(n);";
+    let not_null = "PRAGMA writable_schema=ON;
+        UPDATE sqlite_schema SET sql = 'CREATE TABLE b(n NOT NULL)' WHERE name = 'b'; PRAGMA writable_schema=RESET; PRAGMA ignore_check_constraints=OFF;";
+    let checked = format!("{TABLES} INSERT INTO a VALUES (0); {not_null}");
+    let null = format!("{TABLES} INSERT INTO b VALUES (NULL); {not_null}");
+    for (before, after, is_fault) in [(&checked, &null, true), (&null, &checked, true), (&null, &null, false)] {
+        let faults = became(before, after)
+            .into_iter()
+            .filter(|line| line.starts_with("SQLite's integrity check"));
+        assert_eq!(faults.count() == 1, is_fault);
+    }
 }
 
 #[test]

@@ -2,9 +2,11 @@
 //! merely extra stops nobody.
 
 use std::collections::BTreeMap;
+use std::hash::RandomState;
 
 use rusqlite::Connection;
 
+use super::dangling::Dangling;
 use crate::application::Impact;
 use crate::error::{Error, Result};
 use crate::finding::{Finding, LONGEST_NAME};
@@ -23,6 +25,8 @@ pub(crate) struct Fault {
     pub(crate) finding: Finding,
     /// Whether it was so before the migrations: a shape that this binary cannot work with.
     pub(crate) was_there: bool,
+    /// Whether rows or references went by a cascade that nobody wrote.
+    pub(crate) by_cascade: bool,
 }
 
 impl Fault {
@@ -59,6 +63,7 @@ impl Fault {
                 ..Finding::new(what)
             },
             was_there: false,
+            by_cascade: false,
         }
     }
 
@@ -75,6 +80,7 @@ impl Fault {
                 ..Finding::new(format!("not as in a fresh store: {what}")).table(&difference.table)
             },
             was_there,
+            by_cascade: false,
         }
     }
 
@@ -82,6 +88,12 @@ impl Fault {
     pub(super) fn and(mut self, words: &str) -> Self {
         self.line.push_str(words);
         self.finding.what.to_mut().push_str(words);
+        self
+    }
+
+    /// The same, by a cascade that nobody wrote.
+    pub(super) fn of_cascade(mut self) -> Self {
+        self.by_cascade = true;
         self
     }
 
@@ -97,6 +109,7 @@ impl Fault {
             line: format!("{table}.{column}: {what}"),
             finding: Finding::new(what).table(&table).column(&column),
             was_there: false,
+            by_cascade: false,
         }
     }
 
@@ -105,6 +118,7 @@ impl Fault {
             line: format!("{table}: {what}"),
             finding: Finding::new(what).table(table),
             was_there: false,
+            by_cascade: false,
         }
     }
 }
@@ -167,27 +181,47 @@ impl<'a> Before<'a> {
             .collect()
     }
 
-    /// Tables in which more rows than before refer to rows that are not there.
-    pub(super) fn dangling(&self, after: &ReadOnly) -> Result<Vec<Fault>> {
+    /// Tables in which rows refer to rows that are not there that did not before. `former` gives the name that a table had before it
+    /// was renamed.
+    pub(super) fn dangling(&self, after: &ReadOnly, former: impl Fn(&str) -> String) -> Result<Vec<Fault>> {
         let mut faults = Vec::new();
+        let hash = RandomState::new();
+        // A table that is made anew gets its old name in the end.
+        let before_name = |table: &str| {
+            if self.counts.contains_key(&cut(table, LONGEST_NAME)) {
+                table.to_owned()
+            } else {
+                former(table)
+            }
+        };
         for table in tables::ordinary(after)?.names {
             let name = cut(&table, LONGEST_NAME);
-            let before = || -> Result<u64> {
-                if self.counts.contains_key(&name) {
-                    dangling(self.source, &table)
+            let old = before_name(&table);
+            let before = || -> Result<Dangling> {
+                if self.counts.contains_key(&cut(&old, LONGEST_NAME)) {
+                    Dangling::counted(self.source, &old)
                 } else {
-                    Ok(0)
+                    Ok(Dangling::default())
                 }
             };
-            let what = match dangling(after, &table) {
-                Ok(0) => continue,
-                Ok(now) => match before()? {
-                    before if before >= now => continue,
-                    before => format!(
-                        "{} to rows that are not there",
-                        plural(now - before, "more row refers", "more rows refer")
-                    ),
-                },
+            let what = match Dangling::counted(after, &table) {
+                Ok(Dangling { count: 0, .. }) => continue,
+                Ok(mut now) => {
+                    let mut before = before()?;
+                    if before.count > 0 {
+                        let told = before.tell_apart(self.source, &old, str::to_owned, &hash);
+                        match told.and_then(|()| now.tell_apart(after, &table, before_name, &hash)) {
+                            Err(error) if says_nothing(&error) => return Err(error),
+                            _ => {}
+                        }
+                    }
+                    match now.more_than(&before) {
+                        0 => continue,
+                        more => {
+                            format!("{} to rows that are not there", plural(more, "more row refers", "more rows refer"))
+                        }
+                    }
+                }
                 Err(error) if says_nothing(&error) => return Err(error),
                 Err(error) => match before() {
                     Err(error) if says_nothing(&error) => return Err(error),
@@ -205,7 +239,7 @@ impl<'a> Before<'a> {
     /// in a copy: so the comparison is with another copy.
     pub(super) fn integrity(&self, after: &ReadOnly) -> Result<Vec<Fault>> {
         let now = integrity(after);
-        if matches!(now, Ok(0)) {
+        if matches!(now, Ok(Integrity { lines: 0, .. })) {
             return Ok(Vec::new());
         }
         let (before, _files) = (self.again)()?;
@@ -213,7 +247,7 @@ impl<'a> Before<'a> {
             (Err(error), _) | (_, Err(error)) if says_nothing(&error) => return Err(error),
             // It could not be asked before, which `page-structure` says.
             (_, Err(_)) => return Ok(Vec::new()),
-            (Ok(now), Ok(before)) if before >= now => return Ok(Vec::new()),
+            (Ok(now), Ok(before)) if !now.is_worse_than(&before) => return Ok(Vec::new()),
             (Ok(_), Ok(_)) => {
                 "SQLite's integrity check finds faults that were not there before (a NULL or a duplicate where that is forbidden, a value that a CHECK constraint forbids, or an index that lacks rows)".to_owned()
             }
@@ -223,6 +257,7 @@ impl<'a> Before<'a> {
             line: what.clone(),
             finding: Finding::new(what),
             was_there: false,
+            by_cascade: false,
         }])
     }
 
@@ -293,25 +328,46 @@ fn says_nothing(error: &Error) -> bool {
     error.is_own_bound() || error.is_damage() || error.is_io()
 }
 
-fn dangling(handle: &ReadOnly, table: &str) -> Result<u64> {
-    let mut count = 0;
-    handle.rows(&format!("PRAGMA foreign_key_check({})", quoted(table)), [], |_| {
-        count += 1;
-        Ok(())
-    })?;
-    Ok(count)
+/// How many lines SQLite's check says; what one says may be a page's number, which moves.
+#[derive(Debug, Default)]
+struct Integrity {
+    lines: u64,
+    /// How many of them are of each of these forms.
+    of_form: [u64; FORMS.len()],
 }
 
-/// How many lines SQLite's check says, up to a bound; what one says may be a page's number, which moves.
-fn integrity(handle: &ReadOnly) -> Result<u64> {
+/// How lines begin of which each is about a row: an old one that goes must not hide a new one of another form.
+const FORMS: [&str; 4] = [
+    "NULL value in ",
+    "CHECK constraint failed in ",
+    "non-unique entry in ",
+    "row ",
+];
+
+/// How many lines are asked for.
+const MOST_LINES: u64 = 1000;
+
+impl Integrity {
+    fn is_worse_than(&self, before: &Self) -> bool {
+        // Of more lines than are asked for, nobody knows which were left out.
+        let is_whole = self.lines.max(before.lines) < MOST_LINES;
+        let is_new = || self.of_form.iter().zip(before.of_form).any(|(now, before)| *now > before);
+        self.lines > before.lines || (is_whole && is_new())
+    }
+}
+
+fn integrity(handle: &ReadOnly) -> Result<Integrity> {
     // As `page-structure` has it: a damaged page would fail as a whole, and end the check.
     handle.rows("PRAGMA cell_size_check=OFF", [], |_| Ok(()))?;
-    let sql = "PRAGMA integrity_check(1000)";
-    let mut count = 0;
-    handle.rows_of_pragma(sql, |row| {
-        let line = row.get_ref(0).map_err(Error::sqlite(sql))?.as_bytes().unwrap_or_default();
-        count += u64::from(line != b"ok");
+    let sql = format!("PRAGMA integrity_check({MOST_LINES})");
+    let mut out = Integrity::default();
+    handle.rows_of_pragma(&sql, |row| {
+        let line = row.get_ref(0).map_err(Error::sqlite(&sql))?.as_bytes().unwrap_or_default();
+        out.lines += u64::from(line != b"ok");
+        for (form, count) in FORMS.iter().zip(&mut out.of_form) {
+            *count += u64::from(line.starts_with(form.as_bytes()));
+        }
         Error::of_unread_page(&String::from_utf8_lossy(line)).map_or(Ok(()), Err)
     })?;
-    Ok(count)
+    Ok(out)
 }

@@ -114,12 +114,52 @@ fn what_is_dropped_and_deleted_from_is_seen_before_it_runs() {
          CREATE TABLE child(p REFERENCES parent(id) ON DELETE CASCADE); CREATE TABLE log(x); CREATE TABLE old(x);
          CREATE TRIGGER g AFTER DELETE ON child BEGIN DELETE FROM log; END; CREATE TEMP TABLE mine(x)",
     );
-    assert!(watched.take_dropped().is_empty());
+    assert!(watched.take_touched().dropped.is_empty());
     let statement = conn.prepare("DELETE FROM parent").unwrap();
     drop(statement);
     let seen: Vec<String> = watched.take_deleted_from().into_iter().collect();
     assert_eq!(seen, ["child", "log", "parent"]);
     run(&conn, &watched, "DROP TABLE mine; DROP TABLE IF EXISTS nowhere; DROP TABLE Old").unwrap();
-    assert_eq!(watched.take_dropped(), ["old"]);
-    assert!(watched.take_dropped().is_empty());
+    assert_eq!(watched.take_touched().dropped, ["old"]);
+    assert!(watched.take_touched().dropped.is_empty());
+}
+
+#[test]
+fn what_a_foreign_keys_action_writes_is_told_from_the_statements_own_and_from_a_triggers() {
+    let (conn, watched) = guarded(
+        "PRAGMA foreign_keys=ON; CREATE TABLE parent(id INTEGER PRIMARY KEY, name);
+         CREATE TABLE child(p REFERENCES parent(id) ON DELETE CASCADE); CREATE TABLE log(x);
+         CREATE TABLE note(about REFERENCES parent(id) ON DELETE SET NULL);
+         CREATE TRIGGER g AFTER DELETE ON child BEGIN DELETE FROM log; END;",
+    );
+    let touched = |sql: &str| {
+        watched.take_touched();
+        drop(conn.prepare(sql).unwrap());
+        watched.take_touched()
+    };
+    let parent = || "parent".to_owned();
+    let actions = [
+        Write::Update("note".to_owned(), "about".to_owned()),
+        Write::Delete("child".to_owned()),
+    ];
+    for (sql, target) in [
+        ("DELETE FROM parent", Write::Delete(parent())),
+        ("DROP TABLE parent", Write::Delete(parent())),
+        ("REPLACE INTO parent VALUES (1, 2)", Write::Insert(parent())),
+        ("UPDATE OR REPLACE parent SET id = 1, name = 2", Write::Update(parent(), "id".to_owned())),
+    ] {
+        let touched = touched(sql);
+        assert_eq!(touched.target, Some(target), "{sql}");
+        assert_eq!(touched.by_reference, actions.iter().cloned().collect(), "{sql}");
+    }
+    for sql in [
+        "INSERT INTO parent VALUES (1, 2) ON CONFLICT DO UPDATE SET name = 3",
+        "UPDATE parent SET name = 1",
+        "DELETE FROM child",
+    ] {
+        assert!(touched(sql).by_reference.is_empty(), "{sql}");
+    }
+    assert_eq!(touched("ALTER TABLE child RENAME TO kid").altered.as_deref(), Some("child"));
+    conn.execute_batch("PRAGMA foreign_keys=OFF").unwrap();
+    assert!(touched("DROP TABLE parent").by_reference.is_empty());
 }

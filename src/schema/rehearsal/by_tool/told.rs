@@ -1,10 +1,12 @@
 //! What came of one attempt, or of two with foreign keys on and off → faults and notes.
 
 use super::Tried;
+use crate::finding::LONGEST_NAME;
 use crate::schema::rehearsal::Rehearsal;
-use crate::schema::rehearsal::verify::{Fault, Lost};
+use crate::schema::rehearsal::losses::{How, Missed};
+use crate::schema::rehearsal::verify::Fault;
 use crate::schema::steps::{ForeignKeys, Steps};
-use crate::words::plural;
+use crate::words::{cut, plural, thousands};
 
 /// The attempts, and what is needed to tell of them.
 pub(super) struct Told<'a> {
@@ -15,14 +17,6 @@ pub(super) struct Told<'a> {
     pub(super) other: Option<&'a Tried>,
     /// The store's virtual tables, in lower case: the tables in which they keep their rows are their own affair.
     pub(super) virtuals: Vec<String>,
-}
-
-/// Rows of a table that went by a cascade.
-struct Cascaded<'a> {
-    lost: &'a Lost,
-    rows: u64,
-    /// The migrations in which they went, by their positions.
-    steps: Vec<usize>,
 }
 
 impl Told<'_> {
@@ -39,12 +33,10 @@ impl Told<'_> {
             out.faults = vec![self.qualified(Fault::of_migration(error))];
             return out;
         }
-        let cascaded = self.cascaded();
-        out.faults.extend(cascaded.iter().map(|cascaded| self.cascade(cascaded)));
-        out.faults.extend(self.emptied());
+        out.faults.extend(self.missed().map(|missed| self.cascade(missed)));
         out.faults.extend(attempt.faults.iter().map(|fault| self.qualified(fault.clone())));
-        out.notes.extend(self.fails_the_other_way());
-        out.notes.extend(self.deleted(&cascaded));
+        out.faults.extend(self.fails_the_other_way());
+        out.notes.extend(self.deleted());
         out.notes.extend(self.gone());
         out
     }
@@ -75,72 +67,64 @@ impl Told<'_> {
         fault.and(&format!("; only with foreign keys {here}, and not with them {there}"))
     }
 
-    fn fails_the_other_way(&self) -> Option<String> {
+    fn fails_the_other_way(&self) -> Option<Fault> {
         let error = self.as_likely()?.attempt.failed.as_ref()?;
-        Some(format!(
-            "with foreign keys {}, {}; with them {}, as is usual for the tool, it does not",
+        let fault = Fault::of_migration(error).and(&format!(
+            "; only with foreign keys {}, and not with them {}, as is usual for the tool (--foreign-keys settles it)",
             on_or_off_otherwise(self.judged),
-            Fault::of_migration(error).line,
             on_or_off(self.judged),
-        ))
+        ));
+        Some(fault)
     }
 
-    /// The rows that a cascade took: those that went as a table was dropped, as far as they are missed at the end, and are not missed
-    /// with foreign keys off.
-    fn cascaded(&self) -> Vec<Cascaded<'_>> {
-        let Some(on) = self.passed(true) else {
-            return Vec::new();
-        };
-        let off = self.passed(false).map_or(&[][..], |off| &off.attempt.lost);
-        let mut out = Vec::new();
-        for lost in on.attempt.lost.iter().filter(|lost| !self.steps.is_ledger(&lost.table)) {
-            let (went, steps) = on.losses.cascaded_from(&lost.table, lost.after);
-            let both_ways = off.iter().find(|off| off.table == lost.table).map_or(0, Lost::rows);
-            let rows = went.min(lost.rows().saturating_sub(both_ways));
-            if rows > 0 {
-                out.push(Cascaded { lost, rows, steps });
+    /// What cascades took: with foreign keys on, where that was tried and did not fail.
+    fn missed(&self) -> impl Iterator<Item = &Missed> {
+        let tried = self.passed(true).unwrap_or(self.judged);
+        tried.missed.iter().filter(|missed| !self.is_not_told(&missed.table))
+    }
+
+    /// What a cascade did that nobody wrote.
+    fn cascade(&self, missed: &Missed) -> Fault {
+        let Missed { table, rows, steps, .. } = missed;
+        let (what, counts) = match &missed.column {
+            None => {
+                let lost = self.judged.attempt.lost.iter().find(|lost| lost.table.eq_ignore_ascii_case(table));
+                let before = lost.map_or(missed.before, |lost| lost.before.max(missed.before));
+                let counts = format!(" ({} before, {} after)", thousands(before), thousands(missed.after));
+                (format!("{} lost", plural(*rows, "row is", "rows are")), counts)
             }
-        }
-        out
-    }
-
-    fn cascade(&self, cascaded: &Cascaded<'_>) -> Fault {
-        let what = format!("{} lost", plural(cascaded.rows, "row is", "rows are"));
-        let counts = format!(" ({})", cascaded.lost.counts());
-        Fault::of_table(&cascaded.lost.table, self.nobody_wrote(&what, &cascaded.steps, &counts))
-    }
-
-    fn emptied(&self) -> Vec<Fault> {
-        let emptied = self.passed(true).map_or(&[][..], |on| &on.emptied);
-        let fault = |emptied: &super::Emptied| {
-            let what = format!("{} emptied", plural(emptied.rows, "reference is", "references are"));
-            let what = self.nobody_wrote(&what, &emptied.steps, "");
-            Fault::of_column(&emptied.reference.child, &emptied.reference.column, what)
+            Some(_) => (format!("{} emptied", plural(*rows, "reference is", "references are")), String::new()),
         };
-        emptied.iter().map(fault).collect()
-    }
-
-    /// What a cascade did that nobody wrote, in words.
-    fn nobody_wrote(&self, what: &str, steps: &[usize], counts: &str) -> String {
-        let (condition, rest) = match self.steps.foreign_keys {
-            ForeignKeys::On | ForeignKeys::Off => ("", ""),
-            ForeignKeys::Usual(true) => ("", "; with foreign keys off they stay"),
-            ForeignKeys::Usual(false) => {
+        let is_same = |there: &&Missed| there.table == *table && there.column == missed.column && there.rows == *rows;
+        let stays = self.passed(false).filter(|off| !off.missed.iter().any(|there| is_same(&there)));
+        let (condition, rest) = match (stays.is_some(), self.judged.foreign_keys) {
+            (false, _) => ("", ""),
+            (true, true) => ("", "; with foreign keys off they stay"),
+            (true, false) => {
                 (" if foreign keys are on", "; with foreign keys off, as is usual for the tool, they stay")
             }
         };
+        let why = match missed.how {
+            How::Dropped => "a table to which they refer is dropped",
+            How::Replaced => "rows to which they refer are replaced",
+        };
         let place = self.migrations(steps);
-        format!(
-            "{what}{condition}{place}, by a cascade that nobody wrote: a table to which they refer is dropped{counts}{rest}"
-        )
+        let what = format!("{what}{condition}{place}, by a cascade that nobody wrote: {why}{counts}{rest}");
+        match &missed.column {
+            None => Fault::of_table(&cut(table, LONGEST_NAME), what),
+            Some(column) => Fault::of_column(table, column, what),
+        }
+        .of_cascade()
     }
 
     /// Rows that the text deletes: what the judged attempt lost otherwise.
-    fn deleted(&self, cascaded: &[Cascaded<'_>]) -> Vec<String> {
+    fn deleted(&self) -> Vec<String> {
         let mut out = Vec::new();
         for lost in self.judged.attempt.lost.iter().filter(|lost| !self.is_not_told(&lost.table)) {
-            let of_table = |cascaded: &&Cascaded<'_>| self.judged.foreign_keys && cascaded.lost.table == lost.table;
-            let by_cascade = cascaded.iter().find(of_table).map_or(0, |cascaded| cascaded.rows);
+            let of_table = |missed: &&Missed| {
+                missed.column.is_none() && cut(&missed.table, LONGEST_NAME).eq_ignore_ascii_case(&lost.table)
+            };
+            let by_cascade = self.judged.missed.iter().find(of_table).map_or(0, |missed| missed.rows);
             let rows = lost.rows().saturating_sub(by_cascade);
             if rows > 0 {
                 let rows = plural(rows, "row is", "rows are");
