@@ -16,8 +16,11 @@ mod support;
 
 mod harness;
 
+mod agreement;
 mod arguments;
 mod code;
+mod counted;
+mod drizzle;
 mod each_tool;
 mod hostile;
 mod losses;
