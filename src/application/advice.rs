@@ -108,7 +108,7 @@ fn keep_and_save(application: &Application) -> String {
 ///
 /// `-readonly` keeps the copy's log from being consumed, and `-safe` what stands in the schema from attaching a file or running a program. Debian 12's and
 /// Ubuntu 24.04's builds cannot recover at all.
-const RECOVER: &str = "sqlite3 -readonly -safe COPY '.recover --ignore-freelist' | sqlite3 -safe NEW (a sqlite3 that says \"SQL logic error\" cannot: take a newer one)";
+const RECOVER: &str = "sqlite3 -safe -readonly COPY '.recover --ignore-freelist' | sqlite3 -safe NEW (a sqlite3 that says \"SQL logic error\" cannot: take a newer one)";
 
 fn not_looked_at(obstacle: Obstacle, application: &Application) -> Cow<'static, str> {
     let name = application.name();
