@@ -33,6 +33,8 @@ pub struct Application {
     /// What the runner leaves in `sqlite_schema` when all migrations are applied, so that a store that has it needs no replay;
     /// empty where that is not known.
     pub(crate) schema_to_the_letter: Cow<'static, [Definition]>,
+    /// The commands that save what can still be read of its stores, where `doctor --salvage` knows their schema.
+    pub(crate) salvage: Option<&'static str>,
     /// What to do about a problem.
     pub(crate) advice: fn(&Problem, &Application) -> Cow<'static, str>,
 }
@@ -166,6 +168,7 @@ impl Application {
             former_names: Cow::Borrowed(&[]),
             tables: Cow::Borrowed(&[]),
             schema_to_the_letter: Cow::Borrowed(&[]),
+            salvage: None,
             advice: general_advice,
         }
     }
@@ -189,6 +192,7 @@ impl Application {
             former_names: Cow::Borrowed(&[]),
             tables: Cow::Borrowed(&[]),
             schema_to_the_letter: Cow::Borrowed(&[]),
+            salvage: None,
             advice: advice::of_any,
         }
     }

@@ -68,7 +68,7 @@ impl<'a> StoreContext<'a> {
     /// Why that cannot be told.
     pub(crate) fn stands(&self, handle: &ReadOnly) -> Result<&Stands, &Error> {
         let read = || match self.application.folder() {
-            Some(folder) => Stands::read(folder, handle),
+            Some(folder) => Stands::read(folder, handle, self.environment.stop),
             None => Err(Error::NothingKnown),
         };
         self.stands.get_or_init(read).as_ref()

@@ -8,15 +8,17 @@
 //! 4. `folder` reads a folder in bounds, and knows of no tool; `known` makes a tool's migrations of it, in the tool's order, split and
 //!    wrapped as the tool does it. What is not SQL for SQLite keeps its place in the order, with the reason.
 //! 5. Folder and ledger are independent: drizzle's files lie under D1's ledger somewhere. The ledger decides who ran.
-//! 6. `standing` holds what is known against what was applied, and says what the tool itself would do about each difference.
+//! 6. `standing` holds what is known against what was applied, and says what the tool itself would do about each difference; `agreement`
+//!    puts the differences into sentences, for the report and the gate alike.
 //! 7. `in_store` looks for ledgers through a handle and reads them, in bounds; `stands` says which of them counts, and where the store
-//!    stands; `steps` and `rehearsed` hand the migrations to the engine that runs them on a copy. All the rest is made of plain values.
+//!    stands; `replayed` holds that against the store's own tables; `steps` and `rehearsed` hand the migrations to the engine that runs them on a copy. All the rest is made of plain values.
 
 #![expect(
     clippy::case_sensitive_file_extension_comparisons,
     reason = "the tools themselves take names to the letter"
 )]
 
+mod agreement;
 mod checksum;
 pub(crate) mod folder;
 mod in_store;
@@ -26,6 +28,7 @@ mod ledger;
 mod named;
 mod recognise;
 mod rehearsed;
+mod replayed;
 mod sections;
 mod sql_text;
 mod standing;
@@ -101,6 +104,8 @@ pub(crate) enum Response {
     Runs,
     /// It ends with an error and runs nothing.
     Refuses,
+    /// It says so, and goes on all the same.
+    Warns,
     /// It says nothing and goes on without it.
     Ignores,
 }

@@ -119,7 +119,9 @@ pub enum Error {
         source: Box<Error>,
     },
     /// A migration of another tool failed.
-    #[error("migration {migration} failed{}: {source}{stays}", in_file(file))]
+    ///
+    /// Its file stands for what it runs: the text may hold values that are nobody else's to read.
+    #[error("migration {migration} failed{}: {}{stays}", in_file(file), source.without_its_sql())]
     Step {
         /// How people call it.
         migration: String,
@@ -303,6 +305,14 @@ impl Error {
     pub(crate) fn said_by_sqlite(&self) -> String {
         match self {
             Self::Sqlite { source, .. } => sqlite_words(source),
+            error => error.to_string(),
+        }
+    }
+
+    /// The same as a sentence.
+    fn without_its_sql(&self) -> String {
+        match self {
+            Self::Sqlite { source, .. } => format!("SQLite says: {}", sqlite_words(source)),
             error => error.to_string(),
         }
     }

@@ -120,7 +120,7 @@ pub(crate) fn folder_state(
     let need = if rehearse { Need::Everything } else { Need::Ledger };
     look(path, need, application, environment, |probe, handle| {
         let stands = match handle {
-            Some(handle) => Stands::read(folder, handle)?,
+            Some(handle) => Stands::read(folder, handle, environment.stop)?,
             None => Stands::of_nothing(folder)?,
         };
         let store = handle.map(|handle| (probe, handle));

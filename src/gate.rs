@@ -74,14 +74,16 @@ impl Answer {
         } else if let Some(why) = stands.refusal() {
             incompatible(Some(format!("{} would run nothing: {why}", stands.runner())))
         } else {
-            match tried {
-                Some(Tried::Not(why)) => return Self::cannot_tell(&why),
-                Some(Tried::Rehearsed(rehearsal)) if rehearsal.failure().is_some() => {
-                    let why = rehearsal.failure().unwrap_or_default();
-                    incompatible(Some(format!("migration rehearsal failed: {why}")))
-                }
-                _ if standing.pending.is_empty() => (Compatibility::Compatible, None),
-                _ => (Compatibility::MigrationsNeeded, None),
+            let failed = match &tried {
+                Some(Tried::Rehearsed(rehearsal)) => rehearsal.failure(),
+                _ => None,
+            };
+            let failed = failed.map(|why| format!("migration rehearsal failed: {why}"));
+            match (failed.or_else(|| disagreement(stands)), tried) {
+                (Some(why), _) => incompatible(Some(why)),
+                (None, Some(Tried::Not(why))) => return Self::cannot_tell(&why),
+                (None, _) if standing.pending.is_empty() => (Compatibility::Compatible, None),
+                (None, _) => (Compatibility::MigrationsNeeded, None),
             }
         };
         Self::Folder(FolderAnswer {
@@ -143,6 +145,12 @@ impl Answer {
             Self::CannotTell(_) => EXIT_CANNOT_TELL,
         }
     }
+}
+
+/// Why what was applied is not what the folder has, though the tool would go on: the report fails it too.
+fn disagreement(stands: &Stands) -> Option<String> {
+    let unrecorded = stands.unrecorded();
+    unrecorded.or_else(|| stands.agreement().faults.into_iter().next().map(|worst| worst.what))
 }
 
 impl FolderAnswer {

@@ -95,20 +95,20 @@ pub(super) fn of_any(problem: &Problem, application: &Application) -> Cow<'stati
 /// What to do about a store whose pages are damaged.
 fn keep_and_save(application: &Application) -> String {
     let name = application.name();
-    let kept = format!(
-        "data may be lost: stop {name} and keep a copy of the store with its -wal, -shm and -journal; then restore a backup"
-    );
-    if application.migrations().is_empty() {
-        return kept;
-    }
-    format!("{kept}, or save all that can still be read: {SALVAGE}")
+    let how = match application.salvage {
+        Some(salvage) => format!("all that can still be read: {salvage}"),
+        None => format!("what SQLite can still read: {RECOVER}"),
+    };
+    format!(
+        "data may be lost: stop {name} and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save {how}"
+    )
 }
 
-/// The one way to save rows. It needs to know the schema, and takes none from the store.
+/// How rows are saved where `doctor --salvage` does not know the schema: it takes none from the store, and this does.
 ///
-/// `-safe` keeps whatever is loaded from running a program, and `-bail` ends at the first thing that is wrong.
-const SALVAGE: &str =
-    "doctor --salvage STORE > saved.sql; then: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db";
+/// `-readonly` keeps the copy's log from being consumed, and `-safe` what stands in the schema from attaching a file or running a program. Debian 12's and
+/// Ubuntu 24.04's builds cannot recover at all.
+const RECOVER: &str = "sqlite3 -safe -readonly COPY '.recover --ignore-freelist' | sqlite3 -safe NEW (a sqlite3 that says \"SQL logic error\" cannot: take a newer one)";
 
 fn not_looked_at(obstacle: Obstacle, application: &Application) -> Cow<'static, str> {
     let name = application.name();
@@ -176,10 +176,10 @@ fn no_store(what: NoStore, application: &Application) -> Cow<'static, str> {
             let overwritten = format!(
                 "give the path of {name}'s {file}, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup"
             );
-            if application.migrations().is_empty() {
-                return overwritten.into();
+            match application.salvage {
+                None => overwritten.into(),
+                Some(salvage) => format!("{overwritten}, or save the rows that are still in it: {salvage}").into(),
             }
-            format!("{overwritten}, or save the rows that are still in it: {SALVAGE}").into()
         }
         NoStore::Overwritten => keep_and_save(application).into(),
         NoStore::CutInHeader => {
@@ -219,11 +219,7 @@ fn structure(damage: Damage, application: &Application) -> Cow<'static, str> {
                 .into()
         }
         Damage::Unaccounted => {
-            let how = if application.migrations().is_empty() {
-                "sqlite3 -readonly COPY .dump | sqlite3 -safe NEW"
-            } else {
-                SALVAGE
-            };
+            let how = application.salvage.unwrap_or("sqlite3 -readonly COPY .dump | sqlite3 -safe NEW");
             format!(
                 "{name} can use the store as it is; to get the space back, stop {name}, keep a copy of the store and write its rows into a new file: {how}"
             )

@@ -108,6 +108,27 @@ impl Folder {
             .and_then(|at| self.files.get(at))
     }
 
+    /// What lies in one of the folders in it, as a folder of its own.
+    pub(crate) fn below(&self, path: &Path) -> Self {
+        let below = |other: &PathBuf| {
+            other
+                .strip_prefix(path)
+                .ok()
+                .filter(|rest| !rest.as_os_str().is_empty())
+                .map(Path::to_path_buf)
+        };
+        let files = self.files.iter().filter_map(|file| {
+            Some(File {
+                path: below(&file.path)?,
+                content: file.content.clone(),
+            })
+        });
+        Self {
+            files: files.collect(),
+            folders: self.folders.iter().filter_map(below).collect(),
+        }
+    }
+
     /// The names of the folders right below it.
     pub(crate) fn names_of_folders(&self) -> impl Iterator<Item = (&Path, String)> {
         let top = self.folders.iter().filter(|path| path.components().count() == 1);

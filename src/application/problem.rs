@@ -245,6 +245,8 @@ pub(crate) enum Reached {
 pub(crate) enum FolderFault {
     /// A migration was never applied, a later one was, and the tool refuses that.
     Gap,
+    /// A file is not there, and the tool runs nothing without it.
+    NotThere,
     /// Several files have one version.
     Twice,
     /// The tool will never run a file.

@@ -166,14 +166,9 @@ fn by_journal(folder: &Folder, file: &File) -> Result<KnownSet, NotFor> {
             .trim_start_matches('_');
         let mut known = match folder.file(&path).filter(|file| file.is_flat()) {
             Some(file) => migration(Key::number(when), title, file),
-            None => Known::missing(
-                Key::number(when),
-                title,
-                &path,
-                Why::ToolRefuses("the journal names it, and it is not there"),
-            ),
+            None => Known::missing(Key::number(when), title, &path, Why::NotThere),
         };
-        if let Some(whose) = elsewhere {
+        if let (Some(whose), Script::Sql { .. }) = (elsewhere, &known.script) {
             known.script = Script::NotReplayable(Why::OtherDatabase(whose));
         }
         known.when = Some(when);

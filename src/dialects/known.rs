@@ -90,6 +90,8 @@ pub(crate) enum Why {
     Nul,
     /// The file that belongs into its folder is not there.
     Missing(&'static str),
+    /// The journal names it, and it is not there: the tool reads all files first, and runs none.
+    NotThere,
     /// Its `metadata.toml` is not understood.
     Metadata,
     /// The tool itself ends with an error: what it does not like.
@@ -107,6 +109,7 @@ impl Why {
             Self::Refused(refusal) => refusal.to_string(),
             Self::Nul => "holds a NUL character".to_owned(),
             Self::Missing(file) => format!("has no {file} (links to folders are not followed)"),
+            Self::NotThere => "is not there, and the journal names it".to_owned(),
             Self::Metadata => "has a metadata.toml that is not understood".to_owned(),
             Self::ToolRefuses(what) => format!("is refused by the tool itself: {what}"),
         }
@@ -187,6 +190,11 @@ impl KnownSet {
             on_gap: dialect.gap,
             places: HashMap::new(),
         }
+    }
+
+    /// Those whose file the tool asks for before it runs anything, and that have none.
+    pub(crate) fn not_there(&self) -> impl Iterator<Item = &Known> {
+        self.known.iter().filter(|known| known.script == Script::NotReplayable(Why::NotThere))
     }
 
     /// Everything that cannot be replayed, in the order of the migrations.

@@ -43,7 +43,8 @@ pub(super) static PRISMA: Dialect = Dialect {
     gap: Response::Runs,
     // `migrate deploy` goes on; `migrate status` says that the histories diverge.
     unknown: Response::Ignores,
-    edited: Response::Ignores,
+    // `migrate deploy` and `migrate status` name it in a warning.
+    edited: Response::Warns,
     twice: Response::Refuses,
 };
 

@@ -1,6 +1,7 @@
 //! The pending migrations of a folder, tried on a private copy of a store as their tool runs them.
 
-use super::Stands;
+use super::drizzle::DRIZZLE;
+use super::{Script, Stands, sql_text};
 use crate::application::MigrationsFolder;
 use crate::error::Result;
 use crate::probe::Probe;
@@ -50,9 +51,50 @@ pub(crate) fn rehearse(
         None => rehearsal::rehearse_on_nothing(rehearsed, environment),
     };
     match tried {
-        Ok(rehearsal) => Ok(Tried::Rehearsed(rehearsal)),
+        Ok(mut rehearsal) => {
+            rehearsal.notes.extend(stands.what_drivers_refuse());
+            Ok(Tried::Rehearsed(rehearsal))
+        }
         Err(error) if error.is_not_replayable() => Ok(Tried::Not(error.to_string())),
         Err(error) => Err(error),
+    }
+}
+
+impl Stands {
+    /// What runs here, and not with every driver. drizzle hands each piece between breakpoints to the driver as one statement.
+    fn what_drivers_refuse(&self) -> Vec<String> {
+        if self.dialect != &DRIZZLE {
+            return Vec::new();
+        }
+        let (mut several, mut none) = (Vec::new(), Vec::new());
+        for known in self.standing.pending.iter().filter_map(|key| self.set.get(key)) {
+            let Script::Sql { batches, .. } = &known.script else {
+                continue;
+            };
+            let statements: Vec<usize> = batches.iter().map(|sql| sql_text::statements(sql)).collect();
+            if statements.iter().any(|statements| *statements > 1) {
+                several.push(known.shown_file());
+            }
+            if statements.contains(&0) {
+                none.push(known.shown_file());
+            }
+        }
+        let noted = [
+            (
+                several,
+                "several statements without a breakpoint between them, which better-sqlite3 refuses",
+            ),
+            (none, "a piece without a statement, which better-sqlite3 and libsql refuse"),
+        ];
+        let noted = noted.into_iter().filter_map(|(files, what)| {
+            let more = match files.len() {
+                0 => return None,
+                1 => String::new(),
+                all => format!(" and {} more", all - 1),
+            };
+            Some(format!("{}{more}: {what}", files.first()?))
+        });
+        noted.collect()
     }
 }
 

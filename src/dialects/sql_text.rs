@@ -105,6 +105,38 @@ pub(crate) fn begins_transaction(sql: &str) -> bool {
     false
 }
 
+/// How many statements the text holds. Those in a trigger's body are the trigger's.
+pub(crate) fn statements(sql: &str) -> usize {
+    let mut statements = 0;
+    // The words that the statement begins with, as far as they may make a trigger.
+    let mut place = 0;
+    let mut is_trigger = false;
+    let mut before = [Piece::Sign(';'); 2];
+    for piece in pieces(sql) {
+        let is_word = |word: &str| matches!(piece, Piece::Word(other) if other.eq_ignore_ascii_case(word));
+        let is_end = match before {
+            [Piece::Sign(';'), Piece::Word(word)] => word.eq_ignore_ascii_case("END"),
+            _ => false,
+        };
+        if piece == Piece::Sign(';') {
+            if !is_trigger || is_end {
+                (place, is_trigger) = (0, false);
+            }
+        } else {
+            statements += usize::from(place == 0);
+            is_trigger |= (place == 1 || place == 2) && is_word("TRIGGER");
+            let leads_on = match place {
+                0 => is_word("CREATE"),
+                1 => is_word("TEMP") || is_word("TEMPORARY"),
+                _ => false,
+            };
+            place = if leads_on { place + 1 } else { 3 };
+        }
+        before = [before[1], piece];
+    }
+    statements
+}
+
 /// Whether it holds a place that somebody fills in before SQLite sees it: `${name}`, `{{ name }}`. A brace means nothing in
 /// SQL.
 pub(crate) fn holds_placeholder(sql: &str) -> bool {

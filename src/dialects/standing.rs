@@ -108,7 +108,7 @@ pub(crate) fn compare(set: &KnownSet, applied: &Applied) -> Standing {
             standing.gaps.push(known.key.clone());
             match set.on_gap {
                 Response::Runs => standing.pending.push(known.key.clone()),
-                Response::Refuses => {}
+                Response::Refuses | Response::Warns => {}
                 Response::Ignores => standing.never_run.push(NeverRun {
                     file: known.file.clone(),
                     key: Some(known.key.clone()),

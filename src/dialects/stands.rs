@@ -6,11 +6,12 @@ use super::ledger::{Applied, Entry, Note};
 use super::recognise::{Layout, Recognised, Tool};
 use super::standing::{Standing, compare};
 use super::user_version::{self, USER_VERSION};
-use super::{Dialect, Key, Known, KnownSet, Script, in_store};
+use super::{Dialect, Key, Known, KnownSet, Script, in_store, replayed};
 use crate::application::MigrationsFolder;
 use crate::error::{Error, Result};
 use crate::finding::LONGEST_NAME;
 use crate::schema::tables;
+use crate::stop::Stop;
 use crate::store::ReadOnly;
 use crate::words::cut;
 
@@ -27,6 +28,8 @@ pub(crate) struct Stands {
     pub(crate) or_of: Vec<&'static str>,
     /// The folder's migrations.
     pub(crate) set: KnownSet,
+    /// How many of the migrations made what is in the store, where its ledger is empty and yet it has that.
+    pub(super) never_recorded: Option<usize>,
     /// What else stands in the ledger.
     pub(crate) notes: Vec<Note>,
     /// How the two agree.
@@ -58,12 +61,13 @@ impl Stands {
     ///
     /// # Errors
     /// [`Error::Ledger`] where nobody can tell, and what SQLite says.
-    pub(crate) fn read(folder: &MigrationsFolder, handle: &ReadOnly) -> Result<Self> {
+    pub(crate) fn read(folder: &MigrationsFolder, handle: &ReadOnly, stop: &Stop) -> Result<Self> {
         let candidates = candidates(folder);
         let ledgers = in_store::ledgers_for(handle, &candidates)?;
-        let mut stands = Self::among(folder, &candidates, &ledgers, handle)?;
+        let mut stands = Self::among(folder, &candidates, &ledgers, handle, stop)?;
         let others = ledgers.into_iter().filter(|ledger| stands.ledger.as_ref() != Some(&ledger.table));
         stands.other_ledgers = others.map(|ledger| (ledger.tool.name(), ledger.table)).collect();
+        stands.never_recorded = replayed::never_recorded(folder, &stands, handle, stop)?;
         Ok(stands)
     }
 
@@ -72,6 +76,7 @@ impl Stands {
         candidates: &[&'static Dialect],
         ledgers: &[Recognised],
         handle: &ReadOnly,
+        stop: &Stop,
     ) -> Result<Self> {
         if let Some(found) = find(folder, candidates, ledgers, handle)? {
             let applied = in_store::applied(handle, found.dialect, found.layout, &found.table)?;
@@ -86,19 +91,30 @@ impl Stands {
         if candidates.contains(&&USER_VERSION) && (counts || candidates.len() == 1) {
             let applied = user_version::applied(user_version)
                 .ok_or_else(|| Error::Ledger(format!("user_version is {user_version}, and counts no migrations")))?;
-            return Self::of(folder, &USER_VERSION, None, &applied);
+            let stands = Self::of(folder, &USER_VERSION, None, &applied)?;
+            // Where nobody says that it counts them, the store has to.
+            if folder.dialect.is_none() && replayed::nothing_is_there(folder, &stands, handle, stop)? {
+                let makes = match stands.standing.applied.len() {
+                    1 => "migration makes".to_owned(),
+                    several => format!("{several} migrations make"),
+                };
+                return Err(Error::Ledger(format!(
+                    "user_version is {user_version}, and the store has no table that the folder's first {makes}: it may count something else (--dialect user_version says that it counts them, and --ledger which table does)"
+                )));
+            }
+            return Ok(stands);
         }
         if tables::ordinary(handle)?.names.is_empty() {
             return Self::of_nothing(folder);
         }
-        let counted = if counts {
-            why_not_counted(folder, user_version)
-        } else {
-            String::new()
-        };
+        let none = format!("none of them is a ledger of {}", names(candidates));
+        if let Some(why) = why_not_counted(folder).filter(|_| counts) {
+            return Err(Error::Ledger(format!(
+                "user_version is {user_version} and may count its migrations, but {why}; it has tables, and {none} either (say which table it is with --ledger)"
+            )));
+        }
         Err(Error::Ledger(format!(
-            "it has tables, and none of them is a ledger of {}: either its migrations were never recorded, or neither the name nor the columns of its ledger tell (say which table it is with --ledger){counted}",
-            names(candidates)
+            "it has tables, and {none}: either its migrations were never recorded, or neither the name nor the columns of its ledger tell (say which table it is with --ledger)"
         )))
     }
 
@@ -128,6 +144,7 @@ impl Stands {
             dialect,
             ledger,
             other_ledgers: Vec::new(),
+            never_recorded: None,
             or_of: Vec::new(),
             standing: compare(&set, applied),
             set,
@@ -146,6 +163,12 @@ impl Stands {
     /// Migrations as they are shown.
     pub(crate) fn all_shown<'a>(&self, keys: impl IntoIterator<Item = &'a Key>) -> Vec<String> {
         keys.into_iter().map(|key| self.shown(key)).collect()
+    }
+
+    /// What `user_version` counts, where it is all that tells what was applied.
+    pub(crate) fn counted(&self) -> Option<String> {
+        let is_all = self.dialect == &USER_VERSION;
+        self.standing.unknown.first().filter(|_| is_all).map(|key| self.shown(key))
     }
 
     /// Who runs the migrations, as the subject of a sentence.
@@ -167,12 +190,11 @@ impl Stands {
     }
 }
 
-/// Why this `user_version` is not taken for a count of the folder's migrations.
-fn why_not_counted(folder: &MigrationsFolder, user_version: i64) -> String {
-    match KnownSet::of(&folder.folder, &USER_VERSION) {
-        Ok(_) => String::new(),
-        Err(not_for) => format!("; user_version is {user_version}, and {not_for}"),
-    }
+/// Why `user_version` is not taken for a count of the folder's migrations.
+fn why_not_counted(folder: &MigrationsFolder) -> Option<String> {
+    let not_for = KnownSet::of(&folder.folder, &USER_VERSION).err()?;
+    // Where no file is numbered, nobody ever counted them.
+    Some(format!("{}: {}", not_for.file?.display(), not_for.what))
 }
 
 /// Why a folder is of no use.

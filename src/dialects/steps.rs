@@ -89,6 +89,9 @@ impl Stands {
             State::Failed(key) => return Some(format!("migration {} failed", self.shown(key))),
             State::Clean => {}
         }
+        if let Some(known) = self.set.not_there().next() {
+            return Some(format!("{} is not there, and the journal names it", known.shown_file()));
+        }
         if let Some(twice) = standing.twice.iter().find(|twice| twice.response == Response::Refuses) {
             return Some(format!("several files have the version {}", self.shown(&twice.key)));
         }

@@ -66,11 +66,16 @@ fn migrations(folder: &Folder) -> Result<KnownSet, NotFor> {
     files.sort_by_key(|(number, ..)| *number);
     // Whether a migration was applied is told by its place alone: it must be sure which place each has.
     let wrong = files.iter().zip(1..).find(|((number, ..), place)| number != place);
-    if let Some(((_, _, file), _)) = wrong {
+    if let Some(((number, _, file), place)) = wrong {
+        let what = if place > 1 && *number < place {
+            "two files have one number, so user_version cannot tell which were applied"
+        } else {
+            "the files are not numbered from 1 on without a gap, so user_version cannot tell which were applied"
+        };
         return Err(NotFor {
             dialect: &USER_VERSION,
             file: Some(file.path.clone()),
-            what: "the files are not numbered from 1 on without a gap, so user_version cannot tell which were applied",
+            what,
         });
     }
     let mut set = KnownSet::new(&USER_VERSION);

@@ -25,8 +25,8 @@ pub(super) fn sqlite_words(error: &rusqlite::Error) -> String {
 
 /// The same error without what may be a cell's value. This is the only place where SQLite's messages come in.
 ///
-/// While SQLite prepares a statement it knows names and definitions alone, and its message can hold nothing else. Once it
-/// runs, a function that a definition calls on a row, or a virtual table, may put a value of that row into the message
+/// While SQLite prepares a statement it knows names and definitions alone, and its message can hold nothing else but a piece of their
+/// text, which is left out where it is a string. Once it runs, a function that a definition calls on a row, or a virtual table, may put a value of that row into the message
 /// (`bad JSON path: '10.77.0.2'`), and a trigger may raise any text. Then the message is replaced by a description of the error code.
 pub(super) fn without_values(error: rusqlite::Error, preparing: bool) -> rusqlite::Error {
     use rusqlite::Error::{InvalidColumnName, InvalidColumnType, QueryReturnedNoRows, SqlInputError, SqliteFailure};
@@ -42,7 +42,8 @@ pub(super) fn without_values(error: rusqlite::Error, preparing: bool) -> rusqlit
     };
     let code = failure.extended_code;
     let message = message.filter(|message| names_the_schema_alone(code, message, preparing));
-    let words = message.map_or_else(|| words_of_code(code).to_owned(), |message| cut(&message, LONGEST_MESSAGE));
+    let cut = |message: String| cut(&without_strings(&message), LONGEST_MESSAGE);
+    let words = message.map_or_else(|| words_of_code(code).to_owned(), cut);
     SqliteFailure(failure, Some(words))
 }
 
@@ -93,6 +94,26 @@ fn names_the_schema_alone(code: i32, message: &str, preparing: bool) -> bool {
         }
         _ => false,
     }
+}
+
+/// A message without the piece of SQL at which SQLite could not go on, unless that is a word or a sign: `near "'secret'": syntax error`
+/// and `unrecognized token: "'secret"` repeat a string as it is written in a migration or a definition.
+fn without_strings(message: &str) -> String {
+    for (begin, end) in [("near \"", "\": syntax error"), ("unrecognized token: \"", "\"")] {
+        let found = message
+            .split_once(begin)
+            .and_then(|(before, rest)| Some((before, rest.rsplit_once(end)?)));
+        let Some((before, (piece, after))) = found else {
+            continue;
+        };
+        let is_word =
+            !piece.starts_with(|c: char| c.is_ascii_digit()) && piece.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let is_sign = piece.chars().count() == 1;
+        if !is_word && !is_sign {
+            return format!("{before}{begin}…{end}{after}");
+        }
+    }
+    message.to_owned()
 }
 
 /// What full-text search says of a tokenizer that is not here: a name in the table's definition.

@@ -55,6 +55,21 @@ fn a_message_that_names_the_schema_alone_is_repeated() {
 }
 
 #[test]
+fn a_string_at_which_sqlite_could_not_go_on_is_not_repeated() {
+    for (message, expected) in [
+        ("near \"'secret'\": syntax error", "near \"…\": syntax error"),
+        ("near \"'se\"cret'\": syntax error", "near \"…\": syntax error"),
+        ("near \"4711\": syntax error", "near \"…\": syntax error"),
+        ("near \"SELEC\": syntax error", "near \"SELEC\": syntax error"),
+        ("unrecognized token: \"'secret);\"", "unrecognized token: \"…\""),
+        ("unrecognized token: \"#\"", "unrecognized token: \"#\""),
+    ] {
+        let said = said(1, message, |error| Error::preparing("SELECT")(error));
+        assert_eq!(said, format!("SQLite says: {expected} [1] (while running: SELECT)"));
+    }
+}
+
+#[test]
 fn long_names_are_cut() {
     let name = "n".repeat(400_000);
     let sql = format!("SELECT {name}");

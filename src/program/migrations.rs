@@ -1,6 +1,8 @@
 //! `--migrations`: the folder is read once, before any store and before the sandbox is closed.
 
-use crate::application::{Application, MigrationsFolder};
+use std::path::PathBuf;
+
+use crate::application::{Application, Folder, MigrationsFolder};
 use crate::banger::APPLICATION;
 use crate::dialects::folder::{self, Limits};
 use crate::dialects::{KnownSet, NOBODYS, candidates};
@@ -33,11 +35,43 @@ pub(super) fn application(args: &Args) -> Result<Application, String> {
         foreign_keys: args.foreign_keys.map(Into::into),
     };
     let candidates = candidates(&folder);
-    let Some(likeliest) = candidates.first() else {
-        return Err(of_no_use(&format!("{NOBODYS}; {GIVE}, or say whose they are with --dialect")));
+    let known = match candidates.first() {
+        Some(likeliest) => KnownSet::of(&folder.folder, likeliest).map_err(|error| error.to_string()),
+        None => Err(NOBODYS.to_owned()),
     };
-    KnownSet::of(&folder.folder, likeliest).map_err(|error| of_no_use(&error.to_string()))?;
-    Ok(Application::of_folder(folder))
+    let Err(why) = known else {
+        return Ok(Application::of_folder(folder));
+    };
+    Err(match (looks_like_it(&folder.folder, args.dialect), candidates.is_empty()) {
+        (Some(below), _) => {
+            let below = shown::shown(&path.join(below));
+            of_no_use(&format!("{why}; {below} looks as if it were the folder: give that"))
+        }
+        (None, true) => of_no_use(&format!("{why}; {GIVE}, or say whose they are with --dialect")),
+        (None, false) => of_no_use(&why),
+    })
+}
+
+/// The first folder in this one that looks as if migrations lay in it: people give `prisma` for `prisma/migrations`.
+fn looks_like_it(folder: &Folder, dialect: Option<&'static str>) -> Option<PathBuf> {
+    /// How far down it may lie.
+    const DEEPEST: usize = 2;
+    /// How many folders are looked into.
+    const MOST: usize = 200;
+    let depth = |path: &PathBuf| path.components().count();
+    let mut below: Vec<&PathBuf> = folder.folders.iter().filter(|path| depth(path) <= DEEPEST).collect();
+    // The sort is stable: those higher up come first, and of these the first by name.
+    below.sort_by_key(|path| depth(path));
+    let looks = |path: &&PathBuf| {
+        let folder = MigrationsFolder {
+            folder: folder.below(path),
+            dialect,
+            ledger: None,
+            foreign_keys: None,
+        };
+        candidates(&folder).iter().any(|dialect| KnownSet::of(&folder.folder, dialect).is_ok())
+    };
+    below.into_iter().take(MOST).find(looks).cloned()
 }
 
 const GIVE: &str = "give the folder in which the application's migrations lie";

@@ -89,6 +89,11 @@ impl Shape {
         Ok(shape)
     }
 
+    /// Whether it has a table.
+    pub(crate) fn has_tables(&self) -> bool {
+        !self.tables.is_empty()
+    }
+
     /// The same without the ledger: a store to which no migration was applied has none.
     #[must_use]
     pub(crate) fn without_ledger(mut self, ledger: &Ledger) -> Self {

@@ -70,6 +70,33 @@ fn a_folder_that_is_of_no_use_is_bad_usage_and_no_answer() {
     ");
 }
 
+/// `prisma` for `prisma/migrations`.
+#[test]
+fn the_folder_below_is_named_where_that_looks_like_it() {
+    let place = Place::new();
+    let write = |path: &str, text: &str| {
+        let path = place.root().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("prisma/schema.prisma", "");
+    write("prisma/migrations/20240101000000_a/migration.sql", "CREATE TABLE a (x);");
+    write("prisma/migrations/migration_lock.toml", "provider = \"sqlite\"");
+    write("app/src/main.rs", "");
+    write("app/db/seeds/README.md", "");
+    write("app/db/migrate/1_a.sql", "CREATE TABLE a (x);");
+    write("deep/1/2/3/1_a.sql", "CREATE TABLE a (x);");
+    let error = |arguments: &[&str]| {
+        let ran = place.ask(arguments);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(64), ""), "{arguments:?}");
+        ran.stderr.lines().next().unwrap().to_owned()
+    };
+    insta::assert_snapshot!(error(&["--migrations", "prisma"]), @r"error: --migrations prisma: nothing in it is named as the migrations of a known tool are; prisma/migrations looks as if it were the folder: give that");
+    insta::assert_snapshot!(error(&["--migrations", "app"]), @r"error: --migrations app: nothing in it is named as the migrations of a known tool are; app/db/migrate looks as if it were the folder: give that");
+    insta::assert_snapshot!(error(&["--migrations", "prisma", "--dialect", "Prisma"]), @r"error: --migrations prisma: these are no migrations of Prisma: nothing in the folder is named as its migrations are; prisma/migrations looks as if it were the folder: give that");
+    insta::assert_snapshot!(error(&["--migrations", "deep"]), @r"error: --migrations deep: nothing in it is named as the migrations of a known tool are; give the folder in which the application's migrations lie, or say whose they are with --dialect");
+}
+
 #[test]
 fn what_it_does_not_go_with_is_bad_usage() {
     let kept = Kept::by(SQLX);

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::support::{Place, Ran};
 
 /// A tool's fixture: the folder of its migrations, and the ledger that it wrote, in which all but the last are applied.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fixture {
     pub folder: &'static str,
     pub ledger: &'static str,

@@ -16,9 +16,13 @@ mod support;
 
 mod harness;
 
+mod agreement;
 mod arguments;
 mod code;
+mod counted;
+mod drizzle;
 mod each_tool;
 mod hostile;
 mod losses;
 mod planted;
+mod private;

@@ -86,7 +86,7 @@ fn a_gap_is_what_the_tool_makes_of_it() {
     }
     insta::assert_snapshot!(all, @r"
     sqlx: pass: 2 applied migrations, and their files are those that were applied; 1 pending migration is older than the newest that is applied (20240101000002): sqlx runs it all the same  migrations needed: pending [20240101000002 20240101000004] (binary will apply on first Open) [1]
-    drizzle: fail: 0001_step2.sql will never run: it is older than the newest migration that is applied, and drizzle does not mention it  migrations needed: pending [0003_step4] (binary will apply on first Open) [1]
+    drizzle: fail: 0001_step2.sql will never run: it is older than the newest migration that is applied, and drizzle does not mention it  incompatible: 0001_step2.sql will never run: it is older than the newest migration that is applied, and drizzle does not mention it (do not swap) [2]
     drizzle-folders: pass: 2 applied migrations, and their files are those that were applied; 1 pending migration is older than the newest that is applied (20261121165752_step2): drizzle runs it all the same  migrations needed: pending [20261121165752_step2 20261121165854_step4] (binary will apply on first Open) [1]
     prisma: pass: 2 applied migrations, and their files are those that were applied; 1 pending migration is older than the newest that is applied (20240101000002_notes): Prisma runs it all the same  migrations needed: pending [20240101000002_notes 20240101000004_archive] (binary will apply on first Open) [1]
     goose: fail: migration 2 was never applied, though a later one was: goose refuses to run  incompatible: goose would run nothing: migration 2 was never applied, and a later one is (do not swap) [2]
@@ -133,11 +133,11 @@ fn an_edited_file_is_told_by_content_or_by_line_ends() {
     refinery: fail: migration 2 is not the file that was applied: it differs by its line ends only; refinery refuses to run  incompatible: refinery would run nothing: migration 2 is not the one that was applied: it differs by its line ends only (do not swap) [2]
     refinery: fail: migration 2 is not the file that was applied: it differs by its content; refinery refuses to run  incompatible: refinery would run nothing: migration 2 is not the one that was applied: it differs by its content (do not swap) [2]
     prisma: pass: 3 applied migrations, and the files of 2 are those that were applied; migration 20240101000002_notes is not the file that was applied: it differs by its line ends only; Prisma takes no notice  migrations needed: pending [20240101000004_archive] (binary will apply on first Open) [1]
-    prisma: fail: migration 20240101000002_notes is not the file that was applied: it differs by its content; Prisma takes no notice  migrations needed: pending [20240101000004_archive] (binary will apply on first Open) [1]
+    prisma: fail: migration 20240101000002_notes is not the file that was applied: it differs by its content; Prisma warns of it and runs on  incompatible: migration 20240101000002_notes is not the file that was applied: it differs by its content; Prisma warns of it and runs on (do not swap) [2]
     drizzle: pass: 3 applied migrations, and the files of 2 are those that were applied; migration 0001_step2 is not the file that was applied: it differs by its line ends only; drizzle takes no notice  migrations needed: pending [0003_step4] (binary will apply on first Open) [1]
-    drizzle: fail: migration 0001_step2 is not the file that was applied: it differs by its content; drizzle takes no notice  migrations needed: pending [0003_step4] (binary will apply on first Open) [1]
+    drizzle: fail: migration 0001_step2 is not the file that was applied: it differs by its content; drizzle takes no notice  incompatible: migration 0001_step2 is not the file that was applied: it differs by its content; drizzle takes no notice (do not swap) [2]
     drizzle-folders: pass: 3 applied migrations, and the files of 2 are those that were applied; migration 20261121165752_step2 is not the file that was applied: it differs by its line ends only; drizzle takes no notice  migrations needed: pending [20261121165854_step4] (binary will apply on first Open) [1]
-    drizzle-folders: fail: migration 20261121165752_step2 is not the file that was applied: it differs by its content; drizzle takes no notice  migrations needed: pending [20261121165854_step4] (binary will apply on first Open) [1]
+    drizzle-folders: fail: migration 20261121165752_step2 is not the file that was applied: it differs by its content; drizzle takes no notice  incompatible: migration 20261121165752_step2 is not the file that was applied: it differs by its content; drizzle takes no notice (do not swap) [2]
     ");
     let kept = Kept::by(SQLX);
     kept.edit("20240101000002_notes.sql", |text| text.replace('\n', "\r\n"));
@@ -171,7 +171,7 @@ fn files_of_one_version_are_a_fault_of_the_folder() {
     goose: fail: several files have the version 2 (00002_notes.sql, 2_again.sql): goose refuses to run  incompatible: goose would run nothing: several files have the version 2 (do not swap) [2]
     refinery: fail: several files have the version 2 (V02__again.sql, V2__notes.sql): refinery refuses to run  incompatible: refinery would run nothing: several files have the version 2 (do not swap) [2]
     dbmate: fail: several files have the version 20240101000002 (20240101000002_notes.sql, 20240101000002again.sql): dbmate refuses to run  incompatible: dbmate would run nothing: several files have the version 20240101000002 (do not swap) [2]
-    diesel: fail: several files have the version 20240101000002 (2024-01-01-000002_notes/up.sql, 2024-01-01000002_again/up.sql): diesel runs one of them and forgets the other  migrations needed: pending [202401030000040000] (binary will apply on first Open) [1]
+    diesel: fail: several files have the version 20240101000002 (2024-01-01-000002_notes/up.sql, 2024-01-01000002_again/up.sql): diesel runs one of them and forgets the other  incompatible: several files have the version 20240101000002 (2024-01-01-000002_notes/up.sql, 2024-01-01000002_again/up.sql): diesel runs one of them and forgets the other (do not swap) [2]
     ");
 }
 
@@ -310,7 +310,7 @@ fn a_folder_that_the_ledgers_tool_would_not_take_says_which_file_is_wrong() {
     for file in ["1_a.sql", "2_b.sql", "2_c.sql"] {
         kept.write(file, "SELECT 1;");
     }
-    insta::assert_snapshot!(kept.gate(&[]), @r"cannot tell: [PLACE]/store/state.db: it has tables, and none of them is a ledger of sqlx or D1: either its migrations were never recorded, or neither the name nor the columns of its ledger tell (say which table it is with --ledger); user_version is 3, and these are no migrations of user_version: 2_c.sql: the files are not numbered from 1 on without a gap, so user_version cannot tell which were applied [3]");
+    insta::assert_snapshot!(kept.gate(&[]), @r"cannot tell: [PLACE]/store/state.db: user_version is 3 and may count its migrations, but 2_c.sql: two files have one number, so user_version cannot tell which were applied; it has tables, and none of them is a ledger of sqlx or D1 either (say which table it is with --ledger) [3]");
 }
 
 /// Drift, found whatever tool applied the migrations.
@@ -354,6 +354,18 @@ fn drift_in_a_column_an_index_and_a_trigger_is_found() {
       3 in all
       -> keep a copy of the store with its sidecar files; find out what changed the schema, or which file was changed after it was applied (`migration-history`); put it right with a new migration, or restore a backup whose schema is whole; the rows that are there are not lost
     "#);
+}
+
+/// A rehearsal compares the shape too, and is in the same words.
+#[test]
+fn a_rehearsal_speaks_of_the_application_too() {
+    let kept = Kept::by(SQLX);
+    kept.write("20240101000004_archive.sql", "CREATE TABLE later (x);");
+    kept.place
+        .sql("CREATE TRIGGER behind AFTER DELETE ON notes BEGIN DELETE FROM notebooks; END");
+    let report = kept.report();
+    assert!(report.contains("changes rows behind the application's back"), "{report}");
+    assert!(!report.contains("daemon"), "{report}");
 }
 
 #[test]

@@ -26,6 +26,13 @@ pub(in crate::application) fn of_folder(problem: &Problem, application: &Applica
             "no data is lost and the application can go on; find out what changed the schema: write it as a migration, or take it back, since a later migration may fail on it"
                 .into()
         }
+        Problem::Shape {
+            worst: Impact::BehindItsBack | Impact::Unguarded,
+            ..
+        } => {
+            "keep a copy of the store with its sidecar files; find out what changed the schema and by whom (`sqlite3 -readonly COPY .schema | cat -v` shows it); while the application does not run, put it right with a new migration, or take back what was added; look for rows that have become wrong by it"
+                .into()
+        }
         Problem::Rehearsal {
             were_there: false,
             by_cascade,
@@ -47,6 +54,9 @@ pub(super) fn of_fault(fault: FolderFault) -> &'static str {
     match fault {
         FolderFault::Gap => {
             "nothing is lost: give the file that came too late a version above all that are applied, or apply it by hand as the tool's manual says; until then the tool runs nothing"
+        }
+        FolderFault::NotThere => {
+            "nothing is wrong with the store: put the file back as it was (from the version control system); until then the tool runs nothing"
         }
         FolderFault::Twice => "give one of the files another version; first find out which of them the store has",
         FolderFault::NeverRun => {

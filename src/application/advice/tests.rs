@@ -82,6 +82,7 @@ fn problems() -> Vec<Problem> {
     }));
     let of_folders = [
         FolderFault::Gap,
+        FolderFault::NotThere,
         FolderFault::Twice,
         FolderFault::NeverRun,
         FolderFault::Edited,
@@ -118,6 +119,18 @@ fn every_application_has_something_to_do_about_every_problem_and_names_no_other(
             of_folder(&problem, &Application::any()),
         ] {
             assert!(advice.len() > 20 && !advice.ends_with('.'), "{problem:?}: {advice}");
+        }
+        // It knows the schema of banger's stores alone, and refuses all others.
+        let of_any = of_any(&problem, &Application::any());
+        let of_folder = of_folder(&problem, &Application::any());
+        for advice in [&advice, &of_any, &of_folder] {
+            assert!(!advice.contains("--salvage"), "{problem:?}: {advice}");
+            assert!(!of_folder.contains("daemon"), "{problem:?}: {of_folder}");
+            let commands = advice.split("sqlite3 ").skip(1).filter(|command| command.starts_with('-'));
+            for command in commands {
+                let is_safe = command.starts_with("-readonly COPY ") || command.starts_with("-safe ");
+                assert!(is_safe, "{problem:?}: {advice}");
+            }
         }
         let of_banger = banger::APPLICATION.advice(&problem);
         assert!(

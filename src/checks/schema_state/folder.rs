@@ -4,19 +4,14 @@ use super::any::noted;
 use crate::application::{MigrationsFolder, Problem, Reached};
 use crate::check::{Finding, Findings, Outcome};
 use crate::context::StoreContext;
-use crate::dialects::{Key, Script, Stands, State, whose};
+use crate::dialects::{Key, Stands, State, whose};
 use crate::error::Result;
-use crate::schema::shape::Shape;
 use crate::schema::standing::Standing;
-use crate::schema::tables;
 use crate::store::ReadOnly;
 use crate::words::{id_list, plural, thousands};
 
 /// How many other ledgers are named.
 const MOST_OTHERS: usize = 3;
-
-/// How many shapes are replayed to find the one that a store with an empty ledger has.
-const MOST_REPLAYS: usize = 50;
 
 pub(super) fn look(context: &StoreContext<'_>, folder: &MigrationsFolder, handle: &ReadOnly) -> Result<Outcome> {
     let stands = match context.stands(handle) {
@@ -29,18 +24,9 @@ pub(super) fn look(context: &StoreContext<'_>, folder: &MigrationsFolder, handle
     if !stands.standing.unknown.is_empty() {
         return Ok(newer(stands));
     }
-    if let Some(applied) = never_recorded(context, folder, stands, handle)? {
+    if let Some(unrecorded) = stands.unrecorded() {
         let tool = stands.runner();
-        let all = if applied == stands.standing.pending.len() {
-            "all"
-        } else {
-            "the first"
-        };
-        let migrations = plural(applied as u64, "migration", "migrations");
-        let detail = format!(
-            "{}: nothing applied, and yet the store has what {all} {migrations} of the folder make: {tool} would run them again",
-            stands.whose()
-        );
+        let detail = format!("{}: {unrecorded}", stands.whose());
         return Ok(Outcome::fail(detail, Problem::NeverRecorded { tool }));
     }
     Ok(Outcome::pass(format!("{}: {}{}", stands.whose(), where_it_is(stands), also(stands))))
@@ -94,11 +80,18 @@ fn newer(stands: &Stands) -> Outcome {
     } else {
         format!(", and pending {}", pending(stands))
     };
-    let detail = format!(
-        "{}: {} applied that the folder does not have{pending}; no data is lost",
-        stands.whose(),
-        plural(unknown, "migration", "migrations")
-    );
+    let detail = match stands.counted() {
+        // It counts, and names none of them.
+        Some(counted) => {
+            let has = plural(stands.set.known.len() as u64, "migration", "migrations");
+            format!("user_version is {counted}, and the folder has {has}{pending}; no data is lost")
+        }
+        None => format!(
+            "{}: {} applied that the folder does not have{pending}; no data is lost",
+            stands.whose(),
+            plural(unknown, "migration", "migrations")
+        ),
+    };
     Outcome::fail(detail, Problem::NotInFolder { unknown })
 }
 
@@ -166,34 +159,4 @@ fn reached(
         Err(error) if error.is_own_bound() => return Err(error),
         Err(error) => not_known(error.to_string()),
     })
-}
-
-/// How many of the folder's migrations made what is in a store whose ledger is empty; none where that is not so.
-fn never_recorded(
-    context: &StoreContext<'_>,
-    folder: &MigrationsFolder,
-    stands: &Stands,
-    handle: &ReadOnly,
-) -> Result<Option<usize>> {
-    if !stands.standing.applied.is_empty() {
-        return Ok(None);
-    }
-    let steps = stands.steps(folder);
-    let is_own = |table: &String| steps.ledgers.iter().any(|own| own.eq_ignore_ascii_case(table));
-    if tables::ordinary(handle)?.names.iter().all(is_own) {
-        return Ok(None);
-    }
-    // As far as they can be replayed.
-    let runs = |key: &Key| stands.set.get(key).is_some_and(|known| matches!(known.script, Script::Sql { .. }));
-    let all = stands.standing.pending.iter().take_while(|key| runs(key)).count();
-    for applied in (1..=all).rev().take(MOST_REPLAYS) {
-        let run: Vec<_> = steps.pending.iter().take(applied).collect();
-        match Shape::replay_steps(&run, &steps.ledgers, steps.foreign_keys.hold(), context.environment.stop) {
-            Ok(shape) if shape.differences(handle)?.total == 0 => return Ok(Some(applied)),
-            Err(error) if error.is_own_bound() => return Err(error),
-            // That they cannot be replayed is another row's to say.
-            _ => {}
-        }
-    }
-    Ok(None)
 }

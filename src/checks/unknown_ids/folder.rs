@@ -24,7 +24,7 @@ pub(super) fn look(stands: &Stands) -> Outcome {
     let tool = stands.runner();
     let then = match stands.dialect.unknown {
         Response::Refuses => format!("{tool} refuses to run"),
-        Response::Runs | Response::Ignores => format!("{tool} itself says nothing of it"),
+        Response::Runs | Response::Ignores | Response::Warns => format!("{tool} itself says nothing of it"),
     };
     let detail = format!(
         "{}: {}; {then}",

@@ -141,7 +141,7 @@ fn what_a_tool_makes_of_an_edited_file_is_said_with_it() {
     for (folder, dialect, by_line_ends, by_content) in [
         ("sqlx", &SQLX, Response::Refuses, Response::Refuses),
         ("refinery", &REFINERY, Response::Refuses, Response::Refuses),
-        ("prisma", &PRISMA, Response::Ignores, Response::Ignores),
+        ("prisma", &PRISMA, Response::Ignores, Response::Warns),
         ("drizzle", &DRIZZLE, Response::Ignores, Response::Ignores),
     ] {
         let migrations = Migrations::of(folder);

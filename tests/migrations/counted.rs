@@ -1,0 +1,48 @@
+//! Where `PRAGMA user_version` is all that says what was applied.
+
+use super::harness::{Kept, USER_VERSION};
+
+#[test]
+fn a_number_past_the_folders_files_is_said_as_what_it_is() {
+    let kept = Kept::by(USER_VERSION);
+    kept.place.sql("PRAGMA user_version = 9");
+    insta::assert_snapshot!(kept.said("schema-state"), @r"
+    fail: user_version is 9, and the folder has 4 migrations; no data is lost
+      -> the store is newer than the folder: take the folder of the version of the application that last used the store, or a newer one; do not start this one on it, and do not delete the store or edit its ledger
+    ");
+    insta::assert_snapshot!(kept.gate(&[]), @r"incompatible: unknown [9] (this binary is older than the store; do not swap) [2]");
+}
+
+/// A ledger of one's own beside a number that was set for another purpose.
+#[test]
+fn a_number_that_counts_something_else_is_no_answer() {
+    let files = [("1_a.sql", "CREATE TABLE a (x);"), ("2_b.sql", "CREATE TABLE b (x);")];
+    let own = "CREATE TABLE my_migrations (file TEXT); PRAGMA user_version = 1";
+    let kept = Kept::made(own, &files);
+    insta::assert_snapshot!(kept.gate(&[]), @r"cannot tell: [PLACE]/store/state.db: user_version is 1, and the store has no table that the folder's first migration makes: it may count something else (--dialect user_version says that it counts them, and --ledger which table does) [3]");
+    insta::assert_snapshot!(kept.said("schema-state"), @r"
+    fail: could not look: user_version is 1, and the store has no table that the folder's first migration makes: it may count something else (--dialect user_version says that it counts them, and --ledger which table does)
+      -> check the path of the store and that of the folder: both have to be of one application; --dialect says which tool runs the folder, and --ledger which table it keeps its ledger in
+    ");
+    // Somebody who says that it counts them is believed; the shape then says what is missing.
+    let told = ["--dialect", "user_version"];
+    assert!(kept.gate(&told).starts_with("migrations needed: pending [2]"), "{}", kept.gate(&told));
+    assert!(kept.said_with("schema-shape", &told).starts_with("fail: a: the table is missing"));
+    // With a table of theirs it counts them, whatever else is in the store.
+    let kept = Kept::made(&format!("{own}; CREATE TABLE A (x)"), &files);
+    assert!(kept.gate(&[]).starts_with("migrations needed: pending [2]"), "{}", kept.gate(&[]));
+    // What makes no table tells nothing.
+    let kept = Kept::made(own, &[("1_a.sql", "SELECT 1;"), ("2_b.sql", "CREATE TABLE b (x);")]);
+    assert!(kept.gate(&[]).starts_with("migrations needed: pending [2]"), "{}", kept.gate(&[]));
+}
+
+#[test]
+fn numbers_that_cannot_be_counted_are_named() {
+    let gate = |files: &[&str]| {
+        let files: Vec<_> = files.iter().map(|file| (*file, "SELECT 1;")).collect();
+        Kept::made("CREATE TABLE a (x); PRAGMA user_version = 2", &files).gate(&[])
+    };
+    insta::assert_snapshot!(gate(&["1_a.sql", "2_b.sql", "2_c.sql"]), @r"cannot tell: [PLACE]/store/state.db: user_version is 2 and may count its migrations, but 2_c.sql: two files have one number, so user_version cannot tell which were applied; it has tables, and none of them is a ledger of sqlx or D1 either (say which table it is with --ledger) [3]");
+    insta::assert_snapshot!(gate(&["1_a.sql", "3_b.sql"]), @r"cannot tell: [PLACE]/store/state.db: user_version is 2 and may count its migrations, but 3_b.sql: the files are not numbered from 1 on without a gap, so user_version cannot tell which were applied; it has tables, and none of them is a ledger of sqlx or D1 either (say which table it is with --ledger) [3]");
+    insta::assert_snapshot!(gate(&["0_a.sql", "1_b.sql"]), @r"cannot tell: [PLACE]/store/state.db: user_version is 2 and may count its migrations, but 0_a.sql: the files are not numbered from 1 on without a gap, so user_version cannot tell which were applied; it has tables, and none of them is a ledger of sqlx or D1 either (say which table it is with --ledger) [3]");
+}
