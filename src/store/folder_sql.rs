@@ -42,6 +42,8 @@ const PRAGMAS: &[&str] = &[
     "module_list",
     "optimize",
     "page_count",
+    // Full-text search and R-trees ask for it before they first write.
+    "page_size",
     "pragma_list",
     "query_only",
     "quick_check",

@@ -22,3 +22,4 @@ mod each_tool;
 mod hostile;
 mod losses;
 mod planted;
+mod tried;

@@ -98,7 +98,8 @@ fn what_real_folders_need_is_allowed() {
          ALTER TABLE u RENAME TO t; CREATE VIEW v AS SELECT * FROM t; CREATE INDEX i ON t(x); REINDEX; ANALYZE;
          CREATE TRIGGER g AFTER INSERT ON t BEGIN UPDATE t SET x = hex(randomblob(4)); END; INSERT INTO t VALUES (2);
          CREATE VIRTUAL TABLE words USING fts5(word); INSERT INTO words VALUES ('a'); DROP TABLE words;
-         CREATE VIRTUAL TABLE old USING fts4(word); DROP TABLE old; CREATE VIRTUAL TABLE boxes USING rtree(id, a, b);
+         CREATE VIRTUAL TABLE old USING fts4(word); INSERT INTO old VALUES ('a'); DROP TABLE old;
+         CREATE VIRTUAL TABLE boxes USING rtree(id, a, b); INSERT INTO boxes VALUES (1, 2, 3);
          SAVEPOINT s; DELETE FROM t; ROLLBACK TO s; RELEASE s; SELECT * FROM pragma_table_info('t'); VACUUM;",
     )
     .unwrap();
