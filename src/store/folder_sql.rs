@@ -42,8 +42,6 @@ const PRAGMAS: &[&str] = &[
     "module_list",
     "optimize",
     "page_count",
-    // Full-text search and R-trees ask for it before they first write.
-    "page_size",
     "pragma_list",
     "query_only",
     "quick_check",
@@ -56,6 +54,9 @@ const PRAGMAS: &[&str] = &[
     "table_xinfo",
     "user_version",
 ];
+
+/// Pragmas that may be asked, and not set: full-text search and R-trees ask for it before they first write.
+const ASKED: &[&str] = &["page_size"];
 
 /// Pragmas that are refused: they make files elsewhere, or let the schema be written as if it were a table.
 const REFUSED_PRAGMAS: &[&str] = &["data_store_directory", "temp_store_directory", "writable_schema"];
@@ -150,7 +151,10 @@ impl FolderSql {
             AuthAction::Delete { table_name } if is_in_store => {
                 seen.deleted_from.insert(table_name.to_owned());
             }
-            AuthAction::Pragma { pragma_name, .. } if is_passed_over(pragma_name) => return Authorization::Ignore,
+            AuthAction::Pragma {
+                pragma_name,
+                pragma_value,
+            } if is_passed_over(pragma_name, pragma_value) => return Authorization::Ignore,
             _ => {}
         }
         match refusal(&context.action, seen.runs) {
@@ -167,8 +171,9 @@ fn is_one_of(names: &[&str], name: &str) -> bool {
     names.iter().any(|one| one.eq_ignore_ascii_case(name))
 }
 
-fn is_passed_over(pragma: &str) -> bool {
-    !is_one_of(PRAGMAS, pragma) && !is_one_of(REFUSED_PRAGMAS, pragma)
+fn is_passed_over(pragma: &str, value: Option<&str>) -> bool {
+    let is_asked = value.is_none() && is_one_of(ASKED, pragma);
+    !is_asked && !is_one_of(PRAGMAS, pragma) && !is_one_of(REFUSED_PRAGMAS, pragma)
 }
 
 /// Why an action is refused, or none.

@@ -1,5 +1,11 @@
 //! What works for the tool works in the rehearsal, and what SQLite refuses the tool it refuses there.
 
+use std::fs;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+
 use super::harness::{Kept, SQLX};
 
 /// A store with one pending migration, which sqlx puts into a transaction.
@@ -12,9 +18,15 @@ fn pending(sql: &str) -> Kept {
 #[test]
 fn tables_of_sqlites_own_modules_are_written_to_in_replay_and_rehearsal() {
     for (module, write) in [
-        ("fts4(x)", "INSERT INTO v VALUES ('hello world'); UPDATE v SET x = 'hello'; DELETE FROM v WHERE v MATCH 'hello';"),
+        (
+            "fts4(x)",
+            "INSERT INTO v VALUES ('hello world'); UPDATE v SET x = 'hello'; DELETE FROM v WHERE v MATCH 'hello';",
+        ),
         ("fts3(x)", "INSERT INTO v VALUES ('hello world'); INSERT INTO v(v) VALUES ('optimize');"),
-        ("fts5(x)", "INSERT INTO v VALUES ('hello world'); INSERT INTO v(v) VALUES ('rebuild'); DELETE FROM v;"),
+        (
+            "fts5(x)",
+            "INSERT INTO v VALUES ('hello world'); INSERT INTO v(v) VALUES ('rebuild'); DELETE FROM v;",
+        ),
         ("rtree(id, a, b)", "INSERT INTO v VALUES (1, 2, 3); UPDATE v SET a = 1; DELETE FROM v;"),
     ] {
         let kept = pending(&format!("CREATE VIRTUAL TABLE v USING {module}; {write}"));
@@ -22,4 +34,81 @@ fn tables_of_sqlites_own_modules_are_written_to_in_replay_and_rehearsal() {
         assert!(gate.starts_with("migrations needed: ") && gate.ends_with("[1]"), "{module}: {gate}");
         assert!(kept.said("migration-rehearsal").starts_with("pass: "), "{module}");
     }
+}
+
+/// As many notes, each so many characters long.
+fn filled(kept: &Kept, notes: u32, characters: u32) {
+    kept.place.sql(&format!(
+        "PRAGMA synchronous=OFF; WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < {notes})
+         INSERT INTO notes (id, notebook_id, body) SELECT i, 1, hex(randomblob({}))  FROM n",
+        characters / 2
+    ));
+}
+
+/// The rows do not find room in the memory that SQLite may take.
+#[test]
+fn what_takes_much_room_for_a_while_takes_it_on_the_disk() {
+    let kept = pending("CREATE INDEX bodies ON notes(body);");
+    filled(&kept, 50_000, 1_000);
+    for sql in [
+        "CREATE INDEX bodies ON notes(body);",
+        "CREATE TEMP TABLE kept AS SELECT * FROM notes; DELETE FROM notes; INSERT INTO notes SELECT * FROM kept; DROP TABLE kept;",
+        "-- no-transaction\nVACUUM;",
+    ] {
+        kept.write("20240101000004_archive.sql", sql);
+        let gate = kept.gate(&["--rehearse"]);
+        assert!(gate.starts_with("migrations needed: "), "{sql}: {gate}");
+    }
+}
+
+/// Each row of the index takes a page of its own, and some of the next.
+#[test]
+fn an_index_may_be_larger_than_its_table() {
+    let kept = pending("CREATE INDEX bodies ON notes(body, id); CREATE INDEX more ON notes(body, notebook_id);");
+    filled(&kept, 4_000, 1_100);
+    let gate = kept.gate(&["--rehearse"]);
+    assert!(gate.starts_with("migrations needed: "), "{gate}");
+}
+
+#[test]
+fn what_a_stranger_sorts_fills_no_disk() {
+    let kept = pending(
+        "CREATE TABLE t AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+         SELECT hex(randomblob(500)) AS x FROM n ORDER BY x;",
+    );
+    filled(&kept, 2_000, 1_000);
+    let gate = kept.gate(&["--rehearse"]);
+    assert!(
+        gate.starts_with("cannot tell: ") && gate.contains("write more than fits into the "),
+        "{gate}"
+    );
+    assert_eq!(kept.place.left_in_tmp(), [""; 0]);
+}
+
+/// What is promised for a store of any size holds for several at once, too.
+#[test]
+fn memory_stays_bounded_however_many_stores_are_tried_at_once() {
+    const MOST: u64 = 64 << 10;
+    let kept = pending("CREATE INDEX bodies ON notes(body);");
+    filled(&kept, 400_000, 16);
+    let stores: Vec<PathBuf> = ["1.db", "2.db", "3.db"].iter().map(|name| kept.place.folder().join(name)).collect();
+    for store in &stores {
+        fs::copy(kept.place.store(), store).unwrap();
+    }
+    let doctor = kept
+        .place
+        .doctor()
+        .args(["--migrations", "migrations", "--only", "migration-rehearsal"])
+        .arg(kept.place.store());
+    let mut running = doctor.args(&stores).stdout(Stdio::null()).start();
+    let mut peak = 0;
+    // The kernel tells as long as the process lives; it only ever grows.
+    while !running.has_ended() {
+        let status = fs::read_to_string(format!("/proc/{}/status", running.pid().as_raw_nonzero())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        peak = peak.max(line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0));
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(running.end().code, Some(0));
+    assert!(peak > 0 && peak < MOST, "{peak} KiB");
 }

@@ -62,6 +62,7 @@ fn what_changes_only_how_the_copy_is_kept_is_passed_over() {
     let (mut conn, watched) = guarded("PRAGMA cache_size=-2000; PRAGMA max_page_count=1000; PRAGMA temp_store=MEMORY");
     for sql in [
         "PRAGMA max_page_count=1000000",
+        "PRAGMA page_size=65536",
         "PRAGMA journal_mode=OFF",
         "PRAGMA cache_size=1000000",
         "PRAGMA mmap_size=1000000000",
