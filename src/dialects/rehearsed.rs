@@ -5,6 +5,7 @@ use crate::application::MigrationsFolder;
 use crate::error::Result;
 use crate::probe::Probe;
 use crate::schema::rehearsal::{self, Rehearsal, Rehearsed};
+use crate::schema::steps::Steps;
 use crate::store::{Environment, ReadOnly};
 use crate::words::id_list;
 
@@ -40,7 +41,12 @@ pub(crate) fn rehearse(
         return Ok(Tried::Not(format!("the pending migrations cannot be tried: {why}")));
     }
     let no_shape = no_shape(stands);
-    let steps = stands.steps(folder);
+    let header = store.and_then(|(probe, _)| probe.header());
+    let steps = Steps {
+        // A new database is in none.
+        in_wal_mode: Some(header.is_some_and(|header| header.is_wal())),
+        ..stands.steps(folder)
+    };
     let rehearsed = Rehearsed::ByTool {
         steps: &steps,
         no_shape: no_shape.as_deref(),

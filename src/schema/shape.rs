@@ -75,7 +75,7 @@ impl Shape {
         let mut memory = Connection::open_in_memory().map_err(Error::sqlite("open"))?;
         replayable(&mut memory, foreign_keys, stop).map_err(Error::preparing("prepare a replay"))?;
         let running = interruptible(&memory, stop);
-        let ran = tool::run(&mut memory, steps, &mut (), stop);
+        let ran = tool::run(&mut memory, steps, None, &mut (), stop);
         // What was interrupted is not the migrations' to answer for.
         stop.check()?;
         ran?;

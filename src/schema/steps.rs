@@ -13,6 +13,8 @@ pub(crate) struct Steps {
     pub(crate) ledgers: Vec<String>,
     /// Whether foreign keys hold while the tool migrates.
     pub(crate) foreign_keys: ForeignKeys,
+    /// Whether the store is in WAL mode; `None` where nobody knows.
+    pub(crate) in_wal_mode: Option<bool>,
 }
 
 impl Steps {

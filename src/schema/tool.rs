@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use rusqlite::fallible_iterator::FallibleIterator;
-use rusqlite::{Batch, Connection, ErrorCode};
+use rusqlite::{Batch, Connection, ErrorCode, ffi};
 
 use super::steps::{Step, Transaction};
 use crate::error::{Error, Result};
@@ -38,15 +38,24 @@ impl Watch for () {
 /// Runs the steps one after the other, under the authorizer for a folder's SQL, and ends at the first that fails: as the tool does it,
 /// what it holds in a transaction is then rolled back. Nothing stays on the connection but what stays in the database.
 ///
+/// `in_wal_mode`: whether the store is; `None` where nobody knows, and then it may become so at any time.
+///
 /// # Errors
 /// [`Error::Step`] where one fails, [`Error::NotReplayable`] where it must not run, or cannot without its application; what `watch`
 /// says; and the time limit.
-pub(super) fn run(conn: &mut Connection, steps: &[&Step], watch: &mut impl Watch, stop: &Stop) -> Result<()> {
+pub(super) fn run(
+    conn: &mut Connection,
+    steps: &[&Step],
+    in_wal_mode: Option<bool>,
+    watch: &mut impl Watch,
+    stop: &Stop,
+) -> Result<()> {
     const AUTHORIZE: &str = "sqlite3_set_authorizer";
     let sql = FolderSql::guard(conn).map_err(Error::sqlite(AUTHORIZE))?;
     let mut runner = Runner {
         conn,
         sql: &sql,
+        in_wal_mode,
         watch,
         stop,
         statements: 0,
@@ -77,6 +86,8 @@ fn forget_connection(conn: &Connection) -> Result<()> {
 struct Runner<'a, W> {
     conn: &'a Connection,
     sql: &'a FolderSql,
+    /// Whether the store would be by now: its copy never is.
+    in_wal_mode: Option<bool>,
     watch: &'a mut W,
     stop: &'a Stop,
     /// How many statements of the step that runs have ended.
@@ -133,6 +144,10 @@ impl<W: Watch> Runner<'_, W> {
             let Some(mut statement) = prepared else {
                 return Ok(());
             };
+            if let Some(mode) = self.sql.take_journal_mode() {
+                let changed = self.change_journal_mode(&mode);
+                changed.map_err(|error| self.failed(step, Error::preparing(text)(error)))?;
+            }
             let dropped = self.sql.take_dropped();
             if !dropped.is_empty() {
                 self.watch.drops(self.conn, &dropped)?;
@@ -148,6 +163,20 @@ impl<W: Watch> Runner<'_, W> {
                 self.watch.dropped(self.conn, at)?;
             }
         }
+    }
+
+    /// Does to the journal mode of the store what SQLite would do: the copy keeps its own.
+    fn change_journal_mode(&mut self, mode: &str) -> rusqlite::Result<()> {
+        // SQLite takes the beginning of a mode's name for it.
+        let into_wal = !mode.is_empty() && "wal".starts_with(&mode.to_ascii_lowercase());
+        let changes = self.in_wal_mode.is_some_and(|in_wal_mode| in_wal_mode != into_wal);
+        if changes && !self.conn.is_autocommit() {
+            let direction = if into_wal { "into" } else { "out of" };
+            let words = format!("cannot change {direction} wal mode from within a transaction");
+            return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_ERROR), Some(words)));
+        }
+        self.in_wal_mode = self.in_wal_mode.map(|_| into_wal);
+        Ok(())
     }
 
     /// That a step failed, or why it says nothing.

@@ -89,6 +89,8 @@ struct Seen {
     refused: Option<String>,
     dropped: Vec<String>,
     deleted_from: BTreeSet<String>,
+    /// The journal mode that the last statement sets.
+    journal_mode: Option<String>,
 }
 
 impl FolderSql {
@@ -139,6 +141,12 @@ impl FolderSql {
         std::mem::take(&mut self.seen().deleted_from)
     }
 
+    /// The journal mode to which a statement prepared since the last question sets the store. It is passed over here, but SQLite
+    /// does not always do it.
+    pub(crate) fn take_journal_mode(&self) -> Option<String> {
+        self.seen().journal_mode.take()
+    }
+
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -147,6 +155,15 @@ impl FolderSql {
         let mut seen = self.seen();
         let is_in_store = context.database_name == Some("main");
         match context.action {
+            AuthAction::Pragma {
+                pragma_name,
+                pragma_value: Some(mode),
+            } if pragma_name.eq_ignore_ascii_case("journal_mode")
+                && context.database_name.is_none_or(|name| name == "main") =>
+            {
+                seen.journal_mode = Some(mode.to_owned());
+                return Authorization::Ignore;
+            }
             AuthAction::DropTable { table_name } if is_in_store => seen.dropped.push(table_name.to_owned()),
             AuthAction::Delete { table_name } if is_in_store => {
                 seen.deleted_from.insert(table_name.to_owned());

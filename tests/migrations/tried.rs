@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
-use super::harness::{Kept, SQLX};
+use super::harness::{GOLANG_MIGRATE, Kept, SQLX};
 
 /// A store with one pending migration, which sqlx puts into a transaction.
 fn pending(sql: &str) -> Kept {
@@ -111,4 +111,45 @@ fn memory_stays_bounded_however_many_stores_are_tried_at_once() {
     }
     assert_eq!(running.end().code, Some(0));
     assert!(peak > 0 && peak < MOST, "{peak} KiB");
+}
+
+/// SQLite refuses it within a transaction, in which sqlx runs each migration, unless the store is in that mode already.
+#[test]
+fn a_journal_mode_is_changed_where_the_tool_can_change_it() {
+    let enter = "PRAGMA journal_mode = WAL;";
+    let kept = pending(enter);
+    insta::assert_snapshot!(kept.gate(&["--rehearse"]), @r"incompatible: migration rehearsal failed: migration 20240101000004 (archive), 20240101000004_archive.sql, fails on this store: cannot change into wal mode from within a transaction [1] (do not swap) [2]");
+    for sql in [
+        "-- no-transaction\nPRAGMA journal_mode = WAL;",
+        "PRAGMA journal_mode = DELETE; PRAGMA journal_mode = MEMORY;",
+        "PRAGMA journal_mode;",
+    ] {
+        kept.write("20240101000004_archive.sql", sql);
+        let gate = kept.gate(&["--rehearse"]);
+        assert!(gate.starts_with("migrations needed: "), "{sql}: {gate}");
+    }
+    kept.place.sql("PRAGMA journal_mode = WAL");
+    kept.write("20240101000004_archive.sql", enter);
+    let gate = kept.gate(&["--rehearse"]);
+    assert!(gate.starts_with("migrations needed: "), "{gate}");
+    kept.write("20240101000004_archive.sql", "PRAGMA journal_mode = DELETE;");
+    assert!(
+        kept.gate(&["--rehearse"])
+            .contains("cannot change out of wal mode from within a transaction")
+    );
+}
+
+/// The usual way out of golang-migrate's own transaction.
+#[test]
+fn a_file_that_commits_the_tools_transaction_was_wrapped_and_so_were_the_others() {
+    const OUT: &str = "COMMIT;\nPRAGMA foreign_keys=OFF;\nBEGIN;\nCREATE TABLE more (x);";
+    let kept = Kept::by(GOLANG_MIGRATE);
+    kept.write("000004_archive.up.sql", OUT);
+    // It fails in a transaction alone.
+    kept.write("000005_last.up.sql", "PRAGMA synchronous=NORMAL;");
+    insta::assert_snapshot!(kept.gate(&["--rehearse"]), @r"incompatible: migration rehearsal failed: migration 5 (last), 000005_last.up.sql, fails on this store: Safety level may not be changed inside a transaction [1] (do not swap) [2]");
+    kept.write("000005_last.up.sql", "CREATE TABLE last (x);");
+    assert!(kept.gate(&["--rehearse"]).starts_with("migrations needed: pending [4 5]"));
+    kept.write("000004_archive.up.sql", &format!("{OUT} COMMIT;"));
+    assert!(kept.gate(&["--rehearse"]).contains("cannot commit - no transaction is active"));
 }

@@ -39,7 +39,7 @@ impl Runner for ByTool<'_> {
     fn run(&mut self, copy: &mut Connection, counts: &Counts, stop: &Stop) -> Result<Vec<String>> {
         self.losses = Losses::of(counts);
         let pending: Vec<&Step> = self.steps.pending.iter().collect();
-        tool::run(copy, &pending, &mut self.losses, stop)?;
+        tool::run(copy, &pending, self.steps.in_wal_mode, &mut self.losses, stop)?;
         self.emptied = self.losses.emptied(copy).map_err(|error| Error::Rehearsal(error.into()))?;
         Ok(pending.iter().map(|step| step.key.clone()).collect())
     }
