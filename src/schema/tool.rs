@@ -38,7 +38,8 @@ impl Watch for () {
 /// Runs the steps one after the other, under the authorizer for a folder's SQL, and ends at the first that fails: as the tool does it,
 /// what it holds in a transaction is then rolled back. Nothing stays on the connection but what stays in the database.
 ///
-/// `in_wal_mode`: whether the store is; `None` where nobody knows, and then it may become so at any time.
+/// `apart`: so many of the first steps were run by connections of their own, and leave nothing to the next one but what stays in the
+/// database. `in_wal_mode`: whether the store is; `None` where nobody knows, and then it may become so at any time.
 ///
 /// # Errors
 /// [`Error::Step`] where one fails, [`Error::NotReplayable`] where it must not run, or cannot without its application; what `watch`
@@ -46,6 +47,7 @@ impl Watch for () {
 pub(super) fn run(
     conn: &mut Connection,
     steps: &[&Step],
+    apart: usize,
     in_wal_mode: Option<bool>,
     watch: &mut impl Watch,
     stop: &Stop,
@@ -60,7 +62,7 @@ pub(super) fn run(
         stop,
         statements: 0,
     };
-    let ended = runner.all(steps);
+    let ended = runner.all(steps, apart);
     FolderSql::release(conn).map_err(Error::sqlite(AUTHORIZE))?;
     if ended.is_err() && !conn.is_autocommit() {
         // Whatever it says: the copy is thrown away.
@@ -83,6 +85,19 @@ fn forget_connection(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
+/// Makes a connection as new to the next migration, as far as its transaction lets it.
+fn connect_anew(conn: &Connection, foreign_keys: bool) -> Result<()> {
+    forget_connection(conn)?;
+    let sql = "PRAGMA legacy_alter_table=OFF; PRAGMA recursive_triggers=OFF";
+    conn.execute_batch(sql).map_err(Error::sqlite(sql))?;
+    let sql = if foreign_keys {
+        "PRAGMA foreign_keys=ON"
+    } else {
+        "PRAGMA foreign_keys=OFF"
+    };
+    conn.execute_batch(sql).map_err(Error::sqlite(sql))
+}
+
 struct Runner<'a, W> {
     conn: &'a Connection,
     sql: &'a FolderSql,
@@ -95,7 +110,9 @@ struct Runner<'a, W> {
 }
 
 impl<W: Watch> Runner<'_, W> {
-    fn all(&mut self, steps: &[&Step]) -> Result<()> {
+    fn all(&mut self, steps: &[&Step], apart: usize) -> Result<()> {
+        let sql = "PRAGMA foreign_keys";
+        let foreign_keys = self.conn.query_row(sql, [], |row| row.get::<_, bool>(0)).map_err(Error::sqlite(sql))?;
         let mut together: Option<&Step> = None;
         for (at, &step) in steps.iter().enumerate() {
             self.statements = 0;
@@ -106,6 +123,9 @@ impl<W: Watch> Runner<'_, W> {
                 _ => {}
             }
             together = is_together.then_some(step);
+            if (1..=apart).contains(&at) {
+                connect_anew(self.conn, foreign_keys)?;
+            }
             self.one(at, step)?;
         }
         together.map_or(Ok(()), |last| self.transact("COMMIT", last))

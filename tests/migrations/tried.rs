@@ -153,3 +153,30 @@ fn a_file_that_commits_the_tools_transaction_was_wrapped_and_so_were_the_others(
     kept.write("000004_archive.up.sql", &format!("{OUT} COMMIT;"));
     assert!(kept.gate(&["--rehearse"]).contains("cannot commit - no transaction is active"));
 }
+
+/// Each file may have come with a release of its own, or all of them with the first start.
+#[test]
+fn a_store_is_healthy_whether_its_migrations_shared_a_connection_or_not() {
+    let first = "PRAGMA legacy_alter_table=ON; CREATE TABLE t(x); CREATE VIEW v AS SELECT x FROM t;";
+    let second = "ALTER TABLE t RENAME TO u;";
+    for shared in [true, false] {
+        let files = [
+            ("1-a/up.sql", first),
+            ("2-b/up.sql", second),
+            ("3-c/up.sql", "CREATE TABLE more(x);"),
+        ];
+        let kept = Kept::made(if shared { first } else { &first[29..] }, &files);
+        let legacy = if shared { "PRAGMA legacy_alter_table=ON;" } else { "" };
+        kept.place.sql(&format!("{legacy} {second} PRAGMA user_version=2;"));
+        assert_eq!(kept.failing(), [""; 0], "{shared}: {}", kept.report());
+        kept.place.sql("ALTER TABLE u ADD COLUMN extra");
+        assert!(kept.said("schema-shape").starts_with("fail: "));
+    }
+}
+
+#[test]
+fn a_table_that_only_some_builds_have_says_nothing_about_the_migration() {
+    let kept = pending("INSERT INTO notebooks (title) SELECT 'n' || value FROM generate_series(1, 3);");
+    let said = kept.said("migration-rehearsal");
+    assert!(said.starts_with("skip: ") && said.contains("no such table: generate_series"), "{said}");
+}

@@ -188,7 +188,8 @@ fn never_recorded(
     let all = stands.standing.pending.iter().take_while(|key| runs(key)).count();
     for applied in (1..=all).rev().take(MOST_REPLAYS) {
         let run: Vec<_> = steps.pending.iter().take(applied).collect();
-        match Shape::replay_steps(&run, &steps.ledgers, steps.foreign_keys.hold(), context.environment.stop) {
+        match Shape::replay_steps(&run, run.len(), &steps.ledgers, steps.foreign_keys.hold(), context.environment.stop)
+        {
             Ok(shape) if shape.differences(handle)?.total == 0 => return Ok(Some(applied)),
             Err(error) if error.is_own_bound() => return Err(error),
             // That they cannot be replayed is another row's to say.

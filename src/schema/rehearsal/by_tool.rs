@@ -27,6 +27,8 @@ struct ByTool<'a> {
     steps: &'a Steps,
     no_shape: Option<&'a str>,
     foreign_keys: bool,
+    /// How many of the applied migrations were run by connections of their own.
+    apart: usize,
     losses: Losses,
     emptied: Vec<Emptied>,
 }
@@ -39,7 +41,7 @@ impl Runner for ByTool<'_> {
     fn run(&mut self, copy: &mut Connection, counts: &Counts, stop: &Stop) -> Result<Vec<String>> {
         self.losses = Losses::of(counts);
         let pending: Vec<&Step> = self.steps.pending.iter().collect();
-        tool::run(copy, &pending, self.steps.in_wal_mode, &mut self.losses, stop)?;
+        tool::run(copy, &pending, 0, self.steps.in_wal_mode, &mut self.losses, stop)?;
         self.emptied = self.losses.emptied(copy).map_err(|error| Error::Rehearsal(error.into()))?;
         Ok(pending.iter().map(|step| step.key.clone()).collect())
     }
@@ -70,7 +72,7 @@ impl Runner for ByTool<'_> {
 
 impl ByTool<'_> {
     fn replay<'s>(&self, steps: impl Iterator<Item = &'s Step>, stop: &Stop) -> Result<Shape> {
-        Shape::replay_steps(&steps.collect::<Vec<_>>(), &self.steps.ledgers, self.foreign_keys, stop)
+        Shape::replay_steps(&steps.collect::<Vec<_>>(), self.apart, &self.steps.ledgers, self.foreign_keys, stop)
     }
 }
 
@@ -90,11 +92,17 @@ pub(super) fn rehearse(
     no_shape: Option<&str>,
     environment: &Environment<'_>,
 ) -> Result<Rehearsal> {
+    let applied: Vec<&Step> = steps.applied.iter().collect();
+    let apart = match no_shape {
+        None => Shape::apart(&applied, steps, source, environment.stop)?,
+        Some(_) => applied.len(),
+    };
     let attempt = |foreign_keys| -> Result<Tried> {
         let mut runner = ByTool {
             steps,
             no_shape,
             foreign_keys,
+            apart,
             losses: Losses::default(),
             emptied: Vec::new(),
         };
