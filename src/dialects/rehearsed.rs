@@ -3,7 +3,7 @@
 use super::Stands;
 use crate::application::MigrationsFolder;
 use crate::error::Result;
-use crate::probe::Probe;
+use crate::probe::{Header, Probe};
 use crate::schema::rehearsal::{self, Rehearsal, Rehearsed};
 use crate::schema::steps::Steps;
 use crate::store::{Environment, ReadOnly};
@@ -44,7 +44,7 @@ pub(crate) fn rehearse(
     let header = store.and_then(|(probe, _)| probe.header());
     let steps = Steps {
         // A new database is in none.
-        in_wal_mode: Some(header.is_some_and(|header| header.is_wal())),
+        in_wal_mode: Some(header.is_some_and(Header::is_wal)),
         ..stands.steps(folder)
     };
     let rehearsed = Rehearsed::ByTool {
