@@ -287,6 +287,8 @@ impl Error {
             "no such function: ",
             "no such module: ",
             "no such collation sequence: ",
+            // The shell has it, and many a build of SQLite.
+            "no such table: generate_series",
             "unsafe use of ",
             " may not be modified",
             " may not be dropped",

@@ -5,8 +5,10 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, TryLockError};
+use std::thread;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -19,8 +21,12 @@ use crate::words::thousands;
 /// A store larger than this is copied to the private folder, a smaller one to memory. In bytes.
 pub(crate) const MOST_COPIED_TO_MEMORY: u64 = 8 << 20;
 
-/// The same where migrations are rehearsed on the copy; of the store with its WAL. In bytes.
-pub(crate) const MOST_REHEARSED_IN_MEMORY: u64 = 8 << 20;
+/// The same where migrations are rehearsed on the copy; of the store with its WAL. In bytes. As many stores at once as there are
+/// threads must find room in the memory that SQLite may take, with all that migrations make of them.
+pub(crate) const MOST_REHEARSED_IN_MEMORY: u64 = 1 << 20;
+
+/// How long whoever waits for a turn sleeps before asking again.
+const BETWEEN_QUESTIONS: Duration = Duration::from_millis(5);
 
 /// Where a private folder may lie where `TMPDIR` names none or the folder of a store, the first that will do.
 const PARENTS: [&str; 2] = ["/tmp", "/var/tmp"];
@@ -33,6 +39,7 @@ pub(crate) struct PrivateFolder {
     /// The folder, or why there is none; nothing as long as nobody needed it.
     made: OnceLock<Result<PathBuf, String>>,
     used: AtomicU64,
+    turn: Mutex<()>,
 }
 
 /// What stores are read for, as far as that decides whether copies of them may be needed.
@@ -53,6 +60,7 @@ impl PrivateFolder {
             stores: stores.iter().map(|path| path.as_ref().to_path_buf()).collect(),
             made: OnceLock::new(),
             used: AtomicU64::new(0),
+            turn: Mutex::new(()),
         }
     }
 
@@ -91,6 +99,24 @@ impl PrivateFolder {
     fn get(&self) -> Result<&Path> {
         let made = self.made.get_or_init(|| make_beside_none(&self.stores));
         made.as_deref().map_err(|why| Error::NoFolder(why.clone()))
+    }
+
+    /// Waits until nobody else does here what takes much memory and much of the disk. The turn ends when this is dropped.
+    ///
+    /// # Errors
+    /// The time limit, or Ctrl-C.
+    pub(crate) fn turn(&self, stop: &Stop) -> Result<MutexGuard<'_, ()>> {
+        loop {
+            match self.turn.try_lock() {
+                Ok(turn) => return Ok(turn),
+                // Whoever panicked in it left nothing half done: there is nothing.
+                Err(TryLockError::Poisoned(turn)) => return Ok(turn.into_inner()),
+                Err(TryLockError::WouldBlock) => {
+                    stop.check()?;
+                    thread::sleep(BETWEEN_QUESTIONS);
+                }
+            }
+        }
     }
 
     /// A path within the folder that nothing has yet, for a copy that is removed when it is dropped.

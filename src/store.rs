@@ -18,7 +18,7 @@ pub(crate) use access::{Access, PlainFiles};
 pub(crate) use copies::empty_copy;
 pub(crate) use environment::Environment;
 pub(crate) use folder_sql::{FolderSql, Touched, Write};
-pub(crate) use guards::{BUSY_TIMEOUT_MS, LONGEST_VALUE, interruptible, prepare_rehearsal};
+pub(crate) use guards::{BUSY_TIMEOUT_MS, LONGEST_VALUE, STEPS_BETWEEN_QUESTIONS, interruptible, prepare_rehearsal};
 pub(crate) use read_method::{Need, ReadMethod};
 pub(crate) use read_only::ReadOnly;
 pub(crate) use witness::Witness;

@@ -6,7 +6,8 @@ use std::path::Path;
 use super::key::Key;
 use super::known::{self, Known, KnownSet, Rules, Script, Why};
 use super::ledger::{Applied, Declared, Entry, Ledger, Malformed, Reach, Rows, State};
-use super::{Dialect, Response, sql_text};
+use super::sql_text::{self, First};
+use super::{Dialect, Response};
 use crate::application::{File, Folder};
 use crate::schema::steps::Transaction;
 
@@ -133,19 +134,27 @@ fn migrations(folder: &Folder) -> KnownSet {
 }
 
 /// Whether files are wrapped is the application's to say, and stands nowhere. But one that begins a transaction of its own
-/// cannot have been wrapped, and then no other was.
+/// cannot have been wrapped, and one that first commits must have been: it leaves the tool's transaction. The others are as these.
 fn set_transactions(set: &mut KnownSet) {
-    let begins = |known: &Known| match &known.script {
-        Script::Sql { batches, .. } => batches.iter().any(|sql| sql_text::begins_transaction(sql)),
-        Script::NotReplayable(_) => false,
+    let first = |known: &Known| match &known.script {
+        Script::Sql { batches, .. } => batches.iter().find_map(|sql| sql_text::first_of_transactions(sql)),
+        Script::NotReplayable(_) => None,
     };
-    if !set.known.iter().any(begins) {
-        return;
-    }
-    for known in &mut set.known {
-        let own = begins(known);
-        if let Script::Sql { transaction, .. } = &mut known.script {
-            *transaction = if own { Transaction::OwnInFile } else { Transaction::None };
-        }
+    let firsts: Vec<Option<First>> = set.known.iter().map(first).collect();
+    let others = if firsts.contains(&Some(First::Begins)) && !firsts.contains(&Some(First::Commits)) {
+        Transaction::None
+    } else {
+        Transaction::Each
+    };
+    for (known, first) in set.known.iter_mut().zip(firsts) {
+        let Script::Sql { batches, transaction } = &mut known.script else {
+            continue;
+        };
+        *transaction = match first {
+            Some(First::Begins) => Transaction::OwnInFile,
+            Some(First::Commits) => Transaction::Each,
+            None if batches.is_empty() => Transaction::None,
+            None => others,
+        };
     }
 }

@@ -4,8 +4,9 @@ use super::drizzle::DRIZZLE;
 use super::{Script, Stands, sql_text};
 use crate::application::MigrationsFolder;
 use crate::error::Result;
-use crate::probe::Probe;
+use crate::probe::{Header, Probe};
 use crate::schema::rehearsal::{self, Rehearsal, Rehearsed};
+use crate::schema::steps::Steps;
 use crate::store::{Environment, ReadOnly};
 use crate::words::id_list;
 
@@ -41,7 +42,12 @@ pub(crate) fn rehearse(
         return Ok(Tried::Not(format!("the pending migrations cannot be tried: {why}")));
     }
     let no_shape = no_shape(stands);
-    let steps = stands.steps(folder);
+    let header = store.and_then(|(probe, _)| probe.header());
+    let steps = Steps {
+        // A new database is in none.
+        in_wal_mode: Some(header.is_some_and(Header::is_wal)),
+        ..stands.steps(folder)
+    };
     let rehearsed = Rehearsed::ByTool {
         steps: &steps,
         no_shape: no_shape.as_deref(),

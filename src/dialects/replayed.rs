@@ -68,7 +68,7 @@ pub(super) fn nothing_is_there(
 /// The shape that these migrations leave, and how the store differs from it; none where they cannot be replayed, which is another row's to
 /// say.
 fn replayed(run: &[&Step], steps: &Steps, handle: &ReadOnly, stop: &Stop) -> Result<Option<(Shape, Differences)>> {
-    match Shape::replay_steps(run, &steps.ledgers, steps.foreign_keys.hold(), stop) {
+    match Shape::replay_steps(run, run.len(), &steps.ledgers, steps.foreign_keys.hold(), stop) {
         Ok(shape) => {
             let differences = shape.differences(handle)?;
             Ok(Some((shape, differences)))

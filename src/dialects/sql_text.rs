@@ -1,4 +1,4 @@
-//! What can be told of SQL from its text, past strings, quoted names and comments: whether it begins a transaction, holds a
+//! What can be told of SQL from its text, past strings, quoted names and comments: whether it begins or ends a transaction, holds a
 //! placeholder or is meant for another database. It is never split here: SQLite does that.
 
 /// What stands at a place of a text outside strings, quoted names and comments.
@@ -90,19 +90,29 @@ fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || c == '$' || (!c.is_ascii() && c != '\u{feff}')
 }
 
-/// Whether a statement of the text is BEGIN: then the text cannot stand within a transaction already.
+/// What the first statement of a text that ends or begins a transaction does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum First {
+    /// BEGIN: the text cannot stand within a transaction already.
+    Begins,
+    /// COMMIT: the text stands within one.
+    Commits,
+}
+
+/// Whether the text first begins or first ends a transaction; `None` where it does neither.
 ///
 /// The BEGIN of a trigger's body is not the first word of a statement.
-pub(crate) fn begins_transaction(sql: &str) -> bool {
+pub(crate) fn first_of_transactions(sql: &str) -> Option<First> {
     let mut at_start = true;
     for piece in pieces(sql) {
         match piece {
             Piece::Sign(';') => at_start = true,
-            Piece::Word(word) if at_start && word.eq_ignore_ascii_case("BEGIN") => return true,
+            Piece::Word(word) if at_start && word.eq_ignore_ascii_case("BEGIN") => return Some(First::Begins),
+            Piece::Word(word) if at_start && word.eq_ignore_ascii_case("COMMIT") => return Some(First::Commits),
             _ => at_start = false,
         }
     }
-    false
+    None
 }
 
 /// How many statements the text holds. Those in a trigger's body are the trigger's.
@@ -227,8 +237,10 @@ mod tests {
             "PRAGMA foreign_keys=OFF;\n-- then\nbegin transaction;",
             "/* BEGIN */ ; \u{feff}Begin Immediate",
         ] {
-            assert!(begins_transaction(sql), "{sql}");
+            assert_eq!(first_of_transactions(sql), Some(First::Begins), "{sql}");
         }
+        let out_of_the_tools = "CREATE TABLE a (x); commit;\nPRAGMA foreign_keys=OFF; BEGIN; CREATE TABLE b (x);";
+        assert_eq!(first_of_transactions(out_of_the_tools), Some(First::Commits));
         for sql in [
             "CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1; END;",
             "-- BEGIN;\nSELECT 1",
@@ -239,7 +251,7 @@ mod tests {
             "SELECT 1; BEGINNING",
             "",
         ] {
-            assert!(!begins_transaction(sql), "{sql}");
+            assert_eq!(first_of_transactions(sql), None, "{sql}");
         }
     }
 

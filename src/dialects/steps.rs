@@ -28,6 +28,7 @@ impl Stands {
                 Some(true) => ForeignKeys::On,
                 Some(false) => ForeignKeys::Off,
             },
+            in_wal_mode: None,
         }
     }
 

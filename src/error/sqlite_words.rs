@@ -67,6 +67,8 @@ fn names_the_schema_alone(code: i32, message: &str, preparing: bool) -> bool {
         "cannot VACUUM from within a transaction",
         "Safety level may not be changed inside a transaction",
     ];
+    /// What is said of a value without saying which.
+    const OF_VALUES: &[&str] = &["malformed JSON", "too many levels of trigger recursion"];
     /// What ALTER TABLE says of another definition that no longer makes sense. No function begins a message so.
     const OF_ANOTHER: &[&str] = &[
         "error in table ",
@@ -90,6 +92,7 @@ fn names_the_schema_alone(code: i32, message: &str, preparing: bool) -> bool {
             let begins = |begin: &&str| message.starts_with(*begin);
             OF_ALTER.contains(&message)
                 || OF_TRANSACTIONS.contains(&message)
+                || OF_VALUES.contains(&message)
                 || OF_ANOTHER.iter().chain(NO_TOKENIZER).any(begins)
         }
         _ => false,

@@ -11,6 +11,8 @@ fn a_message_that_may_hold_a_value_is_not_repeated() {
     for (code, message, expected) in [
         (1, "bad JSON path: 'secret'", "a function or a virtual table of the store fails [1]"),
         (1, "no such column: secret", "a function or a virtual table of the store fails [1]"),
+        (1, "malformed JSON", "malformed JSON [1]"),
+        (1, "too many levels of trigger recursion", "too many levels of trigger recursion [1]"),
         (1811, "secret", "a trigger of the store refuses it"),
         (1043, "secret", "a constraint of the store refuses it [1043]"),
         (19, "secret", "a constraint of the store refuses it [19]"),

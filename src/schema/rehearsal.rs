@@ -85,6 +85,12 @@ pub(crate) fn rehearse(
     rehearsed: Rehearsed<'_>,
     environment: &Environment<'_>,
 ) -> Result<Rehearsal> {
+    // What one store takes there, all of them at once would not find.
+    let _turn = if copy::goes_to_folder(probe) {
+        Some(environment.private.turn(environment.stop)?)
+    } else {
+        None
+    };
     on_copies(handle, &|| copy::of_store(probe, handle, environment), rehearsed, environment)
 }
 

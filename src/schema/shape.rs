@@ -15,7 +15,7 @@ pub(crate) use compare::Difference;
 pub(crate) use definition::{may_have_checks, module};
 use read::{Kind, Object, Table};
 
-use super::steps::Step;
+use super::steps::{Step, Steps};
 use super::{runner, tool};
 use crate::application::{Application, Definition, Impact, Ledger, Migration};
 use crate::error::{Error, Result};
@@ -67,15 +67,21 @@ impl Shape {
     }
 
     /// The shape that a tool's migrations give in an empty database, without the tables that are the tool's own: neither is anything said
-    /// of these in a store.
+    /// of these in a store. `apart`: so many of the first were run by connections of their own.
     ///
     /// # Errors
     /// Where one of them fails on what those before it left, or must not be run; what it grows past, and the time limit.
-    pub(crate) fn replay_steps(steps: &[&Step], ledgers: &[String], foreign_keys: bool, stop: &Stop) -> Result<Self> {
+    pub(crate) fn replay_steps(
+        steps: &[&Step],
+        apart: usize,
+        ledgers: &[String],
+        foreign_keys: bool,
+        stop: &Stop,
+    ) -> Result<Self> {
         let mut memory = Connection::open_in_memory().map_err(Error::sqlite("open"))?;
         replayable(&mut memory, foreign_keys, stop).map_err(Error::preparing("prepare a replay"))?;
         let running = interruptible(&memory, stop);
-        let ran = tool::run(&mut memory, steps, &mut (), stop);
+        let ran = tool::run(&mut memory, steps, apart, None, &mut (), stop);
         // What was interrupted is not the migrations' to answer for.
         stop.check()?;
         ran?;
@@ -92,6 +98,27 @@ impl Shape {
     /// Whether it has a table.
     pub(crate) fn has_tables(&self) -> bool {
         !self.tables.is_empty()
+    }
+
+    /// How many of the first of these applied migrations were run by connections of their own, as far as a store tells: all, where
+    /// each came with another release, or none, where they were all there at the first start. Settings that one of them left on its
+    /// connection then changed what the next ones did.
+    ///
+    /// # Errors
+    /// What SQLite says of the store, and the time limit.
+    pub(crate) fn apart(run: &[&Step], steps: &Steps, handle: &ReadOnly, stop: &Stop) -> Result<usize> {
+        let all = run.len();
+        if !run.iter().any(|step| step.may_leave_settings()) {
+            return Ok(all);
+        }
+        for apart in [all, 0] {
+            match Self::replay_steps(run, apart, &steps.ledgers, steps.foreign_keys.hold(), stop) {
+                Ok(shape) if shape.differences(handle)?.total == 0 => return Ok(apart),
+                Err(error) if error.is_own_bound() => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(all)
     }
 
     /// The same without the ledger: a store to which no migration was applied has none.
@@ -342,7 +369,7 @@ mod tests {
             batches: vec!["CREATE TABLE t(x); CREATE TABLE Applied(v); CREATE VIRTUAL TABLE w USING fts5(word)".into()],
             transaction: Transaction::Each,
         };
-        let shape = Shape::replay_steps(&[&step], &["applied".to_owned()], true, &Stop::never()).unwrap();
+        let shape = Shape::replay_steps(&[&step], 1, &["applied".to_owned()], true, &Stop::never()).unwrap();
         let differences = |sql: &str| {
             let memory = Connection::open_in_memory().unwrap();
             memory.execute_batch(sql).unwrap();

@@ -29,7 +29,7 @@ impl Standing {
     pub(crate) fn of(steps: &Steps, failed: &Step, handle: &ReadOnly, stop: &Stop) -> Result<Self> {
         let mut run: Vec<&Step> = steps.applied.iter().collect();
         let differences = |run: &[&Step]| -> Result<Differences> {
-            Shape::replay_steps(run, &steps.ledgers, steps.foreign_keys.hold(), stop)?.differences(handle)
+            Shape::replay_steps(run, run.len(), &steps.ledgers, steps.foreign_keys.hold(), stop)?.differences(handle)
         };
         let before = differences(&run)?;
         run.push(failed);

@@ -13,6 +13,8 @@ pub(crate) struct Steps {
     pub(crate) ledgers: Vec<String>,
     /// Whether foreign keys hold while the tool migrates.
     pub(crate) foreign_keys: ForeignKeys,
+    /// Whether the store is in WAL mode; `None` where nobody knows.
+    pub(crate) in_wal_mode: Option<bool>,
 }
 
 impl Steps {
@@ -38,6 +40,15 @@ pub(crate) struct Step {
 }
 
 impl Step {
+    /// Whether it may leave something on its connection that changes what later ones do there.
+    pub(super) fn may_leave_settings(&self) -> bool {
+        let holds = |sql: &str| {
+            let sql = sql.to_ascii_lowercase();
+            sql.contains("pragma") || sql.contains("temp")
+        };
+        self.batches.iter().any(|sql| holds(sql))
+    }
+
     /// What people call it, with the rest of its name.
     pub(super) fn label(&self) -> String {
         if self.name.is_empty() {

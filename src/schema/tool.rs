@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use rusqlite::fallible_iterator::FallibleIterator;
-use rusqlite::{Batch, Connection, ErrorCode};
+use rusqlite::{Batch, Connection, ErrorCode, ffi};
 
 use super::steps::{Step, Transaction};
 use crate::error::{Error, Result};
@@ -38,20 +38,31 @@ impl Watch for () {
 /// Runs the steps one after the other, under the authorizer for a folder's SQL, and ends at the first that fails: as the tool does it,
 /// what it holds in a transaction is then rolled back. Nothing stays on the connection but what stays in the database.
 ///
+/// `apart`: so many of the first steps were run by connections of their own, and leave nothing to the next one but what stays in the
+/// database. `in_wal_mode`: whether the store is; `None` where nobody knows, and then it may become so at any time.
+///
 /// # Errors
 /// [`Error::Step`] where one fails, [`Error::NotReplayable`] where it must not run, or cannot without its application; what `watch`
 /// says; and the time limit.
-pub(super) fn run(conn: &mut Connection, steps: &[&Step], watch: &mut impl Watch, stop: &Stop) -> Result<()> {
+pub(super) fn run(
+    conn: &mut Connection,
+    steps: &[&Step],
+    apart: usize,
+    in_wal_mode: Option<bool>,
+    watch: &mut impl Watch,
+    stop: &Stop,
+) -> Result<()> {
     const AUTHORIZE: &str = "sqlite3_set_authorizer";
     let sql = FolderSql::guard(conn).map_err(Error::sqlite(AUTHORIZE))?;
     let mut runner = Runner {
         conn,
         sql: &sql,
+        in_wal_mode,
         watch,
         stop,
         statements: 0,
     };
-    let ended = runner.all(steps);
+    let ended = runner.all(steps, apart);
     FolderSql::release(conn).map_err(Error::sqlite(AUTHORIZE))?;
     if ended.is_err() && !conn.is_autocommit() {
         // Whatever it says: the copy is thrown away.
@@ -74,9 +85,24 @@ fn forget_connection(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
+/// Makes a connection as new to the next migration, as far as its transaction lets it.
+fn connect_anew(conn: &Connection, foreign_keys: bool) -> Result<()> {
+    forget_connection(conn)?;
+    let sql = "PRAGMA legacy_alter_table=OFF; PRAGMA recursive_triggers=OFF";
+    conn.execute_batch(sql).map_err(Error::sqlite(sql))?;
+    let sql = if foreign_keys {
+        "PRAGMA foreign_keys=ON"
+    } else {
+        "PRAGMA foreign_keys=OFF"
+    };
+    conn.execute_batch(sql).map_err(Error::sqlite(sql))
+}
+
 struct Runner<'a, W> {
     conn: &'a Connection,
     sql: &'a FolderSql,
+    /// Whether the store would be by now: its copy never is.
+    in_wal_mode: Option<bool>,
     watch: &'a mut W,
     stop: &'a Stop,
     /// How many statements of the step that runs have ended.
@@ -84,7 +110,9 @@ struct Runner<'a, W> {
 }
 
 impl<W: Watch> Runner<'_, W> {
-    fn all(&mut self, steps: &[&Step]) -> Result<()> {
+    fn all(&mut self, steps: &[&Step], apart: usize) -> Result<()> {
+        let sql = "PRAGMA foreign_keys";
+        let foreign_keys = self.conn.query_row(sql, [], |row| row.get::<_, bool>(0)).map_err(Error::sqlite(sql))?;
         let mut together: Option<&Step> = None;
         for (at, &step) in steps.iter().enumerate() {
             self.statements = 0;
@@ -95,6 +123,9 @@ impl<W: Watch> Runner<'_, W> {
                 _ => {}
             }
             together = is_together.then_some(step);
+            if (1..=apart).contains(&at) {
+                connect_anew(self.conn, foreign_keys)?;
+            }
             self.one(at, step)?;
         }
         together.map_or(Ok(()), |last| self.transact("COMMIT", last))
@@ -136,6 +167,10 @@ impl<W: Watch> Runner<'_, W> {
             };
             let touched = self.sql.take_touched();
             self.watch.begins(self.conn, &touched)?;
+            if let Some(mode) = self.sql.take_journal_mode() {
+                let changed = self.change_journal_mode(&mode);
+                changed.map_err(|error| self.failed(step, Error::preparing(text)(error)))?;
+            }
             let ran = self.sql.running(|| -> rusqlite::Result<()> {
                 let mut rows = statement.raw_query();
                 while rows.next()?.is_some() {}
@@ -145,6 +180,20 @@ impl<W: Watch> Runner<'_, W> {
             self.statements += 1;
             self.watch.ran(self.conn, &touched, at)?;
         }
+    }
+
+    /// Does to the journal mode of the store what SQLite would do: the copy keeps its own.
+    fn change_journal_mode(&mut self, mode: &str) -> rusqlite::Result<()> {
+        // SQLite takes the beginning of a mode's name for it.
+        let into_wal = !mode.is_empty() && "wal".starts_with(&mode.to_ascii_lowercase());
+        let changes = self.in_wal_mode.is_some_and(|in_wal_mode| in_wal_mode != into_wal);
+        if changes && !self.conn.is_autocommit() {
+            let direction = if into_wal { "into" } else { "out of" };
+            let words = format!("cannot change {direction} wal mode from within a transaction");
+            return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_ERROR), Some(words)));
+        }
+        self.in_wal_mode = self.in_wal_mode.map(|_| into_wal);
+        Ok(())
     }
 
     /// That a step failed, or why it says nothing.

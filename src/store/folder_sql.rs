@@ -55,6 +55,9 @@ const PRAGMAS: &[&str] = &[
     "user_version",
 ];
 
+/// Pragmas that may be asked, and not set: full-text search and R-trees ask for it before they first write.
+const ASKED: &[&str] = &["page_size"];
+
 /// Pragmas that are refused: they make files elsewhere, or let the schema be written as if it were a table.
 const REFUSED_PRAGMAS: &[&str] = &["data_store_directory", "temp_store_directory", "writable_schema"];
 
@@ -86,6 +89,8 @@ struct Seen {
     refused: Option<String>,
     touched: Touched,
     deleted_from: BTreeSet<String>,
+    /// The journal mode that the last statement sets.
+    journal_mode: Option<String>,
 }
 
 /// What a statement may do to the tables of the store, as SQLite says it while it prepares it.
@@ -203,6 +208,12 @@ impl FolderSql {
         std::mem::take(&mut self.seen().deleted_from)
     }
 
+    /// The journal mode to which a statement prepared since the last question sets the store. It is passed over here, but SQLite
+    /// does not always do it.
+    pub(crate) fn take_journal_mode(&self) -> Option<String> {
+        self.seen().journal_mode.take()
+    }
+
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -216,6 +227,15 @@ impl FolderSql {
             seen.touched.write(write);
         }
         match context.action {
+            AuthAction::Pragma {
+                pragma_name,
+                pragma_value: Some(mode),
+            } if pragma_name.eq_ignore_ascii_case("journal_mode")
+                && context.database_name.is_none_or(|name| name == "main") =>
+            {
+                seen.journal_mode = Some(mode.to_owned());
+                return Authorization::Ignore;
+            }
             AuthAction::DropTable { table_name } if is_in_store => seen.touched.dropped.push(table_name.to_owned()),
             AuthAction::AlterTable {
                 database_name: "main",
@@ -224,7 +244,10 @@ impl FolderSql {
             AuthAction::Delete { table_name } if is_in_store => {
                 seen.deleted_from.insert(table_name.to_owned());
             }
-            AuthAction::Pragma { pragma_name, .. } if is_passed_over(pragma_name) => return Authorization::Ignore,
+            AuthAction::Pragma {
+                pragma_name,
+                pragma_value,
+            } if is_passed_over(pragma_name, pragma_value) => return Authorization::Ignore,
             _ => {}
         }
         match refusal(&context.action, seen.runs) {
@@ -241,8 +264,9 @@ fn is_one_of(names: &[&str], name: &str) -> bool {
     names.iter().any(|one| one.eq_ignore_ascii_case(name))
 }
 
-fn is_passed_over(pragma: &str) -> bool {
-    !is_one_of(PRAGMAS, pragma) && !is_one_of(REFUSED_PRAGMAS, pragma)
+fn is_passed_over(pragma: &str, value: Option<&str>) -> bool {
+    let is_asked = value.is_none() && is_one_of(ASKED, pragma);
+    !is_asked && !is_one_of(PRAGMAS, pragma) && !is_one_of(REFUSED_PRAGMAS, pragma)
 }
 
 /// Why an action is refused, or none.

@@ -13,7 +13,7 @@ use rusqlite::{Connection, Result};
 use crate::stop::{Interruptible, Stop};
 
 /// How many steps of SQLite's virtual machine pass between two questions whether to stop: well under a millisecond.
-const STEPS_BETWEEN_QUESTIONS: i32 = 2_000;
+pub(crate) const STEPS_BETWEEN_QUESTIONS: i32 = 2_000;
 
 /// How long a statement waits for a lock, in milliseconds.
 pub(crate) const BUSY_TIMEOUT_MS: u32 = 5_000;

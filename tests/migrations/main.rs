@@ -26,3 +26,4 @@ mod hostile;
 mod losses;
 mod planted;
 mod private;
+mod tried;

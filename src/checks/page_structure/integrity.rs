@@ -118,13 +118,8 @@ fn look_again(copied: Copied, mut checks_left_out: Option<String>, has_checks: b
 /// constraints out of the schema (`build.c`, `sqlite3AddCheckConstraint`), and its check does not see them.
 fn copied(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Copied> {
     let copied =
-        copy::of_store(context.probe, handle, context.environment).and_then(|copy| copy.guarded(context.environment));
-    match copied {
-        Ok((handle, files)) => Ok(Copied { handle, _files: files }),
-        // The reason for which the copy says that it is needed is the rehearsal's.
-        Err(Error::Copy { source, .. }) => Err(*source),
-        Err(error) => Err(error),
-    }
+        copy::to_check(context.probe, handle, context.environment).and_then(|copy| copy.guarded(context.environment));
+    copied.map(|(handle, files)| Copied { handle, _files: files })
 }
 
 /// Whether a table may have a CHECK constraint.

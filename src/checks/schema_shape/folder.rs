@@ -65,7 +65,8 @@ fn compare(
     handle: &ReadOnly,
 ) -> Result<Result<Outcome, String>> {
     let stop = context.environment.stop;
-    let shape = match Shape::replay_steps(run, &steps.ledgers, steps.foreign_keys.hold(), stop) {
+    let apart = Shape::apart(run, steps, handle, stop)?;
+    let shape = match Shape::replay_steps(run, apart, &steps.ledgers, steps.foreign_keys.hold(), stop) {
         Ok(shape) => shape,
         Err(error) if error.is_own_bound() => return Err(error),
         Err(error) => return Ok(Err(cannot_replay(&error))),

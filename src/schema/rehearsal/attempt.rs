@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::copy::{self, Copy};
+use super::copy::{self, Copy, Temporary};
 use super::verify::{Before, Counts, Fault, Lost, counts};
 use crate::application::Impact;
 use crate::error::{Error, Result};
@@ -69,8 +69,12 @@ pub(super) fn attempt(
     let Copy {
         mut conn,
         files: _files,
+        temporary,
     } = copies()?;
     runner.prepare(&mut conn, stop).map_err(ended(stop))?;
+    if let Some(temporary) = &temporary {
+        temporary.used_by(&mut conn, stop).map_err(ended(stop))?;
+    }
     let running = interruptible(&conn, stop);
     let counted = counts(&conn).map_err(|error| interrupted(error, stop))?;
     let mut out = Attempt {
@@ -83,6 +87,9 @@ pub(super) fn attempt(
     match ran {
         Ok(ran) => out.ran = ran,
         Err(error) => {
+            if let Some(outgrown) = temporary.as_ref().and_then(Temporary::outgrown) {
+                return Err(Error::Rehearsal(outgrown.into()));
+            }
             out.failed = Some(why_it_ended(error, &conn, stop)?);
             return Ok(out);
         }

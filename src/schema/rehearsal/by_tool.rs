@@ -28,6 +28,8 @@ struct ByTool<'a> {
     steps: &'a Steps,
     no_shape: Option<&'a str>,
     foreign_keys: bool,
+    /// How many of the applied migrations were run by connections of their own.
+    apart: usize,
     losses: Losses,
     missed: Vec<Missed>,
     /// Whether it makes a difference that foreign keys hold or do not.
@@ -44,7 +46,7 @@ impl Runner for ByTool<'_> {
         self.losses = Losses::of(counts);
         let before = References::of(copy).map_err(not_rehearsed)?;
         let pending: Vec<&Step> = self.steps.pending.iter().collect();
-        tool::run(copy, &pending, &mut self.losses, stop)?;
+        tool::run(copy, &pending, 0, self.steps.in_wal_mode, &mut self.losses, stop)?;
         self.missed = self.losses.missed(copy).map_err(not_rehearsed)?;
         let after = References::of(copy).map_err(not_rehearsed)?;
         self.keys_matter = before.touch(&self.losses.touched) || after.touch(&self.losses.touched);
@@ -81,7 +83,7 @@ impl Runner for ByTool<'_> {
 
 impl ByTool<'_> {
     fn replay<'s>(&self, steps: impl Iterator<Item = &'s Step>, stop: &Stop) -> Result<Shape> {
-        Shape::replay_steps(&steps.collect::<Vec<_>>(), &self.steps.ledgers, self.foreign_keys, stop)
+        Shape::replay_steps(&steps.collect::<Vec<_>>(), self.apart, &self.steps.ledgers, self.foreign_keys, stop)
     }
 }
 
@@ -103,11 +105,17 @@ pub(super) fn rehearse(
     no_shape: Option<&str>,
     environment: &Environment<'_>,
 ) -> Result<Rehearsal> {
+    let applied: Vec<&Step> = steps.applied.iter().collect();
+    let apart = match no_shape {
+        None => Shape::apart(&applied, steps, source, environment.stop)?,
+        Some(_) => applied.len(),
+    };
     let attempt = |foreign_keys| -> Result<Tried> {
         let mut runner = ByTool {
             steps,
             no_shape,
             foreign_keys,
+            apart,
             losses: Losses::default(),
             missed: Vec::new(),
             keys_matter: false,

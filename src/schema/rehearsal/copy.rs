@@ -1,17 +1,22 @@
 //! The private copy that a rehearsal may write to.
 
+mod temporary;
+
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
-use crate::private::{MOST_REHEARSED_IN_MEMORY, PrivateCopy};
+use crate::private::{MOST_COPIED_TO_MEMORY, MOST_REHEARSED_IN_MEMORY, PrivateCopy};
 use crate::probe::Probe;
 use crate::store::{Environment, ReadOnly, empty_copy};
+pub(super) use temporary::Temporary;
 
 /// A copy of a store, open for writing. The connection goes first, then the files.
 pub(crate) struct Copy {
     pub(super) conn: Connection,
     /// Where it lies, unless it is in memory; removed when this is dropped.
     pub(super) files: Option<PrivateCopy>,
+    /// Where SQLite may put temporary files, unless they are in memory.
+    pub(super) temporary: Option<Temporary>,
 }
 
 impl Copy {
@@ -24,34 +29,56 @@ impl Copy {
     }
 }
 
-/// How much larger than twice the store a copy may become, in bytes: room for new tables in a store of a few pages.
-const SPARE: u64 = 4 << 20;
+/// How large a copy in memory may become, in bytes: room for new tables in a store of a few pages.
+const MOST_IN_MEMORY: u64 = 16 << 20;
 
-/// Copies all that a handle sees: a small store to memory, a larger one to the private folder.
+/// How many times as large as the store a copy in the private folder may become. An index on texts of a thousand characters has a
+/// page for each row, which is four times its table, and a migration may write each table anew before it drops the old one.
+const GROWTH: u64 = 8;
+
+/// Copies all that a handle sees, to rehearse migrations on it: a small store to memory, a larger one to the private folder.
 ///
-/// The copy cannot grow past twice the store: a migration may write each table anew before it drops the old one. Triggers of
-/// a stranger's store run in it, and would fill the disk.
+/// The copy can grow, but stays in proportion to the store. Triggers of a stranger's store run in it, and would fill the disk.
 pub(crate) fn of_store(probe: &Probe, handle: &ReadOnly, environment: &Environment<'_>) -> Result<Copy> {
-    let bytes = probe.size() + probe.wal.size();
-    let most = bytes.saturating_mul(2).saturating_add(SPARE);
-    let copied = if bytes <= MOST_REHEARSED_IN_MEMORY {
-        memory().map(|conn| (conn, None, most))
+    made(probe, handle, environment, MOST_REHEARSED_IN_MEMORY).map_err(|error| match error {
+        error if error.stopped().is_some() => error,
+        error => Error::Copy {
+            why: "to rehearse its pending migrations",
+            source: error.into(),
+        },
+    })
+}
+
+/// Copies all that a handle sees, to look at it as at what could be written.
+///
+/// # Errors
+/// Where there is no room for it, and the time limit.
+pub(crate) fn to_check(probe: &Probe, handle: &ReadOnly, environment: &Environment<'_>) -> Result<Copy> {
+    made(probe, handle, environment, MOST_COPIED_TO_MEMORY)
+}
+
+fn made(probe: &Probe, handle: &ReadOnly, environment: &Environment<'_>, most_in_memory: u64) -> Result<Copy> {
+    let bytes = bytes(probe);
+    let (mut conn, files, most) = if bytes <= most_in_memory {
+        (memory()?, None, MOST_IN_MEMORY)
     } else {
-        in_folder(bytes, environment).map(|(conn, files, room)| (conn, Some(files), most.min(room)))
+        let (conn, files, room) = in_folder(bytes, environment)?;
+        (conn, Some(files), room.min(bytes.saturating_mul(GROWTH).saturating_add(MOST_IN_MEMORY)))
     };
-    copied
-        .and_then(|(mut conn, files, most)| {
-            handle.back_up_to(&mut conn)?;
-            bound(&conn, most)?;
-            Ok(Copy { conn, files })
-        })
-        .map_err(|error| match error {
-            error if error.stopped().is_some() => error,
-            error => Error::Copy {
-                why: "to rehearse its pending migrations",
-                source: error.into(),
-            },
-        })
+    handle.back_up_to(&mut conn)?;
+    bound(&conn, most)?;
+    let temporary = files.as_ref().and_then(|_| Temporary::new(environment, most));
+    Ok(Copy { conn, files, temporary })
+}
+
+/// How large a store is, with its log.
+fn bytes(probe: &Probe) -> u64 {
+    probe.size() + probe.wal.size()
+}
+
+/// Whether a store is copied to the private folder where its migrations are rehearsed.
+pub(super) fn goes_to_folder(probe: &Probe) -> bool {
+    bytes(probe) > MOST_REHEARSED_IN_MEMORY
 }
 
 /// A place for a copy in the private folder, and how large the copy may become there: its journal needs the rest of the room,
@@ -90,8 +117,12 @@ pub(super) fn memory() -> Result<Connection> {
 /// A copy of nothing, which may grow as large as one of any store in memory.
 pub(super) fn empty() -> Result<Copy> {
     let conn = memory()?;
-    bound(&conn, MOST_REHEARSED_IN_MEMORY * 2 + SPARE)?;
-    Ok(Copy { conn, files: None })
+    bound(&conn, MOST_IN_MEMORY)?;
+    Ok(Copy {
+        conn,
+        files: None,
+        temporary: None,
+    })
 }
 
 /// A handle on a store in which there is nothing.

@@ -55,6 +55,7 @@ fn copies_of(source: &ReadOnly) -> impl Fn() -> Result<Copy> {
         Ok(Copy {
             conn: copy_of(source),
             files: None,
+            temporary: None,
         })
     }
 }

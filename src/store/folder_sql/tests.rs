@@ -62,6 +62,7 @@ fn what_changes_only_how_the_copy_is_kept_is_passed_over() {
     let (mut conn, watched) = guarded("PRAGMA cache_size=-2000; PRAGMA max_page_count=1000; PRAGMA temp_store=MEMORY");
     for sql in [
         "PRAGMA max_page_count=1000000",
+        "PRAGMA page_size=65536",
         "PRAGMA journal_mode=OFF",
         "PRAGMA cache_size=1000000",
         "PRAGMA mmap_size=1000000000",
@@ -98,7 +99,8 @@ fn what_real_folders_need_is_allowed() {
          ALTER TABLE u RENAME TO t; CREATE VIEW v AS SELECT * FROM t; CREATE INDEX i ON t(x); REINDEX; ANALYZE;
          CREATE TRIGGER g AFTER INSERT ON t BEGIN UPDATE t SET x = hex(randomblob(4)); END; INSERT INTO t VALUES (2);
          CREATE VIRTUAL TABLE words USING fts5(word); INSERT INTO words VALUES ('a'); DROP TABLE words;
-         CREATE VIRTUAL TABLE old USING fts4(word); DROP TABLE old; CREATE VIRTUAL TABLE boxes USING rtree(id, a, b);
+         CREATE VIRTUAL TABLE old USING fts4(word); INSERT INTO old VALUES ('a'); DROP TABLE old;
+         CREATE VIRTUAL TABLE boxes USING rtree(id, a, b); INSERT INTO boxes VALUES (1, 2, 3);
          SAVEPOINT s; DELETE FROM t; ROLLBACK TO s; RELEASE s; SELECT * FROM pragma_table_info('t'); VACUUM;",
     )
     .unwrap();

@@ -35,6 +35,7 @@ fn steps(pending: Vec<Step>, foreign_keys: ForeignKeys) -> Steps {
         pending,
         ledgers: vec!["Ledger".to_owned()],
         foreign_keys,
+        in_wal_mode: None,
     }
 }
 

@@ -70,7 +70,7 @@ fn a_copy_grows_no_further_than_its_bound_whatever_the_file_says_of_it() {
         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) INSERT INTO big SELECT zeroblob(100000) FROM n;";
     for transaction in [Each, Transaction::None] {
         let error = rehearsed(ROWS, &steps(vec![step("2", grows, transaction)], On), &Stop::never()).unwrap_err();
-        assert!(error.to_string().contains("write more than fits into the 20,480 KiB"), "{error}");
+        assert!(error.to_string().contains("write more than fits into the 16,384 KiB"), "{error}");
     }
 }
 
