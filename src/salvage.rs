@@ -40,7 +40,7 @@ pub use ended::{Ended, Result};
 pub use engine::Room;
 pub use known::{Known, replay::known};
 
-use self::account::Nothing;
+use self::account::{Nothing, Unsettled};
 use self::bits::Bits;
 use self::engine::{Engine, Output};
 use self::fit::Hasher64;
@@ -90,21 +90,25 @@ pub fn within(
     room: Room,
 ) -> Result<Account> {
     let mut account = Account::default();
-    let frames = match files.log {
-        Some(log) => log::frames(log, stop)?,
-        None => None,
-    };
-    let before = match files.journal {
-        Some(journal) => journal::before(journal, stop)?,
-        None => None,
-    };
     let mut head = [0; 100];
     let has_head = files.database.read_exact_at(&mut head, 0).is_ok();
     let of_head = has_head.then(|| page_size::of_header(&head)).flatten();
+    let own = of_head.map(|layout| layout.page_size);
+    let frames = match files.log {
+        Some(log) => log::frames(log, own, stop)?,
+        None => None,
+    };
+    let before = files.journal.map(|journal| journal::before(journal, own, stop)).transpose()?;
+    account.unsettled = match (&before, &frames) {
+        (Some(before), _) if before.is_cut || (before.damaged > 0 && !before.has_pages()) => Some(Unsettled::Journal),
+        (_, Some(frames)) if frames.pages.is_empty() => Some(Unsettled::Log),
+        _ => None,
+    };
+    let before = before.filter(journal::Before::has_pages);
     let layout = match of_head {
         Some(layout) => Some(layout),
         None => match (&frames, &before) {
-            (Some(frames), _) => Layout::new(frames.page_size, 0),
+            (Some(frames), _) if !frames.pages.is_empty() => Layout::new(frames.page_size, 0),
             (_, Some(before)) => Layout::new(before.page_size, 0),
             _ => page_size::guess(files.database, stop)?,
         },
@@ -113,7 +117,8 @@ pub fn within(
         account.nothing = Some(Nothing::NoPages);
         return Ok(account);
     };
-    let is_of_another = frames.as_ref().is_some_and(|frames| frames.page_size != layout.page_size);
+    let is_of_another = |frames: &log::Frames| !frames.pages.is_empty() && frames.page_size != layout.page_size;
+    let is_of_another = frames.as_ref().is_some_and(is_of_another);
     account.log_unread = is_of_another || files.log.is_some_and(|log| !log::is_one(log));
     let mut pages = None;
     let mut patch = None;

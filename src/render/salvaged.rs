@@ -120,7 +120,9 @@ fn of_store(account: &Account) -> Vec<Entry> {
         findings: Vec::new(),
     };
     let mut out = Vec::new();
-    if account.damaged_frames + account.pages_behind > 0 {
+    if let Some(why) = account.unsettled {
+        out.push(fail("journal", why.in_words().to_owned()));
+    } else if account.damaged_frames + account.pages_behind > 0 {
         let frames = plural(account.damaged_frames, "part of it is", "parts of it are");
         let pages = plural(account.pages_behind, "page", "pages");
         out.push(fail(
@@ -167,6 +169,8 @@ fn verdict(account: &Account) -> (Status, String) {
         }
         None => {
             let of = |count: fn(&TableAccount) -> u64| account.tables.iter().map(count).sum::<u64>();
+            let is_journal_damaged =
+                account.unsettled.is_some() || account.log_unread || account.damaged_frames + account.pages_behind > 0;
             let parts: Vec<String> = [
                 (of(|table| table.flagged.count), "flagged"),
                 (of(|table| table.lost.count), "lost"),
@@ -174,7 +178,7 @@ fn verdict(account: &Account) -> (Status, String) {
                 (of(|table| table.without_column), "without a column"),
                 (account.ledger_made_anew.len() as u64, "of the ledger written anew"),
                 (account.too_long, "too long"),
-                (u64::from(account.log_unread || account.damaged_frames > 0), "journal damaged"),
+                (u64::from(is_journal_damaged), "journal damaged"),
             ]
             .into_iter()
             .filter(|(count, _)| *count > 0)

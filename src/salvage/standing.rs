@@ -73,7 +73,10 @@ fn search(probe: &Probe, application: &Application, stop: &Stop) -> super::Resul
         Some(Nothing::Newer) => Standing::Unknown("a migration is applied that this binary does not know".to_owned()),
         Some(Nothing::NoPages) => Standing::Unsaid,
         None if account.tables.iter().all(TableAccount::is_unseen) => Standing::Unsaid,
-        None => Standing::Rows(account),
+        None => match account.unsettled {
+            Some(why) => Standing::Unknown(why.in_words().to_owned()),
+            None => Standing::Rows(account),
+        },
     })
 }
 

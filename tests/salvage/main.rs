@@ -9,6 +9,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod beside;
 mod bounds;
 mod claims;
 mod damage;
