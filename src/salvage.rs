@@ -19,6 +19,7 @@ mod entries;
 mod evidence;
 mod fit;
 mod forest;
+mod gaps;
 mod journal;
 mod known;
 mod ledger;
@@ -168,6 +169,10 @@ pub fn within(
         printer: &mut printer,
         account: &mut account,
     })
+    .and_then(|given| {
+        gaps::note(&view, known, &forest, stop, &mut account)?;
+        Ok(given)
+    })
     .and_then(|given| made_anew(&ledger, &given, known, &mut printer, &mut account));
     account.committed = ended.is_ok() && account.given() > 0 && stop.reason().is_none() && unchanged();
     printer.end(account.committed)?;
@@ -189,7 +194,7 @@ fn made_anew(
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let is_lost = |id: i64| ledger.lost.contains(&id) && !given.has(id);
     for migration in known.migrations.iter().filter(|migration| is_lost(migration.id)) {
-        printer.comment("its row in the ledger was lost; its time is that of this salvage:")?;
+        printer.comment("no row of the ledger says whether it was applied; its time is that of this salvage:")?;
         printer.migration(migration.id, migration.names.first().map_or("", String::as_str), &now)?;
         account.ledger_made_anew.push(migration.id);
     }

@@ -77,7 +77,11 @@ fn of_table(table: &TableAccount) -> Entry {
         let rows = plural(table.without_column, "row", "rows");
         detail.push(format!("{rows} without the values of a column that is not known"));
     }
-    let is_whole = table.flagged.count + table.lost.count + table.doubtful.count + table.without_column == 0;
+    if table.is_open {
+        detail.push(format!("how many rows {} had is not known", table.name));
+    }
+    let is_whole =
+        table.flagged.count + table.lost.count + table.doubtful.count + table.without_column == 0 && !table.is_open;
     if table.deleted > 0 {
         detail.push(format!("{} deleted before, and not given", thousands(table.deleted)));
     }
@@ -138,7 +142,7 @@ fn of_store(account: &Account) -> Vec<Entry> {
         let ids: Vec<String> = account.ledger_made_anew.iter().map(i64::to_string).collect();
         out.push(fail(
             "ledger",
-            format!("what it said of migration {} was lost, and is written anew", ids.join(", ")),
+            format!("whether migration {} was applied is not known; it is written anew as applied", ids.join(", ")),
         ));
     }
     if account.too_long > 0 {
@@ -176,6 +180,7 @@ fn verdict(account: &Account) -> (Status, String) {
                 (of(|table| table.lost.count), "lost"),
                 (of(|table| table.doubtful.count), "doubtful"),
                 (of(|table| table.without_column), "without a column"),
+                (of(|table| u64::from(table.is_open)), "of the tables perhaps not all there"),
                 (account.ledger_made_anew.len() as u64, "of the ledger written anew"),
                 (account.too_long, "too long"),
                 (u64::from(is_journal_damaged), "journal damaged"),

@@ -80,6 +80,8 @@ pub struct TableAccount {
     pub without_column: u64,
     /// Whether an index of it is whole, so that what is given and what is lost are all the rows that it had.
     pub all_are_named: bool,
+    /// Whether nobody knows how many rows it had: a page of it is gone or damaged, and no index tells what was on it.
+    pub is_open: bool,
 }
 
 /// Some rows: how many, and the first of them.
@@ -128,7 +130,7 @@ impl Account {
     /// Whether all that the store names is given, and nothing of it is doubtful.
     pub fn is_complete(&self) -> bool {
         let whole = |table: &TableAccount| {
-            table.lost.count + table.doubtful.count + table.flagged.count + table.without_column == 0
+            table.lost.count + table.doubtful.count + table.flagged.count + table.without_column == 0 && !table.is_open
         };
         self.committed
             && !self.log_unread

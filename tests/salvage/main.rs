@@ -13,6 +13,7 @@ mod beside;
 mod bounds;
 mod claims;
 mod damage;
+mod gone;
 mod healthy;
 mod hostile;
 mod layouts;
