@@ -101,7 +101,7 @@ pub fn within(
     };
     let before = files.journal.map(|journal| journal::before(journal, own, stop)).transpose()?;
     account.unsettled = match (&before, &frames) {
-        (Some(before), _) if before.is_cut || (before.damaged > 0 && !before.has_pages()) => Some(Unsettled::Journal),
+        (Some(before), _) if before.is_cut || before.damaged > 0 => Some(Unsettled::Journal),
         (_, Some(frames)) if frames.pages.is_empty() => Some(Unsettled::Log),
         _ => None,
     };

@@ -129,10 +129,11 @@ fn of_store(account: &Account) -> Vec<Entry> {
     } else if account.damaged_frames + account.pages_behind > 0 {
         let frames = plural(account.damaged_frames, "part of it is", "parts of it are");
         let pages = plural(account.pages_behind, "page", "pages");
-        out.push(fail(
-            "journal",
-            format!("{frames} damaged; the rows of {pages} may be older than the last commit"),
-        ));
+        let older = match account.pages_behind {
+            0 => String::new(),
+            _ => format!("; the rows of {pages} may be older than the last commit"),
+        };
+        out.push(fail("journal", format!("{frames} damaged{older}")));
     }
     if account.log_unread {
         let what = "the -wal beside it is not this store's log: what was committed to that is not given";
@@ -142,7 +143,10 @@ fn of_store(account: &Account) -> Vec<Entry> {
         let ids: Vec<String> = account.ledger_made_anew.iter().map(i64::to_string).collect();
         out.push(fail(
             "ledger",
-            format!("whether migration {} was applied is not known; it is written anew as applied", ids.join(", ")),
+            format!(
+                "whether migration {} was applied is not known; it is written anew as applied",
+                ids.join(", ")
+            ),
         ));
     }
     if account.too_long > 0 {
