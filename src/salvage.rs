@@ -19,6 +19,7 @@ mod entries;
 mod evidence;
 mod fit;
 mod forest;
+mod gaps;
 mod journal;
 mod known;
 mod ledger;
@@ -40,7 +41,7 @@ pub use ended::{Ended, Result};
 pub use engine::Room;
 pub use known::{Known, replay::known};
 
-use self::account::Nothing;
+use self::account::{Nothing, Unsettled};
 use self::bits::Bits;
 use self::engine::{Engine, Output};
 use self::fit::Hasher64;
@@ -90,21 +91,25 @@ pub fn within(
     room: Room,
 ) -> Result<Account> {
     let mut account = Account::default();
-    let frames = match files.log {
-        Some(log) => log::frames(log, stop)?,
-        None => None,
-    };
-    let before = match files.journal {
-        Some(journal) => journal::before(journal, stop)?,
-        None => None,
-    };
     let mut head = [0; 100];
     let has_head = files.database.read_exact_at(&mut head, 0).is_ok();
     let of_head = has_head.then(|| page_size::of_header(&head)).flatten();
+    let own = of_head.map(|layout| layout.page_size);
+    let frames = match files.log {
+        Some(log) => log::frames(log, own, stop)?,
+        None => None,
+    };
+    let before = files.journal.map(|journal| journal::before(journal, own, stop)).transpose()?;
+    account.unsettled = match (&before, &frames) {
+        (Some(before), _) if before.is_cut || before.damaged > 0 => Some(Unsettled::Journal),
+        (_, Some(frames)) if frames.pages.is_empty() => Some(Unsettled::Log),
+        _ => None,
+    };
+    let before = before.filter(journal::Before::has_pages);
     let layout = match of_head {
         Some(layout) => Some(layout),
         None => match (&frames, &before) {
-            (Some(frames), _) => Layout::new(frames.page_size, 0),
+            (Some(frames), _) if !frames.pages.is_empty() => Layout::new(frames.page_size, 0),
             (_, Some(before)) => Layout::new(before.page_size, 0),
             _ => page_size::guess(files.database, stop)?,
         },
@@ -113,7 +118,8 @@ pub fn within(
         account.nothing = Some(Nothing::NoPages);
         return Ok(account);
     };
-    let is_of_another = frames.as_ref().is_some_and(|frames| frames.page_size != layout.page_size);
+    let is_of_another = |frames: &log::Frames| !frames.pages.is_empty() && frames.page_size != layout.page_size;
+    let is_of_another = frames.as_ref().is_some_and(is_of_another);
     account.log_unread = is_of_another || files.log.is_some_and(|log| !log::is_one(log));
     let mut pages = None;
     let mut patch = None;
@@ -163,6 +169,10 @@ pub fn within(
         printer: &mut printer,
         account: &mut account,
     })
+    .and_then(|given| {
+        gaps::note(&view, known, &forest, stop, &mut account)?;
+        Ok(given)
+    })
     .and_then(|given| made_anew(&ledger, &given, known, &mut printer, &mut account));
     account.committed = ended.is_ok() && account.given() > 0 && stop.reason().is_none() && unchanged();
     printer.end(account.committed)?;
@@ -184,7 +194,7 @@ fn made_anew(
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let is_lost = |id: i64| ledger.lost.contains(&id) && !given.has(id);
     for migration in known.migrations.iter().filter(|migration| is_lost(migration.id)) {
-        printer.comment("its row in the ledger was lost; its time is that of this salvage:")?;
+        printer.comment("no row of the ledger says whether it was applied; its time is that of this salvage:")?;
         printer.migration(migration.id, migration.names.first().map_or("", String::as_str), &now)?;
         account.ledger_made_anew.push(migration.id);
     }

@@ -7,6 +7,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::OFlags;
+
 use crate::banger::APPLICATION;
 use crate::error::Error;
 use crate::escape::escape_untrusted;
@@ -47,6 +49,12 @@ pub(super) fn refusal(stores: &[PathBuf]) -> Option<String> {
         );
     }
     let output = metadata(&out)?;
+    if is_closed(&out, &output) {
+        return Some(
+            "standard output is closed, and what a salvage prints would be lost; redirect it to a file: doctor --salvage STORE > saved.sql"
+                .to_owned(),
+        );
+    }
     if is_of_the_store(&output, store) {
         return Some(
             "the output is the store itself, or a file beside it that belongs to it; redirect it to another file: doctor --salvage STORE > saved.sql"
@@ -64,6 +72,14 @@ pub(super) fn refusal(stores: &[PathBuf]) -> Option<String> {
 fn metadata(stream: &impl AsFd) -> Option<Metadata> {
     let fd = stream.as_fd().try_clone_to_owned().ok()?;
     File::from(fd).metadata().ok()
+}
+
+/// Whether the stream was closed when the program began. Rust's runtime opens `/dev/null` in its place for reading and writing,
+/// as no shell does that throws an output away: that is opened for writing.
+fn is_closed(stream: &impl AsFd, file: &Metadata) -> bool {
+    let is_null = std::fs::metadata("/dev/null").is_ok_and(|null| is_device(file) && null.rdev() == file.rdev());
+    let flags = rustix::fs::fcntl_getfl(stream);
+    is_null && flags.is_ok_and(|flags| flags & OFlags::RWMODE == OFlags::RDWR)
 }
 
 /// Whether it is a device, as `/dev/null` is, which keeps nothing that could be mixed.

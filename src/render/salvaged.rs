@@ -77,7 +77,11 @@ fn of_table(table: &TableAccount) -> Entry {
         let rows = plural(table.without_column, "row", "rows");
         detail.push(format!("{rows} without the values of a column that is not known"));
     }
-    let is_whole = table.flagged.count + table.lost.count + table.doubtful.count + table.without_column == 0;
+    if table.is_open {
+        detail.push(format!("how many rows {} had is not known", table.name));
+    }
+    let is_whole =
+        table.flagged.count + table.lost.count + table.doubtful.count + table.without_column == 0 && !table.is_open;
     if table.deleted > 0 {
         detail.push(format!("{} deleted before, and not given", thousands(table.deleted)));
     }
@@ -120,13 +124,16 @@ fn of_store(account: &Account) -> Vec<Entry> {
         findings: Vec::new(),
     };
     let mut out = Vec::new();
-    if account.damaged_frames + account.pages_behind > 0 {
+    if let Some(why) = account.unsettled {
+        out.push(fail("journal", why.in_words().to_owned()));
+    } else if account.damaged_frames + account.pages_behind > 0 {
         let frames = plural(account.damaged_frames, "part of it is", "parts of it are");
         let pages = plural(account.pages_behind, "page", "pages");
-        out.push(fail(
-            "journal",
-            format!("{frames} damaged; the rows of {pages} may be older than the last commit"),
-        ));
+        let older = match account.pages_behind {
+            0 => String::new(),
+            _ => format!("; the rows of {pages} may be older than the last commit"),
+        };
+        out.push(fail("journal", format!("{frames} damaged{older}")));
     }
     if account.log_unread {
         let what = "the -wal beside it is not this store's log: what was committed to that is not given";
@@ -136,7 +143,10 @@ fn of_store(account: &Account) -> Vec<Entry> {
         let ids: Vec<String> = account.ledger_made_anew.iter().map(i64::to_string).collect();
         out.push(fail(
             "ledger",
-            format!("what it said of migration {} was lost, and is written anew", ids.join(", ")),
+            format!(
+                "whether migration {} was applied is not known; it is written anew as applied",
+                ids.join(", ")
+            ),
         ));
     }
     if account.too_long > 0 {
@@ -167,14 +177,17 @@ fn verdict(account: &Account) -> (Status, String) {
         }
         None => {
             let of = |count: fn(&TableAccount) -> u64| account.tables.iter().map(count).sum::<u64>();
+            let is_journal_damaged =
+                account.unsettled.is_some() || account.log_unread || account.damaged_frames + account.pages_behind > 0;
             let parts: Vec<String> = [
                 (of(|table| table.flagged.count), "flagged"),
                 (of(|table| table.lost.count), "lost"),
                 (of(|table| table.doubtful.count), "doubtful"),
                 (of(|table| table.without_column), "without a column"),
+                (of(|table| u64::from(table.is_open)), "of the tables perhaps not all there"),
                 (account.ledger_made_anew.len() as u64, "of the ledger written anew"),
                 (account.too_long, "too long"),
-                (u64::from(account.log_unread || account.damaged_frames > 0), "journal damaged"),
+                (u64::from(is_journal_damaged), "journal damaged"),
             ]
             .into_iter()
             .filter(|(count, _)| *count > 0)

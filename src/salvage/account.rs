@@ -18,6 +18,8 @@ pub struct Account {
     pub pages_behind: u64,
     /// Whether the file in the log's place is none of this store's, so that what may have been committed to it is not there.
     pub log_unread: bool,
+    /// Why nobody can tell which rows are the committed ones, where that is so.
+    pub unsettled: Option<Unsettled>,
     /// Rows too long to be held, in any table.
     pub too_long: u64,
     /// Whether the output ends with COMMIT: all was looked at, and the files did not change meanwhile.
@@ -31,6 +33,27 @@ pub enum Nothing {
     NoPages,
     /// Migrations are applied that are not known.
     Newer,
+}
+
+/// Why nobody can tell which rows are the committed ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unsettled {
+    /// The journal of a transaction that was never finished is damaged, so that not all of it can be put back.
+    Journal,
+    /// No part of the log can be verified.
+    Log,
+}
+
+impl Unsettled {
+    /// The same in words.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Journal => {
+                "the -journal that a crash left is damaged, so that rows may be as they were never committed"
+            }
+            Self::Log => "no commit in the -wal can be verified, so that rows may be older than the last commit",
+        }
+    }
 }
 
 /// What a salvage gave of one table.
@@ -57,6 +80,8 @@ pub struct TableAccount {
     pub without_column: u64,
     /// Whether an index of it is whole, so that what is given and what is lost are all the rows that it had.
     pub all_are_named: bool,
+    /// Whether nobody knows how many rows it had: a page of it is gone or damaged, and no index tells what was on it.
+    pub is_open: bool,
 }
 
 /// Some rows: how many, and the first of them.
@@ -105,11 +130,12 @@ impl Account {
     /// Whether all that the store names is given, and nothing of it is doubtful.
     pub fn is_complete(&self) -> bool {
         let whole = |table: &TableAccount| {
-            table.lost.count + table.doubtful.count + table.flagged.count + table.without_column == 0
+            table.lost.count + table.doubtful.count + table.flagged.count + table.without_column == 0 && !table.is_open
         };
         self.committed
             && !self.log_unread
-            && self.damaged_frames + self.too_long == 0
+            && self.unsettled.is_none()
+            && self.damaged_frames + self.pages_behind + self.too_long == 0
             && self.ledger_made_anew.is_empty()
             && self.tables.iter().all(whole)
     }

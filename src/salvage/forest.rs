@@ -29,6 +29,8 @@ pub struct Forest {
     pub columns: Vec<Option<Vec<String>>>,
     /// For each table, whether its tree was found.
     pub rooted: Vec<bool>,
+    /// For each table, whether every page that the schema and its inner pages name was found; or the whole schema has no such table.
+    pub all_there: Vec<bool>,
 }
 
 /// How many inner pages that nobody leads to are looked at.
@@ -57,6 +59,7 @@ pub fn survey(view: &View<'_>, known: &Known, stop: &Stop) -> Result<Forest> {
         nameless_tables: Vec::new(),
         columns: vec![None; known.tables.len()],
         rooted: vec![false; known.tables.len()],
+        all_there: vec![false; known.tables.len()],
     };
     forest.notes.set_owner(1, Owner::Other);
     let mut walker = Walker {
@@ -75,6 +78,9 @@ pub fn survey(view: &View<'_>, known: &Known, stop: &Stop) -> Result<Forest> {
             Owner::Table(table) => {
                 if let Some(slot) = forest.rooted.get_mut(table) {
                     *slot = !pages.is_empty();
+                }
+                if let Some(slot) = forest.all_there.get_mut(table) {
+                    *slot = whole;
                 }
             }
             _ => {}

@@ -26,6 +26,8 @@ pub struct Before {
     pub damaged: u64,
     /// Pages of which only the content of the unfinished transaction is there.
     pub behind: BTreeSet<u32>,
+    /// Whether a header is damaged, or records that it counts are not there: then nobody knows which pages are not put back.
+    pub is_cut: bool,
 }
 
 fn word(bytes: &[u8], at: usize) -> u32 {
@@ -40,59 +42,145 @@ fn checksum(nonce: u32, page: &[u8]) -> u32 {
     bytes.fold(nonce, |sum, byte| sum.wrapping_add(u32::from(*byte)))
 }
 
-/// Reads a hot journal; `None` where it is none, or puts nothing back.
+/// The part of a header that all segments of a journal share: the database's size, the sector size, the page size.
+fn of_all_segments(head: &[u8; 28]) -> [u32; 3] {
+    [word(head, 16), word(head, 20), word(head, 24)]
+}
+
+/// A segment's header.
+#[derive(Clone, Copy)]
+struct Segment {
+    records: u32,
+    nonce: u32,
+    size: u32,
+    sector: u64,
+    page_size: usize,
+}
+
+impl Segment {
+    /// What a header says, where it is one. `own`: the page size of the store, where that is known.
+    fn read(head: &[u8; 28], own: Option<usize>) -> Option<Self> {
+        let segment = Self::believed(head, u64::from(word(head, 20)), word(head, 24) as usize);
+        let is_one = head.starts_with(&MAGIC) && segment.is_plausible();
+        (is_one && own.is_none_or(|own| own == segment.page_size)).then_some(segment)
+    }
+
+    fn believed(head: &[u8; 28], sector: u64, page_size: usize) -> Self {
+        Self {
+            records: word(head, 8),
+            nonce: word(head, 12),
+            size: word(head, 16),
+            sector,
+            page_size,
+        }
+    }
+
+    fn is_plausible(&self) -> bool {
+        let page_sizes = 512..=65_536;
+        self.page_size.is_power_of_two()
+            && page_sizes.contains(&self.page_size)
+            && self.sector.is_power_of_two()
+            && (32..=65_536).contains(&self.sector)
+    }
+
+    /// What a damaged header may have said: with the store's own page size, and a sector size behind which a record verifies.
+    fn guess(journal: &dyn ReadAt, head: &[u8; 28], at: u64, own: Option<usize>) -> Option<Self> {
+        let page_size = own.unwrap_or(word(head, 24) as usize);
+        let mut segments = (5..=16).map(|power| Self::believed(head, 1 << power, page_size));
+        segments.find(|segment| segment.is_plausible() && segment.leads_to_a_record(journal, at))
+    }
+
+    /// Whether its first record verifies.
+    fn leads_to_a_record(&self, journal: &dyn ReadAt, at: u64) -> bool {
+        let mut record = vec![0; self.page_size + 8];
+        journal.read_exact_at(&mut record, at + self.sector).is_ok() && self.verifies(&record)
+    }
+
+    /// Whether a record is whole.
+    fn verifies(&self, record: &[u8]) -> bool {
+        let content = record.get(4..4 + self.page_size).unwrap_or_default();
+        (1..=MOST_PAGES).contains(&word(record, 0)) && checksum(self.nonce, content) == word(record, 4 + self.page_size)
+    }
+}
+
+/// Reads a hot journal. `own`: the page size of the store, where that is known.
 ///
 /// # Errors
 /// When it is time to stop.
-pub fn before(journal: &dyn ReadAt, stop: &Stop) -> Result<Option<Before>> {
+pub fn before(journal: &dyn ReadAt, own: Option<usize>, stop: &Stop) -> Result<Before> {
     let length = journal.size()?;
-    let mut out = Before::default();
+    let mut out = Before {
+        is_cut: length < 28,
+        ..Before::default()
+    };
     let mut at = 0;
     let mut head = [0; 28];
-    while at + 28 <= length && journal.read_exact_at(&mut head, at).is_ok() && head.starts_with(&MAGIC) {
+    let mut first: Option<([u32; 3], usize)> = None;
+    while at + 28 <= length && journal.read_exact_at(&mut head, at).is_ok() {
         stop.check()?;
-        let (records, nonce, sector) = (word(&head, 8), word(&head, 12), u64::from(word(&head, 20)));
-        if at == 0 {
-            out.size = word(&head, 16);
-            out.page_size = word(&head, 24) as usize;
+        let page_size = first.map(|(_, page_size)| page_size).or(own);
+        let read = Segment::read(&head, page_size).filter(|segment| {
+            // Where its records begin elsewhere than it says, it is damaged.
+            segment.records == 0
+                || segment.leads_to_a_record(journal, at)
+                || Segment::guess(journal, &head, at, page_size).is_none()
+        });
+        let segment = read.or_else(|| {
+            // What an older journal left has a zero in its first byte, or another database's size.
+            let is_of_this = first.is_none_or(|(shared, _)| head[0] != 0 && shared == of_all_segments(&head));
+            out.is_cut |= is_of_this;
+            is_of_this.then(|| Segment::guess(journal, &head, at, page_size)).flatten()
+        });
+        let Some(segment) = segment else { break };
+        if first.is_none() {
+            first = Some((of_all_segments(&head), segment.page_size));
+            (out.size, out.page_size) = (segment.size, segment.page_size);
         }
-        let page_size = out.page_size;
-        if !page_size.is_power_of_two() || !(512..=65_536).contains(&page_size) || !(32..=65_536).contains(&sector) {
-            return Ok(None);
-        }
-        at += sector;
-        let record_len = page_size as u64 + 8;
-        let fit = length.saturating_sub(at) / record_len;
+        at += segment.sector;
+        let record_len = segment.page_size as u64 + 8;
+        let records = out.records(journal, segment, at, length.saturating_sub(at) / record_len, stop)?;
+        at = (at + records * record_len).next_multiple_of(segment.sector);
+    }
+    Ok(out)
+}
+
+impl Before {
+    /// Whether it puts anything back.
+    pub fn has_pages(&self) -> bool {
+        self.size > 0 && !self.pages.is_empty()
+    }
+
+    /// Takes a segment's records, of which so many fit into the file; says how many there are.
+    fn records(&mut self, journal: &dyn ReadAt, segment: Segment, at: u64, fit: u64, stop: &Stop) -> Result<u64> {
+        let record_len = segment.page_size as u64 + 8;
         // 0xffffffff: as many as there are, where the journal is never synced.
-        let records = if records == u32::MAX {
+        let counted = if segment.records == u32::MAX {
             fit
         } else {
-            u64::from(records).min(fit)
+            u64::from(segment.records)
         };
-        let mut record = vec![0; page_size + 8];
+        self.is_cut |= counted > fit;
+        let records = counted.min(fit);
+        let mut record = vec![0; segment.page_size + 8];
         for number in 0..records {
             if number.is_multiple_of(64) {
                 stop.check()?;
             }
             let place = at + number * record_len;
-            let whole = journal.read_exact_at(&mut record, place).is_ok();
+            let is_whole = journal.read_exact_at(&mut record, place).is_ok() && segment.verifies(&record);
             let page = word(&record, 0);
-            let content = record.get(4..4 + page_size).unwrap_or_default();
-            if !whole || page == 0 || page > MOST_PAGES || checksum(nonce, content) != word(&record, 4 + page_size) {
-                out.damaged += 1;
-                if (1..=out.size).contains(&page) && page <= MOST_PAGES && !out.pages.contains_key(&page) {
-                    out.behind.insert(page);
+            if !is_whole {
+                self.damaged += 1;
+                if (1..=self.size).contains(&page) && page <= MOST_PAGES && !self.pages.contains_key(&page) {
+                    self.behind.insert(page);
                 }
-                continue;
+            } else if page <= self.size {
+                self.pages.entry(page).or_insert(place + 4);
             }
-            if page <= out.size {
-                out.pages.entry(page).or_insert(place + 4);
-            }
-            if out.pages.len() > Overlay::MOST_PAGES {
+            if self.pages.len() > Overlay::MOST_PAGES {
                 return Err(Ended::TooMuch("the journal holds more pages than are kept account of"));
             }
         }
-        at = (at + records * record_len).next_multiple_of(sector);
+        Ok(records)
     }
-    Ok((out.size > 0 && !out.pages.is_empty()).then_some(out))
 }

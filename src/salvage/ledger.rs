@@ -1,4 +1,6 @@
 //! Which migrations a damaged store had: by its ledger where that is whole, otherwise all that are known.
+//!
+//! Where no schema says which pages are the ledger's, it is the one page that holds known migrations under their names.
 
 use std::collections::BTreeSet;
 
@@ -41,10 +43,12 @@ pub fn read(view: &View<'_>, known: &Known, forest: &Forest, stop: &Stop) -> Res
         _ => false,
     };
     let mut finder = Finder::new(view, known);
-    let mut whole = rooted;
-    let mut unknown = false;
+    let mut whole = true;
+    let mut leaves = 0;
     view.each(stop, &want, &mut |number, bytes| {
         let mut rows = 0;
+        let mut here = BTreeSet::new();
+        let mut unknown = false;
         finder.page(number, bytes, notes, &mut |found| {
             let (Some(fit), Some(id)) = (found.fit, found.rowid) else {
                 return Ok(());
@@ -55,21 +59,29 @@ pub fn read(view: &View<'_>, known: &Known, forest: &Forest, stop: &Stop) -> Res
             rows += 1;
             let name = found.fields.get(1).filter(|field| field.class == Classes::TEXT);
             let name = name.and_then(|field| found.payload.get(field.range())).unwrap_or_default();
+            let is_odd = !rooted && is_odd(known, fit, found.fields, found.payload);
+            let is_named = known.is_name_of_a_migration(name);
             if known.migrations.iter().any(|migration| migration.id == id) {
-                if rooted || (known.is_name_of_a_migration(name) && !is_odd(known, fit, found.fields, found.payload)) {
-                    out.found.insert(id);
+                if rooted || (is_named && !is_odd) {
+                    here.insert(id);
                 }
-            } else if rooted && !known.is_name_of_a_migration(name) {
+            } else if !is_named && !is_odd {
                 unknown = true;
             }
             Ok(())
         })?;
+        if !rooted && here.is_empty() {
+            return Ok(());
+        }
+        leaves += u32::from(notes.kind(number) == Some(Kind::TableLeaf));
+        out.newer |= unknown;
+        out.found.append(&mut here);
         let cells = Page::parse(view.layout(), number, bytes).map_or(0, |page| page.cells());
         whole &= !view.is_behind(number);
         whole &= notes.kind(number) != Some(Kind::TableLeaf) || rows == cells;
         Ok(())
     })?;
-    out.newer = unknown;
+    whole &= rooted || leaves == 1;
     let all: BTreeSet<i64> = known.migrations.iter().map(|migration| migration.id).collect();
     let last = schema(known, &all)?;
     if whole

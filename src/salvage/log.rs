@@ -57,6 +57,7 @@ fn frame_sums(big_endian: bool, before: [u32; 2], frame: &[u8]) -> [u32; 2] {
 }
 
 /// The header, as far as it is needed.
+#[derive(Clone, Copy)]
 struct Head {
     page_size: usize,
     salts: [u32; 2],
@@ -97,14 +98,38 @@ pub fn is_one(log: &dyn ReadAt) -> bool {
     Head::read(log).is_some() || log.size().is_ok_and(|size| size < HEADER as u64)
 }
 
-/// Reads a log; `None` where it is none, or holds no commit.
+/// Reads a log; `None` where it is none, or holds no commit and no damage. `own`: the page size of the store, where that is known.
 ///
 /// # Errors
 /// When it is time to stop.
-pub fn frames(log: &dyn ReadAt, stop: &Stop) -> Result<Option<Frames>> {
+pub fn frames(log: &dyn ReadAt, own: Option<usize>, stop: &Stop) -> Result<Option<Frames>> {
     let Some(head) = Head::read(log) else {
         return Ok(None);
     };
+    let mut out = frames_by(log, head, stop)?;
+    if head.sums.is_none() {
+        // What is damaged of the header may be the byte order or the page size.
+        for (big_endian, page_size) in [(true, head.page_size), (false, head.page_size)]
+            .into_iter()
+            .chain(own.into_iter().flat_map(|own| [(true, own), (false, own)]))
+        {
+            if out.pages.is_empty() {
+                let other = Head {
+                    page_size,
+                    big_endian,
+                    ..head
+                };
+                let by_other = frames_by(log, other, stop)?;
+                out = if by_other.pages.is_empty() { out } else { by_other };
+            }
+        }
+        out.damaged = out.damaged.max(1);
+    }
+    Ok((!out.pages.is_empty() || out.damaged > 0).then_some(out))
+}
+
+/// Reads the frames by what the header says.
+fn frames_by(log: &dyn ReadAt, head: Head, stop: &Stop) -> Result<Frames> {
     let size = log.size()?;
     let frame_len = FRAME_HEADER + head.page_size;
     let mut out = Frames {
@@ -115,6 +140,7 @@ pub fn frames(log: &dyn ReadAt, stop: &Stop) -> Result<Option<Frames>> {
     // What a commit will take over: a damaged frame has no offset.
     let mut pending: BTreeMap<u32, Option<u64>> = BTreeMap::new();
     let mut damaged = 0;
+    let mut zeroed = 0;
     let mut before = head.sums;
     // The largest page of commits whose last frame is damaged, since one whose is not.
     let mut largest = 0;
@@ -128,6 +154,7 @@ pub fn frames(log: &dyn ReadAt, stop: &Stop) -> Result<Option<Frames>> {
         }
         let (page, commit) = (word(&bytes, 0), word(&bytes, 4));
         let stored = [word(&bytes, 16), word(&bytes, 20)];
+        zeroed += u64::from(page == 0);
         let ours = [word(&bytes, 8), word(&bytes, 12)] == head.salts;
         let whole = ours
             && page != 0
@@ -168,5 +195,9 @@ pub fn frames(log: &dyn ReadAt, stop: &Stop) -> Result<Option<Frames>> {
         at += frame_len as u64;
     }
     out.size = out.size.map(|size| size.max(largest));
-    Ok((!out.pages.is_empty()).then_some(out))
+    // Frames of an older generation are all that a log may hold that was begun anew; none of them has no page.
+    if out.pages.is_empty() && out.damaged == 0 {
+        out.damaged = zeroed;
+    }
+    Ok(out)
 }

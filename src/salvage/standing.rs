@@ -73,7 +73,10 @@ fn search(probe: &Probe, application: &Application, stop: &Stop) -> super::Resul
         Some(Nothing::Newer) => Standing::Unknown("a migration is applied that this binary does not know".to_owned()),
         Some(Nothing::NoPages) => Standing::Unsaid,
         None if account.tables.iter().all(TableAccount::is_unseen) => Standing::Unsaid,
-        None => Standing::Rows(account),
+        None => match account.unsettled {
+            Some(why) => Standing::Unknown(why.in_words().to_owned()),
+            None => Standing::Rows(account),
+        },
     })
 }
 
@@ -100,7 +103,8 @@ fn in_turn<T>(stop: &Stop, work: impl FnOnce() -> T) -> Result<T, Stopped> {
 impl Account {
     /// How many rows of each table stand whole, and which do not.
     pub(crate) fn in_words(&self) -> String {
-        let mut seen: Vec<&TableAccount> = self.tables.iter().filter(|table| !table.is_unseen()).collect();
+        let mut seen: Vec<&TableAccount> =
+            self.tables.iter().filter(|table| !table.is_unseen() || table.is_open).collect();
         // Where something is wrong, that comes first; then the largest.
         seen.sort_by_key(|table| {
             let of = table.given + table.lost.count;
@@ -109,7 +113,7 @@ impl Account {
         let mut parts: Vec<String> = seen.into_iter().map(TableAccount::in_words).collect();
         if !self.ledger_made_anew.is_empty() {
             let ids: Vec<String> = self.ledger_made_anew.iter().map(i64::to_string).collect();
-            parts.push(format!("what the ledger said of migration {} is lost", ids.join(", ")));
+            parts.push(format!("whether migration {} was applied is not known", ids.join(", ")));
         }
         if self.too_long > 0 {
             parts.push(format!("{} too long to be looked at", plural(self.too_long, "row is", "rows are")));
@@ -152,14 +156,19 @@ impl TableAccount {
 
     /// `people: 1,994 of 2,000 rows stand whole, 6 are lost: row 17 (0f8c…), row 18 (…), row 19 (…) and 3 more`.
     fn in_words(&self) -> String {
+        if self.is_unseen() {
+            return format!("{}: how many rows it had is not known", self.name);
+        }
         let (whole, lost) = (self.whole(), self.lost.count);
         let of = self.given + lost;
+        // A doubtful row is perhaps one of the store's, and perhaps none.
+        let is_counted = self.all_are_named && self.doubtful.count == 0;
         let mut parts = vec![match of {
-            _ if whole == of && lost == 0 && self.all_are_named => match whole {
+            _ if whole == of && lost == 0 && is_counted => match whole {
                 1 => "its only row stands whole".to_owned(),
                 many => format!("all {} rows stand whole", thousands(many)),
             },
-            _ if self.all_are_named => {
+            _ if is_counted => {
                 let stand = if whole == 1 { "stands" } else { "stand" };
                 format!("{} of {} {stand} whole", thousands(whole), plural(of, "row", "rows"))
             }
@@ -235,6 +244,30 @@ mod tests {
             lost.in_words(),
             "people: 1,999 of 2,005 rows stand whole, 5 are lost: row 2 (00000002-0000-4000-8000-000000000000), row 3, row 5 and 2 more, 1 has a damaged number, which an index still tells"
         );
+        let doubted = TableAccount {
+            flagged: named(&[5, 7]),
+            doubtful: named(&[9]),
+            ..people()
+        };
+        assert_eq!(
+            doubted.in_words(),
+            "people: 1,998 rows stand whole, 2 have a damaged value or index entry: row 5, row 7, 1 more is doubtful, because no index names what is there: row 9"
+        );
+        let gone = Account {
+            tables: vec![
+                people(),
+                TableAccount {
+                    name: "pets".to_owned(),
+                    is_open: true,
+                    ..TableAccount::default()
+                },
+            ],
+            ..Account::default()
+        };
+        assert_eq!(
+            gone.in_words(),
+            "people: all 2,000 rows stand whole; pets: how many rows it had is not known"
+        );
         let unsure = TableAccount {
             lost: named(&[3]),
             flagged: named(&[5]),
@@ -254,7 +287,7 @@ mod tests {
         };
         account.add_to(&mut findings);
         assert_eq!((findings.total, findings.at_least), (9, true));
-        assert!(account.in_words().ends_with("; what the ledger said of migration 2 is lost"));
+        assert!(account.in_words().ends_with("; whether migration 2 was applied is not known"));
     }
 
     #[test]

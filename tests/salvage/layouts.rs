@@ -90,3 +90,36 @@ fn a_store_of_a_newer_program_is_said_to_be_one() {
     assert_eq!(saved.account.nothing, Some(banger_doctor::salvage::account::Nothing::Newer));
     assert_eq!(saved.sql, "");
 }
+
+/// The same store without its first page.
+fn without_page_1(sql: &str) -> super::saved::Saved {
+    let mut bytes = made(sql);
+    bytes[..4096].fill(0);
+    save(&bytes, None)
+}
+
+#[test]
+fn a_store_of_a_newer_program_is_said_to_be_one_without_its_first_page() {
+    let saved = without_page_1("INSERT INTO schema_migrations VALUES (99, 'from_the_future', '2026-04-28T18:41:31Z')");
+    assert_eq!(saved.account.nothing, Some(banger_doctor::salvage::account::Nothing::Newer));
+    assert_eq!(saved.sql, "");
+}
+
+#[test]
+fn migrations_that_were_never_applied_are_not_written_anew_without_the_first_page() {
+    let saved = without_page_1(
+        "DELETE FROM schema_migrations WHERE id > 1; ALTER TABLE vms DROP COLUMN workspace_json;
+         CREATE TABLE new(id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, managed INTEGER NOT NULL DEFAULT 0, artifact_dir TEXT,
+          rootfs_path TEXT NOT NULL, work_seed_path TEXT, kernel_path TEXT NOT NULL, initrd_path TEXT, modules_dir TEXT, build_size TEXT,
+          seeded_ssh_public_key_fingerprint TEXT, docker INTEGER NOT NULL DEFAULT 0, created_at TEXT NOT NULL, updated_at TEXT NOT NULL);
+         INSERT INTO new(id, name, rootfs_path, kernel_path, docker, created_at, updated_at)
+          SELECT id, name, rootfs_path, kernel_path, 1, created_at, updated_at FROM images;
+         DROP TABLE images; ALTER TABLE new RENAME TO images; VACUUM",
+    );
+    assert_eq!(saved.account.ledger_made_anew, [0; 0]);
+    assert_eq!(saved.account.tables.iter().map(|table| table.without_column).sum::<u64>(), 0);
+    let loaded = saved.load();
+    let ids = "SELECT group_concat(id) FROM schema_migrations";
+    assert_eq!(loaded.query_row(ids, [], |row| row.get::<_, String>(0)).unwrap(), "1");
+    assert_eq!(loaded.query_row("SELECT docker FROM images", [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+}

@@ -9,9 +9,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod beside;
 mod bounds;
 mod claims;
 mod damage;
+mod gone;
 mod healthy;
 mod hostile;
 mod layouts;

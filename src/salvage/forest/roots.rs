@@ -27,16 +27,18 @@ impl Walker<'_> {
         roots.statements.resize_with(known.tables.len(), || None);
         forest.notes.set_owner(1, Owner::Nobody);
         let mut decoder = Decoder::new(self.view.encoding());
-        let (pages, _) = self.walk(1, Owner::Other, forest)?;
+        let (pages, mut whole) = self.walk(1, Owner::Other, forest)?;
         forest.notes.set_owner(1, Owner::Other);
         for number in pages {
             self.view.page(number, &mut self.bytes);
             if let Ok(page) = Page::parse(self.view.layout(), number, &self.bytes)
                 && page.kind() == Kind::TableLeaf
             {
-                roots.take(&page, known, &mut decoder);
+                whole &= roots.take(&page, known, &mut decoder) == page.cells();
             }
         }
+        whole &= !roots.tables.is_empty();
+        forest.all_there.fill(whole);
         let mut out: Vec<(Owner, u32)> =
             roots.tables.iter().map(|(table, root)| (Owner::Table(*table), *root)).collect();
         for (table, name, root) in &roots.indexes {
@@ -57,7 +59,9 @@ impl Walker<'_> {
 }
 
 impl Roots {
-    fn take(&mut self, page: &Page<'_>, known: &Known, decoder: &mut Decoder) {
+    /// Takes what a page of the schema names; says how many of its rows are such as SQLite writes.
+    fn take(&mut self, page: &Page<'_>, known: &Known, decoder: &mut Decoder) -> usize {
+        let mut sound = 0;
         let mut fields = Fields::default();
         for cell in page.all_cells().filter_map(std::result::Result::ok) {
             // The names and the root stand before the statement, which may be long.
@@ -74,6 +78,8 @@ impl Roots {
                 .get(3)
                 .filter(|field| field.class == Classes::INTEGER && field.to as usize <= payload.len());
             let root = root.and_then(|field| u32::try_from(field.integer(payload)?).ok());
+            let is_kind = |kind: &[u8]| [&b"table"[..], b"index", b"view", b"trigger"].contains(&kind);
+            sound += usize::from(root.is_some() && text(0).is_some_and(is_kind) && text(1).is_some());
             let (Some(root), Some(kind), Some(name)) = (root.filter(|root| *root > 1), text(0), text(1)) else {
                 continue;
             };
@@ -95,6 +101,7 @@ impl Roots {
                 _ => {}
             }
         }
+        sound
     }
 }
 
