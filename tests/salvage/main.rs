@@ -12,6 +12,7 @@ mod support;
 mod bounds;
 mod claims;
 mod damage;
+mod freed;
 mod healthy;
 mod hostile;
 mod layouts;
