@@ -113,6 +113,7 @@ pub fn within(
         account.nothing = Some(Nothing::NoPages);
         return Ok(account);
     };
+    let layout = page_size::with_reserved(files.database, layout, stop)?;
     let is_of_another = frames.as_ref().is_some_and(|frames| frames.page_size != layout.page_size);
     account.log_unread = is_of_another || files.log.is_some_and(|log| !log::is_one(log));
     let mut pages = None;

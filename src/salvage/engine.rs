@@ -8,7 +8,7 @@ mod settle;
 use std::collections::{BTreeSet, HashMap};
 
 use super::account::{Account, TableAccount};
-use super::bits::Bits;
+use super::bits::{Bits, Budget};
 use super::candidates::Candidate;
 use super::ended::Result;
 use super::entries::each_entry;
@@ -78,7 +78,8 @@ impl Engine<'_> {
     /// # Errors
     /// What the output says, that it is time to stop, or that there is too much.
     pub fn run(&mut self, out: &mut Output<'_, '_>) -> Result<Bits> {
-        let mut tables: Vec<Progress> = self.known.tables.iter().map(|_| Progress::new()).collect();
+        let budget = Budget::default();
+        let mut tables: Vec<Progress> = self.known.tables.iter().map(|_| Progress::within(&budget)).collect();
         out.account.tables = self
             .known
             .tables
@@ -339,14 +340,14 @@ fn make_room(tables: &mut [Progress], candidates: &mut Vec<Candidate>, most: usi
 }
 
 impl Progress {
-    fn new() -> Self {
+    fn within(budget: &Budget) -> Self {
         Self {
             evidence: Evidence::from(i64::MIN),
             done: false,
-            given: Bits::default(),
-            missing: Bits::default(),
-            deleted: Bits::default(),
-            unfit: Bits::default(),
+            given: Bits::within(budget),
+            missing: Bits::within(budget),
+            deleted: Bits::within(budget),
+            unfit: Bits::within(budget),
         }
     }
 }

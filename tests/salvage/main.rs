@@ -20,6 +20,7 @@ mod noise;
 mod program;
 mod promises;
 mod random;
+mod reserved;
 mod saved;
 mod stores;
 mod utf16;
