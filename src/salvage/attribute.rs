@@ -40,7 +40,7 @@ pub fn attribute(view: &View<'_>, known: &Known, forest: &mut Forest, hasher: &H
     if samples.is_empty() {
         return Ok(());
     }
-    let sampled: BTreeSet<u32> = samples.iter().filter_map(|sample| sample.group.checked_sub(count)).collect();
+    let with_entries: BTreeSet<u32> = samples.iter().filter_map(|sample| sample.group.checked_sub(count)).collect();
     let votes = votes(view, known, forest, hasher, &samples, stop)?;
     let mut best: BTreeMap<u32, (u32, usize, usize)> = BTreeMap::new();
     for ((group, table, key), count) in votes {
@@ -56,7 +56,7 @@ pub fn attribute(view: &View<'_>, known: &Known, forest: &mut Forest, hasher: &H
     let mut empty = 0;
     for page in 2..=forest.notes.pages() {
         let is_leaf = forest.notes.kind(page) == Some(Kind::IndexLeaf) && forest.notes.owner(page) == Owner::Nobody;
-        empty += usize::from(is_leaf && !group_of.contains_key(&page) && !sampled.contains(&page));
+        empty += usize::from(is_leaf && !group_of.contains_key(&page) && !with_entries.contains(&page));
     }
     for ((table, key), groups) in holders {
         let at = |of: &[Vec<bool>]| of.get(table).and_then(|keys| keys.get(key)).copied();
