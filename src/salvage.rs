@@ -118,6 +118,7 @@ pub fn within(
         account.nothing = Some(Nothing::NoPages);
         return Ok(account);
     };
+    let layout = page_size::with_reserved(files.database, layout, stop)?;
     let is_of_another = |frames: &log::Frames| !frames.pages.is_empty() && frames.page_size != layout.page_size;
     let is_of_another = frames.as_ref().is_some_and(is_of_another);
     account.log_unread = is_of_another || files.log.is_some_and(|log| !log::is_one(log));

@@ -1,6 +1,6 @@
 //! Whose the trees are that no schema names: an index's by the rows that its entries name, a table's by its rows.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::ended::Result;
 use super::entries::Entries;
@@ -40,6 +40,7 @@ pub fn attribute(view: &View<'_>, known: &Known, forest: &mut Forest, hasher: &H
     if samples.is_empty() {
         return Ok(());
     }
+    let with_entries: BTreeSet<u32> = samples.iter().filter_map(|sample| sample.group.checked_sub(count)).collect();
     let votes = votes(view, known, forest, hasher, &samples, stop)?;
     let mut best: BTreeMap<u32, (u32, usize, usize)> = BTreeMap::new();
     for ((group, table, key), count) in votes {
@@ -48,21 +49,45 @@ pub fn attribute(view: &View<'_>, known: &Known, forest: &mut Forest, hasher: &H
             *slot = (count, table, key);
         }
     }
-    // Whole trees first, the largest first: what else claims to be the same index is an older state of it.
+    let mut holders: BTreeMap<(usize, usize), Vec<u32>> = BTreeMap::new();
     for (group, (_, table, key)) in best {
-        let Some(whole) = forest.whole.get_mut(table).and_then(|keys| keys.get_mut(key)) else {
-            continue;
-        };
-        if *whole {
+        holders.entry((table, key)).or_default().push(group);
+    }
+    let mut empty = 0;
+    for page in 2..=forest.notes.pages() {
+        let is_leaf = forest.notes.kind(page) == Some(Kind::IndexLeaf) && forest.notes.owner(page) == Owner::Nobody;
+        empty += usize::from(is_leaf && !group_of.contains_key(&page) && !with_entries.contains(&page));
+    }
+    for ((table, key), groups) in holders {
+        let at = |of: &[Vec<bool>]| of.get(table).and_then(|keys| keys.get(key)).copied();
+        if at(&forest.whole) != Some(false) {
             continue;
         }
-        if let Some(pages) = trees.get(group as usize) {
-            *whole = true;
+        // Whole trees come first, the largest first.
+        let largest = groups.first().and_then(|group| trees.get(*group as usize));
+        let is_led_to = at(&forest.led_to) == Some(true);
+        if let Some(pages) = largest
+            && !is_led_to
+            && (groups.len() == 1 || !forest.knows_free)
+        {
+            // Where others may be free, what else claims to be the same index is an older state of it.
             for page in pages {
                 forest.notes.set_owner(*page, Owner::Key(table, key));
             }
-        } else {
-            forest.notes.set_owner(group - count, Owner::Key(table, key));
+            if let Some(slot) = forest.whole.get_mut(table).and_then(|keys| keys.get_mut(key)) {
+                *slot = true;
+            }
+        } else if forest.knows_free || (groups.len() == 1 && empty == 0) {
+            // What is left of an index whose root is gone, or which is one leaf.
+            for group in groups {
+                let one = [group.wrapping_sub(count)];
+                for page in trees.get(group as usize).map_or(&one[..], Vec::as_slice) {
+                    forest.notes.set_owner(*page, Owner::Key(table, key));
+                }
+            }
+        } else if let Some(slot) = forest.unsure.get_mut(table) {
+            // One of them may be the live one; the others name what was deleted.
+            *slot = true;
         }
     }
     Ok(())

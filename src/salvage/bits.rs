@@ -1,15 +1,27 @@
 //! A set of rowids: one bit each where they lie close together, as rowids do.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::ended::{Ended, Result};
 
 /// How many blocks of 512 rowids all sets of a salvage may have together: 16 MiB.
 const MOST: usize = 160_000;
 
+/// How many blocks the sets that share it may still take.
+#[derive(Debug, Clone)]
+pub struct Budget(Rc<Cell<usize>>);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(Rc::new(Cell::new(MOST)))
+    }
+}
+
 /// A set of rowids.
 #[derive(Debug, Default)]
-pub struct Bits(BTreeMap<i64, [u64; 8]>);
+pub struct Bits(BTreeMap<i64, [u64; 8]>, Budget);
 
 fn place(rowid: i64) -> (i64, usize, u64) {
     let low = (rowid.cast_unsigned() & 511) as usize;
@@ -17,6 +29,11 @@ fn place(rowid: i64) -> (i64, usize, u64) {
 }
 
 impl Bits {
+    /// An empty set that shares this budget.
+    pub fn within(budget: &Budget) -> Self {
+        Self(BTreeMap::new(), budget.clone())
+    }
+
     /// Whether it is in the set.
     pub fn has(&self, rowid: i64) -> bool {
         let (block, word, bit) = place(rowid);
@@ -29,8 +46,10 @@ impl Bits {
     /// Where rowids lie so far apart that the set would grow out of all bounds.
     pub fn put(&mut self, rowid: i64) -> Result<bool> {
         let (block, word, bit) = place(rowid);
-        if self.0.len() >= MOST && !self.0.contains_key(&block) {
-            return Err(Ended::TooMuch("the rowids lie too far apart to keep account of them"));
+        if !self.0.contains_key(&block) {
+            let left = self.1.0.get().checked_sub(1);
+            let left = left.ok_or(Ended::TooMuch("the rowids lie too far apart to keep account of them"))?;
+            self.1.0.set(left);
         }
         let Some(word) = self.0.entry(block).or_default().get_mut(word) else {
             return Ok(false);
@@ -84,5 +103,21 @@ mod tests {
         assert_eq!(bits.all().collect::<Vec<_>>(), rowids);
         bits.take(0);
         assert_eq!((bits.len(), bits.has(0), bits.has(1)), (7, false, true));
+    }
+
+    #[test]
+    fn all_sets_share_one_budget() {
+        let budget = Budget::default();
+        let mut sets = [Bits::within(&budget), Bits::within(&budget)];
+        let half = i64::try_from(MOST / 2).unwrap();
+        for rowid in 0..half {
+            for set in &mut sets {
+                set.put(rowid << 9).unwrap();
+            }
+        }
+        for set in &mut sets {
+            assert!(set.put(half << 9).is_err());
+            assert!(set.put(1).unwrap());
+        }
     }
 }

@@ -64,6 +64,8 @@ pub struct Keys<'k> {
     pub whole: &'k [bool],
     /// Whether the freelist is known.
     pub knows_free: bool,
+    /// Whether an index has pages of which nobody can tell whether they are free ones.
+    pub unsure: bool,
 }
 
 impl Candidate {
@@ -75,7 +77,16 @@ impl Candidate {
         self.hashes.get(key).copied().unwrap_or(0)
     }
 
-    /// Weighs it. The first index, the primary key's, decides where it names the row, or is whole and does not name it.
+    /// Whether another index than the first names it, and the first alone is perhaps an older state. Where its page does not vouch
+    /// for it, that index must be whole: what is left of one may name what was deleted.
+    fn is_confirmed(&self, keys: Keys<'_>) -> bool {
+        let is_vouched = self.origin == Origin::Tree && !self.unvouched;
+        let mut others = keys.whole.iter().enumerate().skip(1);
+        others.any(|(key, whole)| self.agrees(key) && (*whole || is_vouched))
+    }
+
+    /// Weighs it. The first index, the primary key's, decides where it names the row, or has another one for its rowid; or where it is
+    /// whole, does not name it, and no other does.
     pub fn weigh(&self, keys: Keys<'_>, elsewhere: &Elsewhere) -> Verdict {
         let all = 0..keys.whole.len();
         let named = |key: usize| elsewhere.rowids.get(key).copied().flatten();
@@ -99,7 +110,7 @@ impl Candidate {
             } else {
                 Some(rowid)
             }
-        } else if denies(&0) || self.differ & 1 == 1 {
+        } else if self.differ & 1 == 1 || (denies(&0) && !self.is_confirmed(keys)) {
             return self.denied();
         } else {
             let any = all.clone().any(|key| supports(&key));
@@ -108,14 +119,14 @@ impl Candidate {
                 _ => any,
             };
             if !live {
-                return self.denied_by_nobody(keys.knows_free);
+                return self.denied_by_nobody(keys);
             }
             self.rowid.or_else(|| all.clone().find_map(named))
         };
         let Some(rowid) = rowid else {
             return Verdict::Doubtful;
         };
-        if self.origin == Origin::Free {
+        if self.origin <= Origin::Free {
             return Verdict::Older(rowid);
         }
         // It may be the header of an older row over the bytes of another.
@@ -130,7 +141,7 @@ impl Candidate {
         };
         Verdict::Row {
             rowid,
-            odd: self.odd || all.clone().any(contradicts),
+            odd: self.odd || denies(&0) || all.clone().any(contradicts),
         }
     }
 
@@ -143,10 +154,10 @@ impl Candidate {
         }
     }
 
-    fn denied_by_nobody(&self, knows_free: bool) -> Verdict {
+    fn denied_by_nobody(&self, keys: Keys<'_>) -> Verdict {
         match self.origin {
             Origin::Tree => self.denied(),
-            Origin::Stray if knows_free && !self.unvouched => Verdict::Doubtful,
+            Origin::Stray if (keys.knows_free || keys.unsure) && !self.unvouched => Verdict::Doubtful,
             _ => Verdict::Deleted,
         }
     }

@@ -5,10 +5,10 @@
 
 mod settle;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::account::{Account, TableAccount};
-use super::bits::Bits;
+use super::bits::{Bits, Budget};
 use super::candidates::Candidate;
 use super::ended::Result;
 use super::entries::each_entry;
@@ -50,6 +50,8 @@ struct Progress {
     /// Rows that an index names and that were not found.
     missing: Bits,
     deleted: Bits,
+    /// Rows of the table's own tree that fit no version of it: they stand in comments, and are not lost as well.
+    unfit: Bits,
 }
 
 /// One salvage.
@@ -76,7 +78,8 @@ impl Engine<'_> {
     /// # Errors
     /// What the output says, that it is time to stop, or that there is too much.
     pub fn run(&mut self, out: &mut Output<'_, '_>) -> Result<Bits> {
-        let mut tables: Vec<Progress> = self.known.tables.iter().map(|_| Progress::new()).collect();
+        let budget = Budget::default();
+        let mut tables: Vec<Progress> = self.known.tables.iter().map(|_| Progress::within(&budget)).collect();
         out.account.tables = self
             .known
             .tables
@@ -112,6 +115,7 @@ impl Engine<'_> {
     fn gather_evidence(&mut self, tables: &mut [Progress]) -> Result<()> {
         let most = self.room.blocks;
         let mut since = 0;
+        let mut twice = BTreeSet::new();
         each_entry(
             self.view,
             self.known,
@@ -123,7 +127,9 @@ impl Engine<'_> {
                 let Some(table) = tables.get_mut(entry.table).filter(|table| !table.done) else {
                     return Ok(());
                 };
-                table.evidence.take(entry.rowid, entry.key, said(entry.hash, entry.is_odd));
+                if table.evidence.take(entry.rowid, entry.key, said(entry.hash, entry.is_odd)) {
+                    twice.insert((entry.table, entry.key));
+                }
                 since += 1;
                 if since >= 1000 {
                     since = 0;
@@ -135,7 +141,13 @@ impl Engine<'_> {
                 }
                 Ok(())
             },
-        )
+        )?;
+        for (table, key) in twice {
+            if let Some(whole) = self.forest.whole.get_mut(table).and_then(|keys| keys.get_mut(key)) {
+                *whole = false;
+            }
+        }
+        Ok(())
     }
 
     /// Reads the rows: writes those that are plainly live, and gives back those that must be weighed.
@@ -171,7 +183,7 @@ impl Engine<'_> {
     ) -> Result<Option<Candidate>> {
         let Some(fit) = found.fit else {
             if first {
-                self.unfit(found, out)?;
+                self.unfit(tables, found, out)?;
             }
             return Ok(None);
         };
@@ -195,7 +207,11 @@ impl Engine<'_> {
         if is_given && agree == all && keys > 0 {
             return Ok(None);
         }
-        if found.origin == Origin::Free {
+        let origin = self.origin(found, fit.table);
+        if origin == Origin::Other && (agree & 1 == 0 || is_given) {
+            return Ok(None);
+        }
+        if origin == Origin::Free {
             if let (0, Some(rowid)) = (agree & 1, found.rowid) {
                 table.deleted.put(rowid)?;
                 return Ok(None);
@@ -206,7 +222,7 @@ impl Engine<'_> {
         }
         let odd = is_odd(self.known, fit, found.fields, found.payload);
         if let Some(rowid) = found.rowid
-            && found.origin == Origin::Tree
+            && origin == Origin::Tree
             && agree == all
             && !odd
             && !is_given
@@ -225,7 +241,7 @@ impl Engine<'_> {
         }
         let differ = found.rowid.map_or(0, |rowid| table.evidence.differ(rowid, &hashes));
         Ok(Some(Candidate {
-            origin: found.origin,
+            origin,
             unvouched: found.unvouched,
             // Where no index confirms it, a letter of it is damaged.
             odd: odd || (agree & 1 == 0 && found.fields.first().is_some_and(|id| is_broken_uuid(*id, found.payload))),
@@ -239,13 +255,26 @@ impl Engine<'_> {
         }))
     }
 
+    /// How a row of this table was found. Where the table's own tree was found, what another table's has is none of its rows.
+    fn origin(&self, found: &Found<'_>, table: usize) -> Origin {
+        let is_anothers = self.forest.notes.owner(found.place.page) == Owner::Other;
+        if is_anothers && self.forest.rooted.get(table) == Some(&true) {
+            Origin::Other
+        } else {
+            found.origin
+        }
+    }
+
     /// A record in a table's own tree that has another number of fields than any version of the table.
-    fn unfit(&self, found: &Found<'_>, out: &mut Output<'_, '_>) -> Result<()> {
+    fn unfit(&self, tables: &mut [Progress], found: &Found<'_>, out: &mut Output<'_, '_>) -> Result<()> {
         let Owner::Table(table) = self.forest.notes.owner(found.place.page) else {
             return Ok(());
         };
         if found.unvouched {
             return Ok(());
+        }
+        if let Some((progress, rowid)) = tables.get_mut(table).zip(found.rowid) {
+            progress.unfit.put(rowid)?;
         }
         let why = "doubtful, it fits no known version of its table";
         out.printer.values(why, table, found.rowid, found.fields, found.payload)?;
@@ -280,7 +309,7 @@ fn make_room(tables: &mut [Progress], candidates: &mut Vec<Candidate>, most: usi
     // What was given meanwhile is no candidate any more.
     candidates.retain(|candidate| {
         let given = tables.get(candidate.fit.table).zip(candidate.rowid);
-        candidate.origin != Origin::Free || !given.is_some_and(|(table, rowid)| table.given.has(rowid))
+        candidate.origin > Origin::Free || !given.is_some_and(|(table, rowid)| table.given.has(rowid))
     });
     while candidates.len() > most / 2 {
         let mut counts: HashMap<usize, usize> = HashMap::new();
@@ -311,13 +340,14 @@ fn make_room(tables: &mut [Progress], candidates: &mut Vec<Candidate>, most: usi
 }
 
 impl Progress {
-    fn new() -> Self {
+    fn within(budget: &Budget) -> Self {
         Self {
             evidence: Evidence::from(i64::MIN),
             done: false,
-            given: Bits::default(),
-            missing: Bits::default(),
-            deleted: Bits::default(),
+            given: Bits::within(budget),
+            missing: Bits::within(budget),
+            deleted: Bits::within(budget),
+            unfit: Bits::within(budget),
         }
     }
 }

@@ -65,10 +65,11 @@ impl Evidence {
         (self.from..=self.to).contains(&rowid)
     }
 
-    /// Takes an entry: its row, its index, what it says. The first entry of an index for a row counts, but for odd ones.
-    pub fn take(&mut self, rowid: i64, key: usize, said: u32) {
+    /// Takes an entry: its row, its index, what it says. The first entry of an index for a row counts, but for odd ones. Says
+    /// whether the index had said the very same before: then one of its pages is there twice, and another is missing.
+    pub fn take(&mut self, rowid: i64, key: usize, said: u32) -> bool {
         if !self.covers(rowid) {
-            return;
+            return false;
         }
         let (block, at) = place(rowid);
         let block = self.blocks.entry(block).or_default();
@@ -77,8 +78,11 @@ impl Evidence {
                 *slot = said;
             } else if is_sound(said) && (*slot ^ said) & !MARKS != 0 {
                 *slot |= UNSURE;
+            } else {
+                return is_sound(said);
             }
         }
+        false
     }
 
     /// How many blocks are held.
@@ -177,7 +181,7 @@ mod tests {
         for rowid in [-30, -20, 0, 5, 40] {
             evidence.take(rowid, 1, said(hash(7), false));
         }
-        evidence.take(5, 0, said(hash(3), false));
+        assert!(!evidence.take(5, 0, said(hash(3), false)) && evidence.take(5, 0, said(hash(3), false)));
         assert_eq!(evidence.named().collect::<Vec<_>>(), [-20, 0, 5, 40]);
         assert_eq!(evidence.agree(5, &[hash(3), hash(7), 0, 0]), 0b11);
         assert_eq!(evidence.differ(5, &[hash(4), hash(9), 0, 0]), 0b11);

@@ -1,5 +1,6 @@
 //! Which pages belong to which table and index: by the schema where it can be read, by the trees' own inner pages where not.
 
+mod freelist;
 mod roots;
 
 use std::collections::BTreeSet;
@@ -8,7 +9,6 @@ use super::ended::Result;
 use super::known::Known;
 use super::notes::{Notes, Owner};
 use super::view::View;
-use crate::format::header::Header;
 use crate::format::page::{Kind, Page};
 use crate::stop::Stop;
 
@@ -19,6 +19,10 @@ pub struct Forest {
     pub notes: Notes,
     /// For each table, each key's tree: whether every page of it was found, and is of the right kind.
     pub whole: Vec<Vec<bool>>,
+    /// For each table, each key: whether the schema leads to its root.
+    pub led_to: Vec<Vec<bool>>,
+    /// For each table, whether pages of an index of it are there of which nobody can tell whether they are free ones.
+    pub unsure: Vec<bool>,
     /// Whether the freelist is known, so that a page that nothing leads to is not merely a free one.
     pub knows_free: bool,
     /// Trees of indexes that no schema names, found by their inner pages: their first page, and all.
@@ -54,6 +58,8 @@ pub fn survey(view: &View<'_>, known: &Known, stop: &Stop) -> Result<Forest> {
     let mut forest = Forest {
         notes,
         whole: known.tables.iter().map(|table| vec![false; table.keys.len()]).collect(),
+        led_to: known.tables.iter().map(|table| vec![false; table.keys.len()]).collect(),
+        unsure: vec![false; known.tables.len()],
         knows_free: false,
         nameless: Vec::new(),
         nameless_tables: Vec::new(),
@@ -71,6 +77,9 @@ pub fn survey(view: &View<'_>, known: &Known, stop: &Stop) -> Result<Forest> {
         let (pages, whole) = walker.walk(root, owner, &mut forest)?;
         match owner {
             Owner::Key(table, key) => {
+                if let Some(slot) = forest.led_to.get_mut(table).and_then(|keys| keys.get_mut(key)) {
+                    *slot = true;
+                }
                 if let Some(slot) = forest.whole.get_mut(table).and_then(|keys| keys.get_mut(key)) {
                     *slot = whole;
                 }
@@ -86,7 +95,7 @@ pub fn survey(view: &View<'_>, known: &Known, stop: &Stop) -> Result<Forest> {
             _ => {}
         }
     }
-    forest.knows_free = walker.free(&mut forest);
+    forest.knows_free = walker.free(&mut forest)?;
     walker.adopt(&mut forest)?;
     Ok(forest)
 }
@@ -144,35 +153,6 @@ impl Walker<'_> {
         whole
     }
 
-    /// Notes which pages are free; says whether that is known.
-    fn free(&mut self, forest: &mut Forest) -> bool {
-        self.view.page(1, &mut self.bytes);
-        let header = self.bytes.first_chunk().map(Header::parse);
-        let Some(Ok(header)) = header else {
-            return false;
-        };
-        let word = |bytes: &[u8], at: usize| bytes.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes);
-        let counted = word(&self.bytes, 36).unwrap_or(0);
-        let mut found = 0;
-        let mut trunk = header.freelist_trunk;
-        while trunk != 0 {
-            if !take_free(trunk, forest) || !self.view.page(trunk, &mut self.bytes) {
-                return false;
-            }
-            let most = self.view.layout().usable / 4 - 2;
-            let Some(leaves) = word(&self.bytes, 4).filter(|leaves| *leaves as usize <= most) else {
-                return false;
-            };
-            found += 1;
-            for at in 0..leaves as usize {
-                found += u32::from(take_free(word(&self.bytes, 8 + 4 * at).unwrap_or(0), forest));
-            }
-            trunk = word(&self.bytes, 0).unwrap_or(0);
-        }
-        // A trunk that was overwritten with zeros is one without leaves, and the last.
-        found == counted
-    }
-
     /// Follows the inner pages that nobody leads to: each is the root of what is left of a tree.
     fn adopt(&mut self, forest: &mut Forest) -> Result<()> {
         let is_inner = |forest: &Forest, number: u32| {
@@ -212,13 +192,4 @@ impl Walker<'_> {
         }
         Ok(())
     }
-}
-
-/// Notes that a page is free; says whether it can be, and was not noted before.
-fn take_free(number: u32, forest: &mut Forest) -> bool {
-    let can_be = (2..=forest.notes.pages()).contains(&number) && forest.notes.owner(number) == Owner::Nobody;
-    if can_be {
-        forest.notes.set_owner(number, Owner::Free);
-    }
-    can_be
 }

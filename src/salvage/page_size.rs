@@ -1,6 +1,7 @@
 //! The page size of a file whose header is gone: the one with which most rows can be read.
 
 use super::ended::Result;
+use super::space::{adds_up, free_space};
 use crate::format::header::{Header, Layout};
 use crate::format::page::{Kind, Page};
 use crate::format::record::Fields;
@@ -96,4 +97,44 @@ fn rows(layout: Layout, bytes: &[u8]) -> u64 {
     cells
         .filter(|cell| cell.payload.len > 0 && fields.read(cell.payload.local, cell.payload.len).is_ok())
         .count() as u64
+}
+
+/// How many bytes are reserved at each page's end by those that are in use: what encrypts or checks pages keeps something there.
+const RESERVED: [usize; 13] = [0, 4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 64, 80];
+
+/// The layout with as many reserved bytes as the pages show: with the right number, a page's cells and its free space are all that it
+/// has. Where none fits more pages, it stays what it is.
+///
+/// # Errors
+/// When it is time to stop.
+pub fn with_reserved(file: &dyn ReadAt, layout: Layout, stop: &Stop) -> Result<Layout> {
+    let size = layout.page_size;
+    let pages = file.size()? / size as u64;
+    let every = pages.div_ceil(MOST_LOOKS).max(1);
+    let others = RESERVED.iter().filter_map(|reserved| Layout::new(size, *reserved));
+    let mut layouts: Vec<(u64, Layout)> = Vec::from([(0, layout)]);
+    layouts.extend(others.filter(|other| other.usable != layout.usable).map(|other| (0, other)));
+    let mut page = vec![0; size];
+    let mut free = Vec::new();
+    let mut number = 1;
+    while number < pages {
+        stop.check()?;
+        if file.read_exact_at(&mut page, number * size as u64).is_ok() {
+            for (good, layout) in &mut layouts {
+                free.clear();
+                *good += u64::from(Page::parse(*layout, 2, &page).is_ok_and(|page| {
+                    free_space(&page, &mut free);
+                    page.cells() > 0 && adds_up(&page, &free)
+                }));
+            }
+        }
+        number += every;
+    }
+    let mut best = (0, layout);
+    for (good, layout) in layouts {
+        if good > best.0 {
+            best = (good, layout);
+        }
+    }
+    Ok(best.1)
 }

@@ -17,6 +17,8 @@ use crate::format::varint::varint;
 /// How a row was found. What stands higher is believed more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
+    /// In the tree of another table: a copy, perhaps of an older state. A page's own rows are never found as this.
+    Other,
     /// In free space: it was deleted, or is an older state of a row.
     Free,
     /// In bytes that no cell pointer leads to, of a page that is not free.

@@ -43,7 +43,8 @@ impl Engine<'_> {
                 // An entry whose rowid is damaged names a row that was given under its own.
                 let keys = table.evidence.of(rowid);
                 let explained = keys.iter().enumerate().any(|(key, hash)| held.contains(&(at, key, *hash)));
-                if !table.given.has(rowid) && !explained && !is_denied(&keys, whole) {
+                let is_there = table.given.has(rowid) || table.unfit.has(rowid);
+                if !is_there && !explained && !is_denied(&keys, whole) {
                     missing.push(rowid);
                 }
             }
@@ -92,8 +93,12 @@ impl Engine<'_> {
             };
             let named = elsewhere_of(candidate, &elsewhere, table);
             let whole = self.forest.whole.get(candidate.fit.table).map(Vec::as_slice).unwrap_or_default();
-            let knows_free = self.forest.knows_free;
-            match candidate.weigh(Keys { whole, knows_free }, &named) {
+            let keys = Keys {
+                whole,
+                knows_free: self.forest.knows_free,
+                unsure: self.forest.unsure.get(candidate.fit.table).copied().unwrap_or(false),
+            };
+            match candidate.weigh(keys, &named) {
                 Verdict::Row { rowid, odd } => match &mut late {
                     Some(late) if !table.evidence.covers(rowid) && late.len() < MOST_TOLD => late.push(*candidate),
                     _ => chosen.push(Chosen { rowid, odd, at }),
@@ -160,9 +165,11 @@ impl Engine<'_> {
                 continue;
             }
             writer.doubtful(candidate, out)?;
-            if let (true, Some(hash)) = (is_named, candidate.hashes.first()) {
-                // It is not lost: it is there, in a comment.
-                held.extend([false, true].map(|is_odd| (candidate.fit.table, 0, said(*hash, is_odd))));
+            for (key, hash) in candidate.hashes.iter().enumerate() {
+                if candidate.agree >> key & 1 == 1 {
+                    // It is not lost: it is there, in a comment.
+                    held.extend([false, true].map(|is_odd| (candidate.fit.table, key, said(*hash, is_odd))));
+                }
             }
         }
         Ok(held)
@@ -208,7 +215,7 @@ impl Engine<'_> {
                 .and_then(|keys| keys.first())
                 .copied()
                 .unwrap_or(false);
-            let sure = !candidate.odd && (candidate.origin != Origin::Free || (whole && self.forest.knows_free));
+            let sure = !candidate.odd && (candidate.origin > Origin::Free || (whole && self.forest.knows_free));
             if sure && candidate.agree & 1 == 1 && table.missing.has(rowid) {
                 let slot = best.entry((candidate.fit.table, rowid)).or_insert(candidate);
                 if candidate.when > slot.when {
