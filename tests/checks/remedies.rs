@@ -217,7 +217,12 @@ fn a_salvage_saves_every_row_of_what_is_no_database_any_more() {
     assert!(row["remedy"].as_str().unwrap().ends_with(SALVAGE), "{row}");
 
     desk.keeps_a_copy();
-    desk.saves(0);
+    // Without the first page nobody can tell whether a table whose index is one page had more: it says so.
+    let said = desk.saves(1);
+    assert!(
+        said.contains("how many rows images had is not known") && said.contains("pass  vms "),
+        "{said}"
+    );
     assert_eq!(desk.failing("saved.db"), [""; 0]);
     assert_eq!(vms(&desk.path("saved.db")), before, "every row is there");
 }
