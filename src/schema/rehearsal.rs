@@ -21,7 +21,7 @@ use crate::application::Application;
 use crate::error::Result;
 use crate::probe::Probe;
 use crate::store::{Environment, ReadOnly};
-use copy::Copy;
+use copy::{Copy, Growth};
 pub(crate) use verify::Fault;
 
 /// What is rehearsed, and who runs it.
@@ -91,7 +91,11 @@ pub(crate) fn rehearse(
     } else {
         None
     };
-    on_copies(handle, &|| copy::of_store(probe, handle, environment), rehearsed, environment)
+    let growth = match rehearsed {
+        Rehearsed::Own(..) => Growth::OWN,
+        Rehearsed::ByTool { .. } => Growth::OF_FOLDER,
+    };
+    on_copies(handle, &|| copy::of_store(probe, handle, growth, environment), rehearsed, environment)
 }
 
 /// Rehearses them on nothing: what they make of a file of no bytes.

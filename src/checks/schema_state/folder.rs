@@ -32,7 +32,7 @@ pub(super) fn look(context: &StoreContext<'_>, folder: &MigrationsFolder, handle
     Ok(Outcome::pass(format!("{}: {}{}", stands.whose(), where_it_is(stands), also(stands))))
 }
 
-/// "3 applied, pending [4]: sqlx applies them when it next migrates".
+/// "3 applied, pending \[4\]: sqlx applies them when it next migrates".
 fn where_it_is(stands: &Stands) -> String {
     let applied = &stands.standing.applied;
     if stands.standing.pending.is_empty() {

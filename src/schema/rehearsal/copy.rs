@@ -32,15 +32,44 @@ impl Copy {
 /// How large a copy in memory may become, in bytes: room for new tables in a store of a few pages.
 const MOST_IN_MEMORY: u64 = 16 << 20;
 
-/// How many times as large as the store a copy in the private folder may become. An index on texts of a thousand characters has a
-/// page for each row, which is four times its table, and a migration may write each table anew before it drops the old one.
-const GROWTH: u64 = 8;
+/// How large a copy in the private folder may become.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Growth {
+    /// How many times as large as the store.
+    times: u64,
+    /// And so many bytes more.
+    spare: u64,
+}
+
+impl Growth {
+    /// An application's own migrations may write each table anew before they drop the old one.
+    pub(super) const OWN: Self = Self {
+        times: 2,
+        spare: 4 << 20,
+    };
+
+    /// Nobody knows what those of a folder do. An index on texts of a thousand characters has a page for each row, which is four
+    /// times its table.
+    pub(super) const OF_FOLDER: Self = Self {
+        times: 8,
+        spare: 16 << 20,
+    };
+
+    fn of(self, bytes: u64) -> u64 {
+        bytes.saturating_mul(self.times).saturating_add(self.spare)
+    }
+}
 
 /// Copies all that a handle sees, to rehearse migrations on it: a small store to memory, a larger one to the private folder.
 ///
 /// The copy can grow, but stays in proportion to the store. Triggers of a stranger's store run in it, and would fill the disk.
-pub(crate) fn of_store(probe: &Probe, handle: &ReadOnly, environment: &Environment<'_>) -> Result<Copy> {
-    made(probe, handle, environment, MOST_REHEARSED_IN_MEMORY).map_err(|error| match error {
+pub(super) fn of_store(
+    probe: &Probe,
+    handle: &ReadOnly,
+    growth: Growth,
+    environment: &Environment<'_>,
+) -> Result<Copy> {
+    made(probe, handle, growth, environment, MOST_REHEARSED_IN_MEMORY).map_err(|error| match error {
         error if error.stopped().is_some() => error,
         error => Error::Copy {
             why: "to rehearse its pending migrations",
@@ -54,16 +83,22 @@ pub(crate) fn of_store(probe: &Probe, handle: &ReadOnly, environment: &Environme
 /// # Errors
 /// Where there is no room for it, and the time limit.
 pub(crate) fn to_check(probe: &Probe, handle: &ReadOnly, environment: &Environment<'_>) -> Result<Copy> {
-    made(probe, handle, environment, MOST_COPIED_TO_MEMORY)
+    made(probe, handle, Growth::OWN, environment, MOST_COPIED_TO_MEMORY)
 }
 
-fn made(probe: &Probe, handle: &ReadOnly, environment: &Environment<'_>, most_in_memory: u64) -> Result<Copy> {
+fn made(
+    probe: &Probe,
+    handle: &ReadOnly,
+    growth: Growth,
+    environment: &Environment<'_>,
+    most_in_memory: u64,
+) -> Result<Copy> {
     let bytes = bytes(probe);
     let (mut conn, files, most) = if bytes <= most_in_memory {
         (memory()?, None, MOST_IN_MEMORY)
     } else {
         let (conn, files, room) = in_folder(bytes, environment)?;
-        (conn, Some(files), room.min(bytes.saturating_mul(GROWTH).saturating_add(MOST_IN_MEMORY)))
+        (conn, Some(files), room.min(growth.of(bytes)))
     };
     handle.back_up_to(&mut conn)?;
     bound(&conn, most)?;
