@@ -151,7 +151,7 @@ pub(super) struct Args {
     pub ledger: Option<String>,
     /// With --migrations: whether foreign keys are on while the application migrates
     ///
-    /// The folder does not say it. Without this, what depends on it is tried both ways.
+    /// The folder does not say it. Without this, what goes wrong either way is a failure, as far as it is tried.
     #[arg(
         long,
         value_name = "on|off",

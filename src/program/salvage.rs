@@ -49,9 +49,9 @@ pub(super) fn refusal(stores: &[PathBuf]) -> Option<String> {
         );
     }
     let output = metadata(&out)?;
-    if is_closed(&out, &output) {
+    if leads_nowhere(&out, &output) {
         return Some(
-            "standard output is closed, and what a salvage prints would be lost; redirect it to a file: doctor --salvage STORE > saved.sql"
+            "standard output leads nowhere, and what a salvage prints would be lost; redirect it to a file: doctor --salvage STORE > saved.sql"
                 .to_owned(),
         );
     }
@@ -74,9 +74,9 @@ fn metadata(stream: &impl AsFd) -> Option<Metadata> {
     File::from(fd).metadata().ok()
 }
 
-/// Whether the stream was closed when the program began. Rust's runtime opens `/dev/null` in its place for reading and writing,
-/// as no shell does that throws an output away: that is opened for writing.
-fn is_closed(stream: &impl AsFd, file: &Metadata) -> bool {
+/// Whether the stream leads nowhere: it was closed when the program began, and Rust's runtime opened `/dev/null` in its place for
+/// reading and writing, or a caller did the same. A shell that throws an output away opens it for writing.
+fn leads_nowhere(stream: &impl AsFd, file: &Metadata) -> bool {
     let is_null = std::fs::metadata("/dev/null").is_ok_and(|null| is_device(file) && null.rdev() == file.rdev());
     let flags = rustix::fs::fcntl_getfl(stream);
     is_null && flags.is_ok_and(|flags| flags & OFlags::RWMODE == OFlags::RDWR)

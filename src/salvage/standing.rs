@@ -186,6 +186,9 @@ impl TableAccount {
         parts.extend(named(&self.doubtful, |count| {
             format!("{} doubtful, because no index names what is there", plural(count, "more is", "more are"))
         }));
+        if self.is_open {
+            parts.push("how many it had is not known".to_owned());
+        }
         format!("{}: {}", self.name, parts.join(", "))
     }
 }
