@@ -4,6 +4,7 @@ mod advice;
 mod folder;
 mod places;
 mod problem;
+pub(crate) mod values;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

@@ -5,8 +5,8 @@ use crate::check_id::CheckId;
 use crate::context::StoreContext;
 use crate::error::Error;
 pub(crate) use crate::finding::{Finding, Findings};
+use crate::limits::stop::{Stop, Stopped};
 use crate::probe::Probe;
-use crate::stop::{Stop, Stopped};
 use crate::store::ReadOnly;
 
 /// One thing that the doctor examines.

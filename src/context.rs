@@ -3,12 +3,12 @@
 use std::sync::OnceLock;
 
 use crate::application::{Application, History};
-use crate::dialects::Stands;
 use crate::error::{Error, Result};
-use crate::pass::Sound;
+use crate::limits::stop::Stopped;
+use crate::migrations::dialects::Stands;
+use crate::migrations::schema::state::SchemaState;
 use crate::probe::Probe;
-use crate::schema::state::SchemaState;
-use crate::stop::Stopped;
+use crate::store::pass::Sound;
 use crate::store::{Access, Environment, ReadOnly};
 
 /// One store under examination, shared by every check and every thread.

@@ -1,5 +1,6 @@
 //! "Could not look": why a store, or a part of it, could not be examined. Never a finding.
 
+pub(crate) mod mistake;
 pub(crate) mod opaque;
 mod sqlite_words;
 
@@ -10,8 +11,8 @@ use rusqlite::ffi;
 
 use sqlite_words::{NO_TOKENIZER, sqlite_words, without_values};
 
-use crate::stop::Stopped;
-use crate::words::cut;
+use crate::limits::stop::Stopped;
+use crate::text::words::cut;
 
 /// The longest statement that an error keeps, in characters: names in it may be a store's.
 const LONGEST_SQL: usize = 400;
@@ -23,7 +24,7 @@ const LONGEST_SQL: usize = 400;
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused.
-    #[error("cannot {doing} {}: {source}", crate::shown::shown(path))]
+    #[error("cannot {doing} {}: {source}", crate::text::shown::shown(path))]
     Io {
         /// What was tried, as a verb.
         doing: &'static str,
@@ -63,7 +64,7 @@ pub enum Error {
     /// This process has a file of the store open itself.
     #[error(
         "this process has {} open, and reading the store here would drop its locks on it: close it first, or examine the store from another process",
-        crate::shown::shown(.0)
+        crate::text::shown::shown(.0)
     )]
     OpenHere(PathBuf),
     /// The store was changed by another process during each attempt to read it.
@@ -84,7 +85,7 @@ pub enum Error {
     #[error("the pending migrations could not be rehearsed: {0}")]
     Rehearsal(Box<Error>),
     /// A private copy was written to until it was as large as it may become.
-    #[error("the migrations write more than fits into the {} KiB that a copy of this store may take", crate::words::thousands(bytes >> 10))]
+    #[error("the migrations write more than fits into the {} KiB that a copy of this store may take", crate::text::words::thousands(bytes >> 10))]
     Outgrown {
         /// How large it may become.
         bytes: u64,

@@ -9,16 +9,16 @@ use std::time::Duration;
 use crate::application::Application;
 use crate::banger::APPLICATION;
 use crate::check_id::CheckId;
+use crate::error::mistake;
 use crate::error::opaque::Error;
 use crate::examine::{self, Answers, Options};
-use crate::mistake;
-use crate::private::PrivateFolder;
-use crate::progress::{Progress, Ticker};
+use crate::limits::progress::{Progress, Ticker};
+use crate::limits::stop::Stop;
+use crate::migrations::schema::state::SchemaState;
 use crate::report::Report;
-use crate::sandbox::Sandbox;
-use crate::schema::state::SchemaState;
-use crate::stop::Stop;
 use crate::store::Environment;
+use crate::store::private::PrivateFolder;
+use crate::store::sandbox::Sandbox;
 
 /// Examines the store at `path` with every check but `artifacts`, without changing anything. Whatever is wrong is a row of
 /// the report.

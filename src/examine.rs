@@ -9,13 +9,13 @@ use std::path::Path;
 
 use crate::application::{Application, MigrationsFolder};
 use crate::check_id::CheckId;
-use crate::dialects::{self, Stands, Tried};
+use crate::error::mistake::caught;
 use crate::error::{Error, Result};
-use crate::mistake::caught;
+use crate::migrations::dialects::{self, Stands, Tried};
+use crate::migrations::schema::rehearsal::{self, Rehearsed};
+use crate::migrations::schema::state::{Compatibility, SchemaState};
 use crate::probe::{PathKind, Probe, sidecars, until_sure};
 use crate::report::Report;
-use crate::schema::rehearsal::{self, Rehearsed};
-use crate::schema::state::{Compatibility, SchemaState};
 use crate::store::{Environment, Need, ReadOnly, with_stable_store};
 
 pub(crate) use answers::Answers;

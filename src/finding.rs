@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::words::{cut, plural};
+use crate::text::words::{cut, plural};
 
 /// The most findings that a row keeps; the rest are counted.
 pub(crate) const MOST_FINDINGS: usize = 100;

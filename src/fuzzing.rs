@@ -8,13 +8,13 @@ use std::sync::OnceLock;
 
 use crate::application::{Content, File, Folder};
 use crate::banger::APPLICATION;
-use crate::dialects::{Dialect, KnownSet, Script};
+use crate::limits::stop::Stop;
+use crate::migrations::dialects::{Dialect, KnownSet, Script};
 use crate::page_map::{self, Class, Mapped};
 use crate::probe::header::be32;
 use crate::probe::wal::{self, WalHeader};
 use crate::probe::{Header, Sidecar, journal};
 use crate::salvage;
-use crate::stop::Stop;
 
 /// A target's name, which is also its folder of seeds, and what it runs.
 pub type Target = (&'static str, fn(&[u8]));
@@ -87,7 +87,7 @@ pub fn rollback_journal(bytes: &[u8]) {
 /// The text of a definition in `sqlite_schema`.
 pub fn sql(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    crate::schema::shape::read_any_definition(&text);
+    crate::migrations::schema::shape::read_any_definition(&text);
 }
 
 /// A folder of migrations: files, each behind a line `=== PATH`. Each tool's rules read it without a panic, and nothing is run that does
@@ -129,7 +129,7 @@ pub fn folder(bytes: &[u8]) {
 /// Text of a store, as Markdown shows it.
 pub fn markdown(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let escaped = crate::escape::escape_untrusted(&text, 1_000);
+    let escaped = crate::text::escape::escape_untrusted(&text, 1_000);
     assert!(!escaped.chars().any(char::is_control), "a control character gets through: {escaped:?}");
     let shown = crate::render::markdown::shown(&escaped);
     let cut = shown.replace("<!-- -->", "");

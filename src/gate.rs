@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use crate::dialects::{Key, Stands, Tried};
 use crate::error::Error;
-use crate::escape::escape_untrusted;
+use crate::migrations::dialects::{Key, Stands, Tried};
+use crate::migrations::schema::state::{self, Compatibility, SHOWN_IDS, SchemaState};
 use crate::render::json;
-use crate::schema::state::{self, Compatibility, SHOWN_IDS, SchemaState};
-use crate::shown;
-use crate::words::id_list;
+use crate::text::escape::escape_untrusted;
+use crate::text::shown;
+use crate::text::words::id_list;
 
 /// The longest path that the line shows, in characters.
 const LONGEST_PATH: usize = 300;

@@ -5,11 +5,11 @@
 use std::path::Path;
 
 use crate::banger::APPLICATION;
-use crate::private::{PrivateFolder, Purpose};
+use crate::limits::stop::Stop;
 use crate::probe::Probe;
 use crate::salvage::{self, Known};
-use crate::sandbox::Sandbox;
-use crate::stop::Stop;
+use crate::store::private::{PrivateFolder, Purpose};
+use crate::store::sandbox::Sandbox;
 use crate::store::{Access, Environment, Need, with_stable_store};
 
 /// Looks at what lies at a path, with plain reads.

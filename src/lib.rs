@@ -40,22 +40,14 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("banger-doctor runs on Linux only: it relies on Landlock, seccomp, /proc and Linux's file locks");
 
-mod words;
-
-mod escape;
-
-mod shown;
+mod text;
 
 mod check_id;
 
-mod progress;
-
 #[doc(hidden)]
-pub mod stop;
+pub mod limits;
 
 mod error;
-
-mod mistake;
 
 mod finding;
 
@@ -68,19 +60,9 @@ pub mod format;
 
 mod probe;
 
-mod private;
-
-mod sandbox;
-
 mod store;
 
-mod values;
-
-mod schema;
-
-mod dialects;
-
-mod pass;
+mod migrations;
 
 mod page_map;
 
@@ -107,8 +89,6 @@ mod gate;
 
 mod examination;
 
-mod daemon;
-
 #[doc(hidden)]
 pub mod program;
 
@@ -120,10 +100,10 @@ pub mod fuzzing;
 
 pub use application::{Application, Migration};
 pub use check_id::{CheckId, UnknownCheck};
-pub use daemon::Store;
 pub use error::opaque::{Error, ErrorKind};
 pub use examination::{Examination, Rehearsal, examine, inspect_schema_state};
 pub use finding::Finding;
-pub use progress::Progress;
+pub use limits::progress::Progress;
+pub use migrations::daemon::Store;
+pub use migrations::schema::state::{Compatibility, SchemaState};
 pub use report::{Report, Row, Status};
-pub use schema::state::{Compatibility, SchemaState};

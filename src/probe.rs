@@ -23,8 +23,8 @@ pub(crate) use file_stat::{FileKind, FileStat};
 pub(crate) use header::Header;
 pub(crate) use situation::Situation;
 
-use crate::stop::Stop;
-use crate::words::plural;
+use crate::limits::stop::Stop;
+use crate::text::words::plural;
 
 /// What lies at a path.
 #[derive(Debug, Clone)]

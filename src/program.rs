@@ -28,8 +28,8 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::banger::APPLICATION;
+use crate::error::mistake;
 use crate::gate::{Answer, EXIT_CANNOT_TELL};
-use crate::mistake;
 
 use cli::{Args, EXIT_USAGE, Format};
 use session::Session;

@@ -9,8 +9,8 @@ mod rows;
 pub(crate) mod salvaged;
 pub(crate) mod table;
 
-use crate::escape::escape_untrusted;
 use crate::report::Report;
+use crate::text::escape::escape_untrusted;
 use table::Style;
 
 impl Report {

@@ -6,10 +6,10 @@ use std::time::Duration;
 use crate::application::Application;
 use crate::check::{Failure, Outcome};
 use crate::check_id::CheckId;
-use crate::escape::escape_untrusted;
 use crate::finding::Finding;
 use crate::page_map::Mapped;
-use crate::words::thousands;
+use crate::text::escape::escape_untrusted;
+use crate::text::words::thousands;
 
 /// The longest detail or remedy that is printed, in characters.
 const LONGEST_TEXT: usize = 1_200;

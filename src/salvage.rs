@@ -50,7 +50,7 @@ use self::sql::Printer;
 use self::view::{Patch, View};
 use crate::format::header::Layout;
 use crate::format::source::ReadAt;
-use crate::stop::Stop;
+use crate::limits::stop::Stop;
 
 /// The files of a store.
 #[derive(Clone, Copy)]

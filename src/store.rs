@@ -6,8 +6,11 @@ mod environment;
 mod folder_sql;
 mod guards;
 mod open_here;
+pub(crate) mod pass;
+pub(crate) mod private;
 mod read_method;
 mod read_only;
+pub(crate) mod sandbox;
 mod witness;
 
 use std::path::Path;
@@ -24,9 +27,9 @@ pub(crate) use read_only::ReadOnly;
 pub(crate) use witness::Witness;
 
 use crate::error::{Error, Result};
+use crate::limits::stop::Stopped;
 use crate::probe::{PathKind, Probe, Situation};
-use crate::sandbox::Sandbox;
-use crate::stop::Stopped;
+use crate::store::sandbox::Sandbox;
 
 /// For how long, and at least how often, the doctor starts over before it reports that the store keeps changing. One attempt on a
 /// large store may take longer than that; the later attempts then take locks, and a writer no longer spoils them.

@@ -90,7 +90,7 @@ fn a_connection_is_opened_in_three_places() {
         .collect();
     opened.sort();
     // The read-only handle, private copies, and the daemon's way in; what is in memory is nobody's store.
-    assert_eq!(opened, ["daemon.rs", "store/copies.rs", "store/read_only.rs"]);
+    assert_eq!(opened, ["migrations/daemon.rs", "store/copies.rs", "store/read_only.rs"]);
 }
 
 /// A source file as it stands, comments and all, but for its unit tests.
@@ -120,7 +120,7 @@ fn banger_is_named_in_its_own_module_alone() {
     let mut wrong = Vec::new();
     for (path, _) in files(&src()).into_iter().filter(|(path, _)| !is_own(path)) {
         // Another tool's ledger may have a column of the same name.
-        let is_dialect = path.starts_with(src().join("dialects"));
+        let is_dialect = path.starts_with(src().join("migrations/dialects"));
         let named = if is_dialect { &named[..words] } else { &named[..] };
         for (n, line) in with_comments(&path).lines().enumerate() {
             let line = line.replace("banger_doctor::banger", "").replace("crate::banger", "");

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::words::thousands;
+use crate::text::words::thousands;
 
 /// An application's folder of migrations, and what the command line says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::env;
 use std::path::{Path, PathBuf};
 
-use crate::shown::home;
+use crate::text::shown::home;
 
 /// Where an application keeps its stores.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -73,7 +73,7 @@ mod tests {
 
     use super::*;
     use crate::banger::APPLICATION;
-    use crate::schema::runner;
+    use crate::migrations::schema::runner;
 
     /// The columns of every table but the ledger, as `table.column`.
     fn columns_after(applied: usize) -> Vec<String> {

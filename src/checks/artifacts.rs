@@ -13,11 +13,11 @@ use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
 use crate::check_id::CheckId;
 use crate::context::StoreContext;
 use crate::error::{Error, Result};
+use crate::limits::stop::Stop;
+use crate::migrations::schema::tables::{self, identifier};
 use crate::probe::{FileKind, FileStat};
-use crate::schema::tables::{self, identifier};
-use crate::stop::Stop;
 use crate::store::ReadOnly;
-use crate::words::{plural, thousands};
+use crate::text::words::{plural, thousands};
 
 /// The check.
 pub(super) const CHECK: Check = Check {

@@ -3,10 +3,10 @@
 use crate::application::{Application, NoStore, Problem};
 use crate::check::{Check, Input, Needs, Outcome};
 use crate::check_id::CheckId;
+use crate::limits::stop::Stop;
 use crate::probe::sidecars::scan_wal;
 use crate::probe::{Header, Leftover, PathKind, Probe, Situation, until_sure, words};
-use crate::stop::Stop;
-use crate::words::plural;
+use crate::text::words::plural;
 
 /// The check.
 pub(super) const CHECK: Check = Check {

@@ -7,9 +7,9 @@ use crate::checks::left_out::LeftOut;
 use crate::context::StoreContext;
 use crate::error::{Error, Result};
 use crate::finding::LONGEST_NAME;
-use crate::schema::tables::{self, quoted};
+use crate::migrations::schema::tables::{self, quoted};
 use crate::store::ReadOnly;
-use crate::words::{cut, plural};
+use crate::text::words::{cut, plural};
 
 /// The check.
 pub(super) const CHECK: Check = Check {

@@ -3,9 +3,9 @@
 use crate::application::{Application, Problem};
 use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
 use crate::check_id::CheckId;
+use crate::limits::stop::Stop;
 use crate::probe::sidecars::{self, Verdict, examine};
 use crate::probe::{Probe, until_sure};
-use crate::stop::Stop;
 
 /// The check.
 pub(super) const CHECK: Check = Check {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::finding::LONGEST_NAME;
-use crate::words::{cut, plural};
+use crate::text::words::{cut, plural};
 
 /// How many reasons are told.
 const MOST_REASONS: usize = 10;

@@ -6,16 +6,16 @@ use std::borrow::Cow;
 
 use rusqlite::types::ValueRef;
 
+use crate::application::values::timestamp;
 use crate::application::{Application, FormerName, HistoryFault, Problem};
 use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
 use crate::check_id::CheckId;
 use crate::context::StoreContext;
 use crate::error::{Error, Result};
-use crate::schema::state::SchemaState;
-use crate::schema::tables::identifier;
+use crate::migrations::schema::state::SchemaState;
+use crate::migrations::schema::tables::identifier;
 use crate::store::ReadOnly;
-use crate::values::timestamp;
-use crate::words::plural;
+use crate::text::words::plural;
 
 /// The check.
 pub(super) const CHECK: Check = Check {

@@ -7,9 +7,9 @@ use crate::check::{Check, Findings, Input, Needs, Outcome};
 use crate::check_id::CheckId;
 use crate::context::StoreContext;
 use crate::error::Result;
-use crate::schema::rehearsal::{self, Rehearsal, Rehearsed};
+use crate::migrations::schema::rehearsal::{self, Rehearsal, Rehearsed};
 use crate::store::ReadOnly;
-use crate::words::{id_list, plural, thousands};
+use crate::text::words::{id_list, plural, thousands};
 
 /// The check.
 pub(super) const CHECK: Check = Check {

@@ -14,7 +14,7 @@ use crate::check_id::CheckId;
 use crate::context::StoreContext;
 use crate::error::Result;
 use crate::store::ReadOnly;
-use crate::words::plural;
+use crate::text::words::plural;
 
 /// The check.
 pub(super) const CHECK: Check = Check {

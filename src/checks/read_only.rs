@@ -4,8 +4,8 @@ use crate::application::Problem;
 use crate::check::{Check, Input, Needs, Outcome};
 use crate::check_id::CheckId;
 use crate::probe::{FileStat, Probe, Sidecar, situation};
-use crate::sandbox::Sandbox;
 use crate::store::ReadMethod;
+use crate::store::sandbox::Sandbox;
 
 /// The check. Its row is answered when all others are done.
 pub(super) const CHECK: Check = Check {

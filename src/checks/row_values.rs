@@ -11,17 +11,17 @@ use std::io;
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
+use crate::application::values::address::is_uuid;
 use crate::application::{self, Application, Column, Problem, Rule};
 use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
 use crate::check_id::CheckId;
 use crate::checks::left_out::LeftOut;
 use crate::context::StoreContext;
 use crate::error::{Error, Result};
-use crate::pass::Values;
-use crate::schema::tables::{self, quoted};
+use crate::migrations::schema::tables::{self, quoted};
+use crate::store::pass::Values;
 use crate::store::{LONGEST_VALUE, ReadOnly};
-use crate::values::address::is_uuid;
-use crate::words::plural;
+use crate::text::words::plural;
 
 /// The check.
 pub(super) const CHECK: Check = Check {

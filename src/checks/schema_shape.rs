@@ -7,11 +7,11 @@ use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
 use crate::check_id::CheckId;
 use crate::context::StoreContext;
 use crate::error::{Error, Result};
-use crate::schema::ledger;
-use crate::schema::shape::{Differences, Shape};
-use crate::schema::state::SchemaState;
+use crate::migrations::schema::ledger;
+use crate::migrations::schema::shape::{Differences, Shape};
+use crate::migrations::schema::state::SchemaState;
 use crate::store::ReadOnly;
-use crate::words::{id_list, plural};
+use crate::text::words::{id_list, plural};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -123,8 +123,8 @@ mod tests {
 
     use super::*;
     use crate::application::Migration;
-    use crate::schema::runner;
-    use crate::stop::Stop;
+    use crate::limits::stop::Stop;
+    use crate::migrations::schema::runner;
 
     #[test]
     fn a_store_that_is_migrated_meanwhile_is_compared_again() {

@@ -9,9 +9,9 @@ use crate::check::{Check, Input, Needs, Outcome};
 use crate::check_id::CheckId;
 use crate::context::StoreContext;
 use crate::error::Result;
-use crate::schema::state::Compatibility;
+use crate::migrations::schema::state::Compatibility;
 use crate::store::ReadOnly;
-use crate::words::{id_list, plural};
+use crate::text::words::{id_list, plural};
 
 /// The check.
 pub(super) const CHECK: Check = Check {

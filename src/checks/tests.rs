@@ -6,10 +6,10 @@ use super::*;
 use crate::application::{Application, Column, Migration, NamedFile, Problem, Rule, Table};
 use crate::check::{Input, Outcome};
 use crate::context::StoreContext;
-use crate::private::PrivateFolder;
-use crate::sandbox::Sandbox;
-use crate::schema::runner;
-use crate::stop::Stop;
+use crate::limits::stop::Stop;
+use crate::migrations::schema::runner;
+use crate::store::private::PrivateFolder;
+use crate::store::sandbox::Sandbox;
 use crate::store::{Environment, Need, with_stable_store};
 
 #[test]

@@ -8,7 +8,7 @@ use crate::check_id::CheckId;
 use crate::context::StoreContext;
 use crate::error::Result;
 use crate::store::ReadOnly;
-use crate::words::{id_list, plural};
+use crate::text::words::{id_list, plural};
 
 /// The check.
 pub(super) const CHECK: Check = Check {

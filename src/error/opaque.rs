@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Error as Cause;
-use crate::stop::Stopped;
+use crate::limits::stop::Stopped;
 
 /// Why a store could not be read, or could not be opened by its daemon.
 ///

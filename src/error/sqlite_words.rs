@@ -2,7 +2,7 @@
 
 use rusqlite::ffi;
 
-use crate::words::cut;
+use crate::text::words::cut;
 
 /// The longest message of SQLite that is kept, in characters.
 const LONGEST_MESSAGE: usize = 600;

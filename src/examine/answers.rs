@@ -11,14 +11,14 @@ use crate::check::{Check, Failure, Outcome};
 use crate::check_id::CheckId;
 use crate::checks::{self, CHECKS};
 use crate::error::Error;
-use crate::escape::escape_untrusted;
-use crate::mistake::caught;
+use crate::error::mistake::caught;
+use crate::limits::stop::Stop;
 use crate::page_map::{self, Known, Mapped};
 use crate::probe::{Probe, Situation};
 use crate::report::{Report, Row};
-use crate::shown;
-use crate::stop::Stop;
 use crate::store::{Access, Witness};
+use crate::text::escape::escape_untrusted;
+use crate::text::shown;
 
 /// The longest path that is shown, in characters.
 const LONGEST_PATH: usize = 4096;

@@ -7,10 +7,10 @@ use super::Answers;
 use crate::application::{NoStore, Problem};
 use crate::check::{Failure, Outcome};
 use crate::check_id::CheckId;
-use crate::mistake::caught;
+use crate::error::mistake::caught;
+use crate::limits::stop::Stop;
 use crate::probe::Probe;
 use crate::salvage::standing::{Standing, standing};
-use crate::stop::Stop;
 
 /// The rows that may say so; the first that fails does.
 const SAYING: [CheckId; 3] = [CheckId::File, CheckId::ReadOnly, CheckId::PageStructure];

@@ -8,11 +8,11 @@ use crate::check::{Check, Input, Needs, Outcome};
 use crate::check_id::CheckId;
 use crate::checks::{CHECKS, TraceCheck};
 use crate::context::StoreContext;
+use crate::error::mistake::caught;
 use crate::error::{Error, Result};
-use crate::mistake::caught;
+use crate::limits::stop::{Stop, Stopped};
 use crate::probe::Probe;
-use crate::sandbox::Sandbox;
-use crate::stop::{Stop, Stopped};
+use crate::store::sandbox::Sandbox;
 use crate::store::{Access, ReadMethod, ReadOnly};
 
 /// Of a store larger than this, the checks that read all of it come last. In bytes.

@@ -33,7 +33,7 @@ use super::reader::Reader;
 use super::row::Visitor;
 use super::schema::{Beyond, Schema};
 use super::source::Source;
-use crate::stop::{Stop, Stopped};
+use crate::limits::stop::{Stop, Stopped};
 
 /// Below this many bytes, one thread is faster than two.
 const WORTH_A_THREAD: u64 = 8 << 20;

@@ -9,7 +9,7 @@ use super::row::Visitor;
 use super::scan::MOST_LEVELS;
 use super::schema::{Beyond, Schema, Table, link};
 use super::source::{Overlay, ReadAt, Source};
-use crate::stop::{Stop, Stopped};
+use crate::limits::stop::{Stop, Stopped};
 
 /// A store.
 pub struct Reader<'a> {

@@ -6,7 +6,7 @@ use super::damage::{Damage, Result};
 use super::overflow::Chain;
 use super::record::{Classes, Field};
 use super::schema::{Affinity, DefaultValue, Table};
-use crate::stop::Stop;
+use crate::limits::stop::Stop;
 
 /// A row of a table.
 #[derive(Clone, Copy)]

@@ -3,7 +3,7 @@
 use super::damage::{Damage, Result};
 use super::page::{Cell, Page};
 use super::source::Source;
-use crate::stop::Stop;
+use crate::limits::stop::Stop;
 
 /// So many levels a tree has at most. SQLite follows 20; one of 16 levels would hold more than any disk.
 pub const MOST_LEVELS: usize = 16;

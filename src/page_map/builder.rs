@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU16, AtomicU32, Ordering::Relaxed};
 
 use super::gathered::{self, Gathered};
 use super::{Block, CODES, Class, Count, MOST_BLOCKS, Marked, Named, PageMap, Place, Role, Tree};
-use crate::escape::escape_untrusted;
+use crate::text::escape::escape_untrusted;
 
 /// The most pages that are kept one by one while a map is filled: 16 MiB.
 pub(super) const MOST_SINGLE: u32 = 1 << 23;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::PageMap;
-use crate::escape::escape_untrusted;
+use crate::text::escape::escape_untrusted;
 
 /// The longest reason for which there is no map, in characters.
 const LONGEST_REASON: usize = 400;

@@ -7,7 +7,7 @@ use crate::format::overflow::Chain;
 use crate::format::page::Cell;
 use crate::format::record::{Classes, Field, Fields};
 use crate::format::source::Source;
-use crate::words::cut;
+use crate::text::words::cut;
 
 /// So many trees are walked at most.
 const MOST_TREES: usize = 1 << 18;

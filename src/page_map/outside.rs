@@ -4,7 +4,7 @@ use super::walk::Walk;
 use super::{Builder, Class};
 use crate::format::header::Header;
 use crate::format::pointer_map::PointerMap;
-use crate::stop::Stopped;
+use crate::limits::stop::Stopped;
 
 impl Walk<'_> {
     /// Walks all of them.

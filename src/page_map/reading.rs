@@ -11,11 +11,11 @@ use crate::format::check::accounts::Accounts;
 use crate::format::header::Header;
 use crate::format::reader::pages_there;
 use crate::format::source::{Overlay, ReadAt, Source};
-use crate::pass::{Files, NotRead};
+use crate::limits::stop::{Stop, Stopped};
 use crate::probe::Probe;
-use crate::stop::{Stop, Stopped};
 use crate::store::Access;
-use crate::words::thousands;
+use crate::store::pass::{Files, NotRead};
+use crate::text::words::thousands;
 
 /// What the checks have said of a store's pages.
 #[derive(Debug, Default)]

@@ -10,7 +10,7 @@ use crate::format::overflow::Chain;
 use crate::format::page::{Cell, Page, Payload};
 use crate::format::scan::MOST_LEVELS;
 use crate::format::source::Source;
-use crate::stop::{Stop, Stopped};
+use crate::limits::stop::{Stop, Stopped};
 
 /// So many pages are looked at before it is asked whether to go on.
 const PAGES_BETWEEN_NEWS: u64 = 64;

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use super::Sidecar;
 use super::header::{be32, is_page_size, lock_page};
 use crate::error::{Error, Result};
-use crate::stop::Stop;
+use crate::limits::stop::Stop;
 
 /// What each journal header begins with.
 pub(crate) const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
@@ -133,7 +133,7 @@ fn of_all_segments(head: &[u8; 28]) -> [u32; 3] {
 
 enum Ended {
     Io(io::Error),
-    Stopped(crate::stop::Stopped),
+    Stopped(crate::limits::stop::Stopped),
 }
 
 /// Reads a segment's records: how many fit, and what is wrong with the first that does not.

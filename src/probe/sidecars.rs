@@ -7,8 +7,8 @@ use super::wal::{HeaderFault, WalHeader, WalScan};
 use super::{Header, Probe, Situation, journal, wal};
 use crate::application::Application;
 use crate::error::{Error, Result};
-use crate::stop::Stop;
-use crate::words::plural;
+use crate::limits::stop::Stop;
+use crate::text::words::plural;
 
 /// What the sidecar files show.
 #[derive(Debug, Clone, PartialEq, Eq)]

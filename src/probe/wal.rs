@@ -15,7 +15,7 @@ pub(crate) use committed::{Committed, committed};
 use super::Sidecar;
 use super::header::{be32, is_page_size, lock_page};
 use crate::error::{Error, Result};
-use crate::stop::Stop;
+use crate::limits::stop::Stop;
 
 /// The length of the log's header, in bytes.
 pub(crate) const HEADER_LEN: usize = 32;
@@ -210,7 +210,7 @@ pub(crate) fn scan(wal: &Sidecar, shm: &Sidecar, header: &WalHeader, file_pages:
 
 enum Ended {
     Io(io::Error),
-    Stopped(crate::stop::Stopped),
+    Stopped(crate::limits::stop::Stopped),
 }
 
 /// Hands out each whole frame; a frame cut at the end of the file is not one.

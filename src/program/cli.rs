@@ -12,8 +12,8 @@ use clap::{ArgAction, CommandFactory, Parser, ValueEnum, ValueHint};
 use crate::banger::APPLICATION;
 use crate::check_id::CheckId;
 use crate::checks;
-use crate::dialects::Dialect;
-use crate::escape::escape_untrusted;
+use crate::migrations::dialects::Dialect;
+use crate::text::escape::escape_untrusted;
 
 /// Bad arguments (`EX_USAGE` in `sysexits.h`).
 pub(super) const EXIT_USAGE: u8 = 64;

@@ -11,6 +11,7 @@ use anyhow::Result;
 
 use crate::error::Error;
 use crate::examine::Answers;
+use crate::limits::stop::Stop;
 use crate::probe::FileStat;
 use crate::program::EXIT_PIPE_CLOSED;
 use crate::program::meter::Meter;
@@ -19,7 +20,6 @@ use crate::program::pool::{self, GiveUp, Identity, Jobs};
 use crate::program::session::Session;
 use crate::program::watchdog::Watch;
 use crate::report::{Report, Status};
-use crate::stop::Stop;
 
 /// The most stores that are examined at once: as many as find room within SQLite's bound on memory.
 const MOST_THREADS: usize = 8;

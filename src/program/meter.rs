@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::check_id::CheckId;
-use crate::progress::{Progress, Ticker};
-use crate::words::{plural, thousands};
+use crate::limits::progress::{Progress, Ticker};
+use crate::text::words::{plural, thousands};
 
 /// What takes no longer than this needs no word.
 const FIRST: Duration = Duration::from_millis(500);

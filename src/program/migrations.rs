@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use crate::application::{Application, Folder, MigrationsFolder};
 use crate::banger::APPLICATION;
-use crate::dialects::folder::{self, Limits};
-use crate::dialects::{KnownSet, NOBODYS, candidates};
-use crate::escape::escape_untrusted;
+use crate::migrations::dialects::folder::{self, Limits};
+use crate::migrations::dialects::{KnownSet, NOBODYS, candidates};
 use crate::program::cli::Args;
-use crate::shown;
+use crate::text::escape::escape_untrusted;
+use crate::text::shown;
 
 /// The longest reason that is given, in characters.
 const LONGEST_REASON: usize = 500;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use crate::error::Error;
+use crate::error::mistake;
 use crate::examine::{folder_state, rehearsed_state, state};
 use crate::gate::Answer;
-use crate::mistake;
 use crate::program::exit_code;
 use crate::program::meter::Meter;
 use crate::program::output::{Output, gate_text, print};

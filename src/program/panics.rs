@@ -2,7 +2,7 @@
 
 use std::panic::PanicHookInfo;
 
-use crate::mistake;
+use crate::error::mistake;
 
 /// Remembers where a panic is.
 pub(super) fn note(info: &PanicHookInfo<'_>) {
@@ -22,7 +22,7 @@ pub(super) fn note(info: &PanicHookInfo<'_>) {
 mod tests {
     use super::*;
     use crate::error::Result;
-    use crate::mistake::caught;
+    use crate::error::mistake::caught;
     use std::{panic, thread};
 
     #[test]

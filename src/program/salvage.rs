@@ -11,8 +11,7 @@ use rustix::fs::OFlags;
 
 use crate::banger::APPLICATION;
 use crate::error::Error;
-use crate::escape::escape_untrusted;
-use crate::mistake;
+use crate::error::mistake;
 use crate::probe::Probe;
 use crate::program::EXIT_PIPE_CLOSED;
 use crate::program::meter::Meter;
@@ -22,7 +21,8 @@ use crate::render::salvaged;
 use crate::render::table::Style;
 use crate::salvage::store::{NoAccount, salvage_store};
 use crate::salvage::{Account, Ended, known};
-use crate::shown;
+use crate::text::escape::escape_untrusted;
+use crate::text::shown;
 
 /// Something is lost or doubtful, or the salvage ended early.
 const EXIT_NOT_ALL: u8 = 1;

@@ -11,15 +11,15 @@ use crate::check_id::CheckId;
 use crate::checks;
 use crate::examine::{self, Answers, Options};
 use crate::gate::EXIT_CANNOT_TELL;
-use crate::private::{PrivateFolder, Purpose};
+use crate::limits::stop::Stop;
 use crate::program::cli::{Args, Format};
 use crate::program::signals::Signals;
 use crate::program::watchdog::Watchdog;
 use crate::report::Report;
-use crate::sandbox::Sandbox;
-use crate::shown;
-use crate::stop::Stop;
 use crate::store::Environment;
+use crate::store::private::{PrivateFolder, Purpose};
+use crate::store::sandbox::Sandbox;
+use crate::text::shown;
 
 /// The most memory that SQLite may take in the whole process, in bytes; with the rest of the program this stays below 64 MiB.
 const HEAP_LIMIT: u64 = 40 << 20;

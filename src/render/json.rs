@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::finding::Finding;
+use crate::migrations::schema::state::{Compatibility, SchemaState};
 use crate::report::{Report, Row};
-use crate::schema::state::{Compatibility, SchemaState};
 
 /// The version of the shape.
 const FORMAT: u32 = 1;

@@ -4,7 +4,7 @@ use super::layout::folded;
 use super::rows::{Columns, Line, Style, first_word_painted, folded_verdict, width};
 use crate::report::Status;
 use crate::salvage::account::{Account, Named, Nothing, TableAccount};
-use crate::words::{plural, thousands};
+use crate::text::words::{plural, thousands};
 
 /// How many rows of a kind are named at most.
 const SHOWN_ROWS: usize = 20;

@@ -4,7 +4,7 @@ use super::layout::folded;
 use super::rows::{Columns, Line, first_word_painted, folded_verdict, width, word};
 use crate::finding::Finding;
 use crate::report::{Report, Row, Status};
-use crate::words::plural;
+use crate::text::words::plural;
 
 pub(crate) use super::rows::Style;
 

@@ -107,7 +107,7 @@ impl Named {
     pub fn add(&mut self, rowid: Option<i64>, id: Option<&[u8]>) {
         self.count += 1;
         if self.rows.len() < MOST_NAMED {
-            let id = id.filter(|id| crate::values::address::is_uuid(id));
+            let id = id.filter(|id| crate::application::values::address::is_uuid(id));
             let id = id.map(|id| String::from_utf8_lossy(id).into_owned());
             self.rows.push(Row { rowid, id });
         }

@@ -11,7 +11,7 @@ use super::notes::Owner;
 use super::rows::{Finder, Origin};
 use super::view::View;
 use crate::format::page::Kind;
-use crate::stop::Stop;
+use crate::limits::stop::Stop;
 
 /// How many entries of a page are remembered, and of all pages together.
 const SAMPLES: usize = 8;

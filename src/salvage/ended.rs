@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::stop::Stopped;
+use crate::limits::stop::Stopped;
 
 /// Why a salvage ended before its end. What it had printed by then has no COMMIT.
 #[derive(Debug, thiserror::Error)]

@@ -21,7 +21,7 @@ use super::rows::{Finder, Found, Origin};
 use super::sql::{Line, Printer};
 use super::view::View;
 use crate::format::record::Classes;
-use crate::stop::Stop;
+use crate::limits::stop::Stop;
 
 /// How much one pass holds: blocks of evidence of all tables, and candidates.
 #[derive(Debug, Clone, Copy)]

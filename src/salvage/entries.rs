@@ -10,7 +10,7 @@ use super::space::{adds_up, free_space};
 use super::view::View;
 use crate::format::page::Page;
 use crate::format::record::{Classes, Field, Fields};
-use crate::stop::Stop;
+use crate::limits::stop::Stop;
 
 /// An entry of a known index.
 pub struct Entry<'e> {

@@ -3,8 +3,8 @@
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
 use super::known::{Known, MOST_KEYS};
+use crate::application::values::address::is_uuid;
 use crate::format::record::{Classes, Field};
-use crate::values::address::is_uuid;
 
 /// A table and one of its layouts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::known::Known;
 use super::notes::{Notes, Owner};
 use super::view::View;
 use crate::format::page::{Kind, Page};
-use crate::stop::Stop;
+use crate::limits::stop::Stop;
 
 /// What was found out about all pages.
 #[derive(Debug)]

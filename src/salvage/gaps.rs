@@ -9,7 +9,7 @@ use super::notes::Owner;
 use super::space::{adds_up, free_space};
 use super::view::View;
 use crate::format::page::{Kind, Page};
-use crate::stop::Stop;
+use crate::limits::stop::Stop;
 
 /// Notes in the account of which tables nobody knows how many rows they had. The ledger is none of them: what it must have held
 /// is known.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ended::{Ended, Result};
 use super::view::MOST_PAGES;
 use crate::format::source::{Overlay, ReadAt};
-use crate::stop::Stop;
+use crate::limits::stop::Stop;
 
 const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 

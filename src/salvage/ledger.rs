@@ -14,7 +14,7 @@ use super::rows::{Finder, Origin};
 use super::view::View;
 use crate::format::page::{Kind, Page};
 use crate::format::record::Classes;
-use crate::stop::Stop;
+use crate::limits::stop::Stop;
 
 /// What the ledger says.
 #[derive(Debug, Default)]

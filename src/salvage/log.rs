@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ended::{Ended, Result};
 use super::view::MOST_PAGES;
 use crate::format::source::{Overlay, ReadAt};
-use crate::stop::Stop;
+use crate::limits::stop::Stop;
 
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;

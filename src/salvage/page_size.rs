@@ -6,7 +6,7 @@ use crate::format::header::{Header, Layout};
 use crate::format::page::{Kind, Page};
 use crate::format::record::Fields;
 use crate::format::source::ReadAt;
-use crate::stop::Stop;
+use crate::limits::stop::Stop;
 
 /// Every page size that there is.
 const SIZES: [usize; 8] = [512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536];

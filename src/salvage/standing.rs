@@ -12,10 +12,10 @@ use super::store::Opened;
 use super::{Account, Room, within};
 use crate::application::Application;
 use crate::finding::{Finding, Findings};
+use crate::limits::stop::{Stop, Stopped};
 use crate::probe::situation::write_locked_now;
 use crate::probe::{FileStat, Probe};
-use crate::stop::{Stop, Stopped};
-use crate::words::{plural, thousands};
+use crate::text::words::{plural, thousands};
 
 /// How many rows of a kind are named in a sentence.
 const MOST_IN_A_SENTENCE: usize = 3;

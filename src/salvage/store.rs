@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use super::{Account, Files, Known, salvage};
 use crate::error::{Error, Result};
-use crate::private::journal_to_play;
+use crate::limits::stop::Stop;
 use crate::probe::situation::{is_hot, write_locked_now};
 use crate::probe::{FileStat, PathKind, Probe, Sidecar, Situation, open_plain, words};
-use crate::stop::Stop;
+use crate::store::private::journal_to_play;
 
 /// How long another process may hold the write lock of a store whose file it may have written to. A transaction is short.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
@@ -81,7 +81,7 @@ impl Opened {
         }
         for sidecar in [&probe.wal, &probe.journal] {
             if let Some(why) = &sidecar.unreadable {
-                let name = crate::shown::shown(&sidecar.path);
+                let name = crate::text::shown::shown(&sidecar.path);
                 return Err(Error::Journal(format!("{name} cannot be read: {why}")));
             }
         }

@@ -11,7 +11,7 @@ use crate::format::header::Layout;
 use crate::format::page::{Kind, Page};
 use crate::format::record::{Classes, Fields};
 use crate::format::source::ReadAt;
-use crate::stop::Stop;
+use crate::limits::stop::Stop;
 
 /// So many pages are kept account of: a store of 32 GiB with pages of 4,096 bytes.
 pub const MOST_PAGES: u32 = 1 << 23;

@@ -12,9 +12,9 @@ use super::read_method::{Facts, InPlace, LARGE, Need, ReadMethod};
 use super::read_only::ReadOnly;
 use super::witness::Witness;
 use crate::error::{Error, Result};
-use crate::private::{self, MOST_COPIED_TO_MEMORY, PrivateCopy};
+use crate::limits::stop::Stop;
 use crate::probe::{FileStat, Probe, Sidecar, words};
-use crate::stop::Stop;
+use crate::store::private::{self, MOST_COPIED_TO_MEMORY, PrivateCopy};
 
 /// Files that hold a store.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +53,7 @@ impl<'a> Access<'a> {
         }
         for sidecar in [&probe.wal, &probe.shm, &probe.journal] {
             if let Some(why) = &sidecar.unreadable {
-                let name = crate::shown::shown(&sidecar.path);
+                let name = crate::text::shown::shown(&sidecar.path);
                 return Err(Error::Journal(format!("{name} cannot be read: {why}")));
             }
         }
@@ -215,8 +215,8 @@ fn query(way: ReadMethod) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::private::PrivateFolder;
-    use crate::sandbox::Sandbox;
+    use crate::store::private::PrivateFolder;
+    use crate::store::sandbox::Sandbox;
 
     const REAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/healthy.db");
 

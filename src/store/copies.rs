@@ -7,9 +7,9 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::environment::Environment;
 use crate::error::{Error, Result};
-use crate::private::PrivateCopy;
+use crate::limits::stop::Stopped;
 use crate::probe::Probe;
-use crate::stop::Stopped;
+use crate::store::private::PrivateCopy;
 
 /// Why a copy was needed, around what went wrong with it. What ended it from outside stands for itself.
 pub(super) fn not_copied(why: &'static str) -> impl FnOnce(Error) -> Error {
@@ -76,7 +76,7 @@ pub(super) fn uri(path: &Path, query: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stop::Stop;
+    use crate::limits::stop::Stop;
     use crate::store::ReadOnly;
 
     #[test]

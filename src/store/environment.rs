@@ -1,8 +1,8 @@
 //! What an examination brings along.
 
-use crate::private::PrivateFolder;
-use crate::sandbox::Sandbox;
-use crate::stop::Stop;
+use crate::limits::stop::Stop;
+use crate::store::private::PrivateFolder;
+use crate::store::sandbox::Sandbox;
 
 /// Where copies may go, what the kernel forbids, how much memory SQLite may take, when to stop.
 #[derive(Debug, Clone)]

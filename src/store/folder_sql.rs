@@ -11,7 +11,7 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, Result, ffi};
 
 use crate::finding::LONGEST_NAME;
-use crate::words::cut;
+use crate::text::words::cut;
 
 /// Pragmas that a migration may use: those that only read, and those whose effect ends with the migrations or belongs to the
 /// database. The others are passed over: journal, locks, caches and memory of the copy are the doctor's.

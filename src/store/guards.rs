@@ -10,7 +10,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, Result};
 
-use crate::stop::{Interruptible, Stop};
+use crate::limits::stop::{Interruptible, Stop};
 
 /// How many steps of SQLite's virtual machine pass between two questions whether to stop: well under a millisecond.
 pub(crate) const STEPS_BETWEEN_QUESTIONS: i32 = 2_000;

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags, Params, Row, Statement, ffi};
 
 use super::guards;
 use crate::error::{Error, Result};
-use crate::stop::{Interruptible, Stop};
+use crate::limits::stop::{Interruptible, Stop};
 
 /// How many rows are read between two words to whoever watches.
 const ROWS_BETWEEN_NEWS: u64 = 1024;

@@ -10,7 +10,7 @@ use banger_doctor::format::check::Ask;
 use banger_doctor::format::reader::Reader;
 use banger_doctor::format::row::NoVisitor;
 use banger_doctor::format::source::ReadAt;
-use banger_doctor::stop::{Stop, Stopped};
+use banger_doctor::limits::stop::{Stop, Stopped};
 
 use super::hostile::made;
 

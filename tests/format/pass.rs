@@ -8,7 +8,7 @@ use std::time::Duration;
 use banger_doctor::format::check::{Ask, PagesDone};
 use banger_doctor::format::reader::Reader;
 use banger_doctor::format::row::NoVisitor;
-use banger_doctor::stop::{Stop, Stopped};
+use banger_doctor::limits::stop::{Stop, Stopped};
 
 /// A store of some thousand pages, with trees of three levels.
 fn store() -> Vec<u8> {

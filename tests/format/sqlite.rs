@@ -7,7 +7,7 @@ use banger_doctor::format::check::Ask;
 use banger_doctor::format::reader::Reader;
 use banger_doctor::format::row::{NoVisitor, Visitor};
 use banger_doctor::format::source::{Overlay, ReadAt};
-use banger_doctor::stop::Stop;
+use banger_doctor::limits::stop::Stop;
 use rusqlite::{Connection, OpenFlags};
 
 /// SQLite's word.

@@ -6,7 +6,7 @@ use std::io::Read;
 use banger_doctor::format::reader::Reader;
 use banger_doctor::format::row::{Row, Value, Visitor};
 use banger_doctor::format::schema::Table;
-use banger_doctor::stop::Stop;
+use banger_doctor::limits::stop::Stop;
 use proptest::prelude::*;
 use rusqlite::types::Value as Sql;
 

@@ -4,8 +4,8 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use banger_doctor::inside::known;
+use banger_doctor::limits::stop::Stop;
 use banger_doctor::salvage::{Files, salvage};
-use banger_doctor::stop::Stop;
 
 use super::random::Random;
 use super::saved::save;

@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use banger_doctor::inside::known;
+use banger_doctor::limits::stop::Stop;
 use banger_doctor::salvage::{Ended, Files, Room, salvage, within};
-use banger_doctor::stop::Stop;
 
 use super::damage::damage;
 use super::random::Random;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use banger_doctor::inside::known;
+use banger_doctor::limits::stop::Stop;
 use banger_doctor::salvage::{Account, Files, salvage};
-use banger_doctor::stop::Stop;
 use rusqlite::Connection;
 
 use super::stores::{Row, rows};

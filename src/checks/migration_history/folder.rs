@@ -2,8 +2,8 @@
 
 use crate::application::Problem;
 use crate::check::{Finding, Findings, Outcome};
-use crate::dialects::Stands;
-use crate::words::plural;
+use crate::migrations::dialects::Stands;
+use crate::text::words::plural;
 
 /// How many faults and how many notes the detail names.
 const NAMED: usize = 3;

@@ -4,8 +4,8 @@ use super::outcome;
 use crate::application::MigrationsFolder;
 use crate::check::Outcome;
 use crate::context::StoreContext;
-use crate::dialects::{Stands, Tried, rehearse};
 use crate::error::Result;
+use crate::migrations::dialects::{Stands, Tried, rehearse};
 use crate::store::ReadOnly;
 
 pub(super) fn look(

@@ -6,12 +6,12 @@ use crate::checks::left_out::LeftOut;
 use crate::context::StoreContext;
 use crate::error::{Error, Result};
 use crate::finding::LONGEST_NAME;
-use crate::private::PrivateCopy;
-use crate::schema::rehearsal::copy;
-use crate::schema::shape;
-use crate::schema::tables::{self, quoted};
+use crate::migrations::schema::rehearsal::copy;
+use crate::migrations::schema::shape;
+use crate::migrations::schema::tables::{self, quoted};
 use crate::store::ReadOnly;
-use crate::words::cut;
+use crate::store::private::PrivateCopy;
+use crate::text::words::cut;
 
 /// How many lines SQLite is asked for; by itself it stops at 100.
 const MOST_LINES: usize = 1_000;

@@ -3,9 +3,9 @@
 use crate::checks::left_out::LeftOut;
 use crate::error::Result;
 use crate::finding::LONGEST_NAME;
-use crate::schema::shape;
+use crate::migrations::schema::shape;
 use crate::store::ReadOnly;
-use crate::words::cut;
+use crate::text::words::cut;
 
 /// How many missing modules are named one by one.
 const MOST_MODULES: usize = 1_000;

@@ -6,7 +6,7 @@ use crate::application::Damage;
 use crate::error::{Error, Result};
 use crate::finding::{Finding, LONGEST_NAME};
 use crate::store::ReadOnly;
-use crate::words::cut;
+use crate::text::words::cut;
 
 /// The longest line that is kept, in characters.
 const LONGEST_LINE: usize = 600;

@@ -5,9 +5,9 @@ use crate::application::{Application, Column, Rule, Table};
 use crate::check::Outcome;
 use crate::error::Result;
 use crate::finding::LONGEST_NAME;
-use crate::schema::tables;
+use crate::migrations::schema::tables;
 use crate::store::ReadOnly;
-use crate::words::plural;
+use crate::text::words::plural;
 
 /// How many columns are looked at; each that a stranger's schema names costs memory.
 const MOST_COLUMNS: usize = 50_000;

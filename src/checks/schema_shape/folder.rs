@@ -3,12 +3,12 @@
 use crate::application::{Impact, MigrationsFolder, Problem};
 use crate::check::{Finding, Findings, Outcome};
 use crate::context::StoreContext;
-use crate::dialects::{Stands, State};
 use crate::error::{Error, Result};
-use crate::schema::shape::{Difference, Differences, Shape};
-use crate::schema::steps::{Step, Steps};
+use crate::migrations::dialects::{Stands, State};
+use crate::migrations::schema::shape::{Difference, Differences, Shape};
+use crate::migrations::schema::steps::{Step, Steps};
 use crate::store::ReadOnly;
-use crate::words::{id_list, plural};
+use crate::text::words::{id_list, plural};
 
 pub(super) fn look(
     context: &StoreContext<'_>,

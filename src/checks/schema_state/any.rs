@@ -4,10 +4,10 @@
 
 use crate::application::{Problem, Reached};
 use crate::check::{Finding, Findings, Outcome};
-use crate::dialects::{self, Applied, Dialect, Key, Note, Reach, Recognised, State, Tool, whose};
 use crate::error::Result;
+use crate::migrations::dialects::{self, Applied, Dialect, Key, Note, Reach, Recognised, State, Tool, whose};
 use crate::store::ReadOnly;
-use crate::words::{plural, thousands};
+use crate::text::words::{plural, thousands};
 
 /// How many other ledgers are named.
 const MOST_OTHERS: usize = 3;

@@ -4,11 +4,11 @@ use super::any::noted;
 use crate::application::{MigrationsFolder, Problem, Reached};
 use crate::check::{Finding, Findings, Outcome};
 use crate::context::StoreContext;
-use crate::dialects::{Key, Stands, State, whose};
 use crate::error::Result;
-use crate::schema::standing::Standing;
+use crate::migrations::dialects::{Key, Stands, State, whose};
+use crate::migrations::schema::standing::Standing;
 use crate::store::ReadOnly;
-use crate::words::{id_list, plural, thousands};
+use crate::text::words::{id_list, plural, thousands};
 
 /// How many other ledgers are named.
 const MOST_OTHERS: usize = 3;

@@ -2,8 +2,8 @@
 
 use crate::application::Problem;
 use crate::check::{Finding, Findings, Outcome};
-use crate::dialects::{Response, Stands};
-use crate::words::{id_list, plural};
+use crate::migrations::dialects::{Response, Stands};
+use crate::text::words::{id_list, plural};
 
 pub(super) fn look(stands: &Stands) -> Outcome {
     let unknown = &stands.standing.unknown;

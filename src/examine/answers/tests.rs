@@ -3,10 +3,10 @@
 use super::*;
 use crate::context::StoreContext;
 use crate::examine::turns::HandleRun;
-use crate::private::PrivateFolder;
+use crate::limits::stop::{Stop, Stopped};
 use crate::report::Status;
-use crate::sandbox::Sandbox;
-use crate::stop::{Stop, Stopped};
+use crate::store::private::PrivateFolder;
+use crate::store::sandbox::Sandbox;
 use crate::store::{Environment, Need, with_stable_store};
 
 const REAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/healthy.db");

@@ -8,7 +8,7 @@ use crate::format::overflow::whole;
 use crate::format::record::{Classes, Field, Fields};
 use crate::format::scan::scan;
 use crate::format::source::Source;
-use crate::stop::Stop;
+use crate::limits::stop::Stop;
 
 /// How many bytes all statements may have together.
 const MOST_SQL: usize = 2 << 20;

@@ -9,8 +9,8 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::page_map::{Class, Part};
-use crate::private::PrivateFolder;
-use crate::sandbox::Sandbox;
+use crate::store::private::PrivateFolder;
+use crate::store::sandbox::Sandbox;
 use crate::store::{Environment, Need, with_stable_store};
 
 /// Tables with and without rowids, indexes, long rows, and pages that are free.

@@ -3,7 +3,7 @@
 use std::fs::File;
 
 use super::{Ended, FRAME_HEADER_LEN, Frame, HEADER_LEN, WalHeader, for_each_frame, frame_checksum};
-use crate::stop::{Stop, Stopped};
+use crate::limits::stop::{Stop, Stopped};
 
 /// The committed frames of a log.
 #[derive(Debug, Default, PartialEq, Eq)]

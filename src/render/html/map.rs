@@ -10,7 +10,7 @@ mod kind;
 use self::kind::Kind;
 use super::text;
 use crate::page_map::{Class, Marked, PageMap, Place, Role, Tree};
-use crate::words::{plural, thousands};
+use crate::text::words::{plural, thousands};
 
 /// The tables that have a colour of their own.
 const MOST_TABLES: usize = 8;

@@ -8,10 +8,10 @@ use std::time::Duration;
 use crate::application::{Application, Problem};
 use crate::check::Outcome;
 use crate::check_id::CheckId;
-use crate::escape::escape_untrusted;
 use crate::finding::{Finding, Findings};
 use crate::page_map::{Builder, Class, Mapped, PageMap, Part, Tree};
 use crate::report::{Report, Row};
+use crate::text::escape::escape_untrusted;
 use parsed::{Element, held};
 
 /// A report with these rows. The only place of these tests where one is made.

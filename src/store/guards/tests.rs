@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::thread;
 
 use super::*;
-use crate::private::{PrivateFolder, Purpose};
-use crate::sandbox::Sandbox;
 use crate::store::ReadOnly;
+use crate::store::private::{PrivateFolder, Purpose};
+use crate::store::sandbox::Sandbox;
 use rusqlite::OpenFlags;
 use rusqlite::fallible_iterator::FallibleIterator;
 

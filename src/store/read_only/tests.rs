@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use super::*;
-use crate::stop::Stopped;
+use crate::limits::stop::Stopped;
 
 /// A database with one row, in this journal mode.
 fn database(folder: &Path, mode: &str) -> (PathBuf, Connection) {

@@ -1,0 +1,139 @@
+//! Prisma Migrate: a folder for each migration, `NAME/migration.sql`; one row for each attempt; SHA-256, of any line ends.
+
+use std::collections::BTreeMap;
+
+use super::checksum::{self, Checksums};
+use super::key::Key;
+use super::known::{self, Known, KnownSet, Rules, Script, Why};
+use super::ledger::{Applied, Declared, Entry, Ledger, Malformed, Note, Rows, State};
+use super::{Dialect, Response, toml};
+use crate::application::Folder;
+use crate::migrations::schema::steps::Transaction;
+
+pub(super) static PRISMA: Dialect = Dialect {
+    name: "Prisma",
+    ledgers: &[Ledger {
+        name: "_prisma_migrations",
+        columns: &[
+            Declared::new("id", &["TEXT"]).not_null().key(),
+            Declared::new("checksum", &["TEXT"]).not_null().read(),
+            Declared::new("finished_at", &["DATETIME"]).read(),
+            Declared::new("migration_name", &["TEXT"]).not_null().read(),
+            Declared::new("logs", &["TEXT"]),
+            Declared::new("rolled_back_at", &["DATETIME"]).read(),
+            Declared::new("started_at", &["DATETIME"]).not_null(),
+            Declared::new("applied_steps_count", &["INTEGER UNSIGNED"]).not_null(),
+        ],
+        known_by_columns: true,
+    }],
+    reader: applied,
+    settled_by: Some("prisma migrate resolve"),
+    rules: Rules {
+        looks: |folder| {
+            let is_drizzles = |path: &std::path::Path| folder.file(path.join("snapshot.json")).is_some();
+            folder
+                .names_of_folders()
+                .any(|(path, _)| folder.file(path.join("migration.sql")).is_some() && !is_drizzles(path))
+        },
+        read: |folder| Ok(migrations(folder)),
+        aligned: None,
+    },
+    foreign_keys: true,
+    own_tables: &[],
+    gap: Response::Runs,
+    // `migrate deploy` goes on; `migrate status` says that the histories diverge.
+    unknown: Response::Ignores,
+    // `migrate deploy` and `migrate status` name it in a warning.
+    edited: Response::Warns,
+    twice: Response::Refuses,
+};
+
+/// What the attempts at one migration came to.
+#[derive(Default)]
+struct Attempts {
+    applied: bool,
+    checksum: Option<String>,
+    failed: bool,
+}
+
+fn applied(rows: &Rows<'_>) -> Result<Applied, Malformed> {
+    let mut attempts: BTreeMap<Key, Attempts> = BTreeMap::new();
+    for row in rows.iter() {
+        let attempts = attempts.entry(Key::text(row.name("migration_name")?)).or_default();
+        match (row.is_null("finished_at"), row.is_null("rolled_back_at")) {
+            (false, true) => {
+                attempts.applied = true;
+                attempts.checksum = row.checksum("checksum");
+            }
+            (true, true) => attempts.failed = true,
+            // Somebody said that it was rolled back: it is as if it had never been tried.
+            (_, false) => {}
+        }
+    }
+    let mut entries = Vec::new();
+    let mut rolled_back = 0;
+    let mut state = State::Clean;
+    for (key, attempts) in attempts {
+        if attempts.failed && state == State::Clean {
+            state = State::Failed(key.clone());
+        }
+        rolled_back += usize::from(!attempts.applied && !attempts.failed);
+        if attempts.applied && !attempts.failed {
+            entries.push(Entry::with_checksum(key, attempts.checksum));
+        }
+    }
+    let notes = if rolled_back > 0 {
+        vec![Note::RolledBack(rolled_back)]
+    } else {
+        Vec::new()
+    };
+    Ok(Applied {
+        state,
+        notes,
+        ..Applied::each(entries)
+    })
+}
+
+fn migrations(folder: &Folder) -> KnownSet {
+    let mut set = KnownSet::new(&PRISMA);
+    let lock = folder.file("migration_lock.toml").and_then(|file| file.text());
+    let elsewhere = match lock.map(|text| toml::string(text, "provider")) {
+        None | Some(Ok(None | Some("sqlite"))) => None,
+        Some(Ok(Some("postgresql" | "cockroachdb"))) => Some(Why::OtherDatabase("PostgreSQL")),
+        Some(Ok(Some("mysql"))) => Some(Why::OtherDatabase("MySQL")),
+        Some(Ok(Some(_)) | Err(_)) => Some(Why::OtherDatabase("a database that is not SQLite")),
+    };
+    for (path, name) in folder.names_of_folders() {
+        let sql = path.join("migration.sql");
+        let key = Key::text(name.clone());
+        // Without a number before it, the whole name is the title.
+        let title = name.split_once('_').map_or(name.as_str(), |(_, title)| title);
+        let Some(file) = folder.file(&sql) else {
+            set.known.push(Known::missing(key, title, &sql, Why::Missing("migration.sql")));
+            continue;
+        };
+        let mut known = Known::new(key, title, file, known::whole(file, Transaction::None));
+        if let Some(text) = file.text() {
+            known.checksums = checksums(text);
+        }
+        if let Some(why) = &elsewhere {
+            known.script = Script::NotReplayable(why.clone());
+        }
+        set.known.push(known);
+    }
+    if !set.known.iter().any(|known| folder.file(&known.file).is_some()) {
+        set.known.clear();
+    }
+    set.known.sort_by_key(|known| known.key.clone());
+    set.beside = known::code_within(folder, &set.known);
+    set
+}
+
+/// Also as old versions wrote them; Prisma itself takes other line ends for the same script.
+fn checksums(text: &str) -> Checksums {
+    let both = |text: &str| vec![checksum::sha256(text), checksum::sha256_without_zeros(text)];
+    Checksums {
+        tool_takes_other_line_ends: true,
+        ..Checksums::of(text, both)
+    }
+}

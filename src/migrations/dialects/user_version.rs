@@ -1,0 +1,114 @@
+//! `PRAGMA user_version` over numbered files: `rusqlite_migration`'s folders `1-name/up.sql`, and what is made by hand. The
+//! number says how many migrations were applied, and nothing about which.
+
+use super::key::Key;
+use super::known::{self, Known, KnownSet, NotFor, Rules};
+use super::ledger::{Applied, Entry, Reach};
+use super::{Dialect, Response};
+use crate::application::{File, Folder};
+use crate::migrations::schema::steps::Transaction;
+
+pub(crate) static USER_VERSION: Dialect = Dialect {
+    name: "user_version",
+    ledgers: &[],
+    // There are no rows: see [`applied`].
+    reader: |_| Ok(Applied::nothing()),
+    settled_by: None,
+    rules: Rules {
+        looks: |folder| {
+            let plain = known::is_flat_and_plain(folder) || !in_folders(folder).is_empty();
+            plain && migrations(folder).is_ok_and(|set| !set.known.is_empty())
+        },
+        read: migrations,
+        aligned: None,
+    },
+    foreign_keys: true,
+    // Android's.
+    own_tables: &["android_metadata", "room_master_table"],
+    gap: Response::Ignores,
+    unknown: Response::Refuses,
+    edited: Response::Ignores,
+    twice: Response::Refuses,
+};
+
+/// Whether a file of this `application_id` has a format of its own, whose `user_version` counts no migrations.
+pub(super) fn is_of_a_format(application_id: i64) -> bool {
+    // GeoPackage (three ids), MBTiles, and Fossil's repository, checkout and settings; from the list that comes with SQLite,
+    // `magic.txt`.
+    const FORMATS: [i64; 7] = [
+        0x4750_4b47,
+        0x4750_3130,
+        0x4750_3131,
+        0x4d50_4258,
+        0x0f05_5111,
+        0x0f05_5112,
+        0x0f05_5113,
+    ];
+    FORMATS.contains(&application_id)
+}
+
+/// What this `user_version` says was applied; none where it is below 0.
+pub(super) fn applied(user_version: i64) -> Option<Applied> {
+    let version = u32::try_from(user_version).ok()?;
+    let entries = (version > 0).then(|| Entry::of(Key::number(version)));
+    Some(Applied {
+        entries: entries.into_iter().collect(),
+        reach: Reach::UpTo,
+        ..Applied::nothing()
+    })
+}
+
+fn migrations(folder: &Folder) -> Result<KnownSet, NotFor> {
+    let mut files = in_folders(folder);
+    if files.is_empty() {
+        files = flat(folder);
+    }
+    files.sort_by_key(|(number, ..)| *number);
+    // Whether a migration was applied is told by its place alone: it must be sure which place each has.
+    let wrong = files.iter().zip(1..).find(|((number, ..), place)| number != place);
+    if let Some(((number, _, file), place)) = wrong {
+        let what = if place > 1 && *number < place {
+            "two files have one number, so user_version cannot tell which were applied"
+        } else {
+            "the files are not numbered from 1 on without a gap, so user_version cannot tell which were applied"
+        };
+        return Err(NotFor {
+            dialect: &USER_VERSION,
+            file: Some(file.path.clone()),
+            what,
+        });
+    }
+    let mut set = KnownSet::new(&USER_VERSION);
+    for (number, title, file) in files {
+        set.known
+            .push(Known::new(Key::number(number), title, file, known::whole(file, Transaction::AllPending)));
+    }
+    set.beside = known::code_within(folder, &set.known);
+    if set.known.iter().all(|known| known.file.components().count() == 1) {
+        set.beside =
+            known::code_beside(folder.flat(), |digits| digits.parse().ok().map(|number: u64| Key::number(number)));
+    }
+    Ok(set)
+}
+
+/// `rusqlite_migration`'s: `1-name/up.sql`.
+fn in_folders(folder: &Folder) -> Vec<(u64, String, &File)> {
+    let numbered = folder.names_of_folders().filter_map(|(path, name)| {
+        let (number, title) = name.split_once('-')?;
+        Some((number.parse().ok()?, title.to_owned(), folder.file(path.join("up.sql"))?))
+    });
+    numbered.collect()
+}
+
+/// Flat files that begin with a number and do not lead down.
+fn flat(folder: &Folder) -> Vec<(u64, String, &File)> {
+    let numbered = folder.flat().filter_map(|file| {
+        let name = file.name();
+        let title = name.strip_suffix(".sql")?;
+        let digits = known::digits(title);
+        let rest = title.get(digits.len()..)?;
+        let number = digits.parse().ok()?;
+        (!rest.ends_with(".down")).then(|| (number, rest.trim_start_matches(['_', '-', '.']).to_owned(), file))
+    });
+    numbered.collect()
+}

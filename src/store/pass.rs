@@ -1,0 +1,86 @@
+//! One pass over a whole store through the reader of SQLite's file format, which answers several checks together: each page is
+//! read once, each record decoded once.
+//!
+//! Only what is sound is told. Whatever else the reader makes of a store, SQLite is asked, and its words are what is printed:
+//! so no store fails for a mistake in the reader. It reads only where no lock is needed for the truth: what lies in place and
+//! is compared afterwards, and private copies. SQLite then holds no lock on these files either, which closing a descriptor of
+//! them would drop.
+
+mod files;
+mod values;
+
+use crate::application::Application;
+use crate::format::answer::Checked;
+use crate::format::check::Ask;
+use crate::format::reader::Reader;
+use crate::format::schema::Schema;
+use crate::limits::stop::{Stop, Stopped};
+use crate::probe::Probe;
+use crate::store::Access;
+pub(crate) use files::{Files, NotRead};
+use values::Judge;
+pub(crate) use values::Values;
+
+/// What is sound, in figures. Where it is `None`, SQLite has to say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Sound {
+    /// How many pages the store has, where SQLite's integrity check would find nothing.
+    pub pages: Option<u64>,
+    /// How many foreign keys there are, where all of them hold.
+    pub foreign_keys: Option<u64>,
+    /// What was looked at, where each value is one that the application could have written.
+    pub values: Option<Values>,
+}
+
+impl Sound {
+    /// Reads the store, where it may be read so. `judged`: the application whose values are judged, if they shall be. SQLite
+    /// must have opened the store before: that its schema loads, nobody else knows.
+    ///
+    /// # Errors
+    /// Where it is time to stop.
+    pub(crate) fn read(
+        probe: &Probe,
+        access: &Access<'_>,
+        judged: Option<&Application>,
+        stop: &Stop,
+    ) -> Result<Self, Stopped> {
+        let files = match Files::open(probe, access, stop) {
+            Ok(files) => files,
+            Err(NotRead::Stopped(why)) => return Err(why),
+            Err(_) => return Ok(Self::default()),
+        };
+        let Ok(overlay) = files.overlay() else {
+            return Ok(Self::default());
+        };
+        match Reader::open(&files.database, overlay.as_ref(), files.are_as_opened(), stop) {
+            Ok(reader) => Self::of(&reader, judged, stop),
+            Err(_) => stop.check().map(|()| Self::default()),
+        }
+    }
+
+    fn of(reader: &Reader<'_>, judged: Option<&Application>, stop: &Stop) -> Result<Self, Stopped> {
+        let pages = u64::from(reader.source().pages());
+        let schema = reader.schema();
+        let judge = Judge::new(judged, schema);
+        stop.reads_pages(pages);
+        let checked = reader.check(&judge, &Ask::default(), stop);
+        stop.reads_pages(0);
+        let checked = checked?;
+        Ok(Self {
+            pages: checked.store.is_sound().then_some(pages),
+            foreign_keys: foreign_keys(schema, &checked),
+            values: judged.and_then(|application| values::sound(application, schema, &checked)),
+        })
+    }
+}
+
+/// How many foreign keys the application's tables have, where all hold.
+fn foreign_keys<S>(schema: &Schema, checked: &Checked<S>) -> Option<u64> {
+    let is_own = |name: &str| name.get(..7).is_some_and(|begin| begin.eq_ignore_ascii_case("sqlite_"));
+    let all = schema.tables.iter().filter(|table| table.root != 0 && !is_own(&table.name));
+    let keys = all.map(|table| table.foreign_keys.len() as u64).sum();
+    checked.foreign_keys.is_sound().then_some(keys)
+}
+
+#[cfg(test)]
+mod tests;

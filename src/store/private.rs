@@ -1,0 +1,334 @@
+//! The private folder: the only place where the doctor writes, made only where a copy may be needed.
+
+use std::collections::HashSet;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, TryLockError};
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::error::{Error, Result};
+use crate::limits::stop::Stop;
+use crate::probe::{FileStat, Probe, Situation, journal, open_plain};
+use crate::text::shown;
+use crate::text::words::thousands;
+
+/// A store larger than this is copied to the private folder, a smaller one to memory. In bytes.
+pub(crate) const MOST_COPIED_TO_MEMORY: u64 = 8 << 20;
+
+/// The same where migrations are rehearsed on the copy; of the store with its WAL. In bytes. As many stores at once as there are
+/// threads must find room in the memory that SQLite may take, with all that migrations make of them.
+pub(crate) const MOST_REHEARSED_IN_MEMORY: u64 = 1 << 20;
+
+/// How long whoever waits for a turn sleeps before asking again.
+const BETWEEN_QUESTIONS: Duration = Duration::from_millis(5);
+
+/// Where a private folder may lie where `TMPDIR` names none or the folder of a store, the first that will do.
+const PARENTS: [&str; 2] = ["/tmp", "/var/tmp"];
+
+/// A folder of our own below `TMPDIR`, mode 0700, made when it is first needed, removed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct PrivateFolder {
+    /// The stores that are read. It is never made in the folder of one of them, whose times that would change.
+    stores: Vec<PathBuf>,
+    /// The folder, or why there is none; nothing as long as nobody needed it.
+    made: OnceLock<Result<PathBuf, String>>,
+    used: AtomicU64,
+    turn: Mutex<()>,
+}
+
+/// What stores are read for, as far as that decides whether copies of them may be needed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Purpose {
+    /// Whether SQLite reads them at all.
+    pub opened: bool,
+    /// Whether more than the ledger is read.
+    pub whole: bool,
+    /// Whether pending migrations are rehearsed.
+    pub rehearsed: bool,
+}
+
+impl PrivateFolder {
+    /// A folder that is not there yet, for copies of these stores.
+    pub(crate) fn for_stores<P: AsRef<Path>>(stores: &[P]) -> Self {
+        Self {
+            stores: stores.iter().map(|path| path.as_ref().to_path_buf()).collect(),
+            made: OnceLock::new(),
+            used: AtomicU64::new(0),
+            turn: Mutex::new(()),
+        }
+    }
+
+    /// Makes the folder now where examining one of the stores may need it: later the kernel forbids it.
+    ///
+    /// `wal_in_place`: whether a WAL can be opened where it lies without changing it.
+    pub(crate) fn make_if_needed(&self, purpose: Purpose, wal_in_place: bool) {
+        let needed = |path: &PathBuf| may_be_needed(&Probe::of(path), purpose, wal_in_place);
+        if purpose.opened && self.stores.iter().any(needed) {
+            // Why there is none is said where it is missed.
+            let _ = self.get();
+        }
+    }
+
+    /// From here on no folder is made: the kernel forbids it.
+    pub(crate) fn seal(&self) {
+        self.made.get_or_init(|| {
+            Err(
+                "there is no private folder, because no store needed one when the doctor began: run it again"
+                    .to_owned(),
+            )
+        });
+    }
+
+    /// Where it is, if it was made.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.made.get()?.as_deref().ok()
+    }
+
+    /// Whether it is known that there is none and none can be made.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self.made.get(), Some(Err(_)))
+    }
+
+    /// The folder, made if it was not there yet.
+    fn get(&self) -> Result<&Path> {
+        let made = self.made.get_or_init(|| make_beside_none(&self.stores));
+        made.as_deref().map_err(|why| Error::NoFolder(why.clone()))
+    }
+
+    /// Waits until nobody else does here what takes much memory and much of the disk. The turn ends when this is dropped.
+    ///
+    /// # Errors
+    /// The time limit, or Ctrl-C.
+    pub(crate) fn turn(&self, stop: &Stop) -> Result<MutexGuard<'_, ()>> {
+        loop {
+            match self.turn.try_lock() {
+                Ok(turn) => return Ok(turn),
+                // Whoever panicked in it left nothing half done: there is nothing.
+                Err(TryLockError::Poisoned(turn)) => return Ok(turn.into_inner()),
+                Err(TryLockError::WouldBlock) => {
+                    stop.check()?;
+                    thread::sleep(BETWEEN_QUESTIONS);
+                }
+            }
+        }
+    }
+
+    /// A path within the folder that nothing has yet, for a copy that is removed when it is dropped.
+    pub(crate) fn new_copy(&self) -> Result<PrivateCopy> {
+        let number = self.used.fetch_add(1, Ordering::Relaxed);
+        let folder = self.get()?.join(number.to_string());
+        fs::create_dir(&folder).map_err(Error::io("make", &folder))?;
+        Ok(PrivateCopy {
+            path: folder.join("state.db"),
+            folder,
+        })
+    }
+}
+
+impl Drop for PrivateFolder {
+    fn drop(&mut self) {
+        // Each copy has gone by now. To remove a folder by its name alone opens nothing: to list it first, and to be told
+        // that it cannot be closed, would be a panic.
+        if let Some(folder) = self.path() {
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
+/// Whether examining this store may need the folder: where SQLite cannot or must not open it in place, and where it is
+/// too large for memory and may be copied because its writers never rest, or to rehearse its migrations.
+fn may_be_needed(probe: &Probe, purpose: Purpose, wal_in_place: bool) -> bool {
+    use Situation::{FinishedJournal, HotJournal, Rollback, RollbackLive};
+    let bytes = probe.size() + probe.wal.size();
+    probe.header().is_some()
+        && (only_by_copy(probe, wal_in_place).is_some()
+            || probe.wal_index_is_too_large()
+            || matches!(probe.situation, HotJournal | RollbackLive)
+            || (bytes > MOST_REHEARSED_IN_MEMORY && purpose.rehearsed)
+            || (bytes > MOST_COPIED_TO_MEMORY
+                && purpose.whole
+                && matches!(probe.situation, Rollback | FinishedJournal)))
+}
+
+/// Why SQLite cannot or must not open this store where it lies, whoever else has it open.
+pub(crate) fn only_by_copy(probe: &Probe, wal_in_place: bool) -> Option<&'static str> {
+    if probe.path_is_too_long() {
+        return Some("its path is too long for SQLite");
+    }
+    (probe.wal.has_content() && !wal_in_place).then_some("its WAL cannot be opened here without changing it")
+}
+
+/// Makes the folder: below `TMPDIR`, or, where that names none or the folder of a store, in the first other one that will do.
+fn make_beside_none(stores: &[PathBuf]) -> Result<PathBuf, String> {
+    let theirs = folders_of(stores);
+    let named = std::env::var_os("TMPDIR").filter(|name| !name.is_empty()).map(PathBuf::from);
+    let others = PARENTS.iter().map(Path::new).filter(|other| Some(*other) != named.as_deref());
+    let mut why_not = Vec::new();
+    for parent in named.iter().map(PathBuf::as_path).chain(others) {
+        if id(parent).is_some_and(|id| theirs.contains(&id)) {
+            why_not.push(format!("no private folder is made in {}, because a store is in it", shown::shown(parent)));
+            continue;
+        }
+        match make_in(parent) {
+            Ok(folder) => return Ok(folder),
+            Err(error) => why_not.push(error.to_string()),
+        }
+        // A folder that somebody chose is not silently exchanged for another.
+        if named.as_deref() == Some(parent) {
+            break;
+        }
+    }
+    Err(why_not.join("; "))
+}
+
+/// The folders that hold the stores, and those that hold links to them, by device and inode.
+fn folders_of(stores: &[PathBuf]) -> HashSet<(u64, u64)> {
+    let folder_of = |path: &Path| match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => id(Path::new(".")),
+        Some(parent) => id(parent),
+        None => None,
+    };
+    let ends = |store: &PathBuf| [Some(store.clone()), fs::canonicalize(store).ok()];
+    stores.iter().flat_map(ends).flatten().filter_map(|path| folder_of(&path)).collect()
+}
+
+/// What lies at a path, by device and inode.
+fn id(path: &Path) -> Option<(u64, u64)> {
+    FileStat::of(path).ok().flatten().map(|stamp| stamp.id)
+}
+
+fn make_in(parent: &Path) -> Result<PathBuf> {
+    let made = tempfile::Builder::new()
+        .prefix("doctor-")
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir_in(parent);
+    made.map(TempDir::keep)
+        .map_err(|error| Error::io("make a private folder in", parent)(bare(&error)))
+}
+
+/// A store's place within the private folder. Only what lies at such a place is ever opened for writing.
+#[derive(Debug)]
+pub(crate) struct PrivateCopy {
+    folder: PathBuf,
+    path: PathBuf,
+}
+
+impl PrivateCopy {
+    /// Where the copy's database is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Copies a store with its WAL and its journal, so that SQLite can recover here what a writer left unfinished.
+    ///
+    /// # Errors
+    /// Where a file cannot be read, there is no room, or the time is up.
+    pub(crate) fn of_files(folder: &PrivateFolder, probe: &Probe, stop: &Stop) -> Result<Self> {
+        let copy = folder.new_copy()?;
+        copy.check_room(probe.size() + probe.wal.size() + probe.journal.size())?;
+        copy_file(&probe.path, &copy.path, u64::MAX, stop)?;
+        if probe.wal.has_content() {
+            copy_file(&probe.wal.path, &copy.beside("-wal"), u64::MAX, stop)?;
+        }
+        if probe.journal.has_content()
+            && let Some(length) = journal_to_play(probe)?
+        {
+            copy_file(&probe.journal.path, &copy.beside("-journal"), length, stop)?;
+        }
+        Ok(copy)
+    }
+
+    fn beside(&self, suffix: &str) -> PathBuf {
+        let mut name = self.path.as_os_str().to_os_string();
+        name.push(suffix);
+        name.into()
+    }
+
+    /// How many bytes there is room for in the folder's file system; fails at once where they are fewer than these.
+    pub(crate) fn check_room(&self, bytes: u64) -> Result<u64> {
+        let room = rustix::fs::statvfs(&self.folder)
+            .map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize))
+            .map_err(|error| Error::io("see the room in", &self.folder)(error.into()))?;
+        if room < bytes {
+            let source = io::Error::new(
+                io::ErrorKind::StorageFull,
+                format!(
+                    "{} KiB are needed and {} KiB are free",
+                    thousands(bytes.div_ceil(1024)),
+                    thousands(room >> 10)
+                ),
+            );
+            return Err(Error::io("copy the store to", &self.folder)(source));
+        }
+        Ok(room)
+    }
+}
+
+impl Drop for PrivateCopy {
+    fn drop(&mut self) {
+        // By their names, as the private folder itself.
+        for suffix in ["", "-journal", "-wal", "-shm"] {
+            let _ = fs::remove_file(self.beside(suffix));
+        }
+        let _ = fs::remove_dir(&self.folder);
+    }
+}
+
+/// What the system said, without the path that `tempfile` adds: it may name a home folder, and we name it already.
+fn bare(error: &io::Error) -> io::Error {
+    let text = error.to_string();
+    let words = text.split(" at path ").next().unwrap_or_default();
+    io::Error::new(error.kind(), words)
+}
+
+/// How many bytes of the journal shall be played back; `None` for none.
+///
+/// A journal of a transaction over several databases ends with the name of its super-journal. SQLite would look at that
+/// path, anywhere on this machine, and remove it. So we look ourselves: where the super-journal is gone the transaction
+/// was committed and the journal counts for nothing; where it is there, the journal is played back without its name.
+/// (`pager.c`, `pager_playback`.)
+///
+/// # Errors
+/// Where the journal cannot be read.
+pub(crate) fn journal_to_play(probe: &Probe) -> Result<Option<u64>> {
+    let path = &probe.journal.path;
+    if !probe.journal.has_content() {
+        return Ok(None);
+    }
+    let file = open_plain(path).map_err(Error::io("read", path))?;
+    match journal::super_journal(&file).map_err(Error::io("read", path))? {
+        None => Ok(Some(u64::MAX)),
+        Some((name, at)) => Ok(counts_as_there(&name).then_some(at)),
+    }
+}
+
+/// Whether SQLite would say that a super-journal is there: an empty file is none (`os_unix.c`, `unixAccess`).
+fn counts_as_there(path: &Path) -> bool {
+    path.metadata().is_ok_and(|meta| !meta.is_file() || meta.len() > 0)
+}
+
+/// Copies at most `length` bytes of a regular file to a path that has none, asking now and then whether to stop.
+fn copy_file(from: &Path, to: &Path, length: u64, stop: &Stop) -> Result<()> {
+    let mut source = open_plain(from).map_err(Error::io("read", from))?.take(length);
+    let mut target: File = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(to)
+        .map_err(Error::io("write", to))?;
+    let mut chunk = vec![0; 256 * 1024];
+    loop {
+        stop.check()?;
+        let n = source.read(&mut chunk).map_err(Error::io("read", from))?;
+        if n == 0 {
+            return Ok(());
+        }
+        target.write_all(&chunk[..n]).map_err(Error::io("write", to))?;
+    }
+}
