@@ -3,6 +3,8 @@
 //! The order matters: a check stands behind what it needs, and the report reads from the file inwards.
 
 mod artifacts;
+pub(crate) mod check;
+pub(crate) mod context;
 mod file;
 mod foreign_keys;
 mod journal;
@@ -16,8 +18,8 @@ mod schema_shape;
 mod schema_state;
 mod unknown_ids;
 
-use crate::check::Check;
-use crate::check_id::CheckId;
+use crate::findings::check_id::CheckId;
+use check::Check;
 
 /// Every check.
 pub(crate) const CHECKS: &[&Check] = &[

@@ -2,15 +2,16 @@
 //! gate's answer both come from here.
 
 mod answers;
+pub(crate) mod examination;
 mod standing;
 mod turns;
 
 use std::path::Path;
 
 use crate::application::{Application, MigrationsFolder};
-use crate::check_id::CheckId;
 use crate::error::mistake::caught;
 use crate::error::{Error, Result};
+use crate::findings::check_id::CheckId;
 use crate::migrations::dialects::{self, Stands, Tried};
 use crate::migrations::schema::rehearsal::{self, Rehearsed};
 use crate::migrations::schema::state::{Compatibility, SchemaState};

@@ -131,7 +131,7 @@ pub fn markdown(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let escaped = crate::text::escape::escape_untrusted(&text, 1_000);
     assert!(!escaped.chars().any(char::is_control), "a control character gets through: {escaped:?}");
-    let shown = crate::render::markdown::shown(&escaped);
+    let shown = crate::report::render::markdown::shown(&escaped);
     let cut = shown.replace("<!-- -->", "");
     for markup in ["|", "<", ">", "`"] {
         assert!(!cut.contains(markup), "{markup} gets through: {shown}");

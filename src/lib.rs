@@ -31,7 +31,7 @@
 //! open is refused, because reading it would drop that process's locks: see there.
 //!
 //! Within: a path is probed with plain reads (`probe`), a way to read it that leaves no trace is chosen (`store`), checks look
-//! through it (`checks`), their answers become a [`Report`] (`examine`), and a renderer prints it (`render`). The modules below
+//! through it (`checks`), their answers become a [`Report`] (`examine`), and a renderer prints it (`report`). The modules below
 //! are in reading order: each imports only from those above it.
 
 // What is public is what another program calls: `docs/public-api.txt` lists it.
@@ -42,14 +42,12 @@ compile_error!("banger-doctor runs on Linux only: it relies on Landlock, seccomp
 
 mod text;
 
-mod check_id;
+mod findings;
 
 #[doc(hidden)]
 pub mod limits;
 
 mod error;
-
-mod finding;
 
 mod application;
 
@@ -73,21 +71,11 @@ mod page_map;
 )]
 pub mod salvage;
 
-mod context;
-
-mod check;
+mod report;
 
 mod checks;
 
-mod report;
-
 mod examine;
-
-mod render;
-
-mod gate;
-
-mod examination;
 
 #[doc(hidden)]
 pub mod program;
@@ -99,10 +87,10 @@ pub mod inside;
 pub mod fuzzing;
 
 pub use application::{Application, Migration};
-pub use check_id::{CheckId, UnknownCheck};
 pub use error::opaque::{Error, ErrorKind};
-pub use examination::{Examination, Rehearsal, examine, inspect_schema_state};
-pub use finding::Finding;
+pub use examine::examination::{Examination, Rehearsal, examine, inspect_schema_state};
+pub use findings::Finding;
+pub use findings::check_id::{CheckId, UnknownCheck};
 pub use limits::progress::Progress;
 pub use migrations::daemon::Store;
 pub use migrations::schema::state::{Compatibility, SchemaState};

@@ -4,6 +4,7 @@
 
 mod cli;
 mod fleet;
+mod gate;
 mod meter;
 mod migrations;
 mod one;
@@ -29,9 +30,9 @@ use clap::error::ErrorKind;
 
 use crate::banger::APPLICATION;
 use crate::error::mistake;
-use crate::gate::{Answer, EXIT_CANNOT_TELL};
 
 use cli::{Args, EXIT_USAGE, Format};
+use gate::{Answer, EXIT_CANNOT_TELL};
 use session::Session;
 use signals::Signals;
 

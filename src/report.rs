@@ -1,15 +1,18 @@
 //! A store's rows and their verdict. Text that comes from a store is escaped as it enters a row, once, for every renderer.
 
+pub(crate) mod outcome;
+pub(crate) mod render;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::application::Application;
-use crate::check::{Failure, Outcome};
-use crate::check_id::CheckId;
-use crate::finding::Finding;
+use crate::findings::Finding;
+use crate::findings::check_id::CheckId;
 use crate::page_map::Mapped;
 use crate::text::escape::escape_untrusted;
 use crate::text::words::thousands;
+use outcome::{Failure, Outcome};
 
 /// The longest detail or remedy that is printed, in characters.
 const LONGEST_TEXT: usize = 1_200;

@@ -9,13 +9,15 @@ use std::path::Path;
 use rusqlite::types::ValueRef;
 
 use crate::application::{Application, NamedFile, Problem};
-use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
-use crate::check_id::CheckId;
-use crate::context::StoreContext;
+use crate::checks::check::{Check, Input, Needs};
+use crate::checks::context::StoreContext;
 use crate::error::{Error, Result};
+use crate::findings::check_id::CheckId;
+use crate::findings::{Finding, Findings};
 use crate::limits::stop::Stop;
 use crate::migrations::schema::tables::{self, identifier};
 use crate::probe::{FileKind, FileStat};
+use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::text::words::{plural, thousands};
 

@@ -1,11 +1,12 @@
 //! Is there a file, is it a database, and is all of it there?
 
 use crate::application::{Application, NoStore, Problem};
-use crate::check::{Check, Input, Needs, Outcome};
-use crate::check_id::CheckId;
+use crate::checks::check::{Check, Input, Needs};
+use crate::findings::check_id::CheckId;
 use crate::limits::stop::Stop;
 use crate::probe::sidecars::scan_wal;
 use crate::probe::{Header, Leftover, PathKind, Probe, Situation, until_sure, words};
+use crate::report::outcome::Outcome;
 use crate::text::words::plural;
 
 /// The check.

@@ -1,13 +1,15 @@
 //! Does every row that refers to another refer to one that is there?
 
 use crate::application::{Application, Problem};
-use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
-use crate::check_id::CheckId;
+use crate::checks::check::{Check, Input, Needs};
+use crate::checks::context::StoreContext;
 use crate::checks::left_out::LeftOut;
-use crate::context::StoreContext;
 use crate::error::{Error, Result};
-use crate::finding::LONGEST_NAME;
+use crate::findings::LONGEST_NAME;
+use crate::findings::check_id::CheckId;
+use crate::findings::{Finding, Findings};
 use crate::migrations::schema::tables::{self, quoted};
+use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::text::words::{cut, plural};
 

@@ -1,11 +1,13 @@
 //! Do the sidecar files belong to the store, and is every commit in them still there?
 
 use crate::application::{Application, Problem};
-use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
-use crate::check_id::CheckId;
+use crate::checks::check::{Check, Input, Needs};
+use crate::findings::check_id::CheckId;
+use crate::findings::{Finding, Findings};
 use crate::limits::stop::Stop;
 use crate::probe::sidecars::{self, Verdict, examine};
 use crate::probe::{Probe, until_sure};
+use crate::report::outcome::Outcome;
 
 /// The check.
 pub(super) const CHECK: Check = Check {

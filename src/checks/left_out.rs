@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::finding::LONGEST_NAME;
+use crate::findings::LONGEST_NAME;
 use crate::text::words::{cut, plural};
 
 /// How many reasons are told.

@@ -8,12 +8,14 @@ use rusqlite::types::ValueRef;
 
 use crate::application::values::timestamp;
 use crate::application::{Application, FormerName, HistoryFault, Problem};
-use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
-use crate::check_id::CheckId;
-use crate::context::StoreContext;
+use crate::checks::check::{Check, Input, Needs};
+use crate::checks::context::StoreContext;
 use crate::error::{Error, Result};
+use crate::findings::check_id::CheckId;
+use crate::findings::{Finding, Findings};
 use crate::migrations::schema::state::SchemaState;
 use crate::migrations::schema::tables::identifier;
+use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::text::words::plural;
 

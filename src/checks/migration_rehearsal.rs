@@ -3,11 +3,13 @@
 mod folder;
 
 use crate::application::Problem;
-use crate::check::{Check, Findings, Input, Needs, Outcome};
-use crate::check_id::CheckId;
-use crate::context::StoreContext;
+use crate::checks::check::{Check, Input, Needs};
+use crate::checks::context::StoreContext;
 use crate::error::Result;
+use crate::findings::Findings;
+use crate::findings::check_id::CheckId;
 use crate::migrations::schema::rehearsal::{self, Rehearsal, Rehearsed};
+use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::text::words::{id_list, plural, thousands};
 

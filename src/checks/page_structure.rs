@@ -9,10 +9,11 @@ mod left_out;
 mod lines;
 mod verdict;
 
-use crate::check::{Check, Input, Needs, Outcome};
-use crate::check_id::CheckId;
-use crate::context::StoreContext;
+use crate::checks::check::{Check, Input, Needs};
+use crate::checks::context::StoreContext;
 use crate::error::Result;
+use crate::findings::check_id::CheckId;
+use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::text::words::plural;
 

@@ -1,9 +1,10 @@
 //! How the store was opened, and whether the doctor left anything behind.
 
 use crate::application::Problem;
-use crate::check::{Check, Input, Needs, Outcome};
-use crate::check_id::CheckId;
+use crate::checks::check::{Check, Input, Needs};
+use crate::findings::check_id::CheckId;
 use crate::probe::{FileStat, Probe, Sidecar, situation};
+use crate::report::outcome::Outcome;
 use crate::store::ReadMethod;
 use crate::store::sandbox::Sandbox;
 

@@ -13,12 +13,14 @@ use rusqlite::types::ValueRef;
 
 use crate::application::values::address::is_uuid;
 use crate::application::{self, Application, Column, Problem, Rule};
-use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
-use crate::check_id::CheckId;
+use crate::checks::check::{Check, Input, Needs};
+use crate::checks::context::StoreContext;
 use crate::checks::left_out::LeftOut;
-use crate::context::StoreContext;
 use crate::error::{Error, Result};
+use crate::findings::check_id::CheckId;
+use crate::findings::{Finding, Findings};
 use crate::migrations::schema::tables::{self, quoted};
+use crate::report::outcome::Outcome;
 use crate::store::pass::Values;
 use crate::store::{LONGEST_VALUE, ReadOnly};
 use crate::text::words::plural;

@@ -3,13 +3,15 @@
 mod folder;
 
 use crate::application::{Application, Problem};
-use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
-use crate::check_id::CheckId;
-use crate::context::StoreContext;
+use crate::checks::check::{Check, Input, Needs};
+use crate::checks::context::StoreContext;
 use crate::error::{Error, Result};
+use crate::findings::check_id::CheckId;
+use crate::findings::{Finding, Findings};
 use crate::migrations::schema::ledger;
 use crate::migrations::schema::shape::{Differences, Shape};
 use crate::migrations::schema::state::SchemaState;
+use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::text::words::{id_list, plural};
 

@@ -5,11 +5,12 @@ mod any;
 mod folder;
 
 use crate::application::{History, Problem};
-use crate::check::{Check, Input, Needs, Outcome};
-use crate::check_id::CheckId;
-use crate::context::StoreContext;
+use crate::checks::check::{Check, Input, Needs};
+use crate::checks::context::StoreContext;
 use crate::error::Result;
+use crate::findings::check_id::CheckId;
 use crate::migrations::schema::state::Compatibility;
+use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::text::words::{id_list, plural};
 

@@ -4,10 +4,11 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::application::{Application, Column, Migration, NamedFile, Problem, Rule, Table};
-use crate::check::{Input, Outcome};
-use crate::context::StoreContext;
+use crate::checks::check::Input;
+use crate::checks::context::StoreContext;
 use crate::limits::stop::Stop;
 use crate::migrations::schema::runner;
+use crate::report::outcome::Outcome;
 use crate::store::private::PrivateFolder;
 use crate::store::sandbox::Sandbox;
 use crate::store::{Environment, Need, with_stable_store};

@@ -3,10 +3,12 @@
 mod folder;
 
 use crate::application::Problem;
-use crate::check::{Check, Finding, Findings, Input, Needs, Outcome};
-use crate::check_id::CheckId;
-use crate::context::StoreContext;
+use crate::checks::check::{Check, Input, Needs};
+use crate::checks::context::StoreContext;
 use crate::error::Result;
+use crate::findings::check_id::CheckId;
+use crate::findings::{Finding, Findings};
+use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::text::words::{id_list, plural};
 

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use super::Options;
 use crate::application::Application;
-use crate::check::{Check, Failure, Outcome};
-use crate::check_id::CheckId;
+use crate::checks::check::Check;
 use crate::checks::{self, CHECKS};
 use crate::error::Error;
 use crate::error::mistake::caught;
+use crate::findings::check_id::CheckId;
 use crate::limits::stop::Stop;
 use crate::page_map::{self, Known, Mapped};
 use crate::probe::{Probe, Situation};
+use crate::report::outcome::{Failure, Outcome};
 use crate::report::{Report, Row};
 use crate::store::{Access, Witness};
 use crate::text::escape::escape_untrusted;

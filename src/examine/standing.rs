@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use super::Answers;
 use crate::application::{NoStore, Problem};
-use crate::check::{Failure, Outcome};
-use crate::check_id::CheckId;
 use crate::error::mistake::caught;
+use crate::findings::check_id::CheckId;
 use crate::limits::stop::Stop;
 use crate::probe::Probe;
+use crate::report::outcome::{Failure, Outcome};
 use crate::salvage::standing::{Standing, standing};
 
 /// The rows that may say so; the first that fails does.

@@ -4,14 +4,15 @@ use std::time::{Duration, Instant};
 
 use super::{Answers, Options};
 use crate::application::History;
-use crate::check::{Check, Input, Needs, Outcome};
-use crate::check_id::CheckId;
+use crate::checks::check::{Check, Input, Needs};
+use crate::checks::context::StoreContext;
 use crate::checks::{CHECKS, TraceCheck};
-use crate::context::StoreContext;
 use crate::error::mistake::caught;
 use crate::error::{Error, Result};
+use crate::findings::check_id::CheckId;
 use crate::limits::stop::{Stop, Stopped};
 use crate::probe::Probe;
+use crate::report::outcome::Outcome;
 use crate::store::sandbox::Sandbox;
 use crate::store::{Access, ReadMethod, ReadOnly};
 

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::check_id::CheckId;
+use crate::findings::check_id::CheckId;
 
 /// How far an examination has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

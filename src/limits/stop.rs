@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::check_id::CheckId;
+use crate::findings::check_id::CheckId;
 use crate::limits::progress::Ticker;
 
 /// Why reading ended early.

@@ -10,8 +10,8 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, CommandFactory, Parser, ValueEnum, ValueHint};
 
 use crate::banger::APPLICATION;
-use crate::check_id::CheckId;
 use crate::checks;
+use crate::findings::check_id::CheckId;
 use crate::migrations::dialects::Dialect;
 use crate::text::escape::escape_untrusted;
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::check_id::CheckId;
+use crate::findings::check_id::CheckId;
 use crate::limits::progress::{Progress, Ticker};
 use crate::text::words::{plural, thousands};
 

@@ -7,13 +7,13 @@ use std::os::fd::AsFd;
 
 use anyhow::{Context, Result};
 
-use crate::check_id::CheckId;
 use crate::checks;
-use crate::gate::Answer;
+use crate::findings::check_id::CheckId;
 use crate::program::cli::{self, Args, Format, When};
-use crate::render::explain;
-use crate::render::table::{self, Style};
+use crate::program::gate::Answer;
 use crate::report::Report;
+use crate::report::render::explain;
+use crate::report::render::table::{self, Style};
 
 /// The widest that running text is folded to: longer lines are hard to follow.
 const WIDEST_TEXT: u16 = 100;

@@ -6,13 +6,13 @@ use std::process;
 use std::sync::Arc;
 
 use crate::application::Application;
-use crate::check::Input;
-use crate::check_id::CheckId;
 use crate::checks;
+use crate::checks::check::Input;
 use crate::examine::{self, Answers, Options};
-use crate::gate::EXIT_CANNOT_TELL;
+use crate::findings::check_id::CheckId;
 use crate::limits::stop::Stop;
 use crate::program::cli::{Args, Format};
+use crate::program::gate::EXIT_CANNOT_TELL;
 use crate::program::signals::Signals;
 use crate::program::watchdog::Watchdog;
 use crate::report::Report;

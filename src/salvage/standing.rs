@@ -11,7 +11,7 @@ use super::known::replay::known;
 use super::store::Opened;
 use super::{Account, Room, within};
 use crate::application::Application;
-use crate::finding::{Finding, Findings};
+use crate::findings::{Finding, Findings};
 use crate::limits::stop::{Stop, Stopped};
 use crate::probe::situation::write_locked_now;
 use crate::probe::{FileStat, Probe};

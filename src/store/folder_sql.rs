@@ -10,7 +10,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, Result, ffi};
 
-use crate::finding::LONGEST_NAME;
+use crate::findings::LONGEST_NAME;
 use crate::text::words::cut;
 
 /// Pragmas that a migration may use: those that only read, and those whose effect ends with the migrations or belongs to the

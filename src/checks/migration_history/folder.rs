@@ -1,8 +1,9 @@
 //! Do the ledger and the application's folder agree?
 
 use crate::application::Problem;
-use crate::check::{Finding, Findings, Outcome};
+use crate::findings::{Finding, Findings};
 use crate::migrations::dialects::Stands;
+use crate::report::outcome::Outcome;
 use crate::text::words::plural;
 
 /// How many faults and how many notes the detail names.

@@ -2,10 +2,10 @@
 
 use super::outcome;
 use crate::application::MigrationsFolder;
-use crate::check::Outcome;
-use crate::context::StoreContext;
+use crate::checks::context::StoreContext;
 use crate::error::Result;
 use crate::migrations::dialects::{Stands, Tried, rehearse};
+use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 
 pub(super) fn look(

@@ -2,10 +2,10 @@
 //! where it refuses the store as a whole, table by table.
 
 use super::lines::Line;
+use crate::checks::context::StoreContext;
 use crate::checks::left_out::LeftOut;
-use crate::context::StoreContext;
 use crate::error::{Error, Result};
-use crate::finding::LONGEST_NAME;
+use crate::findings::LONGEST_NAME;
 use crate::migrations::schema::rehearsal::copy;
 use crate::migrations::schema::shape;
 use crate::migrations::schema::tables::{self, quoted};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::application::Damage;
 use crate::error::{Error, Result};
-use crate::finding::{Finding, LONGEST_NAME};
+use crate::findings::{Finding, LONGEST_NAME};
 use crate::store::ReadOnly;
 use crate::text::words::cut;
 

@@ -3,8 +3,9 @@
 use super::integrity::Looked;
 use super::lines::Groups;
 use crate::application::{Damage, Problem};
-use crate::check::{Findings, Outcome};
 use crate::error::Result;
+use crate::findings::Findings;
+use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 
 /// The verdict, the places, and what was not looked at.

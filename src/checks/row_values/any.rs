@@ -2,10 +2,10 @@
 
 use super::look_at;
 use crate::application::{Application, Column, Rule, Table};
-use crate::check::Outcome;
 use crate::error::Result;
-use crate::finding::LONGEST_NAME;
+use crate::findings::LONGEST_NAME;
 use crate::migrations::schema::tables;
+use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::text::words::plural;
 

@@ -1,12 +1,13 @@
 //! Is the schema what replaying the folder's applied migrations gives?
 
 use crate::application::{Impact, MigrationsFolder, Problem};
-use crate::check::{Finding, Findings, Outcome};
-use crate::context::StoreContext;
+use crate::checks::context::StoreContext;
 use crate::error::{Error, Result};
+use crate::findings::{Finding, Findings};
 use crate::migrations::dialects::{Stands, State};
 use crate::migrations::schema::shape::{Difference, Differences, Shape};
 use crate::migrations::schema::steps::{Step, Steps};
+use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::text::words::{id_list, plural};
 

@@ -3,9 +3,10 @@
 //! It fails only where the ledger itself says that a migration did not come to its end.
 
 use crate::application::{Problem, Reached};
-use crate::check::{Finding, Findings, Outcome};
 use crate::error::Result;
+use crate::findings::{Finding, Findings};
 use crate::migrations::dialects::{self, Applied, Dialect, Key, Note, Reach, Recognised, State, Tool, whose};
+use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::text::words::{plural, thousands};
 

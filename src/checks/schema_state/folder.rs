@@ -2,11 +2,12 @@
 
 use super::any::noted;
 use crate::application::{MigrationsFolder, Problem, Reached};
-use crate::check::{Finding, Findings, Outcome};
-use crate::context::StoreContext;
+use crate::checks::context::StoreContext;
 use crate::error::Result;
+use crate::findings::{Finding, Findings};
 use crate::migrations::dialects::{Key, Stands, State, whose};
 use crate::migrations::schema::standing::Standing;
+use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::text::words::{id_list, plural, thousands};
 

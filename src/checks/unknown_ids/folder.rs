@@ -1,8 +1,9 @@
 //! The applied migrations that the application's folder does not have, listed.
 
 use crate::application::Problem;
-use crate::check::{Finding, Findings, Outcome};
+use crate::findings::{Finding, Findings};
 use crate::migrations::dialects::{Response, Stands};
+use crate::report::outcome::Outcome;
 use crate::text::words::{id_list, plural};
 
 pub(super) fn look(stands: &Stands) -> Outcome {

@@ -1,7 +1,7 @@
 //! What is reported of examinations that go wrong.
 
 use super::*;
-use crate::context::StoreContext;
+use crate::checks::context::StoreContext;
 use crate::examine::turns::HandleRun;
 use crate::limits::stop::{Stop, Stopped};
 use crate::report::Status;
@@ -205,10 +205,10 @@ fn a_map_is_made_where_somebody_asks_and_knows_what_a_check_said_of_a_page() {
 
     with_options(CheckId::ALL, |options| {
         let answers = Answers::of(Path::new(REAL), options);
-        let mut findings = crate::finding::Findings::default();
-        findings.add(|| crate::finding::Finding {
+        let mut findings = crate::findings::Findings::default();
+        findings.add(|| crate::findings::Finding {
             page: Some(7),
-            ..crate::finding::Finding::new("odd")
+            ..crate::findings::Finding::new("odd")
         });
         let problem = crate::application::Problem::Dangling { rows: 1 };
         answers.set(CheckId::PageStructure, (Outcome::found("odd", problem, findings), Duration::ZERO));

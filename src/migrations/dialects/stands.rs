@@ -9,7 +9,7 @@ use super::user_version::{self, USER_VERSION};
 use super::{Dialect, Key, Known, KnownSet, Script, in_store, replayed};
 use crate::application::MigrationsFolder;
 use crate::error::{Error, Result};
-use crate::finding::LONGEST_NAME;
+use crate::findings::LONGEST_NAME;
 use crate::limits::stop::Stop;
 use crate::migrations::schema::tables;
 use crate::store::ReadOnly;

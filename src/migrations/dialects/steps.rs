@@ -7,7 +7,7 @@ use super::known::NotReplayable;
 use super::ledger::State;
 use super::{Key, Known, Response, Script, Stands};
 use crate::application::MigrationsFolder;
-use crate::finding::LONGEST_NAME;
+use crate::findings::LONGEST_NAME;
 use crate::migrations::schema::steps::{ForeignKeys, Step, Steps};
 use crate::text::words::cut;
 

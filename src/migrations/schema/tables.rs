@@ -1,7 +1,7 @@
 //! The tables of a store, and names in SQL.
 
 use crate::error::{Error, Result};
-use crate::finding::LONGEST_NAME;
+use crate::findings::LONGEST_NAME;
 use crate::store::ReadOnly;
 use crate::text::words::cut;
 

@@ -7,11 +7,12 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::banger::APPLICATION;
-use crate::check::{Input, Outcome};
-use crate::check_id::CheckId;
 use crate::checks::CHECKS;
-use crate::context::StoreContext;
+use crate::checks::check::Input;
+use crate::checks::context::StoreContext;
+use crate::findings::check_id::CheckId;
 use crate::migrations::schema::runner;
+use crate::report::outcome::Outcome;
 use crate::store::private::PrivateFolder;
 use crate::store::sandbox::Sandbox;
 use crate::store::{Environment, Need, ReadMethod, ReadOnly, with_stable_store};
@@ -23,7 +24,7 @@ const ANSWERED: [CheckId; 3] = [CheckId::PageStructure, CheckId::ForeignKeys, Ch
 type Said = Vec<(CheckId, Result<Outcome, String>)>;
 
 fn said(context: &StoreContext<'_>, handle: &ReadOnly) -> Said {
-    let ask = |check: &&crate::check::Check| match check.input {
+    let ask = |check: &&crate::checks::check::Check| match check.input {
         Input::Handle(run) if ANSWERED.contains(&check.id) => {
             Some((check.id, run(context, handle).map_err(|error| error.to_string())))
         }

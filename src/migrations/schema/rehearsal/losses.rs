@@ -14,7 +14,7 @@ use super::kept::{Keys, Place, Rows, exists};
 use super::references::References;
 use super::verify::{Counts, count_rows};
 use crate::error::{Error, Result};
-use crate::finding::LONGEST_NAME;
+use crate::findings::LONGEST_NAME;
 use crate::migrations::schema::tool::Watch;
 use crate::store::{Touched, Write};
 use crate::text::words::cut;

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::dangling::Dangling;
 use crate::application::Impact;
 use crate::error::{Error, Result};
-use crate::finding::{Finding, LONGEST_NAME};
+use crate::findings::{Finding, LONGEST_NAME};
 use crate::migrations::schema::shape::{Difference, Shape};
 use crate::migrations::schema::tables::{self, quoted};
 use crate::store::ReadOnly;

@@ -1,7 +1,7 @@
 //! What came of one attempt, or of two with foreign keys on and off → faults and notes.
 
 use super::Tried;
-use crate::finding::LONGEST_NAME;
+use crate::findings::LONGEST_NAME;
 use crate::migrations::schema::rehearsal::Rehearsal;
 use crate::migrations::schema::rehearsal::losses::{How, Missed};
 use crate::migrations::schema::rehearsal::verify::Fault;

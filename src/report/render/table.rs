@@ -2,7 +2,7 @@
 
 use super::layout::folded;
 use super::rows::{Columns, Line, first_word_painted, folded_verdict, width, word};
-use crate::finding::Finding;
+use crate::findings::Finding;
 use crate::report::{Report, Row, Status};
 use crate::text::words::plural;
 
@@ -113,10 +113,10 @@ fn overall(report: &Report) -> Status {
 mod tests {
     use super::*;
     use crate::application::{Application, Impact, Problem};
-    use crate::check::Outcome;
-    use crate::check_id::CheckId;
-    use crate::finding::Findings;
-    use crate::render::layout::columns;
+    use crate::findings::Findings;
+    use crate::findings::check_id::CheckId;
+    use crate::report::outcome::Outcome;
+    use crate::report::render::layout::columns;
     use std::time::Duration;
 
     fn application() -> Application {

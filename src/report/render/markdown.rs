@@ -80,9 +80,9 @@ fn code(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::application::{Application, Problem};
-    use crate::check::Outcome;
-    use crate::check_id::CheckId;
-    use crate::finding::{Finding, Findings};
+    use crate::findings::check_id::CheckId;
+    use crate::findings::{Finding, Findings};
+    use crate::report::outcome::Outcome;
     use std::time::Duration;
 
     fn application() -> Application {

@@ -3,7 +3,7 @@
 use super::kind::Kind;
 use super::{Key, number, span};
 use crate::page_map::{Block, Class, Part, Role};
-use crate::render::html::{cut, text};
+use crate::report::render::html::{cut, text};
 
 /// The classes that a cell's note names.
 const MOST_NOTED: usize = 2;

@@ -1,10 +1,10 @@
 //! A check's section of `docs/checks.md` as plain text: the page is the one place where it is written.
 
 use super::layout::folded;
-use crate::check_id::CheckId;
+use crate::findings::check_id::CheckId;
 
 /// The page.
-const PAGE: &str = include_str!("../../docs/checks.md");
+const PAGE: &str = include_str!("../../../docs/checks.md");
 
 /// How far a block that is not running text is set in.
 const INDENT: &str = "       ";

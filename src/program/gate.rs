@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::error::Error;
 use crate::migrations::dialects::{Key, Stands, Tried};
 use crate::migrations::schema::state::{self, Compatibility, SHOWN_IDS, SchemaState};
-use crate::render::json;
+use crate::report::render::json;
 use crate::text::escape::escape_untrusted;
 use crate::text::shown;
 use crate::text::words::id_list;

@@ -1,5 +1,7 @@
 //! The places where something is wrong, as checks report them: bounded, counted, and without a cell's value.
 
+pub(crate) mod check_id;
+
 use std::borrow::Cow;
 
 use crate::text::words::{cut, plural};

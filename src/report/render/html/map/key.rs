@@ -3,7 +3,7 @@
 use super::kind::Kind;
 use super::{Key, isolated, marked, number};
 use crate::page_map::{Block, Class, Part, Tree};
-use crate::render::html::{cut, text};
+use crate::report::render::html::{cut, text};
 use crate::text::words::{plural, thousands};
 
 /// The names that are listed where several share a line.

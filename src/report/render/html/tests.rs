@@ -6,10 +6,10 @@ mod parsed;
 use std::time::Duration;
 
 use crate::application::{Application, Problem};
-use crate::check::Outcome;
-use crate::check_id::CheckId;
-use crate::finding::{Finding, Findings};
+use crate::findings::check_id::CheckId;
+use crate::findings::{Finding, Findings};
 use crate::page_map::{Builder, Class, Mapped, PageMap, Part, Tree};
+use crate::report::outcome::Outcome;
 use crate::report::{Report, Row};
 use crate::text::escape::escape_untrusted;
 use parsed::{Element, held};

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::finding::Finding;
+use crate::findings::Finding;
 use crate::migrations::schema::state::{Compatibility, SchemaState};
 use crate::report::{Report, Row};
 

@@ -6,7 +6,7 @@
 mod map;
 
 use super::table::{findings, verdict};
-use crate::check_id::CheckId;
+use crate::findings::check_id::CheckId;
 use crate::page_map::Mapped;
 use crate::report::{Report, Row, Status};
 

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use crate::application::Application;
 use crate::banger::APPLICATION;
-use crate::check_id::CheckId;
 use crate::error::mistake;
 use crate::error::opaque::Error;
 use crate::examine::{self, Answers, Options};
+use crate::findings::check_id::CheckId;
 use crate::limits::progress::{Progress, Ticker};
 use crate::limits::stop::Stop;
 use crate::migrations::schema::state::SchemaState;
