@@ -1,6 +1,5 @@
-//! The registry: every check, in the order in which its row is printed.
-//!
-//! The order matters: a check stands behind what it needs, and the report reads from the file inwards.
+//! The registry: every check, in the order in which its row is printed. The table itself stands in
+//! [`check_id`](crate::findings::check_id), so that names are known to rooms that know no check.
 
 mod artifacts;
 pub(crate) mod check;
@@ -18,43 +17,23 @@ mod schema_shape;
 mod schema_state;
 mod unknown_ids;
 
-use crate::findings::check_id::CheckId;
+use crate::findings::check_id::{CheckId, with_every_check};
 use check::Check;
 
-/// Every check.
-pub(crate) const CHECKS: &[&Check] = &[
-    &file::CHECK,
-    &journal::CHECK,
-    &read_only::CHECK,
-    &page_structure::CHECK,
-    &schema_state::CHECK,
-    &unknown_ids::CHECK,
-    &migration_history::CHECK,
-    &schema_shape::CHECK,
-    &migration_rehearsal::CHECK,
-    &foreign_keys::CHECK,
-    &row_values::CHECK,
-    &artifacts::CHECK,
-];
+macro_rules! define_registry {
+    ($($(#[$doc:meta])+ $variant:ident => $module:ident, $id:literal;)+) => {
+        /// Every check, in the order of [`CheckId::ALL`].
+        pub(crate) const CHECKS: [&Check; CheckId::ALL.len()] = [$(&$module::CHECK),+];
+    };
+}
+
+with_every_check!(define_registry);
 
 pub(crate) use read_only::TraceCheck;
 
-/// The check of this name.
+/// Returns the check of this name.
 pub(crate) fn get(id: CheckId) -> &'static Check {
-    match id {
-        CheckId::File => &file::CHECK,
-        CheckId::Journal => &journal::CHECK,
-        CheckId::ReadOnly => &read_only::CHECK,
-        CheckId::PageStructure => &page_structure::CHECK,
-        CheckId::SchemaState => &schema_state::CHECK,
-        CheckId::UnknownIds => &unknown_ids::CHECK,
-        CheckId::MigrationHistory => &migration_history::CHECK,
-        CheckId::SchemaShape => &schema_shape::CHECK,
-        CheckId::MigrationRehearsal => &migration_rehearsal::CHECK,
-        CheckId::ForeignKeys => &foreign_keys::CHECK,
-        CheckId::RowValues => &row_values::CHECK,
-        CheckId::Artifacts => &artifacts::CHECK,
-    }
+    CHECKS[id as usize]
 }
 
 #[cfg(test)]

@@ -23,6 +23,18 @@ fn the_registry_has_every_name_in_their_order() {
 }
 
 #[test]
+fn a_module_has_the_name_of_its_check() {
+    macro_rules! modules {
+        ($($(#[$doc:meta])+ $variant:ident => $module:ident, $id:literal;)+) => {
+            [$((stringify!($module), $id)),+]
+        };
+    }
+    for (module, id) in with_every_check!(modules) {
+        assert_eq!(module.replace('_', "-"), id);
+    }
+}
+
+#[test]
 fn a_check_stands_behind_what_it_needs() {
     for check in CHECKS {
         assert!(check.needs.check().is_none_or(|need| need < check.id), "{}", check.id);

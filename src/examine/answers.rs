@@ -42,8 +42,8 @@ pub(super) type Answer = (Outcome, Duration);
 #[derive(Debug)]
 struct SoFar {
     situation: Situation,
-    /// By the registry's order.
-    answers: Vec<Option<Answer>>,
+    /// By [`CheckId`].
+    answers: [Option<Answer>; CheckId::ALL.len()],
     /// The checks that look just now.
     looking: Vec<CheckId>,
     /// To ask whether the answers are still valid, once something was read through SQLite.
@@ -56,7 +56,7 @@ impl Default for SoFar {
     fn default() -> Self {
         Self {
             situation: Situation::None,
-            answers: CHECKS.iter().map(|_| None).collect(),
+            answers: Default::default(),
             looking: vec![CheckId::File],
             witness: None,
             short_of_memory: false,
@@ -67,8 +67,7 @@ impl Default for SoFar {
 
 impl SoFar {
     fn get(&self, id: CheckId) -> Option<&Outcome> {
-        let at = CHECKS.iter().position(|check| check.id == id)?;
-        self.answers.get(at)?.as_ref().map(|(outcome, _)| outcome)
+        self.answers[id as usize].as_ref().map(|(outcome, _)| outcome)
     }
 
     fn passed(&self, id: CheckId) -> bool {
@@ -205,10 +204,7 @@ impl Answers {
     pub(super) fn set(&self, id: CheckId, answer: Answer) {
         let mut so_far = self.so_far();
         so_far.looking.retain(|looking| *looking != id);
-        let at = CHECKS.iter().position(|check| check.id == id);
-        if let Some(slot) = at.and_then(|at| so_far.answers.get_mut(at)) {
-            *slot = Some(answer);
-        }
+        so_far.answers[id as usize] = Some(answer);
     }
 
     /// What is known of the application whose store it is.
@@ -227,9 +223,7 @@ impl Answers {
 
     /// This check's answer is another one, which took so much longer.
     pub(super) fn answer_anew(&self, id: CheckId, outcome: Outcome, longer: Duration) {
-        let at = CHECKS.iter().position(|check| check.id == id);
-        let mut so_far = self.so_far();
-        if let Some(Some(answer)) = at.and_then(|at| so_far.answers.get_mut(at)) {
+        if let Some(answer) = &mut self.so_far().answers[id as usize] {
             *answer = (outcome, answer.1 + longer);
         }
     }

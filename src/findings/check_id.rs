@@ -3,79 +3,75 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The name of a check: what `--only` takes, what a row carries, and what `docs/checks.md` is headed by.
+/// The table of all checks, passed on to another macro: a variant of [`CheckId`] with its documentation, the module in
+/// `src/checks` that holds the check, and the name in rows, options and documents.
 ///
-/// ```
-/// use banger_doctor::CheckId;
-///
-/// assert_eq!("foreign-keys".parse(), Ok(CheckId::ForeignKeys));
-/// assert_eq!(CheckId::ForeignKeys.to_string(), "foreign-keys");
-/// assert!("foreign_keys".parse::<CheckId>().is_err());
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum CheckId {
-    /// Whether the path leads to a whole SQLite file.
-    File,
-    /// Whether the sidecar files belong to the store and have lost nothing.
-    Journal,
-    /// Whether the store could be opened for reading, and the doctor left no trace.
-    ReadOnly,
-    /// SQLite's own integrity check.
-    PageStructure,
-    /// Whether this binary may take the store over.
-    SchemaState,
-    /// The applied migrations that this binary does not know.
-    UnknownIds,
-    /// Whether the ledger's rows are what the runner writes.
-    MigrationHistory,
-    /// Whether tables, indexes, triggers and views are what the applied migrations make.
-    SchemaShape,
-    /// Whether the pending migrations succeed on a private copy.
-    MigrationRehearsal,
-    /// Whether each row that is referred to is there.
-    ForeignKeys,
-    /// Whether each value is one that the application writes.
-    RowValues,
-    /// Whether the files that the store names are there.
-    Artifacts,
-}
-
-impl CheckId {
-    /// Every check, in the order in which the rows of a report stand.
-    pub const ALL: &'static [Self] = &[
-        Self::File,
-        Self::Journal,
-        Self::ReadOnly,
-        Self::PageStructure,
-        Self::SchemaState,
-        Self::UnknownIds,
-        Self::MigrationHistory,
-        Self::SchemaShape,
-        Self::MigrationRehearsal,
-        Self::ForeignKeys,
-        Self::RowValues,
-        Self::Artifacts,
-    ];
-
-    /// Its name in rows, options and documents: lower case, with hyphens.
-    pub fn id(self) -> &'static str {
-        match self {
-            Self::File => "file",
-            Self::Journal => "journal",
-            Self::ReadOnly => "read-only",
-            Self::PageStructure => "page-structure",
-            Self::SchemaState => "schema-state",
-            Self::UnknownIds => "unknown-ids",
-            Self::MigrationHistory => "migration-history",
-            Self::SchemaShape => "schema-shape",
-            Self::MigrationRehearsal => "migration-rehearsal",
-            Self::ForeignKeys => "foreign-keys",
-            Self::RowValues => "row-values",
-            Self::Artifacts => "artifacts",
+/// A new check is one line here and one module there. The rows of a report stand in this order, which goes from the file inwards; a
+/// check stands behind those that it needs.
+macro_rules! with_every_check {
+    ($make:ident) => {
+        $make! {
+            /// The path leads to a whole SQLite file.
+            File => file, "file";
+            /// The sidecar files belong to the store and have lost nothing.
+            Journal => journal, "journal";
+            /// The store could be opened for reading, and the doctor left no trace.
+            ReadOnly => read_only, "read-only";
+            /// SQLite's own integrity check.
+            PageStructure => page_structure, "page-structure";
+            /// This binary may take the store over.
+            SchemaState => schema_state, "schema-state";
+            /// This binary knows every applied migration.
+            UnknownIds => unknown_ids, "unknown-ids";
+            /// The ledger's rows are what the runner writes.
+            MigrationHistory => migration_history, "migration-history";
+            /// Tables, indexes, triggers and views are what the applied migrations make.
+            SchemaShape => schema_shape, "schema-shape";
+            /// The pending migrations succeed on a private copy.
+            MigrationRehearsal => migration_rehearsal, "migration-rehearsal";
+            /// Each row that is referred to is there.
+            ForeignKeys => foreign_keys, "foreign-keys";
+            /// Each value is one that the application writes.
+            RowValues => row_values, "row-values";
+            /// The files that the store names are there.
+            Artifacts => artifacts, "artifacts";
         }
-    }
+    };
 }
+
+macro_rules! define_check_id {
+    ($($(#[$doc:meta])+ $variant:ident => $module:ident, $id:literal;)+) => {
+        /// The name of a check: the argument of `--only`, the name of a row, and a heading in `docs/checks.md`.
+        ///
+        /// ```
+        /// use banger_doctor::CheckId;
+        ///
+        /// assert_eq!("foreign-keys".parse(), Ok(CheckId::ForeignKeys));
+        /// assert_eq!(CheckId::ForeignKeys.to_string(), "foreign-keys");
+        /// assert!("foreign_keys".parse::<CheckId>().is_err());
+        /// ```
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum CheckId {
+            $($(#[$doc])+ $variant,)+
+        }
+
+        impl CheckId {
+            /// Every check, in the order of the rows of a report.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// Returns the name in rows, options and documents: lower case, with hyphens.
+            pub fn id(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $id,)+
+                }
+            }
+        }
+    };
+}
+
+with_every_check!(define_check_id);
+pub(crate) use with_every_check;
 
 impl fmt::Display for CheckId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
