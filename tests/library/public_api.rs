@@ -8,10 +8,26 @@ use std::path::{Path, PathBuf};
 fn code(path: &Path) -> Vec<String> {
     let text = fs::read_to_string(path).unwrap();
     let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
-    code.lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .map(str::to_owned)
-        .collect()
+    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    expand_check_id(&lines.map(str::to_owned).collect::<Vec<_>>())
+}
+
+/// Expands the macro that makes `CheckId` from the table of the checks, where these lines hold it.
+fn expand_check_id(lines: &[String]) -> Vec<String> {
+    let Some(start) = lines.iter().position(|line| line == "macro_rules! define_check_id {") else {
+        return lines.to_vec();
+    };
+    let variants = lines[..start].iter().filter_map(|line| line.trim().split_once(" => "));
+    let variants: Vec<String> = variants
+        .filter(|(_, rest)| rest.ends_with(';'))
+        .map(|(variant, _)| format!("    {variant},"))
+        .collect();
+    let expand = |line: &String| match line.strip_prefix("        ") {
+        Some("    $($(#[$doc])+ $variant,)+") => variants.clone(),
+        Some(line) => vec![line.to_owned()],
+        None => vec![line.clone()],
+    };
+    lines.iter().flat_map(expand).collect()
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
