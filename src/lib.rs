@@ -36,6 +36,8 @@
 
 // What is public is what another program calls: `docs/public-api.txt` lists it.
 #![warn(unreachable_pub)]
+// Without the program, what only the program asks for is compiled and dropped: the gate, folders of migrations, the salvage of a store.
+#![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("banger-doctor runs on Linux only: it relies on Landlock, seccomp, /proc and Linux's file locks");
@@ -77,6 +79,7 @@ mod checks;
 
 mod examine;
 
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod program;
 

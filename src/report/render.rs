@@ -1,11 +1,13 @@
 //! A report → text. What is printed was made safe in [`crate::report`].
 
+#[cfg(feature = "cli")]
 pub(crate) mod explain;
 pub(crate) mod html;
 pub(crate) mod json;
 mod layout;
 pub(crate) mod markdown;
 mod rows;
+#[cfg(feature = "cli")]
 pub(crate) mod salvaged;
 pub(crate) mod table;
 
