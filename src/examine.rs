@@ -12,9 +12,11 @@ use crate::application::{Application, MigrationsFolder};
 use crate::error::mistake::caught;
 use crate::error::{Error, Result};
 use crate::findings::check_id::CheckId;
-use crate::migrations::dialects::{self, Stands, Tried};
-use crate::migrations::schema::rehearsal::{self, Rehearsed};
-use crate::migrations::schema::state::{Compatibility, SchemaState};
+use crate::migrations::rehearsal::{self, Rehearsed};
+use crate::migrations::rehearsed;
+use crate::migrations::rehearsed::Tried;
+use crate::migrations::schema_state::{Compatibility, SchemaState};
+use crate::migrations::status::Stands;
 use crate::probe::{PathKind, Probe, sidecars, until_sure};
 use crate::report::Report;
 use crate::store::{Environment, Need, ReadOnly, with_stable_store};
@@ -127,7 +129,7 @@ pub(crate) fn folder_state(
         let store = handle.map(|handle| (probe, handle));
         // What is newer than the folder is not to be tried.
         let rehearse = rehearse && stands.standing.unknown.is_empty();
-        let tried = rehearse.then(|| dialects::rehearse(folder, &stands, store, environment));
+        let tried = rehearse.then(|| rehearsed::rehearse(folder, &stands, store, environment));
         Ok((stands, tried.transpose()?))
     })
 }

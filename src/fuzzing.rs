@@ -9,7 +9,8 @@ use std::sync::OnceLock;
 use crate::application::{Content, File, Folder};
 use crate::banger::APPLICATION;
 use crate::limits::stop::Stop;
-use crate::migrations::dialects::{Dialect, KnownSet, Script};
+use crate::migrations::dialects::Dialect;
+use crate::migrations::known::{KnownSet, Script};
 use crate::page_map::{self, Class, Mapped};
 use crate::probe::header::be32;
 use crate::probe::wal::{self, WalHeader};
@@ -87,7 +88,7 @@ pub fn rollback_journal(bytes: &[u8]) {
 /// The text of a definition in `sqlite_schema`.
 pub fn sql(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    crate::migrations::schema::shape::read_any_definition(&text);
+    crate::migrations::shape::read_any_definition(&text);
 }
 
 /// A folder of migrations: files, each behind a line `=== PATH`. Each tool's rules read it without a panic, and nothing is run that does

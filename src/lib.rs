@@ -96,5 +96,5 @@ pub use findings::Finding;
 pub use findings::check_id::{CheckId, UnknownCheck};
 pub use limits::progress::Progress;
 pub use migrations::daemon::Store;
-pub use migrations::schema::state::{Compatibility, SchemaState};
+pub use migrations::schema_state::{Compatibility, SchemaState};
 pub use report::{Report, Row, Status};

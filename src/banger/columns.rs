@@ -73,7 +73,7 @@ mod tests {
 
     use super::*;
     use crate::banger::APPLICATION;
-    use crate::migrations::schema::runner;
+    use crate::migrations::runner;
 
     /// The columns of every table but the ledger, as `table.column`.
     fn columns_after(applied: usize) -> Vec<String> {

@@ -65,7 +65,7 @@ mod tests {
 
     use super::*;
     use crate::banger::APPLICATION;
-    use crate::migrations::schema::runner;
+    use crate::migrations::runner;
 
     #[test]
     fn the_schema_to_the_letter_is_the_one_that_the_runner_leaves() {

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::findings::check_id::CheckId;
 use crate::findings::{Finding, Findings};
 use crate::limits::stop::Stop;
-use crate::migrations::schema::tables::{self, identifier};
+use crate::migrations::tables::{self, identifier};
 use crate::probe::{FileKind, FileStat};
 use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;

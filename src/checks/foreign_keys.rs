@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::findings::LONGEST_NAME;
 use crate::findings::check_id::CheckId;
 use crate::findings::{Finding, Findings};
-use crate::migrations::schema::tables::{self, quoted};
+use crate::migrations::tables::{self, quoted};
 use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::text::words::{cut, plural};

@@ -8,7 +8,7 @@ use crate::checks::context::StoreContext;
 use crate::error::Result;
 use crate::findings::Findings;
 use crate::findings::check_id::CheckId;
-use crate::migrations::schema::rehearsal::{self, Rehearsal, Rehearsed};
+use crate::migrations::rehearsal::{self, Rehearsal, Rehearsed};
 use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::text::words::{id_list, plural, thousands};

@@ -19,7 +19,7 @@ use crate::checks::left_out::LeftOut;
 use crate::error::{Error, Result};
 use crate::findings::check_id::CheckId;
 use crate::findings::{Finding, Findings};
-use crate::migrations::schema::tables::{self, quoted};
+use crate::migrations::tables::{self, quoted};
 use crate::report::outcome::Outcome;
 use crate::store::pass::Values;
 use crate::store::{LONGEST_VALUE, ReadOnly};

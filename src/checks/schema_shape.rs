@@ -8,9 +8,9 @@ use crate::checks::context::StoreContext;
 use crate::error::{Error, Result};
 use crate::findings::check_id::CheckId;
 use crate::findings::{Finding, Findings};
-use crate::migrations::schema::ledger;
-use crate::migrations::schema::shape::{Differences, Shape};
-use crate::migrations::schema::state::SchemaState;
+use crate::migrations::dialects::built_in;
+use crate::migrations::schema_state::SchemaState;
+use crate::migrations::shape::{Differences, Shape};
 use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::text::words::{id_list, plural};
@@ -71,7 +71,7 @@ fn compare(application: &Application, state: &SchemaState, handle: &ReadOnly, at
 fn expected(application: &Application, state: &SchemaState, handle: &ReadOnly) -> Result<Result<Shape>> {
     let applied = application.known_among(&state.applied);
     match Shape::replay(&application.ledger, &applied) {
-        Ok(shape) if applied.is_empty() && ledger::applied(application, handle)?.is_none() => {
+        Ok(shape) if applied.is_empty() && built_in::applied(application, handle)?.is_none() => {
             Ok(Ok(shape.without_ledger(&application.ledger)))
         }
         Err(error) if error.is_own_bound() => Err(error),
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
     use crate::application::Migration;
     use crate::limits::stop::Stop;
-    use crate::migrations::schema::runner;
+    use crate::migrations::runner;
 
     #[test]
     fn a_store_that_is_migrated_meanwhile_is_compared_again() {

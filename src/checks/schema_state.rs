@@ -9,7 +9,7 @@ use crate::checks::check::{Check, Input, Needs};
 use crate::checks::context::StoreContext;
 use crate::error::Result;
 use crate::findings::check_id::CheckId;
-use crate::migrations::schema::state::Compatibility;
+use crate::migrations::schema_state::Compatibility;
 use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::text::words::{id_list, plural};

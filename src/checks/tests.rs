@@ -7,7 +7,7 @@ use crate::application::{Application, Column, Migration, NamedFile, Problem, Rul
 use crate::checks::check::Input;
 use crate::checks::context::StoreContext;
 use crate::limits::stop::Stop;
-use crate::migrations::schema::runner;
+use crate::migrations::runner;
 use crate::report::outcome::Outcome;
 use crate::store::private::PrivateFolder;
 use crate::store::sandbox::Sandbox;

@@ -14,7 +14,7 @@ use crate::examine::{self, Answers, Options};
 use crate::findings::check_id::CheckId;
 use crate::limits::progress::{Progress, Ticker};
 use crate::limits::stop::Stop;
-use crate::migrations::schema::state::SchemaState;
+use crate::migrations::schema_state::SchemaState;
 use crate::report::Report;
 use crate::store::Environment;
 use crate::store::private::PrivateFolder;

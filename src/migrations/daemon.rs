@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use crate::banger::APPLICATION;
 use crate::error::{Error, Result, opaque};
-use crate::migrations::schema::runner;
+use crate::migrations::runner;
 use crate::store::BUSY_TIMEOUT_MS;
 
 /// A store opened for writing, with every known migration applied.

@@ -1,65 +1,27 @@
-//! What other migration tools write into a store and keep in a folder: whose a ledger is and where it says that the store stands,
-//! which files are a tool's migrations, and how the two agree.
+//! Migration tools: the ledgers that each writes, the files that are its migrations, and what it does where the two disagree.
 //!
-//! 1. A tool is one file in `dialects/` and one line in [`TOOLS`]: its ledger, its files, its order, its checksums. Tools whose
-//!    migrations are code stand in `named`.
-//! 2. `recognise` tells whose ledger a table is: by its columns with their declared types first, then by its name.
-//! 3. `ledger` makes [`Applied`] of a ledger's rows. One that cannot be one is [`Malformed`](ledger::Malformed): row and column, never a value.
-//! 4. `folder` reads a folder in bounds, and knows of no tool; `known` makes a tool's migrations of it, in the tool's order, split and
-//!    wrapped as the tool does it. What is not SQL for SQLite keeps its place in the order, with the reason.
-//! 5. Folder and ledger are independent: drizzle's files lie under D1's ledger somewhere. The ledger decides who ran.
-//! 6. `standing` holds what is known against what was applied, and says what the tool itself would do about each difference; `agreement`
-//!    puts the differences into sentences, for the report and the gate alike.
-//! 7. `in_store` looks for ledgers through a handle and reads them, in bounds; `stands` says which of them counts, and where the store
-//!    stands; `replayed` holds that against the store's own tables; `steps` and `rehearsed` hand the migrations to the engine that runs them on a copy. All the rest is made of plain values.
+//! A tool is one file in `dialects/` and one line in [`TOOLS`]. Tools whose migrations are code have a line in `named` alone.
 
 #![expect(
     clippy::case_sensitive_file_extension_comparisons,
     reason = "the tools themselves take names to the letter"
 )]
 
-mod agreement;
-mod checksum;
-pub(crate) mod folder;
-mod in_store;
-mod key;
-mod known;
-mod ledger;
-mod named;
-mod recognise;
-mod rehearsed;
-mod replayed;
-mod sections;
-mod sql_text;
-mod standing;
-mod stands;
-mod steps;
-mod toml;
+pub(crate) mod built_in;
+pub(super) mod d1;
+pub(super) mod dbmate;
+pub(super) mod diesel;
+pub(super) mod drizzle;
+pub(super) mod golang_migrate;
+pub(super) mod goose;
+pub(super) mod named;
+pub(super) mod prisma;
+pub(super) mod refinery;
+pub(super) mod sqlx;
+pub(super) mod user_version;
 
-mod d1;
-mod dbmate;
-mod diesel;
-mod drizzle;
-mod golang_migrate;
-mod goose;
-mod prisma;
-mod refinery;
-mod sqlx;
-mod user_version;
-
-pub(crate) use checksum::Difference;
-pub(crate) use in_store::{applied, count, ledgers};
-pub(crate) use key::Key;
-pub(crate) use known::{Known, KnownSet, Script};
-pub(crate) use ledger::{Applied, Note, Reach, State};
-pub(crate) use recognise::{Recognised, Tool};
-pub(crate) use rehearsed::{Tried, rehearse};
-pub(crate) use standing::{Edited, NeverRun, NeverRunWhy, Twice};
-pub(crate) use stands::{NOBODYS, Stands, candidates, whose};
-pub(crate) use steps::shown_file;
-
-use known::Rules;
-use ledger::{Ledger, Reader};
+use crate::migrations::known::Rules;
+use crate::migrations::ledger::{Ledger, Reader};
 
 /// A migration tool whose ledger is understood: a line of [`TOOLS`].
 #[derive(Debug)]
@@ -67,25 +29,25 @@ pub(crate) struct Dialect {
     /// How people write it: `golang-migrate`.
     pub(crate) name: &'static str,
     /// The ledgers that its versions write.
-    ledgers: &'static [Ledger],
+    pub(super) ledgers: &'static [Ledger],
     /// What a ledger's rows say.
-    reader: Reader,
+    pub(super) reader: Reader,
     /// The command that tells the tool what became of a migration that failed.
     pub(crate) settled_by: Option<&'static str>,
     /// Which files are its migrations.
-    rules: Rules,
+    pub(super) rules: Rules,
     /// Whether foreign keys hold while it migrates, unless the application says otherwise.
     pub(crate) foreign_keys: bool,
     /// Tables that it keeps in a store beside its ledger.
-    own_tables: &'static [&'static str],
+    pub(super) own_tables: &'static [&'static str],
     /// What it does about a migration that was never applied though a later one was.
-    gap: Response,
+    pub(super) gap: Response,
     /// What it does about an applied migration that is not in the folder.
     pub(crate) unknown: Response,
     /// What it does about an applied migration whose file was changed.
-    edited: Response,
+    pub(super) edited: Response,
     /// What it does about two files of one version.
-    twice: Response,
+    pub(super) twice: Response,
 }
 
 /// A tool is its name.
@@ -124,7 +86,7 @@ impl Dialect {
 
 /// Every tool that is understood, in the order in which they are tried. Of a folder that fits several, it is the first: those whose
 /// files no other tool has come before those that take any numbered file.
-static TOOLS: &[&Dialect] = &[
+pub(super) static TOOLS: &[&Dialect] = &[
     &drizzle::DRIZZLE,
     &prisma::PRISMA,
     &goose::GOOSE,

@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use crate::error::Error;
-use crate::migrations::dialects::{Key, Stands, Tried};
-use crate::migrations::schema::state::{self, Compatibility, SHOWN_IDS, SchemaState};
+use crate::migrations::key::Key;
+use crate::migrations::rehearsed::Tried;
+use crate::migrations::schema_state::{self, Compatibility, SHOWN_IDS, SchemaState};
+use crate::migrations::status::Stands;
 use crate::report::render::json;
 use crate::text::escape::escape_untrusted;
 use crate::text::shown;
@@ -159,7 +161,7 @@ impl FolderAnswer {
         let Self { ids, .. } = self;
         let line = match (self.compatibility, &self.reason) {
             (Compatibility::Incompatible, Some(why)) => format!("incompatible: {why} (do not swap)"),
-            (compatibility, _) => state::line(
+            (compatibility, _) => schema_state::line(
                 compatibility,
                 ids.applied.len(),
                 &id_list(&ids.pending, SHOWN_IDS),

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use crate::application::{Application, Folder, MigrationsFolder};
 use crate::banger::APPLICATION;
-use crate::migrations::dialects::folder::{self, Limits};
-use crate::migrations::dialects::{KnownSet, NOBODYS, candidates};
+use crate::migrations::folder::{self, Limits};
+use crate::migrations::known::KnownSet;
+use crate::migrations::status::{NOBODYS, candidates};
 use crate::program::cli::Args;
 use crate::text::escape::escape_untrusted;
 use crate::text::shown;

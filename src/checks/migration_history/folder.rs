@@ -2,7 +2,7 @@
 
 use crate::application::Problem;
 use crate::findings::{Finding, Findings};
-use crate::migrations::dialects::Stands;
+use crate::migrations::status::Stands;
 use crate::report::outcome::Outcome;
 use crate::text::words::plural;
 

@@ -4,7 +4,8 @@ use super::outcome;
 use crate::application::MigrationsFolder;
 use crate::checks::context::StoreContext;
 use crate::error::Result;
-use crate::migrations::dialects::{Stands, Tried, rehearse};
+use crate::migrations::rehearsed::{Tried, rehearse};
+use crate::migrations::status::Stands;
 use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 

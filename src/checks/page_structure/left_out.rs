@@ -3,7 +3,7 @@
 use crate::checks::left_out::LeftOut;
 use crate::error::Result;
 use crate::findings::LONGEST_NAME;
-use crate::migrations::schema::shape;
+use crate::migrations::shape;
 use crate::store::ReadOnly;
 use crate::text::words::cut;
 

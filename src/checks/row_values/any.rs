@@ -4,7 +4,7 @@ use super::look_at;
 use crate::application::{Application, Column, Rule, Table};
 use crate::error::Result;
 use crate::findings::LONGEST_NAME;
-use crate::migrations::schema::tables;
+use crate::migrations::tables;
 use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::text::words::plural;

@@ -5,7 +5,12 @@
 use crate::application::{Problem, Reached};
 use crate::error::Result;
 use crate::findings::{Finding, Findings};
-use crate::migrations::dialects::{self, Applied, Dialect, Key, Note, Reach, Recognised, State, Tool, whose};
+use crate::migrations::dialects::Dialect;
+use crate::migrations::discovery;
+use crate::migrations::key::Key;
+use crate::migrations::ledger::{Applied, Note, Reach, State};
+use crate::migrations::recognise::{Recognised, Tool};
+use crate::migrations::status::whose;
 use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::text::words::{plural, thousands};
@@ -14,7 +19,7 @@ use crate::text::words::{plural, thousands};
 const MOST_OTHERS: usize = 3;
 
 pub(super) fn look(handle: &ReadOnly) -> Result<Outcome> {
-    let ledgers = dialects::ledgers(handle)?;
+    let ledgers = discovery::ledgers(handle)?;
     let Some((ledger, others)) = ledgers.split_first() else {
         return without_ledger(handle);
     };
@@ -23,7 +28,7 @@ pub(super) fn look(handle: &ReadOnly) -> Result<Outcome> {
     match ledger.tool {
         Tool::Named(named) => {
             let count = if named.rows_are_applied {
-                dialects::count(handle, &ledger.table)?
+                discovery::count(handle, &ledger.table)?
             } else {
                 None
             };
@@ -36,7 +41,7 @@ pub(super) fn look(handle: &ReadOnly) -> Result<Outcome> {
                 named.migrations
             )))
         }
-        Tool::Understood(dialect, layout) => Ok(match dialects::applied(handle, dialect, layout, &ledger.table)? {
+        Tool::Understood(dialect, layout) => Ok(match discovery::applied(handle, dialect, layout, &ledger.table)? {
             Ok(applied) => Said {
                 dialect,
                 ledger,

@@ -2,7 +2,8 @@
 
 use crate::application::Problem;
 use crate::findings::{Finding, Findings};
-use crate::migrations::dialects::{Response, Stands};
+use crate::migrations::dialects::Response;
+use crate::migrations::status::Stands;
 use crate::report::outcome::Outcome;
 use crate::text::words::{id_list, plural};
 

@@ -3,14 +3,14 @@
 
 use std::collections::HashMap;
 
-use super::key::Key;
-use super::known::{self, Known, KnownSet, Rules};
-use super::ledger::{self, Declared, Ledger};
 use super::{Dialect, Response};
 use crate::application::Folder;
-use crate::migrations::schema::steps::Transaction;
+use crate::migrations::key::Key;
+use crate::migrations::known::{self, Known, KnownSet, Rules};
+use crate::migrations::ledger::{self, Declared, Ledger};
+use crate::migrations::steps::Transaction;
 
-pub(super) static D1: Dialect = Dialect {
+pub(in crate::migrations) static D1: Dialect = Dialect {
     name: "D1",
     ledgers: &[Ledger {
         name: "d1_migrations",

@@ -1,12 +1,14 @@
 //! dbmate: flat `N….sql` with marked sections; one row for each; the version is the digits of the file's name, as text.
 
-use super::key::Key;
-use super::known::{self, Known, KnownSet, Rules};
-use super::ledger::{self, Declared, Ledger};
-use super::{Dialect, Response, sections};
+use super::Dialect;
+use super::Response;
 use crate::application::{File, Folder};
+use crate::migrations::key::Key;
+use crate::migrations::known::{self, Known, KnownSet, Rules};
+use crate::migrations::ledger::{self, Declared, Ledger};
+use crate::migrations::sections;
 
-pub(super) static DBMATE: Dialect = Dialect {
+pub(in crate::migrations) static DBMATE: Dialect = Dialect {
     name: "dbmate",
     ledgers: &[Ledger {
         name: "schema_migrations",

@@ -2,14 +2,16 @@
 
 use std::path::Path;
 
-use super::key::Key;
-use super::known::{self, Known, KnownSet, Rules, Script, Why};
-use super::ledger::{self, Declared, Ledger};
-use super::{Dialect, Response, toml};
+use super::Dialect;
+use super::Response;
 use crate::application::{Content, Folder};
-use crate::migrations::schema::steps::Transaction;
+use crate::migrations::key::Key;
+use crate::migrations::known::{self, Known, KnownSet, Rules, Script, Why};
+use crate::migrations::ledger::{self, Declared, Ledger};
+use crate::migrations::steps::Transaction;
+use crate::migrations::toml;
 
-pub(super) static DIESEL: Dialect = Dialect {
+pub(in crate::migrations) static DIESEL: Dialect = Dialect {
     name: "diesel",
     ledgers: &[Ledger {
         name: "__diesel_schema_migrations",

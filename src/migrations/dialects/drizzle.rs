@@ -8,13 +8,13 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-use super::checksum::{self, Checksums};
-use super::key::Key;
-use super::known::{self, Known, KnownSet, NotFor, Rules, Script, Why};
-use super::ledger::{Applied, Declared, Entry, Ledger, Malformed, Note, Rows, Value};
 use super::{Dialect, Response};
 use crate::application::{File, Folder};
-use crate::migrations::schema::steps::Transaction;
+use crate::migrations::checksum::{self, Checksums};
+use crate::migrations::key::Key;
+use crate::migrations::known::{self, Known, KnownSet, NotFor, Rules, Script, Why};
+use crate::migrations::ledger::{Applied, Declared, Entry, Ledger, Malformed, Note, Rows, Value};
+use crate::migrations::steps::Transaction;
 
 /// Not the rowid's alias: in every row that was written with the first of these types, it is NULL.
 const ID: Declared = Declared::new("id", &["SERIAL"]).key();
@@ -22,7 +22,7 @@ const ID_SINCE_1: Declared = Declared::new("id", &["SERIAL", "INTEGER"]).key();
 const HASH: Declared = Declared::new("hash", &["TEXT"]).not_null().read();
 const CREATED_AT: Declared = Declared::new("created_at", &["NUMERIC"]).read();
 
-pub(super) static DRIZZLE: Dialect = Dialect {
+pub(in crate::migrations) static DRIZZLE: Dialect = Dialect {
     name: "drizzle",
     ledgers: &[
         Ledger {
@@ -226,7 +226,7 @@ fn when_of_name(name: &str) -> Option<i64> {
 /// What was applied, called as this set calls it. A ledger and a folder may be of different layouts: the old migrator reads
 /// the times of a new ledger; the new one gives the rows of an old ledger names, by their time to the second, and by their
 /// hash where that does not tell.
-pub(super) fn aligned(set: &KnownSet, mut applied: Applied) -> Applied {
+pub(in crate::migrations) fn aligned(set: &KnownSet, mut applied: Applied) -> Applied {
     let by_time = !set.known.iter().any(is_called_by_name);
     let mut by_second: HashMap<i64, Vec<&Known>> = HashMap::new();
     let mut by_hash: HashMap<&str, &Known> = HashMap::new();

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::key::Key;
-use super::known::{self, Known, KnownSet, Rules, Script, Why};
-use super::ledger::{Applied, Declared, Entry, Ledger, Malformed, Reach, Rows, State};
-use super::sql_text::{self, First};
 use super::{Dialect, Response};
 use crate::application::{File, Folder};
-use crate::migrations::schema::steps::Transaction;
+use crate::migrations::key::Key;
+use crate::migrations::known::{self, Known, KnownSet, Rules, Script, Why};
+use crate::migrations::ledger::{Applied, Declared, Entry, Ledger, Malformed, Reach, Rows, State};
+use crate::migrations::sql_text::{self, First};
+use crate::migrations::steps::Transaction;
 
-pub(super) static GOLANG_MIGRATE: Dialect = Dialect {
+pub(in crate::migrations) static GOLANG_MIGRATE: Dialect = Dialect {
     name: "golang-migrate",
     ledgers: &[Ledger {
         name: "schema_migrations",

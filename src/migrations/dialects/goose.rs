@@ -3,13 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use super::key::Key;
-use super::known::{self, Known, KnownSet, Rules, Script, Why};
-use super::ledger::{Applied, Declared, Entry, Ledger, Malformed, Note, Rows};
-use super::{Dialect, Response, sections};
+use super::Dialect;
+use super::Response;
 use crate::application::{File, Folder};
+use crate::migrations::key::Key;
+use crate::migrations::known::{self, Known, KnownSet, Rules, Script, Why};
+use crate::migrations::ledger::{Applied, Declared, Entry, Ledger, Malformed, Note, Rows};
+use crate::migrations::sections;
 
-pub(super) static GOOSE: Dialect = Dialect {
+pub(in crate::migrations) static GOOSE: Dialect = Dialect {
     name: "goose",
     ledgers: &[Ledger {
         name: "goose_db_version",

@@ -1,6 +1,6 @@
 //! Tools that are named and no more: what they run is not plain SQL, so there is nothing to compare a store with.
 
-use super::recognise::{Column, Table};
+use crate::migrations::recognise::{Column, Table};
 
 /// A tool that is named and no more.
 #[derive(Debug, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub(crate) struct Named {
     /// How people write it.
     pub(crate) name: &'static str,
     /// The ledger's table.
-    pub(super) table: &'static str,
+    pub(in crate::migrations) table: &'static str,
     /// The columns that it has; a type, where there is one, must be what was declared.
     columns: &'static [(&'static str, &'static str)],
     /// Whether the table may have columns beside these: where its name can be no other tool's.
@@ -33,7 +33,7 @@ impl Named {
     }
 
     /// Whether this is the tool's ledger.
-    pub(super) fn wrote(&self, table: &Table) -> bool {
+    pub(in crate::migrations) fn wrote(&self, table: &Table) -> bool {
         let is = |column: &Column, (name, declared): &(&str, &str)| {
             let declared = declared.is_empty() || column.declared.eq_ignore_ascii_case(declared);
             column.name.eq_ignore_ascii_case(name) && declared
@@ -62,7 +62,7 @@ const fn of(
 }
 
 /// Every tool that is named and no more.
-pub(super) const NAMED: &[Named] = &[
+pub(in crate::migrations) const NAMED: &[Named] = &[
     of("Rails", "schema_migrations", &[("version", "varchar")], "Ruby, not SQL").exactly(),
     of("Rails", "schema_migrations", &[("version", "varchar(255)")], "Ruby, not SQL").exactly(),
     of(

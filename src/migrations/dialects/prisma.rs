@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::checksum::{self, Checksums};
-use super::key::Key;
-use super::known::{self, Known, KnownSet, Rules, Script, Why};
-use super::ledger::{Applied, Declared, Entry, Ledger, Malformed, Note, Rows, State};
-use super::{Dialect, Response, toml};
+use super::Dialect;
+use super::Response;
 use crate::application::Folder;
-use crate::migrations::schema::steps::Transaction;
+use crate::migrations::checksum::{self, Checksums};
+use crate::migrations::key::Key;
+use crate::migrations::known::{self, Known, KnownSet, Rules, Script, Why};
+use crate::migrations::ledger::{Applied, Declared, Entry, Ledger, Malformed, Note, Rows, State};
+use crate::migrations::steps::Transaction;
+use crate::migrations::toml;
 
-pub(super) static PRISMA: Dialect = Dialect {
+pub(in crate::migrations) static PRISMA: Dialect = Dialect {
     name: "Prisma",
     ledgers: &[Ledger {
         name: "_prisma_migrations",

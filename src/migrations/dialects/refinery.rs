@@ -1,16 +1,16 @@
 //! refinery: `V1__name.sql` anywhere below the folder, and `.rs` among them; one row for each, with a date that refinery itself must
 //! be able to read, and SipHash-1-3 of name, version and text.
 
-use super::checksum::{self, Checksums};
-use super::key::Key;
-use super::known::{self, Known, KnownSet, NotFor, Rules, Script, Why};
-use super::ledger::{Applied, Declared, Entry, Ledger, Malformed, Note, Rows, once};
 use super::{Dialect, Response};
 use crate::application::values::timestamp;
 use crate::application::{File, Folder};
-use crate::migrations::schema::steps::Transaction;
+use crate::migrations::checksum::{self, Checksums};
+use crate::migrations::key::Key;
+use crate::migrations::known::{self, Known, KnownSet, NotFor, Rules, Script, Why};
+use crate::migrations::ledger::{Applied, Declared, Entry, Ledger, Malformed, Note, Rows, once};
+use crate::migrations::steps::Transaction;
 
-pub(super) static REFINERY: Dialect = Dialect {
+pub(in crate::migrations) static REFINERY: Dialect = Dialect {
     name: "refinery",
     ledgers: &[Ledger {
         name: "refinery_schema_history",

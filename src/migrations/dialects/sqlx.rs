@@ -1,15 +1,15 @@
 //! sqlx: flat `N_name.sql` or `N_name.up.sql`, each in a transaction unless its first bytes say no; one row for each migration,
 //! with SHA-384 of the whole file and a flag whether it succeeded.
 
-use super::checksum::{self, Checksums};
-use super::key::Key;
-use super::known::{self, Known, KnownSet, NotFor, Rules};
-use super::ledger::{Applied, Declared, Entry, Ledger, Malformed, Rows, State, once};
 use super::{Dialect, Response};
 use crate::application::Folder;
-use crate::migrations::schema::steps::Transaction;
+use crate::migrations::checksum::{self, Checksums};
+use crate::migrations::key::Key;
+use crate::migrations::known::{self, Known, KnownSet, NotFor, Rules};
+use crate::migrations::ledger::{Applied, Declared, Entry, Ledger, Malformed, Rows, State, once};
+use crate::migrations::steps::Transaction;
 
-pub(super) static SQLX: Dialect = Dialect {
+pub(in crate::migrations) static SQLX: Dialect = Dialect {
     name: "sqlx",
     ledgers: &[Ledger {
         name: "_sqlx_migrations",

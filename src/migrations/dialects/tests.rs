@@ -4,16 +4,19 @@ mod ledgers;
 mod planted;
 mod properties;
 
+use crate::migrations::discovery::applied;
+use crate::migrations::key::Key;
+use crate::migrations::ledger::State;
 use std::collections::HashSet;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rusqlite::Connection;
 
-use super::named::NAMED;
-use super::recognise::Layout;
 use super::*;
 use crate::limits::stop::Stop;
+use crate::migrations::dialects::named::NAMED;
+use crate::migrations::recognise::Layout;
 use crate::store::ReadOnly;
 
 #[test]

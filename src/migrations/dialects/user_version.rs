@@ -1,12 +1,12 @@
 //! `PRAGMA user_version` over numbered files: `rusqlite_migration`'s folders `1-name/up.sql`, and what is made by hand. The
 //! number says how many migrations were applied, and nothing about which.
 
-use super::key::Key;
-use super::known::{self, Known, KnownSet, NotFor, Rules};
-use super::ledger::{Applied, Entry, Reach};
 use super::{Dialect, Response};
 use crate::application::{File, Folder};
-use crate::migrations::schema::steps::Transaction;
+use crate::migrations::key::Key;
+use crate::migrations::known::{self, Known, KnownSet, NotFor, Rules};
+use crate::migrations::ledger::{Applied, Entry, Reach};
+use crate::migrations::steps::Transaction;
 
 pub(crate) static USER_VERSION: Dialect = Dialect {
     name: "user_version",
@@ -32,7 +32,7 @@ pub(crate) static USER_VERSION: Dialect = Dialect {
 };
 
 /// Whether a file of this `application_id` has a format of its own, whose `user_version` counts no migrations.
-pub(super) fn is_of_a_format(application_id: i64) -> bool {
+pub(in crate::migrations) fn is_of_a_format(application_id: i64) -> bool {
     // GeoPackage (three ids), MBTiles, and Fossil's repository, checkout and settings; from the list that comes with SQLite,
     // `magic.txt`.
     const FORMATS: [i64; 7] = [
@@ -48,7 +48,7 @@ pub(super) fn is_of_a_format(application_id: i64) -> bool {
 }
 
 /// What this `user_version` says was applied; none where it is below 0.
-pub(super) fn applied(user_version: i64) -> Option<Applied> {
+pub(in crate::migrations) fn applied(user_version: i64) -> Option<Applied> {
     let version = u32::try_from(user_version).ok()?;
     let entries = (version > 0).then(|| Entry::of(Key::number(version)));
     Some(Applied {

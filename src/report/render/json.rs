@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::findings::Finding;
-use crate::migrations::schema::state::{Compatibility, SchemaState};
+use crate::migrations::schema_state::{Compatibility, SchemaState};
 use crate::report::{Report, Row};
 
 /// The version of the shape.

@@ -7,8 +7,8 @@ use rusqlite::Connection;
 use super::{Column, Key, Known, MOST_KEYS, Migration, Rule, Table};
 use crate::application::{self, Application};
 use crate::error::{Error, Result};
-use crate::migrations::schema::runner::{ledger_sql, run_all};
-use crate::migrations::schema::tables::identifier;
+use crate::migrations::runner::{ledger_sql, run_all};
+use crate::migrations::tables::identifier;
 
 /// The schema that some migrations make.
 #[derive(Debug, Clone, Default)]

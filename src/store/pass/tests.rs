@@ -11,7 +11,7 @@ use crate::checks::CHECKS;
 use crate::checks::check::Input;
 use crate::checks::context::StoreContext;
 use crate::findings::check_id::CheckId;
-use crate::migrations::schema::runner;
+use crate::migrations::runner;
 use crate::report::outcome::Outcome;
 use crate::store::private::PrivateFolder;
 use crate::store::sandbox::Sandbox;

@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, FileType, Mode};
 
-use super::harness::Migrations;
 use crate::application::{Content, Folder, Refusal};
+use crate::migrations::dialects::TOOLS;
 use crate::migrations::dialects::d1::D1;
 use crate::migrations::dialects::diesel::DIESEL;
 use crate::migrations::dialects::drizzle::DRIZZLE;
-use crate::migrations::dialects::folder::{self, FolderError, Limits};
-use crate::migrations::dialects::known::Why;
 use crate::migrations::dialects::sqlx::SQLX;
-use crate::migrations::dialects::{KnownSet, Script, TOOLS};
+use crate::migrations::dialects::tests::harness::Migrations;
+use crate::migrations::folder::{self, FolderError, Limits};
+use crate::migrations::known::{KnownSet, Script, Why};
 
 fn refusal<'a>(folder: &'a Folder, path: &str) -> Option<&'a Refusal> {
     let file = folder.files.iter().find(|file| file.path == Path::new(path)).unwrap();

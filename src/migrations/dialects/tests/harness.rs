@@ -14,15 +14,20 @@ use crate::migrations::dialects::d1::D1;
 use crate::migrations::dialects::dbmate::DBMATE;
 use crate::migrations::dialects::diesel::DIESEL;
 use crate::migrations::dialects::drizzle::DRIZZLE;
-use crate::migrations::dialects::folder::{self, Limits};
 use crate::migrations::dialects::golang_migrate::GOLANG_MIGRATE;
 use crate::migrations::dialects::goose::GOOSE;
 use crate::migrations::dialects::prisma::PRISMA;
 use crate::migrations::dialects::refinery::REFINERY;
 use crate::migrations::dialects::sqlx::SQLX;
-use crate::migrations::dialects::standing::{Standing, compare};
 use crate::migrations::dialects::user_version::USER_VERSION;
-use crate::migrations::dialects::{Applied, Dialect, Key, KnownSet, Tool, applied, ledgers, user_version};
+use crate::migrations::dialects::{Dialect, user_version};
+use crate::migrations::diff::{Standing, compare};
+use crate::migrations::discovery::{applied, ledgers};
+use crate::migrations::folder::{self, Limits};
+use crate::migrations::key::Key;
+use crate::migrations::known::KnownSet;
+use crate::migrations::ledger::Applied;
+use crate::migrations::recognise::Tool;
 use crate::store::ReadOnly;
 
 /// Every pair of a folder and a ledger that a tool made of it, with what was applied: all but the last migration.

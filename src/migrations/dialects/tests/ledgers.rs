@@ -1,6 +1,6 @@
 //! What the tools' own ledgers say, held against the folders that they were made from.
 
-use super::harness::{Migrations, Store, WRITTEN, texts, windows};
+use crate::migrations::checksum::Difference;
 use crate::migrations::dialects::d1::D1;
 use crate::migrations::dialects::dbmate::DBMATE;
 use crate::migrations::dialects::diesel::DIESEL;
@@ -10,9 +10,13 @@ use crate::migrations::dialects::goose::GOOSE;
 use crate::migrations::dialects::prisma::PRISMA;
 use crate::migrations::dialects::refinery::REFINERY;
 use crate::migrations::dialects::sqlx::SQLX;
+use crate::migrations::dialects::tests::harness::{Migrations, Store, WRITTEN, texts, windows};
 use crate::migrations::dialects::user_version::USER_VERSION;
-use crate::migrations::dialects::{Dialect, Difference, Key, Note, Script, State, TOOLS};
-use crate::migrations::schema::steps::Transaction;
+use crate::migrations::dialects::{Dialect, TOOLS};
+use crate::migrations::key::Key;
+use crate::migrations::known::Script;
+use crate::migrations::ledger::{Note, State};
+use crate::migrations::steps::Transaction;
 
 #[test]
 fn what_a_tool_applied_is_applied_and_the_rest_is_pending() {

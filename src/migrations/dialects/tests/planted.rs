@@ -2,21 +2,22 @@
 
 use std::path::Path;
 
-use super::harness::{Migrations, Store, WRITTEN, texts};
+use crate::migrations::checksum::Difference;
 use crate::migrations::dialects::d1::D1;
 use crate::migrations::dialects::dbmate::DBMATE;
 use crate::migrations::dialects::diesel::DIESEL;
 use crate::migrations::dialects::drizzle::DRIZZLE;
 use crate::migrations::dialects::golang_migrate::GOLANG_MIGRATE;
 use crate::migrations::dialects::goose::GOOSE;
-use crate::migrations::dialects::known::Why;
 use crate::migrations::dialects::prisma::PRISMA;
 use crate::migrations::dialects::refinery::REFINERY;
 use crate::migrations::dialects::sqlx::SQLX;
-use crate::migrations::dialects::standing::Standing;
+use crate::migrations::dialects::tests::harness::{Migrations, Store, WRITTEN, texts};
 use crate::migrations::dialects::user_version::USER_VERSION;
-use crate::migrations::dialects::{Dialect, Difference, Known, KnownSet, NeverRunWhy, Response, Script};
-use crate::migrations::schema::steps::Transaction;
+use crate::migrations::dialects::{Dialect, Response};
+use crate::migrations::diff::{NeverRunWhy, Standing};
+use crate::migrations::known::{Known, KnownSet, Script, Why};
+use crate::migrations::steps::Transaction;
 
 fn known(migrations: &Migrations, dialect: &'static Dialect) -> Vec<Known> {
     migrations.known(dialect).known

@@ -3,14 +3,15 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::harness::{Store, WRITTEN};
 use crate::application::{Content, File, Folder};
 use crate::migrations::dialects::dbmate::DBMATE;
 use crate::migrations::dialects::drizzle::DRIZZLE;
 use crate::migrations::dialects::goose::GOOSE;
-use crate::migrations::dialects::known::Why;
-use crate::migrations::dialects::standing::compare;
-use crate::migrations::dialects::{Dialect, KnownSet, Script, TOOLS, sql_text};
+use crate::migrations::dialects::tests::harness::{Store, WRITTEN};
+use crate::migrations::dialects::{Dialect, TOOLS};
+use crate::migrations::diff::compare;
+use crate::migrations::known::{KnownSet, Script, Why};
+use crate::migrations::sql_text;
 
 /// Text of the pieces that matter to some tool.
 fn sql() -> impl Strategy<Value = String> {

@@ -1,0 +1,127 @@
+//! The ledger as it lies in a store: an ordinary table of ids, or none, or something that is not the application's.
+
+use rusqlite::ffi;
+
+use crate::application::Application;
+use crate::error::{Error, Result};
+use crate::migrations::tables::identifier;
+use crate::store::ReadOnly;
+
+/// The most rows that a ledger may have. A real one has a handful; each of a stranger's costs memory.
+const MOST_ROWS: usize = 1_000_000;
+
+/// The ledger's columns, in any order.
+const COLUMNS: [&str; 3] = ["applied_at", "id", "name"];
+
+/// The ids in a store's ledger, ascending; `None` where the store has no ledger.
+///
+/// # Errors
+/// [`Error::Ledger`] where it is not the application's: a view, a virtual table, other columns, ids that are not integers. And
+/// whatever keeps it from being read.
+pub(crate) fn applied(application: &Application, handle: &ReadOnly) -> Result<Option<Vec<i64>>> {
+    let ledger = InStore {
+        application,
+        table: &application.ledger.table,
+        handle,
+    };
+    if !ledger.exists()? {
+        return Ok(None);
+    }
+    ledger.check_columns()?;
+    check_pages(handle, ledger.table)?;
+    ledger.ids().map(Some)
+}
+
+/// A ledger's own pages hold together: one wrong byte in them can hide a row, and SQLite reads on.
+///
+/// Its indexes are not held against its rows, and values that a column forbids are other checks' to say: neither hides an id.
+///
+/// # Errors
+/// That they are damaged, and whatever keeps SQLite from looking.
+pub(crate) fn check_pages(handle: &ReadOnly, table: &str) -> Result<()> {
+    let sql = format!("PRAGMA quick_check({})", identifier(table));
+    let damaged = || rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), None);
+    handle.rows_of_pragma(&sql, |row| {
+        let bytes = row.get_ref(0).ok().and_then(|line| line.as_bytes().ok()).unwrap_or_default();
+        let text = String::from_utf8_lossy(bytes);
+        // What is wrong with pages is one row, which begins so; the others speak of values.
+        if text.starts_with("*** in database ") {
+            return Err(Error::of_unread_page(&text).unwrap_or_else(|| Error::sqlite(&sql)(damaged())));
+        }
+        Ok(())
+    })
+}
+
+/// A table of the ledger's name in a store.
+struct InStore<'a> {
+    application: &'a Application,
+    table: &'a str,
+    handle: &'a ReadOnly,
+}
+
+impl InStore<'_> {
+    /// Whether there is a ledger, and whether it is an ordinary table: a view could run for ever.
+    fn exists(&self) -> Result<bool> {
+        let sql =
+            "SELECT type, rootpage FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type IN ('table', 'view')";
+        let found = self.handle.collect(sql, [self.table], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, Option<i64>>(1)?.unwrap_or(0)))
+        })?;
+        match found.first() {
+            None => Ok(false),
+            Some((kind, _)) if kind == "view" => Err(self.is_not("it is a view")),
+            Some((_, 0)) => Err(self.is_not("it is a virtual table")),
+            Some(_) => Ok(true),
+        }
+    }
+
+    /// The ledger has exactly its three columns, none of them generated, and `id` is its integer key.
+    fn check_columns(&self) -> Result<()> {
+        let sql = format!("PRAGMA table_xinfo({})", identifier(self.table));
+        let columns = self.handle.collect(&sql, [], |row| {
+            let name: String = row.get("name")?;
+            let integer = row.get::<_, String>("type")?.eq_ignore_ascii_case("INTEGER");
+            let key = row.get::<_, i64>("pk")? == 1;
+            let hidden = row.get::<_, i64>("hidden")? != 0;
+            Ok((name.to_ascii_lowercase(), integer && key, hidden))
+        })?;
+        let mut names: Vec<&str> = columns.iter().map(|(name, ..)| name.as_str()).collect();
+        names.sort_unstable();
+        if names != COLUMNS {
+            return Err(self.is_not("its columns are not id, name and applied_at"));
+        }
+        if columns.iter().any(|(.., hidden)| *hidden) {
+            return Err(self.is_not("one of its columns is generated"));
+        }
+        if !columns.iter().any(|(name, integer_key, _)| name == "id" && *integer_key) {
+            return Err(self.is_not("id is not its integer primary key"));
+        }
+        Ok(())
+    }
+
+    fn ids(&self) -> Result<Vec<i64>> {
+        let mut ids = Vec::new();
+        // From the table itself: SQLite would rather read an index, which may lack a row or have one more.
+        let sql = format!("SELECT id FROM {} NOT INDEXED", identifier(self.table));
+        self.handle.rows(&sql, [], |row| {
+            let id = row.get_ref(0).ok().and_then(|value| value.as_i64().ok());
+            let id = id.ok_or_else(|| self.is_not("an id in it is not an integer"))?;
+            if ids.len() == MOST_ROWS {
+                return Err(self.is_not(&format!("it has more than {MOST_ROWS} rows")));
+            }
+            ids.push(id);
+            Ok(())
+        })?;
+        // A table that has its rowid as its key is already in order, unless it is damaged.
+        ids.sort_unstable();
+        if ids.windows(2).any(|two| two[0] == two[1]) {
+            return Err(self.is_not("it holds an id twice"));
+        }
+        Ok(ids)
+    }
+
+    /// That the table is not the application's ledger, and why.
+    fn is_not(&self, why: &str) -> Error {
+        Error::Ledger(format!("{} is not {}'s ledger: {why}", self.table, self.application.name()))
+    }
+}

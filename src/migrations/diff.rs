@@ -1,0 +1,214 @@
+//! Where a store stands among a tool's migrations: what the ledger says, held against what the folder holds, and what the
+//! tool itself would do about it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
+
+use crate::migrations::checksum::Difference;
+use crate::migrations::dialects::Response;
+use crate::migrations::key::Key;
+use crate::migrations::known::{Known, KnownSet};
+use crate::migrations::ledger::{Applied, Reach, State};
+
+/// Where a store stands among a tool's migrations. The lists are in the tool's order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Applied, and in the folder. A migration that [`Standing::state`] calls dirty or failed is in none of the lists.
+    pub(crate) applied: Vec<Key>,
+    /// In the folder, not applied, and what the tool would run next.
+    pub(crate) pending: Vec<Key>,
+    /// Applied or begun, and not in the folder.
+    pub(crate) unknown: Vec<Key>,
+    /// In the folder and not applied, though a later one is. Where the tool runs them all the same, they are also pending.
+    pub(crate) gaps: Vec<Key>,
+    /// What the tool does about the gaps.
+    pub(crate) on_gap: Response,
+    /// What the tool will never run, and never mention.
+    pub(crate) never_run: Vec<NeverRun>,
+    /// How many applied migrations have a checksum that could be compared.
+    pub(crate) compared: usize,
+    /// Applied, and changed since.
+    pub(crate) edited: Vec<Edited>,
+    /// Several files of one version.
+    pub(crate) twice: Vec<Twice>,
+    /// What the ledger says of itself.
+    pub(crate) state: State,
+}
+
+/// A file that the tool will never run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NeverRun {
+    /// The file, below the folder.
+    pub(crate) file: PathBuf,
+    /// What it would be called.
+    pub(crate) key: Option<Key>,
+    /// Why.
+    pub(crate) why: NeverRunWhy,
+}
+
+/// Why a file is never run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NeverRunWhy {
+    /// It is older than the newest migration that was applied.
+    Older,
+    /// The journal does not name it.
+    NotInJournal,
+}
+
+/// A file that was changed after it had been applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Edited {
+    /// The migration.
+    pub(crate) key: Key,
+    /// How the file differs.
+    pub(crate) difference: Difference,
+    /// What the tool does about it.
+    pub(crate) response: Response,
+}
+
+/// Several files of one version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Twice {
+    /// The version.
+    pub(crate) key: Key,
+    /// The files, below the folder.
+    pub(crate) files: Vec<PathBuf>,
+    /// What the tool does about it.
+    pub(crate) response: Response,
+}
+
+/// Holds a tool's migrations against what was applied.
+pub(crate) fn compare(set: &KnownSet, applied: &Applied) -> Standing {
+    let aligned = set.dialect.rules.aligned.map(|aligned| aligned(set, applied.clone()));
+    let applied = aligned.as_ref().unwrap_or(applied);
+    let latest = applied.keys().max();
+    let is_applied = Ledgered::new(applied);
+    let mut standing = Standing {
+        applied: Vec::new(),
+        pending: Vec::new(),
+        unknown: Vec::new(),
+        gaps: Vec::new(),
+        on_gap: set.on_gap,
+        never_run: Vec::new(),
+        compared: 0,
+        edited: Vec::new(),
+        twice: twice(set),
+        state: applied.state.clone(),
+    };
+    let mut seen = HashSet::new();
+    for known in &set.known {
+        if !seen.insert(&known.key) {
+            continue;
+        }
+        if is_in_doubt(&applied.state, &known.key) {
+            // It was begun: whether anything of it is there is not for the ledger to say.
+        } else if is_applied.holds(&known.key) {
+            standing.applied.push(known.key.clone());
+        } else if latest.is_some_and(|latest| known.key < *latest) && !known.in_any_order {
+            standing.gaps.push(known.key.clone());
+            match set.on_gap {
+                Response::Runs => standing.pending.push(known.key.clone()),
+                Response::Refuses | Response::Warns => {}
+                Response::Ignores => standing.never_run.push(NeverRun {
+                    file: known.file.clone(),
+                    key: Some(known.key.clone()),
+                    why: NeverRunWhy::Older,
+                }),
+            }
+        } else {
+            standing.pending.push(known.key.clone());
+        }
+    }
+    standing.unknown = applied.keys().filter(|key| !seen.contains(key)).cloned().collect();
+    if let State::Dirty(key) | State::Failed(key) = &applied.state {
+        // The version that golang-migrate was at work on, or the one that failed, may be a later release's.
+        let nothing = key.as_number() == Some(-1);
+        if !nothing && !seen.contains(key) && !standing.unknown.contains(key) {
+            standing.unknown.push(key.clone());
+        }
+    }
+    (standing.compared, standing.edited) = edited(set, applied);
+    standing.never_run.extend(set.unlisted.iter().map(|file| NeverRun {
+        file: file.clone(),
+        key: None,
+        why: NeverRunWhy::NotInJournal,
+    }));
+    standing
+}
+
+/// Whether the ledger says of this migration that it did not come to its end.
+fn is_in_doubt(state: &State, key: &Key) -> bool {
+    matches!(state, State::Dirty(begun) | State::Failed(begun) if begun == key)
+}
+
+/// Which keys a ledger holds.
+struct Ledgered<'a> {
+    each: HashSet<&'a Key>,
+    up_to: Option<Key>,
+}
+
+impl<'a> Ledgered<'a> {
+    fn new(applied: &'a Applied) -> Self {
+        let up_to = match (applied.reach, &applied.state) {
+            (Reach::Each, _) => None,
+            // It was at work from the version before towards this one: all before it are applied.
+            (Reach::UpTo, State::Dirty(key)) => Some(key.clone()),
+            (Reach::UpTo, _) => applied.keys().max().cloned(),
+        };
+        Self {
+            each: applied.keys().collect(),
+            up_to,
+        }
+    }
+
+    fn holds(&self, key: &Key) -> bool {
+        self.each.contains(key) || self.up_to.as_ref().is_some_and(|latest| key <= latest)
+    }
+}
+
+/// How many files could be compared with what was applied, and those that differ.
+fn edited(set: &KnownSet, applied: &Applied) -> (usize, Vec<Edited>) {
+    let checksums: HashMap<&Key, &str> = applied
+        .entries
+        .iter()
+        .filter_map(|entry| Some((&entry.key, entry.checksum.as_deref()?)))
+        .collect();
+    // A file that could not be read has no checksum to compare.
+    let comparable = |known: &&Known| !known.checksums.own.is_empty() && checksums.contains_key(&known.key);
+    let compared: Vec<&Known> = set.known.iter().filter(comparable).collect();
+    let differs = |known: &&Known| {
+        let difference = known.checksums.differ_from(checksums.get(&known.key)?)?;
+        let taken_for_same = difference == Difference::LineEnds && known.checksums.tool_takes_other_line_ends;
+        Some(Edited {
+            key: known.key.clone(),
+            difference,
+            response: if taken_for_same {
+                Response::Ignores
+            } else {
+                set.dialect.edited
+            },
+        })
+    };
+    let mut edited: Vec<Edited> = compared.iter().filter_map(differs).collect();
+    // Of several files of one version, it may have been another.
+    let same: HashSet<&Key> =
+        compared.iter().filter(|known| differs(known).is_none()).map(|known| &known.key).collect();
+    edited.retain(|edited| !same.contains(&edited.key));
+    edited.dedup_by(|a, b| a.key == b.key);
+    (compared.len(), edited)
+}
+
+fn twice(set: &KnownSet) -> Vec<Twice> {
+    let mut files: BTreeMap<&Key, Vec<PathBuf>> = BTreeMap::new();
+    for known in &set.known {
+        files.entry(&known.key).or_default().push(known.file.clone());
+    }
+    let several = files.into_iter().filter(|(_, files)| files.len() > 1);
+    several
+        .map(|(key, files)| Twice {
+            key: key.clone(),
+            files,
+            response: set.dialect.twice,
+        })
+        .collect()
+}

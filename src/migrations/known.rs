@@ -1,0 +1,396 @@
+//! A tool's migrations, made of a folder: in the tool's own order, split and wrapped as the tool does it.
+
+#![expect(
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "the tools themselves compare names byte for byte"
+)]
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::application::{Content, File, Folder, Refusal};
+use crate::migrations::checksum::Checksums;
+use crate::migrations::dialects::{Dialect, Response, TOOLS};
+use crate::migrations::key::Key;
+use crate::migrations::ledger::Applied;
+use crate::migrations::sections::{Fault, Up};
+use crate::migrations::sql_text;
+use crate::migrations::steps::Transaction;
+
+/// A tool's migrations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KnownSet {
+    /// Whose they are.
+    pub(crate) dialect: &'static Dialect,
+    /// In the order in which the tool runs them.
+    pub(crate) known: Vec<Known>,
+    /// Code that lies beside them and belongs to one of them, but is none to the tool: a hook, most likely.
+    pub(crate) beside: Vec<NotReplayable>,
+    /// SQL files that the tool never looks at: drizzle's that are not in its journal.
+    pub(crate) unlisted: Vec<PathBuf>,
+    /// What the tool does about a migration that was never applied though a later one was, in this layout.
+    pub(crate) on_gap: Response,
+    /// Where the first migration of each key stands.
+    places: HashMap<Key, usize>,
+}
+
+/// A migration that a folder holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// What the ledger calls it.
+    pub(crate) key: Key,
+    /// What people call it. It is text from a folder.
+    pub(crate) name: String,
+    /// Its file, below the folder.
+    pub(crate) file: PathBuf,
+    /// What runs.
+    pub(crate) script: Script,
+    /// What the ledger would hold as its checksum; empty where the tool writes none.
+    pub(crate) checksums: Checksums,
+    /// drizzle's time in its journal, or in the name of its folder: milliseconds since 1970.
+    pub(crate) when: Option<i64>,
+    /// Whether the tool runs it also behind later ones: refinery's that begin with U.
+    pub(crate) in_any_order: bool,
+}
+
+/// What a migration runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Script {
+    /// SQL.
+    Sql {
+        /// What the tool hands to SQLite, one after the other. Each may hold many statements, which SQLite splits.
+        batches: Vec<String>,
+        /// Where its transaction begins and ends.
+        transaction: Transaction,
+    },
+    /// It cannot be replayed.
+    NotReplayable(Why),
+}
+
+/// A file that cannot be replayed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NotReplayable {
+    /// The migration that it is, or belongs to.
+    pub(crate) key: Key,
+    /// The file, below the folder.
+    pub(crate) file: PathBuf,
+    /// Why.
+    pub(crate) why: Why,
+}
+
+/// Why a file cannot be replayed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// It is code, of this language.
+    Code(&'static str),
+    /// It holds places that somebody fills in before SQLite sees it.
+    Placeholder,
+    /// The tool puts values of the environment into it.
+    Environment,
+    /// It is meant for another database.
+    OtherDatabase(&'static str),
+    /// It was not read.
+    Refused(Refusal),
+    /// A NUL stands in it: SQLite would read no further.
+    Nul,
+    /// The file that belongs into its folder is not there.
+    Missing(&'static str),
+    /// The journal names it, and it is not there: the tool reads all files first, and runs none.
+    NotThere,
+    /// Its `metadata.toml` is not understood.
+    Metadata,
+    /// The tool itself ends with an error: what it does not like.
+    ToolRefuses(&'static str),
+}
+
+impl Why {
+    /// Why, in words that follow the file's name. They hold nothing of the file.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::Code(language) => format!("is a step in {language}"),
+            Self::Placeholder => "holds places that the application fills in".to_owned(),
+            Self::Environment => "takes values from the environment".to_owned(),
+            Self::OtherDatabase(whose) => format!("is SQL for {whose}"),
+            Self::Refused(refusal) => refusal.to_string(),
+            Self::Nul => "holds a NUL character".to_owned(),
+            Self::Missing(file) => format!("has no {file} (links to folders are not followed)"),
+            Self::NotThere => "is not there, and the journal names it".to_owned(),
+            Self::Metadata => "has a metadata.toml that is not understood".to_owned(),
+            Self::ToolRefuses(what) => format!("is refused by the tool itself: {what}"),
+        }
+    }
+}
+
+/// Why a folder cannot be a tool's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) struct NotFor {
+    /// The tool.
+    pub(crate) dialect: &'static Dialect,
+    /// The file that is wrong for it, where it is one file.
+    pub(crate) file: Option<PathBuf>,
+    /// What is wrong.
+    pub(crate) what: &'static str,
+}
+
+impl fmt::Display for NotFor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "these are no migrations of {}: ", self.dialect.name)?;
+        match &self.file {
+            // The name is text from a folder: whoever prints the message escapes it.
+            Some(file) => write!(f, "{}: {}", file.display(), self.what),
+            None => f.write_str(self.what),
+        }
+    }
+}
+
+/// Which files are a tool's migrations.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    /// Whether a folder looks as if it were this tool's, from the names and the first file.
+    pub(crate) looks: fn(&Folder) -> bool,
+    /// The migrations in a folder.
+    pub(crate) read: fn(&Folder) -> Result<KnownSet, NotFor>,
+    /// What was applied, called as this set calls it, where a ledger and a folder may be of different layouts.
+    pub(crate) aligned: Option<fn(&KnownSet, Applied) -> Applied>,
+}
+
+impl KnownSet {
+    /// The tool's migrations in a folder.
+    ///
+    /// # Errors
+    /// What makes it no folder of this tool: no migration of its kind, or a name with which the tool itself ends.
+    pub(crate) fn of(folder: &Folder, dialect: &'static Dialect) -> Result<Self, NotFor> {
+        let mut set = (dialect.rules.read)(folder)?;
+        if set.known.is_empty() {
+            return Err(NotFor {
+                dialect,
+                file: None,
+                what: "nothing in the folder is named as its migrations are",
+            });
+        }
+        for (at, known) in set.known.iter().enumerate() {
+            set.places.entry(known.key.clone()).or_insert(at);
+        }
+        Ok(set)
+    }
+
+    /// The dialects that a folder may be meant for, from its names and its first file: more than one where plain numbered
+    /// files are all there is.
+    pub(crate) fn possible(folder: &Folder) -> Vec<&'static Dialect> {
+        TOOLS.iter().copied().filter(|tool| (tool.rules.looks)(folder)).collect()
+    }
+
+    /// The migration of this key; of several files of one version, the first.
+    pub(crate) fn get(&self, key: &Key) -> Option<&Known> {
+        self.places.get(key).and_then(|at| self.known.get(*at))
+    }
+
+    /// A set that is built up.
+    pub(super) fn new(dialect: &'static Dialect) -> Self {
+        Self {
+            dialect,
+            known: Vec::new(),
+            beside: Vec::new(),
+            unlisted: Vec::new(),
+            on_gap: dialect.gap,
+            places: HashMap::new(),
+        }
+    }
+
+    /// Those whose file the tool asks for before it runs anything, and that have none.
+    pub(crate) fn not_there(&self) -> impl Iterator<Item = &Known> {
+        self.known.iter().filter(|known| known.script == Script::NotReplayable(Why::NotThere))
+    }
+
+    /// Everything that cannot be replayed, in the order of the migrations.
+    pub(crate) fn not_replayable(&self) -> Vec<NotReplayable> {
+        let mut beside: HashMap<&Key, Vec<&NotReplayable>> = HashMap::new();
+        for other in &self.beside {
+            beside.entry(&other.key).or_default().push(other);
+        }
+        let mut out = Vec::new();
+        for known in &self.known {
+            if let Script::NotReplayable(why) = &known.script {
+                out.push(NotReplayable {
+                    key: known.key.clone(),
+                    file: known.file.clone(),
+                    why: why.clone(),
+                });
+            }
+            out.extend(beside.remove(&known.key).into_iter().flatten().cloned());
+        }
+        // Code of which there is no migration: still something that runs, and nobody knows when.
+        out.extend(self.beside.iter().filter(|other| beside.contains_key(&other.key)).cloned());
+        out
+    }
+}
+
+impl Known {
+    /// What it is called in a report: by its key, or by its file where the key is a time that nobody knows by heart.
+    pub(crate) fn shown(&self) -> String {
+        if self.when.is_some() && self.key.as_number().is_some() {
+            self.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+        } else {
+            self.key.as_str().to_owned()
+        }
+    }
+
+    /// A migration in a file.
+    pub(super) fn new(key: Key, name: impl Into<String>, file: &File, script: Script) -> Self {
+        Self {
+            key,
+            name: name.into(),
+            file: file.path.clone(),
+            script,
+            checksums: Checksums::default(),
+            when: None,
+            in_any_order: false,
+        }
+    }
+
+    /// A migration whose file is not there.
+    pub(super) fn missing(key: Key, name: impl Into<String>, file: &Path, why: Why) -> Self {
+        Self {
+            key,
+            name: name.into(),
+            file: file.to_path_buf(),
+            script: Script::NotReplayable(why),
+            checksums: Checksums::default(),
+            when: None,
+            in_any_order: false,
+        }
+    }
+}
+
+/// What a file of SQL runs: as one batch, unless it cannot be replayed.
+pub(super) fn whole(file: &File, transaction: Transaction) -> Script {
+    split(file, |text| {
+        Ok(Script::Sql {
+            batches: vec![text.to_owned()],
+            transaction,
+        })
+    })
+}
+
+/// What a file with marked sections runs.
+pub(super) fn marked(file: &File, sections: fn(&str) -> Result<Up, Fault>) -> Script {
+    split(file, |text| {
+        let up = sections(text).map_err(|fault| match fault {
+            Fault::ToolRefuses(what) => Why::ToolRefuses(what),
+            Fault::Environment => Why::Environment,
+        })?;
+        let transaction = if up.in_transaction {
+            Transaction::Each
+        } else {
+            Transaction::None
+        };
+        Ok(Script::Sql {
+            batches: up.batches,
+            transaction,
+        })
+    })
+}
+
+/// What a file runs, split as `split` does it, unless it cannot be replayed.
+pub(super) fn split(file: &File, split: impl FnOnce(&str) -> Result<Script, Why>) -> Script {
+    let made = match &file.content {
+        Content::Text(text) if text.contains('\0') => Err(Why::Nul),
+        Content::Text(text) => split(text).and_then(for_sqlite),
+        Content::Refused(refusal) => Err(Why::Refused(refusal.clone())),
+        Content::NotRead => Err(Why::Code("another language than SQL")),
+    };
+    made.unwrap_or_else(Script::NotReplayable)
+}
+
+/// Refuses what SQLite could not take, and nobody meant it to.
+fn for_sqlite(script: Script) -> Result<Script, Why> {
+    if let Script::Sql { batches, .. } = &script {
+        if batches.iter().any(|sql| sql_text::holds_placeholder(sql)) {
+            return Err(Why::Placeholder);
+        }
+        if let Some(whose) = batches.iter().find_map(|sql| sql_text::other_database(sql)) {
+            return Err(Why::OtherDatabase(whose));
+        }
+    }
+    Ok(script)
+}
+
+/// Languages in which steps are written, by the ends of file names.
+const LANGUAGES: &[(&str, &str)] = &[
+    ("go", "Go"),
+    ("rs", "Rust"),
+    ("kt", "Kotlin"),
+    ("java", "Java"),
+    ("ts", "TypeScript"),
+    ("mts", "TypeScript"),
+    ("js", "JavaScript"),
+    ("mjs", "JavaScript"),
+    ("cjs", "JavaScript"),
+    ("py", "Python"),
+    ("rb", "Ruby"),
+    ("php", "PHP"),
+    ("ex", "Elixir"),
+    ("exs", "Elixir"),
+    ("cs", "C#"),
+    ("swift", "Swift"),
+    ("sh", "shell"),
+];
+
+/// The language of a file, where it is code and no test of code.
+pub(super) fn language(file: &File) -> Option<&'static str> {
+    let name = file.name();
+    let (stem, end) = name.rsplit_once('.')?;
+    let is_test = stem.ends_with("_test") || stem.ends_with(".test") || stem.ends_with(".spec") || stem.ends_with(".d");
+    let language = LANGUAGES.iter().find(|(known, _)| *known == end).map(|(_, language)| *language);
+    language.filter(|_| !is_test)
+}
+
+/// Code in the folder itself whose name begins with a migration's number.
+pub(super) fn code_beside<'a>(
+    files: impl Iterator<Item = &'a File>,
+    key: impl Fn(&str) -> Option<Key>,
+) -> Vec<NotReplayable> {
+    let code = files.filter_map(|file| {
+        Some(NotReplayable {
+            why: Why::Code(language(file)?),
+            key: key(digits(&file.name()))?,
+            file: file.path.clone(),
+        })
+    });
+    code.collect()
+}
+
+/// Code in a migration's own folder.
+pub(super) fn code_within(folder: &Folder, known: &[Known]) -> Vec<NotReplayable> {
+    let keys: HashMap<&Path, &Key> =
+        known.iter().filter_map(|known| Some((known.file.parent()?, &known.key))).collect();
+    let code = folder.files.iter().filter_map(|file| {
+        let key = *keys.get(file.path.parent()?)?;
+        Some(NotReplayable {
+            why: Why::Code(language(file)?),
+            key: key.clone(),
+            file: file.path.clone(),
+        })
+    });
+    code.collect()
+}
+
+/// The digits that a name begins with.
+pub(super) fn digits(name: &str) -> &str {
+    let end = name.find(|c: char| !c.is_ascii_digit()).unwrap_or(name.len());
+    name.get(..end).unwrap_or_default()
+}
+
+/// Whether the first SQL file holds a line that begins with `--` and says this.
+pub(super) fn first_is_marked(folder: &Folder, mark: &str) -> bool {
+    let first = folder.flat().find(|file| file.name().ends_with(".sql"));
+    let text = first.and_then(File::text).unwrap_or_default();
+    text.lines().any(|line| line.starts_with("--") && line.contains(mark))
+}
+
+/// Whether SQL files lie in the folder whose names begin with a number, and none of them is marked as goose's or dbmate's.
+pub(super) fn is_flat_and_plain(folder: &Folder) -> bool {
+    let numbered = |file: &File| file.name().ends_with(".sql") && !digits(&file.name()).is_empty();
+    folder.flat().any(numbered) && !first_is_marked(folder, "+goose") && !first_is_marked(folder, "migrate:up")
+}

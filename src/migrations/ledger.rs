@@ -1,0 +1,376 @@
+//! A ledger as data: its columns, the statement that reads it in bounds, and what its rows say.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use rusqlite::types::ValueRef;
+
+use crate::migrations::checksum::hex;
+use crate::migrations::key::Key;
+use crate::migrations::tables::quoted;
+
+/// The most rows that a ledger may have. A real one has hundreds; each of a stranger's costs memory.
+pub(super) const MOST_ROWS: usize = 10_000;
+
+/// The longest text or blob that is read from a ledger, in bytes: a file name has 255 at most.
+const LONGEST_VALUE: usize = 512;
+
+/// What the statement gives in place of a longer value: no tool ever writes infinity.
+const TOO_LONG: f64 = f64::INFINITY;
+
+/// A value as SQLite stores it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value {
+    Null,
+    Integer(i64),
+    /// Infinity stands for a value longer than [`LONGEST_VALUE`].
+    Real(f64),
+    /// Its bytes may be anything.
+    Text(Vec<u8>),
+    Blob(Vec<u8>),
+}
+
+impl Value {
+    /// What kind of value it is, in words: the value itself is never said.
+    fn words(&self) -> &'static str {
+        match self {
+            Self::Null => "NULL",
+            Self::Integer(_) => "an integer",
+            Self::Real(real) if *real == TOO_LONG => "longer than any version or name",
+            Self::Real(_) => "a floating-point number",
+            Self::Text(_) => "text",
+            Self::Blob(_) => "a blob",
+        }
+    }
+
+    /// How many bytes it takes beside the enum's own.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Text(bytes) | Self::Blob(bytes) => bytes.len(),
+            _ => 0,
+        }
+    }
+}
+
+impl From<ValueRef<'_>> for Value {
+    fn from(value: ValueRef<'_>) -> Self {
+        match value {
+            ValueRef::Null => Self::Null,
+            ValueRef::Integer(integer) => Self::Integer(integer),
+            ValueRef::Real(real) => Self::Real(real),
+            ValueRef::Text(text) => Self::Text(text.to_vec()),
+            ValueRef::Blob(blob) => Self::Blob(blob.to_vec()),
+        }
+    }
+}
+
+/// A row of a ledger: the values in the order of the statement's columns.
+pub(super) type Row = Vec<Value>;
+
+/// What a ledger says was applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Applied {
+    /// What was applied, in the tool's order, each once.
+    pub(crate) entries: Vec<Entry>,
+    /// Whether these are all there is.
+    pub(crate) reach: Reach,
+    /// Whether the ledger itself says that something went wrong.
+    pub(crate) state: State,
+    /// What else stands in it.
+    pub(crate) notes: Vec<Note>,
+}
+
+/// An applied migration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Its version or name.
+    pub(crate) key: Key,
+    /// Its file's checksum when it was applied, where the tool writes one: text, or a blob in lower-case hex.
+    pub(super) checksum: Option<String>,
+    /// drizzle's `created_at`, which is its key in one layout and stands beside it in the other.
+    pub(super) when: Option<i64>,
+}
+
+/// What one applied migration stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Itself.
+    Each,
+    /// Itself and everything before it: the tool keeps only the latest version.
+    UpTo,
+}
+
+/// Whether a ledger says that something went wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It does not.
+    Clean,
+    /// golang-migrate: it was at work towards this version and did not come to its end. The store may have the shape
+    /// before or after it, or, where it was going down, the one after the next.
+    Dirty(Key),
+    /// This migration failed, and the tool runs nothing before somebody says what became of it.
+    Failed(Key),
+}
+
+/// Something in a ledger that is worth a word and no fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Note {
+    /// Migrations that were applied and taken back: they count as not applied.
+    RolledBack(usize),
+    /// goose's row for version 0 is missing.
+    NoZeroRow,
+    /// drizzle: rows without the name that this layout goes by; the tool passes over them.
+    Nameless(usize),
+    /// refinery ends with a panic when it reads these dates.
+    BadDates(usize),
+}
+
+/// A ledger that cannot be what its columns say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Malformed {
+    /// Which row of those that were read, from 1; none where it is the ledger as a whole.
+    row: Option<usize>,
+    /// What is wrong, without the value.
+    what: String,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.row {
+            Some(row) => write!(f, "in row {row} {}", self.what),
+            None => f.write_str(&self.what),
+        }
+    }
+}
+
+impl Malformed {
+    pub(super) fn whole(what: impl Into<String>) -> Self {
+        Self {
+            row: None,
+            what: what.into(),
+        }
+    }
+}
+
+/// A ledger's table as the tool declares it.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    /// The name that it has unless the application chose another.
+    pub(super) name: &'static str,
+    /// Its columns; a table with others is not this one.
+    pub(super) columns: &'static [Declared],
+    /// Whether the columns alone tell whose it is, so that another name may stand above them.
+    pub(super) known_by_columns: bool,
+}
+
+/// A column as a tool declares it.
+#[derive(Debug)]
+pub(super) struct Declared {
+    pub(super) name: &'static str,
+    /// The types that the tool's versions gave it, in capitals.
+    pub(super) types: &'static [&'static str],
+    pub(super) not_null: bool,
+    /// Whether it is the primary key.
+    pub(super) key: bool,
+    /// Whether it is read.
+    read: bool,
+}
+
+/// Makes of a ledger's rows what was applied.
+pub(super) type Reader = fn(&Rows<'_>) -> Result<Applied, Malformed>;
+
+impl Declared {
+    /// A column that may be NULL, is not the key and is not read.
+    pub(super) const fn new(name: &'static str, types: &'static [&'static str]) -> Self {
+        Self {
+            name,
+            types,
+            not_null: false,
+            key: false,
+            read: false,
+        }
+    }
+
+    pub(super) const fn not_null(self) -> Self {
+        Self { not_null: true, ..self }
+    }
+
+    pub(super) const fn key(self) -> Self {
+        Self { key: true, ..self }
+    }
+
+    pub(super) const fn read(self) -> Self {
+        Self { read: true, ..self }
+    }
+}
+
+impl Ledger {
+    /// The columns that are read, in the order in which the statement gives them.
+    pub(super) fn read_columns(&self) -> impl Iterator<Item = &'static str> {
+        self.columns.iter().filter(|column| column.read).map(|column| column.name)
+    }
+
+    /// The statement that reads a ledger: bounded, and past every index, as one may be damaged.
+    pub(super) fn select(&self, table: &str) -> String {
+        let columns: Vec<String> = self.read_columns().map(bounded).collect();
+        format!("SELECT {} FROM {} NOT INDEXED LIMIT {}", columns.join(", "), quoted(table), MOST_ROWS + 1)
+    }
+}
+
+/// A column that gives infinity for what is too long; the length alone is found without reading the value.
+fn bounded(column: &str) -> String {
+    let column = quoted(column);
+    format!("CASE WHEN octet_length({column}) > {LONGEST_VALUE} THEN 9e999 ELSE {column} END")
+}
+
+/// A ledger's rows with the names of their columns.
+#[derive(Debug)]
+pub(super) struct Rows<'a> {
+    columns: Vec<&'static str>,
+    rows: &'a [Row],
+}
+
+impl<'a> Rows<'a> {
+    pub(super) fn new(ledger: &Ledger, rows: &'a [Row]) -> Self {
+        Self {
+            columns: ledger.read_columns().collect(),
+            rows,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Cells<'_>> {
+        let columns = self.columns.as_slice();
+        self.rows.iter().enumerate().map(move |(at, values)| Cells { at, columns, values })
+    }
+}
+
+/// One row of a ledger.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cells<'a> {
+    at: usize,
+    columns: &'a [&'static str],
+    values: &'a [Value],
+}
+
+impl<'a> Cells<'a> {
+    /// The value of a column; NULL where the ledger has no such column.
+    pub(super) fn value(self, column: &str) -> &'a Value {
+        let at = self.columns.iter().position(|name| *name == column);
+        at.and_then(|at| self.values.get(at)).unwrap_or(&Value::Null)
+    }
+
+    pub(super) fn is_null(self, column: &str) -> bool {
+        *self.value(column) == Value::Null
+    }
+
+    pub(super) fn integer(self, column: &str) -> Result<i64, Malformed> {
+        match self.value(column) {
+            Value::Integer(integer) => Ok(*integer),
+            other => Err(self.wrong(format!("{column} is {}, not an integer", other.words()))),
+        }
+    }
+
+    /// A flag: an integer, of which only 0 means no.
+    pub(super) fn flag(self, column: &str) -> Result<bool, Malformed> {
+        self.integer(column).map(|flag| flag != 0)
+    }
+
+    pub(super) fn text(self, column: &str) -> Result<&'a str, Malformed> {
+        match self.value(column) {
+            Value::Text(bytes) => {
+                std::str::from_utf8(bytes).map_err(|_| self.wrong(format!("{column} is text that is not UTF-8")))
+            }
+            other => Err(self.wrong(format!("{column} is {}, not text", other.words()))),
+        }
+    }
+
+    /// A version or a name: text with something in it.
+    pub(super) fn name(self, column: &str) -> Result<&'a str, Malformed> {
+        match self.text(column)? {
+            "" => Err(self.wrong(format!("{column} is empty"))),
+            text => Ok(text),
+        }
+    }
+
+    /// A checksum: text, or a blob in hex. What is neither is none.
+    pub(super) fn checksum(self, column: &str) -> Option<String> {
+        match self.value(column) {
+            Value::Text(text) => std::str::from_utf8(text).ok().map(str::to_owned),
+            Value::Blob(bytes) => Some(hex(bytes)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn wrong(self, what: impl Into<String>) -> Malformed {
+        Malformed {
+            row: Some(self.at + 1),
+            what: what.into(),
+        }
+    }
+}
+
+impl Entry {
+    /// An entry without a checksum.
+    pub(super) fn of(key: Key) -> Self {
+        Self::with_checksum(key, None)
+    }
+
+    pub(super) fn with_checksum(key: Key, checksum: Option<String>) -> Self {
+        Self {
+            key,
+            checksum,
+            when: None,
+        }
+    }
+}
+
+impl Applied {
+    /// The keys alone.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.entries.iter().map(|entry| &entry.key)
+    }
+
+    /// Nothing applied.
+    pub(super) fn nothing() -> Self {
+        Self {
+            entries: Vec::new(),
+            reach: Reach::Each,
+            state: State::Clean,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Migrations of their own, in the order of their keys.
+    pub(super) fn each(mut entries: Vec<Entry>) -> Self {
+        entries.sort_by(|a, b| a.key.cmp(&b.key));
+        Self {
+            entries,
+            ..Self::nothing()
+        }
+    }
+}
+
+/// Refuses a key that stands in two rows, where the tool's own table could never hold it twice.
+pub(super) fn once(entries: &[Entry]) -> Result<(), Malformed> {
+    let mut seen = HashSet::new();
+    match entries.iter().position(|entry| !seen.insert(&entry.key)) {
+        None => Ok(()),
+        Some(at) => Err(Malformed {
+            row: Some(at + 1),
+            what: "a migration stands there a second time".to_owned(),
+        }),
+    }
+}
+
+/// A ledger of names, one a row.
+pub(super) fn names(rows: &Rows<'_>, column: &str, key: impl Fn(&str) -> Key) -> Result<Applied, Malformed> {
+    let entries: Result<Vec<Entry>, Malformed> =
+        rows.iter().map(|row| row.name(column).map(|name| Entry::of(key(name)))).collect();
+    let entries = entries?;
+    once(&entries)?;
+    Ok(Applied::each(entries))
+}

@@ -1,0 +1,133 @@
+//! Whose ledger a table is: by its columns with their declared types, then by its name.
+//!
+//! Names alone are not enough: five tools call theirs `schema_migrations`. Columns alone are not enough either: D1's are
+//! those that anybody may think of.
+
+use crate::migrations::dialects::named::{NAMED, Named};
+use crate::migrations::dialects::{Dialect, TOOLS};
+use crate::migrations::ledger::{Declared, Ledger};
+
+/// An ordinary table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Table {
+    pub(super) name: String,
+    /// Its columns, the generated ones among them.
+    pub(super) columns: Vec<Column>,
+}
+
+/// A column, as `PRAGMA table_xinfo` tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Column {
+    pub(super) name: String,
+    /// Its declared type; empty where none was declared.
+    pub(super) declared: String,
+    pub(super) not_null: bool,
+    pub(super) is_key: bool,
+    /// Whether it is generated or hidden: reading it would run what stands in the schema.
+    pub(super) is_generated: bool,
+}
+
+/// A table that is a tool's ledger.
+#[derive(Debug, Clone)]
+pub(crate) struct Recognised {
+    /// Whose it is.
+    pub(crate) tool: Tool,
+    /// Its name.
+    pub(crate) table: String,
+    /// Whether it has its tool's own name.
+    pub(super) has_own_name: bool,
+}
+
+/// Whose a ledger is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Tool {
+    /// A tool whose ledger is understood, and the ledger's columns.
+    Understood(&'static Dialect, Layout),
+    /// A tool that is named and no more: its migrations are not plain SQL.
+    Named(&'static Named),
+}
+
+/// The columns of a ledger.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Layout(pub(super) &'static Ledger);
+
+impl Tool {
+    /// How people write it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Understood(dialect, _) => dialect.name,
+            Self::Named(named) => named.name,
+        }
+    }
+}
+
+impl Recognised {
+    fn new(tool: Tool, table: &Table, has_own_name: bool) -> Self {
+        Self {
+            tool,
+            table: table.name.clone(),
+            has_own_name,
+        }
+    }
+
+    /// The smallest comes first: one under its tool's own name, and of those the first in the order of the tools.
+    pub(super) fn rank(&self) -> (bool, usize) {
+        let name = self.tool.name();
+        let named = || NAMED.iter().position(|named| named.name == name).map(|at| TOOLS.len() + at);
+        let at = TOOLS.iter().position(|dialect| dialect.name == name).or_else(named);
+        (!self.has_own_name, at.unwrap_or(usize::MAX))
+    }
+}
+
+impl Layout {
+    /// The columns of a table of which somebody says that it is a tool's ledger: those that are read must be there.
+    pub(super) fn told(dialect: &Dialect, table: &Table) -> Option<Self> {
+        let has = |name: &str| {
+            let is = |column: &Column| column.name.eq_ignore_ascii_case(name) && !column.is_generated;
+            table.columns.iter().any(is)
+        };
+        // The layout that reads the most stands last.
+        let mut layouts = dialect.ledgers.iter().rev();
+        layouts.find(|ledger| ledger.read_columns().all(has)).map(Self)
+    }
+}
+
+/// Whose ledger a table is; none: nobody's that is known. Where it may be one of `likely`, its columns alone are enough.
+pub(super) fn recognise(table: &Table, likely: &[&Dialect]) -> Option<Recognised> {
+    let mut by_columns = None;
+    for dialect in TOOLS {
+        for ledger in dialect.ledgers {
+            let own_name = table.name.eq_ignore_ascii_case(ledger.name);
+            let columns_tell = ledger.known_by_columns || likely.contains(dialect);
+            if (own_name || columns_tell) && fits(ledger.columns, table) {
+                let recognised = Recognised::new(Tool::Understood(dialect, Layout(ledger)), table, own_name);
+                if own_name {
+                    return Some(recognised);
+                }
+                by_columns.get_or_insert(recognised);
+            }
+        }
+    }
+    let named = NAMED.iter().find(|named| named.wrote(table));
+    named.map(|named| Recognised::new(Tool::Named(named), table, true)).or(by_columns)
+}
+
+/// Whether a table has exactly these columns, with these types.
+fn fits(declared: &[Declared], table: &Table) -> bool {
+    declared.len() == table.columns.len()
+        && declared.iter().all(|wanted| {
+            table.columns.iter().any(|column| {
+                column.name.eq_ignore_ascii_case(wanted.name)
+                    && wanted.types.contains(&spelled(&column.declared).as_str())
+                    && column.not_null == wanted.not_null
+                    && column.is_key == wanted.key
+                    && !column.is_generated
+            })
+        })
+}
+
+/// A declared type in capitals, with single blanks.
+fn spelled(declared: &str) -> String {
+    let words: Vec<&str> = declared.split_ascii_whitespace().collect();
+    words.join(" ").to_ascii_uppercase()
+}

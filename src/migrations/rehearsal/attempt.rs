@@ -1,0 +1,186 @@
+//! One attempt: migrations run on one copy, and what they made of it.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::copy::{self, Copy, Temporary};
+use super::verify::{Before, Counts, Fault, Lost, counts};
+use crate::application::Impact;
+use crate::error::{Error, Result};
+use crate::limits::stop::Stop;
+use crate::migrations::shape::Shape;
+use crate::store::{Environment, ReadOnly, interruptible};
+
+/// Migrations and who runs them.
+pub(super) trait Runner {
+    /// Sets a copy up as whoever migrates has it, within the bounds of a rehearsal.
+    fn prepare(&mut self, copy: &mut Connection, stop: &Stop) -> rusqlite::Result<()>;
+
+    /// Runs what is pending on a copy whose tables have so many rows, and says what ran, as people call it.
+    fn run(&mut self, copy: &mut Connection, counts: &Counts, stop: &Stop) -> Result<Vec<String>>;
+
+    /// Whether this table is where it is kept which migrations were applied: its rows are nobody's.
+    fn is_ledger(&self, table: &str) -> bool;
+
+    /// The name that a table had before the migrations renamed it.
+    fn former(&self, table: &str) -> String;
+
+    /// What a difference in the shape costs, in words.
+    fn cost(&self, impact: Impact) -> &'static str;
+
+    /// The shape that all migrations make, or why that cannot be known; `None` where nobody knows what the applied ones made.
+    fn shape_after(&self, stop: &Stop) -> Result<Option<Result<Shape, String>>>;
+
+    /// The shape that those make which were applied before.
+    fn shape_before(&self, stop: &Stop) -> Result<Shape>;
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(super) struct Attempt {
+    /// The migrations that ran.
+    pub(super) ran: Vec<String>,
+    /// How many rows there were.
+    pub(super) rows: u64,
+    /// How long the migrations took.
+    pub(super) took: Duration,
+    /// The failure of the migrations themselves; nothing was looked at then.
+    pub(super) failed: Option<Error>,
+    /// Tables that are still there and have fewer rows.
+    pub(super) lost: Vec<Lost>,
+    /// Tables with rows that are no longer there, and how many rows they had.
+    pub(super) gone: Vec<(String, u64)>,
+    /// What else is wrong.
+    pub(super) faults: Vec<Fault>,
+    /// Why the shape was not compared, where it was to be and could not.
+    pub(super) shape_unknown: Option<String>,
+}
+
+/// Runs migrations on a new copy of `source`, and looks at what they made of it.
+pub(super) fn attempt(
+    source: &ReadOnly,
+    copies: &dyn Fn() -> Result<Copy>,
+    runner: &mut impl Runner,
+    environment: &Environment<'_>,
+) -> Result<Attempt> {
+    let stop = environment.stop;
+    // The connection is closed before its files go.
+    let Copy {
+        mut conn,
+        files: _files,
+        temporary,
+    } = copies()?;
+    runner.prepare(&mut conn, stop).map_err(ended(stop))?;
+    if let Some(temporary) = &temporary {
+        temporary.used_by(&mut conn, stop).map_err(ended(stop))?;
+    }
+    let running = interruptible(&conn, stop);
+    let counted = counts(&conn).map_err(|error| interrupted(error, stop))?;
+    let mut out = Attempt {
+        rows: counted.iter().filter(|(table, _)| !runner.is_ledger(table)).map(|(_, count)| count).sum(),
+        ..Attempt::default()
+    };
+    let begun = Instant::now();
+    let ran = runner.run(&mut conn, &counted, stop);
+    out.took = begun.elapsed();
+    match ran {
+        Ok(ran) => out.ran = ran,
+        Err(error) => {
+            if let Some(outgrown) = temporary.as_ref().and_then(Temporary::outgrown) {
+                return Err(Error::Rehearsal(outgrown.into()));
+            }
+            out.failed = Some(why_it_ended(error, &conn, stop)?);
+            return Ok(out);
+        }
+    }
+    let now = counts(&conn).map_err(|error| not_rehearsed(interrupted(error, stop)))?;
+    drop(running);
+    let after = ReadOnly::guarded(conn, environment.heap_limit, stop)?;
+    let again = || copies()?.guarded(environment);
+    let before = Before::of(source, &again, counted);
+    let look = || -> Result<Attempt> {
+        let mut faults = before.dangling(&after, |table| runner.former(table))?;
+        faults.extend(before.integrity(&after)?);
+        let shape_unknown = match runner.shape_after(stop)? {
+            None => None,
+            Some(Err(why)) => Some(why),
+            Some(Ok(shape)) => {
+                faults.extend(before.shape(
+                    &shape,
+                    &after,
+                    || runner.shape_before(stop),
+                    |impact| runner.cost(impact),
+                )?);
+                None
+            }
+        };
+        Ok(Attempt {
+            lost: before.lost(&now),
+            gone: before.gone(&now),
+            faults,
+            shape_unknown,
+            ..out
+        })
+    };
+    // SQLite's own checks compare values whole, however long they are.
+    let looked = after.with_long_values(|| source.with_long_values(look));
+    looked.and_then(|looked| looked?).map_err(not_rehearsed)
+}
+
+/// What kept the migrations from being looked at, other than the time limit.
+fn not_rehearsed(error: Error) -> Error {
+    if error.stopped().is_some() {
+        error
+    } else {
+        Error::Rehearsal(error.into())
+    }
+}
+
+/// A migration's own failure; what ended it from outside (the system, the folder of the copy, a bound) is an error.
+pub(super) fn why_it_ended(error: Error, copy: &Connection, stop: &Stop) -> Result<Error> {
+    use rusqlite::ErrorCode::{
+        CannotOpen, DatabaseBusy, DatabaseCorrupt, DiskFull, FileLockingProtocolFailed, NotADatabase,
+        OperationInterrupted, OutOfMemory, PermissionDenied, ReadOnly, SystemIoFailure, TooBig,
+    };
+    if let Some(why) = stop.reason() {
+        return Err(why.into());
+    }
+    if matches!(error, Error::NotReplayable { .. } | Error::Rehearsal(_)) {
+        return Err(error);
+    }
+    match error.sqlite_code() {
+        Some(DiskFull) => Err(Error::Rehearsal(copy::outgrown(copy).unwrap_or(error).into())),
+        Some(
+            CannotOpen
+            | DatabaseBusy
+            | DatabaseCorrupt
+            | FileLockingProtocolFailed
+            | NotADatabase
+            | OperationInterrupted
+            | OutOfMemory
+            | PermissionDenied
+            | ReadOnly
+            | SystemIoFailure
+            | TooBig,
+        ) => Err(Error::Rehearsal(error.into())),
+        _ => Ok(error),
+    }
+}
+
+/// The reason to stop, where that is what ended a statement.
+fn interrupted(error: Error, stop: &Stop) -> Error {
+    match stop.reason() {
+        Some(why) if error.sqlite_code() == Some(rusqlite::ErrorCode::OperationInterrupted) => why.into(),
+        _ => error,
+    }
+}
+
+/// What ended a statement on the copy: the time limit, or what SQLite says.
+fn ended(stop: &Stop) -> impl FnOnce(rusqlite::Error) -> Error {
+    let reason = stop.reason();
+    move |error| match reason {
+        Some(why) => why.into(),
+        None => Error::Rehearsal(Error::preparing("prepare the copy")(error).into()),
+    }
+}

@@ -1,0 +1,107 @@
+//! Rows that refer to rows that are not there, by what they refer to: a migration may mend an old one and make a new one, and may
+//! number all rows anew.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use super::kept::hash_value;
+use crate::error::{Error, Result};
+use crate::migrations::tables::{self, quoted};
+use crate::store::ReadOnly;
+
+/// How many different references are told apart. Where there are more, they are only counted.
+const MOST_TOLD_APART: usize = 1 << 18;
+
+/// The references of a table to what is not there.
+#[derive(Debug, Default)]
+pub(super) struct Dangling {
+    pub(super) count: u64,
+    /// How many there are of each, by the table and the values to which they refer. None where they cannot be told apart: a table
+    /// without rowids gives only their number.
+    by_value: Option<HashMap<u64, u64>>,
+}
+
+impl Dangling {
+    /// How many there are that were not there before.
+    pub(super) fn more_than(&self, before: &Self) -> u64 {
+        let more = self.count.saturating_sub(before.count);
+        let (Some(now), Some(before)) = (&self.by_value, &before.by_value) else {
+            return more;
+        };
+        let before = |value| before.get(value).copied().unwrap_or(0);
+        now.iter().map(|(value, now)| now.saturating_sub(before(value))).sum()
+    }
+
+    /// How many rows of a table refer to rows that are not there.
+    ///
+    /// # Errors
+    /// What SQLite says: also that it cannot check the table's foreign keys.
+    pub(super) fn counted(handle: &ReadOnly, table: &str) -> Result<Self> {
+        let mut count = 0;
+        handle.rows(&format!("PRAGMA foreign_key_check({})", quoted(table)), [], |_| {
+            count += 1;
+            Ok(())
+        })?;
+        Ok(Self { count, by_value: None })
+    }
+
+    /// Tells them apart. A parent counts under the name that `former` gives for it.
+    ///
+    /// # Errors
+    /// What SQLite says; they are then counted and no more.
+    pub(super) fn tell_apart(
+        &mut self,
+        handle: &ReadOnly,
+        table: &str,
+        former: impl Fn(&str) -> String,
+        hash: &RandomState,
+    ) -> Result<()> {
+        let Some(rowid) = tables::columns(handle, table)?.rowid else {
+            return Ok(());
+        };
+        let mut values = HashMap::new();
+        let mut told = 0;
+        for (key, parent, columns) in keys(handle, table)? {
+            let parent = former(&parent).to_ascii_lowercase();
+            let asked: Vec<String> = columns.iter().map(|column| format!("t.{}", quoted(column))).collect();
+            let sql = format!(
+                "SELECT {} FROM pragma_foreign_key_check(?1) AS dangling, main.{} AS t
+                 WHERE dangling.fkid = ?2 AND t.{rowid} = dangling.rowid",
+                asked.join(", "),
+                quoted(table)
+            );
+            handle.rows(&sql, (table, key), |row| {
+                let mut hasher = hash.build_hasher();
+                hasher.write(parent.as_bytes());
+                for at in 0..columns.len() {
+                    hash_value(row.get_ref(at).map_err(Error::sqlite(&sql))?, &mut hasher);
+                }
+                told += 1;
+                if values.len() < MOST_TOLD_APART {
+                    *values.entry(hasher.finish()).or_insert(0) += 1;
+                }
+                Ok(())
+            })?;
+        }
+        self.by_value = (told == self.count && values.len() < MOST_TOLD_APART).then_some(values);
+        Ok(())
+    }
+}
+
+/// The foreign keys of a table: their numbers, the tables to which they refer, and the columns that do.
+fn keys(handle: &ReadOnly, table: &str) -> Result<Vec<(i64, String, Vec<String>)>> {
+    let sql = format!("PRAGMA foreign_key_list({})", quoted(table));
+    let mut keys: Vec<(i64, String, Vec<String>)> = Vec::new();
+    handle.rows(&sql, [], |row| {
+        let get =
+            || -> rusqlite::Result<(i64, String, String)> { Ok((row.get("id")?, row.get("table")?, row.get("from")?)) };
+        let (id, parent, column) = get().map_err(Error::sqlite(&sql))?;
+        // SQLite hands them out key by key.
+        match keys.last_mut().filter(|(last, ..)| *last == id) {
+            Some((_, _, columns)) => columns.push(column),
+            None => keys.push((id, parent, vec![column])),
+        }
+        Ok(())
+    })?;
+    Ok(keys)
+}

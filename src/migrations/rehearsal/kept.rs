@@ -1,0 +1,187 @@
+//! Which rows a table has, by their primary keys: to tell those that went from others that came in their place.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+
+use crate::error::{Error, Result};
+use crate::migrations::tables::quoted;
+
+/// How many keys are kept of one table. Of one with more rows, the rows are only counted.
+const MOST_KEYS: usize = 1 << 20;
+
+/// The rows of a table, or those that have a value in a column.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) table: String,
+    pub(super) column: Option<String>,
+}
+
+/// What rows there are.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Rows {
+    pub(super) count: u64,
+    /// Their keys; none where the table has no primary key, or too many rows.
+    pub(super) keys: Option<Keys>,
+}
+
+/// Rows by the columns of their primary key.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Keys {
+    columns: Vec<String>,
+    hashes: HashSet<u64>,
+}
+
+impl Place {
+    /// All rows of a table.
+    pub(super) fn whole(table: &str) -> Self {
+        Self {
+            table: table.to_owned(),
+            column: None,
+        }
+    }
+}
+
+impl Rows {
+    /// Those of a place; `None` where it is not there.
+    pub(super) fn of(conn: &Connection, place: &Place, hash: &RandomState) -> Result<Option<Self>> {
+        if !is_there(conn, place)? {
+            return Ok(None);
+        }
+        let columns = key_of(conn, &place.table)?;
+        let mut keys = (!columns.is_empty()).then(HashSet::new);
+        let mut count = 0;
+        let only = place.column.as_ref().map(|column| format!("{} IS NOT NULL", quoted(column)));
+        each(conn, &place.table, &columns, only.as_deref(), hash, |key| {
+            count += 1;
+            if let Some(keys) = keys.as_mut().filter(|keys| keys.len() < MOST_KEYS) {
+                keys.insert(key);
+            } else {
+                keys = None;
+            }
+        })?;
+        let keys = keys.map(|hashes| Keys { columns, hashes });
+        Ok(Some(Self { count, keys }))
+    }
+
+    /// Those that are not among what is there now.
+    pub(super) fn without(&self, now: &Self) -> Self {
+        let keys = match (&self.keys, &now.keys) {
+            (Some(before), Some(now)) if before.columns == now.columns => Some(Keys {
+                columns: before.columns.clone(),
+                hashes: before.hashes.difference(&now.hashes).copied().collect(),
+            }),
+            _ => None,
+        };
+        let fewer = self.count.saturating_sub(now.count);
+        Self {
+            count: keys.as_ref().map_or(fewer, |keys| keys.hashes.len() as u64),
+            keys,
+        }
+    }
+}
+
+impl Keys {
+    /// These and others, where they are keys of the same columns.
+    pub(super) fn and(mut self, others: &Self) -> Option<Self> {
+        self.hashes.extend(&others.hashes);
+        (self.columns == others.columns).then_some(self)
+    }
+
+    /// How many of these rows are missed in a place: they are not in the table or, where it is about a column, they are there
+    /// without a value. `None` where the table has not got the columns of the key any more.
+    pub(super) fn missed(&self, conn: &Connection, place: &Place, hash: &RandomState) -> Result<Option<u64>> {
+        for column in &self.columns {
+            if !has_column(conn, &place.table, column)? {
+                return Ok(None);
+            }
+        }
+        let only = place.column.as_ref().map(|column| format!("{} IS NULL", quoted(column)));
+        let mut found = HashSet::new();
+        each(conn, &place.table, &self.columns, only.as_deref(), hash, |key| {
+            if self.hashes.contains(&key) {
+                found.insert(key);
+            }
+        })?;
+        let found = found.len() as u64;
+        Ok(Some(if place.column.is_some() {
+            found
+        } else {
+            self.hashes.len() as u64 - found
+        }))
+    }
+}
+
+/// The columns of a table's primary key, in its order.
+fn key_of(conn: &Connection, table: &str) -> Result<Vec<String>> {
+    let sql = "SELECT name FROM pragma_table_info(?1, 'main') WHERE pk > 0 ORDER BY pk";
+    let ask =
+        || -> rusqlite::Result<Vec<String>> { conn.prepare(sql)?.query_map([table], |row| row.get(0))?.collect() };
+    ask().map_err(Error::sqlite(sql))
+}
+
+fn is_there(conn: &Connection, place: &Place) -> Result<bool> {
+    let there = exists(conn, &place.table)?;
+    match &place.column {
+        Some(column) if there => has_column(conn, &place.table, column),
+        _ => Ok(there),
+    }
+}
+
+fn has_column(conn: &Connection, table: &str, column: &str) -> Result<bool> {
+    let sql = "SELECT count(*) FROM pragma_table_info(?1, 'main') WHERE name = ?2 COLLATE NOCASE";
+    let found: i64 = conn.query_row(sql, (table, column), |row| row.get(0)).map_err(Error::sqlite(sql))?;
+    Ok(found > 0)
+}
+
+/// Whether there is an ordinary table of this name; SQLite's own are nobody's.
+pub(super) fn exists(conn: &Connection, table: &str) -> Result<bool> {
+    let sql =
+        "SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name = ?1 COLLATE NOCASE
+               AND name NOT LIKE 'sqlite~_%' ESCAPE '~'";
+    let found: i64 = conn.query_row(sql, [table], |row| row.get(0)).map_err(Error::sqlite(sql))?;
+    Ok(found > 0)
+}
+
+/// Steps through a table, with a hash of the columns of each row.
+fn each(
+    conn: &Connection,
+    table: &str,
+    columns: &[String],
+    only: Option<&str>,
+    hash: &RandomState,
+    mut look: impl FnMut(u64),
+) -> Result<()> {
+    let asked: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
+    let asked = if asked.is_empty() {
+        "1".to_owned()
+    } else {
+        asked.join(", ")
+    };
+    let only = only.map_or_else(String::new, |only| format!(" WHERE {only}"));
+    let sql = format!("SELECT {asked} FROM main.{} NOT INDEXED{only}", quoted(table));
+    let mut statement = conn.prepare(&sql).map_err(Error::preparing(&sql))?;
+    let mut rows = statement.query([]).map_err(Error::sqlite(&sql))?;
+    while let Some(row) = rows.next().map_err(Error::sqlite(&sql))? {
+        let mut hasher = hash.build_hasher();
+        for at in 0..columns.len() {
+            hash_value(row.get_ref(at).map_err(Error::sqlite(&sql))?, &mut hasher);
+        }
+        look(hasher.finish());
+    }
+    Ok(())
+}
+
+/// A number and its digits as text are one key: a rebuild may change the type of a column.
+pub(super) fn hash_value(value: ValueRef<'_>, hasher: &mut impl Hasher) {
+    match value {
+        ValueRef::Null => {}
+        ValueRef::Integer(number) => hasher.write(number.to_string().as_bytes()),
+        ValueRef::Real(number) => hasher.write(number.to_string().as_bytes()),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => hasher.write(bytes),
+    }
+    // Where one value ends and the next begins.
+    hasher.write_u8(0xff);
+}

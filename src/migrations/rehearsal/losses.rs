@@ -1,0 +1,368 @@
+//! Where rows go while a tool's migrations run: which migration has fewer afterwards, and what the actions of foreign keys take.
+//!
+//! To drop a table deletes its rows first, and to replace a row deletes the old one; where foreign keys hold, that cascades into the
+//! tables that refer to it: nobody wrote a statement that deletes those rows, or that empties their references. SQLite says of each
+//! statement, while it prepares it, to which tables its foreign keys' actions may write: those are looked at before and after it.
+//! That needs no second run, and holds wherever a migration switches foreign keys on or off.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::RandomState;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::kept::{Keys, Place, Rows, exists};
+use super::references::References;
+use super::verify::{Counts, count_rows};
+use crate::error::{Error, Result};
+use crate::findings::LONGEST_NAME;
+use crate::migrations::tool_runner::Watch;
+use crate::store::{Touched, Write};
+use crate::text::words::cut;
+
+/// A table of which there is less after a migration, which is given by its position.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Fewer {
+    table: String,
+    step: usize,
+}
+
+/// What became of the rows.
+#[derive(Debug, Default)]
+pub(super) struct Losses {
+    hash: RandomState,
+    /// How many rows each table had when it was last counted.
+    last: Counts,
+    /// What the statement that runs may take.
+    around: Around,
+    /// What the statement before it left, as far as it was looked at.
+    left: BTreeMap<Place, Rows>,
+    /// What went by the actions of foreign keys.
+    taken: Vec<Taken>,
+    /// Tables that have other names now, in the order in which they got them: the old name and the new one.
+    renamed: Vec<(String, String)>,
+    /// What each migration left fewer.
+    fewer: Vec<Fewer>,
+    /// The names of the tables that were dropped.
+    pub(super) dropped: BTreeSet<String>,
+    /// The names of the tables that statements wrote to, altered or dropped.
+    pub(super) touched: BTreeSet<String>,
+}
+
+/// What is looked at around a statement.
+#[derive(Debug, Default)]
+struct Around {
+    rows: BTreeMap<Place, Rows>,
+    references: References,
+    /// How much the connection had changed before.
+    changes: u64,
+    /// The page of the table that is altered: it stays the same under a new name.
+    root: Option<(String, i64)>,
+}
+
+/// What went from one place in one statement by the action of a foreign key.
+#[derive(Debug)]
+struct Taken {
+    place: Place,
+    /// How many names had been changed before.
+    since: usize,
+    step: usize,
+    /// How many rows there were.
+    before: u64,
+    /// Those that went.
+    rows: Rows,
+    how: How,
+    /// What the statement itself deleted: the table, how many rows it had, and those that went.
+    deleted: Option<(String, u64, Rows)>,
+    /// The table to which an emptied column refers.
+    parent: Option<String>,
+}
+
+/// In what a foreign key's action took its part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// The table to which the rows refer was dropped.
+    Dropped,
+    /// Rows to which they refer were replaced, or deleted and made again.
+    Replaced,
+}
+
+/// What went by the action of a foreign key, and did not come back: how much, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Missed {
+    pub(super) table: String,
+    /// The column that was emptied, unless it is whole rows that went.
+    pub(super) column: Option<String>,
+    pub(super) rows: u64,
+    /// How many there were, and are at the end.
+    pub(super) before: u64,
+    pub(super) after: u64,
+    pub(super) steps: Vec<usize>,
+    pub(super) how: How,
+}
+
+impl Losses {
+    /// Of tables that have so many rows now.
+    pub(super) fn of(counts: &Counts) -> Self {
+        Self {
+            last: counts.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Where a table had fewer rows after a migration.
+    pub(super) fn fewer_in(&self, table: &str) -> Vec<usize> {
+        self.fewer.iter().filter(|fewer| fewer.table == table).map(|fewer| fewer.step).collect()
+    }
+
+    /// The first name that a table had.
+    pub(super) fn former(&self, table: &str) -> String {
+        let renamed = self.renamed.iter().rev();
+        let first = renamed.fold(table, |name, (old, new)| if new.eq_ignore_ascii_case(name) { old } else { name });
+        first.to_owned()
+    }
+
+    /// What went by the actions of foreign keys and is missed now, at the end. A migration may save rows elsewhere, and bring them
+    /// back; a table that is gone for good misses none.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub(super) fn missed(&self, conn: &Connection) -> Result<Vec<Missed>> {
+        let mut places: BTreeMap<Place, Vec<&Taken>> = BTreeMap::new();
+        for taken in &self.taken {
+            let Some(table) = self.name_now(conn, &taken.place.table, taken.since)? else {
+                continue;
+            };
+            if self.is_written(conn, taken)? || self.means_nothing(conn, taken)? {
+                continue;
+            }
+            let column = taken.place.column.clone();
+            places.entry(Place { table, column }).or_default().push(taken);
+        }
+        let missed = places.into_iter().map(|(place, taken)| self.missed_in(conn, place, &taken));
+        missed.filter_map(Result::transpose).collect()
+    }
+
+    fn missed_in(&self, conn: &Connection, place: Place, taken: &[&Taken]) -> Result<Option<Missed>> {
+        let (Some(first), Some(now)) = (taken.first(), Rows::of(conn, &place, &self.hash)?) else {
+            return Ok(None);
+        };
+        let by_key = match keys_of(taken) {
+            Some(keys) => keys.missed(conn, &place, &self.hash)?,
+            None => None,
+        };
+        // Without keys: all that went, as far as there are fewer at the end.
+        let counted = || {
+            let went: u64 = taken.iter().map(|taken| taken.rows.count).sum();
+            went.min(first.before.saturating_sub(now.count))
+        };
+        let rows = by_key.unwrap_or_else(counted);
+        Ok((rows > 0).then(|| Missed {
+            table: place.table,
+            column: place.column,
+            rows,
+            before: first.before,
+            after: now.count,
+            steps: taken.iter().map(|taken| taken.step).collect(),
+            how: first.how,
+        }))
+    }
+
+    /// Whether somebody wrote what a foreign key's action did: a statement deleted rows, and they are missed at the end. What a
+    /// deletion that stays takes along is as the schema's author had it.
+    fn is_written(&self, conn: &Connection, taken: &Taken) -> Result<bool> {
+        let Some((table, before, rows)) = &taken.deleted else {
+            return Ok(false);
+        };
+        let Some(table) = self.name_now(conn, table, taken.since)? else {
+            return Ok(true);
+        };
+        let place = Place { table, column: None };
+        let by_key = match &rows.keys {
+            Some(keys) => keys.missed(conn, &place, &self.hash)?,
+            None => None,
+        };
+        Ok(match by_key {
+            Some(missed) => missed > 0,
+            None => count_rows(conn, &place.table)? < *before,
+        })
+    }
+
+    /// Whether there is nothing any more to which an emptied column could refer.
+    fn means_nothing(&self, conn: &Connection, taken: &Taken) -> Result<bool> {
+        match &taken.parent {
+            Some(parent) => Ok(self.name_now(conn, parent, taken.since)?.is_none()),
+            None => Ok(false),
+        }
+    }
+
+    /// The name that a table has now: the last that it got, of those that are there. `None` where it is gone.
+    fn name_now(&self, conn: &Connection, table: &str, since: usize) -> Result<Option<String>> {
+        let mut names = vec![table];
+        for (old, new) in &self.renamed[since..] {
+            if names.last().is_some_and(|last| last.eq_ignore_ascii_case(old)) {
+                names.push(new);
+            }
+        }
+        for name in names.into_iter().rev() {
+            if exists(conn, name)? {
+                return Ok(Some(name.to_owned()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks at what the actions of foreign keys may take, before a statement runs.
+    fn before(&mut self, conn: &Connection, statement: &Touched) -> Result<Around> {
+        let mut left = std::mem::take(&mut self.left);
+        let mut around = Around {
+            changes: conn.total_changes(),
+            ..Around::default()
+        };
+        if let Some(table) = &statement.altered {
+            around.root = root_of(conn, table)?.map(|root| (table.clone(), root));
+        }
+        if statement.by_reference.is_empty() {
+            return Ok(around);
+        }
+        around.references = References::of(conn)?;
+        for place in places(statement, &around.references) {
+            let rows = match left.remove(&place) {
+                Some(rows) => Some(rows),
+                None => Rows::of(conn, &place, &self.hash)?,
+            };
+            around.rows.extend(rows.map(|rows| (place, rows)));
+        }
+        Ok(around)
+    }
+
+    /// Looks at it again, after it ran.
+    fn after(&mut self, conn: &Connection, statement: &Touched, around: Around, step: usize) -> Result<()> {
+        if let Some((old, root)) = around.root
+            && !exists(conn, &old)?
+        {
+            self.renamed.extend(name_of(conn, root)?.map(|new| (old, new)));
+        }
+        let how = if statement.dropped.is_empty() {
+            How::Replaced
+        } else {
+            How::Dropped
+        };
+        let target = statement.target.as_ref().map(Write::table);
+        let changed = conn.total_changes() - around.changes;
+        if how == How::Replaced && changed == conn.changes() {
+            // The statement changed rows of its own table and no others.
+            let others = around.rows.into_iter().filter(|(place, _)| Some(place.table.as_str()) != target);
+            self.left = others.collect();
+            return Ok(());
+        }
+        let mut lost = BTreeMap::new();
+        for (place, before) in around.rows {
+            if let Some(now) = Rows::of(conn, &place, &self.hash)? {
+                lost.insert(place.clone(), (before.count, before.without(&now)));
+                self.left.insert(place, now);
+            }
+        }
+        let deleted = match &statement.target {
+            Some(Write::Delete(table)) => {
+                let rows = lost.remove(&Place::whole(table));
+                rows.map(|(before, rows)| (table.clone(), before, rows))
+            }
+            _ => None,
+        };
+        for (place, (before, rows)) in lost {
+            if rows.count == 0 {
+                continue;
+            }
+            let column = place.column.as_deref();
+            self.taken.push(Taken {
+                parent: column.and_then(|column| around.references.parent(&place.table, column)),
+                since: self.renamed.len(),
+                deleted: deleted.clone(),
+                place,
+                step,
+                before,
+                rows,
+                how,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The keys of all the rows that went, where all of them are known by keys of the same columns.
+fn keys_of(taken: &[&Taken]) -> Option<Keys> {
+    let mut keys = taken.iter().map(|taken| taken.rows.keys.as_ref());
+    let first = keys.next()??.clone();
+    keys.try_fold(first, |all, more| all.and(more?))
+}
+
+/// Where the actions of foreign keys may take something in a statement, and the table from which it deletes itself.
+fn places(statement: &Touched, references: &References) -> BTreeSet<Place> {
+    let parents = statement.dropped.iter().map(String::as_str);
+    let parents: Vec<&str> = parents.chain(statement.target.as_ref().map(Write::table)).collect();
+    let refers = |table: &str| {
+        let is_parent = parents.iter().any(|parent| parent.eq_ignore_ascii_case(table));
+        // What a trigger deletes takes others along; that is as the schema's author had it.
+        is_parent || parents.iter().any(|parent| references.descendants(parent).contains(table))
+    };
+    let is_dropped = |table: &str| statement.dropped.iter().any(|dropped| dropped == table);
+    let place = |write: &Write| match write {
+        Write::Insert(_) => None,
+        Write::Delete(table) => Some(Place::whole(table)),
+        Write::Update(table, column) => references.parent(table, column).map(|_| Place {
+            table: table.clone(),
+            column: Some(column.clone()),
+        }),
+    };
+    let actions = statement.by_reference.iter().filter(|write| refers(write.table()));
+    let own = statement.target.iter().filter(|write| matches!(write, Write::Delete(_)));
+    let places = actions.chain(own).filter_map(place);
+    places.filter(|place| !is_dropped(&place.table)).collect()
+}
+
+impl Watch for Losses {
+    fn begins(&mut self, conn: &Connection, statement: &Touched) -> Result<()> {
+        self.around = self.before(conn, statement).map_err(not_rehearsed)?;
+        let written = statement.target.as_ref().map(Write::table);
+        let written = written.into_iter().chain(statement.altered.as_deref());
+        self.touched.extend(written.map(str::to_ascii_lowercase));
+        self.touched.extend(statement.dropped.iter().map(|table| table.to_ascii_lowercase()));
+        self.dropped.extend(statement.dropped.iter().map(|table| cut(table, LONGEST_NAME)));
+        Ok(())
+    }
+
+    fn ran(&mut self, conn: &Connection, statement: &Touched, step: usize) -> Result<()> {
+        let around = std::mem::take(&mut self.around);
+        self.after(conn, statement, around, step).map_err(not_rehearsed)
+    }
+
+    fn ended(&mut self, conn: &Connection, step: usize, deleted_from: &BTreeSet<String>) -> Result<()> {
+        for table in deleted_from {
+            let key = cut(table, LONGEST_NAME);
+            if exists(conn, table).map_err(not_rehearsed)? {
+                let now = count_rows(conn, table).map_err(not_rehearsed)?;
+                let before = self.last.insert(key.clone(), now).unwrap_or(0);
+                if now < before {
+                    self.fewer.push(Fewer { table: key, step });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// To look is none of the migrations' statements.
+fn not_rehearsed(error: Error) -> Error {
+    Error::Rehearsal(error.into())
+}
+
+fn root_of(conn: &Connection, table: &str) -> Result<Option<i64>> {
+    let sql =
+        "SELECT rootpage FROM main.sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name = ?1 COLLATE NOCASE";
+    conn.query_row(sql, [table], |row| row.get(0)).optional().map_err(Error::sqlite(sql))
+}
+
+fn name_of(conn: &Connection, root: i64) -> Result<Option<String>> {
+    let sql = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND rootpage = ?1";
+    conn.query_row(sql, [root], |row| row.get(0)).optional().map_err(Error::sqlite(sql))
+}

@@ -1,0 +1,98 @@
+//! What a store's own tables say of its ledger: whether migrations ran that it does not have, or never ran though it counts them.
+
+use crate::application::MigrationsFolder;
+use crate::error::{Error, Result};
+use crate::limits::stop::Stop;
+use crate::migrations::key::Key;
+use crate::migrations::known::Script;
+use crate::migrations::shape::{Differences, Shape};
+use crate::migrations::status::Stands;
+use crate::migrations::steps::{Step, Steps};
+use crate::migrations::tables;
+use crate::store::ReadOnly;
+use crate::text::words::plural;
+
+/// How many shapes are replayed to find the one that a store with an empty ledger has.
+const MOST_REPLAYS: usize = 50;
+
+/// How many of the folder's migrations made what is in a store whose ledger is empty; none where that is not so.
+///
+/// # Errors
+/// What SQLite says, and the time limit.
+pub(super) fn never_recorded(
+    folder: &MigrationsFolder,
+    stands: &Stands,
+    handle: &ReadOnly,
+    stop: &Stop,
+) -> Result<Option<usize>> {
+    if !stands.standing.applied.is_empty() {
+        return Ok(None);
+    }
+    let steps = stands.steps(folder);
+    let is_own = |table: &String| steps.ledgers.iter().any(|own| own.eq_ignore_ascii_case(table));
+    if tables::ordinary(handle)?.names.iter().all(is_own) {
+        return Ok(None);
+    }
+    // As far as they can be replayed.
+    let runs = |key: &Key| stands.set.get(key).is_some_and(|known| matches!(known.script, Script::Sql { .. }));
+    let all = stands.standing.pending.iter().take_while(|key| runs(key)).count();
+    for applied in (1..=all).rev().take(MOST_REPLAYS) {
+        let run: Vec<&Step> = steps.pending.iter().take(applied).collect();
+        if let Some((_, differences)) = replayed(&run, &steps, handle, stop)?
+            && differences.total == 0
+        {
+            return Ok(Some(applied));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether not one table is there of those that the applied migrations make: then the number that is taken for their count may count
+/// something else.
+///
+/// # Errors
+/// As [`never_recorded`].
+pub(super) fn nothing_is_there(
+    folder: &MigrationsFolder,
+    stands: &Stands,
+    handle: &ReadOnly,
+    stop: &Stop,
+) -> Result<bool> {
+    let steps = stands.steps(folder);
+    if stands.not_replayable(&stands.standing.applied).is_some() {
+        return Ok(false);
+    }
+    let run: Vec<&Step> = steps.applied.iter().collect();
+    let replayed = replayed(&run, &steps, handle, stop)?;
+    Ok(replayed.is_some_and(|(shape, differences)| shape.has_tables() && differences.tables == 0))
+}
+
+/// The shape that these migrations leave, and how the store differs from it; none where they cannot be replayed, which is another row's to
+/// say.
+fn replayed(run: &[&Step], steps: &Steps, handle: &ReadOnly, stop: &Stop) -> Result<Option<(Shape, Differences)>> {
+    match Shape::replay_steps(run, run.len(), &steps.ledgers, steps.foreign_keys.hold(), stop) {
+        Ok(shape) => {
+            let differences = shape.differences(handle)?;
+            Ok(Some((shape, differences)))
+        }
+        Err(error) if Error::is_own_bound(&error) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+impl Stands {
+    /// That the ledger is empty and the store has what the folder's migrations make, as a sentence; none where that is not so.
+    pub(crate) fn unrecorded(&self) -> Option<String> {
+        let applied = self.never_recorded?;
+        let all = if applied == self.standing.pending.len() {
+            "all"
+        } else {
+            "the first"
+        };
+        Some(format!(
+            "nothing applied, and yet the store has what {all} {} of the folder make: {} would run them again",
+            plural(applied as u64, "migration", "migrations"),
+            self.runner()
+        ))
+    }
+}

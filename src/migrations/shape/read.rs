@@ -1,0 +1,296 @@
+//! Tables, read from pragmas and from the text of their definitions.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Row;
+
+use super::definition::{self, TableText};
+use super::tokens;
+use crate::error::{Error, Result};
+use crate::migrations::tables::quoted;
+use crate::store::ReadOnly;
+
+/// The longest definition whose text is compared, in bytes. Real ones are far below it; a stranger's costs memory.
+pub(super) const LONGEST_SQL: usize = 64 << 10;
+
+/// The longest name that is read, in characters. What is longer is no application's.
+const LONGEST_NAME: usize = 256;
+
+/// What kind of object the schema names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Table,
+    VirtualTable,
+    View,
+    Trigger,
+    Index,
+}
+
+impl Kind {
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::VirtualTable => "virtual table",
+            Self::View => "view",
+            Self::Trigger => "trigger",
+            Self::Index => "index",
+        }
+    }
+}
+
+/// An object that the schema names.
+#[derive(Debug)]
+pub(super) struct Object {
+    pub(super) kind: Kind,
+    /// Its name as it is written.
+    pub(super) name: String,
+    /// The table that it belongs to.
+    pub(super) table: String,
+    /// Its definition; `None` where it has none, or one that is too long to be real.
+    pub(super) sql: Option<String>,
+}
+
+/// A table by its meaning. Names are in lower case.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) columns: BTreeMap<String, Column>,
+    pub(super) indexes: Vec<Index>,
+    pub(super) foreign_keys: Vec<ForeignKey>,
+    pub(super) text: TableText,
+    /// Whether the text is too long to be real and was not read.
+    pub(super) text_is_missing: bool,
+}
+
+/// A column by its meaning.
+#[derive(Debug)]
+pub(super) struct Column {
+    /// Its type as it is declared, in lower case.
+    pub(super) declared: String,
+    pub(super) not_null: bool,
+    pub(super) default: Option<String>,
+    /// Its place in the primary key, counted from 1; 0 where it is no part of it.
+    pub(super) key: i64,
+    /// 0 for an ordinary column, 1 hidden, 2 computed when read, 3 computed when written.
+    pub(super) hidden: i64,
+}
+
+/// An index by its meaning: its name means nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Index {
+    pub(super) unique: bool,
+    /// Column or expression, collation, descending.
+    pub(super) columns: Vec<(String, String, bool)>,
+    /// Which rows it covers, where not all.
+    pub(super) filter: Option<String>,
+    /// Whether an expression is indexed, which can fail on a row.
+    pub(super) computed: bool,
+    /// Its name, which takes no part in the comparison.
+    pub(super) name: IgnoredName,
+}
+
+/// A name that makes no difference.
+#[derive(Debug, Clone)]
+pub(super) struct IgnoredName(pub(super) String);
+
+impl PartialEq for IgnoredName {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for IgnoredName {}
+
+/// A foreign key by its meaning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ForeignKey {
+    /// Which column refers to which.
+    pub(super) columns: Vec<(String, String)>,
+    pub(super) parent: String,
+    pub(super) on_update: String,
+    pub(super) on_delete: String,
+}
+
+/// Hands out every object that the schema names, but for SQLite's own tables and what makes up a table.
+pub(super) fn objects(handle: &ReadOnly, mut each: impl FnMut(Object)) -> Result<()> {
+    let sql = format!(
+        "SELECT type, substr(name, 1, {LONGEST_NAME}), substr(tbl_name, 1, {LONGEST_NAME}), ifnull(rootpage, 0),
+                iif(octet_length(sql) > {LONGEST_SQL} OR type = 'index', NULL, sql)
+         FROM sqlite_schema
+         WHERE NOT (type IN ('table', 'index') AND lower(substr(name, 1, 7)) = 'sqlite_')"
+    );
+    handle.rows(&sql, [], |row| {
+        if let Some(object) = object(row).map_err(Error::sqlite(&sql))? {
+            each(object);
+        }
+        Ok(())
+    })
+}
+
+fn object(row: &Row<'_>) -> rusqlite::Result<Option<Object>> {
+    let kind = match text(row, 0)?.as_str() {
+        "table" if row.get_ref(3)?.as_i64().unwrap_or(0) == 0 => Kind::VirtualTable,
+        "table" => Kind::Table,
+        "view" => Kind::View,
+        "trigger" => Kind::Trigger,
+        "index" => Kind::Index,
+        _ => return Ok(None),
+    };
+    Ok(Some(Object {
+        kind,
+        name: text(row, 1)?,
+        table: text(row, 2)?,
+        sql: row.get_ref(4)?.as_bytes_or_null()?.map(|sql| String::from_utf8_lossy(sql).into_owned()),
+    }))
+}
+
+/// Text of a store, which need not be UTF-8.
+fn text(row: &Row<'_>, column: impl rusqlite::RowIndex) -> rusqlite::Result<String> {
+    let bytes = row.get_ref(column)?.as_bytes_or_null()?.unwrap_or_default();
+    Ok(String::from_utf8_lossy(bytes).into_owned())
+}
+
+fn lower(row: &Row<'_>, column: &str) -> rusqlite::Result<String> {
+    Ok(text(row, column)?.to_ascii_lowercase())
+}
+
+impl Table {
+    /// Reads an ordinary table of this name. Not with `PRAGMA table_list`: it compiles each view of the schema, and a
+    /// stranger's views can take for ever.
+    pub(super) fn read(handle: &ReadOnly, name: &str, sql: Option<&str>) -> Result<Self> {
+        Ok(Self {
+            columns: columns(handle, name)?,
+            indexes: indexes(handle, name)?,
+            foreign_keys: foreign_keys(handle, name)?,
+            text: sql.map(definition::table).unwrap_or_default(),
+            text_is_missing: sql.is_none(),
+        })
+    }
+
+    /// The collation of a column; the name must be in lower case.
+    pub(super) fn collation(&self, column: &str) -> &str {
+        self.text.collations.get(column).map_or("binary", String::as_str)
+    }
+}
+
+fn columns(handle: &ReadOnly, table: &str) -> Result<BTreeMap<String, Column>> {
+    let pragma = format!("PRAGMA table_xinfo({})", quoted(table));
+    let read = handle.collect(&pragma, [], |row| {
+        let default = row.get_ref("dflt_value")?.as_bytes_or_null()?;
+        let column = Column {
+            declared: tokens::canonical(&tokens::tokens(&text(row, "type")?)),
+            not_null: row.get("notnull")?,
+            default: default.and_then(|sql| tokens::default(&String::from_utf8_lossy(sql))),
+            key: row.get("pk")?,
+            hidden: row.get("hidden")?,
+        };
+        Ok((lower(row, "name")?, column))
+    })?;
+    Ok(read.into_iter().collect())
+}
+
+fn indexes(handle: &ReadOnly, table: &str) -> Result<Vec<Index>> {
+    let pragma = format!("PRAGMA index_list({})", quoted(table));
+    let listed =
+        handle.collect(&pragma, [], |row| Ok((text(row, "name")?, row.get("unique")?, row.get("partial")?)))?;
+    listed
+        .into_iter()
+        .map(|(name, unique, partial)| index(handle, name, unique, partial))
+        .collect()
+}
+
+fn index(handle: &ReadOnly, name: String, unique: bool, partial: bool) -> Result<Index> {
+    let pragma = format!("PRAGMA index_xinfo({})", quoted(&name));
+    let mut columns = Vec::new();
+    handle.rows(&pragma, [], |row| {
+        let read = || -> rusqlite::Result<_> {
+            let of_the_key: bool = row.get("key")?;
+            let expression = row.get::<_, i64>("cid")? == -2;
+            Ok((
+                of_the_key,
+                expression,
+                lower(row, "name")?,
+                lower(row, "coll")?,
+                row.get::<_, bool>("desc")?,
+            ))
+        };
+        let (of_the_key, expression, column, collation, descending) = read().map_err(Error::sqlite(&pragma))?;
+        if of_the_key {
+            columns.push((expression, column, collation, descending));
+        }
+        Ok(())
+    })?;
+    let computed = columns.iter().any(|(expression, ..)| *expression);
+    let text = if partial || computed {
+        definition::index(&index_sql(handle, &name)?)
+    } else {
+        definition::IndexText::default()
+    };
+    let columns = columns
+        .into_iter()
+        .enumerate()
+        .map(|(at, (expression, column, collation, descending))| {
+            let column = if expression {
+                text.columns.get(at).cloned().unwrap_or_default()
+            } else {
+                column
+            };
+            (column, collation, descending)
+        })
+        .collect();
+    Ok(Index {
+        unique,
+        columns,
+        filter: partial.then(|| text.filter.unwrap_or_default()),
+        computed,
+        name: IgnoredName(name),
+    })
+}
+
+/// An index's definition; empty where it is too long to be real.
+fn index_sql(handle: &ReadOnly, name: &str) -> Result<String> {
+    let sql = format!(
+        "SELECT iif(octet_length(sql) > {LONGEST_SQL}, NULL, sql) FROM sqlite_schema WHERE type = 'index' AND name = ?1 LIMIT 1"
+    );
+    Ok(handle.collect(&sql, [name], |row| text(row, 0))?.pop().unwrap_or_default())
+}
+
+fn foreign_keys(handle: &ReadOnly, table: &str) -> Result<Vec<ForeignKey>> {
+    let pragma = format!("PRAGMA foreign_key_list({})", quoted(table));
+    let mut keys: BTreeMap<i64, ForeignKey> = BTreeMap::new();
+    handle.rows(&pragma, [], |row| {
+        let read = || -> rusqlite::Result<_> {
+            let key = ForeignKey {
+                columns: Vec::new(),
+                parent: lower(row, "table")?,
+                on_update: lower(row, "on_update")?,
+                on_delete: lower(row, "on_delete")?,
+            };
+            Ok((row.get("id")?, key, (lower(row, "from")?, lower(row, "to")?)))
+        };
+        let (id, key, columns): (i64, _, _) = read().map_err(Error::sqlite(&pragma))?;
+        keys.entry(id).or_insert(key).columns.push(columns);
+        Ok(())
+    })?;
+    let mut keys: Vec<ForeignKey> = keys.into_values().collect();
+    for key in &mut keys {
+        if key.columns.iter().any(|(_, to)| to.is_empty()) {
+            name_parent_key(handle, key)?;
+        }
+        key.columns.sort();
+    }
+    Ok(keys)
+}
+
+/// Writes out the primary key that `REFERENCES parent`, without columns, refers to.
+fn name_parent_key(handle: &ReadOnly, key: &mut ForeignKey) -> Result<()> {
+    let mut parent: Vec<(i64, String)> = columns(handle, &key.parent)?
+        .into_iter()
+        .filter(|(_, column)| column.key > 0)
+        .map(|(name, column)| (column.key, name))
+        .collect();
+    parent.sort();
+    for ((_, to), (_, name)) in key.columns.iter_mut().zip(parent) {
+        *to = name;
+    }
+    Ok(())
+}

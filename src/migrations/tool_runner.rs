@@ -1,0 +1,235 @@
+//! Runs migrations as another tool does: its own placement of BEGIN and COMMIT, the files' own statements, nothing added.
+
+use std::collections::BTreeSet;
+
+use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::{Batch, Connection, ErrorCode, ffi};
+
+use crate::error::{Error, Result};
+use crate::limits::stop::Stop;
+use crate::migrations::steps::{Step, Transaction};
+use crate::store::{FolderSql, Touched};
+
+/// Looks at what becomes of rows while migrations run. An error of it ends them.
+pub(super) trait Watch {
+    /// A statement is about to run, and may do this.
+    fn begins(&mut self, conn: &Connection, statement: &Touched) -> Result<()>;
+    /// It ran, in this step, the position of which is given.
+    fn ran(&mut self, conn: &Connection, statement: &Touched, step: usize) -> Result<()>;
+    /// The step has ended, and may have deleted rows from these tables.
+    fn ended(&mut self, conn: &Connection, step: usize, deleted_from: &BTreeSet<String>) -> Result<()>;
+}
+
+/// Where nobody looks: a replay has no rows.
+impl Watch for () {
+    fn begins(&mut self, _: &Connection, _: &Touched) -> Result<()> {
+        Ok(())
+    }
+
+    fn ran(&mut self, _: &Connection, _: &Touched, _: usize) -> Result<()> {
+        Ok(())
+    }
+
+    fn ended(&mut self, _: &Connection, _: usize, _: &BTreeSet<String>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Runs the steps one after the other, under the authorizer for a folder's SQL, and ends at the first that fails: as the tool does it,
+/// what it holds in a transaction is then rolled back. Nothing stays on the connection but what stays in the database.
+///
+/// `apart`: so many of the first steps were run by connections of their own, and leave nothing to the next one but what stays in the
+/// database. `in_wal_mode`: whether the store is; `None` where nobody knows, and then it may become so at any time.
+///
+/// # Errors
+/// [`Error::Step`] where one fails, [`Error::NotReplayable`] where it must not run, or cannot without its application; what `watch`
+/// says; and the time limit.
+pub(super) fn run(
+    conn: &mut Connection,
+    steps: &[&Step],
+    apart: usize,
+    in_wal_mode: Option<bool>,
+    watch: &mut impl Watch,
+    stop: &Stop,
+) -> Result<()> {
+    const AUTHORIZE: &str = "sqlite3_set_authorizer";
+    let sql = FolderSql::guard(conn).map_err(Error::sqlite(AUTHORIZE))?;
+    let mut runner = Runner {
+        conn,
+        sql: &sql,
+        in_wal_mode,
+        watch,
+        stop,
+        statements: 0,
+    };
+    let ended = runner.all(steps, apart);
+    FolderSql::release(conn).map_err(Error::sqlite(AUTHORIZE))?;
+    if ended.is_err() && !conn.is_autocommit() {
+        // Whatever it says: the copy is thrown away.
+        let _ = conn.execute_batch("ROLLBACK");
+    }
+    ended?;
+    forget_connection(conn).map_err(|error| Error::Rehearsal(error.into()))
+}
+
+/// Forgets what migrations left on their connection: temporary tables would hide others of their names.
+fn forget_connection(conn: &Connection) -> Result<()> {
+    let run = |sql: &str| conn.execute_batch(sql).map_err(Error::sqlite(sql));
+    run("PRAGMA query_only=OFF; PRAGMA ignore_check_constraints=OFF; PRAGMA foreign_keys=OFF")?;
+    let sql = "SELECT 'DROP ' || type || ' IF EXISTS temp.\"' || replace(name, '\"', '\"\"') || '\"' FROM temp.sqlite_schema
+               WHERE type IN ('table', 'view', 'trigger') AND name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY type <> 'trigger', rootpage";
+    let ask = || -> rusqlite::Result<Vec<String>> { conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect() };
+    for drop in ask().map_err(Error::sqlite(sql))? {
+        run(&drop)?;
+    }
+    Ok(())
+}
+
+/// Makes a connection as new to the next migration, as far as its transaction lets it.
+fn connect_anew(conn: &Connection, foreign_keys: bool) -> Result<()> {
+    forget_connection(conn)?;
+    let sql = "PRAGMA legacy_alter_table=OFF; PRAGMA recursive_triggers=OFF";
+    conn.execute_batch(sql).map_err(Error::sqlite(sql))?;
+    let sql = if foreign_keys {
+        "PRAGMA foreign_keys=ON"
+    } else {
+        "PRAGMA foreign_keys=OFF"
+    };
+    conn.execute_batch(sql).map_err(Error::sqlite(sql))
+}
+
+struct Runner<'a, W> {
+    conn: &'a Connection,
+    sql: &'a FolderSql,
+    /// Whether the store would be by now: its copy never is.
+    in_wal_mode: Option<bool>,
+    watch: &'a mut W,
+    stop: &'a Stop,
+    /// How many statements of the step that runs have ended.
+    statements: u64,
+}
+
+impl<W: Watch> Runner<'_, W> {
+    fn all(&mut self, steps: &[&Step], apart: usize) -> Result<()> {
+        let sql = "PRAGMA foreign_keys";
+        let foreign_keys = self.conn.query_row(sql, [], |row| row.get::<_, bool>(0)).map_err(Error::sqlite(sql))?;
+        let mut together: Option<&Step> = None;
+        for (at, &step) in steps.iter().enumerate() {
+            self.statements = 0;
+            let is_together = step.transaction == Transaction::AllPending;
+            match together {
+                Some(last) if !is_together => self.transact("COMMIT", last)?,
+                None if is_together => self.transact("BEGIN", step)?,
+                _ => {}
+            }
+            together = is_together.then_some(step);
+            if (1..=apart).contains(&at) {
+                connect_anew(self.conn, foreign_keys)?;
+            }
+            self.one(at, step)?;
+        }
+        together.map_or(Ok(()), |last| self.transact("COMMIT", last))
+    }
+
+    fn one(&mut self, at: usize, step: &Step) -> Result<()> {
+        let is_wrapped = step.transaction == Transaction::Each;
+        if is_wrapped {
+            self.transact("BEGIN", step)?;
+        }
+        // Of the step before, and of the tool's own statements.
+        self.sql.take_deleted_from();
+        self.sql.take_touched();
+        for batch in &step.batches {
+            self.batch(at, step, batch)?;
+        }
+        let deleted_from = self.sql.take_deleted_from();
+        if is_wrapped {
+            self.transact("COMMIT", step)?;
+        } else if step.transaction != Transaction::AllPending && !self.conn.is_autocommit() {
+            return Err(self.failed(step, Error::LeftOpen));
+        }
+        self.watch.ended(self.conn, at, &deleted_from)
+    }
+
+    fn transact(&self, sql: &str, step: &Step) -> Result<()> {
+        self.conn.execute_batch(sql).map_err(|error| self.failed(step, Error::sqlite(sql)(error)))
+    }
+
+    /// Runs each statement of a batch to its end.
+    fn batch(&mut self, at: usize, step: &Step, text: &str) -> Result<()> {
+        let mut batch = Batch::new(self.conn, text);
+        loop {
+            // SQLite itself asks only in statements that take long, of which many short ones are none.
+            self.stop.check()?;
+            let prepared = batch.next().map_err(|error| self.failed(step, Error::preparing(text)(error)))?;
+            let Some(mut statement) = prepared else {
+                return Ok(());
+            };
+            let touched = self.sql.take_touched();
+            self.watch.begins(self.conn, &touched)?;
+            if let Some(mode) = self.sql.take_journal_mode() {
+                let changed = self.change_journal_mode(&mode);
+                changed.map_err(|error| self.failed(step, Error::preparing(text)(error)))?;
+            }
+            let ran = self.sql.running(|| -> rusqlite::Result<()> {
+                let mut rows = statement.raw_query();
+                while rows.next()?.is_some() {}
+                Ok(())
+            });
+            ran.map_err(|error| self.failed(step, Error::sqlite(text)(error)))?;
+            self.statements += 1;
+            self.watch.ran(self.conn, &touched, at)?;
+        }
+    }
+
+    /// Does to the journal mode of the store what SQLite would do: the copy keeps its own.
+    fn change_journal_mode(&mut self, mode: &str) -> rusqlite::Result<()> {
+        // SQLite takes the beginning of a mode's name for it.
+        let into_wal = !mode.is_empty() && "wal".starts_with(&mode.to_ascii_lowercase());
+        let changes = self.in_wal_mode.is_some_and(|in_wal_mode| in_wal_mode != into_wal);
+        if changes && !self.conn.is_autocommit() {
+            let direction = if into_wal { "into" } else { "out of" };
+            let words = format!("cannot change {direction} wal mode from within a transaction");
+            return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_ERROR), Some(words)));
+        }
+        self.in_wal_mode = self.in_wal_mode.map(|_| into_wal);
+        Ok(())
+    }
+
+    /// That a step failed, or why it says nothing.
+    fn failed(&self, step: &Step, error: Error) -> Error {
+        let refused = self.sql.refused().map(|what| format!("it uses {what}, which no migration may do here"));
+        let unasked = || {
+            let is_denied = error.sqlite_code() == Some(ErrorCode::AuthorizationForStatementDenied);
+            // The authorizer cannot be asked about it, and what cannot be asked is refused.
+            is_denied.then(|| "it uses a name that is not UTF-8".to_owned())
+        };
+        let without = || error.needs_the_application().then(|| error.said_by_sqlite());
+        match refused.or_else(unasked).or_else(without) {
+            Some(why) => Error::NotReplayable {
+                migration: step.label(),
+                file: step.file.clone(),
+                why,
+            },
+            None => Error::Step {
+                migration: step.label(),
+                file: step.file.clone(),
+                stays: self.stays(step),
+                source: error.into(),
+            },
+        }
+    }
+
+    fn stays(&self, step: &Step) -> &'static str {
+        match step.transaction {
+            Transaction::AllPending => "; everything that is pending is rolled back with it",
+            Transaction::None if self.statements > 0 && self.conn.is_autocommit() => {
+                "; what it did before that stays, because the tool runs it in no transaction"
+            }
+            _ => "",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
