@@ -1,9 +1,9 @@
 //! Does every row that refers to another refer to one that is there?
 
 use crate::application::{Application, Problem};
+use crate::checks::check::LeftOut;
 use crate::checks::check::{Check, Input, Needs};
 use crate::checks::context::StoreContext;
-use crate::checks::left_out::LeftOut;
 use crate::error::{Error, Result};
 use crate::findings::LONGEST_NAME;
 use crate::findings::check_id::CheckId;

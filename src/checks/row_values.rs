@@ -13,9 +13,9 @@ use rusqlite::types::ValueRef;
 
 use crate::application::values::address::is_uuid;
 use crate::application::{self, Application, Column, Problem, Rule};
+use crate::checks::check::LeftOut;
 use crate::checks::check::{Check, Input, Needs};
 use crate::checks::context::StoreContext;
-use crate::checks::left_out::LeftOut;
 use crate::error::{Error, Result};
 use crate::findings::check_id::CheckId;
 use crate::findings::{Finding, Findings};

@@ -2,8 +2,8 @@
 //! where it refuses the store as a whole, table by table.
 
 use super::lines::Line;
+use crate::checks::check::LeftOut;
 use crate::checks::context::StoreContext;
-use crate::checks::left_out::LeftOut;
 use crate::error::{Error, Result};
 use crate::findings::LONGEST_NAME;
 use crate::migrations::rehearsal::copy;

@@ -5,9 +5,7 @@
 
 mod cells;
 mod key;
-mod kind;
 
-use self::kind::Kind;
 use super::text;
 use crate::page_map::{Class, Marked, PageMap, Place, Role, Tree};
 use crate::text::words::{plural, thousands};
@@ -23,6 +21,52 @@ const FEW_CELLS: usize = 300;
 
 /// The cells in a line, where nothing lays them out.
 const CELLS_A_LINE: usize = 64;
+
+/// A kind of page that the key has a line for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// One of the largest tables.
+    Table(usize),
+    /// Its indexes.
+    IndexesOf(usize),
+    FurtherTable,
+    FurtherIndex,
+    Free,
+    PointerMap,
+    LockByte,
+    Unreached,
+}
+
+impl Kind {
+    /// The letter in the cells.
+    fn letter(self) -> char {
+        let letter = |first: char, n: usize| (first..).nth(n).unwrap_or(first);
+        match self {
+            Self::Table(n) => letter('A', n),
+            Self::IndexesOf(n) => letter('a', n),
+            Self::FurtherTable => 'Z',
+            Self::FurtherIndex => 'z',
+            Self::Free => '·',
+            Self::PointerMap => '^',
+            Self::LockByte => '#',
+            Self::Unreached => '?',
+        }
+    }
+
+    /// The class of the style.
+    fn class(self) -> String {
+        match self {
+            Self::Table(n) => format!("t{n}"),
+            Self::IndexesOf(n) => format!("t{n} x"),
+            Self::FurtherTable => "tz".to_owned(),
+            Self::FurtherIndex => "tz x".to_owned(),
+            Self::Free => "fr".to_owned(),
+            Self::PointerMap => "pm".to_owned(),
+            Self::LockByte => "lb".to_owned(),
+            Self::Unreached => "un".to_owned(),
+        }
+    }
+}
 
 /// How a map's classes are drawn.
 struct Key<'a> {

@@ -1,6 +1,6 @@
 //! The cells of a map: one for each block, with a note in words.
 
-use super::kind::Kind;
+use super::Kind;
 use super::{Key, number, span};
 use crate::page_map::{Block, Class, Part, Role};
 use crate::report::render::html::{cut, text};

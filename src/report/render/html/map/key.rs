@@ -1,6 +1,6 @@
 //! The key of a map: what each letter means, how many pages it stands for, and the marks.
 
-use super::kind::Kind;
+use super::Kind;
 use super::{Key, isolated, marked, number};
 use crate::page_map::{Block, Class, Part, Tree};
 use crate::report::render::html::{cut, text};
