@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use super::{Builder, Tree};
-use crate::format::overflow::Chain;
-use crate::format::page::Cell;
-use crate::format::record::{Classes, Field, Fields};
-use crate::format::source::Source;
 use crate::text::words::cut;
+use sqlite_format::overflow::Chain;
+use sqlite_format::page::Cell;
+use sqlite_format::record::{Classes, Field, Fields};
+use sqlite_format::source::Source;
 
 /// So many trees are walked at most.
 const MOST_TREES: usize = 1 << 18;

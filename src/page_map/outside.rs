@@ -2,9 +2,9 @@
 
 use super::walk::Walk;
 use super::{Builder, Class};
-use crate::format::header::Header;
-use crate::format::pointer_map::PointerMap;
 use crate::limits::stop::Stopped;
+use sqlite_format::header::Header;
+use sqlite_format::pointer_map::PointerMap;
 
 impl Walk<'_> {
     /// Walks all of them.

@@ -7,15 +7,15 @@
 use super::names::Names;
 use super::walk::Walk;
 use super::{Builder, Mapped, PageMap};
-use crate::format::check::accounts::Accounts;
-use crate::format::header::Header;
-use crate::format::reader::pages_there;
-use crate::format::source::{Overlay, ReadAt, Source};
 use crate::limits::stop::{Stop, Stopped};
 use crate::probe::Probe;
 use crate::store::Access;
 use crate::store::pass::{Files, NotRead};
 use crate::text::words::thousands;
+use sqlite_format::check::accounts::Accounts;
+use sqlite_format::header::Header;
+use sqlite_format::reader::pages_there;
+use sqlite_format::source::{Overlay, ReadAt, Source};
 
 /// What the checks have said of a store's pages.
 #[derive(Debug, Default)]

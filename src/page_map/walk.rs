@@ -3,14 +3,15 @@
 //! No page is walked twice, so that nothing is followed in a circle, and no more is held than the way down to one page.
 
 use super::{Builder, Class, Part, Tree};
-use crate::format::check::accounts::Accounts;
-use crate::format::cover::Cover;
-use crate::format::damage::Damage;
-use crate::format::overflow::Chain;
-use crate::format::page::{Cell, Page, Payload};
-use crate::format::scan::MOST_LEVELS;
-use crate::format::source::Source;
 use crate::limits::stop::{Stop, Stopped};
+use sqlite_format::check::accounts::Accounts;
+use sqlite_format::cover::Cover;
+use sqlite_format::damage::Damage;
+use sqlite_format::interrupt::Interrupt;
+use sqlite_format::overflow::Chain;
+use sqlite_format::page::{Cell, Page, Payload};
+use sqlite_format::scan::MOST_LEVELS;
+use sqlite_format::source::Source;
 
 /// So many pages are looked at before it is asked whether to go on.
 const PAGES_BETWEEN_NEWS: u64 = 64;

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use crate::format::record::{Classes, Field};
+use sqlite_format::record::{Classes, Field};
 
 /// The encoding of a store's text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -8,9 +8,9 @@ use super::known::{Key, Known, MOST_KEYS, Table};
 use super::notes::{Notes, Owner};
 use super::space::{adds_up, free_space};
 use super::view::View;
-use crate::format::page::Page;
-use crate::format::record::{Classes, Field, Fields};
 use crate::limits::stop::Stop;
+use sqlite_format::page::Page;
+use sqlite_format::record::{Classes, Field, Fields};
 
 /// An entry of a known index.
 pub struct Entry<'e> {

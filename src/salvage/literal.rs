@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::encoding::Encoding;
-use crate::format::record::{Classes, Field};
+use sqlite_format::record::{Classes, Field};
 
 /// Writes a value, for a store with text in this encoding.
 ///

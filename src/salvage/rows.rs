@@ -10,9 +10,9 @@ use super::known::Known;
 use super::notes::{Notes, Owner};
 use super::space::{adds_up, free_space};
 use super::view::View;
-use crate::format::page::{Kind, Page};
-use crate::format::record::{Field, Fields};
-use crate::format::varint::varint;
+use sqlite_format::page::{Kind, Page};
+use sqlite_format::record::{Field, Fields};
+use sqlite_format::varint::varint;
 
 /// How a row was found. What stands higher is believed more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -10,7 +10,7 @@ use super::fit::Fit;
 use super::known::Known;
 use super::known::replay::Schema;
 use super::literal;
-use crate::format::record::{Classes, Field};
+use sqlite_format::record::{Classes, Field};
 
 /// Writes the output.
 pub struct Printer<'a> {

@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::encoding::Encoding;
 use super::ended::{Ended, Result};
-use crate::format::header::Layout;
-use crate::format::page::{Kind, Page};
-use crate::format::record::{Classes, Fields};
-use crate::format::source::ReadAt;
 use crate::limits::stop::Stop;
+use sqlite_format::header::Layout;
+use sqlite_format::interrupt::Interrupt;
+use sqlite_format::page::{Kind, Page};
+use sqlite_format::record::{Classes, Fields};
+use sqlite_format::source::ReadAt;
 
 /// So many pages are kept account of: a store of 32 GiB with pages of 4,096 bytes.
 pub const MOST_PAGES: u32 = 1 << 23;

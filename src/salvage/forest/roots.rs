@@ -1,13 +1,13 @@
 //! What `sqlite_schema` says, as far as it can be read: where the trees begin, and how the columns are called.
 
 use super::{Forest, MOST_ROOTS, Walker};
-use crate::format::page::{Kind, Page};
-use crate::format::record::{Classes, Fields};
-use crate::format::schema::table::{self, Statement};
 use crate::salvage::encoding::Decoder;
 use crate::salvage::ended::Result;
 use crate::salvage::known::Known;
 use crate::salvage::notes::Owner;
+use sqlite_format::page::{Kind, Page};
+use sqlite_format::record::{Classes, Fields};
+use sqlite_format::schema::table::{self, Statement};
 
 /// What begins at a root page.
 #[derive(Default)]
