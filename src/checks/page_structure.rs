@@ -13,6 +13,7 @@ use crate::findings::{Findings, LONGEST_NAME};
 use crate::migrations::shape;
 use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
+use crate::store::introspect::{self, LONGEST_DEFINITION, ObjectKind};
 use crate::text::words::{cut, plural};
 
 use integrity::Looked;
@@ -20,9 +21,6 @@ use lines::Groups;
 
 /// How many missing modules are named one by one.
 const MOST_MODULES: usize = 1_000;
-
-/// The longest definition of a virtual table that is read for the name of its module, in bytes.
-const LONGEST_SQL: usize = 64 << 10;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -67,15 +65,11 @@ fn checked(pages: u64) -> String {
 
 /// Virtual tables whose modules are not here, which SQLite's check passes over in silence: each module once.
 fn missing_modules(handle: &ReadOnly) -> Result<Vec<String>> {
-    let sql = format!(
-        "SELECT name, iif(octet_length(sql) > {LONGEST_SQL}, NULL, sql) FROM sqlite_schema
-         WHERE type = 'table' AND ifnull(rootpage, 0) = 0"
-    );
     let mut missing = LeftOut::default();
     let mut here: Option<Vec<String>> = None;
-    handle.rows(&sql, [], |row| {
-        let text = |at| row.get_ref(at).ok().and_then(|text| text.as_bytes().ok()).map(String::from_utf8_lossy);
-        let Some(module) = text(1).and_then(|sql| shape::module(&sql)) else {
+    introspect::each_object(handle, LONGEST_DEFINITION, |object| {
+        let sql = object.sql.filter(|_| object.kind == ObjectKind::VirtualTable);
+        let Some(module) = sql.and_then(|sql| shape::module(&String::from_utf8_lossy(sql))) else {
             return Ok(());
         };
         let here = match &mut here {
@@ -84,7 +78,7 @@ fn missing_modules(handle: &ReadOnly) -> Result<Vec<String>> {
         };
         if !here.iter().any(|name| name.eq_ignore_ascii_case(&module)) && missing.reasons() < MOST_MODULES {
             let why = format!("no such module: {}", cut(&module, LONGEST_NAME));
-            missing.count(why, &text(0).unwrap_or_default());
+            missing.count(why, &String::from_utf8_lossy(object.name));
         }
         Ok(())
     })?;
