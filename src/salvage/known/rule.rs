@@ -3,7 +3,7 @@
 use rusqlite::types::ValueRef;
 
 use crate::application;
-use sqlite_format::record::{Classes, Field};
+use crate::format::record::{Classes, Field};
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy)]

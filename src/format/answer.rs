@@ -1,0 +1,105 @@
+//! What the reader answers. Only "sound" is believed.
+
+use super::damage::Damage;
+use super::schema::{Beyond, Schema};
+
+/// An answer about a store, a tree, or a foreign key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// It is sound: SQLite's integrity check would find nothing.
+    Sound,
+    /// Perhaps it is not. SQLite's check has to say.
+    PerhapsNot(Fault),
+    /// It is not understood. SQLite's check has to say.
+    NotUnderstood(Beyond),
+}
+
+/// Where something is odd. It is for whoever looks into the reader; no report prints it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fault {
+    /// The root page of the tree; 0 for what is outside of all trees.
+    pub root: u32,
+    /// The page.
+    pub page: u32,
+    /// What is odd.
+    pub damage: Damage,
+}
+
+impl From<Fault> for Answer {
+    fn from(fault: Fault) -> Self {
+        match fault.damage {
+            Damage::Beyond(beyond) => Self::NotUnderstood(beyond),
+            _ => Self::PerhapsNot(fault),
+        }
+    }
+}
+
+impl Answer {
+    /// Whether it is sound.
+    pub fn is_sound(self) -> bool {
+        self == Self::Sound
+    }
+
+    /// The graver one of two: perhaps not, not understood, sound.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::PerhapsNot(_), _) | (Self::NotUnderstood(_), Self::Sound | Self::NotUnderstood(_)) => self,
+            (_, other) => other,
+        }
+    }
+}
+
+/// What a pass over a store came to.
+#[derive(Debug, Clone)]
+pub struct Checked<S> {
+    /// The whole store: its pages, trees, rows and indexes. Foreign keys are apart.
+    pub store: Answer,
+    /// Each table, in the schema's order.
+    pub tables: Vec<TableChecked>,
+    /// All foreign keys of all tables.
+    pub foreign_keys: Answer,
+    /// What the visitor gathered, to be believed for tables that are sound.
+    pub visited: S,
+}
+
+/// What a pass over a table came to.
+#[derive(Debug, Clone)]
+pub struct TableChecked {
+    /// The table with its rows, without its indexes.
+    pub table: Answer,
+    /// How many rows it has, where it is sound.
+    pub rows: u64,
+    /// Whether all of its rows were read: where so, the visitor saw each, also if the table is not understood otherwise.
+    pub all_read: bool,
+    /// Each of its indexes, in the schema's order.
+    pub indexes: Vec<Answer>,
+    /// Its foreign keys: sound where each row that refers to another refers to one that is there.
+    pub foreign_keys: Answer,
+}
+
+impl TableChecked {
+    /// The table together with its indexes.
+    pub(super) fn whole(&self) -> Answer {
+        self.indexes.iter().fold(self.table, |answer, index| answer.and(*index))
+    }
+}
+
+impl<S> Checked<S> {
+    /// The same answer to everything.
+    pub(super) fn unknown(answer: Answer, schema: &Schema, visited: S) -> Self {
+        let table = |table: &super::schema::Table| TableChecked {
+            table: answer,
+            rows: 0,
+            all_read: false,
+            indexes: table.indexes.iter().map(|_| answer).collect(),
+            foreign_keys: answer,
+        };
+        Self {
+            store: answer,
+            tables: schema.tables.iter().map(table).collect(),
+            foreign_keys: answer,
+            visited,
+        }
+    }
+}
