@@ -3,6 +3,7 @@
 
 mod answers;
 pub(crate) mod examination;
+mod standing;
 mod turns;
 
 use std::path::Path;

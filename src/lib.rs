@@ -55,6 +55,9 @@ mod application;
 
 mod banger;
 
+#[doc(hidden)]
+pub mod format;
+
 mod probe;
 
 mod store;
