@@ -7,7 +7,6 @@ pub(crate) mod context;
 mod file;
 mod foreign_keys;
 mod journal;
-mod left_out;
 mod migration_history;
 mod migration_rehearsal;
 mod page_structure;

@@ -3,7 +3,6 @@
 
 mod answers;
 pub(crate) mod examination;
-mod standing;
 mod turns;
 
 use std::path::Path;

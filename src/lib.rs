@@ -55,9 +55,6 @@ mod application;
 
 mod banger;
 
-#[doc(hidden)]
-pub mod format;
-
 mod probe;
 
 mod store;

@@ -35,6 +35,5 @@ pub(crate) mod shape;
 mod sql_text;
 pub(crate) mod status;
 pub(crate) mod steps;
-pub(crate) mod tables;
 mod toml;
 mod tool_runner;

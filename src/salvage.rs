@@ -12,6 +12,7 @@ mod attribute;
 mod bits;
 mod candidates;
 mod chains;
+mod encoding;
 mod ended;
 mod engine;
 mod entries;
@@ -47,9 +48,9 @@ use self::fit::Hasher64;
 use self::ledger::Ledger;
 use self::sql::Printer;
 use self::view::{Patch, View};
-use crate::format::header::Layout;
-use crate::format::source::ReadAt;
 use crate::limits::stop::Stop;
+use sqlite_format::header::Layout;
+use sqlite_format::source::ReadAt;
 
 /// The files of a store.
 #[derive(Clone, Copy)]

@@ -1,7 +1,7 @@
 //! The reader of SQLite's file format beside SQLite itself, on the same bytes.
 #![no_main]
 
-#[path = "../../tests/format/sqlite.rs"]
+#[path = "../../crates/sqlite-format/tests/format/sqlite.rs"]
 #[allow(dead_code, reason = "what only the tests ask")]
 mod sqlite;
 

@@ -15,10 +15,10 @@ use crate::error::{Error, Result};
 use crate::findings::check_id::CheckId;
 use crate::findings::{Finding, Findings};
 use crate::limits::stop::Stop;
-use crate::migrations::tables::{self, identifier};
 use crate::probe::{FileKind, FileStat};
 use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
+use crate::store::introspect::{self, identifier};
 use crate::text::words::{plural, thousands};
 
 /// The check.
@@ -49,7 +49,7 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     let mut found = Found::default();
     let mut are_there = Vec::new();
     for table in naming {
-        let there = tables::columns(handle, table.name)?;
+        let there = introspect::ordinary_columns(handle, table.name)?;
         let columns: Vec<_> = table.columns.into_iter().filter(|(name, _)| there.has(name)).collect();
         if !columns.is_empty() {
             are_there.push(table.name);

@@ -1,16 +1,16 @@
 //! Does every row that refers to another refer to one that is there?
 
 use crate::application::{Application, Problem};
+use crate::checks::check::LeftOut;
 use crate::checks::check::{Check, Input, Needs};
 use crate::checks::context::StoreContext;
-use crate::checks::left_out::LeftOut;
 use crate::error::{Error, Result};
 use crate::findings::LONGEST_NAME;
 use crate::findings::check_id::CheckId;
 use crate::findings::{Finding, Findings};
-use crate::migrations::tables::{self, quoted};
 use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
+use crate::store::introspect::{self, quoted};
 use crate::text::words::{cut, plural};
 
 /// The check.
@@ -34,7 +34,7 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
 }
 
 fn look_at_all(application: &Application, handle: &ReadOnly) -> Result<Outcome> {
-    let tables = tables::ordinary(handle)?;
+    let tables = introspect::ordinary_tables(handle)?;
     let mut found = Found {
         passed_over: tables.passed_over,
         ..Found::default()
@@ -147,24 +147,11 @@ impl Found {
     }
 }
 
-/// The referring columns of each of a table's foreign keys, by the key's number. Their names are cut: they are only printed.
+/// Returns the referring columns of each of a table's foreign keys, by the key's number. Their names are cut: they are only printed.
 fn referring_columns(handle: &ReadOnly, table: &str) -> Result<Vec<(i64, Vec<String>)>> {
-    let sql = format!("PRAGMA foreign_key_list({})", quoted(table));
-    let mut keys: Vec<(i64, Vec<String>)> = Vec::new();
-    handle.rows(&sql, [], |row| {
-        let get = || -> rusqlite::Result<(i64, String)> {
-            let from = row.get_ref("from")?.as_bytes_or_null()?.unwrap_or_default();
-            Ok((row.get("id")?, cut(&String::from_utf8_lossy(from), LONGEST_NAME)))
-        };
-        let (id, column) = get().map_err(Error::sqlite(&sql))?;
-        // SQLite hands them out key by key.
-        match keys.last_mut().filter(|(last, _)| *last == id) {
-            Some((_, columns)) => columns.push(column),
-            None => keys.push((id, vec![column])),
-        }
-        Ok(())
-    })?;
-    Ok(keys)
+    let name = |(from, _): &(Vec<u8>, Vec<u8>)| cut(&String::from_utf8_lossy(from), LONGEST_NAME);
+    let keys = introspect::foreign_keys(handle, table)?;
+    Ok(keys.iter().map(|key| (key.id, key.columns.iter().map(name).collect())).collect())
 }
 
 fn check_table(handle: &ReadOnly, table: &str, columns: &[(i64, Vec<String>)], findings: &mut Findings) -> Result<()> {

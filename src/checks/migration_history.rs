@@ -14,9 +14,9 @@ use crate::error::{Error, Result};
 use crate::findings::check_id::CheckId;
 use crate::findings::{Finding, Findings};
 use crate::migrations::schema_state::SchemaState;
-use crate::migrations::tables::identifier;
 use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
+use crate::store::introspect::identifier;
 use crate::text::words::plural;
 
 /// The check.

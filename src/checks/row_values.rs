@@ -13,14 +13,14 @@ use rusqlite::types::ValueRef;
 
 use crate::application::values::address::is_uuid;
 use crate::application::{self, Application, Column, Problem, Rule};
+use crate::checks::check::LeftOut;
 use crate::checks::check::{Check, Input, Needs};
 use crate::checks::context::StoreContext;
-use crate::checks::left_out::LeftOut;
 use crate::error::{Error, Result};
 use crate::findings::check_id::CheckId;
 use crate::findings::{Finding, Findings};
-use crate::migrations::tables::{self, quoted};
 use crate::report::outcome::Outcome;
+use crate::store::introspect::{self, quoted};
 use crate::store::pass::Values;
 use crate::store::{LONGEST_VALUE, ReadOnly};
 use crate::text::words::plural;
@@ -127,7 +127,7 @@ struct Table<'a> {
 impl<'a> Table<'a> {
     /// Which of the application's columns a table has, where it has any; what is missing is `schema-shape`'s to say.
     fn known(handle: &ReadOnly, table: &'a application::Table) -> Result<Option<Self>> {
-        let there = tables::columns(handle, &table.name)?;
+        let there = introspect::ordinary_columns(handle, &table.name)?;
         let columns: Vec<&Column> = table.columns.iter().filter(|column| there.has(&column.name)).collect();
         let without_rule = (there.names.len() - columns.len()) as u64;
         Ok((!columns.is_empty()).then_some(Self {

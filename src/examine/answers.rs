@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::error::mistake::caught;
 use crate::findings::check_id::CheckId;
 use crate::limits::stop::Stop;
-use crate::page_map::{self, KnownDamage, MapResult};
+use crate::page_map::{self, Known, Mapped};
 use crate::probe::{Probe, Situation};
 use crate::report::outcome::{Failure, Outcome};
 use crate::report::{Report, Row};
@@ -49,7 +49,7 @@ struct SoFar {
     /// To ask whether the answers are still valid, once something was read through SQLite.
     witness: Option<(Witness, Probe)>,
     short_of_memory: bool,
-    map: MapResult,
+    map: Mapped,
 }
 
 impl Default for SoFar {
@@ -60,7 +60,7 @@ impl Default for SoFar {
             looking: vec![CheckId::File],
             witness: None,
             short_of_memory: false,
-            map: MapResult::NotRequested,
+            map: Mapped::NotAsked,
         }
     }
 }
@@ -146,34 +146,32 @@ impl Answers {
         }
         stop.ends_checks();
         let map = match access {
-            None => MapResult::unavailable("the store could not be opened to be read, as the rows say"),
+            None => Mapped::no("the store could not be opened to be read, as the rows say"),
             Some(access) => {
                 let known = self.known_of_pages();
-                caught(|| page_map::map_store(probe, access, &known, stop)).unwrap_or_else(MapResult::unavailable)
+                caught(|| page_map::of_store(probe, access, &known, stop)).unwrap_or_else(Mapped::no)
             }
         };
         self.so_far().map = map;
     }
 
     /// What the checks have said of single pages.
-    fn known_of_pages(&self) -> KnownDamage {
+    fn known_of_pages(&self) -> Known {
         let so_far = self.so_far();
         let damaged = match so_far.get(CheckId::PageStructure) {
             Some(Outcome::Fail(failure)) => failure.findings.kept.iter().filter_map(|finding| finding.page).collect(),
             _ => Vec::new(),
         };
-        KnownDamage {
+        Known {
             is_sound: so_far.passed(CheckId::PageStructure),
-            damaged_pages: damaged.into_iter().filter_map(|page: u64| u32::try_from(page).ok()).collect(),
+            damaged: damaged.into_iter().filter_map(|page: u64| u32::try_from(page).ok()).collect(),
         }
     }
 
     /// What became of the map, at the end.
-    fn map_of(&self, so_far: &SoFar) -> MapResult {
+    fn map_of(&self, so_far: &SoFar) -> Mapped {
         match &so_far.map {
-            MapResult::NotRequested if self.wants_map => {
-                MapResult::unavailable("the examination ended before one was made")
-            }
+            Mapped::NotAsked if self.wants_map => Mapped::no("the examination ended before one was made"),
             map => map.clone(),
         }
     }
@@ -281,7 +279,7 @@ impl Answers {
 
     /// The rows of a store that changed during each attempt: one row says so, `read-only` if it is wanted.
     fn never_left_alone(&self, error: &Error) -> Vec<Row> {
-        self.so_far().map = MapResult::NotRequested;
+        self.so_far().map = Mapped::NotAsked;
         let wanted = || CHECKS.iter().map(|check| check.id).filter(|id| self.asked(*id));
         let to_blame = wanted().find(|id| *id == CheckId::ReadOnly).or_else(|| wanted().next());
         let row = |id: CheckId| {

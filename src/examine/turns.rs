@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Answers, Options};
-use crate::application::History;
+use crate::application::{History, NoStore, Problem};
 use crate::checks::check::{Check, Input, Needs};
 use crate::checks::context::StoreContext;
 use crate::checks::{CHECKS, TraceCheck};
@@ -12,7 +12,8 @@ use crate::error::{Error, Result};
 use crate::findings::check_id::CheckId;
 use crate::limits::stop::{Stop, Stopped};
 use crate::probe::Probe;
-use crate::report::outcome::Outcome;
+use crate::report::outcome::{Failure, Outcome};
+use crate::salvage::standing::{Standing, standing};
 use crate::store::sandbox::Sandbox;
 use crate::store::{Access, ReadMethod, ReadOnly};
 
@@ -189,4 +190,47 @@ impl Answers {
         let outcome = trace.outcome(way);
         self.set(CheckId::ReadOnly, (outcome, opening + begun.elapsed()));
     }
+}
+
+/// The rows that may say so; the first that fails does.
+const SAYING: [CheckId; 3] = [CheckId::File, CheckId::ReadOnly, CheckId::PageStructure];
+
+impl Answers {
+    /// Says how many rows stand whole, where a check found damage that may cost rows.
+    pub(super) fn say_what_stands(&self, probe: &Probe, stop: &Stop) {
+        let Some((check, failure)) = self.first_failure(&SAYING).filter(|(_, failure)| failure.problem.may_cost_rows())
+        else {
+            return;
+        };
+        if !self.asked(check) {
+            return;
+        }
+        stop.ends_checks();
+        let begun = Instant::now();
+        let standing = caught(|| standing(probe, self.application(), stop))
+            .unwrap_or_else(|mistake| Standing::Unknown(mistake.to_string()));
+        if let Some(failure) = with_standing(failure, standing, probe.size(), self.application().name()) {
+            self.answer_anew(check, Outcome::Fail(failure), begun.elapsed());
+        }
+    }
+}
+
+/// The failure together with what is known of the rows; `None` where nothing is to be said of them.
+fn with_standing(failure: Failure, standing: Standing, size: u64, application: &str) -> Option<Failure> {
+    let mut with = failure;
+    match standing {
+        Standing::Unsaid => return None,
+        Standing::Unknown(why) => with.detail += &format!("; how many rows stand whole is not known: {why}"),
+        Standing::Rows(account) => {
+            account.add_to(&mut with.findings);
+            if with.problem == Problem::NoStore(NoStore::NotSqlite) {
+                with.problem = Problem::NoStore(NoStore::Overwritten);
+                with.detail = format!(
+                    "it is not an SQLite database any more ({size} bytes), but rows of {application}'s are still in it"
+                );
+            }
+            with.detail += &format!("; {}", account.in_words());
+        }
+    }
+    Some(with)
 }

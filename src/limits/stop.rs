@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use sqlite_format::interrupt::Interrupt;
+
 use crate::findings::check_id::CheckId;
 use crate::limits::progress::Ticker;
 
@@ -169,13 +171,6 @@ impl Stop {
         }
     }
 
-    /// Says that so many more pages were read.
-    pub(crate) fn pages_read(&self, pages: u64) {
-        if let Some(progress) = &self.progress {
-            progress.pages_read(pages);
-        }
-    }
-
     /// Why to stop now, if there is a reason.
     pub(crate) fn reason(&self) -> Option<Stopped> {
         if let Some(progress) = &self.progress {
@@ -224,6 +219,19 @@ impl Stop {
     /// The reason to stop.
     pub(crate) fn check(&self) -> Result<(), Stopped> {
         self.reason().map_or(Ok(()), Err)
+    }
+}
+
+/// The crate that reads the file format asks no more than this of a token.
+impl Interrupt for Stop {
+    fn is_due(&self) -> bool {
+        self.reason().is_some()
+    }
+
+    fn pages_read(&self, pages: u64) {
+        if let Some(progress) = &self.progress {
+            progress.pages_read(pages);
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use crate::migrations::dialects::Dialect;
 use crate::migrations::dialects::built_in::check_pages;
 use crate::migrations::ledger::{self, Applied, Malformed, Row, Rows, Value};
 use crate::migrations::recognise::{Column, Layout, Recognised, Table, Tool, recognise};
-use crate::migrations::tables::{self, quoted};
 use crate::store::ReadOnly;
+use crate::store::introspect::{self, quoted};
 
 /// The most columns that a ledger has, and more than any tool's.
 const MOST_COLUMNS: usize = 32;
@@ -42,7 +42,7 @@ pub(crate) fn ledgers(handle: &ReadOnly) -> Result<Vec<Recognised>> {
 /// What SQLite says.
 pub(super) fn ledgers_for(handle: &ReadOnly, likely: &[&Dialect]) -> Result<Vec<Recognised>> {
     let mut found = Vec::new();
-    for name in tables::ordinary(handle)?.names {
+    for name in introspect::ordinary_tables(handle)?.names {
         let columns = columns(handle, &name)?;
         if columns.len() <= MOST_COLUMNS {
             found.extend(recognise(&Table { name, columns }, likely));
@@ -61,7 +61,7 @@ pub(super) fn ledgers_for(handle: &ReadOnly, likely: &[&Dialect]) -> Result<Vec<
 /// # Errors
 /// What SQLite says.
 pub(super) fn table(handle: &ReadOnly, name: &str) -> Result<Option<(Table, Option<Tool>)>> {
-    let names = tables::ordinary(handle)?.names;
+    let names = introspect::ordinary_tables(handle)?.names;
     let Some(name) = names.into_iter().find(|other| other.eq_ignore_ascii_case(name)) else {
         return Ok(None);
     };

@@ -7,7 +7,7 @@ use rusqlite::types::ValueRef;
 
 use crate::migrations::checksum::hex;
 use crate::migrations::key::Key;
-use crate::migrations::tables::quoted;
+use crate::store::introspect::quoted;
 
 /// The most rows that a ledger may have. A real one has hundreds; each of a stranger's costs memory.
 pub(super) const MOST_ROWS: usize = 10_000;

@@ -8,8 +8,8 @@ use crate::migrations::known::Script;
 use crate::migrations::shape::{Differences, Shape};
 use crate::migrations::status::Stands;
 use crate::migrations::steps::{Step, Steps};
-use crate::migrations::tables;
 use crate::store::ReadOnly;
+use crate::store::introspect;
 use crate::text::words::plural;
 
 /// How many shapes are replayed to find the one that a store with an empty ledger has.
@@ -30,7 +30,7 @@ pub(super) fn never_recorded(
     }
     let steps = stands.steps(folder);
     let is_own = |table: &String| steps.ledgers.iter().any(|own| own.eq_ignore_ascii_case(table));
-    if tables::ordinary(handle)?.names.iter().all(is_own) {
+    if introspect::ordinary_tables(handle)?.names.iter().all(is_own) {
         return Ok(None);
     }
     // As far as they can be replayed.

@@ -7,7 +7,7 @@ use rusqlite::{Batch, Connection, Transaction, TransactionBehavior};
 
 use crate::application::{Ledger, Migration};
 use crate::error::{Error, Result};
-use crate::migrations::tables::identifier;
+use crate::store::introspect::identifier;
 
 /// Creates the ledger if it is missing and applies what is pending, in the order of ids. Returns the ids applied.
 ///

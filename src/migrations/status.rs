@@ -15,8 +15,8 @@ use crate::migrations::known::{Known, KnownSet, Script};
 use crate::migrations::ledger::{Applied, Entry, Note};
 use crate::migrations::recognise::{Layout, Recognised, Tool};
 use crate::migrations::replay;
-use crate::migrations::tables;
 use crate::store::ReadOnly;
+use crate::store::introspect;
 use crate::text::words::cut;
 
 /// Where a store stands among the migrations of a folder.
@@ -108,7 +108,7 @@ impl Stands {
             }
             return Ok(stands);
         }
-        if tables::ordinary(handle)?.names.is_empty() {
+        if introspect::ordinary_tables(handle)?.names.is_empty() {
             return Self::of_nothing(folder);
         }
         let none = format!("none of them is a ledger of {}", names(candidates));
@@ -311,7 +311,7 @@ fn is_for(
 /// The table of which somebody says that it is the ledger.
 fn told(name: &str, candidates: &[&'static Dialect], handle: &ReadOnly) -> Result<Option<Found>> {
     let Some((table, recognised)) = discovery::table(handle, name)? else {
-        if tables::ordinary(handle)?.names.is_empty() {
+        if introspect::ordinary_tables(handle)?.names.is_empty() {
             return Ok(None);
         }
         return Err(Error::Ledger(format!("there is no ordinary table `{}` in it", cut(name, LONGEST_NAME))));

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::builder::{MOST_PARTS, MOST_RANGES, MOST_SINGLE};
+use super::builder::{MOST_PARTS, MOST_PLACES, MOST_SINGLE};
 use super::*;
 
 /// The pages that a map counts.
@@ -12,84 +12,78 @@ fn counted(map: &PageMap) -> u64 {
 
 #[test]
 fn a_small_store_has_a_block_a_page() {
-    let mut builder = PageMapBuilder::new(8);
-    let schema = builder.add_table("sqlite_schema");
-    let notes = builder.add_table("notes");
-    let name = builder.add_index("notes_title", Some(notes));
-    builder.set_class(1, PageClass::Tree(schema, PageRole::Leaf));
-    builder.set_class(2, PageClass::Tree(notes, PageRole::Interior));
-    builder.set_class(3, PageClass::Tree(notes, PageRole::Leaf));
-    builder.set_class(4, PageClass::Tree(notes, PageRole::Overflow));
-    builder.set_class(5, PageClass::Tree(name, PageRole::Leaf));
-    builder.set_class(6, PageClass::FreeTrunk);
-    builder.set_class(7, PageClass::Tree(notes, PageRole::Unclear));
-    builder.mark_damaged(7);
-    builder.mark_damaged(7);
-    builder.mark_damaged(8);
-    builder.mark_replaced(3);
+    let mut builder = Builder::new(8);
+    let schema = builder.table("sqlite_schema");
+    let notes = builder.table("notes");
+    let name = builder.index("notes_title", Some(notes));
+    builder.tell(1, Class::Tree(schema, Part::Leaf));
+    builder.tell(2, Class::Tree(notes, Part::Interior));
+    builder.tell(3, Class::Tree(notes, Part::Leaf));
+    builder.tell(4, Class::Tree(notes, Part::Overflow));
+    builder.tell(5, Class::Tree(name, Part::Leaf));
+    builder.tell(6, Class::FreeTrunk);
+    builder.tell(7, Class::Tree(notes, Part::Unclear));
+    builder.damaged(7);
+    builder.damaged(7);
+    builder.damaged(8);
+    builder.replaced(3);
     let map = builder.finish();
 
     assert_eq!((map.pages(), map.block_pages(), map.blocks().len()), (8, 1, 8));
-    assert_eq!((map.name(notes), map.tree_kind(name)), ("notes", TreeKind::Index(Some(notes))));
-    let classes: Vec<PageClass> = map.blocks().iter().map(|block| block.parts[0].0).collect();
-    assert_eq!(classes[6], PageClass::Tree(notes, PageRole::Unclear));
-    assert_eq!(classes[7], PageClass::Unreached);
+    assert_eq!((map.name(notes), map.role(name)), ("notes", Role::Index(Some(notes))));
+    let classes: Vec<Class> = map.blocks().iter().map(|block| block.parts[0].0).collect();
+    assert_eq!(classes[6], Class::Tree(notes, Part::Unclear));
+    assert_eq!(classes[7], Class::Unreached);
     assert_eq!(map.damaged().pages, 2);
     assert_eq!(map.replaced().pages, 1);
     assert_eq!(counted(&map), 8);
-    assert!(map.counts().contains(&ClassCount {
-        class: PageClass::Unreached,
+    assert!(map.counts().contains(&Count {
+        class: Class::Unreached,
         pages: 1,
         damaged: Some(1)
     }));
-    let place = |page, class| DamagedRange {
+    let place = |page, class| Place {
         first: page,
         last: page,
         class: Some(class),
     };
-    assert_eq!(
-        map.damaged_ranges(),
-        [
-            place(7, PageClass::Tree(notes, PageRole::Unclear)),
-            place(8, PageClass::Unreached)
-        ]
-    );
+    assert_eq!(map.places(), [place(7, Class::Tree(notes, Part::Unclear)), place(8, Class::Unreached)]);
 }
 
 #[test]
 fn pages_that_the_store_does_not_have_are_passed_over() {
     for single in [MOST_SINGLE, 0] {
-        let builder = PageMapBuilder::with_single_pages(3, single);
+        let builder = Builder::keeping(3, single);
         for page in [0, 4, u32::MAX] {
-            builder.set_class(page, PageClass::FreeLeaf);
-            builder.mark_damaged(page);
-            builder.mark_replaced(page);
+            builder.tell(page, Class::FreeLeaf);
+            builder.damaged(page);
+            builder.replaced(page);
         }
         let map = builder.finish();
         assert_eq!(
             (map.damaged(), map.replaced(), map.counts().len()),
-            (MarkCount::default(), MarkCount::default(), 1)
+            (Marked::default(), Marked::default(), 1)
         );
     }
-    let none = PageMapBuilder::new(0).finish();
+    let none = Builder::new(0).finish();
     assert!(none.blocks().is_empty() && none.counts().is_empty());
 }
 
 #[test]
 fn of_two_claims_to_a_page_the_same_one_is_kept_in_whatever_order_they_come() {
     let map = |swapped: bool| {
-        let mut builder = PageMapBuilder::new(1);
+        let mut builder = Builder::new(1);
         let mut claims = [
-            PageClass::Tree(builder.add_table("a"), PageRole::Leaf),
-            PageClass::Tree(builder.add_table("b"), PageRole::Leaf),
+            Class::Tree(builder.table("a"), Part::Leaf),
+            Class::Tree(builder.table("b"), Part::Leaf),
         ];
         if swapped {
             claims.reverse();
         }
         for claim in claims {
-            builder.set_class(1, claim);
+            builder.tell(1, claim);
         }
-        builder.mark_damaged(1);
+        builder.damaged(1);
         builder.finish()
     };
     assert_eq!(map(false), map(true));
@@ -97,47 +91,47 @@ fn of_two_claims_to_a_page_the_same_one_is_kept_in_whatever_order_they_come() {
 
 #[test]
 fn a_name_is_cut_and_made_safe_where_it_enters_and_names_have_a_bound() {
-    let mut builder = PageMapBuilder::new(1);
-    let long = builder.add_table(&"\u{202e}x".repeat(200_000));
+    let mut builder = Builder::new(1);
+    let long = builder.table(&"\u{202e}x".repeat(200_000));
     for n in 0..5_000 {
-        builder.add_table(&format!("t{n}"));
+        builder.table(&format!("t{n}"));
     }
-    let further = builder.add_table("one more");
-    let index = builder.add_index("an index", Some(long));
-    builder.set_class(1, PageClass::Tree(index, PageRole::Leaf));
+    let further = builder.table("one more");
+    let index = builder.index("an index", Some(long));
+    builder.tell(1, Class::Tree(index, Part::Leaf));
     let map = builder.finish();
     assert!(map.name(long).starts_with("\\u{202e}x\\u{202e}x") && map.name(long).len() < 1_000);
     assert!(map.name(long).ends_with(" characters more)"));
-    assert_eq!((map.name(further), map.tree_kind(further)), ("further tables", TreeKind::Table));
-    assert_eq!((map.name(index), map.tree_kind(index)), ("further indexes", TreeKind::Index(None)));
-    assert_eq!(map.blocks()[0].parts, [(PageClass::Tree(index, PageRole::Leaf), 1)]);
+    assert_eq!((map.name(further), map.role(further)), ("further tables", Role::Table));
+    assert_eq!((map.name(index), map.role(index)), ("further indexes", Role::Index(None)));
+    assert_eq!(map.blocks()[0].parts, [(Class::Tree(index, Part::Leaf), 1)]);
 }
 
 #[test]
 fn the_greatest_store_has_a_map_and_no_damaged_page_is_hidden() {
     let pages = u32::MAX - 1;
-    let mut builder = PageMapBuilder::new(pages);
-    let notes = builder.add_table("notes");
+    let mut builder = Builder::new(pages);
+    let notes = builder.table("notes");
     for page in [1, 2, 3, 2_000_000_000, pages] {
-        builder.set_class(page, PageClass::Tree(notes, PageRole::Leaf));
-        builder.mark_damaged(page);
+        builder.tell(page, Class::Tree(notes, Part::Leaf));
+        builder.damaged(page);
     }
     let map = builder.finish();
     assert_eq!((map.blocks().len(), map.block_pages()), (2_048, 1 << 21));
     assert_eq!(map.blocks().iter().map(|block| u64::from(block.pages)).sum::<u64>(), u64::from(pages));
-    assert_eq!(map.blocks().last().map(PageBlock::last), Some(pages));
+    assert_eq!(map.blocks().last().map(Block::last), Some(pages));
     let damaged: Vec<u32> = map.blocks().iter().map(|block| block.damaged.pages).filter(|n| *n > 0).collect();
     assert_eq!(damaged, [3, 1, 1]);
     assert_eq!(
         map.damaged(),
-        MarkCount {
+        Marked {
             pages: 5,
             at_least: false
         }
     );
     assert_eq!(
-        map.damaged_ranges()[0],
-        DamagedRange {
+        map.places()[0],
+        Place {
             first: 1,
             last: 3,
             class: None
@@ -146,22 +140,19 @@ fn the_greatest_store_has_a_map_and_no_damaged_page_is_hidden() {
     assert_eq!(counted(&map), u64::from(pages));
     assert_eq!(
         map.blocks()[0].parts,
-        [
-            (PageClass::Unreached, (1 << 21) - 3),
-            (PageClass::Tree(notes, PageRole::Leaf), 3)
-        ]
+        [(Class::Unreached, (1 << 21) - 3), (Class::Tree(notes, Part::Leaf), 3)]
     );
 }
 
 #[test]
 fn a_block_keeps_no_more_than_it_has_room_for() {
     let pages = 1 << 18;
-    let mut builder = PageMapBuilder::with_single_pages(pages, 0);
-    let trees: Vec<TreeId> = (0..300).map(|n| builder.add_table(&format!("t{n}"))).collect();
+    let mut builder = Builder::keeping(pages, 0);
+    let trees: Vec<Tree> = (0..300).map(|n| builder.table(&format!("t{n}"))).collect();
     for page in 1..=pages {
-        builder.set_class(page, PageClass::Tree(trees[page as usize % 300], PageRole::Leaf));
-        builder.set_class(page, PageClass::FreeLeaf);
-        builder.mark_damaged(page);
+        builder.tell(page, Class::Tree(trees[page as usize % 300], Part::Leaf));
+        builder.tell(page, Class::FreeLeaf);
+        builder.damaged(page);
     }
     let map = builder.finish();
     assert_eq!(counted(&map), u64::from(pages));
@@ -171,22 +162,22 @@ fn a_block_keeps_no_more_than_it_has_room_for() {
             .iter()
             .all(|block| block.damaged.pages > 0 && block.parts.len() <= MOST_PARTS)
     );
-    assert_eq!(map.damaged_ranges().len(), MOST_RANGES);
+    assert_eq!(map.places().len(), MOST_PLACES);
 }
 
 #[test]
 fn several_threads_fill_one_map() {
     for single in [MOST_SINGLE, 0] {
-        let mut builder = PageMapBuilder::with_single_pages(40_000, single);
-        let trees = [builder.add_table("a"), builder.add_table("b")];
+        let mut builder = Builder::keeping(40_000, single);
+        let trees = [builder.table("a"), builder.table("b")];
         std::thread::scope(|scope| {
             for (n, tree) in trees.into_iter().enumerate() {
                 let builder = &builder;
                 scope.spawn(move || {
                     for page in (1..=40_000_u32).filter(|page| *page as usize % 2 == n) {
-                        builder.set_class(page, PageClass::Tree(tree, PageRole::Leaf));
-                        builder.mark_replaced(page);
-                        builder.mark_replaced(1 + page / 2);
+                        builder.tell(page, Class::Tree(tree, Part::Leaf));
+                        builder.replaced(page);
+                        builder.replaced(1 + page / 2);
                     }
                 });
             }
@@ -196,7 +187,7 @@ fn several_threads_fill_one_map() {
         assert_eq!(pages, [20_000, 20_000]);
         assert_eq!(
             map.replaced(),
-            MarkCount {
+            Marked {
                 pages: 40_000,
                 at_least: false
             }
@@ -206,9 +197,9 @@ fn several_threads_fill_one_map() {
 
 #[test]
 fn a_look_that_ended_says_why() {
-    let map = PageMapBuilder::new(2).finish_early("the time limit\u{7} came");
-    assert_eq!(map.incomplete_reason(), Some("the time limit\\u{7} came"));
-    assert_eq!(PageMapBuilder::new(2).finish().incomplete_reason(), None);
+    let map = Builder::new(2).ended("the time limit\u{7} came");
+    assert_eq!(map.ended(), Some("the time limit\\u{7} came"));
+    assert_eq!(Builder::new(2).finish().ended(), None);
 }
 
 /// A page, what is told of it, and which bits it has.
@@ -228,19 +219,19 @@ proptest! {
         told.dedup_by_key(|(page, ..)| *page);
         let mut maps = Vec::new();
         for single in [MOST_SINGLE, 0] {
-            let mut builder = PageMapBuilder::with_single_pages(pages, single);
-            let table = builder.add_table("t");
+            let mut builder = Builder::keeping(pages, single);
+            let table = builder.table("t");
             let class = |n: u8| [
-                PageClass::Unreached, PageClass::FreeTrunk, PageClass::FreeLeaf, PageClass::LockByte, PageClass::PointerMap,
-                PageClass::Tree(table, PageRole::Leaf), PageClass::Tree(table, PageRole::Overflow), PageClass::Tree(table, PageRole::Interior),
+                Class::Unreached, Class::FreeTrunk, Class::FreeLeaf, Class::LockByte, Class::PointerMap,
+                Class::Tree(table, Part::Leaf), Class::Tree(table, Part::Overflow), Class::Tree(table, Part::Interior),
             ][usize::from(n)];
             for (page, n, damaged, replaced) in &told {
                 if *damaged {
-                    builder.mark_damaged(*page);
+                    builder.damaged(*page);
                 }
-                builder.set_class(*page, class(*n));
+                builder.tell(*page, class(*n));
                 if *replaced {
-                    builder.mark_replaced(*page);
+                    builder.replaced(*page);
                 }
             }
             let map = builder.finish();

@@ -6,7 +6,6 @@ pub(crate) mod html;
 pub(crate) mod json;
 mod layout;
 pub(crate) mod markdown;
-mod rows;
 #[cfg(feature = "cli")]
 pub(crate) mod salvaged;
 pub(crate) mod table;

@@ -10,8 +10,8 @@ use super::known::Known;
 use super::notes::Owner;
 use super::rows::{Finder, Origin};
 use super::view::View;
-use crate::format::page::Kind;
 use crate::limits::stop::Stop;
+use sqlite_format::page::Kind;
 
 /// How many entries of a page are remembered, and of all pages together.
 const SAMPLES: usize = 8;

@@ -20,8 +20,8 @@ use super::notes::Owner;
 use super::rows::{Finder, Found, Origin};
 use super::sql::{Line, Printer};
 use super::view::View;
-use crate::format::record::Classes;
 use crate::limits::stop::Stop;
+use sqlite_format::record::Classes;
 
 /// How much one pass holds: blocks of evidence of all tables, and candidates.
 #[derive(Debug, Clone, Copy)]
@@ -286,7 +286,7 @@ impl Engine<'_> {
 }
 
 /// A field's text.
-fn text<'p>(payload: &'p [u8], field: Option<&crate::format::record::Field>) -> Option<&'p [u8]> {
+fn text<'p>(payload: &'p [u8], field: Option<&sqlite_format::record::Field>) -> Option<&'p [u8]> {
     payload.get(field.filter(|field| field.class == Classes::TEXT)?.range())
 }
 

@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
 use super::known::{Known, MOST_KEYS};
 use crate::application::values::address::is_uuid;
-use crate::format::record::{Classes, Field};
+use sqlite_format::record::{Classes, Field};
 
 /// A table and one of its layouts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use super::ended::Result;
 use super::known::Known;
 use super::notes::{Notes, Owner};
 use super::view::View;
-use crate::format::page::{Kind, Page};
 use crate::limits::stop::Stop;
+use sqlite_format::page::{Kind, Page};
 
 /// What was found out about all pages.
 #[derive(Debug)]

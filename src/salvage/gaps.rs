@@ -8,8 +8,8 @@ use super::known::Known;
 use super::notes::Owner;
 use super::space::{adds_up, free_space};
 use super::view::View;
-use crate::format::page::{Kind, Page};
 use crate::limits::stop::Stop;
+use sqlite_format::page::{Kind, Page};
 
 /// Notes in the account of which tables nobody knows how many rows they had. The ledger is none of them: what it must have held
 /// is known.

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ended::{Ended, Result};
 use super::view::MOST_PAGES;
-use crate::format::source::{Overlay, ReadAt};
 use crate::limits::stop::Stop;
+use sqlite_format::source::{Overlay, ReadAt};
 
 const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 

@@ -12,9 +12,9 @@ use super::known::replay::{Schema, schema};
 use super::notes::Owner;
 use super::rows::{Finder, Origin};
 use super::view::View;
-use crate::format::page::{Kind, Page};
-use crate::format::record::Classes;
 use crate::limits::stop::Stop;
+use sqlite_format::page::{Kind, Page};
+use sqlite_format::record::Classes;
 
 /// What the ledger says.
 #[derive(Debug, Default)]

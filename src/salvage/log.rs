@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ended::{Ended, Result};
 use super::view::MOST_PAGES;
-use crate::format::source::{Overlay, ReadAt};
 use crate::limits::stop::Stop;
+use sqlite_format::source::{Overlay, ReadAt};
 
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;

@@ -1,6 +1,6 @@
 //! What is known of each page: its kind, and whose it is. Two bytes a page.
 
-use crate::format::page::Kind;
+use sqlite_format::page::Kind;
 
 /// Whose a page is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,11 +2,11 @@
 
 use super::ended::Result;
 use super::space::{adds_up, free_space};
-use crate::format::header::{Header, Layout};
-use crate::format::page::{Kind, Page};
-use crate::format::record::Fields;
-use crate::format::source::ReadAt;
 use crate::limits::stop::Stop;
+use sqlite_format::header::{Header, Layout};
+use sqlite_format::page::{Kind, Page};
+use sqlite_format::record::Fields;
+use sqlite_format::source::ReadAt;
 
 /// Every page size that there is.
 const SIZES: [usize; 8] = [512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536];

@@ -1,6 +1,6 @@
 //! What a page's header says of its space.
 
-use crate::format::page::Page;
+use sqlite_format::page::Page;
 
 /// What the header says is free: between the cell pointers and the content, and the free blocks.
 pub fn free_space(page: &Page<'_>, into: &mut Vec<(usize, usize)>) {

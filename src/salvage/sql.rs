@@ -5,12 +5,12 @@
 
 use std::io::{self, Write};
 
+use super::encoding::Encoding;
 use super::fit::Fit;
 use super::known::Known;
 use super::known::replay::Schema;
 use super::literal;
-use crate::format::encoding::Encoding;
-use crate::format::record::{Classes, Field};
+use sqlite_format::record::{Classes, Field};
 
 /// Writes the output.
 pub struct Printer<'a> {
@@ -54,7 +54,7 @@ impl<'a> Printer<'a> {
               -- Load it into a file that is not there yet: sqlite3 -bail -safe NEW.db < THIS\n\
               PRAGMA foreign_keys=OFF;\n",
         )?;
-        if let Some(name) = self.encoding.pragma_name() {
+        if let Some(name) = self.encoding.name() {
             writeln!(self.out, "PRAGMA encoding='{name}';")?;
         }
         self.out.write_all(b"BEGIN;\n")?;

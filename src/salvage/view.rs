@@ -5,13 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::encoding::Encoding;
 use super::ended::{Ended, Result};
-use crate::format::encoding::Encoding;
-use crate::format::header::Layout;
-use crate::format::page::{Kind, Page};
-use crate::format::record::{Classes, Fields};
-use crate::format::source::ReadAt;
 use crate::limits::stop::Stop;
+use sqlite_format::header::Layout;
+use sqlite_format::interrupt::Interrupt;
+use sqlite_format::page::{Kind, Page};
+use sqlite_format::record::{Classes, Fields};
+use sqlite_format::source::ReadAt;
 
 /// So many pages are kept account of: a store of 32 GiB with pages of 4,096 bytes.
 pub const MOST_PAGES: u32 = 1 << 23;
@@ -79,7 +80,7 @@ impl<'a> View<'a> {
         let is_there = self.page(1, &mut first) && first.starts_with(MAGIC);
         let number = first.get(56..60).filter(|_| is_there).and_then(|four| four.try_into().ok());
         self.encoding = match number.map(u32::from_be_bytes) {
-            Some(number @ 1..=3) => Encoding::from_number(number).unwrap_or_default(),
+            Some(number @ 1..=3) => Encoding::numbered(number),
             _ => self.shown_encoding(stop)?,
         };
         Ok(self)

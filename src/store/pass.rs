@@ -10,14 +10,15 @@ mod files;
 mod values;
 
 use crate::application::Application;
-use crate::format::answer::Checked;
-use crate::format::check::Ask;
-use crate::format::reader::Reader;
-use crate::format::schema::Schema;
 use crate::limits::stop::{Stop, Stopped};
 use crate::probe::Probe;
 use crate::store::Access;
 pub(crate) use files::{Files, NotRead};
+use sqlite_format::answer::Checked;
+use sqlite_format::check::Ask;
+use sqlite_format::interrupt::Interrupted;
+use sqlite_format::reader::Reader;
+use sqlite_format::schema::Schema;
 use values::Judge;
 pub(crate) use values::Values;
 
@@ -65,7 +66,11 @@ impl Sound {
         stop.reads_pages(pages);
         let checked = reader.check(&judge, &Ask::default(), stop);
         stop.reads_pages(0);
-        let checked = checked?;
+        // The reader knows that it was stopped; why, the token knows.
+        let checked = match checked {
+            Ok(checked) => checked,
+            Err(Interrupted) => return Err(stop.reason().unwrap_or(Stopped::Interrupted)),
+        };
         Ok(Self {
             pages: checked.store.is_sound().then_some(pages),
             foreign_keys: foreign_keys(schema, &checked),

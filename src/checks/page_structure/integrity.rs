@@ -2,22 +2,19 @@
 //! where it refuses the store as a whole, table by table.
 
 use super::lines::Line;
+use crate::checks::check::LeftOut;
 use crate::checks::context::StoreContext;
-use crate::checks::left_out::LeftOut;
 use crate::error::{Error, Result};
 use crate::findings::LONGEST_NAME;
 use crate::migrations::rehearsal::copy;
 use crate::migrations::shape;
-use crate::migrations::tables::{self, quoted};
 use crate::store::ReadOnly;
+use crate::store::introspect::{self, LONGEST_DEFINITION, ObjectKind, quoted};
 use crate::store::private::PrivateCopy;
 use crate::text::words::cut;
 
 /// How many lines SQLite is asked for; by itself it stops at 100.
 const MOST_LINES: usize = 1_000;
-
-/// The longest definition that is read to see whether it holds a CHECK constraint, in bytes; a longer one is taken to hold one.
-const LONGEST_SQL: usize = 64 << 10;
 
 /// What SQLite's check found, and what it could not look at.
 #[derive(Debug, Default)]
@@ -122,16 +119,13 @@ fn copied(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Copied> {
     copied.map(|(handle, files)| Copied { handle, _files: files })
 }
 
-/// Whether a table may have a CHECK constraint.
+/// Returns true when a table may have a CHECK constraint; a definition that is too long to be read is taken to hold one.
 fn has_checks(handle: &ReadOnly) -> Result<bool> {
-    let sql = format!(
-        "SELECT iif(octet_length(sql) > {LONGEST_SQL}, NULL, sql) FROM sqlite_schema
-         WHERE type = 'table' AND iif(octet_length(sql) > {LONGEST_SQL}, 1, sql LIKE '%check%')"
-    );
     let mut found = false;
-    handle.rows(&sql, [], |row| {
-        let sql = row.get_ref(0).ok().and_then(|sql| sql.as_bytes().ok());
-        found |= sql.is_none_or(|sql| shape::may_have_checks(&String::from_utf8_lossy(sql)));
+    introspect::each_object(handle, LONGEST_DEFINITION, |object| {
+        let is_table = matches!(object.kind, ObjectKind::Table | ObjectKind::VirtualTable);
+        let may_have = |sql| shape::may_have_checks(&String::from_utf8_lossy(sql));
+        found |= is_table && (object.is_too_long || object.sql.is_some_and(may_have));
         Ok(())
     })?;
     Ok(found)
@@ -187,7 +181,7 @@ fn in_parts(handle: &ReadOnly) -> Result<Looked> {
     };
     // Of this one SQLite also looks at the free pages.
     all.add_part(handle, "sqlite_schema", false)?;
-    for table in tables::all(handle)? {
+    for table in introspect::tables(handle)? {
         match table.name {
             Some(name) => all.add_part(handle, &name, table.is_virtual)?,
             None => all.tables_left_out.count("its name is not UTF-8".to_owned(), "a table"),
@@ -252,7 +246,7 @@ impl Looked {
     fn ask_virtual_tables(&mut self, handle: &ReadOnly) -> Result<()> {
         let error = self.error.take();
         let at_least = std::mem::take(&mut self.at_least);
-        let tables = match tables::all(handle) {
+        let tables = match introspect::tables(handle) {
             Err(error) if error.is_own_bound() => return Err(error),
             tables => tables.unwrap_or_default(),
         };

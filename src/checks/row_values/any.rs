@@ -4,9 +4,9 @@ use super::look_at;
 use crate::application::{Application, Column, Rule, Table};
 use crate::error::Result;
 use crate::findings::LONGEST_NAME;
-use crate::migrations::tables;
 use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
+use crate::store::introspect;
 use crate::text::words::plural;
 
 /// How many columns are looked at; each that a stranger's schema names costs memory.
@@ -37,11 +37,14 @@ pub(super) fn look(application: &Application, handle: &ReadOnly) -> Result<Outco
 /// The columns of all ordinary tables that can be asked for; and how many tables there are more, of which there is no name to
 /// ask for. A column that is missing here is counted as one for which there is no rule.
 fn all_columns(handle: &ReadOnly) -> Result<(Vec<Table>, u64)> {
-    let ordinary = tables::ordinary(handle)?;
+    let ordinary = introspect::ordinary_tables(handle)?;
     let mut room = MOST_COLUMNS;
     let mut all = Vec::new();
     for name in ordinary.names {
-        let names = tables::columns(handle, &name)?.names.into_iter().filter(|name| is_whole(name));
+        let names = introspect::ordinary_columns(handle, &name)?
+            .names
+            .into_iter()
+            .filter(|name| is_whole(name));
         let columns: Vec<Column> = names.take(room.min(MOST_OF_A_TABLE)).map(column).collect();
         room -= columns.len();
         all.push(Table {

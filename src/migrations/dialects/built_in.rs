@@ -4,8 +4,8 @@ use rusqlite::ffi;
 
 use crate::application::Application;
 use crate::error::{Error, Result};
-use crate::migrations::tables::identifier;
 use crate::store::ReadOnly;
+use crate::store::introspect::identifier;
 
 /// The most rows that a ledger may have. A real one has a handful; each of a stranger's costs memory.
 const MOST_ROWS: usize = 1_000_000;

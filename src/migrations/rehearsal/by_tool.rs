@@ -19,8 +19,8 @@ use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
 use crate::migrations::shape::Shape;
 use crate::migrations::steps::{ForeignKeys, Step, Steps};
-use crate::migrations::tables;
 use crate::migrations::tool_runner;
+use crate::store::introspect;
 use crate::store::{Environment, ReadOnly, prepare_rehearsal};
 use told::Told;
 
@@ -136,7 +136,7 @@ pub(super) fn rehearse(
     } else {
         None
     };
-    let virtuals = tables::all(source)?
+    let virtuals = introspect::tables(source)?
         .into_iter()
         .filter(|table| table.is_virtual)
         .filter_map(|table| table.name);

@@ -6,8 +6,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 use super::kept::hash_value;
 use crate::error::{Error, Result};
-use crate::migrations::tables::{self, quoted};
 use crate::store::ReadOnly;
+use crate::store::introspect::{self, quoted};
 
 /// How many different references are told apart. Where there are more, they are only counted.
 const MOST_TOLD_APART: usize = 1 << 18;
@@ -56,7 +56,7 @@ impl Dangling {
         former: impl Fn(&str) -> String,
         hash: &RandomState,
     ) -> Result<()> {
-        let Some(rowid) = tables::columns(handle, table)?.rowid else {
+        let Some(rowid) = introspect::ordinary_columns(handle, table)?.rowid else {
             return Ok(());
         };
         let mut values = HashMap::new();

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 use crate::error::{Error, Result};
-use crate::migrations::tables::quoted;
+use crate::store::introspect::quoted;
 
 /// How many keys are kept of one table. Of one with more rows, the rows are only counted.
 const MOST_KEYS: usize = 1 << 20;

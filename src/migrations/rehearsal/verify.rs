@@ -11,8 +11,8 @@ use crate::application::Impact;
 use crate::error::{Error, Result};
 use crate::findings::{Finding, LONGEST_NAME};
 use crate::migrations::shape::{Difference, Shape};
-use crate::migrations::tables::{self, quoted};
 use crate::store::ReadOnly;
+use crate::store::introspect::{self, quoted};
 use crate::store::private::PrivateCopy;
 use crate::text::words::{cut, plural, thousands};
 
@@ -194,7 +194,7 @@ impl<'a> Before<'a> {
                 former(table)
             }
         };
-        for table in tables::ordinary(after)?.names {
+        for table in introspect::ordinary_tables(after)?.names {
             let name = cut(&table, LONGEST_NAME);
             let old = before_name(&table);
             let before = || -> Result<Dangling> {

@@ -7,8 +7,8 @@ use rusqlite::Row;
 use super::definition::{self, TableText};
 use super::tokens;
 use crate::error::{Error, Result};
-use crate::migrations::tables::quoted;
 use crate::store::ReadOnly;
+use crate::store::introspect::quoted;
 
 /// The longest definition whose text is compared, in bytes. Real ones are far below it; a stranger's costs memory.
 pub(super) const LONGEST_SQL: usize = 64 << 10;

@@ -1,15 +1,126 @@
-//! Lines that fit: words are kept whole where they can be, and what follows the first line hangs beneath it.
+//! Lines that fit a terminal, and rows of them: a status, a name, and text that hangs beside it.
 
+use anstyle::{AnsiColor, Style as Paint};
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Table, Width};
+
+use crate::report::Status;
+
+/// Where a table is narrower than this beside the names, the text goes beneath them.
+const NARROWEST_TEXT: usize = 36;
+
+/// How a table is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Style {
+    /// The width to fit into, in columns; `None` does not wrap.
+    pub width: Option<u16>,
+    /// Whether to colour.
+    pub color: bool,
+}
+
+/// Where a row's text stands.
+pub(super) struct Columns {
+    /// How far the row itself is set in.
+    indent: usize,
+    /// The columns of the longest name.
+    name: usize,
+}
+
+impl Columns {
+    /// For rows of these names.
+    pub(super) fn of<'a>(indent: usize, names: impl Iterator<Item = &'a str>) -> Self {
+        let name = names.map(display_width).max().unwrap_or(0);
+        Self { indent, name }
+    }
+
+    /// Where the text begins, beside the name.
+    fn text(&self) -> usize {
+        self.indent + "FAIL  ".len() + self.name + 2
+    }
+}
+
+/// One row.
+pub(super) struct Line<'a> {
+    pub(super) status: Status,
+    pub(super) name: &'a str,
+    pub(super) detail: &'a str,
+    /// What stands beneath it, line by line.
+    pub(super) findings: &'a [String],
+    /// What to do.
+    pub(super) remedy: Option<&'a str>,
+}
+
+impl Line<'_> {
+    /// Status, name, and the text folded beside them.
+    pub(super) fn drawn(&self, columns: &Columns, style: Style) -> String {
+        let margin = " ".repeat(columns.indent);
+        let pad = " ".repeat(columns.name.saturating_sub(display_width(self.name)));
+        let head = format!("{margin}{}  {}{pad}  ", word(self.status), self.name);
+        let fits = width(style).is_none_or(|width| columns.text() + NARROWEST_TEXT <= width);
+        let hang = " ".repeat(if fits { columns.text() } else { columns.indent + 6 });
+        let mut out = if fits {
+            folded(self.detail, width(style), &head)
+        } else {
+            format!("{}\n{}", head.trim_end(), folded(self.detail, width(style), &hang))
+        };
+        let mut beneath = |mark: &str, text: &str| {
+            out += &folded(text, width(style), &format!("{hang}{mark} "));
+        };
+        for finding in self.findings {
+            beneath("·", finding);
+        }
+        if let Some(remedy) = self.remedy {
+            beneath("→", remedy);
+        }
+        first_word_painted(&out, self.status, style)
+    }
+}
+
+/// A line that begins with `PASS: ` or `FAIL: `, folded behind that.
+pub(super) fn folded_verdict(line: &str, style: Style) -> String {
+    let (word, rest) = line.split_at(line.len().min("FAIL: ".len()));
+    folded(rest, width(style), word)
+}
+
+/// The columns to fit into.
+pub(super) fn width(style: Style) -> Option<usize> {
+    // Below this, the names would have to be broken.
+    style.width.map(|width| usize::from(width.max(32)))
+}
+
+/// A status as rows begin with it.
+pub(super) fn word(status: Status) -> &'static str {
+    match status {
+        Status::Pass => "pass",
+        Status::Fail => "FAIL",
+        Status::Skip => "skip",
+    }
+}
+
+/// Colours the four letters of the status that the text begins with, behind its margin.
+pub(super) fn first_word_painted(text: &str, status: Status, style: Style) -> String {
+    if !style.color {
+        return text.to_owned();
+    }
+    let color = match status {
+        Status::Pass => AnsiColor::Green,
+        Status::Fail => AnsiColor::Red,
+        Status::Skip => AnsiColor::Yellow,
+    };
+    let paint = Paint::new().fg_color(Some(color.into())).bold();
+    let margin = text.len() - text.trim_start().len();
+    let (before, rest) = text.split_at(margin);
+    let (word, after) = rest.split_at(4.min(rest.len()));
+    format!("{before}{paint}{word}{paint:#}{after}")
+}
 
 /// Folds `text` into `width` columns (`None`: not at all) behind `margin`, which stands in the first line; the others hang
 /// beneath the text.
 pub(super) fn folded(text: &str, width: Option<usize>, margin: &str) -> String {
-    let margin_columns = columns(margin);
+    let margin_columns = display_width(margin);
     let room = width.and_then(|width| u16::try_from(width.saturating_sub(margin_columns).max(1)).ok());
     // Nothing is laid out that is a line already.
-    let Some(room) = room.filter(|room| columns(text) > usize::from(*room)) else {
+    let Some(room) = room.filter(|room| display_width(text) > usize::from(*room)) else {
         return format!("{}\n", format!("{margin}{text}").trim_end());
     };
     let mut table = Table::new();
@@ -30,7 +141,7 @@ pub(super) fn folded(text: &str, width: Option<usize>, margin: &str) -> String {
 }
 
 /// How many columns a text takes on a terminal.
-pub(super) fn columns(text: &str) -> usize {
+pub(super) fn display_width(text: &str) -> usize {
     unicode_width::UnicodeWidthStr::width(text)
 }
 

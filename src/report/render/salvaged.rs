@@ -1,7 +1,6 @@
 //! What a salvage gave and what not, in the report's own rows.
 
-use super::layout::folded;
-use super::rows::{Columns, Line, Style, first_word_painted, folded_verdict, width};
+use super::layout::{Columns, Line, Style, first_word_painted, folded, folded_verdict, width};
 use crate::report::Status;
 use crate::salvage::account::{Account, Named, Nothing, TableAccount};
 use crate::text::words::{plural, thousands};

@@ -1,12 +1,11 @@
 //! Aligned columns for a terminal.
 
-use super::layout::folded;
-use super::rows::{Columns, Line, first_word_painted, folded_verdict, width, word};
+use super::layout::{Columns, Line, first_word_painted, folded, folded_verdict, width, word};
 use crate::findings::Finding;
 use crate::report::{Report, Row, Status};
 use crate::text::words::plural;
 
-pub(crate) use super::rows::Style;
+pub(crate) use super::layout::Style;
 
 /// How many findings are shown beneath a row.
 pub(super) const SHOWN_FINDINGS: usize = 5;
@@ -116,7 +115,7 @@ mod tests {
     use crate::findings::Findings;
     use crate::findings::check_id::CheckId;
     use crate::report::outcome::Outcome;
-    use crate::report::render::layout::columns;
+    use crate::report::render::layout::display_width;
     use std::time::Duration;
 
     fn application() -> Application {
@@ -148,7 +147,7 @@ mod tests {
                     Outcome::found("7 rows refer to rows that are not there", Problem::Dangling { rows: 7 }, findings),
                 ),
             ],
-            map: crate::page_map::MapResult::NotRequested,
+            map: crate::page_map::Mapped::NotAsked,
             short_of_memory: false,
         }
     }
@@ -269,7 +268,7 @@ mod tests {
                 color: false,
             };
             let drawn = report(&sample(), style) + &one_of_many(&sample(), style) + &total(2, 1, 1, style);
-            let widest = drawn.lines().map(columns).max().unwrap();
+            let widest = drawn.lines().map(display_width).max().unwrap();
             assert!(widest <= usize::from(width), "{width}: {drawn}");
         }
     }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{Engine, Output, Progress, give, text};
-use crate::format::record::Fields;
 use crate::salvage::candidates::{Candidate, Elsewhere, Keys, Verdict};
 use crate::salvage::ended::Result;
 use crate::salvage::entries::each_entry;
@@ -12,6 +11,7 @@ use crate::salvage::known::MOST_KEYS;
 use crate::salvage::literal::is_plain;
 use crate::salvage::rows::{Finder, Origin};
 use crate::salvage::sql::Line;
+use sqlite_format::record::Fields;
 
 /// So many lost rows are told with what their index entries hold; of the others, only the rowid.
 const MOST_TOLD: usize = 10_000;

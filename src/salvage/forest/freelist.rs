@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Forest, Walker};
-use crate::format::header::Header;
 use crate::salvage::ended::Result;
 use crate::salvage::notes::Owner;
+use sqlite_format::header::Header;
 
 /// How many trunk pages are looked for where nothing leads to them.
 const MOST_TRUNKS: usize = 100_000;

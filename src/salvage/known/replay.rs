@@ -8,7 +8,7 @@ use super::{Column, Key, Known, MOST_KEYS, Migration, Rule, Table};
 use crate::application::{self, Application};
 use crate::error::{Error, Result};
 use crate::migrations::runner::{ledger_sql, run_all};
-use crate::migrations::tables::identifier;
+use crate::store::introspect::{self, IndexColumn, ObjectKind, identifier, is_sqlites_own};
 
 /// The schema that some migrations make.
 #[derive(Debug, Clone, Default)]
@@ -52,10 +52,8 @@ pub fn known(application: &Application) -> Result<Known> {
     };
     for count in 0..=known.migrations.len() {
         let connection = replayed(&known, known.migrations.iter().take(count))?;
-        for name in texts(
-            &connection,
-            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
-        )? {
+        let names = introspect::tables(&connection)?.into_iter().filter_map(|table| table.name);
+        for name in names.filter(|name| !is_sqlites_own(name.as_bytes())) {
             take_table(&connection, &name, application, &mut known)?;
         }
     }
@@ -69,21 +67,24 @@ pub fn known(application: &Application) -> Result<Known> {
 /// What SQLite says: not every choice of migrations can be applied.
 pub fn schema(known: &Known, applied: &BTreeSet<i64>) -> Result<Schema> {
     let connection = replayed(known, known.migrations.iter().filter(|migration| applied.contains(&migration.id)))?;
-    let of = |types: &str| {
-        texts(
-            &connection,
-            &format!(
-                "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND type IN ({types}) AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY rowid"
-            ),
-        )
-    };
-    let mut columns = Vec::new();
-    let mut needed = Vec::new();
+    let mut schema = Schema::default();
+    introspect::each_object(&connection, usize::MAX, |object| {
+        if let Some(sql) = object.sql.filter(|_| !is_sqlites_own(object.name)) {
+            let place = match object.kind {
+                ObjectKind::Table | ObjectKind::VirtualTable | ObjectKind::Index => &mut schema.before,
+                ObjectKind::View | ObjectKind::Trigger => &mut schema.after,
+            };
+            place.push(text(sql));
+        }
+        Ok(())
+    })?;
     for table in &known.tables {
         let there = table_columns(&connection, &table.name)?;
         let find = |column: &Column| there.iter().find(|one| one.name.eq_ignore_ascii_case(&column.name));
-        columns.push(table.columns.iter().map(|column| find(column).map(|one| one.not_null)).collect());
-        needed.push(
+        schema
+            .columns
+            .push(table.columns.iter().map(|column| find(column).map(|one| one.not_null)).collect());
+        schema.needed.push(
             table
                 .columns
                 .iter()
@@ -91,12 +92,7 @@ pub fn schema(known: &Known, applied: &BTreeSet<i64>) -> Result<Schema> {
                 .collect(),
         );
     }
-    Ok(Schema {
-        before: of("'table', 'index'")?,
-        after: of("'view', 'trigger'")?,
-        columns,
-        needed,
-    })
+    Ok(schema)
 }
 
 fn replayed<'m>(known: &Known, migrations: impl Iterator<Item = &'m Migration>) -> Result<Connection> {
@@ -108,13 +104,7 @@ fn replayed<'m>(known: &Known, migrations: impl Iterator<Item = &'m Migration>) 
     Ok(connection)
 }
 
-fn texts(connection: &Connection, sql: &str) -> Result<Vec<String>> {
-    let ask =
-        || -> rusqlite::Result<Vec<String>> { connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect() };
-    ask().map_err(Error::sqlite(sql))
-}
-
-/// A column as `PRAGMA table_xinfo` has it.
+/// A column of a table as the replayed migrations leave it.
 struct Info {
     name: String,
     is_integer: bool,
@@ -124,21 +114,24 @@ struct Info {
 }
 
 fn table_columns(connection: &Connection, table: &str) -> Result<Vec<Info>> {
-    let sql = "SELECT name, type, \"notnull\", pk, dflt_value IS NOT NULL FROM pragma_table_xinfo(?1) WHERE hidden = 0";
-    let ask = || -> rusqlite::Result<Vec<Info>> {
-        let mut statement = connection.prepare(sql)?;
-        let rows = statement.query_map([table], |row| {
-            Ok(Info {
-                name: row.get(0)?,
-                is_integer: row.get::<_, String>(1)?.eq_ignore_ascii_case("INTEGER"),
-                not_null: row.get(2)?,
-                in_key: row.get(3)?,
-                has_default: row.get(4)?,
-            })
-        })?;
-        rows.collect()
-    };
-    ask().map_err(Error::sqlite(sql))
+    let mut columns = Vec::new();
+    introspect::each_column(connection, table, |column| {
+        if column.hidden == 0 {
+            columns.push(Info {
+                name: text(column.name),
+                is_integer: column.declared.eq_ignore_ascii_case(b"INTEGER"),
+                not_null: column.is_not_null,
+                in_key: column.key_position,
+                has_default: column.default.is_some(),
+            });
+        }
+    })?;
+    Ok(columns)
+}
+
+/// Returns a name of an application's schema, which is UTF-8 as its migrations are.
+fn text(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).into_owned()
 }
 
 fn take_table(connection: &Connection, name: &str, application: &Application, known: &mut Known) -> Result<()> {
@@ -173,22 +166,18 @@ fn take_table(connection: &Connection, name: &str, application: &Application, kn
     if !table.layouts.contains(&layout) {
         table.layouts.push(layout);
     }
+    let mut indexes = introspect::indexes(connection, name)?;
+    indexes.retain(|index| index.is_unique && !index.is_partial);
     // The primary key's comes first.
-    let sql = "SELECT name FROM pragma_index_list(?1) WHERE \"unique\" AND NOT partial ORDER BY origin <> 'pk', name";
-    let ask =
-        || -> rusqlite::Result<Vec<String>> { connection.prepare(sql)?.query_map([name], |row| row.get(0))?.collect() };
-    let names = ask().map_err(Error::sqlite(sql))?;
-    for name in names {
-        let sql = "SELECT name FROM pragma_index_info(?1) ORDER BY seqno";
-        let ask = || -> rusqlite::Result<Vec<Option<String>>> {
-            connection.prepare(sql)?.query_map([&name], |row| row.get(0))?.collect()
+    indexes.sort_by(|a, b| (!a.is_of_primary_key, &a.name).cmp(&(!b.is_of_primary_key, &b.name)));
+    for index in indexes {
+        let name = text(&index.name);
+        let of = introspect::index_columns(connection, &name)?;
+        let find = |of: &IndexColumn| {
+            let of = of.name.as_ref()?;
+            table.columns.iter().position(|column| column.name.as_bytes() == of)
         };
-        let of = ask().map_err(Error::sqlite(sql))?;
-        let find = |of: &Option<String>| {
-            let of = of.as_ref()?;
-            table.columns.iter().position(|column| column.name == *of)
-        };
-        let columns: Option<Vec<usize>> = of.iter().map(find).collect();
+        let columns: Option<Vec<usize>> = of.iter().filter(|of| of.is_in_key).map(find).collect();
         if let Some(columns) = columns.filter(|columns| !columns.is_empty())
             && table.keys.len() < MOST_KEYS
             && !table.keys.iter().any(|key| key.name == name)

@@ -3,7 +3,7 @@
 use rusqlite::types::ValueRef;
 
 use crate::application;
-use crate::format::record::{Classes, Field};
+use sqlite_format::record::{Classes, Field};
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy)]

@@ -1,10 +1,10 @@
 //! Rows whose cell pointer or whose page's header is gone, found by their own record header: its sizes must add up.
 
 use super::{Each, Finder, Found, Local, Origin};
-use crate::format::page::Kind;
-use crate::format::varint::varint;
 use crate::salvage::ended::Result;
 use crate::salvage::fit::is_odd;
+use sqlite_format::page::Kind;
+use sqlite_format::varint::varint;
 
 impl Finder<'_> {
     /// Hands out the rows that lie whole in bytes which no cell has.

@@ -2,11 +2,11 @@
 
 use std::fs::File;
 
-use crate::format::source::Overlay;
 use crate::limits::stop::{Stop, Stopped};
 use crate::probe::wal::{Committed, WalHeader, committed};
 use crate::probe::{Probe, Sidecar, open_plain};
 use crate::store::{Access, PlainFiles};
+use sqlite_format::source::Overlay;
 
 /// So many frames of a log are laid over the database at most; where there are more, SQLite reads.
 const MOST_FRAMES: usize = 1 << 18;

@@ -3,9 +3,9 @@
 use rusqlite::types::ValueRef;
 
 use crate::application::{Application, Rule};
-use crate::format::answer::Checked;
-use crate::format::row::{Row, Value, Visitor};
-use crate::format::schema::{Schema, Table};
+use sqlite_format::answer::Checked;
+use sqlite_format::row::{Row, Value, Visitor};
+use sqlite_format::schema::{Schema, Table};
 
 /// What was looked at, where each value follows its rule.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,0 +1,122 @@
+//! The pages of an index: entries in order, each hashed.
+
+use super::walk::Bound;
+use super::worker::{MOST_HELD, Worker};
+use crate::compare::{Entry, Follows, follows};
+use crate::damage::{Damage, Result};
+use crate::hash::{Hash, Keys, Sum};
+use crate::page::Page;
+use crate::record::Classes;
+use crate::row::Visitor;
+use crate::schema::{Beyond, Index};
+
+impl<V: Visitor> Worker<'_, V> {
+    /// A page of an index, leaf or interior.
+    ///
+    /// # Errors
+    /// What is odd.
+    pub(super) fn entries(
+        &mut self,
+        (tree, table, index): (usize, usize, usize),
+        page: &Page<'_>,
+        number: u32,
+        low: &Bound,
+        high: &Bound,
+    ) -> Result<()> {
+        let pass = self.pass;
+        let of = pass
+            .schema
+            .tables
+            .get(table)
+            .and_then(|table| table.indexes.get(index))
+            .ok_or(Damage::Schema)?;
+        self.cover.begin(page)?;
+        let mut sum = Sum::default();
+        // The payload of the entry before, where it lies in this page.
+        let mut before = None;
+        for at in 0..page.cells() {
+            let cell = page.entry(at)?;
+            self.cover.take(cell.at, cell.size)?;
+            let mut here = Some(cell.payload.local);
+            if cell.payload.overflow.is_some() {
+                if cell.payload.len > MOST_HELD {
+                    return Err(Damage::Beyond(Beyond::LongEntry));
+                }
+                self.gather(&cell.payload, number, at % 2)?;
+                here = None;
+            }
+            let ([even, odd], [even_held, odd_held]) = (&mut self.fields, &mut self.held);
+            let (own, own_held, other, other_held) = if at % 2 == 0 {
+                (even, even_held, odd, odd_held)
+            } else {
+                (odd, odd_held, even, even_held)
+            };
+            let payload = here.unwrap_or(own_held);
+            own.read(payload, cell.payload.len)?;
+            let entry = Entry {
+                payload,
+                fields: own.all(),
+            };
+            sum.add(judge(entry, of, &pass.keys)?);
+            let first = match before {
+                Some(lies) => Some(Entry {
+                    payload: Option::unwrap_or(lies, other_held),
+                    fields: other.all(),
+                }),
+                None => low.entry(),
+            };
+            if let Some(first) = first {
+                stands_behind(first, entry, of)?;
+            }
+            if at + 1 == page.cells() {
+                stands_before(entry, high, of)?;
+            }
+            before = Some(here);
+        }
+        if let Some(of_tree) = self.tally.entries.get_mut(tree) {
+            of_tree.take(sum);
+        }
+        self.cover.end(page)
+    }
+}
+
+/// Whether an entry is one of this index: its columns, then the rowid. Gives its hash.
+#[inline]
+fn judge(entry: Entry<'_>, of: &Index, keys: &Keys) -> Result<u64> {
+    let (rowid, key) = entry.fields.split_last().ok_or(Damage::FieldCount)?;
+    if key.len() != of.columns.len() {
+        return Err(Damage::FieldCount);
+    }
+    if rowid.class != Classes::INTEGER {
+        return Err(Damage::Record);
+    }
+    let mut hash = Hash::new(keys);
+    for field in key {
+        if field.class == Classes::REAL && field.real(entry.payload).is_none() {
+            return Err(Damage::NotANumber);
+        }
+        hash.field(*field, entry.payload);
+    }
+    hash.integer(rowid.integer(entry.payload).ok_or(Damage::Record)?);
+    Ok(hash.finish())
+}
+
+/// Whether the last entry of a page comes before what bounds it.
+#[inline(never)]
+fn stands_before(entry: Entry<'_>, high: &Bound, of: &Index) -> Result<()> {
+    high.entry().map_or(Ok(()), |high| stands_behind(entry, high, of))
+}
+
+/// Whether an entry comes after another, with another key if keys are unique.
+#[inline]
+fn stands_behind(first: Entry<'_>, second: Entry<'_>, of: &Index) -> Result<()> {
+    let follows = follows(first, second, &of.orders)?;
+    if follows == Follows::Rowid && of.unique {
+        let key = second.fields.get(..of.columns.len()).unwrap_or_default();
+        // Two keys with NULL in them are never the same.
+        if !key.iter().any(|field| field.class == Classes::NULL) {
+            return Err(Damage::NotUnique);
+        }
+    }
+    Ok(())
+}

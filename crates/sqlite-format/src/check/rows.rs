@@ -1,0 +1,213 @@
+//! The leaves of a table: rows in order, each judged, hashed for every index, and handed out.
+
+use super::walk::Bound;
+use super::worker::{MOST_HELD, Worker};
+use crate::damage::{Damage, Result};
+use crate::hash::Hash;
+use crate::page::Page;
+use crate::record::Classes;
+use crate::row::{Row, Value, Visitor};
+use crate::schema::{Beyond, DefaultValue, may_be_number};
+
+/// What a table's rows are looked at for.
+pub(super) struct Plan {
+    /// Its indexes that are understood: the tree of each and its columns.
+    pub indexes: Vec<(usize, Vec<usize>)>,
+    /// What may stand in each column.
+    pub allowed: Vec<Classes>,
+    /// Its foreign keys, by their places among all.
+    pub references: Vec<usize>,
+    /// Whether the visitor wants its rows.
+    pub visited: bool,
+    /// How many values are looked at in each row.
+    pub effort: usize,
+}
+
+impl<V: Visitor> Worker<'_, V> {
+    /// A leaf of a table.
+    ///
+    /// # Errors
+    /// What is odd.
+    pub(super) fn rows(
+        &mut self,
+        (tree, table): (usize, usize),
+        page: &Page<'_>,
+        number: u32,
+        low: &Bound,
+        high: &Bound,
+    ) -> Result<()> {
+        let pass = self.pass;
+        let of = pass.schema.tables.get(table).ok_or(Damage::Schema)?;
+        let plan = pass.plans.get(table).ok_or(Damage::Schema)?;
+        let present = pass.references.present.get(table).and_then(Option::as_ref);
+        self.cover.begin(page)?;
+        let mut before = low.rowid();
+        for at in 0..page.cells() {
+            let cell = page.row(at)?;
+            self.cover.take(cell.at, cell.size)?;
+            if before.is_some_and(|before| before >= cell.rowid) {
+                return Err(Damage::RowidOrder);
+            }
+            before = Some(cell.rowid);
+            self.spend(plan.effort)?;
+            let rest = match cell.payload.overflow {
+                Some(_) => self.gather(&cell.payload, number, 0)?,
+                None => None,
+            };
+            let ([of_row, _], [held, spare]) = (&mut self.fields, &mut self.held);
+            let payload = if cell.payload.overflow.is_some() {
+                held
+            } else {
+                cell.payload.local
+            };
+            of_row.read(payload, cell.payload.len)?;
+            let row = Row {
+                table,
+                rowid: cell.rowid,
+                of,
+                payload,
+                fields: of_row.all(),
+                rest,
+                stop: pass.stop,
+            };
+            judge(&row, &plan.allowed)?;
+            for (index_tree, columns) in &plan.indexes {
+                let mut hash = Hash::new(&pass.keys);
+                for column in columns {
+                    take(&mut hash, &row, *column, spare)?;
+                }
+                hash.integer(cell.rowid);
+                if let Some(sum) = self.tally.wanted.get_mut(*index_tree) {
+                    sum.add(hash.finish());
+                }
+            }
+            for reference in &plan.references {
+                if let (Some(reference), Some(recent)) =
+                    (pass.references.all.get(*reference), self.recent.get_mut(*reference))
+                {
+                    reference.gather(&row, &pass.keys, recent);
+                }
+            }
+            if let Some(present) = present {
+                present.set(cell.rowid);
+            }
+            if plan.visited {
+                pass.visitor.row(&mut self.tally.state, &row);
+            }
+        }
+        if before.zip(high.rowid()).is_some_and(|(last, high)| last > high) {
+            return Err(Damage::RowidOrder);
+        }
+        if let Some(rows) = self.tally.rows.get_mut(tree) {
+            *rows += page.cells() as u64;
+        }
+        self.cover.end(page)
+    }
+}
+
+/// Whether a row is one of its table: as many fields as columns, or fewer, and each of a class that its column allows.
+#[inline]
+fn judge(row: &Row<'_>, allowed: &[Classes]) -> Result<()> {
+    if row.fields.len() > allowed.len() || row.fields.is_empty() {
+        return Err(Damage::FieldCount);
+    }
+    for (at, (field, allowed)) in row.fields.iter().zip(allowed).enumerate() {
+        let class = field.class;
+        if class == Classes::REAL || !allowed.holds(class) {
+            look_closer(row, at, *allowed)?;
+        }
+    }
+    if let Some(field) = row.of.rowid_alias.and_then(|alias| row.fields.get(alias))
+        && field.class != Classes::NULL
+    {
+        return Err(Damage::RowidAlias);
+    }
+    if row.fields.len() < allowed.len() {
+        defaults(row)
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether a number is one, and whether text in a column of numbers is none.
+#[inline(never)]
+fn look_closer(row: &Row<'_>, at: usize, allowed: Classes) -> Result<()> {
+    let (Some(field), Some(column)) = (row.fields.get(at), row.of.columns.get(at)) else {
+        return Err(Damage::FieldCount);
+    };
+    let class = field.class;
+    if class == Classes::REAL && !matches!(row.value(at), Ok(Value::Real(_))) {
+        return Err(Damage::NotANumber);
+    }
+    if allowed.holds(class) || row.of.rowid_alias == Some(at) {
+        return Ok(());
+    }
+    if class != Classes::TEXT || !column.numbers_as_text {
+        return Err(Damage::Forbidden);
+    }
+    match row.payload.get(field.range()) {
+        Some(text) if !may_be_number(text) => Ok(()),
+        _ => Err(Damage::Beyond(Beyond::NumberAsText)),
+    }
+}
+
+/// The columns that were added after a row was written have their default values.
+#[inline(never)]
+fn defaults(row: &Row<'_>) -> Result<()> {
+    for (at, column) in row.of.columns.iter().enumerate().skip(row.fields.len()) {
+        let class = match column.default {
+            DefaultValue::Null => Classes::NULL,
+            DefaultValue::Integer(_) => Classes::INTEGER,
+            DefaultValue::Real(_) => Classes::REAL,
+            DefaultValue::Text(_) => Classes::TEXT,
+            DefaultValue::NotUnderstood => return Err(Damage::Beyond(Beyond::Default)),
+        };
+        // Text that is a default in a column of numbers was found to be none.
+        let allowed = column.allowed.holds(class) || class == Classes::TEXT && column.numbers_as_text;
+        if !allowed && row.of.rowid_alias != Some(at) {
+            return Err(Damage::Forbidden);
+        }
+    }
+    Ok(())
+}
+
+/// Takes a column for the hash of an index entry, as the index stores it.
+#[inline]
+fn take(hash: &mut Hash<'_>, row: &Row<'_>, column: usize, held: &mut Vec<u8>) -> Result<()> {
+    if row.of.rowid_alias == Some(column) {
+        hash.integer(row.rowid);
+        return Ok(());
+    }
+    match row.fields.get(column) {
+        Some(field) if field.to as usize <= row.payload.len() => hash.field(*field, row.payload),
+        _ => take_distant(hash, row, column, held)?,
+    }
+    Ok(())
+}
+
+/// The same where the value does not lie within what is held of a long row, or is a default.
+#[inline(never)]
+fn take_distant(hash: &mut Hash<'_>, row: &Row<'_>, column: usize, held: &mut Vec<u8>) -> Result<()> {
+    match row.stored(column)? {
+        Value::Null => hash.null(),
+        Value::Integer(value) => hash.integer(value),
+        Value::Real(value) => hash.real(value),
+        Value::Text(text) => hash.text(text),
+        Value::Blob(blob) => hash.blob(blob),
+        Value::Long(long) => {
+            use std::io::Read;
+            // Its entry would be longer than is held, too.
+            if long.len() > MOST_HELD {
+                return Err(Damage::Beyond(Beyond::LongEntry));
+            }
+            held.clear();
+            long.open().read_to_end(held).map_err(|_| Damage::Unreadable)?;
+            if long.is_text() {
+                hash.text(held);
+            } else {
+                hash.blob(held);
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! A store that is open to be read: its header and its schema.
+
+use super::answer::{Answer, Checked, Fault};
+use super::check::{self, Ask};
+use super::damage::Damage;
+use super::header::{Encoding, Header};
+use super::page::Page;
+use super::row::Visitor;
+use super::scan::MOST_LEVELS;
+use super::schema::{Beyond, Schema, Table, link};
+use super::source::{Overlay, ReadAt, Source};
+use crate::interrupt::{Interrupt, Interrupted};
+
+/// A store.
+pub struct Reader<'a> {
+    pub(super) source: Source<'a>,
+    pub(super) header: Header,
+    pub(super) schema: Schema,
+}
+
+/// A store's header and its pages, as many as are there: for whoever looks at a store that is perhaps damaged. A part of a page
+/// at the file's end is a page only where the header counts it.
+///
+/// # Errors
+/// Where the header is none that SQLite opens.
+pub fn pages_there<'a>(file: &'a dyn ReadAt, overlay: Option<&'a Overlay<'a>>) -> Result<(Header, Source<'a>), Damage> {
+    let header = Header::parse(&Source::first_bytes(file, overlay)?)?;
+    let page_size = header.layout.page_size as u64;
+    let pages = match Source::pages_there(file, overlay, header.layout) {
+        Err(Damage::PagesMissing) => {
+            let size = file.size().map_err(|_| Damage::Unreadable)?;
+            let (whole, begun) = (size / page_size, size.div_ceil(page_size));
+            let there = if header.pages.map(u64::from) > Some(whole) {
+                begun
+            } else {
+                whole
+            };
+            u32::try_from(there).map_err(|_| Damage::Header)?
+        }
+        there => there?,
+    };
+    let pages = header.pages.map_or(pages, |counted| counted.min(pages));
+    Ok((header, Source::new(file, overlay, header.layout, pages)))
+}
+
+impl<'a> Reader<'a> {
+    /// Reads a store's header and schema. `schema_loads` says that SQLite has read this very schema without an error, so
+    /// that statements that the reader does not take apart are known to be good.
+    ///
+    /// # Errors
+    /// What is odd, or is not understood; with [`Damage::Stopped`] where it was time to stop.
+    pub fn open(
+        file: &'a dyn ReadAt,
+        overlay: Option<&'a Overlay<'a>>,
+        schema_loads: bool,
+        stop: &dyn Interrupt,
+    ) -> Result<Self, Answer> {
+        let odd = |damage| {
+            Answer::from(Fault {
+                root: 1,
+                page: 1,
+                damage,
+            })
+        };
+        let header = Header::parse(&Source::first_bytes(file, overlay).map_err(odd)?).map_err(odd)?;
+        if header.encoding == Encoding::Utf16 {
+            return Err(Answer::NotUnderstood(Beyond::Utf16));
+        }
+        let there = Source::pages_there(file, overlay, header.layout).map_err(odd)?;
+        let pages = header.pages.unwrap_or(there);
+        if pages == 0 || pages > there {
+            return Err(odd(Damage::PagesMissing));
+        }
+        let source = Source::new(file, overlay, header.layout, pages);
+        let schema = link(&source, header.schema_format, schema_loads, stop).map_err(odd)?;
+        Ok(Self { source, header, schema })
+    }
+
+    /// The header.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The schema.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// The pages.
+    pub fn source(&self) -> &Source<'a> {
+        &self.source
+    }
+
+    /// Reads the whole store in one pass.
+    ///
+    /// # Errors
+    /// Where it was time to stop.
+    pub fn check<V: Visitor>(
+        &self,
+        visitor: &V,
+        ask: &Ask<'_>,
+        stop: &dyn Interrupt,
+    ) -> Result<Checked<V::State>, Interrupted> {
+        check::check(self, visitor, ask, stop)
+    }
+
+    /// The largest rowid of a table, as its rightmost leaf has it; 0 for an empty table.
+    pub(super) fn largest_rowid(&self, table: &Table) -> Option<i64> {
+        let mut bytes = vec![0; self.source.layout().page_size];
+        let mut number = table.root;
+        for _ in 0..MOST_LEVELS {
+            self.source.page(number, &mut bytes).ok()?;
+            let page = Page::parse(self.header.layout, number, &bytes).ok()?;
+            if page.kind().is_leaf() {
+                return match page.cells().checked_sub(1) {
+                    Some(last) => page.cell(last).ok().map(|cell| cell.rowid),
+                    None => Some(0),
+                };
+            }
+            number = page.right_child();
+        }
+        None
+    }
+}

@@ -1,0 +1,67 @@
+//! One tree, cell by cell in its own order, on the thread that asks: for what is small, or is read again.
+
+use super::damage::{Damage, Result};
+use super::page::{Cell, Page};
+use super::source::Source;
+use crate::interrupt::Interrupt;
+
+/// So many levels a tree has at most. SQLite follows 20; one of 16 levels would hold more than any disk.
+pub const MOST_LEVELS: usize = 16;
+
+/// A page on the way down, and which child or cell comes next.
+struct Level {
+    number: u32,
+    bytes: Vec<u8>,
+    next: usize,
+}
+
+/// Hands out each cell of a tree that holds a row or an entry. No page is read twice, unless the tree is damaged; then not
+/// more pages are read than there are in the store.
+///
+/// # Errors
+/// The first oddity, what `each` returns, or [`Damage::Stopped`].
+pub fn scan(
+    source: &Source<'_>,
+    root: u32,
+    stop: &dyn Interrupt,
+    each: &mut dyn FnMut(&Cell<'_>) -> Result<()>,
+) -> Result<()> {
+    let mut left = source.pages();
+    let mut levels: Vec<Level> = Vec::new();
+    let mut spare = Vec::new();
+    let mut down = Some(root);
+    loop {
+        if let Some(number) = down.take() {
+            left = left.checked_sub(1).ok_or(Damage::UsedTwice)?;
+            if left.is_multiple_of(64) && stop.is_due() {
+                return Err(Damage::Stopped);
+            }
+            if levels.len() == MOST_LEVELS {
+                return Err(Damage::TooDeep);
+            }
+            let mut bytes: Vec<u8> = spare.pop().unwrap_or_default();
+            bytes.resize(source.layout().page_size, 0);
+            source.page(number, &mut bytes)?;
+            levels.push(Level { number, bytes, next: 0 });
+        }
+        let Some(level) = levels.last_mut() else {
+            return Ok(());
+        };
+        let page = Page::parse(source.layout(), level.number, &level.bytes)?;
+        let at = level.next;
+        level.next += 1;
+        if page.kind().is_leaf() {
+            for at in 0..page.cells() {
+                each(&page.cell(at)?)?;
+            }
+        } else if at <= page.cells() {
+            // The entry that stands between two children of an index comes between them.
+            if let (false, Some(before)) = (page.kind().is_table(), at.checked_sub(1)) {
+                each(&page.cell(before)?)?;
+            }
+            down = Some(page.child(at)?);
+            continue;
+        }
+        spare.extend(levels.pop().map(|level| level.bytes));
+    }
+}

@@ -1,0 +1,181 @@
+//! What a store holds, as its own `sqlite_schema` says: tables, their columns, indexes and foreign keys.
+
+mod affinity;
+mod column;
+mod foreign;
+mod index;
+mod link;
+pub mod table;
+mod tokens;
+
+pub use affinity::{Affinity, may_be_number};
+pub(super) use link::link;
+
+use super::compare::{Collation, Order};
+use super::record::Classes;
+
+/// What is not understood: SQLite's own check has to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Beyond {
+    /// Text is in UTF-16.
+    #[error("text in UTF-16")]
+    Utf16,
+    /// There are more pages, statements or trees than the reader keeps account of.
+    #[error("more than is kept account of")]
+    TooMuch,
+    /// A statement that the reader does not take apart, or that only SQLite can say is good.
+    #[error("a statement that is not taken apart")]
+    Statement,
+    /// A view or a trigger, while nobody has said that SQLite takes the schema.
+    #[error("a view or a trigger")]
+    ViewOrTrigger,
+    /// A virtual table.
+    #[error("a virtual table")]
+    VirtualTable,
+    /// A table without rowids.
+    #[error("a table without rowids")]
+    WithoutRowid,
+    /// A generated column.
+    #[error("a generated column")]
+    GeneratedColumn,
+    /// A CHECK constraint.
+    #[error("a CHECK constraint")]
+    Check,
+    /// A collation that not every SQLite has.
+    #[error("a collation of the application's")]
+    Collation,
+    /// An index over an expression.
+    #[error("an index over an expression")]
+    Expression,
+    /// An index over some of the rows.
+    #[error("a partial index")]
+    PartialIndex,
+    /// A row that was written before its column was added, whose value is an expression.
+    #[error("a default that is an expression")]
+    Default,
+    /// An index entry longer than is held.
+    #[error("an index entry too long to be held")]
+    LongEntry,
+    /// Text in a column of numbers that looks like a number, and may be none to SQLite: `1e`, `1.2.3`.
+    #[error("text that looks like a number")]
+    NumberAsText,
+    /// A foreign key whose parent's key is not understood.
+    #[error("a foreign key to what is not understood")]
+    Parent,
+}
+
+type Result<T, E = Beyond> = std::result::Result<T, E>;
+
+/// A store's tables.
+#[derive(Debug, Default)]
+pub struct Schema {
+    /// The tables; `sqlite_schema` itself is the first.
+    pub tables: Vec<Table>,
+    /// What is not understood and belongs to no table.
+    pub beyond: Option<Beyond>,
+    /// The largest root page.
+    pub largest_root: u32,
+    /// Whether SQLite itself has taken this very schema without an error.
+    pub loads: bool,
+}
+
+impl Schema {
+    /// The table of this name and its place.
+    pub fn table(&self, name: &str) -> Option<(usize, &Table)> {
+        self.tables.iter().enumerate().find(|(_, table)| table.name.eq_ignore_ascii_case(name))
+    }
+}
+
+/// A table.
+#[derive(Debug)]
+pub struct Table {
+    /// Its name.
+    pub name: String,
+    /// Its root page; 0 for a virtual table, which has none.
+    pub root: u32,
+    /// Its columns; none where its rows cannot be read.
+    pub columns: Vec<Column>,
+    /// The column that is the rowid by another name.
+    pub rowid_alias: Option<usize>,
+    /// Its indexes.
+    pub indexes: Vec<Index>,
+    /// Its foreign keys, in the order of its statement.
+    pub foreign_keys: Vec<ForeignKey>,
+    /// What keeps its rows from being read.
+    pub rows_beyond: Option<Beyond>,
+    /// What must hold of its rows and is not understood.
+    pub rules_beyond: Option<Beyond>,
+}
+
+impl Table {
+    /// The place of a column.
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))
+    }
+}
+
+/// A column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Its affinity.
+    pub affinity: Affinity,
+    /// The storage classes that may stand in it.
+    pub allowed: Classes,
+    /// Whether text may stand in it all the same, as long as it is no number.
+    pub numbers_as_text: bool,
+    /// Its collation, where it is one that every SQLite has.
+    pub collation: Option<Collation>,
+    /// What a row has that was written before the column was added.
+    pub default: DefaultValue,
+}
+
+/// A default value, as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DefaultValue {
+    /// NULL.
+    Null,
+    /// An integer.
+    Integer(i64),
+    /// A floating point number.
+    Real(f64),
+    /// Text.
+    Text(String),
+    /// Anything else.
+    NotUnderstood,
+}
+
+/// An index.
+#[derive(Debug)]
+pub struct Index {
+    /// Its name.
+    pub name: String,
+    /// Its root page.
+    pub root: u32,
+    /// Whether a key may stand in it once only.
+    pub unique: bool,
+    /// Whether it is the index of the primary key.
+    pub primary: bool,
+    /// The columns of its key.
+    pub columns: Vec<usize>,
+    /// How each of them is ordered.
+    pub orders: Vec<Order>,
+    /// What is not understood about it; its pages are still walked.
+    pub beyond: Option<Beyond>,
+}
+
+/// A foreign key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignKey {
+    /// The columns that refer.
+    pub columns: Vec<usize>,
+    /// The table that they refer to.
+    pub parent: String,
+    /// Its columns; none where it is the primary key.
+    pub parent_columns: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! `CREATE INDEX`.
+//!
+//! Source: "CREATE INDEX", <https://www.sqlite.org/lang_createindex.html>.
+
+use super::table::ordered;
+use super::tokens::{Token, Tokens};
+use super::{Beyond, Column, Result};
+use crate::compare::Order;
+
+/// An index as its statement has it.
+#[derive(Debug)]
+pub(super) struct Statement {
+    /// Its name.
+    pub name: String,
+    /// The table's name.
+    pub table: String,
+    /// Whether a key may stand in it once only.
+    pub unique: bool,
+    /// Its columns and how each is ordered.
+    pub columns: Result<Vec<(usize, Order)>>,
+    /// Whether only SQLite can say that the whole statement is good.
+    pub needs_sqlite: bool,
+}
+
+/// Reads `CREATE INDEX …`; `columns_of` gives a table's columns.
+pub(super) fn parse<'s>(sql: &str, columns_of: impl FnOnce(&str) -> Option<&'s [Column]>) -> Result<Statement> {
+    let mut tokens = Tokens::new(sql)?;
+    tokens.expect("CREATE")?;
+    let unique = tokens.skip("UNIQUE")?;
+    tokens.expect("INDEX")?;
+    let (name, name_is_good) = tokens.name()?;
+    tokens.expect("ON")?;
+    let (table, table_is_good) = tokens.name()?;
+    let mut needs_sqlite = !name_is_good || !table_is_good;
+    let columns = match columns_of(&table) {
+        Some(of_table) => columns(&mut tokens, of_table, &mut needs_sqlite),
+        None => Err(Beyond::Statement),
+    };
+    needs_sqlite |= columns.is_err();
+    Ok(Statement {
+        name,
+        table,
+        unique,
+        columns,
+        needs_sqlite,
+    })
+}
+
+fn columns(tokens: &mut Tokens<'_>, of_table: &[Column], needs_sqlite: &mut bool) -> Result<Vec<(usize, Order)>> {
+    let mut out = Vec::new();
+    tokens.expect_mark(b'(')?;
+    loop {
+        let (name, certain) = match tokens.peek() {
+            // A text is a column's name here, or an expression.
+            Token::Word(_) | Token::Quoted(_) => tokens.name()?,
+            _ => return Err(Beyond::Expression),
+        };
+        let at = of_table.iter().position(|column| column.name.eq_ignore_ascii_case(&name));
+        let at = at.ok_or(Beyond::Expression)?;
+        let own = of_table.get(at).and_then(|column| column.collation);
+        let (order, also_certain) = ordered(tokens, own)?;
+        *needs_sqlite |= !certain || !also_certain;
+        out.push((at, order.ok_or(Beyond::Collation)?));
+        if !tokens.skip_mark(b',')? {
+            break;
+        }
+    }
+    // Anything else behind the name is an expression.
+    if !tokens.skip_mark(b')')? {
+        return Err(Beyond::Expression);
+    }
+    match tokens.peek() {
+        Token::End => Ok(out),
+        token if token.is("WHERE") => Err(Beyond::PartialIndex),
+        _ => Err(Beyond::Statement),
+    }
+}

@@ -1,0 +1,309 @@
+//! The rows of `sqlite_schema` put together: which index belongs to which table, and where each has its pages.
+
+use std::collections::HashMap;
+
+use super::{Beyond, Column, Index, Schema, Table, index, table};
+use crate::damage::{Damage, Result};
+use crate::interrupt::Interrupt;
+use crate::overflow::whole;
+use crate::record::{Classes, Field, Fields};
+use crate::scan::scan;
+use crate::source::Source;
+
+/// How many bytes all statements may have together.
+const MOST_SQL: usize = 2 << 20;
+
+/// How many rows `sqlite_schema` may have.
+const MOST_ROWS: usize = 1 << 14;
+
+/// How many columns all tables, indexes and keys may have together.
+const MOST_COLUMNS: usize = 1 << 16;
+
+/// What `sqlite_schema` itself looks like.
+const OWN: &str = "CREATE TABLE sqlite_schema(type text,name text,tbl_name text,rootpage int,sql text)";
+
+/// What no other table is called.
+const OWN_NAMES: [&str; 4] = [
+    "sqlite_schema",
+    "sqlite_master",
+    "sqlite_temp_schema",
+    "sqlite_temp_master",
+];
+
+/// A row of `sqlite_schema`.
+struct Row {
+    kind: String,
+    name: String,
+    table: String,
+    root: u32,
+    sql: Option<String>,
+}
+
+/// Reads and links the schema. `format` is the header's schema format; `schema_loads` says that SQLite itself has taken the
+/// schema without an error.
+///
+/// # Errors
+/// Where a row is none that SQLite writes, there are too many, it cannot be read, or it is time to stop.
+pub(crate) fn link(source: &Source<'_>, format: u32, schema_loads: bool, stop: &dyn Interrupt) -> Result<Schema> {
+    let mut linking = Linking {
+        schema: Schema {
+            largest_root: 1,
+            loads: schema_loads,
+            ..Schema::default()
+        },
+        tables: HashMap::new(),
+        indexes: HashMap::new(),
+        columns: 0,
+        pages: source.pages(),
+    };
+    linking.table(Row {
+        kind: "table".to_owned(),
+        name: "sqlite_schema".to_owned(),
+        table: "sqlite_schema".to_owned(),
+        root: 1,
+        sql: Some(OWN.to_owned()),
+    })?;
+    let (mut page, mut payload, mut of_row) = (Vec::new(), Vec::new(), Fields::default());
+    let (mut rows, mut bytes) = (0, 0);
+    scan(source, 1, stop, &mut |cell| {
+        if stop.is_due() {
+            return Err(Damage::Stopped);
+        }
+        rows += 1;
+        bytes += cell.payload.len;
+        if rows > MOST_ROWS || bytes > MOST_SQL || linking.columns > MOST_COLUMNS {
+            return Err(Damage::Beyond(Beyond::TooMuch));
+        }
+        whole(source, &cell.payload, MOST_SQL, &mut page, &mut payload)?;
+        of_row.read(&payload, payload.len())?;
+        linking.take(row(&payload, of_row.all())?)
+    })?;
+    linking.finish(format)
+}
+
+fn row(payload: &[u8], of_row: &[Field]) -> Result<Row> {
+    let [kind, name, table, root, sql] = of_row else {
+        return Err(Damage::Schema);
+    };
+    let text = |field: &Field| -> Result<String> {
+        let bytes = payload.get(field.range()).filter(|_| field.class == Classes::TEXT);
+        let text = bytes.and_then(|bytes| std::str::from_utf8(bytes).ok());
+        text.filter(|text| !text.contains('\0')).map(str::to_owned).ok_or(Damage::Schema)
+    };
+    let root = Some(root).filter(|root| root.class == Classes::INTEGER);
+    Ok(Row {
+        kind: text(kind)?,
+        name: text(name)?,
+        table: text(table)?,
+        root: root
+            .and_then(|root| root.integer(payload))
+            .and_then(|root| u32::try_from(root).ok())
+            .ok_or(Damage::Schema)?,
+        sql: if sql.class == Classes::NULL {
+            None
+        } else {
+            Some(text(sql)?)
+        },
+    })
+}
+
+struct Linking {
+    schema: Schema,
+    /// Tables by their names in lower case.
+    tables: HashMap<String, usize>,
+    /// Indexes likewise, with their tables; those of constraints before their own rows have come.
+    indexes: HashMap<String, (usize, usize)>,
+    /// How many columns there are up to now.
+    columns: usize,
+    pages: u32,
+}
+
+impl Linking {
+    fn take(&mut self, row: Row) -> Result<()> {
+        match row.kind.as_str() {
+            "table" => self.table(row),
+            "index" => self.index(&row),
+            "view" | "trigger" if row.root == 0 => {
+                self.needs_sqlite(Beyond::ViewOrTrigger);
+                Ok(())
+            }
+            _ => Err(Damage::Schema),
+        }
+    }
+
+    /// Notes what only SQLite can say is good, unless it has said so.
+    fn needs_sqlite(&mut self, beyond: Beyond) {
+        if !self.schema.loads {
+            self.schema.beyond.get_or_insert(beyond);
+        }
+    }
+
+    fn root(&mut self, root: u32) -> Result<()> {
+        self.schema.largest_root = self.schema.largest_root.max(root);
+        if root == 0 || root > self.pages {
+            return Err(Damage::PageNumber);
+        }
+        Ok(())
+    }
+
+    fn table(&mut self, row: Row) -> Result<()> {
+        let place = self.schema.tables.len();
+        if place > 0 && OWN_NAMES.iter().any(|own| row.name.eq_ignore_ascii_case(own)) {
+            return Err(Damage::Schema);
+        }
+        if !row.table.eq_ignore_ascii_case(&row.name)
+            || self.tables.insert(row.name.to_ascii_lowercase(), place).is_some()
+        {
+            return Err(Damage::Schema);
+        }
+        let mut linked = Table {
+            name: row.name,
+            root: row.root,
+            columns: Vec::new(),
+            rowid_alias: None,
+            indexes: Vec::new(),
+            foreign_keys: Vec::new(),
+            rows_beyond: None,
+            rules_beyond: None,
+        };
+        match table::parse(&row.sql.ok_or(Damage::Schema)?) {
+            Ok(statement) => {
+                if !statement.name.eq_ignore_ascii_case(&linked.name) {
+                    return Err(Damage::Schema);
+                }
+                if statement.needs_sqlite {
+                    self.needs_sqlite(Beyond::Statement);
+                }
+                linked.rows_beyond = statement.rows_beyond;
+                linked.rules_beyond = statement.rules_beyond;
+                if statement.rows_beyond.is_none() {
+                    for (at, key) in statement.keys.into_iter().enumerate() {
+                        let name = format!("sqlite_autoindex_{}_{}", linked.name, at + 1);
+                        self.indexes.insert(name.to_ascii_lowercase(), (place, at));
+                        linked.indexes.push(of_key(name, key));
+                    }
+                    linked.columns = statement.columns;
+                    linked.rowid_alias = statement.rowid_alias;
+                }
+                linked.foreign_keys = statement.foreign_keys;
+                self.columns += linked.columns.len();
+                self.columns += linked.indexes.iter().map(|index| index.columns.len()).sum::<usize>();
+                self.columns += linked.foreign_keys.iter().map(|key| key.columns.len()).sum::<usize>();
+            }
+            Err(beyond) => {
+                self.needs_sqlite(beyond);
+                linked.rows_beyond = Some(beyond);
+            }
+        }
+        if linked.rows_beyond == Some(Beyond::VirtualTable) {
+            if linked.root != 0 {
+                return Err(Damage::Schema);
+            }
+        } else {
+            self.root(linked.root)?;
+        }
+        self.schema.tables.push(linked);
+        Ok(())
+    }
+
+    fn index(&mut self, row: &Row) -> Result<()> {
+        self.root(row.root)?;
+        let place = *self.tables.get(&row.table.to_ascii_lowercase()).ok_or(Damage::Schema)?;
+        if place == 0 {
+            return Err(Damage::Schema);
+        }
+        let table = self.schema.tables.get_mut(place).ok_or(Damage::Schema)?;
+        let name = row.name.to_ascii_lowercase();
+        if let (None, None) = (&row.sql, table.rows_beyond) {
+            return of_constraint(self.indexes.get(&name), place, table, row.root);
+        }
+        let (linked, needs_sqlite) = of_statement(row, table)?;
+        let at = table.indexes.len();
+        self.columns += linked.columns.len();
+        table.indexes.push(linked);
+        if self.indexes.insert(name, (place, at)).is_some() {
+            return Err(Damage::Schema);
+        }
+        if let Some(why) = needs_sqlite {
+            self.needs_sqlite(why);
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, format: u32) -> Result<Schema> {
+        for index in self.schema.tables.iter_mut().flat_map(|table| &mut table.indexes) {
+            if index.root == 0 {
+                return Err(Damage::Schema);
+            }
+            for order in &mut index.orders {
+                // Before format 4, DESC was taken and had no meaning.
+                order.descending &= format >= 4;
+            }
+        }
+        Ok(self.schema)
+    }
+}
+
+fn of_key(name: String, key: table::Key) -> Index {
+    let orders: Option<Vec<_>> = key.orders.into_iter().collect();
+    Index {
+        name,
+        root: 0,
+        unique: true,
+        primary: key.primary,
+        columns: key.columns,
+        beyond: orders.is_none().then_some(Beyond::Collation),
+        orders: orders.unwrap_or_default(),
+    }
+}
+
+/// The index of a key in its table's own statement, which has no statement of its own: its row says where its pages are.
+fn of_constraint(known: Option<&(usize, usize)>, place: usize, table: &mut Table, root: u32) -> Result<()> {
+    let known = known.filter(|(of_table, _)| *of_table == place);
+    let known = known.and_then(|(_, at)| table.indexes.get_mut(*at)).ok_or(Damage::Schema)?;
+    if known.root != 0 {
+        return Err(Damage::Schema);
+    }
+    known.root = root;
+    Ok(())
+}
+
+/// An index as its statement has it, and what only SQLite can say is good.
+fn of_statement(row: &Row, table: &Table) -> Result<(Index, Option<Beyond>)> {
+    let beyond = |beyond| Index {
+        name: row.name.clone(),
+        root: row.root,
+        unique: false,
+        primary: false,
+        columns: Vec::new(),
+        orders: Vec::new(),
+        beyond: Some(beyond),
+    };
+    let sql = match (&row.sql, table.rows_beyond) {
+        (_, Some(of_table)) => return Ok((beyond(of_table), None)),
+        (sql, None) => sql.as_deref().ok_or(Damage::Schema)?,
+    };
+    let of_this = |name: &str| -> Option<&[Column]> { name.eq_ignore_ascii_case(&row.table).then_some(&table.columns) };
+    let statement = match index::parse(sql, of_this) {
+        Ok(statement) => statement,
+        Err(why) => return Ok((beyond(why), Some(why))),
+    };
+    if !statement.name.eq_ignore_ascii_case(&row.name) || !statement.table.eq_ignore_ascii_case(&row.table) {
+        return Err(Damage::Schema);
+    }
+    let needs_sqlite = statement.needs_sqlite.then_some(Beyond::Statement);
+    let linked = match statement.columns {
+        Ok(ordered) => {
+            let (columns, orders) = ordered.into_iter().unzip();
+            Index {
+                unique: statement.unique,
+                columns,
+                orders,
+                beyond: None,
+                ..beyond(Beyond::Statement)
+            }
+        }
+        Err(why) => beyond(why),
+    };
+    Ok((linked, needs_sqlite))
+}

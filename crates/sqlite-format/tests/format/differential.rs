@@ -1,0 +1,135 @@
+//! What the reader calls sound, SQLite's integrity check calls "ok": on healthy stores, on damaged ones, on every byte.
+
+use proptest::prelude::*;
+use sqlite_format::answer::Answer;
+use sqlite_format::schema::Beyond;
+
+use super::damage::damage;
+use super::random::Random;
+use super::sqlite::{answers, hold_against_sqlite, verdict_of};
+use super::stores::{Shape, make};
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_healthy_store_is_sound_or_not_understood(seed: u64) {
+        let folder = tempfile::tempdir().unwrap();
+        for shape in [Shape::Understood, Shape::Any] {
+            let path = folder.path().join("made.db");
+            make(seed, shape, &path);
+            let bytes = std::fs::read(&path).unwrap();
+            let held = hold_against_sqlite(&bytes, &folder.path().join("asked.db"));
+            let (verdict, store, _) = held.map_err(TestCaseError::fail)?;
+            prop_assert!(verdict.sound, "SQLite does not take its own store");
+            prop_assert!(!matches!(store, Answer::PerhapsNot(_)), "{store:?}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_store_is_sound_only_where_sqlite_says_so(seed: u64) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("made.db");
+        make(seed, Shape::Any, &path);
+        let healthy = std::fs::read(&path).unwrap();
+        let mut random = Random(seed);
+        for _ in 0..16 {
+            let mut bytes = healthy.clone();
+            damage(&mut bytes, &mut random, None);
+            hold_against_sqlite(&bytes, &path).map_err(TestCaseError::fail)?;
+        }
+    }
+}
+
+#[test]
+fn text_that_only_looks_like_a_number_is_left_to_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("made.db");
+    #[expect(clippy::disallowed_methods, reason = "a store is made")]
+    let conn = rusqlite::Connection::open(&path).unwrap();
+    conn.execute_batch("CREATE TABLE t(a INTEGER); INSERT INTO t VALUES ('1e'), ('1.2.3')")
+        .unwrap();
+    drop(conn);
+    let bytes = std::fs::read(&path).unwrap();
+    assert_eq!(answers(&bytes, true).0, Answer::NotUnderstood(Beyond::NumberAsText));
+}
+
+/// A healthy store of an application's: two tables, each with an index for a key of text, and a foreign key.
+fn application() -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    #[expect(clippy::disallowed_methods, reason = "a store is made")]
+    let conn = rusqlite::Connection::open(&path).unwrap();
+    conn.execute_batch(
+        "CREATE TABLE schema_migrations (id INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL);
+         INSERT INTO schema_migrations VALUES (1, 'first', 'x'), (2, 'second', 'x');
+         CREATE TABLE images (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, managed INTEGER NOT NULL DEFAULT 0,
+                              rootfs_path TEXT NOT NULL, kernel_path TEXT NOT NULL, created_at TEXT NOT NULL,
+                              updated_at TEXT NOT NULL);
+         CREATE TABLE vms (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, image_id TEXT NOT NULL, guest_ip TEXT NOT NULL UNIQUE,
+                           state TEXT NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL,
+                           last_touched_at TEXT NOT NULL, spec_json TEXT NOT NULL, runtime_json TEXT NOT NULL,
+                           stats_json TEXT NOT NULL DEFAULT '{}',
+                           FOREIGN KEY(image_id) REFERENCES images(id) ON DELETE RESTRICT);
+         INSERT INTO images(id, name, managed, rootfs_path, kernel_path, created_at, updated_at)
+             VALUES ('i', 'image-0', 1, '/r', '/k', 'x', 'x');
+         WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 40)
+         INSERT INTO vms(id, name, image_id, guest_ip, state, created_at, updated_at, last_touched_at, spec_json,
+                         runtime_json, stats_json)
+             SELECT hex(randomblob(18)), 'vm-' || i, 'i', '10.0.0.' || i, 'running', 'x', 'x', 'x', '{}', '{}', '{}' FROM n;",
+    )
+    .unwrap();
+    drop(conn);
+    std::fs::read(path).unwrap()
+}
+
+#[test]
+fn an_applications_store_is_sound() {
+    let bytes = application();
+    assert_eq!(answers(&bytes, false), (Answer::Sound, Answer::Sound));
+}
+
+#[test]
+fn no_changed_byte_is_called_sound_where_sqlite_sees_it() {
+    let healthy = application();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("asked.db");
+    let mut sound = 0_u32;
+    let mut seen = 0_u32;
+    for at in (0..healthy.len()).step_by(53) {
+        for mask in [0x01, 0x20, 0x80, 0xff] {
+            let mut bytes = healthy.clone();
+            bytes[at] ^= mask;
+            let (verdict, store, _) =
+                hold_against_sqlite(&bytes, &path).unwrap_or_else(|why| panic!("byte {at} ^ {mask}: {why}"));
+            sound += u32::from(store.is_sound());
+            seen += u32::from(!verdict.sound);
+        }
+    }
+    // Most bytes are free space or letters in values, where a change harms no structure.
+    assert!(sound > 500 && seen > 50, "{sound} sound, {seen} seen by SQLite");
+}
+
+#[test]
+fn a_store_in_which_sqlite_finds_no_schema_is_not_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    for bytes in [vec![], vec![0; 100], b"SQLite format 3\0".to_vec(), vec![0xff; 4096]] {
+        let verdict = verdict_of(&bytes, &folder.path().join("asked.db"));
+        assert!(!answers(&bytes, verdict.loads).0.is_sound());
+    }
+}
+
+#[test]
+fn an_index_that_cannot_be_held_is_not_understood_rather_than_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("made.db");
+    #[expect(clippy::disallowed_methods, reason = "a store is made")]
+    let conn = rusqlite::Connection::open(&path).unwrap();
+    conn.execute_batch(
+        "CREATE TABLE t(a); CREATE INDEX i ON t(a, a DESC); INSERT INTO t VALUES (1), (hex(zeroblob(40000)))",
+    )
+    .unwrap();
+    drop(conn);
+    let bytes = std::fs::read(&path).unwrap();
+    assert_eq!(answers(&bytes, true).0, Answer::NotUnderstood(Beyond::LongEntry));
+}
