@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::text::shown::home;
 
-pub(crate) use advice::general as general_advice;
+pub(crate) use advice::general as default_advice;
 pub(crate) use folder::{Content, File, Folder, MigrationsFolder, Refusal};
 pub(crate) use problem::{Damage, FolderFault, HistoryFault, Impact, NoStore, Obstacle, Problem, Reached};
 
@@ -35,7 +35,7 @@ pub struct Application {
     pub(crate) tables: Cow<'static, [Table]>,
     /// What the runner leaves in `sqlite_schema` when all migrations are applied, so that a store that has it needs no replay;
     /// empty where that is not known.
-    pub(crate) schema_to_the_letter: Cow<'static, [Definition]>,
+    pub(crate) final_schema: Cow<'static, [Definition]>,
     /// The commands that save what can still be read of its stores, where `doctor --salvage` knows their schema.
     pub(crate) salvage: Option<&'static str>,
     /// What to do about a problem.
@@ -179,9 +179,9 @@ impl Application {
             migrations: migrations.into(),
             former_names: Cow::Borrowed(&[]),
             tables: Cow::Borrowed(&[]),
-            schema_to_the_letter: Cow::Borrowed(&[]),
+            final_schema: Cow::Borrowed(&[]),
             salvage: None,
-            advice: general_advice,
+            advice: default_advice,
         }
     }
 
@@ -203,7 +203,7 @@ impl Application {
             migrations: Cow::Borrowed(&[]),
             former_names: Cow::Borrowed(&[]),
             tables: Cow::Borrowed(&[]),
-            schema_to_the_letter: Cow::Borrowed(&[]),
+            final_schema: Cow::Borrowed(&[]),
             salvage: None,
             advice: advice::of_any,
         }
@@ -220,7 +220,7 @@ impl Application {
 
     /// Whether its migrations are compiled in, and with them what a healthy store of it looks like. Of a stranger's store, what the
     /// doctor cannot read for want of the application's own functions is no fault.
-    pub(crate) fn is_known_by_heart(&self) -> bool {
+    pub(crate) fn has_builtin_migrations(&self) -> bool {
         matches!(self.history, History::CompiledIn)
     }
 
@@ -263,7 +263,7 @@ impl Application {
     }
 
     /// Those of the known migrations whose ids are among these.
-    pub(crate) fn known_among(&self, ids: &[i64]) -> Vec<Migration> {
+    pub(crate) fn migrations_with_ids(&self, ids: &[i64]) -> Vec<Migration> {
         self.migrations.iter().filter(|migration| ids.contains(&migration.id)).cloned().collect()
     }
 

@@ -45,14 +45,14 @@ fn report(answers: &Answers, path: &Path, options: &Options<'_>) -> Report {
         answers.start_over(probe.situation, witness);
         let ready = access.as_ref().ok().copied();
         answers.ask_all(probe, access, options);
-        answers.say_what_stands(probe, options.environment.stop);
+        answers.append_intact_row_counts(probe, options.environment.stop);
         answers.draw_map(probe, ready, options.environment.stop);
     });
     answers.report(ended)
 }
 
 /// The same; if the doctor itself panics, that is a row too, and affects no other store.
-pub(crate) fn report_whatever_happens(answers: &Answers, path: &Path, options: &Options<'_>) -> Report {
+pub(crate) fn report_despite_panics(answers: &Answers, path: &Path, options: &Options<'_>) -> Report {
     caught(|| report(answers, path, options)).unwrap_or_else(|mistake| answers.broken_off(&mistake))
 }
 
@@ -94,7 +94,7 @@ fn state_and<T>(
     environment: &Environment<'_>,
     mut more: impl FnMut(&Probe, Option<&ReadOnly>, &SchemaState) -> Result<T>,
 ) -> Result<(SchemaState, T)> {
-    if !application.is_known_by_heart() {
+    if !application.has_builtin_migrations() {
         return Err(Error::NothingKnown);
     }
     look(path, need, application, environment, |probe, handle| {

@@ -12,7 +12,7 @@ pub(super) use folder::of_folder;
 pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'static, str> {
     let name = application.name();
     match problem {
-        Problem::NotLookedAt(obstacle) => not_looked_at(*obstacle, application),
+        Problem::CouldNotCheck(obstacle) => not_looked_at(*obstacle, application),
         Problem::NoStore(what) => no_store(*what, application),
         Problem::Header { .. } | Problem::NotReadToEnd { .. } => keep_and_save(application).into(),
         Problem::CutShort { .. } => format!(
@@ -118,15 +118,15 @@ fn not_looked_at(obstacle: Obstacle, application: &Application) -> Cow<'static, 
             format!("stop what writes to the store, {name} or another program, and run the doctor again").into()
         }
         Obstacle::Interrupted => "run the doctor again and let it finish".into(),
-        Obstacle::OwnBound => {
+        Obstacle::ResourceLimit => {
             "this does not mean that the store is damaged: run the doctor on this store alone; if that does not help, check a copy by hand: sqlite3 -readonly COPY 'PRAGMA integrity_check'"
                 .into()
         }
-        Obstacle::Mistake => {
+        Obstacle::InternalError => {
             "the store itself was not changed; report this with the version of the doctor, and leave this check out with --skip"
                 .into()
         }
-        Obstacle::OtherLedger => format!(
+        Obstacle::ForeignLedger => format!(
             "this may be another program's database: check the path; if it is {name}'s store, do not delete it, keep a copy and restore a backup; `doctor --any` examines the database of any application"
         )
         .into(),
@@ -134,7 +134,7 @@ fn not_looked_at(obstacle: Obstacle, application: &Application) -> Cow<'static, 
             "let that process finish, and run the doctor again; do not kill it: a transaction without a journal cannot be undone"
                 .into()
         }
-        Obstacle::Moving => "run the doctor again while fewer programs write to the store".into(),
+        Obstacle::KeepsChanging => "run the doctor again while fewer programs write to the store".into(),
         Obstacle::NoCopy => {
             "point TMPDIR at a folder that you may write to and that has room for the store, and run the doctor again"
                 .into()
@@ -163,11 +163,11 @@ fn no_store(what: NoStore, application: &Application) -> Cow<'static, str> {
             "if this store ever held data, that data is not in this file: restore a backup before {name} starts; if {name} never used it, start {name}, which makes a new store of it"
         )
         .into(),
-        NoStore::EmptyBeside { suffix: "-wal" } => format!(
+        NoStore::EmptyWithSidecar { suffix: "-wal" } => format!(
             "keep a copy of {file}-wal before {name} starts: the latest commits are only in that file; if this is a copy, stop {name} where it came from and copy {file} and {file}-wal again, together; otherwise restore a backup"
         )
         .into(),
-        NoStore::EmptyBeside { .. } => format!(
+        NoStore::EmptyWithSidecar { .. } => format!(
             "keep a copy of {file}-journal before {name} starts: it holds pages that the store had; if this is a copy, stop {name} where it came from and copy all the files again, together; otherwise restore a backup"
         )
         .into(),
@@ -233,19 +233,19 @@ fn unfinished(tool: &str, settled_by: Option<&str>, reached: Reached) -> String 
     let which = match reached {
         Reached::Nothing => "the store has nothing of the migration",
         Reached::Everything => "the store has all of the migration",
-        Reached::APart => {
+        Reached::Partial => {
             "the store has a part of the migration: mend by hand what is missing, or restore a backup from before it"
         }
-        Reached::NotKnown => {
+        Reached::Unknown => {
             "find out whether what the migration does is there or not (`sqlite3 -readonly COPY .schema | cat -v` shows the schema)"
         }
     };
     let told = match (settled_by, reached) {
-        (Some(command), Reached::NotKnown) => {
+        (Some(command), Reached::Unknown) => {
             format!("tell {tool} which of the two it is (`{command}`), and let it go on")
         }
         (Some(command), _) => format!("tell {tool} so (`{command}`), and let it go on"),
-        (None, Reached::NotKnown) => format!("mend what is missing, and let {tool} go on as its manual says"),
+        (None, Reached::Unknown) => format!("mend what is missing, and let {tool} go on as its manual says"),
         (None, _) => format!("let {tool} go on as its manual says"),
     };
     format!("{keep}; {which}; then {told}")
@@ -283,7 +283,7 @@ fn shape(worst: Impact, name: &str) -> Cow<'static, str> {
             "do not start a daemon on it; keep a copy of the store with its sidecar files, then restore a backup whose schema is whole; the rows that are there are not lost"
                 .into()
         }
-        Impact::BehindItsBack => {
+        Impact::SilentChange => {
             "keep a copy of the store with its sidecar files; while no daemon runs, find out what was added and by whom, and remove it (`sqlite3 -readonly COPY .schema | cat -v` shows it, `sqlite3 -safe COPY 'DROP TRIGGER name'` removes a trigger); look for rows that it already changed"
                 .into()
         }
@@ -291,7 +291,7 @@ fn shape(worst: Impact, name: &str) -> Cow<'static, str> {
             "keep a copy of the store with its sidecar files; {name} can go on, but look at `foreign-keys`, `page-structure` and `row-values` for wrong rows, and restore a backup whose schema is whole"
         )
         .into(),
-        Impact::Alike | Impact::Extra => format!(
+        Impact::Equivalent | Impact::Extra => format!(
             "no data is lost and {name} can go on; find out what changed the schema, since a later migration may fail on it"
         )
         .into(),

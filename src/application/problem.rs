@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Problem {
     /// A check could not look.
-    NotLookedAt(Obstacle),
+    CouldNotCheck(Obstacle),
     /// No store can be read at the path.
     NoStore(NoStore),
     /// The header of the file is damaged.
@@ -119,9 +119,9 @@ pub(crate) enum Problem {
 
 impl Problem {
     /// Whether it may be that rows are lost by it, or seem to be.
-    pub(crate) fn may_cost_rows(&self) -> bool {
+    pub(crate) fn can_lose_rows(&self) -> bool {
         match self {
-            Self::NotLookedAt(obstacle) => *obstacle == Obstacle::Damage,
+            Self::CouldNotCheck(obstacle) => *obstacle == Obstacle::Damage,
             Self::NoStore(what) => *what == NoStore::NotSqlite,
             Self::Header { .. } | Self::CutShort { .. } => true,
             Self::Structure(damage) => matches!(damage, Damage::Rows | Damage::NotChecked),
@@ -140,15 +140,15 @@ pub(crate) enum Obstacle {
     /// Ctrl-C.
     Interrupted,
     /// A bound of the doctor's own: memory, or the length of a value.
-    OwnBound,
+    ResourceLimit,
     /// The doctor itself failed.
-    Mistake,
+    InternalError,
     /// The ledger is not the application's.
-    OtherLedger,
+    ForeignLedger,
     /// Another process holds the write lock, without a journal on disk.
     WriteLocked,
     /// The store changed during each attempt to read it.
-    Moving,
+    KeepsChanging,
     /// A private copy is needed and could not be made.
     NoCopy,
     /// The file itself is damaged.
@@ -171,7 +171,7 @@ pub(crate) enum NoStore {
     /// A file of no bytes.
     Empty,
     /// A file of no bytes, beside which lies what was in it.
-    EmptyBeside {
+    EmptyWithSidecar {
         /// The file that holds it: `-wal` or `-journal`.
         suffix: &'static str,
     },
@@ -230,14 +230,14 @@ pub(crate) enum HistoryFault {
 /// How far a migration came that did not come to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reached {
-    /// Nobody knows.
-    NotKnown,
+    /// It is not known.
+    Unknown,
     /// Nothing of it is there.
     Nothing,
     /// All of it is there.
     Everything,
     /// A part of it is there.
-    APart,
+    Partial,
 }
 
 /// How a ledger and a folder do not agree, the worst first.
@@ -263,13 +263,13 @@ pub(crate) enum Impact {
     /// What the daemon asks for is not there.
     Reads,
     /// Rows change that nobody changed.
-    BehindItsBack,
+    SilentChange,
     /// What the daemon writes may be refused.
     Writes,
     /// What the daemon counts on being refused is taken.
     Unguarded,
     /// It works, and is slower or written otherwise.
-    Alike,
+    Equivalent,
     /// It is there, and nobody asks for it.
     Extra,
 }

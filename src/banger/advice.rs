@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::application::{Application, HistoryFault, Problem, general_advice};
+use crate::application::{Application, HistoryFault, Problem, default_advice};
 
 /// What to do about a problem in a store of banger's.
 pub(super) fn advice(problem: &Problem, application: &Application) -> Cow<'static, str> {
@@ -19,7 +19,7 @@ pub(super) fn advice(problem: &Problem, application: &Application) -> Cow<'stati
         Problem::NamedFiles { .. } => {
             "the store itself is not the problem; put the files back where the image names them, or let banger build or pull the image again; a store that was copied from another machine names that machine's files"
         }
-        _ => return general_advice(problem, application),
+        _ => return default_advice(problem, application),
     }
     .into()
 }

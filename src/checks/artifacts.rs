@@ -85,19 +85,19 @@ struct Found {
     looked_at: u64,
     not_allowed: u64,
     findings: Findings,
-    remembered: HashMap<Vec<u8>, Lies>,
+    remembered: HashMap<Vec<u8>, PathState>,
     /// How many bytes that takes.
     remembered_bytes: usize,
 }
 
-/// What lies at a path.
+/// What is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lies {
+enum PathState {
     Kind(FileKind),
-    Nothing,
-    NotAllowed,
+    Missing,
+    PermissionDenied,
     NotAbsolute,
-    NoPath,
+    Invalid,
 }
 
 impl Found {
@@ -130,19 +130,19 @@ impl Found {
 
     fn check_path(&mut self, path: &[u8], wanted: NamedFile, place: impl FnOnce() -> Finding) {
         self.looked_at += 1;
-        let lies = self.remembered.get(path).copied().unwrap_or_else(|| self.lies_at(path));
-        let what = match lies {
-            Lies::Kind(FileKind::Folder) if wanted == NamedFile::Folder => return,
-            Lies::Kind(FileKind::Regular) if wanted == NamedFile::File => return,
-            Lies::Kind(_) if wanted == NamedFile::Folder => "not a folder",
-            Lies::Kind(_) => "not a regular file",
-            Lies::Nothing => "nothing is there",
-            Lies::NotAllowed => {
+        let state = self.remembered.get(path).copied().unwrap_or_else(|| self.look_up(path));
+        let what = match state {
+            PathState::Kind(FileKind::Folder) if wanted == NamedFile::Folder => return,
+            PathState::Kind(FileKind::Regular) if wanted == NamedFile::File => return,
+            PathState::Kind(_) if wanted == NamedFile::Folder => "not a folder",
+            PathState::Kind(_) => "not a regular file",
+            PathState::Missing => "nothing is there",
+            PathState::PermissionDenied => {
                 self.not_allowed += 1;
                 "could not look there: permission denied"
             }
-            Lies::NotAbsolute => "not an absolute path",
-            Lies::NoPath => "not a valid path",
+            PathState::NotAbsolute => "not an absolute path",
+            PathState::Invalid => "not a valid path",
         };
         self.findings.add(|| Finding {
             what: what.into(),
@@ -150,15 +150,15 @@ impl Found {
         });
     }
 
-    /// Looks at a path, and remembers what lies there.
-    fn lies_at(&mut self, path: &[u8]) -> Lies {
-        let lies = lies_at(path);
+    /// Looks at a path and remembers the result while there is room.
+    fn look_up(&mut self, path: &[u8]) -> PathState {
+        let state = state_of(path);
         let bytes = self.remembered_bytes + path.len() + FOR_EACH;
         if bytes <= MOST_REMEMBERED {
             self.remembered_bytes = bytes;
-            self.remembered.insert(path.to_vec(), lies);
+            self.remembered.insert(path.to_vec(), state);
         }
-        lies
+        state
     }
 
     /// `tables`: those that name the files.
@@ -193,16 +193,16 @@ impl Found {
 }
 
 /// Looks at a path without opening anything.
-fn lies_at(path: &[u8]) -> Lies {
+fn state_of(path: &[u8]) -> PathState {
     let path = Path::new(OsStr::from_bytes(path));
     if !path.is_absolute() {
-        return Lies::NotAbsolute;
+        return PathState::NotAbsolute;
     }
     match FileStat::of(path) {
-        Ok(Some(stamp)) => Lies::Kind(stamp.kind),
-        Ok(None) => Lies::Nothing,
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Lies::NotAllowed,
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Lies::Nothing,
-        Err(_) => Lies::NoPath,
+        Ok(Some(stamp)) => PathState::Kind(stamp.kind),
+        Ok(None) => PathState::Missing,
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => PathState::PermissionDenied,
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => PathState::Missing,
+        Err(_) => PathState::Invalid,
     }
 }

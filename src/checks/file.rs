@@ -53,7 +53,7 @@ fn no_store(nature: &PathKind) -> NoStore {
         PathKind::WrongKind(_) => NoStore::WrongKind,
         PathKind::Unreadable(_) => NoStore::Unreadable,
         PathKind::Empty => NoStore::Empty,
-        PathKind::EmptyBeside(Leftover { suffix, .. }) => NoStore::EmptyBeside { suffix },
+        PathKind::EmptyBeside(Leftover { suffix, .. }) => NoStore::EmptyWithSidecar { suffix },
         PathKind::SizeUnknown => NoStore::SizeUnknown,
         PathKind::CutInHeader => NoStore::CutInHeader,
         // A database is looked at, and does not come here.

@@ -43,7 +43,7 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
         }
         looked.error = Some(error);
     }
-    if !context.application.is_known_by_heart() {
+    if !context.application.has_builtin_migrations() {
         looked.excuse_missing_tokenizers(handle)?;
     }
     let missing = match missing_modules(handle) {

@@ -35,7 +35,7 @@ pub(super) const CHECK: Check = Check {
 
 fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     let application = context.application;
-    if !application.is_known_by_heart() {
+    if !application.has_builtin_migrations() {
         return any::look(application, handle);
     }
     if application.tables.is_empty() {
@@ -67,7 +67,7 @@ fn look_at<'a>(handle: &ReadOnly, application: &Application, tables: &'a [applic
         match ended {
             Err(error) if error.is_own_bound() => return Err(error),
             // A table WITHOUT ROWID in the order of a collation that only the application has.
-            Err(error) if !application.is_known_by_heart() && error.is_refusal() && error.is_while_preparing() => {
+            Err(error) if !application.has_builtin_migrations() && error.is_refusal() && error.is_while_preparing() => {
                 found.refused.count(error.said_by_sqlite(), &table.name);
             }
             Err(error) => found.unreadable.push(Unreadable {

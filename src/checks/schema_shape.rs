@@ -69,7 +69,7 @@ fn compare(application: &Application, state: &SchemaState, handle: &ReadOnly, at
 
 /// What replaying gives, or why it fails.
 fn expected(application: &Application, state: &SchemaState, handle: &ReadOnly) -> Result<Result<Shape>> {
-    let applied = application.known_among(&state.applied);
+    let applied = application.migrations_with_ids(&state.applied);
     match Shape::replay(&application.ledger, &applied) {
         Ok(shape) if applied.is_empty() && built_in::applied(application, handle)?.is_none() => {
             Ok(Ok(shape.without_ledger(&application.ledger)))

@@ -110,7 +110,7 @@ impl Answers {
     pub(super) fn report(&self, ended: Result<(), Error>) -> Report {
         self.report_of(match ended {
             Ok(()) => self.rows(None),
-            Err(error) => self.never_left_alone(&error),
+            Err(error) => self.rows_of_unstable_store(&error),
         })
     }
 
@@ -122,7 +122,7 @@ impl Answers {
         self.report_of(if is_believed {
             self.rows(Some(error))
         } else {
-            self.never_left_alone(error)
+            self.rows_of_unstable_store(error)
         })
     }
 
@@ -196,7 +196,7 @@ impl Answers {
     }
 
     /// Only this check looks, or none.
-    pub(super) fn looks_alone(&self, id: Option<CheckId>) {
+    pub(super) fn set_running(&self, id: Option<CheckId>) {
         self.so_far().looking = id.into_iter().collect();
     }
 
@@ -222,7 +222,7 @@ impl Answers {
     }
 
     /// This check's answer is another one, which took so much longer.
-    pub(super) fn answer_anew(&self, id: CheckId, outcome: Outcome, longer: Duration) {
+    pub(super) fn replace_outcome(&self, id: CheckId, outcome: Outcome, longer: Duration) {
         if let Some(answer) = &mut self.so_far().answers[id as usize] {
             *answer = (outcome, answer.1 + longer);
         }
@@ -278,7 +278,7 @@ impl Answers {
     }
 
     /// The rows of a store that changed during each attempt: one row says so, `read-only` if it is wanted.
-    fn never_left_alone(&self, error: &Error) -> Vec<Row> {
+    fn rows_of_unstable_store(&self, error: &Error) -> Vec<Row> {
         self.so_far().map = Mapped::NotAsked;
         let wanted = || CHECKS.iter().map(|check| check.id).filter(|id| self.asked(*id));
         let to_blame = wanted().find(|id| *id == CheckId::ReadOnly).or_else(|| wanted().next());

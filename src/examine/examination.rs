@@ -211,7 +211,7 @@ impl Examination {
                 environment,
             };
             let answers = Answers::of(&self.path, &options);
-            examine::report_whatever_happens(&answers, &self.path, &options)
+            examine::report_despite_panics(&answers, &self.path, &options)
         })
     }
 

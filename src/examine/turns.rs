@@ -63,12 +63,12 @@ impl Answers {
             return;
         }
         let begun = Instant::now();
-        self.looks_alone(Some(CheckId::ReadOnly));
+        self.set_running(Some(CheckId::ReadOnly));
         let opened = access.and_then(|access| Ok((access, access.open()?)));
         match opened {
             Ok((access, handle)) => {
                 let opening = begun.elapsed();
-                self.looks_alone(None);
+                self.set_running(None);
                 let context = StoreContext::new(
                     options.application,
                     probe,
@@ -197,8 +197,8 @@ const SAYING: [CheckId; 3] = [CheckId::File, CheckId::ReadOnly, CheckId::PageStr
 
 impl Answers {
     /// Says how many rows stand whole, where a check found damage that may cost rows.
-    pub(super) fn say_what_stands(&self, probe: &Probe, stop: &Stop) {
-        let Some((check, failure)) = self.first_failure(&SAYING).filter(|(_, failure)| failure.problem.may_cost_rows())
+    pub(super) fn append_intact_row_counts(&self, probe: &Probe, stop: &Stop) {
+        let Some((check, failure)) = self.first_failure(&SAYING).filter(|(_, failure)| failure.problem.can_lose_rows())
         else {
             return;
         };
@@ -209,14 +209,14 @@ impl Answers {
         let begun = Instant::now();
         let standing = caught(|| standing(probe, self.application(), stop))
             .unwrap_or_else(|mistake| Standing::Unknown(mistake.to_string()));
-        if let Some(failure) = with_standing(failure, standing, probe.size(), self.application().name()) {
-            self.answer_anew(check, Outcome::Fail(failure), begun.elapsed());
+        if let Some(failure) = with_row_counts(failure, standing, probe.size(), self.application().name()) {
+            self.replace_outcome(check, Outcome::Fail(failure), begun.elapsed());
         }
     }
 }
 
 /// The failure together with what is known of the rows; `None` where nothing is to be said of them.
-fn with_standing(failure: Failure, standing: Standing, size: u64, application: &str) -> Option<Failure> {
+fn with_row_counts(failure: Failure, standing: Standing, size: u64, application: &str) -> Option<Failure> {
     let mut with = failure;
     match standing {
         Standing::Unsaid => return None,

@@ -140,7 +140,7 @@ impl Shape {
         applied: &[i64],
         handle: &ReadOnly,
     ) -> Result<Option<usize>> {
-        let letter = &application.schema_to_the_letter;
+        let letter = &application.final_schema;
         if letter.is_empty() || !application.ids().iter().eq(applied) {
             return Ok(None);
         }
@@ -232,7 +232,7 @@ impl Shape {
         let (kind, _, text) = self.objects.get(name)?;
         let same = *kind == found.kind && found.sql.as_deref().map(definition::object).as_deref() == Some(text);
         let cost = match found.kind {
-            Kind::Trigger => Impact::BehindItsBack,
+            Kind::Trigger => Impact::SilentChange,
             _ => Impact::Reads,
         };
         let what = || format!("the {} {} is defined differently", found.kind.words(), found.name);
@@ -254,7 +254,7 @@ pub(crate) fn read_any_definition(sql: &str) {
 fn extra(shape: &Shape, object: &Object) -> Difference {
     let (kind, name) = (object.kind.words(), &object.name);
     let (cost, what) = match object.kind {
-        Kind::Trigger => (Impact::BehindItsBack, format!("an extra trigger, {name}")),
+        Kind::Trigger => (Impact::SilentChange, format!("an extra trigger, {name}")),
         _ if shape.tables.contains_key(&name.to_ascii_lowercase()) => {
             (Impact::Reads, format!("is a {kind}, where a table should be"))
         }
@@ -316,7 +316,7 @@ mod tests {
     fn a_schema_that_is_known_to_the_letter_needs_no_replay() {
         let plain = application();
         let known = Application {
-            schema_to_the_letter: vec![
+            final_schema: vec![
                 Definition {
                     name: "schema_migrations".into(),
                     sql: "CREATE TABLE schema_migrations (\n id INTEGER PRIMARY KEY,\n name TEXT NOT NULL,\n applied_at TEXT NOT NULL\n)"

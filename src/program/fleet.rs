@@ -153,16 +153,16 @@ impl Jobs for Fleet {
         self.session.report(&task.answers, &task.path, &task.stop).at(task.job)
     }
 
-    fn goes_on(&self) -> bool {
+    fn should_continue(&self) -> bool {
         !self.session.signals.interrupted()
     }
 
     /// SQLite's bound on memory is the process's: a store that hits it beside others may be innocent.
-    fn wants_to_be_alone(&self, report: &Report) -> bool {
+    fn needs_exclusive_run(&self, report: &Report) -> bool {
         report.failed() && report.short_of_memory
     }
 
-    fn taker_is_lost(&self, report: Report) {
+    fn receiver_is_lost(&self, report: Report) {
         let mut printer = self.printer();
         let _ = printer.print(&report);
         let (count, done) = (self.session.stores.len(), printer.done);

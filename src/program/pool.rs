@@ -40,14 +40,14 @@ pub(super) trait Jobs: Send + Sync + 'static {
     fn work(&self, task: Self::Task) -> Self::Made;
 
     /// Whether to begin another job.
-    fn goes_on(&self) -> bool;
+    fn should_continue(&self) -> bool;
 
     /// Whether the job must be done again with nothing else running, because it was short of what all share.
-    fn wants_to_be_alone(&self, made: &Self::Made) -> bool;
+    fn needs_exclusive_run(&self, made: &Self::Made) -> bool;
 
     /// The taker itself did this job, because there was no thread, and it hangs: nobody is left to take what it made, or
     /// anything else.
-    fn taker_is_lost(&self, made: Self::Made);
+    fn receiver_is_lost(&self, made: Self::Made);
 }
 
 /// Who works on what.
@@ -282,7 +282,7 @@ impl<J: Jobs> Pool<J> {
         let made = task.and_then(|task| caught(|| self.jobs.work(task)));
         let mut state = self.lock();
         let job = state.leave(turn).ok_or(Lost)?.job;
-        if made.as_ref().is_ok_and(|made| self.jobs.wants_to_be_alone(made)) {
+        if made.as_ref().is_ok_and(|made| self.jobs.needs_exclusive_run(made)) {
             state.exclusive += 1;
             drop(state);
             self.changed.notify_all();
@@ -314,7 +314,7 @@ impl<J: Jobs> Pool<J> {
     fn claim(self: &Arc<Self>, by: By) -> Result<Option<Claimed<J>>, Lost> {
         let mut state = self.lock();
         loop {
-            if state.ended || state.is_done(self.count) || !self.jobs.goes_on() {
+            if state.ended || state.is_done(self.count) || !self.jobs.should_continue() {
                 return Ok(None);
             }
             let Some(job) = state.candidate(self.count, self.window) else {
@@ -361,7 +361,7 @@ impl<J: Jobs> Pool<J> {
             let Some(running) = state.leave(turn) else { return };
             if running.by == By::Taker {
                 drop(state);
-                return pool.jobs.taker_is_lost(made);
+                return pool.jobs.receiver_is_lost(made);
             }
             state.ready.insert(running.job, Ok(made));
             drop(state);

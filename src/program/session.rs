@@ -110,7 +110,7 @@ impl Session {
 
     /// A store's report.
     pub(super) fn report(&self, answers: &Answers, path: &Path, stop: &Stop) -> Report {
-        examine::report_whatever_happens(answers, path, &self.options(stop))
+        examine::report_despite_panics(answers, path, &self.options(stop))
     }
 
     /// The exit code.

@@ -70,7 +70,7 @@ impl Signals {
     }
 
     /// Whether a signal has come since this was asked last.
-    pub(super) fn came_anew(&self) -> bool {
+    pub(super) fn take_new_signal(&self) -> bool {
         let last = self.last.load(Ordering::Relaxed);
         let is_new = last != 0 && last & SEEN == 0;
         is_new
@@ -98,10 +98,16 @@ mod tests {
     #[test]
     fn each_signal_is_seen_once_and_the_exit_code_is_the_last_ones() {
         let signals = Signals::default();
-        assert_eq!((signals.came_anew(), signals.exit_code()), (false, None));
+        assert_eq!((signals.take_new_signal(), signals.exit_code()), (false, None));
         signals.last.store(2, Ordering::Relaxed);
-        assert_eq!((signals.came_anew(), signals.came_anew(), signals.exit_code()), (true, false, Some(130)));
+        assert_eq!(
+            (signals.take_new_signal(), signals.take_new_signal(), signals.exit_code()),
+            (true, false, Some(130))
+        );
         signals.last.store(15, Ordering::Relaxed);
-        assert_eq!((signals.came_anew(), signals.came_anew(), signals.exit_code()), (true, false, Some(143)));
+        assert_eq!(
+            (signals.take_new_signal(), signals.take_new_signal(), signals.exit_code()),
+            (true, false, Some(143))
+        );
     }
 }

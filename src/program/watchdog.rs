@@ -115,7 +115,7 @@ impl Watchdog {
         loop {
             thread::sleep(TICK);
             let now = Instant::now();
-            if signals.came_anew() {
+            if signals.take_new_signal() {
                 if since.is_some() {
                     grace = (Duration::ZERO, LAST_GRACE_AFTER_ANOTHER);
                 }

@@ -60,7 +60,7 @@ impl Outcome {
 
     /// A check that tried and could not: a failure.
     pub(crate) fn could_not_look(error: &Error) -> Self {
-        Self::fail(format!("could not look: {error}"), Problem::NotLookedAt(obstacle(error)))
+        Self::fail(format!("could not look: {error}"), Problem::CouldNotCheck(obstacle(error)))
     }
 
     /// Whether this is a failure.
@@ -75,11 +75,11 @@ fn obstacle(error: &Error) -> Obstacle {
         Error::Stopped(Stopped::TimeLimit(_)) | Error::Stuck(Stopped::TimeLimit(_)) => Obstacle::TimeLimit,
         Error::Stopped(Stopped::WritersWait(_)) => Obstacle::WritersWait,
         Error::Stopped(_) | Error::Stuck(_) => Obstacle::Interrupted,
-        error if error.is_own_bound() && error.stopped().is_none() => Obstacle::OwnBound,
-        Error::Mistake(_) => Obstacle::Mistake,
-        Error::Ledger(_) => Obstacle::OtherLedger,
+        error if error.is_own_bound() && error.stopped().is_none() => Obstacle::ResourceLimit,
+        Error::Mistake(_) => Obstacle::InternalError,
+        Error::Ledger(_) => Obstacle::ForeignLedger,
         Error::WriteLocked => Obstacle::WriteLocked,
-        Error::Moving(_) => Obstacle::Moving,
+        Error::Moving(_) => Obstacle::KeepsChanging,
         Error::Copy { .. } => Obstacle::NoCopy,
         error if error.is_damage() => Obstacle::Damage,
         _ => Obstacle::Other,

@@ -8,7 +8,7 @@ use crate::application::{Application, FolderFault, Impact, Obstacle, Problem};
 /// What to do about a problem in a store that is held against a folder of migrations.
 pub(in crate::application) fn of_folder(problem: &Problem, application: &Application) -> Cow<'static, str> {
     match problem {
-        Problem::NotLookedAt(Obstacle::OtherLedger) => {
+        Problem::CouldNotCheck(Obstacle::ForeignLedger) => {
             "check the path of the store and that of the folder: both have to be of one application; --dialect says which tool runs the folder, and --ledger which table it keeps its ledger in"
                 .into()
         }
@@ -20,14 +20,14 @@ pub(in crate::application) fn of_folder(problem: &Problem, application: &Applica
                 .into()
         }
         Problem::Shape {
-            worst: Impact::Alike | Impact::Extra,
+            worst: Impact::Equivalent | Impact::Extra,
             ..
         } => {
             "no data is lost and the application can go on; find out what changed the schema: write it as a migration, or take it back, since a later migration may fail on it"
                 .into()
         }
         Problem::Shape {
-            worst: Impact::BehindItsBack | Impact::Unguarded,
+            worst: Impact::SilentChange | Impact::Unguarded,
             ..
         } => {
             "keep a copy of the store with its sidecar files; find out what changed the schema and by whom (`sqlite3 -readonly COPY .schema | cat -v` shows it); while the application does not run, put it right with a new migration, or take back what was added; look for rows that have become wrong by it"

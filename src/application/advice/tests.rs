@@ -2,17 +2,36 @@ use super::*;
 use crate::application::FolderFault;
 use crate::banger;
 
+/// Unfinished migrations that came as far as each [`Reached`] says, with and without a command that settles them.
+fn unfinished() -> Vec<Problem> {
+    let settlings = [None, Some("ferrymigrate settle")];
+    let reached = [
+        Reached::Unknown,
+        Reached::Nothing,
+        Reached::Everything,
+        Reached::Partial,
+    ];
+    let problems = reached.into_iter().flat_map(|reached| {
+        settlings.map(|settled_by| Problem::Unfinished {
+            tool: "ferrymigrate",
+            settled_by,
+            reached,
+        })
+    });
+    problems.collect()
+}
+
 /// One of each kind.
 fn problems() -> Vec<Problem> {
     let obstacles = [
         Obstacle::TimeLimit,
         Obstacle::WritersWait,
         Obstacle::Interrupted,
-        Obstacle::OwnBound,
-        Obstacle::Mistake,
-        Obstacle::OtherLedger,
+        Obstacle::ResourceLimit,
+        Obstacle::InternalError,
+        Obstacle::ForeignLedger,
         Obstacle::WriteLocked,
-        Obstacle::Moving,
+        Obstacle::KeepsChanging,
         Obstacle::NoCopy,
         Obstacle::Damage,
         Obstacle::Other,
@@ -23,8 +42,8 @@ fn problems() -> Vec<Problem> {
         NoStore::WrongKind,
         NoStore::Unreadable,
         NoStore::Empty,
-        NoStore::EmptyBeside { suffix: "-wal" },
-        NoStore::EmptyBeside { suffix: "-journal" },
+        NoStore::EmptyWithSidecar { suffix: "-wal" },
+        NoStore::EmptyWithSidecar { suffix: "-journal" },
         NoStore::SizeUnknown,
         NoStore::NotSqlite,
         NoStore::Overwritten,
@@ -46,10 +65,10 @@ fn problems() -> Vec<Problem> {
     ];
     let impacts = [
         Impact::Reads,
-        Impact::BehindItsBack,
+        Impact::SilentChange,
         Impact::Writes,
         Impact::Unguarded,
-        Impact::Alike,
+        Impact::Equivalent,
         Impact::Extra,
     ];
     let mut out = vec![
@@ -71,15 +90,7 @@ fn problems() -> Vec<Problem> {
         Problem::NamedFiles { wrong: 1 },
         Problem::FilesNotAllowed { paths: 1 },
     ];
-    let settlings = [None, Some("ferrymigrate settle")];
-    let reached = [Reached::NotKnown, Reached::Nothing, Reached::Everything, Reached::APart];
-    out.extend(reached.into_iter().flat_map(|reached| {
-        settlings.map(|settled_by| Problem::Unfinished {
-            tool: "ferrymigrate",
-            settled_by,
-            reached,
-        })
-    }));
+    out.extend(unfinished());
     let of_folders = [
         FolderFault::Gap,
         FolderFault::NotThere,
@@ -89,7 +100,7 @@ fn problems() -> Vec<Problem> {
         FolderFault::LineEnds,
     ];
     out.extend(of_folders.map(Problem::Folder));
-    out.extend(obstacles.map(Problem::NotLookedAt));
+    out.extend(obstacles.map(Problem::CouldNotCheck));
     out.extend(no_stores.map(Problem::NoStore));
     out.extend(["-wal", "-shm", "-journal"].map(|suffix| Problem::SidecarWrong { suffix }));
     out.extend(damages.map(Problem::Structure));

@@ -124,7 +124,7 @@ impl Said<'_> {
         let problem = Problem::Unfinished {
             tool: self.dialect.name,
             settled_by: self.dialect.settled_by,
-            reached: Reached::NotKnown,
+            reached: Reached::Unknown,
         };
         Outcome::found(detail, problem, findings)
     }

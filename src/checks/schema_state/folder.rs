@@ -138,7 +138,7 @@ fn reached(
     stands: &Stands,
     handle: &ReadOnly,
 ) -> Result<(Reached, String)> {
-    let not_known = |why: String| (Reached::NotKnown, format!("whether the store has it is not known: {why}"));
+    let not_known = |why: String| (Reached::Unknown, format!("whether the store has it is not known: {why}"));
     if let Some(why) = stands.not_replayable(&stands.standing.applied) {
         return Ok(not_known(why));
     }
@@ -156,7 +156,7 @@ fn reached(
         ),
         Ok(Standing::Alike) => not_known("it does not change the shape of the store".to_owned()),
         Ok(Standing::Neither) => (
-            Reached::APart,
+            Reached::Partial,
             "the store has neither the shape from before it nor the one that it leaves".to_owned(),
         ),
         Err(error) if error.is_own_bound() => return Err(error),

@@ -35,7 +35,7 @@ fn statuses(report: &Report) -> Vec<(CheckId, Status)> {
 fn a_store_that_is_never_left_alone_gets_the_rows_asked_for_and_one_of_them_fails() {
     let statuses = |checks: &[CheckId]| -> Vec<(CheckId, Status)> {
         with_options(checks, |options| {
-            let rows = Answers::of(Path::new("state.db"), options).never_left_alone(&Error::Moving(5));
+            let rows = Answers::of(Path::new("state.db"), options).rows_of_unstable_store(&Error::Moving(5));
             rows.iter().map(|row| (row.check, row.status)).collect()
         })
     };
@@ -194,7 +194,7 @@ fn a_map_is_made_where_somebody_asks_and_knows_what_a_check_said_of_a_page() {
                 ..options.clone()
             };
             let answers = Answers::of(Path::new(REAL), &options);
-            crate::examine::report_whatever_happens(&answers, Path::new(REAL), &options)
+            crate::examine::report_despite_panics(&answers, Path::new(REAL), &options)
         })
     };
     assert_eq!(report(&[CheckId::File], false).map, Mapped::NotAsked);

@@ -50,7 +50,7 @@ impl Runner for Own<'_> {
     }
 
     fn shape_before(&self, _: &Stop) -> Result<Shape> {
-        Shape::replay(&self.application.ledger, &self.application.known_among(&self.state.applied))
+        Shape::replay(&self.application.ledger, &self.application.migrations_with_ids(&self.state.applied))
     }
 }
 

@@ -11,17 +11,17 @@ impl Impact {
 
     /// Whether it lets rows become wrong.
     pub(crate) fn harms_rows(self) -> bool {
-        matches!(self, Self::BehindItsBack | Self::Unguarded)
+        matches!(self, Self::SilentChange | Self::Unguarded)
     }
 
     /// In words, to be printed after the difference.
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Reads => "the daemon cannot read it",
-            Self::BehindItsBack => "changes rows behind the daemon's back",
+            Self::SilentChange => "changes rows behind the daemon's back",
             Self::Writes => "the daemon cannot write it",
             Self::Unguarded => "wrong rows are no longer refused",
-            Self::Alike => "the daemon reads and writes it all the same",
+            Self::Equivalent => "the daemon reads and writes it all the same",
             Self::Extra => "merely extra",
         }
     }
@@ -30,9 +30,9 @@ impl Impact {
     pub(crate) fn words_of_a_strangers(self) -> &'static str {
         match self {
             Self::Reads => "what reads it may fail",
-            Self::BehindItsBack => "changes rows behind the application's back",
+            Self::SilentChange => "changes rows behind the application's back",
             Self::Writes => "what writes it may fail",
-            Self::Alike => "it is read and written all the same",
+            Self::Equivalent => "it is read and written all the same",
             Self::Unguarded | Self::Extra => self.words(),
         }
     }
@@ -132,7 +132,7 @@ impl Comparison<'_> {
     fn column(&mut self, name: &str, expected: &Column, found: &Column) {
         if expected.declared != found.declared {
             let (cost, what) = if affinity(&expected.declared) == affinity(&found.declared) {
-                (Impact::Alike, "is declared with another type of the same affinity")
+                (Impact::Equivalent, "is declared with another type of the same affinity")
             } else {
                 (Impact::Reads, "has a type of another affinity, so that values get another storage class")
             };
@@ -180,20 +180,24 @@ impl Comparison<'_> {
             _ => {}
         }
         match (expected.text.without_rowid, found.text.without_rowid) {
-            (true, false) => self.add(Impact::Alike, "has rowids, where it should have none"),
-            (false, true) => self.add(Impact::Alike, "has no rowids (WITHOUT ROWID)"),
+            (true, false) => self.add(Impact::Equivalent, "has rowids, where it should have none"),
+            (false, true) => self.add(Impact::Equivalent, "has no rowids (WITHOUT ROWID)"),
             _ => {}
         }
         if expected.text.autoincrement != found.text.autoincrement {
             let has = if found.text.autoincrement { "has" } else { "lacks" };
-            self.add(Impact::Alike, format!("{has} AUTOINCREMENT"));
+            self.add(Impact::Equivalent, format!("{has} AUTOINCREMENT"));
         }
     }
 
     fn indexes(&mut self, expected: &[Index], found: &[Index]) {
         let (missing, extra) = unmatched(expected, found);
         for index in missing {
-            let cost = if index.unique { Impact::Unguarded } else { Impact::Alike };
+            let cost = if index.unique {
+                Impact::Unguarded
+            } else {
+                Impact::Equivalent
+            };
             self.add(cost, format!("{} is missing", words(index)));
         }
         for index in extra {
@@ -228,7 +232,7 @@ impl Comparison<'_> {
         }
         for key in extra {
             let cost = match (cost_of_action(&key.on_delete), cost_of_action(&key.on_update)) {
-                (Impact::BehindItsBack, _) | (_, Impact::BehindItsBack) => Impact::BehindItsBack,
+                (Impact::SilentChange, _) | (_, Impact::SilentChange) => Impact::SilentChange,
                 _ => Impact::Writes,
             };
             self.add(cost, format!("{} is extra", key_words(key)));
@@ -239,7 +243,7 @@ impl Comparison<'_> {
     fn texts(&mut self, expected: &Table, found: &Table) {
         if found.text_is_missing {
             self.add(
-                Impact::Alike,
+                Impact::Equivalent,
                 "its definition is missing or longer than 65,536 bytes, and was only compared in part",
             );
             return;
@@ -253,7 +257,7 @@ impl Comparison<'_> {
         }
         let (missing, extra) = unmatched(&expected.text.conflicts, &found.text.conflicts);
         if !missing.is_empty() || !extra.is_empty() {
-            self.add(Impact::BehindItsBack, "a constraint handles conflicts differently (ON CONFLICT)");
+            self.add(Impact::SilentChange, "a constraint handles conflicts differently (ON CONFLICT)");
         }
         if expected.text.deferred != found.text.deferred {
             self.add(Impact::Unguarded, "a foreign key is checked at a different time (DEFERRABLE)");
@@ -264,7 +268,7 @@ impl Comparison<'_> {
 /// What an action of a foreign key that the migrations do not ask for costs.
 fn cost_of_action(action: &str) -> Impact {
     match action {
-        "cascade" | "set null" | "set default" => Impact::BehindItsBack,
+        "cascade" | "set null" | "set default" => Impact::SilentChange,
         _ => Impact::Writes,
     }
 }

@@ -98,11 +98,11 @@ impl Jobs for Counting {
         (job, beside)
     }
 
-    fn goes_on(&self) -> bool {
+    fn should_continue(&self) -> bool {
         self.enough.is_none_or(|enough| self.begun() < enough)
     }
 
-    fn wants_to_be_alone(&self, made: &Self::Made) -> bool {
+    fn needs_exclusive_run(&self, made: &Self::Made) -> bool {
         let wants = self.short && made.0.is_multiple_of(7);
         if wants {
             self.asked.lock().unwrap().push((made.0, self.worked.lock().unwrap().len()));
@@ -110,7 +110,7 @@ impl Jobs for Counting {
         wants
     }
 
-    fn taker_is_lost(&self, made: Self::Made) {
+    fn receiver_is_lost(&self, made: Self::Made) {
         self.lost.lock().unwrap().push(made.0);
     }
 }
@@ -207,15 +207,15 @@ impl Jobs for OneFile {
         job
     }
 
-    fn goes_on(&self) -> bool {
+    fn should_continue(&self) -> bool {
         true
     }
 
-    fn wants_to_be_alone(&self, _: &usize) -> bool {
+    fn needs_exclusive_run(&self, _: &usize) -> bool {
         false
     }
 
-    fn taker_is_lost(&self, _: usize) {}
+    fn receiver_is_lost(&self, _: usize) {}
 }
 
 #[test]
