@@ -1,5 +1,7 @@
 //! Rows that are not plainly live: each is weighed against all indexes before one of it is given.
 
+use std::ops::RangeInclusive;
+
 use super::fit::{Fit, Hashes};
 use super::known::MOST_KEYS;
 use super::rows::{Origin, Place};
@@ -66,6 +68,8 @@ pub struct Keys<'k> {
     pub knows_free: bool,
     /// Whether an index has pages of which nobody can tell whether they are free ones.
     pub unsure: bool,
+    /// Where the freelist is not known, the ranges of rowids whose leaves were not found.
+    pub open_ranges: &'k [RangeInclusive<i64>],
 }
 
 impl Candidate {
@@ -155,9 +159,11 @@ impl Candidate {
     }
 
     fn denied_by_nobody(&self, keys: Keys<'_>) -> Verdict {
+        let is_in_open_range = || self.rowid.is_none_or(|id| keys.open_ranges.iter().any(|open| open.contains(&id)));
+        let can_be_live = keys.knows_free || (keys.unsure && is_in_open_range());
         match self.origin {
             Origin::Tree => self.denied(),
-            Origin::Stray if (keys.knows_free || keys.unsure) && !self.unvouched => Verdict::Doubtful,
+            Origin::Stray if can_be_live && !self.unvouched => Verdict::Doubtful,
             _ => Verdict::Deleted,
         }
     }

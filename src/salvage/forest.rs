@@ -4,6 +4,7 @@ mod freelist;
 mod roots;
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use super::ended::Result;
 use super::known::Known;
@@ -33,6 +34,9 @@ pub struct Forest {
     pub columns: Vec<Option<Vec<String>>>,
     /// For each table, whether its tree was found.
     pub rooted: Vec<bool>,
+    /// For each table, the ranges of rowids whose leaves were not found, where the freelist is not known: a row on a page that
+    /// nothing leads to can be live in these alone.
+    pub open_ranges: Vec<Vec<RangeInclusive<i64>>>,
     /// For each table, whether every page that the schema and its inner pages name was found; or the whole schema has no such table.
     pub all_there: Vec<bool>,
 }
@@ -42,6 +46,9 @@ const MOST_INNER: usize = 1 << 20;
 
 /// How many roots of unknown trees are followed.
 const MOST_ROOTS: usize = 10_000;
+
+/// How many ranges without a leaf are kept account of for a table.
+const MOST_OPEN_RANGES: usize = 10_000;
 
 /// Looks at every page once, and walks the trees.
 ///
@@ -65,6 +72,7 @@ pub fn survey(view: &View<'_>, known: &Known, stop: &Stop) -> Result<Forest> {
         nameless_tables: Vec::new(),
         columns: vec![None; known.tables.len()],
         rooted: vec![false; known.tables.len()],
+        open_ranges: vec![vec![i64::MIN..=i64::MAX]; known.tables.len()],
         all_there: vec![false; known.tables.len()],
     };
     forest.notes.set_owner(1, Owner::Other);
@@ -73,31 +81,70 @@ pub fn survey(view: &View<'_>, known: &Known, stop: &Stop) -> Result<Forest> {
         stop,
         bytes: Vec::new(),
     };
-    for (owner, root) in walker.roots(known, &mut forest)? {
-        let (pages, whole) = walker.walk(root, owner, &mut forest)?;
-        match owner {
-            Owner::Key(table, key) => {
-                if let Some(slot) = forest.led_to.get_mut(table).and_then(|keys| keys.get_mut(key)) {
-                    *slot = true;
-                }
-                if let Some(slot) = forest.whole.get_mut(table).and_then(|keys| keys.get_mut(key)) {
-                    *slot = whole;
+    let roots = walker.roots(known, &mut forest)?;
+    let mut outdated = Vec::new();
+    for &(owner, root) in &roots {
+        let (pages, whole) = walker.walk(root, owner, &mut forest, Some(&mut outdated))?;
+        forest.note_tree(owner, !pages.is_empty(), whole);
+    }
+    // Only the newest state of a parent says which pages are its children. An outdated one may still name pages that the last
+    // commit put on the freelist, with deleted rows in them: a sound freelist takes them first. Where the freelist is damaged
+    // too, nothing says better than the outdated parent.
+    let before = (!outdated.is_empty()).then(|| forest.notes.clone());
+    forest.knows_free = walker.free(&mut forest)?;
+    if let Some(before) = before.filter(|_| !forest.knows_free) {
+        forest.notes = before;
+        walker.claim_outdated(&outdated, &mut forest)?;
+        walker.free(&mut forest)?;
+    } else {
+        walker.claim_outdated(&outdated, &mut forest)?;
+    }
+    if !forest.knows_free {
+        for (owner, root) in roots {
+            if let Owner::Table(table) = owner {
+                let ranges = walker.find_open_ranges(root, owner, &forest.notes)?;
+                if let Some(slot) = forest.open_ranges.get_mut(table) {
+                    *slot = ranges;
                 }
             }
+        }
+    }
+    walker.adopt(&mut forest)?;
+    Ok(forest)
+}
+
+impl Forest {
+    /// Records if a tree has a root, and if all of its pages were found.
+    fn note_tree(&mut self, owner: Owner, is_rooted: bool, whole: bool) {
+        let set = |slot: Option<&mut bool>, value: bool| {
+            if let Some(slot) = slot {
+                *slot = value;
+            }
+        };
+        match owner {
+            Owner::Key(table, key) => {
+                set(self.led_to.get_mut(table).and_then(|keys| keys.get_mut(key)), true);
+                set(self.whole.get_mut(table).and_then(|keys| keys.get_mut(key)), whole);
+            }
             Owner::Table(table) => {
-                if let Some(slot) = forest.rooted.get_mut(table) {
-                    *slot = !pages.is_empty();
-                }
-                if let Some(slot) = forest.all_there.get_mut(table) {
-                    *slot = whole;
-                }
+                set(self.rooted.get_mut(table), is_rooted);
+                set(self.all_there.get_mut(table), whole);
             }
             _ => {}
         }
     }
-    forest.knows_free = walker.free(&mut forest)?;
-    walker.adopt(&mut forest)?;
-    Ok(forest)
+
+    /// Records that pages of a tree are missing.
+    fn note_missing_pages(&mut self, owner: Owner) {
+        let slot = match owner {
+            Owner::Key(table, key) => self.whole.get_mut(table).and_then(|keys| keys.get_mut(key)),
+            Owner::Table(table) => self.all_there.get_mut(table),
+            _ => None,
+        };
+        if let Some(slot) = slot {
+            *slot = false;
+        }
+    }
 }
 
 struct Walker<'a> {
@@ -107,8 +154,15 @@ struct Walker<'a> {
 }
 
 impl Walker<'_> {
-    /// Walks a tree by its child pointers, each page once; says which pages it has, and whether all of it was there.
-    fn walk(&mut self, root: u32, owner: Owner, forest: &mut Forest) -> Result<(Vec<u32>, bool)> {
+    /// Walks a tree by its child pointers, each page once; says which pages it has, and whether all of it was there. With
+    /// `outdated`, the children of pages of which only an older state can be read are put there instead, and not followed.
+    fn walk(
+        &mut self,
+        root: u32,
+        owner: Owner,
+        forest: &mut Forest,
+        mut outdated: Option<&mut Vec<(Owner, u32)>>,
+    ) -> Result<(Vec<u32>, bool)> {
         let is_key = matches!(owner, Owner::Key(..));
         let mut out = Vec::new();
         let mut whole = true;
@@ -131,9 +185,63 @@ impl Walker<'_> {
                 continue;
             }
             self.view.page(number, &mut self.bytes);
+            let others = stack.len();
             whole &= self.children(number, &mut stack);
+            if let Some(outdated) = outdated.as_deref_mut().filter(|_| self.view.is_behind(number)) {
+                outdated.extend(stack.drain(others..).map(|child| (owner, child)));
+            }
         }
         Ok((out, whole))
+    }
+
+    /// Claims the children of outdated pages for their trees, as far as nothing else has claimed them.
+    fn claim_outdated(&mut self, children: &[(Owner, u32)], forest: &mut Forest) -> Result<()> {
+        for (owner, child) in children {
+            if !self.walk(*child, *owner, forest, None)?.1 {
+                forest.note_missing_pages(*owner);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the ranges of rowids for which a table's tree leads to no leaf that was found.
+    ///
+    /// The rowids in an inner page divide its range among its children. So a leaf that was found answers for its whole range, and
+    /// what another page holds of it is an older state. A child that is missing leaves its range open, and so does an inner page
+    /// that is outdated or cannot be read, whatever it leads to.
+    fn find_open_ranges(&mut self, root: u32, owner: Owner, notes: &Notes) -> Result<Vec<RangeInclusive<i64>>> {
+        let mut open = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut stack = vec![(root, i64::MIN..=i64::MAX)];
+        while let Some((number, range)) = stack.pop() {
+            self.stop.check()?;
+            let kind = notes.kind(number).filter(|_| notes.owner(number) == owner);
+            if kind == Some(Kind::TableLeaf) {
+                continue;
+            }
+            self.view.page(number, &mut self.bytes);
+            let page = Page::parse(self.view.layout(), number, &self.bytes).ok();
+            let is_sound = kind == Some(Kind::TableInterior) && !self.view.is_behind(number) && seen.insert(number);
+            let Some(page) = page.filter(|_| is_sound) else {
+                open.push(range);
+                continue;
+            };
+            let mut from = *range.start();
+            for cell in page.all_cells() {
+                match cell {
+                    Ok(cell) if cell.rowid >= from && cell.rowid <= *range.end() => {
+                        stack.push((cell.child, from..=cell.rowid));
+                        from = cell.rowid.saturating_add(1);
+                    }
+                    _ => open.push(range.clone()),
+                }
+            }
+            stack.push((page.right_child(), from..=*range.end()));
+            if open.len() > MOST_OPEN_RANGES {
+                return Ok(vec![i64::MIN..=i64::MAX]);
+            }
+        }
+        Ok(open)
     }
 
     /// The children of an inner page; says whether all of them could be read.
@@ -175,7 +283,7 @@ impl Walker<'_> {
             let is_key = forest.notes.kind(root).is_some_and(|kind| !kind.is_table());
             // Taken for one of a kind, so that only pages of that kind are followed; whose it is comes later.
             let owner = if is_key { Owner::Key(0, 0) } else { Owner::Table(0) };
-            let (pages, whole) = self.walk(root, owner, forest)?;
+            let (pages, whole) = self.walk(root, owner, forest, None)?;
             for page in &pages {
                 forest.notes.set_owner(*page, Owner::Nobody);
             }

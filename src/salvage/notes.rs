@@ -18,7 +18,7 @@ pub enum Owner {
 }
 
 /// The notes of all pages.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Notes(Vec<u16>);
 
 const KINDS: [Option<Kind>; 5] = [

@@ -26,6 +26,7 @@ pub mod missing;
 pub mod mounted;
 pub mod place;
 pub mod rows;
+pub mod seeds;
 pub mod stores;
 
 pub use daemon::Daemon;

@@ -97,6 +97,7 @@ impl Engine<'_> {
                 whole,
                 knows_free: self.forest.knows_free,
                 unsure: self.forest.unsure.get(candidate.fit.table).copied().unwrap_or(false),
+                open_ranges: self.forest.open_ranges.get(candidate.fit.table).map_or(&[], Vec::as_slice),
             };
             match candidate.weigh(keys, &named) {
                 Verdict::Row { rowid, odd } => match &mut late {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Forest, Walker};
 use crate::salvage::ended::Result;
 use crate::salvage::notes::Owner;
+use crate::salvage::view::MOST_PAGES;
 use sqlite_format::header::Header;
 
 /// How many trunk pages are looked for where nothing leads to them.
@@ -64,6 +65,8 @@ impl Walker<'_> {
     fn free_without_header(&mut self, forest: &mut Forest) -> Result<bool> {
         let mut trunks = BTreeMap::new();
         let mut unclear = false;
+        // Where a trunk lists pages behind the file's end, other trunks may have been there too.
+        let mut is_cut = false;
         for number in 2..=self.view.pages() {
             if forest.notes.kind(number).is_some() || forest.notes.owner(number) != Owner::Nobody {
                 continue;
@@ -72,6 +75,7 @@ impl Walker<'_> {
             self.view.page(number, &mut self.bytes);
             match self.trunk(number) {
                 Some(next) if trunks.len() < MOST_TRUNKS => {
+                    is_cut |= self.lists_beyond_end();
                     trunks.insert(number, next);
                 }
                 Some(_) => unclear = true,
@@ -85,7 +89,7 @@ impl Walker<'_> {
         let behind: BTreeSet<u32> = trunks.values().copied().collect();
         let mut first = trunks.keys().copied().filter(|trunk| !behind.contains(trunk));
         let (head, is_one) = (first.next(), first.next().is_none());
-        let has_end = trunks.values().all(|next| *next == 0 || trunks.contains_key(next));
+        let has_end = trunks.values().all(|next| *next == 0 || trunks.contains_key(next)) && !is_cut;
         for trunk in trunks.keys() {
             self.link(*trunk, forest);
         }
@@ -95,13 +99,20 @@ impl Walker<'_> {
 
     /// The page behind a trunk, where the page that was read can be one: what it lists are pages, and each only once.
     fn trunk(&self, number: u32) -> Option<u32> {
-        let is_page = |page: u32| (2..=self.view.pages()).contains(&page) && page != number;
+        // The file may have been cut off: what it lists may lie behind the end.
+        let is_page = |page: u32| (2..=MOST_PAGES).contains(&page) && page != number;
         let next = word(&self.bytes, 0).filter(|next| *next == 0 || is_page(*next))?;
         let leaves = self.leaves()?;
         let mut seen = BTreeSet::new();
         let all =
             (0..leaves).all(|at| word(&self.bytes, 8 + 4 * at).is_some_and(|page| is_page(page) && seen.insert(page)));
         (all && leaves > 0).then_some(next)
+    }
+
+    /// Returns true if the trunk that was read lists a page behind the file's end.
+    fn lists_beyond_end(&self) -> bool {
+        let leaves = self.leaves().unwrap_or(0);
+        (0..leaves).any(|at| word(&self.bytes, 8 + 4 * at).is_some_and(|page| page > self.view.pages()))
     }
 
     /// What an inner page that is not free leads to is not free either: then it is the trunk that is damaged.

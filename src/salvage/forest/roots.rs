@@ -27,7 +27,7 @@ impl Walker<'_> {
         roots.statements.resize_with(known.tables.len(), || None);
         forest.notes.set_owner(1, Owner::Nobody);
         let mut decoder = Decoder::new(self.view.encoding());
-        let (pages, mut whole) = self.walk(1, Owner::Other, forest)?;
+        let (pages, mut whole) = self.walk(1, Owner::Other, forest, None)?;
         forest.notes.set_owner(1, Owner::Other);
         for number in pages {
             self.view.page(number, &mut self.bytes);

@@ -1,0 +1,47 @@
+//! Runs a test that is drawn from a seed.
+
+use std::env;
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::SystemTime;
+
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+/// Runs `test` with the seeds 0 to `count` and those in `fixed`, the same in every run: the gate must not depend on luck.
+///
+/// `DOCTOR_RANDOM_SEEDS=N` runs it with N random seeds instead, and `DOCTOR_SEED=S` with that one. A seed that fails is printed;
+/// it belongs into `fixed` then.
+pub fn for_each_seed(count: u64, fixed: &[u64], test: impl Fn(u64)) {
+    let number = |name: &str| {
+        let value = env::var(name).ok()?;
+        Some(value.parse::<u64>().unwrap_or_else(|error| panic!("{name}={value}: {error}")))
+    };
+    let seeds: Vec<u64> = if let Some(seed) = number("DOCTOR_SEED") {
+        vec![seed]
+    } else if let Some(count) = number("DOCTOR_RANDOM_SEEDS") {
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos();
+        let first = u64::from(std::process::id()) << 40 ^ u64::try_from(now & u128::from(u64::MAX)).unwrap();
+        (0..count).map(|n| first.wrapping_add(n).wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect()
+    } else {
+        fixed.iter().copied().chain(0..count).collect()
+    };
+    for seed in seeds {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| test(seed))) {
+            // Not by `eprintln!`: the line is to be seen even if the output of the test is not.
+            let _ = io::stderr().write_all(format!("failed: DOCTOR_SEED={seed}\n").as_bytes());
+            resume_unwind(panic);
+        }
+    }
+}
+
+/// Returns the value that a strategy of proptest draws from a seed.
+pub fn draw<S: Strategy>(strategy: &S, seed: u64) -> S::Value {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    strategy
+        .new_tree(&mut TestRunner::new_with_rng(Config::default(), random))
+        .unwrap()
+        .current()
+}
