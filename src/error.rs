@@ -249,19 +249,6 @@ impl Error {
         self.sqlite_code() == Some(rusqlite::ErrorCode::SystemIoFailure)
     }
 
-    /// What lines of SQLite's integrity check say of a page that could not be read, where that lies in the disk or the memory
-    /// and not in the page: the check goes on after it.
-    pub(crate) fn of_unread_page(lines: &str) -> Option<Self> {
-        let code_of = |line: &str| -> Option<i32> {
-            let (_, code) = line.split_once("unable to get the page. error code=")?;
-            code.trim_end().parse().ok()
-        };
-        let is_unread = |code: &i32| matches!(code & 0xff, ffi::SQLITE_IOERR | ffi::SQLITE_NOMEM);
-        let code = lines.lines().filter_map(code_of).find(is_unread)?;
-        let wrap = Self::sqlite("PRAGMA integrity_check");
-        Some(wrap(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)))
-    }
-
     /// Whether SQLite had only read the statement and the schema, and no row yet.
     pub(crate) fn is_while_preparing(&self) -> bool {
         matches!(self, Self::Sqlite { while_preparing, .. } if *while_preparing)

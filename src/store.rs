@@ -5,6 +5,7 @@ mod copies;
 mod environment;
 mod folder_sql;
 mod guards;
+pub(crate) mod integrity;
 pub(crate) mod introspect;
 mod open_here;
 pub(crate) mod pass;

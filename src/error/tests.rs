@@ -80,15 +80,6 @@ fn long_names_are_cut() {
 }
 
 #[test]
-fn a_page_that_could_not_be_read_is_told_from_one_that_is_damaged() {
-    let of = |code| Error::of_unread_page(&format!("Tree 5 page 7: unable to get the page. error code={code}"));
-    let lines = "*** in database main ***\nTree 5 page 7: unable to get the page. error code=8458\nTree 5: and more";
-    assert!(Error::of_unread_page(lines).unwrap().is_io());
-    assert!(of(8458).unwrap().is_io() && of(7).unwrap().is_out_of_memory());
-    assert!(of(11).is_none() && Error::of_unread_page("wrong # of entries in index x").is_none());
-}
-
-#[test]
 fn memory_is_told_from_everything_else_through_every_wrapper() {
     let failed = |code| Error::sqlite("")(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
     let copy = Error::Copy {

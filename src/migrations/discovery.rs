@@ -2,10 +2,10 @@
 
 use crate::error::{Error, Result};
 use crate::migrations::dialects::Dialect;
-use crate::migrations::dialects::built_in::check_pages;
 use crate::migrations::ledger::{self, Applied, Malformed, Row, Rows, Value};
 use crate::migrations::recognise::{Column, Layout, Recognised, Table, Tool, recognise};
 use crate::store::ReadOnly;
+use crate::store::integrity::check_pages;
 use crate::store::introspect::{self, quoted};
 
 /// The most columns that a ledger has, and more than any tool's.

@@ -9,12 +9,16 @@ use crate::findings::LONGEST_NAME;
 use crate::migrations::rehearsal::copy;
 use crate::migrations::shape;
 use crate::store::ReadOnly;
+use crate::store::integrity::{self, Extent};
 use crate::store::introspect::{self, LONGEST_DEFINITION, ObjectKind, quoted};
 use crate::store::private::PrivateCopy;
 use crate::text::words::cut;
 
 /// How many lines SQLite is asked for; by itself it stops at 100.
 const MOST_LINES: usize = 1_000;
+
+/// The check of a whole store.
+const WHOLE: Extent<'_> = Extent::Store { most_lines: MOST_LINES };
 
 /// What SQLite's check found, and what it could not look at.
 #[derive(Debug, Default)]
@@ -133,9 +137,7 @@ fn has_checks(handle: &ReadOnly) -> Result<bool> {
 
 /// Runs SQLite's check on the whole store.
 fn whole(handle: &ReadOnly) -> Result<Looked> {
-    // With this on, a damaged page fails as a whole and less is said about where.
-    handle.rows("PRAGMA cell_size_check=OFF", [], |_| Ok(()))?;
-    let mut looked = integrity_check_of_any_length(handle, &MOST_LINES.to_string())?;
+    let mut looked = integrity_check_of_any_length(handle, WHOLE)?;
     if looked
         .error
         .as_ref()
@@ -146,16 +148,13 @@ fn whole(handle: &ReadOnly) -> Result<Looked> {
     Ok(looked)
 }
 
-/// SQLite's lines, without `ok`, and the error that ended the check, if one did. `of`: how many lines, or which table.
-fn integrity_check(handle: &ReadOnly, of: &str) -> Looked {
+/// Returns SQLite's lines and the error that ended the check, if one did.
+fn integrity_check(handle: &ReadOnly, extent: Extent<'_>) -> Looked {
     let mut looked = Looked::default();
-    let ended = handle.rows_of_pragma(&format!("PRAGMA integrity_check({of})"), |row| {
-        let bytes = row.get_ref(0).ok().and_then(|value| value.as_bytes().ok()).unwrap_or_default();
-        let text = String::from_utf8_lossy(bytes);
-        let spoken = text.lines().filter(|line| *line != "ok" && !line.starts_with("*** in database"));
-        let room = MOST_LINES.saturating_sub(looked.lines.len());
-        looked.lines.extend(spoken.take(room).map(Line::of));
-        Ok(())
+    let ended = integrity::each_line(handle, extent, |line| {
+        if looked.lines.len() < MOST_LINES {
+            looked.lines.push(Line::of(line));
+        }
     });
     looked.error = ended.err();
     looked.at_least = looked.error.is_some() || looked.lines.len() >= MOST_LINES;
@@ -163,11 +162,11 @@ fn integrity_check(handle: &ReadOnly, of: &str) -> Looked {
 }
 
 /// The same; where a value is longer than is ever read whole, once more with nothing but the memory to bound it.
-fn integrity_check_of_any_length(handle: &ReadOnly, of: &str) -> Result<Looked> {
-    let looked = integrity_check(handle, of);
+fn integrity_check_of_any_length(handle: &ReadOnly, extent: Extent<'_>) -> Result<Looked> {
+    let looked = integrity_check(handle, extent);
     match &looked.error {
         Some(error) if error.is_own_bound() && error.stopped().is_none() => {
-            handle.with_long_values(|| integrity_check(handle, of))
+            handle.with_long_values(|| integrity_check(handle, extent))
         }
         _ => Ok(looked),
     }
@@ -195,7 +194,7 @@ impl Looked {
     fn add_part(&mut self, handle: &ReadOnly, name: &str, is_virtual: bool) -> Result<()> {
         // It stops by itself at so many lines of a table.
         const MOST_OF_A_TABLE: usize = 100;
-        let part = integrity_check_of_any_length(handle, &quoted(name))?;
+        let part = integrity_check_of_any_length(handle, Extent::Table(name))?;
         self.at_least |= part.lines.len() >= MOST_OF_A_TABLE;
         for line in part.lines {
             if self.lines.len() < MOST_LINES && !self.lines.contains(&line) {

@@ -6,6 +6,7 @@ use crate::application::Damage;
 use crate::error::{Error, Result};
 use crate::findings::{Finding, LONGEST_NAME};
 use crate::store::ReadOnly;
+use crate::store::integrity::unread_page;
 use crate::text::words::cut;
 
 /// The longest line that is kept, in characters.
@@ -36,7 +37,7 @@ impl Line {
     pub(super) fn of(line: &str) -> Self {
         let line = line.trim();
         if let Some((root, page, what)) = tree_line(line) {
-            if let Some(error) = Error::of_unread_page(what) {
+            if let Some(error) = unread_page(what) {
                 return Self {
                     words: format!("the page could not be read: {}", error.said_by_sqlite()),
                     place: Place::Unread(root, page),

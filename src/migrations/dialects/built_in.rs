@@ -1,10 +1,9 @@
 //! The ledger as it lies in a store: an ordinary table of ids, or none, or something that is not the application's.
 
-use rusqlite::ffi;
-
 use crate::application::Application;
 use crate::error::{Error, Result};
 use crate::store::ReadOnly;
+use crate::store::integrity::check_pages;
 use crate::store::introspect::identifier;
 
 /// The most rows that a ledger may have. A real one has a handful; each of a stranger's costs memory.
@@ -30,26 +29,6 @@ pub(crate) fn applied(application: &Application, handle: &ReadOnly) -> Result<Op
     ledger.check_columns()?;
     check_pages(handle, ledger.table)?;
     ledger.ids().map(Some)
-}
-
-/// A ledger's own pages hold together: one wrong byte in them can hide a row, and SQLite reads on.
-///
-/// Its indexes are not held against its rows, and values that a column forbids are other checks' to say: neither hides an id.
-///
-/// # Errors
-/// That they are damaged, and whatever keeps SQLite from looking.
-pub(crate) fn check_pages(handle: &ReadOnly, table: &str) -> Result<()> {
-    let sql = format!("PRAGMA quick_check({})", identifier(table));
-    let damaged = || rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), None);
-    handle.rows_of_pragma(&sql, |row| {
-        let bytes = row.get_ref(0).ok().and_then(|line| line.as_bytes().ok()).unwrap_or_default();
-        let text = String::from_utf8_lossy(bytes);
-        // What is wrong with pages is one row, which begins so; the others speak of values.
-        if text.starts_with("*** in database ") {
-            return Err(Error::of_unread_page(&text).unwrap_or_else(|| Error::sqlite(&sql)(damaged())));
-        }
-        Ok(())
-    })
 }
 
 /// A table of the ledger's name in a store.

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::findings::{Finding, LONGEST_NAME};
 use crate::migrations::shape::{Difference, Shape};
 use crate::store::ReadOnly;
+use crate::store::integrity::{Extent, each_message, unread_page};
 use crate::store::introspect::{self, quoted};
 use crate::store::private::PrivateCopy;
 use crate::text::words::{cut, plural, thousands};
@@ -331,9 +332,9 @@ fn says_nothing(error: &Error) -> bool {
 /// How many lines SQLite's check says; what one says may be a page's number, which moves.
 #[derive(Debug, Default)]
 struct Integrity {
-    lines: u64,
+    lines: usize,
     /// How many of them are of each of these forms.
-    of_form: [u64; FORMS.len()],
+    of_form: [usize; FORMS.len()],
 }
 
 /// How lines begin of which each is about a row: an old one that goes must not hide a new one of another form.
@@ -345,7 +346,7 @@ const FORMS: [&str; 4] = [
 ];
 
 /// How many lines are asked for.
-const MOST_LINES: u64 = 1000;
+const MOST_LINES: usize = 1000;
 
 impl Integrity {
     fn is_worse_than(&self, before: &Self) -> bool {
@@ -357,17 +358,13 @@ impl Integrity {
 }
 
 fn integrity(handle: &ReadOnly) -> Result<Integrity> {
-    // As `page-structure` has it: a damaged page would fail as a whole, and end the check.
-    handle.rows("PRAGMA cell_size_check=OFF", [], |_| Ok(()))?;
-    let sql = format!("PRAGMA integrity_check({MOST_LINES})");
     let mut out = Integrity::default();
-    handle.rows_of_pragma(&sql, |row| {
-        let line = row.get_ref(0).map_err(Error::sqlite(&sql))?.as_bytes().unwrap_or_default();
-        out.lines += u64::from(line != b"ok");
+    each_message(handle, Extent::Store { most_lines: MOST_LINES }, |message| {
+        out.lines += usize::from(message != "ok");
         for (form, count) in FORMS.iter().zip(&mut out.of_form) {
-            *count += u64::from(line.starts_with(form.as_bytes()));
+            *count += usize::from(message.starts_with(form));
         }
-        Error::of_unread_page(&String::from_utf8_lossy(line)).map_or(Ok(()), Err)
+        unread_page(message).map_or(Ok(()), Err)
     })?;
     Ok(out)
 }
