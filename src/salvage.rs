@@ -12,7 +12,6 @@ mod attribute;
 mod bits;
 mod candidates;
 mod chains;
-mod encoding;
 mod ended;
 mod engine;
 mod entries;

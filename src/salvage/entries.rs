@@ -1,7 +1,6 @@
 //! The entries of indexes: which rows the store names.
 
 use super::chains::Chains;
-use super::encoding::Decoder;
 use super::ended::Result;
 use super::fit::{Hasher64, is_broken_uuid};
 use super::known::{Key, Known, MOST_KEYS, Table};
@@ -9,6 +8,7 @@ use super::notes::{Notes, Owner};
 use super::space::{adds_up, free_space};
 use super::view::View;
 use crate::limits::stop::Stop;
+use sqlite_format::encoding::Decoder;
 use sqlite_format::page::Page;
 use sqlite_format::record::{Classes, Field, Fields};
 
@@ -98,7 +98,7 @@ impl<'a> Entries<'a> {
                 continue;
             };
             count += 1;
-            let (payload, fields) = self.decoder.record(payload, self.fields.all());
+            let (payload, fields) = self.decoder.decode_record(payload, self.fields.all());
             each(payload, fields, rowid)?;
         }
         self.free.clear();

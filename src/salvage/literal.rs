@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::encoding::Encoding;
+use sqlite_format::encoding::Encoding;
 use sqlite_format::record::{Classes, Field};
 
 /// Writes a value, for a store with text in this encoding.
@@ -15,7 +15,7 @@ pub fn write(out: &mut dyn Write, field: Field, payload: &[u8], encoding: Encodi
         Classes::TEXT if is_plain(bytes) => quoted(out, bytes),
         Classes::TEXT => {
             out.write_all(b"CAST(")?;
-            hex(out, &encoding.encoded(bytes))?;
+            hex(out, &encoding.encode(bytes))?;
             out.write_all(b" AS TEXT)")
         }
         Classes::BLOB => hex(out, bytes),

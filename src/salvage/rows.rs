@@ -3,13 +3,13 @@
 mod carve;
 
 use super::chains::Chains;
-use super::encoding::{Decoder, Encoding};
 use super::ended::Result;
 use super::fit::{Fit, fit};
 use super::known::Known;
 use super::notes::{Notes, Owner};
 use super::space::{adds_up, free_space};
 use super::view::View;
+use sqlite_format::encoding::{Decoder, Encoding};
 use sqlite_format::page::{Kind, Page};
 use sqlite_format::record::{Field, Fields};
 use sqlite_format::varint::varint;
@@ -233,7 +233,7 @@ impl<'a> Finder<'a> {
             at: u32::try_from(local.at).unwrap_or(0),
             len: u32::try_from(local.len).unwrap_or(0),
         };
-        let (payload, fields) = self.decoder.record(payload, self.fields.all());
+        let (payload, fields) = self.decoder.decode_record(payload, self.fields.all());
         each(place, fit, payload, fields)?;
         Ok(fit.is_some())
     }
@@ -264,7 +264,7 @@ impl<'a> Finder<'a> {
             return false;
         }
         if self.view.encoding() != Encoding::Utf8 {
-            let (payload, now) = self.decoder.record(into, fields.all());
+            let (payload, now) = self.decoder.decode_record(into, fields.all());
             let (payload, now) = (payload.to_vec(), now.to_vec());
             *into = payload;
             fields.replace(&now);

@@ -5,11 +5,11 @@
 
 use std::io::{self, Write};
 
-use super::encoding::Encoding;
 use super::fit::Fit;
 use super::known::Known;
 use super::known::replay::Schema;
 use super::literal;
+use sqlite_format::encoding::Encoding;
 use sqlite_format::record::{Classes, Field};
 
 /// Writes the output.
@@ -54,7 +54,7 @@ impl<'a> Printer<'a> {
               -- Load it into a file that is not there yet: sqlite3 -bail -safe NEW.db < THIS\n\
               PRAGMA foreign_keys=OFF;\n",
         )?;
-        if let Some(name) = self.encoding.name() {
+        if let Some(name) = self.encoding.pragma_name() {
             writeln!(self.out, "PRAGMA encoding='{name}';")?;
         }
         self.out.write_all(b"BEGIN;\n")?;

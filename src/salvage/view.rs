@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::encoding::Encoding;
 use super::ended::{Ended, Result};
 use crate::limits::stop::Stop;
+use sqlite_format::encoding::Encoding;
 use sqlite_format::header::Layout;
 use sqlite_format::interrupt::Interrupt;
 use sqlite_format::page::{Kind, Page};
@@ -80,7 +80,7 @@ impl<'a> View<'a> {
         let is_there = self.page(1, &mut first) && first.starts_with(MAGIC);
         let number = first.get(56..60).filter(|_| is_there).and_then(|four| four.try_into().ok());
         self.encoding = match number.map(u32::from_be_bytes) {
-            Some(number @ 1..=3) => Encoding::numbered(number),
+            Some(number @ 1..=3) => Encoding::from_number(number).unwrap_or_default(),
             _ => self.shown_encoding(stop)?,
         };
         Ok(self)

@@ -3,20 +3,12 @@
 //! Source: "The Database Header", <https://www.sqlite.org/fileformat2.html#the_database_header>.
 
 use super::damage::{Damage, Result};
+use super::encoding::Encoding;
 use super::page::Kind;
 use super::varint::{be16, be32};
 
 /// What every database file begins with.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-
-/// The text encoding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// UTF-8, or not set, which is the same.
-    Utf8,
-    /// UTF-16, in either byte order.
-    Utf16,
-}
 
 /// The header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,11 +45,7 @@ impl Header {
             _ => return Err(Damage::Header),
         };
         let layout = Layout::new(page_size, usize::from(byte(20))).ok_or(Damage::Header)?;
-        let encoding = match word(56) {
-            0 | 1 => Encoding::Utf8,
-            2 | 3 => Encoding::Utf16,
-            _ => return Err(Damage::Header),
-        };
+        let encoding = Encoding::from_number(word(56)).ok_or(Damage::Header)?;
         let good = head.starts_with(MAGIC)
             && matches!((byte(18), byte(19)), (1 | 2, 1 | 2))
             && [byte(21), byte(22), byte(23)] == [64, 32, 32]

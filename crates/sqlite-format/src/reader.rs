@@ -3,7 +3,8 @@
 use super::answer::{Answer, Checked, Fault};
 use super::check::{self, Ask};
 use super::damage::Damage;
-use super::header::{Encoding, Header};
+use super::encoding::Encoding;
+use super::header::Header;
 use super::page::Page;
 use super::row::Visitor;
 use super::scan::MOST_LEVELS;
@@ -63,7 +64,7 @@ impl<'a> Reader<'a> {
             })
         };
         let header = Header::parse(&Source::first_bytes(file, overlay).map_err(odd)?).map_err(odd)?;
-        if header.encoding == Encoding::Utf16 {
+        if header.encoding != Encoding::Utf8 {
             return Err(Answer::NotUnderstood(Beyond::Utf16));
         }
         let there = Source::pages_there(file, overlay, header.layout).map_err(odd)?;

@@ -9,6 +9,7 @@ pub mod table;
 mod tokens;
 
 pub use affinity::{Affinity, may_be_number};
+pub use link::StoredRow;
 pub(super) use link::link;
 
 use super::compare::{Collation, Order};

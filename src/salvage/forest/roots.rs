@@ -1,12 +1,13 @@
 //! What `sqlite_schema` says, as far as it can be read: where the trees begin, and how the columns are called.
 
 use super::{Forest, MOST_ROOTS, Walker};
-use crate::salvage::encoding::Decoder;
 use crate::salvage::ended::Result;
 use crate::salvage::known::Known;
 use crate::salvage::notes::Owner;
+use sqlite_format::encoding::Decoder;
 use sqlite_format::page::{Kind, Page};
-use sqlite_format::record::{Classes, Fields};
+use sqlite_format::record::Fields;
+use sqlite_format::schema::StoredRow;
 use sqlite_format::schema::table::{self, Statement};
 
 /// What begins at a root page.
@@ -69,29 +70,23 @@ impl Roots {
             if fields.read(payload, cell.payload.len).is_err() || fields.all().len() != 5 {
                 continue;
             }
-            let (payload, fields) = decoder.record(payload, fields.all());
-            let text = |at: usize| {
-                let field = fields.get(at).filter(|field| field.class == Classes::TEXT)?;
-                payload.get(field.range())
-            };
-            let root = fields
-                .get(3)
-                .filter(|field| field.class == Classes::INTEGER && field.to as usize <= payload.len());
-            let root = root.and_then(|field| u32::try_from(field.integer(payload)?).ok());
+            let (payload, fields) = decoder.decode_record(payload, fields.all());
+            let row = StoredRow::new(payload, fields);
             let is_kind = |kind: &[u8]| [&b"table"[..], b"index", b"view", b"trigger"].contains(&kind);
-            sound += usize::from(root.is_some() && text(0).is_some_and(is_kind) && text(1).is_some());
-            let (Some(root), Some(kind), Some(name)) = (root.filter(|root| *root > 1), text(0), text(1)) else {
+            sound += usize::from(row.root().is_some() && row.kind().is_some_and(is_kind) && row.name().is_some());
+            let (Some(root), Some(kind), Some(name)) = (row.root().filter(|root| *root > 1), row.kind(), row.name())
+            else {
                 continue;
             };
             let table = known.table(if kind == b"table" {
                 name
             } else {
-                text(2).unwrap_or_default()
+                row.table().unwrap_or_default()
             });
             match (kind, table) {
                 (b"table", Some(table)) => {
                     self.tables.push((table, root));
-                    let statement = text(4).and_then(|sql| table::parse(std::str::from_utf8(sql).ok()?).ok());
+                    let statement = row.sql().and_then(|sql| table::parse(std::str::from_utf8(sql).ok()?).ok());
                     if let Some(slot) = self.statements.get_mut(table) {
                         *slot = statement;
                     }

@@ -30,7 +30,53 @@ const OWN_NAMES: [&str; 4] = [
     "sqlite_temp_master",
 ];
 
-/// A row of `sqlite_schema`.
+/// A row of `sqlite_schema` as it is stored. Each column is judged by itself, so that one that is damaged costs no other.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredRow<'p> {
+    payload: &'p [u8],
+    fields: &'p [Field],
+}
+
+impl<'p> StoredRow<'p> {
+    /// Creates a row from a record's payload, of which perhaps only the beginning is there, and its fields.
+    pub fn new(payload: &'p [u8], fields: &'p [Field]) -> Self {
+        Self { payload, fields }
+    }
+
+    /// Returns `type`: "table", "index", "view" or "trigger".
+    pub fn kind(&self) -> Option<&'p [u8]> {
+        self.text(0)
+    }
+
+    /// Returns `name`.
+    pub fn name(&self) -> Option<&'p [u8]> {
+        self.text(1)
+    }
+
+    /// Returns `tbl_name`, the table that an index or a trigger belongs to.
+    pub fn table(&self) -> Option<&'p [u8]> {
+        self.text(2)
+    }
+
+    /// Returns `rootpage`; 0 for what has no pages.
+    pub fn root(&self) -> Option<u32> {
+        let field = self.fields.get(3).filter(|field| field.class == Classes::INTEGER)?;
+        let is_there = field.to as usize <= self.payload.len();
+        field.integer(self.payload).filter(|_| is_there)?.try_into().ok()
+    }
+
+    /// Returns `sql`; `None` also for an index that a constraint makes, which has NULL there.
+    pub fn sql(&self) -> Option<&'p [u8]> {
+        self.text(4)
+    }
+
+    fn text(&self, column: usize) -> Option<&'p [u8]> {
+        let field = self.fields.get(column).filter(|field| field.class == Classes::TEXT)?;
+        self.payload.get(field.range())
+    }
+}
+
+/// A row of `sqlite_schema` that SQLite may have written.
 struct Row {
     kind: String,
     name: String,
@@ -82,27 +128,23 @@ pub(crate) fn link(source: &Source<'_>, format: u32, schema_loads: bool, stop: &
 }
 
 fn row(payload: &[u8], of_row: &[Field]) -> Result<Row> {
-    let [kind, name, table, root, sql] = of_row else {
+    let [_, _, _, _, sql] = of_row else {
         return Err(Damage::Schema);
     };
-    let text = |field: &Field| -> Result<String> {
-        let bytes = payload.get(field.range()).filter(|_| field.class == Classes::TEXT);
+    let text = |bytes: Option<&[u8]>| -> Result<String> {
         let text = bytes.and_then(|bytes| std::str::from_utf8(bytes).ok());
         text.filter(|text| !text.contains('\0')).map(str::to_owned).ok_or(Damage::Schema)
     };
-    let root = Some(root).filter(|root| root.class == Classes::INTEGER);
+    let row = StoredRow::new(payload, of_row);
     Ok(Row {
-        kind: text(kind)?,
-        name: text(name)?,
-        table: text(table)?,
-        root: root
-            .and_then(|root| root.integer(payload))
-            .and_then(|root| u32::try_from(root).ok())
-            .ok_or(Damage::Schema)?,
+        kind: text(row.kind())?,
+        name: text(row.name())?,
+        table: text(row.table())?,
+        root: row.root().ok_or(Damage::Schema)?,
         sql: if sql.class == Classes::NULL {
             None
         } else {
-            Some(text(sql)?)
+            Some(text(row.sql())?)
         },
     })
 }

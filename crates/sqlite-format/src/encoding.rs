@@ -1,12 +1,12 @@
-//! Text in UTF-16: records are decoded where they are read, so that everything behind sees UTF-8, and are encoded again where
-//! their bytes are written.
+//! The encoding of a store's text: UTF-16 is decoded where a record is read, and encoded again where its bytes are written.
 //!
-//! What is no UTF-16 becomes bytes that are no UTF-8, from which it comes back: a half of a surrogate pair as its three bytes, as
-//! "WTF-8" writes it, and an odd last byte as 0xff and its two halves.
+//! A salvage must give back every byte, also of text that is not valid UTF-16. So what is invalid becomes bytes that are not
+//! valid UTF-8 and can be turned back: an unpaired surrogate its three bytes, as WTF-8 has it
+//! (<https://simonsapin.github.io/wtf-8/>), and a last byte without a second one the byte 0xff and two half bytes.
 
 use std::borrow::Cow;
 
-use sqlite_format::record::{Classes, Field};
+use super::record::{Classes, Field};
 
 /// The encoding of a store's text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -20,21 +20,22 @@ pub enum Encoding {
     Utf16Be,
 }
 
-/// What stands before an odd last byte.
+/// Stands before the halves of a last byte without a second one.
 const ODD: u8 = 0xff;
 
 impl Encoding {
-    /// By the number in a database's header.
-    pub fn numbered(number: u32) -> Self {
-        match number {
+    /// Returns the encoding that a database header numbers so; 0 stands for one that is not set yet, which is UTF-8.
+    pub fn from_number(number: u32) -> Option<Self> {
+        Some(match number {
+            0 | 1 => Self::Utf8,
             2 => Self::Utf16Le,
             3 => Self::Utf16Be,
-            _ => Self::Utf8,
-        }
+            _ => return None,
+        })
     }
 
-    /// Its name in SQL, where it must be said.
-    pub fn name(self) -> Option<&'static str> {
+    /// Returns its name in `PRAGMA encoding`; `None` for UTF-8, which every new database has.
+    pub fn pragma_name(self) -> Option<&'static str> {
         match self {
             Self::Utf8 => None,
             Self::Utf16Le => Some("UTF-16le"),
@@ -42,8 +43,8 @@ impl Encoding {
         }
     }
 
-    /// Text as a store of this encoding holds it.
-    pub fn encoded(self, text: &[u8]) -> Cow<'_, [u8]> {
+    /// Encodes text as a store of this encoding holds it.
+    pub fn encode(self, text: &[u8]) -> Cow<'_, [u8]> {
         if self == Self::Utf8 {
             return Cow::Borrowed(text);
         }
@@ -57,7 +58,7 @@ impl Encoding {
                     (rest.get(..len).map_or("", |good| std::str::from_utf8(good).unwrap_or_default()), len)
                 }
             };
-            good.encode_utf16().for_each(|unit| self.push(&mut out, unit));
+            good.encode_utf16().for_each(|unit| self.push_unit(&mut out, unit));
             rest = rest.get(len..).unwrap_or_default();
             rest = match *rest {
                 [ODD, high, low, ref behind @ ..] => {
@@ -66,7 +67,7 @@ impl Encoding {
                 }
                 [a, b, c, ref behind @ ..] => {
                     let unit = u16::from(a & 15) << 12 | u16::from(b & 63) << 6 | u16::from(c & 63);
-                    self.push(&mut out, unit);
+                    self.push_unit(&mut out, unit);
                     behind
                 }
                 _ => &[],
@@ -75,20 +76,36 @@ impl Encoding {
         Cow::Owned(out)
     }
 
-    fn push(self, into: &mut Vec<u8>, unit: u16) {
+    fn push_unit(self, into: &mut Vec<u8>, unit: u16) {
         into.extend(match self {
             Self::Utf16Be => unit.to_be_bytes(),
             _ => unit.to_le_bytes(),
         });
     }
 
-    /// Appends stored text as UTF-8.
+    /// Decodes stored text for people to read: what is invalid becomes U+FFFD.
+    pub fn decode_lossy(self, stored: &[u8]) -> String {
+        if self == Self::Utf8 {
+            return String::from_utf8_lossy(stored).into_owned();
+        }
+        let (pairs, _) = stored.as_chunks::<2>();
+        let units = pairs.iter().map(|pair| self.unit(*pair));
+        char::decode_utf16(units)
+            .map(|char| char.unwrap_or(char::REPLACEMENT_CHARACTER))
+            .collect()
+    }
+
+    fn unit(self, pair: [u8; 2]) -> u16 {
+        match self {
+            Self::Utf16Be => u16::from_be_bytes(pair),
+            _ => u16::from_le_bytes(pair),
+        }
+    }
+
+    /// Appends stored UTF-16 as UTF-8.
     fn decode(self, stored: &[u8], into: &mut Vec<u8>) {
         let (pairs, odd) = stored.as_chunks::<2>();
-        let units = pairs.iter().map(|pair| match self {
-            Self::Utf16Be => u16::from_be_bytes(*pair),
-            _ => u16::from_le_bytes(*pair),
-        });
+        let units = pairs.iter().map(|pair| self.unit(*pair));
         for char in char::decode_utf16(units) {
             match char {
                 Ok(char) => into.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
@@ -103,7 +120,7 @@ impl Encoding {
     }
 }
 
-/// Decodes records; its room is used again.
+/// Decodes records; the buffers are used again.
 #[derive(Debug)]
 pub struct Decoder {
     encoding: Encoding,
@@ -112,7 +129,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// A decoder of this encoding.
+    /// Creates a decoder of this encoding.
     pub fn new(encoding: Encoding) -> Self {
         Self {
             encoding,
@@ -121,8 +138,8 @@ impl Decoder {
         }
     }
 
-    /// The same record with its text in UTF-8. A field that ends behind the payload's end does so afterwards.
-    pub fn record<'r>(&'r mut self, payload: &'r [u8], fields: &'r [Field]) -> (&'r [u8], &'r [Field]) {
+    /// Returns a record with its text in UTF-8. A field that ends behind the payload's end does so afterwards.
+    pub fn decode_record<'r>(&'r mut self, payload: &'r [u8], fields: &'r [Field]) -> (&'r [u8], &'r [Field]) {
         if self.encoding == Encoding::Utf8 {
             return (payload, fields);
         }
@@ -165,7 +182,7 @@ mod tests {
         for stored in stored {
             let mut text = Vec::new();
             Encoding::Utf16Le.decode(&stored, &mut text);
-            assert_eq!(Encoding::Utf16Le.encoded(&text), stored, "{text:x?}");
+            assert_eq!(Encoding::Utf16Le.encode(&text), stored, "{text:x?}");
             let is_good = stored.len() % 2 == 0
                 && char::decode_utf16(stored.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])))
                     .all(|char| char.is_ok());

@@ -1,0 +1,190 @@
+//! The tolerant walks: what can still be read of a damaged store, page by page.
+//!
+//! The strict walk of [`super::check`] leaves a tree at its first fault, because it only says whether a store is sound, and is
+//! as fast as it can be. A page map and a salvage need what lies behind the fault. Here a page that cannot be read costs
+//! what only it leads to, and the walk goes on.
+//!
+//! The visitor claims each page before it is read, and refuses one that something else has. So no page is entered twice: a
+//! circle ends, and a walk reads no more pages than the store has. Only the child numbers of the pages on the way down are held.
+
+use super::freelist::Trunk;
+use super::header::Layout;
+use super::page::Page;
+use super::source::Source;
+
+/// Pages that can be read one by one.
+pub trait Pages {
+    /// Returns how the pages are laid out.
+    fn layout(&self) -> Layout;
+
+    /// Reads a page; returns `false` when there is none of this number, or it cannot be read.
+    fn read_page(&self, number: u32, into: &mut Vec<u8>) -> bool;
+}
+
+impl Pages for Source<'_> {
+    fn layout(&self) -> Layout {
+        Source::layout(self)
+    }
+
+    fn read_page(&self, number: u32, into: &mut Vec<u8>) -> bool {
+        into.resize(self.layout().page_size, 0);
+        self.page(number, into).is_ok()
+    }
+}
+
+/// The answer of a visitor to a page number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// The page is not the tree's.
+    Refused,
+    /// The page is the tree's, and need not be read.
+    Taken,
+    /// The page is the tree's, and is read next.
+    Enter,
+}
+
+/// Takes what a walk of a tree finds.
+pub trait TreeVisitor {
+    /// Why a walk ends early.
+    type Stop;
+
+    /// Claims a page to which `parent` leads; the root has none.
+    ///
+    /// # Errors
+    /// When it is time to stop.
+    fn claim(&mut self, page: u32, parent: Option<u32>) -> Result<Claim, Self::Stop>;
+
+    /// Takes a claimed page, `None` when it is no b-tree page. Returns whether the walk follows its children.
+    ///
+    /// # Errors
+    /// When it is time to stop.
+    fn enter(&mut self, number: u32, page: Option<&Page<'_>>) -> Result<bool, Self::Stop>;
+
+    /// Notes that some children of a page cannot be followed.
+    fn note_fault(&mut self, page: u32);
+}
+
+/// The order in which the children of a page are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChildOrder {
+    /// The leftmost child first.
+    Ascending,
+    /// The rightmost child first.
+    Descending,
+}
+
+/// How far a walk of a tree follows pages that no sound store has.
+#[derive(Debug, Clone, Copy)]
+pub struct WalkRules {
+    /// The order of the children. It decides which parent has a page that two lead to.
+    pub order: ChildOrder,
+    /// The most levels of interior pages.
+    pub most_levels: usize,
+    /// The most cells whose children are followed.
+    pub most_cells: usize,
+    /// Whether the rightmost child of a page that counts more cells is followed too: its number stands in the page's header,
+    /// and may be right where the count is wrong.
+    pub follows_right_child: bool,
+}
+
+/// An interior page on the way down.
+struct Level {
+    number: u32,
+    /// The children still to come, the next one last; `None` for one whose number cannot be read.
+    children: Vec<Option<u32>>,
+}
+
+/// Walks a tree from its root.
+///
+/// # Errors
+/// What the visitor returns.
+pub fn walk_tree<V: TreeVisitor>(
+    pages: &impl Pages,
+    root: u32,
+    rules: WalkRules,
+    visitor: &mut V,
+) -> Result<(), V::Stop> {
+    let layout = pages.layout();
+    let mut bytes = Vec::new();
+    let mut levels: Vec<Level> = Vec::new();
+    let mut next = Some((root, None));
+    loop {
+        if let Some((number, parent)) = next.take()
+            && visitor.claim(number, parent)? == Claim::Enter
+        {
+            let is_read = pages.read_page(number, &mut bytes);
+            let page = Page::parse(layout, number, &bytes).ok().filter(|_| is_read);
+            if visitor.enter(number, page.as_ref())?
+                && let Some(page) = page
+            {
+                if levels.len() < rules.most_levels {
+                    let mut children = read_children(&page, rules);
+                    if rules.order == ChildOrder::Ascending {
+                        children.reverse();
+                    }
+                    levels.push(Level { number, children });
+                } else {
+                    visitor.note_fault(number);
+                }
+            }
+        }
+        let Some(level) = levels.last_mut() else {
+            return Ok(());
+        };
+        match level.children.pop() {
+            Some(Some(child)) => next = Some((child, Some(level.number))),
+            Some(None) => visitor.note_fault(level.number),
+            None => {
+                levels.pop();
+            }
+        }
+    }
+}
+
+/// Returns the children of an interior page, the leftmost first; `None` for one whose number cannot be read.
+pub fn read_children(page: &Page<'_>, rules: WalkRules) -> Vec<Option<u32>> {
+    let most = page.cells().min(rules.most_cells);
+    let last = if rules.follows_right_child { page.cells() } else { most };
+    (0..most).chain([last]).map(|at| page.child(at).ok()).collect()
+}
+
+/// Takes what a walk of the freelist finds.
+pub trait FreelistVisitor {
+    /// Why a walk ends early.
+    type Stop;
+
+    /// Claims a page to which `parent` leads: a trunk page, or a leaf page that a trunk lists. Returns whether it is the
+    /// freelist's. A trunk that is not ends the walk.
+    ///
+    /// # Errors
+    /// When it is time to stop.
+    fn claim(&mut self, page: u32, parent: u32, is_trunk: bool) -> Result<bool, Self::Stop>;
+
+    /// Notes that a trunk page cannot be read, or counts more leaves than it has room for.
+    fn note_fault(&mut self, trunk: u32);
+}
+
+/// Walks the freelist from its first trunk page, 0 for none. Returns whether the chain of trunk pages has an end.
+///
+/// # Errors
+/// What the visitor returns.
+pub fn walk_freelist<V: FreelistVisitor>(pages: &impl Pages, first: u32, visitor: &mut V) -> Result<bool, V::Stop> {
+    let mut bytes = Vec::new();
+    // Page 1 names the first trunk page.
+    let (mut from, mut trunk) = (1, first);
+    while trunk != 0 {
+        if !visitor.claim(trunk, from, true)? {
+            return Ok(false);
+        }
+        let is_read = pages.read_page(trunk, &mut bytes);
+        let Some(page) = Trunk::parse(pages.layout(), &bytes).filter(|_| is_read) else {
+            visitor.note_fault(trunk);
+            return Ok(false);
+        };
+        for leaf in page.leaves() {
+            visitor.claim(leaf, trunk, false)?;
+        }
+        (from, trunk) = (trunk, page.next());
+    }
+    Ok(true)
+}
