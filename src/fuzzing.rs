@@ -11,7 +11,7 @@ use crate::banger::APPLICATION;
 use crate::limits::stop::Stop;
 use crate::migrations::dialects::Dialect;
 use crate::migrations::known::{KnownSet, Script};
-use crate::page_map::{self, Class, Mapped};
+use crate::page_map::{self, MapResult, PageClass};
 use crate::probe::header::be32;
 use crate::probe::wal::{self, WalHeader};
 use crate::probe::{Header, Sidecar, journal};
@@ -141,8 +141,8 @@ pub fn markdown(bytes: &[u8]) {
 
 /// A database file, as a map of its pages is made: each page is of one class, and stands in one block.
 pub fn map(bytes: &[u8]) {
-    let known = page_map::Known::default();
-    let Mapped::Map(map) = page_map::of_pages(&bytes.to_vec(), None, &known, &Stop::never()) else {
+    let known = page_map::KnownDamage::default();
+    let MapResult::Map(map) = page_map::map_pages(&bytes.to_vec(), None, &known, &Stop::never()) else {
         return;
     };
     let counted: u32 = map.counts().iter().map(|count| count.pages).sum();
@@ -155,7 +155,7 @@ pub fn map(bytes: &[u8]) {
     assert_eq!(next - 1, map.pages(), "every page is in a block");
     assert!(map.damaged().pages <= map.pages(), "no more are damaged than there are");
     for count in map.counts() {
-        if let Class::Tree(tree, _) = count.class {
+        if let PageClass::Tree(tree, _) = count.class {
             let name = map.name(tree);
             assert!(!name.chars().any(char::is_control), "a control character gets through: {name:?}");
         }

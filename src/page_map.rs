@@ -1,123 +1,124 @@
-//! What each page of a store is: plain values, filled in by whoever reads the pages, drawn by a renderer.
+//! The map of a store's pages: plain values, which a renderer draws.
 //!
 //! A map is bounded, however many pages a store has. While it is filled, it takes two bytes a page, and of a store of more
-//! than eight million pages it counts blocks of pages only. Filled, it is at most [`MOST_BLOCKS`] blocks. A block never
-//! hides a damaged page. No value of a cell is in it: the only text is the trees' names, made safe where they enter.
+//! than eight million pages it counts blocks of pages only. Finished, it has at most [`MOST_BLOCKS`] blocks. A block never
+//! hides a damaged page. It holds no value of a cell: the only text is the names of trees, which are escaped where they enter.
 
 mod builder;
-mod gathered;
-mod mapped;
 mod names;
-mod outside;
 mod reading;
-mod walk;
 
-pub(crate) use self::builder::Builder;
-pub(crate) use self::mapped::Mapped;
-pub(crate) use self::reading::{Known, of_pages, of_store};
+use std::sync::Arc;
 
-/// The most blocks of a map that is filled.
+pub(crate) use self::builder::PageMapBuilder;
+pub(crate) use self::reading::{KnownDamage, map_pages, map_store};
+use crate::text::escape::escape_untrusted;
+
+/// The most blocks of a finished map.
 pub(crate) const MOST_BLOCKS: u32 = 2_048;
 
-/// A tree of a store: a table or an index, by its place among those that a map names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Tree(u16);
+/// The longest reason why there is no map, in characters.
+const LONGEST_REASON: usize = 400;
 
-impl Tree {
-    /// The tables for whose names there was no room.
+/// The number of a tree, a table or an index, among those that a map names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct TreeId(u16);
+
+impl TreeId {
+    /// All tables for whose names there was no room.
     const FURTHER_TABLES: Self = Self(2_046);
-    /// The indexes for whose names there was no room.
+    /// All indexes for whose names there was no room.
     const FURTHER_INDEXES: Self = Self(2_047);
 }
 
-/// What a tree holds.
+/// The content of a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// A table's rows, also those of a table without rowids.
+pub(crate) enum TreeKind {
+    /// The rows of a table, also of one without rowids.
     Table,
-    /// An index, of this table where that is known.
-    Index(Option<Tree>),
+    /// The entries of an index, with its table where that is known.
+    Index(Option<TreeId>),
 }
 
-/// What a page is within its tree.
+/// The place of a page within its tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Part {
-    /// It holds rows or entries.
+pub(crate) enum PageRole {
+    /// A leaf page, with rows or entries.
     Leaf,
-    /// It leads to other pages.
+    /// An interior page, which leads to others.
     Interior,
-    /// It holds the rest of a long row or entry.
+    /// An overflow page, with the rest of a long row or entry.
     Overflow,
-    /// The tree leads to it, and what it is cannot be told.
+    /// A page to which the tree leads and which is no page of its kind.
     Unclear,
 }
 
-/// What a page is.
+/// The use of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Class {
-    /// Nobody told of it: nothing that could be read leads to it, or the looking ended before.
+pub(crate) enum PageClass {
+    /// Nothing that could be read leads to it, or the walk ended before.
     Unreached,
-    /// A page of the freelist that lists others.
+    /// A trunk page of the freelist.
     FreeTrunk,
-    /// A page that the freelist lists.
+    /// A leaf page of the freelist.
     FreeLeaf,
-    /// A page of the pointer map, which says who refers to whom (auto-vacuum).
+    /// A page of the pointer map (auto-vacuum).
     PointerMap,
-    /// The page of the bytes that SQLite locks, which is never used.
+    /// The lock-byte page, which is never used.
     LockByte,
     /// A page of a tree.
-    Tree(Tree, Part),
+    Tree(TreeId, PageRole),
 }
 
-/// The bits of a class that are its tree; those above are the part.
-const TREE: u16 = 2_047;
+/// The bits of a class's code that are the tree's number; those above are the role.
+const TREE_BITS: u16 = 2_047;
 
-/// More than any class's code.
+/// The number of codes.
 const CODES: usize = 5 << 11;
 
-impl Class {
+impl PageClass {
     fn code(self) -> u16 {
-        let part = |part: u16, tree: Tree| (part << 11) | (tree.0 & TREE);
+        let code = |role: u16, tree: TreeId| (role << 11) | (tree.0 & TREE_BITS);
         match self {
             Self::Unreached => 0,
             Self::FreeTrunk => 1,
             Self::FreeLeaf => 2,
             Self::PointerMap => 3,
             Self::LockByte => 4,
-            Self::Tree(tree, Part::Leaf) => part(1, tree),
-            Self::Tree(tree, Part::Interior) => part(2, tree),
-            Self::Tree(tree, Part::Overflow) => part(3, tree),
-            Self::Tree(tree, Part::Unclear) => part(4, tree),
+            Self::Tree(tree, PageRole::Leaf) => code(1, tree),
+            Self::Tree(tree, PageRole::Interior) => code(2, tree),
+            Self::Tree(tree, PageRole::Overflow) => code(3, tree),
+            Self::Tree(tree, PageRole::Unclear) => code(4, tree),
         }
     }
 
-    fn of(code: u16) -> Self {
-        let tree = Tree(code & TREE);
+    fn from_code(code: u16) -> Self {
+        let tree = TreeId(code & TREE_BITS);
         match (code >> 11, code) {
             (0, 1) => Self::FreeTrunk,
             (0, 2) => Self::FreeLeaf,
             (0, 3) => Self::PointerMap,
             (0, 4) => Self::LockByte,
-            (1, _) => Self::Tree(tree, Part::Leaf),
-            (2, _) => Self::Tree(tree, Part::Interior),
-            (3, _) => Self::Tree(tree, Part::Overflow),
-            (4, _) => Self::Tree(tree, Part::Unclear),
+            (1, _) => Self::Tree(tree, PageRole::Leaf),
+            (2, _) => Self::Tree(tree, PageRole::Interior),
+            (3, _) => Self::Tree(tree, PageRole::Overflow),
+            (4, _) => Self::Tree(tree, PageRole::Unclear),
             _ => Self::Unreached,
         }
     }
 }
 
-/// How many pages carry a mark.
+/// A number of pages with a mark.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Marked {
-    /// How many are known.
+pub(crate) struct MarkCount {
+    /// The pages that are known.
     pub(crate) pages: u32,
     /// Whether there may be more.
     pub(crate) at_least: bool,
 }
 
-impl Marked {
-    /// Whether no page carries it.
+impl MarkCount {
+    /// Returns whether no page has the mark.
     pub(crate) fn is_empty(self) -> bool {
         self.pages == 0 && !self.at_least
     }
@@ -128,134 +129,159 @@ impl Marked {
     }
 }
 
-/// How many pages of a class a store has.
+/// The number of pages of a class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Count {
+pub(crate) struct ClassCount {
     /// The class.
-    pub(crate) class: Class,
-    /// How many pages.
+    pub(crate) class: PageClass,
+    /// Its pages.
     pub(crate) pages: u32,
-    /// How many of them are damaged; unknown where the pages were not kept one by one.
+    /// Those of them that are damaged; `None` where the pages were not kept one by one.
     pub(crate) damaged: Option<u32>,
 }
 
-/// Pages that follow one another, as a map draws them: one page, or a power of two of them.
+/// Consecutive pages, as a map draws them: one page, or a power of two of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Block {
+pub(crate) struct PageBlock {
     /// The first page, counted from 1.
     pub(crate) first: u32,
-    /// How many pages.
+    /// The number of pages.
     pub(crate) pages: u32,
-    /// What most of them are, the most common class first; at most four.
-    pub(crate) parts: Vec<(Class, u32)>,
-    /// How many are unreached, also where that is none of the most common classes.
+    /// The most common classes, the most common first; at most four.
+    pub(crate) parts: Vec<(PageClass, u32)>,
+    /// The unreached pages, also where that is none of the most common classes.
     pub(crate) unreached: u32,
-    /// How many are damaged.
-    pub(crate) damaged: Marked,
-    /// How many the WAL replaces.
-    pub(crate) replaced: Marked,
+    /// The damaged pages.
+    pub(crate) damaged: MarkCount,
+    /// The pages that the WAL replaces.
+    pub(crate) replaced: MarkCount,
 }
 
-impl Block {
-    /// The last page.
+impl PageBlock {
+    /// Returns the last page.
     pub(crate) fn last(&self) -> u32 {
         self.first + (self.pages - 1)
     }
 }
 
-/// Damaged pages that follow one another.
+/// Consecutive damaged pages of one class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
-    /// The first.
+pub(crate) struct DamagedRange {
+    /// The first page.
     pub(crate) first: u32,
-    /// The last.
+    /// The last page.
     pub(crate) last: u32,
-    /// What they are; unknown where the pages were not kept one by one.
-    pub(crate) class: Option<Class>,
+    /// Their class; `None` where the pages were not kept one by one.
+    pub(crate) class: Option<PageClass>,
 }
 
-/// A tree's name and role.
+/// A tree's name and kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Named {
+struct NamedTree {
     name: String,
-    role: Role,
+    kind: TreeKind,
 }
 
-/// What every page of a store is.
+/// The class of every page of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PageMap {
     pages: u32,
     shift: u32,
-    trees: Vec<Named>,
-    blocks: Vec<Block>,
-    counts: Vec<Count>,
-    damaged: Marked,
-    replaced: Marked,
-    places: Vec<Place>,
-    ended: Option<String>,
+    trees: Vec<NamedTree>,
+    blocks: Vec<PageBlock>,
+    counts: Vec<ClassCount>,
+    damaged: MarkCount,
+    replaced: MarkCount,
+    damaged_ranges: Vec<DamagedRange>,
+    incomplete_reason: Option<String>,
 }
 
 impl PageMap {
-    /// How many pages the store has.
+    /// Returns the number of pages of the store.
     pub(crate) fn pages(&self) -> u32 {
         self.pages
     }
 
-    /// How many pages a block is, but for the last one.
+    /// Returns the number of pages of a block; the last one may have fewer.
     pub(crate) fn block_pages(&self) -> u32 {
         1 << self.shift
     }
 
-    /// The blocks, in the pages' order.
-    pub(crate) fn blocks(&self) -> &[Block] {
+    /// Returns the blocks, in the order of the pages.
+    pub(crate) fn blocks(&self) -> &[PageBlock] {
         &self.blocks
     }
 
-    /// How many pages of each class there are. They add up to the store's pages.
-    pub(crate) fn counts(&self) -> &[Count] {
+    /// Returns the number of pages of each class. They add up to the store's pages.
+    pub(crate) fn counts(&self) -> &[ClassCount] {
         &self.counts
     }
 
-    /// How many pages are damaged; each of them is also counted in its class.
-    pub(crate) fn damaged(&self) -> Marked {
+    /// Returns the number of damaged pages; each of them is also counted in its class.
+    pub(crate) fn damaged(&self) -> MarkCount {
         self.damaged
     }
 
-    /// How many pages the WAL replaces; each of them is also counted in its class.
-    pub(crate) fn replaced(&self) -> Marked {
+    /// Returns the number of pages that the WAL replaces; each of them is also counted in its class.
+    pub(crate) fn replaced(&self) -> MarkCount {
         self.replaced
     }
 
-    /// The first places where pages are damaged.
-    pub(crate) fn places(&self) -> &[Place] {
-        &self.places
+    /// Returns the first ranges of damaged pages.
+    pub(crate) fn damaged_ranges(&self) -> &[DamagedRange] {
+        &self.damaged_ranges
     }
 
-    /// Why the looking ended before every page was looked at; then [`Class::Unreached`] only means "not looked at".
-    pub(crate) fn ended(&self) -> Option<&str> {
-        self.ended.as_deref()
+    /// Returns why the walk ended before every page was looked at. Then [`PageClass::Unreached`] only means "not looked at".
+    pub(crate) fn incomplete_reason(&self) -> Option<&str> {
+        self.incomplete_reason.as_deref()
     }
 
-    /// A tree's name, safe to print.
-    pub(crate) fn name(&self, tree: Tree) -> &str {
-        match self.named(tree) {
+    /// Returns the name of a tree, escaped.
+    pub(crate) fn name(&self, tree: TreeId) -> &str {
+        match self.named_tree(tree) {
             Some(named) => &named.name,
-            None if tree == Tree::FURTHER_INDEXES => "further indexes",
+            None if tree == TreeId::FURTHER_INDEXES => "further indexes",
             None => "further tables",
         }
     }
 
-    /// What a tree holds.
-    pub(crate) fn role(&self, tree: Tree) -> Role {
-        match self.named(tree) {
-            Some(named) => named.role,
-            None if tree == Tree::FURTHER_INDEXES => Role::Index(None),
-            None => Role::Table,
+    /// Returns the kind of a tree.
+    pub(crate) fn tree_kind(&self, tree: TreeId) -> TreeKind {
+        match self.named_tree(tree) {
+            Some(named) => named.kind,
+            None if tree == TreeId::FURTHER_INDEXES => TreeKind::Index(None),
+            None => TreeKind::Table,
         }
     }
 
-    fn named(&self, tree: Tree) -> Option<&Named> {
+    fn named_tree(&self, tree: TreeId) -> Option<&NamedTree> {
         self.trees.get(usize::from(tree.0))
+    }
+}
+
+/// A report's map of the pages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum MapResult {
+    /// No map was asked for.
+    #[default]
+    NotRequested,
+    /// The map.
+    Map(Arc<PageMap>),
+    /// The reason why there is none, escaped.
+    Unavailable(String),
+}
+
+impl MapResult {
+    /// Returns a result without a map, with the reason.
+    pub(crate) fn unavailable(why: impl std::fmt::Display) -> Self {
+        Self::Unavailable(escape_untrusted(&why.to_string(), LONGEST_REASON))
+    }
+}
+
+impl From<PageMap> for MapResult {
+    fn from(map: PageMap) -> Self {
+        Self::Map(Arc::new(map))
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::application::Application;
 use crate::findings::Finding;
 use crate::findings::check_id::CheckId;
-use crate::page_map::Mapped;
+use crate::page_map::MapResult;
 use crate::text::escape::escape_untrusted;
 use crate::text::words::thousands;
 use outcome::{Failure, Outcome};
@@ -68,7 +68,7 @@ pub struct Report {
     pub(crate) sandbox: String,
     pub(crate) rows: Vec<Row>,
     /// What became of the map of its pages.
-    pub(crate) map: Mapped,
+    pub(crate) map: MapResult,
     /// Whether SQLite hit its bound on memory, which all that is examined at once has in common.
     pub(crate) short_of_memory: bool,
 }

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::error::mistake::caught;
 use crate::findings::check_id::CheckId;
 use crate::limits::stop::Stop;
-use crate::page_map::{self, Known, Mapped};
+use crate::page_map::{self, KnownDamage, MapResult};
 use crate::probe::{Probe, Situation};
 use crate::report::outcome::{Failure, Outcome};
 use crate::report::{Report, Row};
@@ -49,7 +49,7 @@ struct SoFar {
     /// To ask whether the answers are still valid, once something was read through SQLite.
     witness: Option<(Witness, Probe)>,
     short_of_memory: bool,
-    map: Mapped,
+    map: MapResult,
 }
 
 impl Default for SoFar {
@@ -60,7 +60,7 @@ impl Default for SoFar {
             looking: vec![CheckId::File],
             witness: None,
             short_of_memory: false,
-            map: Mapped::NotAsked,
+            map: MapResult::NotRequested,
         }
     }
 }
@@ -146,32 +146,34 @@ impl Answers {
         }
         stop.ends_checks();
         let map = match access {
-            None => Mapped::no("the store could not be opened to be read, as the rows say"),
+            None => MapResult::unavailable("the store could not be opened to be read, as the rows say"),
             Some(access) => {
                 let known = self.known_of_pages();
-                caught(|| page_map::of_store(probe, access, &known, stop)).unwrap_or_else(Mapped::no)
+                caught(|| page_map::map_store(probe, access, &known, stop)).unwrap_or_else(MapResult::unavailable)
             }
         };
         self.so_far().map = map;
     }
 
     /// What the checks have said of single pages.
-    fn known_of_pages(&self) -> Known {
+    fn known_of_pages(&self) -> KnownDamage {
         let so_far = self.so_far();
         let damaged = match so_far.get(CheckId::PageStructure) {
             Some(Outcome::Fail(failure)) => failure.findings.kept.iter().filter_map(|finding| finding.page).collect(),
             _ => Vec::new(),
         };
-        Known {
+        KnownDamage {
             is_sound: so_far.passed(CheckId::PageStructure),
-            damaged: damaged.into_iter().filter_map(|page: u64| u32::try_from(page).ok()).collect(),
+            damaged_pages: damaged.into_iter().filter_map(|page: u64| u32::try_from(page).ok()).collect(),
         }
     }
 
     /// What became of the map, at the end.
-    fn map_of(&self, so_far: &SoFar) -> Mapped {
+    fn map_of(&self, so_far: &SoFar) -> MapResult {
         match &so_far.map {
-            Mapped::NotAsked if self.wants_map => Mapped::no("the examination ended before one was made"),
+            MapResult::NotRequested if self.wants_map => {
+                MapResult::unavailable("the examination ended before one was made")
+            }
             map => map.clone(),
         }
     }
@@ -279,7 +281,7 @@ impl Answers {
 
     /// The rows of a store that changed during each attempt: one row says so, `read-only` if it is wanted.
     fn rows_of_unstable_store(&self, error: &Error) -> Vec<Row> {
-        self.so_far().map = Mapped::NotAsked;
+        self.so_far().map = MapResult::NotRequested;
         let wanted = || CHECKS.iter().map(|check| check.id).filter(|id| self.asked(*id));
         let to_blame = wanted().find(|id| *id == CheckId::ReadOnly).or_else(|| wanted().next());
         let row = |id: CheckId| {

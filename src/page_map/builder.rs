@@ -1,26 +1,34 @@
-//! How a map is filled: by any number of threads, in any order, in bounded memory.
+//! Fills a map: from any number of threads, in any order, in bounded memory.
 
-use std::sync::Mutex;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::gathered::{self, Gathered};
-use super::{Block, CODES, Class, Count, MOST_BLOCKS, Marked, Named, PageMap, Place, Role, Tree};
+use super::{
+    CODES, ClassCount, DamagedRange, MOST_BLOCKS, MarkCount, NamedTree, PageBlock, PageClass, PageMap, TreeId, TreeKind,
+};
 use crate::text::escape::escape_untrusted;
 
-/// The most pages that are kept one by one while a map is filled: 16 MiB.
+/// The most pages that are kept one by one while a map is filled, in 16 MiB.
 pub(super) const MOST_SINGLE: u32 = 1 << 23;
 
 /// The longest name of a tree, in characters.
 const LONGEST_NAME: usize = 160;
 
-/// The longest reason for which the looking ended, in characters.
+/// The longest reason for an incomplete map, in characters.
 const LONGEST_REASON: usize = 400;
 
-/// The classes that a block tells apart; the rest of its pages it only counts.
+/// The most classes that a finished block names; the rest of its pages it only counts.
 pub(super) const MOST_PARTS: usize = 4;
 
-/// The damaged places that a map names one by one; all are counted.
-pub(super) const MOST_PLACES: usize = 64;
+/// The most damaged ranges that a map names; all damaged pages are counted.
+pub(super) const MOST_RANGES: usize = 64;
+
+/// The most classes that a block counts while it is filled; pages of further classes only count as pages.
+const MOST_CLASSES: usize = 64;
+
+/// The most pages with a mark that a block keeps one by one.
+const MOST_MARKS: usize = 64;
 
 /// The bit of a page that is damaged.
 const DAMAGED: u16 = 1 << 15;
@@ -31,38 +39,39 @@ const REPLACED: u16 = 1 << 14;
 /// The bits of a page's class.
 const CLASS: u16 = REPLACED - 1;
 
-/// A map that is being filled. Trees are named first; then any number of threads tell what the pages are, in any order.
+/// A map that is being filled. Trees are named first; then any number of threads enter the classes of pages, in any order.
 #[derive(Debug)]
-pub(crate) struct Builder {
+pub(crate) struct PageMapBuilder {
     pages: u32,
+    /// A block is two to this power of pages.
     shift: u32,
-    trees: Vec<Named>,
-    filled: Filled,
+    trees: Vec<NamedTree>,
+    entered: Entered,
 }
 
-/// What was told.
+/// The pages that were entered.
 #[derive(Debug)]
-enum Filled {
-    /// Of each page, its class and its two bits.
-    Single(Vec<AtomicU16>),
-    /// Of each block, what is in it; and how many pages of each class there are.
-    Blocks(Vec<Mutex<Gathered>>, Vec<AtomicU32>),
+enum Entered {
+    /// The class and the two bits of each page.
+    Pages(Vec<AtomicU16>),
+    /// A tally of each block, and the number of pages of each class.
+    Blocks(Vec<Mutex<BlockTally>>, Vec<AtomicU32>),
 }
 
-impl Builder {
-    /// A map of a store of this many pages, of which nothing is known yet.
+impl PageMapBuilder {
+    /// Creates a map of a store of this many pages, of which nothing is known yet.
     pub(crate) fn new(pages: u32) -> Self {
-        Self::keeping(pages, MOST_SINGLE)
+        Self::with_single_pages(pages, MOST_SINGLE)
     }
 
-    /// The same; up to `single` pages are kept one by one.
-    pub(super) fn keeping(pages: u32, single: u32) -> Self {
+    /// Creates a map that keeps up to `single` pages one by one.
+    pub(super) fn with_single_pages(pages: u32, single: u32) -> Self {
         let shift = (0..32).find(|shift| pages.div_ceil(1 << shift) <= MOST_BLOCKS).unwrap_or(31);
-        let filled = if pages <= single {
-            Filled::Single((0..pages).map(|_| AtomicU16::new(0)).collect())
+        let entered = if pages <= single {
+            Entered::Pages((0..pages).map(|_| AtomicU16::new(0)).collect())
         } else {
             let blocks = 0..pages.div_ceil(1 << shift);
-            Filled::Blocks(
+            Entered::Blocks(
                 blocks.map(|_| Mutex::default()).collect(),
                 (0..CODES).map(|_| AtomicU32::new(0)).collect(),
             )
@@ -71,40 +80,41 @@ impl Builder {
             pages,
             shift,
             trees: Vec::new(),
-            filled,
+            entered,
         }
     }
 
-    /// Names a table. The name may be anything: it is cut and made safe to print here.
-    pub(crate) fn table(&mut self, name: &str) -> Tree {
-        self.tree(name, Role::Table, Tree::FURTHER_TABLES)
+    /// Names a table. The name is untrusted: it is cut and escaped here.
+    pub(crate) fn add_table(&mut self, name: &str) -> TreeId {
+        self.add_tree(name, TreeKind::Table, TreeId::FURTHER_TABLES)
     }
 
     /// Names an index, of this table where that is known.
-    pub(crate) fn index(&mut self, name: &str, of: Option<Tree>) -> Tree {
-        self.tree(name, Role::Index(of), Tree::FURTHER_INDEXES)
+    pub(crate) fn add_index(&mut self, name: &str, of: Option<TreeId>) -> TreeId {
+        self.add_tree(name, TreeKind::Index(of), TreeId::FURTHER_INDEXES)
     }
 
-    fn tree(&mut self, name: &str, role: Role, further: Tree) -> Tree {
-        let Some(tree) = u16::try_from(self.trees.len()).ok().filter(|n| *n < Tree::FURTHER_TABLES.0) else {
+    fn add_tree(&mut self, name: &str, kind: TreeKind, further: TreeId) -> TreeId {
+        let Some(tree) = u16::try_from(self.trees.len()).ok().filter(|n| *n < TreeId::FURTHER_TABLES.0) else {
             return further;
         };
-        self.trees.push(Named {
+        self.trees.push(NamedTree {
             name: escape_untrusted(name, LONGEST_NAME),
-            role,
+            kind,
         });
-        Tree(tree)
+        TreeId(tree)
     }
 
-    /// Tells what a page is, counted from 1; a page that the store does not have is passed over. Each page is told once.
+    /// Enters the class of a page, counted from 1. A page that the store does not have is passed over. Each page is entered once.
     ///
-    /// Two that claim one page are damage, and whoever notices says so with [`Self::damaged`]. Of their claims the map keeps
-    /// the same one in every run, whichever thread came first; where only blocks are kept, it counts what comes first.
-    pub(crate) fn tell(&self, page: u32, class: Class) {
+    /// Two that claim one page are damage, which the caller marks with [`Self::mark_damaged`]. Of two classes the map keeps the
+    /// one with the lower code, so that every run draws the same map, whichever thread came first. Where only blocks are kept, the
+    /// class that comes first counts.
+    pub(crate) fn set_class(&self, page: u32, class: PageClass) {
         let code = class.code();
-        let Some(at) = self.place(page) else { return };
-        match &self.filled {
-            Filled::Single(pages) => {
+        let Some(at) = self.slot(page) else { return };
+        match &self.entered {
+            Entered::Pages(pages) => {
                 let claimed = |old: u16| {
                     let was = old & CLASS;
                     (code != 0 && (was == 0 || code < was)).then_some((old & !CLASS) | code)
@@ -112,33 +122,33 @@ impl Builder {
                 // Nothing is left to do where the other claim is kept.
                 let _ = pages[at].fetch_update(Relaxed, Relaxed, claimed);
             }
-            Filled::Blocks(blocks, totals) => {
+            Entered::Blocks(blocks, totals) => {
                 let block = at >> self.shift;
-                if code != 0 && gathered::of(&blocks[block]).tell(code, self.pages_of(block)) {
+                if code != 0 && lock(&blocks[block]).count_page(code, self.block_pages(block)) {
                     totals[usize::from(code)].fetch_add(1, Relaxed);
                 }
             }
         }
     }
 
-    /// Tells that a page is damaged, whatever it is; once or often, before or after it is told what it is.
-    pub(crate) fn damaged(&self, page: u32) {
+    /// Marks a page as damaged, once or often, before or after its class is entered.
+    pub(crate) fn mark_damaged(&self, page: u32) {
         self.mark(page, DAMAGED);
     }
 
-    /// Tells that the WAL replaces a page, once or often.
-    pub(crate) fn replaced(&self, page: u32) {
+    /// Marks a page as one that the WAL replaces, once or often.
+    pub(crate) fn mark_replaced(&self, page: u32) {
         self.mark(page, REPLACED);
     }
 
     fn mark(&self, page: u32, bit: u16) {
-        let Some(at) = self.place(page) else { return };
-        match &self.filled {
-            Filled::Single(pages) => {
+        let Some(at) = self.slot(page) else { return };
+        match &self.entered {
+            Entered::Pages(pages) => {
                 pages[at].fetch_or(bit, Relaxed);
             }
-            Filled::Blocks(blocks, _) => {
-                let mut block = gathered::of(&blocks[at >> self.shift]);
+            Entered::Blocks(blocks, _) => {
+                let mut block = lock(&blocks[at >> self.shift]);
                 if bit == DAMAGED {
                     block.damaged.add(page);
                 } else {
@@ -148,13 +158,13 @@ impl Builder {
         }
     }
 
-    /// Where a page of the store is kept.
-    fn place(&self, page: u32) -> Option<usize> {
+    /// Returns the place where a page of the store is kept.
+    fn slot(&self, page: u32) -> Option<usize> {
         (1..=self.pages).contains(&page).then(|| page as usize - 1)
     }
 
-    /// How many pages a block has.
-    fn pages_of(&self, block: usize) -> u32 {
+    /// Returns the number of pages of a block.
+    fn block_pages(&self, block: usize) -> u32 {
         let before = u64::try_from(block).unwrap_or(u64::MAX) << self.shift;
         u64::from(self.pages)
             .saturating_sub(before)
@@ -163,33 +173,33 @@ impl Builder {
             .unwrap_or(u32::MAX)
     }
 
-    /// The map. Of what nobody told, nothing that could be read leads there.
+    /// Finishes the map of a walk that reached all that can be read: nothing leads to the pages that were not entered.
     pub(crate) fn finish(self) -> PageMap {
-        self.built(None)
+        self.build(None)
     }
 
-    /// The map of a look that ended early, and why. What nobody told was not looked at.
-    pub(crate) fn ended(self, why: &str) -> PageMap {
-        self.built(Some(escape_untrusted(why, LONGEST_REASON)))
+    /// Finishes the map of a walk that ended early, with the reason. The pages that were not entered were not looked at.
+    pub(crate) fn finish_early(self, why: &str) -> PageMap {
+        self.build(Some(escape_untrusted(why, LONGEST_REASON)))
     }
 
-    fn built(self, ended: Option<String>) -> PageMap {
+    fn build(self, incomplete_reason: Option<String>) -> PageMap {
         let mut map = PageMap {
             pages: self.pages,
             shift: self.shift,
             trees: Vec::new(),
             blocks: Vec::new(),
             counts: Vec::new(),
-            damaged: Marked::default(),
-            replaced: Marked::default(),
-            places: Vec::new(),
-            ended,
+            damaged: MarkCount::default(),
+            replaced: MarkCount::default(),
+            damaged_ranges: Vec::new(),
+            incomplete_reason,
         };
-        match &self.filled {
-            Filled::Single(pages) => map.count_pages(pages),
-            Filled::Blocks(blocks, totals) => {
+        match &self.entered {
+            Entered::Pages(pages) => map.add_pages(pages),
+            Entered::Blocks(blocks, totals) => {
                 for (n, block) in blocks.iter().enumerate() {
-                    map.take(&gathered::of(block), self.pages_of(n));
+                    map.add_block(&lock(block), self.block_pages(n));
                 }
                 map.set_counts(&totals.iter().map(|total| (total.load(Relaxed), None)).collect::<Vec<_>>());
             }
@@ -204,14 +214,14 @@ impl Builder {
 }
 
 impl PageMap {
-    /// Makes blocks of pages that were kept one by one.
-    fn count_pages(&mut self, pages: &[AtomicU16]) {
+    /// Adds the blocks of pages that were kept one by one.
+    fn add_pages(&mut self, pages: &[AtomicU16]) {
         let mut totals = vec![(0, Some(0)); CODES];
         let mut counted = vec![0_u32; CODES];
         for pages in pages.chunks(1 << self.shift) {
             let first = self.next_page();
             let mut codes = Vec::new();
-            let (mut damaged, mut replaced) = (Marked::default(), Marked::default());
+            let (mut damaged, mut replaced) = (MarkCount::default(), MarkCount::default());
             for (page, bits) in (first..).zip(pages) {
                 let bits = bits.load(Relaxed);
                 let (code, is_damaged) = (bits & CLASS, bits & DAMAGED != 0);
@@ -225,12 +235,12 @@ impl PageMap {
                 damaged.pages += u32::from(is_damaged);
                 replaced.pages += u32::from(bits & REPLACED != 0);
                 if is_damaged {
-                    self.add_place(page, Some(Class::of(code)));
+                    self.add_damaged(page, Some(PageClass::from_code(code)));
                 }
             }
             let unreached = counted[0];
             let parts = codes.iter().map(|code| (*code, std::mem::take(&mut counted[usize::from(*code)])));
-            self.blocks.push(Block {
+            self.blocks.push(PageBlock {
                 first,
                 pages: u32::try_from(pages.len()).unwrap_or(u32::MAX),
                 parts: most_common(parts.collect()),
@@ -242,23 +252,23 @@ impl PageMap {
         self.set_counts(&totals);
     }
 
-    /// Takes over a block whose pages were not kept.
-    fn take(&mut self, gathered: &Gathered, pages: u32) {
-        let unreached = gathered.untold(pages);
-        let mut parts = gathered.classes().to_vec();
+    /// Adds a block whose pages were not kept.
+    fn add_block(&mut self, tally: &BlockTally, pages: u32) {
+        let unreached = tally.unreached(pages);
+        let mut parts = tally.classes().to_vec();
         if unreached > 0 {
             parts.push((0, unreached));
         }
-        for page in gathered.damaged.pages() {
-            self.add_place(page, None);
+        for page in tally.damaged.pages() {
+            self.add_damaged(page, None);
         }
-        self.blocks.push(Block {
+        self.blocks.push(PageBlock {
             first: self.next_page(),
             pages,
             parts: most_common(parts),
             unreached,
-            damaged: gathered.damaged.count(),
-            replaced: gathered.replaced.count(),
+            damaged: tally.damaged.count(),
+            replaced: tally.replaced.count(),
         });
     }
 
@@ -266,12 +276,12 @@ impl PageMap {
         self.blocks.last().map_or(1, |block| block.last() + 1)
     }
 
-    fn add_place(&mut self, page: u32, class: Option<Class>) {
-        let follows = |place: &&mut Place| place.last + 1 == page && place.class == class;
-        if let Some(place) = self.places.last_mut().filter(follows) {
-            place.last = page;
-        } else if self.places.len() < MOST_PLACES {
-            self.places.push(Place {
+    fn add_damaged(&mut self, page: u32, class: Option<PageClass>) {
+        let follows = |range: &&mut DamagedRange| range.last + 1 == page && range.class == class;
+        if let Some(range) = self.damaged_ranges.last_mut().filter(follows) {
+            range.last = page;
+        } else if self.damaged_ranges.len() < MOST_RANGES {
+            self.damaged_ranges.push(DamagedRange {
                 first: page,
                 last: page,
                 class,
@@ -279,14 +289,14 @@ impl PageMap {
         }
     }
 
-    /// Of each class's code, how many pages there are and how many of them are damaged. What is missing was never told.
+    /// Sets the numbers of pages and of damaged pages of each class, by the class's code. The rest of the pages is unreached.
     fn set_counts(&mut self, totals: &[(u32, Option<u32>)]) {
-        let told: u32 = totals.iter().skip(1).map(|(pages, _)| pages).sum();
+        let entered: u32 = totals.iter().skip(1).map(|(pages, _)| pages).sum();
         self.counts = (0..)
             .zip(totals)
-            .map(|(code, (pages, damaged))| Count {
-                class: Class::of(code),
-                pages: if code == 0 { self.pages - told } else { *pages },
+            .map(|(code, (pages, damaged))| ClassCount {
+                class: PageClass::from_code(code),
+                pages: if code == 0 { self.pages - entered } else { *pages },
                 damaged: *damaged,
             })
             .filter(|count| count.pages > 0)
@@ -294,8 +304,87 @@ impl PageMap {
     }
 }
 
-/// The most common classes, the most common first; of two as common, the one with the lower code.
-fn most_common(mut parts: Vec<(u16, u32)>) -> Vec<(Class, u32)> {
+/// Returns the most common classes, the most common first; of two as common, the one with the lower code.
+fn most_common(mut parts: Vec<(u16, u32)>) -> Vec<(PageClass, u32)> {
     parts.sort_unstable_by_key(|(code, pages)| (u32::MAX - pages, *code));
-    parts.into_iter().take(MOST_PARTS).map(|(code, pages)| (Class::of(code), pages)).collect()
+    parts
+        .into_iter()
+        .take(MOST_PARTS)
+        .map(|(code, pages)| (PageClass::from_code(code), pages))
+        .collect()
+}
+
+/// The tally of a block whose pages are not kept one by one. It is bounded, whatever is entered.
+#[derive(Debug, Default)]
+struct BlockTally {
+    /// The codes of classes, and the number of pages of each.
+    classes: Vec<(u16, u32)>,
+    /// The number of pages that were entered.
+    entered: u32,
+    /// The damaged pages.
+    damaged: Marks,
+    /// The pages that the WAL replaces.
+    replaced: Marks,
+}
+
+/// Locks a block. A count that a thread made before it panicked still holds.
+fn lock(block: &Mutex<BlockTally>) -> MutexGuard<'_, BlockTally> {
+    block.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl BlockTally {
+    /// Counts a page of a class; returns `false` when all of the block's pages were counted before.
+    fn count_page(&mut self, code: u16, pages: u32) -> bool {
+        if self.entered >= pages {
+            return false;
+        }
+        self.entered += 1;
+        if let Some((_, count)) = self.classes.iter_mut().find(|(known, _)| *known == code) {
+            *count += 1;
+        } else if self.classes.len() < MOST_CLASSES {
+            self.classes.push((code, 1));
+        }
+        true
+    }
+
+    /// Returns the codes of classes, and the number of pages of each.
+    fn classes(&self) -> &[(u16, u32)] {
+        &self.classes
+    }
+
+    /// Returns how many of the block's pages were not entered.
+    fn unreached(&self, pages: u32) -> u32 {
+        pages.saturating_sub(self.entered)
+    }
+}
+
+/// The pages of a block with a mark.
+#[derive(Debug, Default)]
+struct Marks {
+    pages: BTreeSet<u32>,
+    more: bool,
+}
+
+impl Marks {
+    /// Marks a page, once or often. The first pages of the block are kept, in whatever order they are marked.
+    fn add(&mut self, page: u32) {
+        self.pages.insert(page);
+        if self.pages.len() > MOST_MARKS {
+            self.pages.pop_last();
+            self.more = true;
+        }
+    }
+
+    /// Returns the pages that are kept, in their order.
+    fn pages(&self) -> impl Iterator<Item = u32> {
+        self.pages.iter().copied()
+    }
+
+    /// Returns the number of pages.
+    fn count(&self) -> MarkCount {
+        MarkCount {
+            pages: u32::try_from(self.pages.len()).unwrap_or(u32::MAX),
+            at_least: self.more,
+        }
+    }
 }

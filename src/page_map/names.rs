@@ -1,36 +1,30 @@
-//! The trees of a store as its `sqlite_schema` names them, read row by row: one that is odd spoils no other.
+//! The trees that `sqlite_schema` names, read row by row: a row that is damaged costs no other.
 
 use std::collections::HashMap;
 
-use super::{Builder, Tree};
+use super::{PageMapBuilder, TreeId};
 use crate::text::words::cut;
+use sqlite_format::encoding::Encoding;
 use sqlite_format::overflow::Chain;
 use sqlite_format::page::Cell;
-use sqlite_format::record::{Classes, Field, Fields};
+use sqlite_format::record::Fields;
+use sqlite_format::schema::StoredRow;
 use sqlite_format::source::Source;
 
-/// So many trees are walked at most.
+/// The most trees that are walked.
 const MOST_TREES: usize = 1 << 18;
 
-/// So many of them keep a name until they are told to the map, which has room for no more.
+/// The most trees whose names are kept: a map has room for no more.
 const MOST_NAMED: usize = 4_096;
 
 /// The longest name that is kept, in characters.
 const LONGEST_NAME: usize = 160;
 
-/// So much of a row is put together to find its names and its root page, in bytes.
+/// The most bytes of a row that are put together to find its names and its root page.
 const MOST_HELD: usize = 128 << 10;
 
-/// The encoding of a store's text, as its header numbers it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Text {
-    Utf8,
-    Utf16Le,
-    Utf16Be,
-}
-
 /// A row of `sqlite_schema` that has a tree.
-struct Entry {
+struct NamedRoot {
     is_index: bool,
     name: String,
     /// The table that it belongs to.
@@ -39,115 +33,100 @@ struct Entry {
 }
 
 /// Gathers the trees of a store.
-pub(super) struct Names<'s> {
+pub(super) struct TreeNames<'s> {
     source: &'s Source<'s>,
-    text: Text,
-    entries: Vec<Entry>,
+    encoding: Encoding,
+    roots: Vec<NamedRoot>,
     /// Whether there were more than are walked.
-    pub(super) are_more: bool,
+    pub(super) has_more: bool,
     fields: Fields,
-    held: Vec<u8>,
+    payload: Vec<u8>,
     page: Vec<u8>,
 }
 
-impl<'s> Names<'s> {
+impl<'s> TreeNames<'s> {
+    /// Creates a gatherer without trees.
     pub(super) fn new(source: &'s Source<'s>) -> Self {
-        let mut encoding = [0; 4];
-        // What cannot be read is no name that matters.
-        let read = source.part(1, 56, &mut encoding);
-        let text = match (read, u32::from_be_bytes(encoding)) {
-            (Ok(()), 2) => Text::Utf16Le,
-            (Ok(()), 3) => Text::Utf16Be,
-            _ => Text::Utf8,
+        let mut number = [0; 4];
+        // Without the header there are no names that matter.
+        let encoding = match source.part(1, 56, &mut number) {
+            Ok(()) => Encoding::from_number(u32::from_be_bytes(number)).unwrap_or_default(),
+            Err(_) => Encoding::default(),
         };
         Self {
             source,
-            text,
-            entries: Vec::new(),
-            are_more: false,
+            encoding,
+            roots: Vec::new(),
+            has_more: false,
             fields: Fields::default(),
-            held: Vec::new(),
+            payload: Vec::new(),
             page: Vec::new(),
         }
     }
 
-    /// Takes a row: `type`, `name`, `tbl_name`, `rootpage`, `sql`.
-    pub(super) fn row(&mut self, cell: &Cell<'_>) {
-        if let Some(entry) = self.entry(cell) {
-            if self.entries.len() < MOST_TREES {
-                self.entries.push(entry);
+    /// Takes a row of `sqlite_schema`.
+    pub(super) fn take_row(&mut self, cell: &Cell<'_>) {
+        if let Some(root) = self.read_row(cell) {
+            if self.roots.len() < MOST_TREES {
+                self.roots.push(root);
             } else {
-                self.are_more = true;
+                self.has_more = true;
             }
         }
     }
 
-    fn entry(&mut self, cell: &Cell<'_>) -> Option<Entry> {
+    fn read_row(&mut self, cell: &Cell<'_>) -> Option<NamedRoot> {
         let payload = &cell.payload;
         self.fields.read(payload.local, payload.len).ok()?;
-        let [what, name, table, root] = *self.fields.all().first_chunk::<4>()?;
-        // A damaged schema may lead to another table's rows, whose values are no names.
-        let is_row =
-            [what, name, table].iter().all(|field| field.class == Classes::TEXT) && root.class == Classes::INTEGER;
-        if !is_row {
-            return None;
-        }
-        self.held.clear();
-        self.held.extend_from_slice(payload.local);
+        let root = *self.fields.all().get(3)?;
+        self.payload.clear();
+        self.payload.extend_from_slice(payload.local);
         // The names stand before the statement: they mostly lie in the page itself.
         let mut chain = Chain::new(self.source, payload);
-        while self.held.len() < root.to as usize {
-            if self.held.len() > MOST_HELD {
+        while self.payload.len() < root.to as usize {
+            if self.payload.len() > MOST_HELD {
                 return None;
             }
-            chain.read(&mut self.page, &mut self.held).ok()?;
+            chain.read(&mut self.page, &mut self.payload).ok()?;
         }
-        let root = root
-            .integer(&self.held)
-            .and_then(|root| u32::try_from(root).ok())
-            .filter(|root| *root > 0)?;
-        let is_index = match self.text(what).as_str() {
+        // A damaged schema may lead to another table's rows. Their values must not become names, so all columns must fit.
+        let row = StoredRow::new(&self.payload, self.fields.all());
+        let (kind, name, table) = (row.kind()?, row.name()?, row.table()?);
+        let root = row.root().filter(|root| *root > 0)?;
+        let is_index = match self.encoding.decode_lossy(kind).as_str() {
             "table" => false,
             "index" => true,
             _ => return None,
         };
-        let keeps = self.entries.len() < MOST_NAMED;
-        let text = |field| if keeps { self.text(field) } else { String::new() };
-        Some(Entry {
+        let keeps_names = self.roots.len() < MOST_NAMED;
+        let name_of = |stored| {
+            if keeps_names {
+                cut(&self.encoding.decode_lossy(stored), LONGEST_NAME)
+            } else {
+                String::new()
+            }
+        };
+        Some(NamedRoot {
             is_index,
-            name: text(name),
-            table: text(table),
+            name: name_of(name),
+            table: name_of(table),
             root,
         })
     }
 
-    fn text(&self, field: Field) -> String {
-        let bytes = self.held.get(field.range()).unwrap_or_default();
-        let units = |of: fn([u8; 2]) -> u16| {
-            let units = bytes.chunks_exact(2).map(|pair| of([pair[0], pair[1]]));
-            char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
-        };
-        let text: String = match self.text {
-            Text::Utf8 => String::from_utf8_lossy(bytes).into_owned(),
-            Text::Utf16Le => units(u16::from_le_bytes),
-            Text::Utf16Be => units(u16::from_be_bytes),
-        };
-        cut(&text, LONGEST_NAME)
-    }
-
-    /// Tells a map the names, tables first, and gives back each tree with its root page.
-    pub(super) fn told_to(self, builder: &mut Builder) -> Vec<(Tree, u32)> {
-        let (indexes, tables): (Vec<Entry>, Vec<Entry>) = self.entries.into_iter().partition(|entry| entry.is_index);
+    /// Adds the trees to a map, tables first, and returns each with its root page.
+    pub(super) fn add_to(self, builder: &mut PageMapBuilder) -> Vec<(TreeId, u32)> {
+        let (indexes, tables): (Vec<_>, Vec<_>) = self.roots.into_iter().partition(|root| root.is_index);
         let mut by_name = HashMap::new();
         let mut trees = Vec::with_capacity(tables.len() + indexes.len());
-        for entry in tables {
-            let tree = builder.table(&entry.name);
-            trees.push((tree, entry.root));
-            by_name.insert(entry.name, tree);
+        for table in tables {
+            let tree = builder.add_table(&table.name);
+            trees.push((tree, table.root));
+            by_name.insert(table.name, tree);
         }
-        for entry in indexes {
-            let tree = builder.index(&entry.name, by_name.get(&entry.table).copied());
-            trees.push((tree, entry.root));
+        for index in indexes {
+            let tree = builder.add_index(&index.name, by_name.get(&index.table).copied());
+            trees.push((tree, index.root));
         }
         trees
     }

@@ -197,8 +197,8 @@ fn a_map_is_made_where_somebody_asks_and_knows_what_a_check_said_of_a_page() {
             crate::examine::report_despite_panics(&answers, Path::new(REAL), &options)
         })
     };
-    assert_eq!(report(&[CheckId::File], false).map, Mapped::NotAsked);
-    let Mapped::Map(map) = report(&[CheckId::File], true).map else {
+    assert_eq!(report(&[CheckId::File], false).map, MapResult::NotRequested);
+    let MapResult::Map(map) = report(&[CheckId::File], true).map else {
         panic!("a map")
     };
     assert!(map.pages() > 1 && map.damaged().is_empty());
@@ -213,7 +213,7 @@ fn a_map_is_made_where_somebody_asks_and_knows_what_a_check_said_of_a_page() {
         let problem = crate::application::Problem::Dangling { rows: 1 };
         answers.set(CheckId::PageStructure, (Outcome::found("odd", problem, findings), Duration::ZERO));
         let known = answers.known_of_pages();
-        assert_eq!((known.is_sound, known.damaged), (false, vec![7]));
+        assert_eq!((known.is_sound, known.damaged_pages), (false, vec![7]));
     });
 }
 
@@ -225,6 +225,6 @@ fn an_examination_that_was_broken_off_says_that_there_is_no_map() {
             ..options.clone()
         };
         let report = Answers::of(Path::new(REAL), &options).broken_off(&Error::from(Stopped::Interrupted));
-        assert!(matches!(report.map, Mapped::No(_)), "{report:?}");
+        assert!(matches!(report.map, MapResult::Unavailable(_)), "{report:?}");
     });
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::*;
-use crate::page_map::{Class, Part};
+use crate::page_map::{PageClass, PageRole};
 use crate::store::private::PrivateFolder;
 use crate::store::sandbox::Sandbox;
 use crate::store::{Environment, Need, with_stable_store};
@@ -40,7 +40,7 @@ fn make(before: &str) -> (tempfile::TempDir, PathBuf, Connection) {
     (folder, path, conn)
 }
 
-fn mapped(path: &Path, known: &Known, stop: &Stop) -> Mapped {
+fn mapped(path: &Path, known: &KnownDamage, stop: &Stop) -> MapResult {
     let environment = Environment {
         private: &PrivateFolder::for_stores(&[path]),
         sandbox: &Sandbox::not_asked(),
@@ -48,15 +48,15 @@ fn mapped(path: &Path, known: &Known, stop: &Stop) -> Mapped {
         stop: &Stop::never(),
     };
     with_stable_store(path, Need::Everything, &environment, |probe, access| match access {
-        Ok(access) => of_store(probe, access, known, stop),
-        Err(error) => Mapped::no(error),
+        Ok(access) => map_store(probe, access, known, stop),
+        Err(error) => MapResult::unavailable(error),
     })
     .unwrap()
 }
 
-fn map(path: &Path, known: &Known) -> PageMap {
+fn map(path: &Path, known: &KnownDamage) -> PageMap {
     match mapped(path, known, &Stop::never()) {
-        Mapped::Map(map) => PageMap::clone(&map),
+        MapResult::Map(map) => PageMap::clone(&map),
         other => panic!("{other:?}"),
     }
 }
@@ -67,12 +67,12 @@ type Trees = BTreeMap<(String, &'static str), u32>;
 fn trees(map: &PageMap) -> Trees {
     let mut trees = Trees::new();
     for count in map.counts() {
-        if let Class::Tree(tree, part) = count.class {
+        if let PageClass::Tree(tree, part) = count.class {
             let part = match part {
-                Part::Leaf => "leaf",
-                Part::Interior => "internal",
-                Part::Overflow => "overflow",
-                Part::Unclear => "unclear",
+                PageRole::Leaf => "leaf",
+                PageRole::Interior => "internal",
+                PageRole::Overflow => "overflow",
+                PageRole::Unclear => "unclear",
             };
             *trees.entry((map.name(tree).to_owned(), part)).or_default() += count.pages;
         }
@@ -94,14 +94,14 @@ fn trees_by_sqlite(conn: &Connection) -> Trees {
     rows.unwrap().map(Result::unwrap).collect()
 }
 
-fn pages_of(map: &PageMap, class: Class) -> u32 {
+fn pages_of(map: &PageMap, class: PageClass) -> u32 {
     map.counts().iter().filter(|count| count.class == class).map(|count| count.pages).sum()
 }
 
 fn is_complete(map: &PageMap) {
     assert_eq!(map.counts().iter().map(|count| count.pages).sum::<u32>(), map.pages());
-    assert_eq!((pages_of(map, Class::Unreached), map.ended()), (0, None));
-    assert!(map.damaged().is_empty(), "{:?}", map.places());
+    assert_eq!((pages_of(map, PageClass::Unreached), map.incomplete_reason()), (0, None));
+    assert!(map.damaged().is_empty(), "{:?}", map.damaged_ranges());
 }
 
 #[test]
@@ -119,12 +119,12 @@ fn each_page_of_a_sound_store_is_what_sqlite_says() {
         let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap();
         let (pages, free) = (number("PRAGMA page_count"), number("PRAGMA freelist_count"));
         drop(conn);
-        let map = map(&path, &Known::default());
+        let map = map(&path, &KnownDamage::default());
         is_complete(&map);
         assert_eq!((map.pages(), trees(&map)), (pages, expected), "{before}");
-        let freed = pages_of(&map, Class::FreeTrunk) + pages_of(&map, Class::FreeLeaf);
+        let freed = pages_of(&map, PageClass::FreeTrunk) + pages_of(&map, PageClass::FreeLeaf);
         assert_eq!(freed, free, "{before}");
-        assert_eq!(pages_of(&map, Class::PointerMap) > 0, before.contains("auto_vacuum"), "{before}");
+        assert_eq!(pages_of(&map, PageClass::PointerMap) > 0, before.contains("auto_vacuum"), "{before}");
     }
 }
 
@@ -143,7 +143,7 @@ fn pages_that_the_log_holds_are_marked_and_read_from_there() {
     }
     drop(conn);
     let frames = (fs::metadata(format!("{}-wal", copy.display())).unwrap().len() - 32) / (4096 + 24);
-    let map = map(&copy, &Known::default());
+    let map = map(&copy, &KnownDamage::default());
     is_complete(&map);
     assert_eq!(trees(&map), expected);
     let replaced = u64::from(map.replaced().pages);
@@ -174,9 +174,9 @@ fn what_is_damaged_is_marked_where_it_is_and_the_rest_is_as_it_was() {
         .unwrap();
     drop(conn);
     overwrite(&path, leaf, &[0xff; 4096]);
-    let map_of = |known: &Known| map(&path, known);
-    let seen = map_of(&Known::default());
-    assert_eq!((seen.damaged().pages, seen.places()[0].first), (1, leaf));
+    let map_of = |known: &KnownDamage| map(&path, known);
+    let seen = map_of(&KnownDamage::default());
+    assert_eq!((seen.damaged().pages, seen.damaged_ranges()[0].first), (1, leaf));
     let mut expected = before;
     *expected.get_mut(&("notes".to_owned(), "leaf")).unwrap() -= 1;
     expected.insert(("notes".to_owned(), "unclear"), 1);
@@ -184,20 +184,20 @@ fn what_is_damaged_is_marked_where_it_is_and_the_rest_is_as_it_was() {
     let overflow = ("notes".to_owned(), "overflow");
     // What only that page led to, nothing leads to any more.
     let lost = expected[&overflow] - found[&overflow];
-    assert_eq!(pages_of(&seen, Class::Unreached), lost);
+    assert_eq!(pages_of(&seen, PageClass::Unreached), lost);
     expected.insert(overflow, found[&("notes".to_owned(), "overflow")]);
     assert_eq!(found, expected);
 
     // What a check has said of a page is drawn, and where all is known to be sound, nothing is.
     let damaged = vec![root, 9_999_999];
-    let told = map_of(&Known {
+    let told = map_of(&KnownDamage {
         is_sound: false,
-        damaged,
+        damaged_pages: damaged,
     });
     assert_eq!(told.damaged().pages, 2);
-    let sound = map_of(&Known {
+    let sound = map_of(&KnownDamage {
         is_sound: true,
-        damaged: Vec::new(),
+        damaged_pages: Vec::new(),
     });
     assert!(sound.damaged().is_empty());
 }
@@ -216,11 +216,11 @@ fn a_page_that_two_lead_to_is_walked_once_and_circles_end() {
     bytes[at + 8..at + 12].copy_from_slice(&root.to_be_bytes());
     bytes[32..36].copy_from_slice(&own.to_be_bytes());
     fs::write(&path, bytes).unwrap();
-    let map = map(&path, &Known::default());
+    let map = map(&path, &KnownDamage::default());
     assert_eq!(map.counts().iter().map(|count| count.pages).sum::<u32>(), map.pages());
-    let damaged: Vec<u32> = map.places().iter().flat_map(|place| place.first..=place.last).collect();
+    let damaged: Vec<u32> = map.damaged_ranges().iter().flat_map(|place| place.first..=place.last).collect();
     assert!(damaged.contains(&root) && damaged.contains(&own), "{damaged:?}");
-    assert!(pages_of(&map, Class::Unreached) > 0);
+    assert!(pages_of(&map, PageClass::Unreached) > 0);
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn whatever_is_damaged_each_page_is_counted_once() {
             bytes[at..at + 4].copy_from_slice(&[[0; 4], [0xff; 4], [0, 0, 0, 9]][n % 3]);
         }
         fs::write(&path, bytes).unwrap();
-        if let Mapped::Map(map) = mapped(&path, &Known::default(), &Stop::never()) {
+        if let MapResult::Map(map) = mapped(&path, &KnownDamage::default(), &Stop::never()) {
             assert_eq!(map.counts().iter().map(|count| count.pages).sum::<u32>(), map.pages());
             let blocks: u32 = map.blocks().iter().map(|block| block.damaged.pages).sum();
             assert_eq!(blocks, map.damaged().pages);
@@ -260,7 +260,7 @@ fn no_value_of_a_row_becomes_a_name() {
     let mut bytes = fs::read(&path).unwrap();
     bytes[100..112].copy_from_slice(&[5, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, u8::try_from(root).unwrap()]);
     fs::write(&path, bytes).unwrap();
-    let map = map(&path, &Known::default());
+    let map = map(&path, &KnownDamage::default());
     assert!(!format!("{map:?}").contains("Xyzzy"));
 }
 
@@ -269,13 +269,17 @@ fn there_is_no_map_where_nothing_may_be_read_and_a_part_of_one_where_there_was_n
     let (folder, path, conn) = make("PRAGMA journal_mode=DELETE");
     drop(conn);
     let stop = Stop::after(Duration::ZERO, std::sync::Arc::default());
-    let Mapped::Map(begun) = mapped(&path, &Known::default(), &stop) else {
+    let MapResult::Map(begun) = mapped(&path, &KnownDamage::default(), &stop) else {
         panic!("a map that ended")
     };
-    assert!(begun.ended().unwrap().contains("time limit"), "{:?}", begun.ended());
+    assert!(
+        begun.incomplete_reason().unwrap().contains("time limit"),
+        "{:?}",
+        begun.incomplete_reason()
+    );
     let text = folder.path().join("text");
     fs::write(&text, "no database at all").unwrap();
-    let Mapped::No(why) = mapped(&text, &Known::default(), &Stop::never()) else {
+    let MapResult::Unavailable(why) = mapped(&text, &KnownDamage::default(), &Stop::never()) else {
         panic!("no map")
     };
     assert!(!why.is_empty());
@@ -294,10 +298,10 @@ fn there_is_no_map_where_only_sqlite_may_read() {
     let mut looks = 0;
     let mapped = with_stable_store(&path, Need::Everything, &environment, |probe, access| {
         let access = access.unwrap();
-        let mapped = of_store(probe, access, &Known::default(), &Stop::never());
+        let mapped = map_store(probe, access, &KnownDamage::default(), &Stop::never());
         looks += 1;
         if access.plain_files(probe).is_some() {
-            assert!(matches!(mapped, Mapped::Map(_)), "{mapped:?}");
+            assert!(matches!(mapped, MapResult::Map(_)), "{mapped:?}");
             // Somebody writes to it each time that it is read without a lock.
             connect(&path)
                 .execute_batch("UPDATE notes SET title = title || 'x' WHERE id = 1")
@@ -305,7 +309,7 @@ fn there_is_no_map_where_only_sqlite_may_read() {
         }
         mapped
     });
-    let Mapped::No(why) = mapped.unwrap() else {
+    let MapResult::Unavailable(why) = mapped.unwrap() else {
         panic!("a map of what others write to")
     };
     assert!(looks > 1 && why.contains("only be read through SQLite"), "{looks}: {why}");

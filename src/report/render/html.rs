@@ -7,7 +7,7 @@ mod map;
 
 use super::table::{findings, verdict};
 use crate::findings::check_id::CheckId;
-use crate::page_map::Mapped;
+use crate::page_map::MapResult;
 use crate::report::{Report, Row, Status};
 
 /// How the page looks. The same for every report: nothing of a store gets into it.
@@ -48,12 +48,12 @@ pub(crate) fn report(report: &Report, system: &str) -> String {
 /// The map of the store's pages, or why there is none.
 fn pages(report: &Report) -> String {
     match &report.map {
-        Mapped::Map(map) => {
+        MapResult::Map(map) => {
             let structure = report.row(CheckId::PageStructure).map(Row::status);
             map::drawn(map, structure == Some(Status::Fail))
         }
-        Mapped::No(why) => format!("<p>There is no map of this store’s pages: {}.</p>\n", text(why)),
-        Mapped::NotAsked => "<p>No map of this store’s pages was asked for.</p>\n".to_owned(),
+        MapResult::Unavailable(why) => format!("<p>There is no map of this store’s pages: {}.</p>\n", text(why)),
+        MapResult::NotRequested => "<p>No map of this store’s pages was asked for.</p>\n".to_owned(),
     }
 }
 

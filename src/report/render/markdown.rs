@@ -112,7 +112,7 @@ mod tests {
                     Outcome::found("1 row refers to nothing", Problem::Dangling { rows: 1 }, findings),
                 ),
             ],
-            map: crate::page_map::Mapped::NotAsked,
+            map: crate::page_map::MapResult::NotRequested,
             short_of_memory: false,
         };
         let text = report(&sample, "Linux 6.1.0 x86_64").replace(rusqlite::version(), "SQLITE");

@@ -147,7 +147,7 @@ mod tests {
                     Outcome::found("7 rows refer to rows that are not there", Problem::Dangling { rows: 7 }, findings),
                 ),
             ],
-            map: crate::page_map::Mapped::NotAsked,
+            map: crate::page_map::MapResult::NotRequested,
             short_of_memory: false,
         }
     }

@@ -7,14 +7,14 @@ mod cells;
 mod key;
 
 use super::text;
-use crate::page_map::{Class, Marked, PageMap, Place, Role, Tree};
+use crate::page_map::{DamagedRange, MarkCount, PageClass, PageMap, TreeId, TreeKind};
 use crate::text::words::{plural, thousands};
 
 /// The tables that have a colour of their own.
 const MOST_TABLES: usize = 8;
 
 /// The damaged places that are listed.
-const MOST_PLACES: usize = 20;
+const MOST_RANGES: usize = 20;
 
 /// Up to so many cells are drawn larger.
 const FEW_CELLS: usize = 300;
@@ -72,7 +72,7 @@ impl Kind {
 struct Key<'a> {
     map: &'a PageMap,
     /// The tables with a colour of their own, those with the most pages first.
-    tables: Vec<Tree>,
+    tables: Vec<TreeId>,
 }
 
 /// A map's part of the page. `is_faulty`: something is wrong with the store's structure, be it at a single page or not.
@@ -106,7 +106,7 @@ fn number(n: u32) -> String {
 }
 
 /// "3 pages", "at least 3 pages".
-fn marked(marked: Marked) -> String {
+fn marked(marked: MarkCount) -> String {
     format!("{}{}", if marked.at_least { "at least " } else { "" }, of_pages(marked.pages))
 }
 
@@ -130,7 +130,7 @@ fn isolated(name: &str) -> String {
 
 impl<'a> Key<'a> {
     fn of(map: &'a PageMap) -> Self {
-        let mut tables: Vec<(u64, Tree)> = Vec::new();
+        let mut tables: Vec<(u64, TreeId)> = Vec::new();
         for count in map.counts() {
             if let Some(table) = table_of(map, count.class) {
                 match tables.iter_mut().find(|(_, known)| *known == table) {
@@ -144,21 +144,21 @@ impl<'a> Key<'a> {
         Self { map, tables }
     }
 
-    fn kind(&self, class: Class) -> Kind {
-        let Class::Tree(tree, _) = class else {
+    fn kind(&self, class: PageClass) -> Kind {
+        let PageClass::Tree(tree, _) = class else {
             return match class {
-                Class::FreeTrunk | Class::FreeLeaf => Kind::Free,
-                Class::PointerMap => Kind::PointerMap,
-                Class::LockByte => Kind::LockByte,
-                Class::Unreached | Class::Tree(..) => Kind::Unreached,
+                PageClass::FreeTrunk | PageClass::FreeLeaf => Kind::Free,
+                PageClass::PointerMap => Kind::PointerMap,
+                PageClass::LockByte => Kind::LockByte,
+                PageClass::Unreached | PageClass::Tree(..) => Kind::Unreached,
             };
         };
         let own = table_of(self.map, class).and_then(|table| self.tables.iter().position(|known| *known == table));
-        match (self.map.role(tree), own) {
-            (Role::Table, Some(n)) => Kind::Table(n),
-            (Role::Index(_), Some(n)) => Kind::IndexesOf(n),
-            (Role::Table, None) => Kind::FurtherTable,
-            (Role::Index(_), None) => Kind::FurtherIndex,
+        match (self.map.tree_kind(tree), own) {
+            (TreeKind::Table, Some(n)) => Kind::Table(n),
+            (TreeKind::Index(_), Some(n)) => Kind::IndexesOf(n),
+            (TreeKind::Table, None) => Kind::FurtherTable,
+            (TreeKind::Index(_), None) => Kind::FurtherIndex,
         }
     }
 
@@ -172,25 +172,30 @@ impl<'a> Key<'a> {
     fn account(&self, is_faulty: bool) -> String {
         let map = self.map;
         let mut out = String::new();
-        if let Some(why) = map.ended() {
+        if let Some(why) = map.incomplete_reason() {
             out += &format!("<p class=\"note\"><b>Not all pages were looked at:</b> {}.</p>\n", text(why));
         }
         let damaged = map.damaged();
         if damaged.is_empty() {
             out += if is_faulty {
                 "<p>No single page was found to be damaged: what the row <code>page-structure</code> says is wrong between them.</p>\n"
-            } else if map.ended().is_some() {
+            } else if map.incomplete_reason().is_some() {
                 "<p>No damaged page was found among those that were looked at.</p>\n"
             } else {
                 "<p>No damaged page was found.</p>\n"
             };
         } else {
-            let places: String = map.places().iter().take(MOST_PLACES).map(|place| self.place(place)).collect();
-            let shown: u32 = map.places().iter().take(MOST_PLACES).map(|place| place.last - place.first + 1).sum();
+            let places: String = map.damaged_ranges().iter().take(MOST_RANGES).map(|place| self.place(place)).collect();
+            let shown: u32 = map
+                .damaged_ranges()
+                .iter()
+                .take(MOST_RANGES)
+                .map(|place| place.last - place.first + 1)
+                .sum();
             let rest = match damaged.pages.saturating_sub(shown) {
                 0 if damaged.at_least => "<li>… and more</li>\n".to_owned(),
                 0 => String::new(),
-                pages => format!("<li>… and {} more</li>\n", marked(Marked { pages, ..damaged })),
+                pages => format!("<li>… and {} more</li>\n", marked(MarkCount { pages, ..damaged })),
             };
             let are = if damaged.pages == 1 && !damaged.at_least {
                 "is"
@@ -203,14 +208,18 @@ impl<'a> Key<'a> {
             );
         }
         let unreached = self.pages_of(Kind::Unreached);
-        if unreached > 0 && map.ended().is_none() {
+        if unreached > 0 && map.incomplete_reason().is_none() {
             let are = if unreached == 1 { "is" } else { "are" };
             out += &format!(
                 "<p class=\"note\"><b>{} {are} unreached:</b> nothing that could be read leads there.</p>\n",
                 of_pages(unreached)
             );
         }
-        let unreached = if map.ended().is_none() { " or unreached" } else { "" };
+        let unreached = if map.incomplete_reason().is_none() {
+            " or unreached"
+        } else {
+            ""
+        };
         let cells = match map.block_pages() {
             1 => "One cell is one page.".to_owned(),
             n => format!(
@@ -221,7 +230,7 @@ impl<'a> Key<'a> {
         out + &format!("<p>{} in the order of the file, line by line. {cells}</p>\n", of_pages(map.pages()))
     }
 
-    fn place(&self, place: &Place) -> String {
+    fn place(&self, place: &DamagedRange) -> String {
         let what = place.class.map_or_else(String::new, |class| {
             let (name, words) = self.words(class, usize::MAX);
             format!(": {}{}", isolated(&name), text(&words))
@@ -231,10 +240,10 @@ impl<'a> Key<'a> {
 }
 
 /// The table that a class belongs to: its own, or that of its index.
-fn table_of(map: &PageMap, class: Class) -> Option<Tree> {
-    let Class::Tree(tree, _) = class else { return None };
-    match map.role(tree) {
-        Role::Table => Some(tree),
-        Role::Index(table) => table,
+fn table_of(map: &PageMap, class: PageClass) -> Option<TreeId> {
+    let PageClass::Tree(tree, _) = class else { return None };
+    match map.tree_kind(tree) {
+        TreeKind::Table => Some(tree),
+        TreeKind::Index(table) => table,
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::application::{Application, Problem};
 use crate::findings::check_id::CheckId;
 use crate::findings::{Finding, Findings};
-use crate::page_map::{Builder, Class, Mapped, PageMap, Part, Tree};
+use crate::page_map::{MapResult, PageClass, PageMap, PageMapBuilder, PageRole, TreeId};
 use crate::report::outcome::Outcome;
 use crate::report::{Report, Row};
 use crate::text::escape::escape_untrusted;
@@ -22,7 +22,7 @@ fn report_of(store: &str, rows: Vec<Row>) -> Report {
         situation: "crashed",
         sandbox: "landlock 7".to_owned(),
         rows,
-        map: Mapped::NotAsked,
+        map: MapResult::NotRequested,
         short_of_memory: false,
     }
 }
@@ -44,7 +44,7 @@ fn row_advised(check: CheckId, outcome: Outcome, advice: &str) -> Row {
 
 /// A report with this map as a page.
 fn drawn(of: &Report, map: Option<&PageMap>, system: &str) -> String {
-    let map = map.map_or(Mapped::NotAsked, |map| map.clone().into());
+    let map = map.map_or(MapResult::NotRequested, |map| map.clone().into());
     super::report(&Report { map, ..of.clone() }, system)
 }
 
@@ -67,30 +67,30 @@ fn sample() -> Report {
 }
 
 /// A table with an index on nine pages: one is damaged, one the WAL replaces, one is free, nothing leads to one.
-fn small() -> Builder {
-    let mut builder = Builder::new(9);
-    let schema = builder.table("sqlite_schema");
-    let notes = builder.table("notes");
-    let name = builder.index("notes_title", Some(notes));
+fn small() -> PageMapBuilder {
+    let mut builder = PageMapBuilder::new(9);
+    let schema = builder.add_table("sqlite_schema");
+    let notes = builder.add_table("notes");
+    let name = builder.add_index("notes_title", Some(notes));
     for (page, class) in (1..).zip([
-        Class::Tree(schema, Part::Leaf),
-        Class::Tree(notes, Part::Interior),
-        Class::Tree(notes, Part::Leaf),
-        Class::Tree(notes, Part::Leaf),
-        Class::Tree(notes, Part::Overflow),
-        Class::Tree(name, Part::Leaf),
-        Class::FreeTrunk,
-        Class::FreeLeaf,
+        PageClass::Tree(schema, PageRole::Leaf),
+        PageClass::Tree(notes, PageRole::Interior),
+        PageClass::Tree(notes, PageRole::Leaf),
+        PageClass::Tree(notes, PageRole::Leaf),
+        PageClass::Tree(notes, PageRole::Overflow),
+        PageClass::Tree(name, PageRole::Leaf),
+        PageClass::FreeTrunk,
+        PageClass::FreeLeaf,
     ]) {
-        builder.tell(page, class);
+        builder.set_class(page, class);
     }
     builder
 }
 
 fn small_and_damaged() -> PageMap {
     let builder = small();
-    builder.damaged(4);
-    builder.replaced(3);
+    builder.mark_damaged(4);
+    builder.mark_replaced(3);
     builder.finish()
 }
 
@@ -241,7 +241,7 @@ fn without_a_map_the_page_says_so() {
 
 #[test]
 fn a_store_without_pages_has_a_map_without_cells() {
-    let map = Builder::new(0).finish();
+    let map = PageMapBuilder::new(0).finish();
     let html = held(&drawn(&sample(), Some(&map), ""));
     told_truly(&html, &map);
     assert!(html.text.contains("No damaged page was found."));
@@ -262,7 +262,7 @@ fn what_is_wrong_between_pages_is_not_called_nothing() {
         CheckId::PageStructure,
         Outcome::found("an index is wrong", Problem::Dangling { rows: 1 }, Findings::default()),
     );
-    let map = Builder::new(1).finish();
+    let map = PageMapBuilder::new(1).finish();
     let html = held(&drawn(&report_of("x", vec![failed]), Some(&map), ""));
     assert!(html.text.contains("No single page was found to be damaged"));
     assert!(!html.text.contains("No damaged page was found"));
@@ -271,7 +271,7 @@ fn what_is_wrong_between_pages_is_not_called_nothing() {
 #[test]
 fn why_there_is_no_map_is_said() {
     let report = Report {
-        map: Mapped::no("it <moved>\u{7}"),
+        map: MapResult::unavailable("it <moved>\u{7}"),
         ..sample()
     };
     let html = held(&super::report(&report, ""));
@@ -290,26 +290,26 @@ fn every_finding_is_counted_and_five_are_shown() {
 #[test]
 fn the_key_adds_up_and_each_damaged_page_has_a_cell() {
     for pages in [9, 300, 2_048, 2_049, 40_000] {
-        let mut builder = Builder::new(pages);
-        let trees: Vec<Tree> = (0..12).map(|n| builder.table(&format!("t{n}"))).collect();
-        let indexes: Vec<Tree> = trees.iter().map(|tree| builder.index("i", Some(*tree))).collect();
+        let mut builder = PageMapBuilder::new(pages);
+        let trees: Vec<TreeId> = (0..12).map(|n| builder.add_table(&format!("t{n}"))).collect();
+        let indexes: Vec<TreeId> = trees.iter().map(|tree| builder.add_index("i", Some(*tree))).collect();
         for page in 1..=pages {
             let n = page as usize;
-            builder.tell(
+            builder.set_class(
                 page,
                 match n % 7 {
-                    0 => Class::FreeLeaf,
-                    1 => Class::Tree(indexes[n / 50 % 12], Part::Leaf),
-                    2 => Class::Tree(trees[n / 50 % 12], Part::Overflow),
-                    3 if n % 100 == 3 => Class::Unreached,
-                    _ => Class::Tree(trees[n / 50 % 12], Part::Leaf),
+                    0 => PageClass::FreeLeaf,
+                    1 => PageClass::Tree(indexes[n / 50 % 12], PageRole::Leaf),
+                    2 => PageClass::Tree(trees[n / 50 % 12], PageRole::Overflow),
+                    3 if n % 100 == 3 => PageClass::Unreached,
+                    _ => PageClass::Tree(trees[n / 50 % 12], PageRole::Leaf),
                 },
             );
             if n % 97 == 5 {
-                builder.damaged(page);
+                builder.mark_damaged(page);
             }
             if n % 89 == 5 {
-                builder.replaced(page);
+                builder.mark_replaced(page);
             }
         }
         let map = builder.finish();
@@ -334,7 +334,7 @@ fn the_key_adds_up_and_each_damaged_page_has_a_cell() {
 
 #[test]
 fn a_look_that_ended_early_calls_nothing_unreached() {
-    let map = small().ended("the time limit of 1 s came");
+    let map = small().finish_early("the time limit of 1 s came");
     let html = held(&drawn(&sample(), Some(&map), ""));
     assert!(html.text.contains("Not all pages were looked at: the time limit of 1 s came."));
     assert!(html.text.contains("No damaged page was found among those that were looked at."));
@@ -344,10 +344,10 @@ fn a_look_that_ended_early_calls_nothing_unreached() {
 #[test]
 fn an_unreached_page_is_never_hidden_and_one_that_was_not_looked_at_hides_nothing() {
     let told = || {
-        let mut builder = Builder::new(3 * 2_048);
-        let notes = builder.table("notes");
+        let mut builder = PageMapBuilder::new(3 * 2_048);
+        let notes = builder.add_table("notes");
         for page in 2..=4 {
-            builder.tell(page, Class::Tree(notes, Part::Leaf));
+            builder.set_class(page, PageClass::Tree(notes, PageRole::Leaf));
         }
         builder
     };
@@ -358,17 +358,17 @@ fn an_unreached_page_is_never_hidden_and_one_that_was_not_looked_at_hides_nothin
     let unreached = "pages 1–4: 3 notes (table), 1 unreached";
     assert_eq!(first(&told().finish()), ("?".to_owned(), unreached.to_owned()));
     let not_looked_at = "pages 1–4: 3 notes (table), 1 not looked at";
-    assert_eq!(first(&told().ended("Ctrl-C")), ("A".to_owned(), not_looked_at.to_owned()));
+    assert_eq!(first(&told().finish_early("Ctrl-C")), ("A".to_owned(), not_looked_at.to_owned()));
 }
 
 #[test]
 fn the_greatest_store_fits_on_a_page() {
-    let mut builder = Builder::new(u32::MAX - 1);
-    let notes = builder.table("notes");
-    builder.tell(1, Class::Tree(notes, Part::Leaf));
+    let mut builder = PageMapBuilder::new(u32::MAX - 1);
+    let notes = builder.add_table("notes");
+    builder.set_class(1, PageClass::Tree(notes, PageRole::Leaf));
     for page in (1..=2_000).map(|n| n * 2_000_000) {
-        builder.damaged(page);
-        builder.replaced(page + 1);
+        builder.mark_damaged(page);
+        builder.mark_replaced(page + 1);
     }
     let map = builder.finish();
     let page = drawn(&sample(), Some(&map), "");
@@ -381,12 +381,12 @@ fn the_greatest_store_fits_on_a_page() {
 #[test]
 fn a_page_has_a_bound_whatever_the_names_are() {
     let hostile = "\"".repeat(400_000);
-    let mut builder = Builder::new(50_000);
-    let trees: Vec<Tree> = (0..5).map(|_| builder.table(&hostile)).collect();
+    let mut builder = PageMapBuilder::new(50_000);
+    let trees: Vec<TreeId> = (0..5).map(|_| builder.add_table(&hostile)).collect();
     for page in 1..=50_000_u32 {
-        builder.tell(page, Class::Tree(trees[page as usize % 5], Part::Unclear));
-        builder.damaged(page);
-        builder.replaced(page);
+        builder.set_class(page, PageClass::Tree(trees[page as usize % 5], PageRole::Unclear));
+        builder.mark_damaged(page);
+        builder.mark_replaced(page);
     }
     let map = builder.finish();
     let page = drawn(&sample(), Some(&map), &hostile[..200]);

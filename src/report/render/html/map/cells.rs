@@ -2,7 +2,7 @@
 
 use super::Kind;
 use super::{Key, number, span};
-use crate::page_map::{Block, Class, Part, Role};
+use crate::page_map::{PageBlock, PageClass, PageRole, TreeKind};
 use crate::report::render::html::{cut, text};
 
 /// The classes that a cell's note names.
@@ -13,8 +13,8 @@ const LONGEST_NOTED: usize = 24;
 
 impl Key<'_> {
     /// A block, with a note that says what is in it.
-    pub(super) fn cell(&self, block: &Block) -> String {
-        let most = block.parts.first().map_or(Class::Unreached, |(class, _)| *class);
+    pub(super) fn cell(&self, block: &PageBlock) -> String {
+        let most = block.parts.first().map_or(PageClass::Unreached, |(class, _)| *class);
         let kind = if self.is_unreached(block) {
             Kind::Unreached
         } else {
@@ -22,8 +22,8 @@ impl Key<'_> {
         };
         let (mut class, letter) = if block.damaged.is_empty() {
             let part = match most {
-                Class::Tree(_, Part::Interior) if kind != Kind::Unreached => " in",
-                Class::Tree(_, Part::Overflow) if kind != Kind::Unreached => " ov",
+                PageClass::Tree(_, PageRole::Interior) if kind != Kind::Unreached => " in",
+                PageClass::Tree(_, PageRole::Overflow) if kind != Kind::Unreached => " ov",
                 _ => "",
             };
             (format!("{}{part}", kind.class()), kind.letter())
@@ -37,15 +37,15 @@ impl Key<'_> {
     }
 
     /// Whether one of a block's pages is unreached, which is never hidden; that some were not looked at is no fault of theirs.
-    pub(super) fn is_unreached(&self, block: &Block) -> bool {
-        block.unreached > 0 && self.map.ended().is_none()
+    pub(super) fn is_unreached(&self, block: &PageBlock) -> bool {
+        block.unreached > 0 && self.map.incomplete_reason().is_none()
     }
 
     /// "pages 513–1,024: 400 notes (table), 100 title (index), 12 others; 2 damaged; 5 replaced by the WAL".
-    fn note(&self, block: &Block) -> String {
+    fn note(&self, block: &PageBlock) -> String {
         let mut out = format!("{}: ", span(block.first, block.last()));
         if block.pages == 1 {
-            let class = block.parts.first().map_or(Class::Unreached, |(class, _)| *class);
+            let class = block.parts.first().map_or(PageClass::Unreached, |(class, _)| *class);
             out += &self.noted(class);
             out += if block.damaged.is_empty() { "" } else { "; damaged" };
             out += if block.replaced.is_empty() {
@@ -55,10 +55,10 @@ impl Key<'_> {
             };
             return out;
         }
-        let mut parts: Vec<(Class, u32)> = block.parts.iter().take(MOST_NOTED).copied().collect();
+        let mut parts: Vec<(PageClass, u32)> = block.parts.iter().take(MOST_NOTED).copied().collect();
         // What makes the cell's colour is always said.
-        if self.is_unreached(block) && parts.iter().all(|(class, _)| *class != Class::Unreached) {
-            parts.push((Class::Unreached, block.unreached));
+        if self.is_unreached(block) && parts.iter().all(|(class, _)| *class != PageClass::Unreached) {
+            parts.push((PageClass::Unreached, block.unreached));
         }
         let others = block.pages - parts.iter().map(|(_, pages)| pages).sum::<u32>();
         let mut said: Vec<String> = parts
@@ -79,38 +79,38 @@ impl Key<'_> {
     }
 
     /// A class in a cell's note.
-    fn noted(&self, class: Class) -> String {
+    fn noted(&self, class: PageClass) -> String {
         let (name, words) = self.words(class, LONGEST_NOTED);
         name + &words
     }
 
     /// A tree's name, cut to `longest` characters, and the words that follow it; of what is no tree, the words alone.
-    pub(super) fn words(&self, class: Class, longest: usize) -> (String, String) {
-        let Class::Tree(tree, part) = class else {
+    pub(super) fn words(&self, class: PageClass, longest: usize) -> (String, String) {
+        let PageClass::Tree(tree, part) = class else {
             let words = match class {
-                Class::FreeTrunk => "freelist trunk",
-                Class::FreeLeaf => "free",
-                Class::PointerMap => "pointer map",
-                Class::LockByte => "lock-byte page",
-                Class::Unreached | Class::Tree(..) => self.untold(),
+                PageClass::FreeTrunk => "freelist trunk",
+                PageClass::FreeLeaf => "free",
+                PageClass::PointerMap => "pointer map",
+                PageClass::LockByte => "lock-byte page",
+                PageClass::Unreached | PageClass::Tree(..) => self.untold(),
             };
             return (String::new(), words.to_owned());
         };
-        let role = match self.map.role(tree) {
-            Role::Table => "table",
-            Role::Index(_) => "index",
+        let role = match self.map.tree_kind(tree) {
+            TreeKind::Table => "table",
+            TreeKind::Index(_) => "index",
         };
         let part = match part {
-            Part::Leaf => "",
-            Part::Interior => ", interior",
-            Part::Overflow => ", overflow",
-            Part::Unclear => ", of no clear kind",
+            PageRole::Leaf => "",
+            PageRole::Interior => ", interior",
+            PageRole::Overflow => ", overflow",
+            PageRole::Unclear => ", of no clear kind",
         };
         (cut(self.map.name(tree), longest), format!(" ({role}{part})"))
     }
 
     pub(super) fn untold(&self) -> &'static str {
-        if self.map.ended().is_some() {
+        if self.map.incomplete_reason().is_some() {
             "not looked at"
         } else {
             "unreached"

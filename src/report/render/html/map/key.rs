@@ -2,7 +2,7 @@
 
 use super::Kind;
 use super::{Key, isolated, marked, number};
-use crate::page_map::{Block, Class, Part, Tree};
+use crate::page_map::{PageBlock, PageClass, PageRole, TreeId};
 use crate::report::render::html::{cut, text};
 use crate::text::words::{plural, thousands};
 
@@ -83,7 +83,7 @@ impl<'a> Key<'a> {
             Kind::Free => ("", "free", "on the freelist, to be used again".to_owned()),
             Kind::PointerMap => ("", "pointer map", "says which page refers to which".to_owned()),
             Kind::LockByte => ("", "lock-byte page", "holds nothing: SQLite’s locks lie there".to_owned()),
-            Kind::Unreached if self.map.ended().is_some() => ("", "not looked at", String::new()),
+            Kind::Unreached if self.map.incomplete_reason().is_some() => ("", "not looked at", String::new()),
             Kind::Unreached => ("", "unreached", "nothing that could be read leads there".to_owned()),
         }
     }
@@ -91,13 +91,13 @@ impl<'a> Key<'a> {
     /// "190 leaf, 8 interior, 6 overflow".
     fn parts(&self, kind: Kind) -> String {
         let parts = [
-            (Part::Leaf, "leaf"),
-            (Part::Interior, "interior"),
-            (Part::Overflow, "overflow"),
-            (Part::Unclear, "of no clear kind"),
+            (PageRole::Leaf, "leaf"),
+            (PageRole::Interior, "interior"),
+            (PageRole::Overflow, "overflow"),
+            (PageRole::Unclear, "of no clear kind"),
         ];
         let said = parts.iter().filter_map(|(part, words)| {
-            let is_part = |class| matches!(class, Class::Tree(_, of) if of == *part) && self.kind(class) == kind;
+            let is_part = |class| matches!(class, PageClass::Tree(_, of) if of == *part) && self.kind(class) == kind;
             let counts = self.map.counts().iter().filter(|count| is_part(count.class));
             let pages: u32 = counts.map(|count| count.pages).sum();
             (pages > 0).then(|| format!("{} {words}", number(pages)))
@@ -107,9 +107,9 @@ impl<'a> Key<'a> {
 
     /// The largest trees that share a line, and how many there are more, as HTML.
     fn names(&self, kind: Kind) -> String {
-        let mut trees: Vec<(u32, Tree)> = Vec::new();
+        let mut trees: Vec<(u32, TreeId)> = Vec::new();
         for count in self.map.counts() {
-            if let Class::Tree(tree, _) = count.class
+            if let PageClass::Tree(tree, _) = count.class
                 && self.kind(count.class) == kind
             {
                 match trees.iter_mut().find(|(_, known)| *known == tree) {
@@ -119,7 +119,7 @@ impl<'a> Key<'a> {
             }
         }
         trees.sort_unstable_by_key(|(pages, tree)| (u32::MAX - pages, *tree));
-        let named = |(pages, tree): &(u32, Tree)| {
+        let named = |(pages, tree): &(u32, TreeId)| {
             let name = cut(self.map.name(*tree), LONGEST_LISTED);
             format!("{}: {}", isolated(&name), number(*pages))
         };
@@ -133,9 +133,8 @@ impl<'a> Key<'a> {
     /// What else a cell may show, where one does.
     fn marks(&self) -> String {
         let blocks = self.map.blocks();
-        let cells = |has: &dyn Fn(&Block) -> bool| blocks.iter().filter(|block| has(block)).count();
-        let has_most =
-            |block: &Block, part: Part| matches!(block.parts.first(), Some((Class::Tree(_, of), _)) if *of == part);
+        let cells = |has: &dyn Fn(&PageBlock) -> bool| blocks.iter().filter(|block| has(block)).count();
+        let has_most = |block: &PageBlock, part: PageRole| matches!(block.parts.first(), Some((PageClass::Tree(_, of), _)) if *of == part);
         let mut out = String::new();
         let mut mark = |class: &str, letter: &str, words: &str| {
             out += &format!("<li><i class=\"{class}\">{letter}</i> {}</li>\n", text(words));
@@ -154,10 +153,10 @@ impl<'a> Key<'a> {
             let cells = plural(cells as u64, "cell", "cells");
             mark("fr w", "", &format!("replaced by the WAL: {} in {cells}", marked(replaced)));
         }
-        if cells(&|block| has_most(block, Part::Interior)) > 0 {
+        if cells(&|block| has_most(block, PageRole::Interior)) > 0 {
             mark("in", "", "framed: interior pages, which lead to others");
         }
-        if cells(&|block| has_most(block, Part::Overflow)) > 0 {
+        if cells(&|block| has_most(block, PageRole::Overflow)) > 0 {
             mark("ov", "", "half: overflow pages, the rest of long rows");
         }
         if out.is_empty() {

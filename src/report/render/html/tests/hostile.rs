@@ -55,13 +55,13 @@ proptest! {
 
     #[test]
     fn no_name_breaks_out_and_each_shows_as_itself(names in prop::collection::vec(hostile(), 4), damaged in 1_u32..9) {
-        let mut builder = Builder::new(8);
-        let table = builder.table(&names[0]);
-        let index = builder.index(&names[1], Some(table));
+        let mut builder = PageMapBuilder::new(8);
+        let table = builder.add_table(&names[0]);
+        let index = builder.add_index(&names[1], Some(table));
         for page in 1..=8 {
-            builder.tell(page, Class::Tree(if page % 2 == 0 { table } else { index }, Part::Leaf));
+            builder.set_class(page, PageClass::Tree(if page % 2 == 0 { table } else { index }, PageRole::Leaf));
         }
-        builder.damaged(damaged);
+        builder.mark_damaged(damaged);
         let map = builder.finish();
         let mut findings = Findings::default();
         findings.add(|| Finding::new(names[2].clone()).table(names[0].clone()).column(names[1].clone()));
