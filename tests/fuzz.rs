@@ -1,8 +1,6 @@
 //! The fuzz targets of `fuzz/`, on stable Rust: every seed, and seeds changed at random. `DOCTOR_FUZZ_RUNS` says how many
 //! changed inputs each target gets (2,000 by default; a tenth of it where each takes long); the same number makes the same inputs.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use std::env;
 use std::fs;
 use std::panic;

@@ -1,17 +1,12 @@
 //! Large stores, which the reader reads on two threads. The verdicts are those of a small store.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-#![allow(clippy::disallowed_methods, reason = "stores are made and damaged here")]
-
-mod support;
-
 use std::fs;
 
-use support::asking::all_checks;
-use support::damage::{PAGE_SIZE, change, leaves};
-use support::rows::{Ids, Rows};
-use support::stores::of_age;
-use support::{Place, needs};
+use crate::support::asking::all_checks;
+use crate::support::damage::{PAGE_SIZE, change, leaves};
+use crate::support::rows::{Ids, Rows};
+use crate::support::stores::of_age;
+use crate::support::{Place, needs};
 
 /// More than the 8 MiB from which a store is large.
 const VMS: u32 = 20_000;

@@ -1,7 +1,5 @@
 //! The wrapper around `rustc` that links the binary statically: it looks at what is built, not at where.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

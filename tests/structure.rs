@@ -1,8 +1,6 @@
 //! What the program's own text must hold to: the order of its modules, no way to a store but the read-only handle, and one place
 //! for what banger is.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use crate::row_values::{MARK, plant, plant_as, said};
+use crate::checks::row_values::{MARK, plant, plant_as, said};
 use crate::support::Place;
 
 /// A length that no value is read whole at: more than 1 MiB.

@@ -7,9 +7,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use rusqlite::{Connection, params};
 
+use crate::healthy::values::{Image, Vm, image, vm};
 use crate::support::history::{HISTORY, apply_history};
 use crate::support::stores::beside;
-use crate::values::{Image, Vm, image, vm};
 
 /// How a store lies on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,7 +21,11 @@ fn store(folder: &Path, mode: &str) -> PathBuf {
 /// Whether another process can begin to write to a store.
 fn others_can_write(path: &Path) -> bool {
     let other = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "own_locks::another_process_that_writes", "--ignored"])
+        .args([
+            "--exact",
+            "library::own_locks::another_process_that_writes",
+            "--ignored",
+        ])
         .env(STORE, path)
         .output()
         .unwrap();

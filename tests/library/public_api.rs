@@ -165,7 +165,7 @@ fn the_public_items_are_those_of_the_list() {
     let (new, gone): (Vec<_>, Vec<_>) = (items.difference(&listed).collect(), listed.difference(&items).collect());
     assert!(
         new.is_empty() && gone.is_empty(),
-        "new: {new:#?}, gone: {gone:#?}; where that is meant: WRITE_PUBLIC_API=1 cargo test --test library public_api"
+        "new: {new:#?}, gone: {gone:#?}; where that is meant: WRITE_PUBLIC_API=1 cargo test --test it public_api"
     );
 }
 

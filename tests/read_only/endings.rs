@@ -9,8 +9,8 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::hangs::{endless, signal_after};
-use crate::interruptions::stopped;
+use crate::read_only::hangs::{endless, signal_after};
+use crate::read_only::interruptions::stopped;
 use crate::support::stores::{healthy, hot, sized};
 use crate::support::{Doctor, Place, is_root, needs, skipped};
 

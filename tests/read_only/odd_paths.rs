@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::odd_files::gate_at;
+use crate::read_only::odd_files::gate_at;
 use crate::support::Place;
 use crate::support::stores::{beside, crashed, healthy, hot, rollback};
 

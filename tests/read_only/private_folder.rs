@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+use crate::read_only::system_calls::made_a_folder;
 use crate::support::stores::{hot, sized};
 use crate::support::{Doctor, Mounted, Place, needs, skipped};
-use crate::system_calls::made_a_folder;
 
 /// More machines than find room in a copy in memory.
 const LARGE: u32 = 30_000;

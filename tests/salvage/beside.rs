@@ -10,7 +10,7 @@ use banger_doctor::salvage::{Files, salvage};
 use super::random::Random;
 use super::saved::save;
 use super::stores::{Row, begin, insert, open, rows};
-use super::support::Place;
+use crate::support::Place;
 
 /// A store in whose file stands what was never committed, its hot journal, and the committed rows.
 fn hot() -> (Vec<u8>, Vec<u8>, Vec<Row>) {

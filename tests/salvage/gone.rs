@@ -1,7 +1,7 @@
 //! Tables of which pages are gone that no index tells of: how many rows they had is not known, and that is said.
 
-use super::support::Place;
-use super::support::damage::{change, leaves, overwrite_page, root};
+use crate::support::Place;
+use crate::support::damage::{change, leaves, overwrite_page, root};
 
 /// The pages of the indexes of `vms`.
 fn of_indexes(place: &Place) -> Vec<usize> {

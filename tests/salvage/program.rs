@@ -8,9 +8,9 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rustix::process::{Signal, kill_process};
 
-use super::support::damage::{leaves, overwrite_page};
-use super::support::stores::{Lies, sized};
-use super::support::{Place, Ran, needs};
+use crate::support::damage::{leaves, overwrite_page};
+use crate::support::stores::{Lies, sized};
+use crate::support::{Place, Ran, needs};
 
 /// The store that the output makes.
 fn loaded(ran: &Ran) -> Connection {

@@ -2,19 +2,6 @@
 //!
 //! Each test binary takes it in whole and uses a part of it.
 
-#![allow(dead_code, unused_imports, unused_macros, reason = "no binary uses all of it")]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests play the daemon and the vandal: they open stores for writing"
-)]
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test that cannot go on must end"
-)]
-#![allow(clippy::print_stdout, reason = "another process speaks to its test")]
-
 pub mod asking;
 pub mod daemon;
 pub mod damage;

@@ -5,9 +5,6 @@ use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::SystemTime;
 
-use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-
 /// Runs `test` with the seeds 0 to `count` and those in `fixed`, the same in every run: the gate must not depend on luck.
 ///
 /// `DOCTOR_RANDOM_SEEDS=N` runs it with N random seeds instead, and `DOCTOR_SEED=S` with that one. A seed that fails is printed;
@@ -33,15 +30,4 @@ pub fn for_each_seed(count: u64, fixed: &[u64], test: impl Fn(u64)) {
             resume_unwind(panic);
         }
     }
-}
-
-/// Returns the value that a strategy of proptest draws from a seed.
-pub fn draw<S: Strategy>(strategy: &S, seed: u64) -> S::Value {
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    strategy
-        .new_tree(&mut TestRunner::new_with_rng(Config::default(), random))
-        .unwrap()
-        .current()
 }

@@ -1,19 +1,5 @@
 //! `--any`: stores of applications of which nothing is known.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests play the application: they open stores for writing"
-)]
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test that cannot go on must end"
-)]
-
-#[path = "../support/mod.rs"]
-mod support;
-
 mod arguments;
 mod faults;
 mod healthy;
@@ -22,7 +8,7 @@ mod library;
 
 use serde_json::Value;
 
-use support::Place;
+use crate::support::Place;
 
 /// A store that this SQL makes.
 fn made(sql: &str) -> Place {

@@ -1,20 +1,6 @@
 //! A healthy store never fails: whatever its shape, whatever banger wrote into it, however it lies on disk.
 //!
-//! `PROPTEST_CASES=5000 cargo test --release --test healthy` looks longer.
-
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests play the daemon: they open stores for writing"
-)]
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test that cannot go on must end"
-)]
-
-#[path = "../support/mod.rs"]
-mod support;
+//! `PROPTEST_CASES=5000 cargo test --release --test it healthy::` looks longer.
 
 mod same_store;
 mod shapes;
@@ -26,8 +12,8 @@ use banger_doctor::{CheckId, examine};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 
+use crate::support::Place;
 use shapes::{Lies, Shape, shape};
-use support::Place;
 
 /// How many stores are looked at, unless `PROPTEST_CASES` says more.
 const CASES: u32 = 80;

@@ -1,19 +1,5 @@
 //! The gate: exactly one line, and an exit code that the updater may believe.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests play the daemon and the vandal: they open stores for writing"
-)]
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test that cannot go on must end"
-)]
-
-#[path = "../support/mod.rs"]
-mod support;
-
 mod no_answer;
 mod output;
 
@@ -22,8 +8,8 @@ use std::fs::{self};
 use insta::assert_snapshot;
 use rusqlite::Connection;
 
-use support::stores::{Lies, healthy};
-use support::{Doctor, Place, Ran};
+use crate::support::stores::{Lies, healthy};
+use crate::support::{Doctor, Place, Ran};
 
 /// A healthy store after this SQL.
 fn store_with(sql: &str) -> Place {

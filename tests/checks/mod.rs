@@ -1,19 +1,5 @@
 //! What each check says, through the real binary: a file for each, named after it.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests play the daemon and the vandal: they open stores for writing"
-)]
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test that cannot go on must end"
-)]
-
-#[path = "../support/mod.rs"]
-mod support;
-
 mod artifacts;
 mod file;
 mod foreign_keys;
@@ -35,7 +21,7 @@ mod unknown_ids;
 #[test]
 fn each_check_has_a_file_of_its_own_here() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checks");
-    for check in support::asking::all_checks() {
+    for check in crate::support::asking::all_checks() {
         let file = folder.join(check.replace('-', "_")).with_extension("rs");
         assert!(file.is_file(), "{} is not there", file.display());
     }

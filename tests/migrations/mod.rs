@@ -1,0 +1,15 @@
+//! `--migrations`: stores held against their application's folder of migrations.
+
+mod harness;
+
+mod agreement;
+mod arguments;
+mod code;
+mod counted;
+mod drizzle;
+mod each_tool;
+mod hostile;
+mod losses;
+mod planted;
+mod private;
+mod tried;
