@@ -17,14 +17,14 @@ pub(crate) use advice::general as default_advice;
 pub(crate) use folder::{Content, File, Folder, MigrationsFolder, Refusal};
 pub(crate) use problem::{Damage, FolderFault, HistoryFault, Impact, NoStore, Obstacle, Problem, Reached};
 
-/// What is known of an application. What is not known is empty, and the checks that need it are skipped.
+/// The knowledge about an application. Unknown parts are empty, and the checks that need them are skipped.
 #[derive(Debug, Clone)]
 pub struct Application {
-    /// Which of its migrations are known.
+    /// The source of its known migrations.
     pub(crate) history: History,
-    /// How its users call it.
+    /// The name that its users know.
     pub(crate) name: Cow<'static, str>,
-    /// Where its stores lie, where it has a place for them.
+    /// The default paths of its stores, if it has any.
     pub(crate) places: Option<Places>,
     pub(crate) ledger: Ledger,
     /// Every known migration, in any order.
@@ -33,16 +33,16 @@ pub struct Application {
     pub(crate) former_names: Cow<'static, [FormerName]>,
     /// The tables of every version of its schema, with what it writes into their columns.
     pub(crate) tables: Cow<'static, [Table]>,
-    /// What the runner leaves in `sqlite_schema` when all migrations are applied, so that a store that has it needs no replay;
+    /// The content of `sqlite_schema` after all migrations, to the letter, so that a store that has it needs no replay;
     /// empty where that is not known.
     pub(crate) final_schema: Cow<'static, [Definition]>,
     /// The commands that save what can still be read of its stores, where `doctor --salvage` knows their schema.
     pub(crate) salvage: Option<&'static str>,
-    /// What to do about a problem.
+    /// The function that words the remedy for a problem.
     pub(crate) advice: fn(&Problem, &Application) -> Cow<'static, str>,
 }
 
-/// Where an application keeps its stores.
+/// The default paths of an application's stores.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Places {
     /// A user's store, below `$XDG_STATE_HOME` or `~/.local/state`.
@@ -51,7 +51,7 @@ pub(crate) struct Places {
     pub(crate) system: Cow<'static, str>,
 }
 
-/// Which of an application's migrations are known.
+/// The source of an application's known migrations.
 #[derive(Debug, Clone)]
 pub(crate) enum History {
     /// None: what holds for every database is looked at.
@@ -77,7 +77,7 @@ pub struct Migration {
     pub id: i64,
     /// Its name, as the ledger keeps it.
     pub name: Cow<'static, str>,
-    /// What it does, as SQL.
+    /// Its statements, as SQL.
     pub sql: Cow<'static, str>,
 }
 
@@ -86,7 +86,7 @@ pub struct Migration {
 pub(crate) struct FormerName {
     /// The migration's id.
     pub(crate) id: i64,
-    /// What it was called.
+    /// The former name.
     pub(crate) name: Cow<'static, str>,
 }
 
@@ -104,13 +104,13 @@ pub(crate) struct Table {
 pub(crate) struct Column {
     /// Its name, in lower case.
     pub(crate) name: Cow<'static, str>,
-    /// What it holds.
+    /// The rule for its values.
     pub(crate) rule: Rule,
-    /// What must lie at the path that it holds, where it holds one.
+    /// The kind of file that its values name, if they are paths.
     pub(crate) names_file: Option<NamedFile>,
 }
 
-/// What a column holds.
+/// The values that a column may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rule {
     /// Text that is never empty: an id, a name, a state.
@@ -127,11 +127,11 @@ pub(crate) enum Rule {
     Time,
     /// An IPv4 or IPv6 address.
     Address,
-    /// Nobody knows: text in the store's encoding, or anything that is no text.
+    /// Unknown: text in the store's encoding, or any value that is not text.
     Unknown,
 }
 
-/// What a store's path leads to, where all is well.
+/// The kind of file that a path in a store must lead to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NamedFile {
     /// A regular file.
@@ -150,7 +150,7 @@ pub(crate) struct Definition {
 }
 
 impl Application {
-    /// An application of which no more is known than its name and its migrations, in any order; no id may stand twice.
+    /// Creates an application of which no more is known than its name and its migrations, in any order; no id may stand twice.
     ///
     /// Which of them were applied, its stores say in the table `schema_migrations`, or another that is named with
     /// [`ledger`](Self::ledger): `(id INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL)`, the last in RFC 3339. A
@@ -185,14 +185,14 @@ impl Application {
         }
     }
 
-    /// The same, with its ledger in the table of this name.
+    /// Sets the name of the ledger's table.
     #[must_use]
     pub fn ledger(mut self, table: impl Into<Cow<'static, str>>) -> Self {
         self.ledger = Ledger { table: table.into() };
         self
     }
 
-    /// Any application, of which nothing is known: neither its migrations nor what it writes. What holds for every database is
+    /// Creates an application of which nothing is known, neither its migrations nor its values. What holds for every database is
     /// looked at, and the ledger of a known migration tool is recognised and read.
     pub const fn any() -> Self {
         Self {
@@ -209,7 +209,7 @@ impl Application {
         }
     }
 
-    /// An application whose migrations lie in a folder, and of which no more is known.
+    /// Creates an application whose migrations lie in a folder, and of which no more is known.
     pub(crate) fn of_folder(folder: MigrationsFolder) -> Self {
         Self {
             history: History::InFolder(Arc::new(folder)),
@@ -218,13 +218,13 @@ impl Application {
         }
     }
 
-    /// Whether its migrations are compiled in, and with them what a healthy store of it looks like. Of a stranger's store, what the
+    /// Returns true if its migrations are compiled in, and with them the shape of a healthy store. In an unknown application's store, what the
     /// doctor cannot read for want of the application's own functions is no fault.
     pub(crate) fn has_builtin_migrations(&self) -> bool {
         matches!(self.history, History::CompiledIn)
     }
 
-    /// The folder in which its migrations lie.
+    /// Returns the folder in which its migrations lie.
     pub(crate) fn folder(&self) -> Option<&MigrationsFolder> {
         match &self.history {
             History::InFolder(folder) => Some(folder),
@@ -232,49 +232,49 @@ impl Application {
         }
     }
 
-    /// How its users call it.
+    /// Returns the name that its users know.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Where its stores lie, where it has a place for them.
+    /// Returns the default paths of its stores, if it has any.
     pub(crate) fn places(&self) -> Option<&Places> {
         self.places.as_ref()
     }
 
-    /// What a store's file is called; `STORE`, as commands write it, where that is not known.
+    /// Returns the file name of its stores, or `STORE`, as commands write it, if that is unknown.
     pub(crate) fn file(&self) -> &str {
         self.places.as_ref().map_or("STORE", Places::file)
     }
 
-    /// Every known migration.
+    /// Returns every known migration.
     pub fn migrations(&self) -> &[Migration] {
         &self.migrations
     }
 
-    /// The known migration with this id.
+    /// Returns the known migration with this id.
     pub(crate) fn known(&self, id: i64) -> Option<&Migration> {
         self.migrations.iter().find(|migration| migration.id == id)
     }
 
-    /// The ids of the known migrations.
+    /// Returns the ids of the known migrations.
     pub(crate) fn ids(&self) -> BTreeSet<i64> {
         self.migrations.iter().map(|migration| migration.id).collect()
     }
 
-    /// Those of the known migrations whose ids are among these.
+    /// Returns those of the known migrations whose ids are among these.
     pub(crate) fn migrations_with_ids(&self, ids: &[i64]) -> Vec<Migration> {
         self.migrations.iter().filter(|migration| ids.contains(&migration.id)).cloned().collect()
     }
 
-    /// What to do about a problem, in the right direction.
+    /// Returns the remedy for a problem.
     pub(crate) fn advice(&self, problem: &Problem) -> Cow<'static, str> {
         (self.advice)(problem, self)
     }
 }
 
 impl Migration {
-    /// A step of a history.
+    /// Creates a step of a history.
     pub fn new(id: i64, name: impl Into<Cow<'static, str>>, sql: impl Into<Cow<'static, str>>) -> Self {
         Self {
             id,
@@ -285,7 +285,7 @@ impl Migration {
 }
 
 impl Ledger {
-    /// The table `schema_migrations`.
+    /// Returns the table `schema_migrations`.
     pub(crate) const fn usual() -> Self {
         Self {
             table: Cow::Borrowed("schema_migrations"),
@@ -306,17 +306,17 @@ impl Places {
         Some(state.join(&*self.user))
     }
 
-    /// A user's store below the folder for state.
+    /// Returns a user's store below the folder for state.
     pub(crate) fn in_state_home(&self) -> &str {
         &self.user
     }
 
-    /// The system's store.
+    /// Returns the system's store.
     pub(crate) fn system_store(&self) -> &Path {
         Path::new(&*self.system)
     }
 
-    /// The name of a store's file.
+    /// Returns the name of a store's file.
     pub(crate) fn file(&self) -> &str {
         self.user.rsplit('/').next().unwrap_or_default()
     }

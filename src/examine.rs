@@ -22,16 +22,16 @@ use crate::store::{Environment, Need, ReadOnly, with_stable_store};
 
 pub(crate) use answers::Answers;
 
-/// What to examine a store for, and by which means.
+/// The settings of an examination.
 #[derive(Debug, Clone)]
 pub(crate) struct Options<'a> {
     /// The checks whose rows are wanted; the order does not matter.
     pub(crate) checks: Vec<CheckId>,
-    /// Whether to look for the files that the store names.
+    /// True to look for the files that the store names.
     pub(crate) artifacts: bool,
-    /// Whether to make a map of the store's pages.
+    /// True to make a map of the store's pages.
     pub(crate) page_map: bool,
-    /// What is known of the application whose store it is.
+    /// The application whose store it is.
     pub(crate) application: &'a Application,
     /// The private folder, the sandbox, the bounds, the stop.
     pub(crate) environment: Environment<'a>,
@@ -51,12 +51,12 @@ fn report(answers: &Answers, path: &Path, options: &Options<'_>) -> Report {
     answers.report(ended)
 }
 
-/// The same; if the doctor itself panics, that is a row too, and affects no other store.
+/// Runs the checks on the store at `path`. A panic of the doctor becomes a row and affects no other store.
 pub(crate) fn report_despite_panics(answers: &Answers, path: &Path, options: &Options<'_>) -> Report {
     caught(|| report(answers, path, options)).unwrap_or_else(|mistake| answers.broken_off(&mistake))
 }
 
-/// Where the store at `path` stands among the known migrations.
+/// Returns where the store at `path` stands among the known migrations.
 ///
 /// # Errors
 /// As [`crate::inspect_schema_state`], and the caller's stop.
@@ -64,7 +64,7 @@ pub(crate) fn state(path: &Path, application: &Application, environment: &Enviro
     state_and(path, Need::Ledger, application, environment, |_, _, _| Ok(())).map(|(state, ())| state)
 }
 
-/// The same, and, where migrations are pending, why they must not be run on the store. The state and the copy on which they
+/// Returns the state of the store at `path` and, if migrations are pending, why they must not be run. The state and the copy on which they
 /// are tried are of one moment.
 ///
 /// # Errors
@@ -86,7 +86,7 @@ pub(crate) fn rehearsed_state(
     })
 }
 
-/// The state, and what `more` makes of the store at the same moment; there is no handle on a file of no bytes.
+/// Returns the state, and what `more` makes of the store at the same moment; there is no handle on a file of no bytes.
 fn state_and<T>(
     path: &Path,
     need: Need,
@@ -107,7 +107,7 @@ fn state_and<T>(
     })
 }
 
-/// Where the store at `path` stands among the migrations of a folder; and, where that is asked for and some are pending, what came of
+/// Returns where the store at `path` stands among the migrations of a folder; and, where that is asked for and some are pending, what came of
 /// trying them at the same moment.
 ///
 /// # Errors
@@ -133,7 +133,7 @@ pub(crate) fn folder_state(
     })
 }
 
-/// What is made of a store through a handle, where nothing beside it hides what was committed; there is no handle on a file of no
+/// Returns what is made of a store through a handle, where nothing beside it hides what was committed; there is no handle on a file of no
 /// bytes.
 fn look<T>(
     path: &Path,

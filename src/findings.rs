@@ -9,7 +9,7 @@ use crate::text::words::{cut, plural};
 /// The most findings that a row keeps; the rest are counted.
 pub(crate) const MOST_FINDINGS: usize = 100;
 
-/// The longest name that is kept, in characters. A stranger's names are as long as he likes.
+/// The longest name that is kept, in characters. Names in an untrusted store can have any length.
 pub(crate) const LONGEST_NAME: usize = 160;
 
 /// The longest words of a finding that are kept, in characters.
@@ -20,9 +20,9 @@ const LONGEST_WORDS: usize = 1_000;
 pub(crate) struct Findings {
     /// The first ones.
     pub kept: Vec<Finding>,
-    /// How many there are in all.
+    /// The number of places in all.
     pub total: u64,
-    /// Whether there may be more than `total`, because the looking ended early.
+    /// True if there may be more than `total`, because the looking ended early.
     pub at_least: bool,
 }
 
@@ -41,56 +41,56 @@ pub struct Finding {
     pub(crate) what: Cow<'static, str>,
 }
 
-/// Where it is and what it is, for whoever reads a report.
+/// The place and the fault, as a report shows them.
 impl Finding {
-    /// The table.
+    /// Returns the table.
     pub fn table_name(&self) -> Option<&str> {
         self.table.as_deref()
     }
 
-    /// The index.
+    /// Returns the index.
     pub fn index_name(&self) -> Option<&str> {
         self.index.as_deref()
     }
 
-    /// The column.
+    /// Returns the column.
     pub fn column_name(&self) -> Option<&str> {
         self.column.as_deref()
     }
 
-    /// The row's `rowid`.
+    /// Returns the row's `rowid`.
     pub fn rowid(&self) -> Option<i64> {
         self.row
     }
 
-    /// The row's primary key, only if it is a UUID, which discloses nothing.
+    /// Returns the row's primary key, only if it is a UUID, which discloses nothing.
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
     }
 
-    /// A migration's id.
+    /// Returns a migration's id.
     pub fn migration(&self) -> Option<i64> {
         self.id
     }
 
-    /// The page, counted from 1 as SQLite does.
+    /// Returns the page, counted from 1 as SQLite does.
     pub fn page(&self) -> Option<u64> {
         self.page
     }
 
-    /// How many places this stands for, where it stands for several.
+    /// Returns how many places this stands for, where it stands for several.
     pub fn count(&self) -> Option<u64> {
         self.count
     }
 
-    /// What is wrong there.
+    /// Returns what is wrong there.
     pub fn what(&self) -> &str {
         &self.what
     }
 }
 
 impl Finding {
-    /// A finding that says `what` and no place yet.
+    /// Creates a finding that says `what` and no place yet.
     pub(crate) fn new(what: impl Into<Cow<'static, str>>) -> Self {
         Self {
             what: what.into(),
@@ -98,21 +98,21 @@ impl Finding {
         }
     }
 
-    /// The same, in this table.
+    /// Sets the table.
     #[must_use]
     pub(crate) fn table(mut self, name: impl Into<String>) -> Self {
         self.table = Some(name.into());
         self
     }
 
-    /// The same, in this column.
+    /// Sets the column.
     #[must_use]
     pub(crate) fn column(mut self, name: impl Into<String>) -> Self {
         self.column = Some(name.into());
         self
     }
 
-    /// The same with names and words of a bounded length.
+    /// Cuts names and words to their greatest lengths.
     fn bounded(self) -> Self {
         let name = |name: Option<String>| name.map(|name| cut(&name, LONGEST_NAME));
         Self {
@@ -138,7 +138,7 @@ impl Findings {
         }
     }
 
-    /// Whether nothing was found.
+    /// Returns true if nothing was found.
     pub(crate) fn is_empty(&self) -> bool {
         self.total == 0
     }

@@ -44,7 +44,7 @@ const EXIT_PIPE_CLOSED: u8 = 141;
 
 const NO_STORE: &str = "no store is named, and there is no home folder to look in; give a path, or --system";
 
-/// The program: its arguments, its standard streams, its exit code.
+/// Runs the program and returns its exit code.
 pub fn main() -> ExitCode {
     panic::set_hook(Box::new(panics::note));
     let arguments: Vec<OsString> = env::args_os().collect();
@@ -55,13 +55,13 @@ pub fn main() -> ExitCode {
     })
 }
 
-/// Whether the gate was meant, where the arguments cannot be parsed.
+/// Returns true if the gate was meant, where the arguments cannot be parsed.
 fn names_the_gate(arguments: &[OsString]) -> bool {
     let mut options = arguments.iter().take_while(|argument| *argument != "--");
     options.any(|argument| argument == "--check-migrations")
 }
 
-/// The gate: exactly one line, whatever happens. A caller reads 0, 1 and 2 as answers; nothing else may end so.
+/// Runs the gate, which prints exactly one line, whatever happens. A caller reads 0, 1 and 2 as answers, so no error may use them.
 fn gate(args: Args) -> u8 {
     if args.stores.len() > 1 {
         return print_usage(&cli::usage("--check-migrations takes one store"), true);
@@ -123,7 +123,7 @@ fn doctor(args: Args) -> Result<u8> {
     code?
 }
 
-/// The exit code; an error is printed to standard error and has its own code.
+/// Returns the exit code; an error is printed to standard error and has its own code.
 fn exit_code(code: Result<u8>) -> u8 {
     code.unwrap_or_else(|error| {
         let _ = writeln!(io::stderr(), "doctor: {error:#}");
@@ -150,7 +150,7 @@ fn print_usage(error: &clap::Error, gate: bool) -> u8 {
     if asked && !gate { 0 } else { EXIT_USAGE }
 }
 
-/// The stores to examine; `None` where none is named and there is no home folder.
+/// Returns the stores to examine; `None` where none is named and there is no home folder.
 fn stores(args: &Args) -> Option<Vec<PathBuf>> {
     if args.system {
         return APPLICATION.places().map(|places| vec![places.system_store().to_path_buf()]);

@@ -20,7 +20,7 @@ const LONGEST_TEXT: usize = 1_200;
 /// The longest name within a finding, in characters.
 const LONGEST_NAME: usize = 160;
 
-/// What a row says.
+/// The status of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Status {
@@ -33,7 +33,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// Its name in reports: `pass`, `fail` or `skip`.
+    /// Returns its name in reports: `pass`, `fail` or `skip`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Pass => "pass",
@@ -67,45 +67,45 @@ pub struct Report {
     pub(crate) situation: &'static str,
     pub(crate) sandbox: String,
     pub(crate) rows: Vec<Row>,
-    /// What became of the map of its pages.
+    /// The map of its pages, if it was requested and could be made.
     pub(crate) map: MapResult,
-    /// Whether SQLite hit its bound on memory, which all that is examined at once has in common.
+    /// True if SQLite hit its bound on memory, which all that is examined at once has in common.
     pub(crate) short_of_memory: bool,
 }
 
 impl Report {
-    /// The path of the store, safe to show: this user's home folder is written `~`, other users' `~other1`, `~other2`, …
+    /// Returns the path of the store, safe to show: this user's home folder is written `~`, other users' `~other1`, `~other2`, …
     pub fn store(&self) -> &str {
         &self.store
     }
 
-    /// The condition in which the store lies on disk, by the name that `docs/json.md` explains: `closed`, `live`, …
+    /// Returns the condition in which the store lies on disk, by the name that `docs/json.md` explains: `closed`, `live`, …
     pub fn situation(&self) -> &str {
         self.situation
     }
 
-    /// What the kernel held the process to, in words.
+    /// Returns what the kernel held the process to, in words.
     pub fn sandbox(&self) -> &str {
         &self.sandbox
     }
 
-    /// One row per check that was asked for.
+    /// Returns one row per check that was asked for.
     pub fn rows(&self) -> &[Row] {
         &self.rows
     }
 
-    /// The row of this check, if it was asked for.
+    /// Returns the row of this check, if it was asked for.
     pub fn row(&self, check: CheckId) -> Option<&Row> {
         self.rows.iter().find(|row| row.check == check)
     }
 
-    /// The same, of the store at this place among those given.
+    /// Sets the store's place among those given.
     #[must_use]
     pub(crate) fn at(self, index: usize) -> Self {
         Self { index, ..self }
     }
 
-    /// Whether a row failed.
+    /// Returns true if a row failed.
     pub fn failed(&self) -> bool {
         self.rows.iter().any(|row| row.status == Status::Fail)
     }
@@ -115,54 +115,54 @@ impl Report {
         if self.failed() { "fail" } else { "pass" }
     }
 
-    /// How many rows failed.
+    /// Returns how many rows failed.
     pub(crate) fn failures(&self) -> usize {
         self.count(Status::Fail)
     }
 
-    /// How many rows have this status.
+    /// Returns how many rows have this status.
     pub fn count(&self, status: Status) -> usize {
         self.rows.iter().filter(|row| row.status == status).count()
     }
 }
 
 impl Row {
-    /// The check whose answer this is.
+    /// Returns the check whose answer this is.
     pub fn check(&self) -> CheckId {
         self.check
     }
 
-    /// Whether it passed, failed, or did not look.
+    /// Returns whether it passed, failed, or did not look.
     pub fn status(&self) -> Status {
         self.status
     }
 
-    /// What was looked at, what is wrong, or why it did not look.
+    /// Returns what was looked at, what is wrong, or why it did not look.
     pub fn detail(&self) -> &str {
         &self.detail
     }
 
-    /// What to do, where it failed.
+    /// Returns what to do, where it failed.
     pub fn remedy(&self) -> Option<&str> {
         self.remedy.as_deref()
     }
 
-    /// The first places where something is wrong, at most 100.
+    /// Returns the first places where something is wrong, at most 100.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
 
-    /// How many places there are in all, as far as was counted: see [`Row::may_have_more`].
+    /// Returns how many places there are in all, as far as was counted: see [`Row::may_have_more`].
     pub fn findings_total(&self) -> u64 {
         self.findings_total
     }
 
-    /// Whether there may be more places than [`Row::findings_total`], because the check ended before it had seen all.
+    /// Returns true if there may be more places than [`Row::findings_total`], because the check ended before it had seen all.
     pub fn may_have_more(&self) -> bool {
         self.findings_at_least
     }
 
-    /// How long the check took.
+    /// Returns how long the check took.
     pub fn elapsed(&self) -> Duration {
         self.elapsed
     }
@@ -201,7 +201,7 @@ impl Row {
         row
     }
 
-    /// The first findings in words, and how many there are more: `people row 5 born: not a time`.
+    /// Returns the first findings in words, and how many there are more: `people row 5 born: not a time`.
     pub(crate) fn finding_lines(&self, most: usize) -> Vec<String> {
         let mut lines: Vec<String> = self.findings.iter().take(most).map(finding_words).collect();
         let shown = lines.len() as u64;
@@ -225,7 +225,7 @@ fn safe_finding(finding: Finding) -> Finding {
     }
 }
 
-/// A finding as a line: where, then what.
+/// Returns a finding as a line: where, then what.
 fn finding_words(finding: &Finding) -> String {
     let mut place = Vec::new();
     place.extend(finding.table.clone());

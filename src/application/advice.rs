@@ -8,7 +8,7 @@ use super::{Application, Damage, HistoryFault, Impact, NoStore, Obstacle, Proble
 
 pub(super) use folder::of_folder;
 
-/// What to do about a problem. An application words itself what only it knows, and leaves the rest to this.
+/// Returns the remedy for a problem. An application words the remedies that only it knows, and falls back to this for the rest.
 pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'static, str> {
     let name = application.name();
     match problem {
@@ -82,7 +82,7 @@ pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'stat
     }
 }
 
-/// What to do about a problem in a store of which nothing is known.
+/// Returns the remedy for a problem in the store of an unknown application.
 pub(super) fn of_any(problem: &Problem, application: &Application) -> Cow<'static, str> {
     match problem {
         Problem::Values { .. } => {
@@ -92,7 +92,7 @@ pub(super) fn of_any(problem: &Problem, application: &Application) -> Cow<'stati
     }
 }
 
-/// What to do about a store whose pages are damaged.
+/// Returns the remedy for a store whose pages are damaged.
 fn keep_and_save(application: &Application) -> String {
     let name = application.name();
     let how = match application.salvage {
@@ -104,7 +104,7 @@ fn keep_and_save(application: &Application) -> String {
     )
 }
 
-/// How rows are saved where `doctor --salvage` does not know the schema: it takes none from the store, and this does.
+/// The command that saves rows if `doctor --salvage` does not know the schema: this one takes the schema from the store.
 ///
 /// `-readonly` keeps the copy's log from being consumed, and `-safe` what stands in the schema from attaching a file or running a program. Debian 12's and
 /// Ubuntu 24.04's builds cannot recover at all.

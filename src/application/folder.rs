@@ -9,17 +9,17 @@ use crate::text::words::thousands;
 /// An application's folder of migrations, and what the command line says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MigrationsFolder {
-    /// What lies in it.
+    /// The files and folders in it.
     pub(crate) folder: Folder,
-    /// The tool whose it is, where somebody said so.
+    /// The migration tool, if the user named it.
     pub(crate) dialect: Option<&'static str>,
-    /// The table that is the ledger, where somebody said so.
+    /// The name of the ledger's table, if the user named it.
     pub(crate) ledger: Option<String>,
-    /// Whether foreign keys hold while the application migrates, where somebody said so.
+    /// True if foreign keys are on while the application migrates; `None` if the user did not say.
     pub(crate) foreign_keys: Option<bool>,
 }
 
-/// What lies in a folder.
+/// The content of a folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Folder {
     /// The files, ordered by their paths.
@@ -33,22 +33,22 @@ pub(crate) struct Folder {
 pub(crate) struct File {
     /// Its path below the folder. Its bytes may be anything.
     pub(crate) path: PathBuf,
-    /// What stands in it.
+    /// Its content.
     pub(crate) content: Content,
 }
 
-/// What stands in a file.
+/// The content of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Content {
     /// Text, its bytes as they are.
     Text(String),
-    /// It is of no interest: only its name counts.
+    /// Not read, because only the name matters.
     NotRead,
     /// It could not be read, or was not.
     Refused(Refusal),
 }
 
-/// Why a file was not read.
+/// The reason why a file was not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// It is something else, in words: "a named pipe (FIFO)".
@@ -61,7 +61,7 @@ pub(crate) enum Refusal {
     NotUtf8,
 }
 
-/// Why, in words that follow "it".
+/// Writes the reason in words that follow "it".
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -74,17 +74,17 @@ impl fmt::Display for Refusal {
 }
 
 impl File {
-    /// The file's name as text; bytes that are not UTF-8 become U+FFFD, as the tools have it.
+    /// Returns the file's name as text; bytes that are not UTF-8 become U+FFFD, as the tools have it.
     pub(crate) fn name(&self) -> String {
         self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
-    /// Whether it lies in the folder itself.
+    /// Returns true if the file is in the folder itself and not in one below it.
     pub(crate) fn is_flat(&self) -> bool {
         self.path.components().count() == 1
     }
 
-    /// Its text, where it was read.
+    /// Returns its text, if it was read.
     pub(crate) fn text(&self) -> Option<&str> {
         match &self.content {
             Content::Text(text) => Some(text),
@@ -94,12 +94,12 @@ impl File {
 }
 
 impl Folder {
-    /// The files that lie in the folder itself.
+    /// Returns the files that lie in the folder itself.
     pub(crate) fn flat(&self) -> impl Iterator<Item = &File> {
         self.files.iter().filter(|file| file.is_flat())
     }
 
-    /// The file at a path below the folder.
+    /// Returns the file at a path below the folder.
     pub(crate) fn file(&self, path: impl AsRef<Path>) -> Option<&File> {
         let path = path.as_ref();
         self.files
@@ -108,7 +108,7 @@ impl Folder {
             .and_then(|at| self.files.get(at))
     }
 
-    /// What lies in one of the folders in it, as a folder of its own.
+    /// Returns what lies in one of the folders in it, as a folder of its own.
     pub(crate) fn below(&self, path: &Path) -> Self {
         let below = |other: &PathBuf| {
             other
@@ -129,7 +129,7 @@ impl Folder {
         }
     }
 
-    /// The names of the folders right below it.
+    /// Returns the names of the folders right below it.
     pub(crate) fn names_of_folders(&self) -> impl Iterator<Item = (&Path, String)> {
         let top = self.folders.iter().filter(|path| path.components().count() == 1);
         top.map(|path| (path.as_path(), path.to_string_lossy().into_owned()))

@@ -9,29 +9,29 @@ pub(crate) enum Problem {
     NoStore(NoStore),
     /// The header of the file is damaged.
     Header {
-        /// How many of its fields are out of range.
+        /// The number of its fields that are out of range.
         faults: u64,
     },
     /// The file is cut short.
     CutShort {
-        /// How many whole pages are missing at its end, as far as that is known.
+        /// The number of pages that are missing at its end, as far as that is known.
         missing_pages: u64,
-        /// How many bytes of an incomplete page are at its end.
+        /// The number of bytes of an incomplete page at its end.
         odd_bytes: u64,
     },
     /// A sidecar file is not the store's, or has lost commits.
     SidecarWrong {
-        /// Which file: `-wal`, `-shm` or `-journal`.
+        /// The suffix of the file: `-wal`, `-shm` or `-journal`.
         suffix: &'static str,
     },
     /// A sidecar file cannot be read.
     SidecarUnreadable {
-        /// Which file: `-wal`, `-shm` or `-journal`.
+        /// The suffix of the file: `-wal`, `-shm` or `-journal`.
         suffix: &'static str,
     },
     /// The doctor left sidecar files behind.
     LeftBehind {
-        /// Which files: `-wal`, `-shm` or `-journal`.
+        /// The suffixes of the files: `-wal`, `-shm` or `-journal`.
         suffixes: Vec<&'static str>,
     },
     /// SQLite's integrity check found something; this is the worst of it.
@@ -43,21 +43,21 @@ pub(crate) enum Problem {
     },
     /// The ledger of a migration tool says that a migration did not come to its end.
     Unfinished {
-        /// Whose ledger it is.
+        /// The tool that keeps the ledger.
         tool: &'static str,
         /// The command that tells the tool what became of it.
         settled_by: Option<&'static str>,
-        /// How far it came.
+        /// The extent to which it was applied.
         reached: Reached,
     },
     /// Migrations are applied that the folder does not have.
     NotInFolder {
-        /// How many.
+        /// Their number.
         unknown: u64,
     },
     /// The ledger is empty, and what the migrations make is there.
     NeverRecorded {
-        /// Whose ledger it is.
+        /// The tool that keeps the ledger.
         tool: &'static str,
     },
     /// The ledger and the folder do not agree; this is the worst of it.
@@ -71,54 +71,54 @@ pub(crate) enum Problem {
     },
     /// The schema is not what the applied migrations give.
     Shape {
-        /// What the worst difference costs.
+        /// The impact of the worst difference.
         worst: Impact,
-        /// How many differences there are.
+        /// The number of differences.
         differences: u64,
     },
     /// The pending migrations would go wrong.
     Rehearsal {
-        /// How many things go wrong.
+        /// The number of faults.
         faults: u64,
-        /// Whether all of them were wrong before the migrations.
+        /// True if all of them were wrong before the migrations.
         were_there: bool,
-        /// Whether a cascade takes rows or references that nobody wrote.
+        /// True if a cascade takes rows or references that no statement names.
         by_cascade: bool,
     },
     /// Rows refer to rows that are not there.
     Dangling {
-        /// How many.
+        /// Their number.
         rows: u64,
     },
     /// The foreign keys of some tables could not be checked, and nothing is wrong with those of the others.
     KeysNotChecked {
-        /// How many tables.
+        /// The number of tables.
         tables: u64,
     },
     /// Values that the application does not write.
     Values {
-        /// How many.
+        /// Their number.
         values: u64,
     },
     /// Tables could not be read to their end.
     NotReadToEnd {
-        /// How many.
+        /// Their number.
         tables: u64,
     },
     /// Files that the store names are not there, or of the wrong kind.
     NamedFiles {
-        /// How many.
+        /// Their number.
         wrong: u64,
     },
     /// The doctor may not look where the store names files.
     FilesNotAllowed {
-        /// How many.
+        /// Their number.
         paths: u64,
     },
 }
 
 impl Problem {
-    /// Whether it may be that rows are lost by it, or seem to be.
+    /// Returns true if rows may be lost, or seem to be.
     pub(crate) fn can_lose_rows(&self) -> bool {
         match self {
             Self::CouldNotCheck(obstacle) => *obstacle == Obstacle::Damage,
@@ -130,7 +130,7 @@ impl Problem {
     }
 }
 
-/// Why a check could not look.
+/// The reason why a check could not look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Obstacle {
     /// The time limit ran out.
@@ -157,7 +157,7 @@ pub(crate) enum Obstacle {
     Other,
 }
 
-/// What lies at a path instead of a store.
+/// The thing at a path that is not a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoStore {
     /// Nothing.
@@ -185,7 +185,7 @@ pub(crate) enum NoStore {
     CutInHeader,
 }
 
-/// What a fault of SQLite's integrity check is about.
+/// The subject of a fault that SQLite's integrity check found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Damage {
     /// Rows of a table.
@@ -196,13 +196,13 @@ pub(crate) enum Damage {
     Constraint,
     /// Pages that belong to nothing: nothing is lost.
     Unaccounted,
-    /// What could not be checked at all.
+    /// A part that could not be checked.
     NotChecked,
     /// A virtual table that its own module refuses.
     Refused,
 }
 
-/// What a ledger gets wrong.
+/// A fault in a ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum HistoryFault {
     /// Migrations under names that they had in development: what they do now was never done.
@@ -222,12 +222,12 @@ pub(crate) enum HistoryFault {
     },
     /// Names or times that the application does not write.
     Malformed {
-        /// How many.
+        /// Their number.
         values: u64,
     },
 }
 
-/// How far a migration came that did not come to its end.
+/// The extent to which an unfinished migration was applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reached {
     /// It is not known.
@@ -240,7 +240,7 @@ pub(crate) enum Reached {
     Partial,
 }
 
-/// How a ledger and a folder do not agree, the worst first.
+/// A disagreement between a ledger and a folder, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum FolderFault {
     /// A migration was never applied, a later one was, and the tool refuses that.
@@ -257,19 +257,19 @@ pub(crate) enum FolderFault {
     LineEnds,
 }
 
-/// What a difference between a store's schema and the known one costs, the worst first.
+/// The impact of a difference between a store's schema and the known one, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Impact {
-    /// What the daemon asks for is not there.
+    /// Reads of the daemon fail, because a table or column is missing.
     Reads,
-    /// Rows change that nobody changed.
+    /// Rows change without a statement that says so, as by a trigger.
     SilentChange,
-    /// What the daemon writes may be refused.
+    /// Writes of the daemon may be refused.
     Writes,
-    /// What the daemon counts on being refused is taken.
+    /// Values are accepted that the daemon expects to be refused.
     Unguarded,
-    /// It works, and is slower or written otherwise.
+    /// Everything works, only slower or with another definition.
     Equivalent,
-    /// It is there, and nobody asks for it.
+    /// An object that the daemon does not use.
     Extra,
 }

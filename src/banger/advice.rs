@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::application::{Application, HistoryFault, Problem, default_advice};
 
-/// What to do about a problem in a store of banger's.
+/// Returns what to do about a problem in a store of banger's.
 pub(super) fn advice(problem: &Problem, application: &Application) -> Cow<'static, str> {
     match problem {
         Problem::Dangling { .. } => {

@@ -75,7 +75,7 @@ mod tests {
     use crate::banger::APPLICATION;
     use crate::migrations::runner;
 
-    /// The columns of every table but the ledger, as `table.column`.
+    /// Returns the columns of every table but the ledger, as `table.column`.
     fn columns_after(applied: usize) -> Vec<String> {
         let mut memory = Connection::open_in_memory().unwrap();
         runner::migrate(&mut memory, &APPLICATION.ledger, &APPLICATION.migrations[..applied]).unwrap();

@@ -29,10 +29,10 @@ pub(super) const CHECK: Check = Check {
     input: Input::Handle(run),
 };
 
-/// How much of different paths is remembered, in bytes; beyond that each is looked at again.
+/// The size limit of the remembered paths, in bytes; beyond it each path is looked at again.
 const MOST_REMEMBERED: usize = 2 << 20;
 
-/// What remembering one path takes beside its own bytes, more or less.
+/// The approximate overhead of a remembered path, in bytes.
 const FOR_EACH: usize = 64;
 
 fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
@@ -86,11 +86,11 @@ struct Found {
     not_allowed: u64,
     findings: Findings,
     remembered: HashMap<Vec<u8>, PathState>,
-    /// How many bytes that takes.
+    /// The size of the remembered paths, in bytes.
     remembered_bytes: usize,
 }
 
-/// What is at a path.
+/// The thing at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PathState {
     Kind(FileKind),

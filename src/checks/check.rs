@@ -12,31 +12,31 @@ use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::text::words::{cut, plural};
 
-/// One thing that the doctor examines.
+/// A check, as the registry lists it.
 pub(crate) struct Check {
     /// Its name in rows, options and `docs/checks.md`.
     pub id: CheckId,
-    /// What it looks at, in one line.
+    /// The subject of the check, in one line.
     pub summary: &'static str,
-    /// What must have gone well before; otherwise the row is skipped.
+    /// The check that must have passed or looked before; otherwise the row is skipped.
     pub needs: Needs,
-    /// How it looks.
+    /// The function, by the input that it reads.
     pub input: Input,
 }
 
-/// What a check needs before it can look.
+/// The precondition of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Needs {
     /// Nothing: it looks at the path itself.
     Nothing,
-    /// That another check has passed.
+    /// Another check must have passed.
     Passed(CheckId),
-    /// That another check could look, whatever it found.
+    /// Another check must have looked, whatever it found.
     Looked(CheckId),
 }
 
 impl Needs {
-    /// The check that it needs.
+    /// Returns the check that it needs.
     pub(crate) fn check(self) -> Option<CheckId> {
         match self {
             Self::Nothing => None,
@@ -45,17 +45,17 @@ impl Needs {
     }
 }
 
-/// How a check looks, which says what it may touch.
+/// The function of a check, by the input that it may touch.
 pub(crate) enum Input {
-    /// At what plain reads found, without SQLite.
+    /// Reads the probe alone, without SQLite.
     Probe(fn(&Probe, &Application, &Stop) -> Outcome),
-    /// At how the store was opened and what the doctor left behind; answered when all others are done.
+    /// Compares the store's folder before and after; answered when all others are done.
     Access,
-    /// Through a read-only handle. An error is "could not look".
+    /// Reads through a read-only handle. An error means "could not look".
     Handle(fn(&StoreContext, &ReadOnly) -> crate::error::Result<Outcome>),
 }
 
-/// How many reasons are told.
+/// The number of reasons that are listed.
 const MOST_REASONS: usize = 10;
 
 /// Tables that were left out: each reason once, with the first table that it is the reason for and how many there are.
@@ -69,7 +69,7 @@ impl LeftOut {
         *count += 1;
     }
 
-    /// How many reasons there are.
+    /// Returns the number of reasons.
     pub(in crate::checks) fn reasons(&self) -> usize {
         self.0.len()
     }

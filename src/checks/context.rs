@@ -14,17 +14,17 @@ use crate::store::{Access, Environment, ReadOnly};
 /// One store under examination, shared by every check and every thread.
 #[derive(Debug)]
 pub(crate) struct StoreContext<'a> {
-    /// What is known of the application whose store it is.
+    /// The application whose store it is.
     pub application: &'a Application,
-    /// What plain reads found.
+    /// The result of plain reads.
     pub probe: &'a Probe,
     /// The way in.
     pub access: &'a Access<'a>,
     /// The private folder, the bounds, the stop.
     pub environment: &'a Environment<'a>,
-    /// Whether to look for the files that the store names.
+    /// True to look for the files that the store names.
     pub artifacts: bool,
-    /// Whether the values of its rows are asked for.
+    /// True if the values of its rows are asked for.
     values: bool,
     state: OnceLock<Result<SchemaState>>,
     stands: OnceLock<Result<Stands>>,
@@ -32,7 +32,7 @@ pub(crate) struct StoreContext<'a> {
 }
 
 impl<'a> StoreContext<'a> {
-    /// A store of which nothing has been read yet.
+    /// Creates a store of which nothing has been read yet.
     pub(crate) fn new(
         application: &'a Application,
         probe: &'a Probe,
@@ -54,7 +54,7 @@ impl<'a> StoreContext<'a> {
         }
     }
 
-    /// Where the store stands among the known migrations; read once, by whoever asks first.
+    /// Returns where the store stands among the known migrations; read once, by whoever asks first.
     ///
     /// # Errors
     /// Why the ledger could not be read.
@@ -62,7 +62,7 @@ impl<'a> StoreContext<'a> {
         self.state.get_or_init(|| SchemaState::read(self.application, handle)).as_ref()
     }
 
-    /// Where the store stands among the migrations of the application's folder; read once, by whoever asks first.
+    /// Returns where the store stands among the migrations of the application's folder; read once, by whoever asks first.
     ///
     /// # Errors
     /// Why that cannot be told.
@@ -74,7 +74,7 @@ impl<'a> StoreContext<'a> {
         self.stands.get_or_init(read).as_ref()
     }
 
-    /// Whether it can be told where the store stands.
+    /// Returns true if it can be told where the store stands.
     pub(crate) fn can_tell(&self, handle: &ReadOnly) -> bool {
         match &self.application.history {
             History::NotKnown => false,
@@ -83,7 +83,7 @@ impl<'a> StoreContext<'a> {
         }
     }
 
-    /// What of the store is sound, told by one pass of the reader; made once, by whichever check asks first.
+    /// Returns what the reader found sound in one pass over the store, which the first caller makes.
     ///
     /// # Errors
     /// Where it was time to stop.
@@ -93,7 +93,7 @@ impl<'a> StoreContext<'a> {
         *self.sound.get_or_init(read)
     }
 
-    /// The same store, of which the reader tells nothing: SQLite has to say everything.
+    /// Disables the reader, so that SQLite has to answer everything.
     #[cfg(test)]
     pub(crate) fn without_reader(self) -> Self {
         let _ = self.sound.set(Ok(Sound::default()));

@@ -31,7 +31,7 @@ fn examine(probe: &Probe, stop: &Stop) -> Outcome {
     }
 }
 
-/// What it means for the data, behind what it is.
+/// Returns what the kind of file means for the data, as the end of a sentence.
 fn meaning(nature: &PathKind) -> &'static str {
     match nature {
         PathKind::Missing | PathKind::DanglingLink => ", so nothing could be examined",
@@ -45,7 +45,7 @@ fn meaning(nature: &PathKind) -> &'static str {
     }
 }
 
-/// What lies there instead of a store, as a value.
+/// Returns the problem for a path that is not a store.
 fn no_store(nature: &PathKind) -> NoStore {
     match nature {
         PathKind::Missing => NoStore::Missing,
@@ -111,7 +111,7 @@ fn cut(detail: &str, missing_pages: u64, odd_bytes: u64) -> Outcome {
     )
 }
 
-/// How many whole pages the database has that the file has not; `None` where the WAL holds all of these.
+/// Returns the number of pages that the database has and the file lacks, or `None` if the WAL holds all of them.
 fn missing_pages(probe: &Probe, header: &Header, pages: u64, stop: &Stop) -> crate::error::Result<Option<u64>> {
     let vouched = header.vouched_pages().map_or(0, u64::from);
     if !probe.wal.has_content() {

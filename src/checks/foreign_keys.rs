@@ -60,10 +60,10 @@ fn look_at_all(application: &Application, handle: &ReadOnly) -> Result<Outcome> 
     Ok(found.outcome())
 }
 
-/// How many of the tables that could not be checked are named one by one.
+/// The number of unchecked tables that are named one by one.
 const MOST_UNREADABLE: usize = 10;
 
-/// What was found in all tables.
+/// The findings in all tables.
 #[derive(Default)]
 struct Found {
     keys: u64,
@@ -71,7 +71,7 @@ struct Found {
     /// Tables that could not be checked, and why: the first ones.
     unreadable: Vec<(String, Error)>,
     unreadable_total: u64,
-    /// How many tables have a name that is not UTF-8, and cannot be asked for.
+    /// The number of tables whose names are not UTF-8 and cannot be queried.
     passed_over: u64,
     /// Tables whose keys SQLite refuses to check.
     refused: LeftOut,
@@ -87,7 +87,7 @@ impl Found {
         Ok(())
     }
 
-    /// What was not looked at, and says nothing against the store.
+    /// Returns the tables that were not looked at, which is no fault of the store.
     fn left_out(&self) -> String {
         let mut out = String::new();
         if self.passed_over > 0 {

@@ -35,7 +35,7 @@ fn wrong(suffix: &str, what: String, problem: Problem) -> Outcome {
     Outcome::found(detail, problem, findings)
 }
 
-/// What a file of several names may hide: SQLite looks for its sidecar files beside the name that it is given.
+/// Returns a note about hard links: SQLite looks for sidecar files beside the name that it is given, so another name may hide some.
 fn other_names(probe: &Probe) -> String {
     match probe.stamp.map_or(1, |stamp| stamp.links) {
         0 | 1 => String::new(),

@@ -19,7 +19,7 @@ use crate::text::words::{cut, plural};
 use integrity::Looked;
 use lines::Groups;
 
-/// How many missing modules are named one by one.
+/// The number of missing modules that are named one by one.
 const MOST_MODULES: usize = 1_000;
 
 /// The check.
@@ -85,7 +85,7 @@ fn missing_modules(handle: &ReadOnly) -> Result<Vec<String>> {
     Ok(missing.words())
 }
 
-/// The verdict, the places, and what was not looked at.
+/// Returns the verdict, the places, and what was not looked at.
 fn outcome(handle: &ReadOnly, looked: Looked, left_out: Vec<String>) -> Result<Outcome> {
     let mut findings = Findings::default();
     let mut groups = Groups::of(looked.lines, handle)?;
@@ -104,7 +104,7 @@ fn outcome(handle: &ReadOnly, looked: Looked, left_out: Vec<String>) -> Result<O
     Ok(Outcome::found(detail, Problem::Structure(worst), findings))
 }
 
-/// The kind of damage that decides what to do.
+/// Returns the kind of damage that decides what to do.
 fn worst(groups: &Groups) -> Damage {
     const WORST_FIRST: [Damage; 5] = [
         Damage::Rows,

@@ -16,17 +16,17 @@ pub(super) const CHECK: Check = Check {
     input: Input::Access,
 };
 
-/// What the doctor found in the store's folder before and after.
+/// The state of the store's folder before the examination.
 #[derive(Debug)]
 pub(crate) struct TraceCheck<'a> {
     /// The folder as it was found.
     pub(crate) probe: &'a Probe,
-    /// What the kernel held the doctor to.
+    /// The restrictions that the kernel enforced.
     pub(crate) sandbox: &'a Sandbox,
 }
 
 impl TraceCheck<'_> {
-    /// The row of a store that was opened this way, and has been closed again.
+    /// Returns the row of a store that was opened this way, and has been closed again.
     pub(crate) fn outcome(&self, way: ReadMethod) -> Outcome {
         // If the kernel forbade it to the doctor, another process did it.
         let left = if self.sandbox.opens_in_place() {
@@ -49,7 +49,7 @@ impl TraceCheck<'_> {
     }
 }
 
-/// What appeared or changed beside the store that nobody but the doctor can have made.
+/// Returns the suffixes of the sidecar files that only the doctor can have made or changed.
 ///
 /// That is a sidecar that was not there or was another, while the database did not change and no other process has the
 /// store open.

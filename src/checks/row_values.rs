@@ -81,23 +81,23 @@ fn look_at<'a>(handle: &ReadOnly, application: &Application, tables: &'a [applic
     Ok(found)
 }
 
-/// How many columns in which something is wrong are named.
+/// The number of faulty columns that are named.
 const MOST_PLACES: usize = 30;
 
-/// How many tables that could not be read are told one by one.
+/// The number of unreadable tables that are named one by one.
 const MOST_UNREADABLE: usize = 10;
 
-/// What was found in all tables.
+/// The findings in all tables.
 #[derive(Default)]
 struct Found<'a> {
     rows: u64,
-    /// How many columns were looked at, and how many of the same tables were not, because there is no rule for them.
+    /// The number of columns that were looked at, and of those in the same tables that have no rule.
     columns: u64,
     without_rule: u64,
-    /// How many values are too long to be read at once, and cannot be read in pieces.
+    /// The number of values that are too long to be read at once and cannot be read in pieces.
     too_long: u64,
     findings: Findings,
-    /// How many values are wrong in each column.
+    /// The number of faulty values in each column.
     by_column: BTreeMap<(&'a str, &'a str), u64>,
     unreadable: Vec<Unreadable<'a>>,
     /// Tables that SQLite refuses to read.
@@ -107,7 +107,7 @@ struct Found<'a> {
 /// A table that could not be read to its end.
 struct Unreadable<'a> {
     table: &'a str,
-    /// How many of its rows were looked at before that.
+    /// The number of rows that were looked at before the error.
     rows: u64,
     error: Error,
 }
@@ -116,16 +116,16 @@ struct Unreadable<'a> {
 struct Table<'a> {
     name: &'a str,
     columns: Vec<&'a Column>,
-    /// How many other columns it has.
+    /// The number of its other columns.
     without_rule: u64,
-    /// How the number of a row is called; `None` in a table WITHOUT ROWID.
+    /// The name of the rowid; `None` in a table WITHOUT ROWID.
     rowid: Option<&'static str>,
-    /// Whether a cell can be read in pieces: SQLite opens none of a table with generated columns.
+    /// True if a cell can be read in pieces: SQLite opens none of a table with generated columns.
     in_pieces: bool,
 }
 
 impl<'a> Table<'a> {
-    /// Which of the application's columns a table has, where it has any; what is missing is `schema-shape`'s to say.
+    /// Returns which of the application's columns a table has, where it has any; what is missing is `schema-shape`'s to say.
     fn known(handle: &ReadOnly, table: &'a application::Table) -> Result<Option<Self>> {
         let there = introspect::ordinary_columns(handle, &table.name)?;
         let columns: Vec<&Column> = table.columns.iter().filter(|column| there.has(&column.name)).collect();
@@ -139,13 +139,13 @@ impl<'a> Table<'a> {
         }))
     }
 
-    /// A SELECT of the row's number and of these parts.
+    /// Returns a SELECT of the row's number and of these parts.
     fn select(&self, parts: &[String]) -> String {
         let rowid = self.rowid.unwrap_or("NULL");
         format!("SELECT {rowid}, {} FROM {} NOT INDEXED", parts.join(", "), quoted(self.name))
     }
 
-    /// What was found, and what ended the scan before its end.
+    /// Returns what was found, and what ended the scan before its end.
     fn scan(&self, handle: &ReadOnly) -> (Found<'a>, Result<()>) {
         let mut found = Found::default();
         let mut ended = self.scan_whole_values(handle, &mut found);
@@ -171,7 +171,7 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// The same, where a long value is only measured in the scan and read in pieces afterwards.
+    /// Scans a table whose long values are only measured at first, and read in pieces afterwards.
     fn scan_long_values(&self, handle: &ReadOnly, found: &mut Found<'a>) -> Result<()> {
         let parts: Vec<String> = self
             .columns
@@ -262,7 +262,7 @@ impl<'a> Found<'a> {
         self.findings.total += not_kept;
     }
 
-    /// What was not looked at.
+    /// Returns what was not looked at.
     fn left_out(&self) -> String {
         let mut out = String::new();
         if self.without_rule > 0 {
@@ -321,7 +321,7 @@ impl<'a> Found<'a> {
         Outcome::found(said.join("; ") + &self.left_out(), problem, self.findings)
     }
 
-    /// The columns in which something is wrong, with the number of values in each.
+    /// Returns the columns in which something is wrong, with the number of values in each.
     fn places(&self) -> String {
         let all = self.by_column.iter().take(MOST_PLACES);
         let places: Vec<String> = all.map(|((table, column), count)| format!("{table}.{column} ({count})")).collect();
@@ -333,7 +333,7 @@ impl<'a> Found<'a> {
     }
 }
 
-/// The row's id, only if it is a UUID, which discloses nothing: the first column after the rowid that was read as text.
+/// Returns the row's id, only if it is a UUID, which discloses nothing: the first column after the rowid that was read as text.
 fn uuid_of(row: &Row<'_>) -> Option<String> {
     let at = row.as_ref().column_index("id").ok()?;
     match row.get_ref(at).ok()? {

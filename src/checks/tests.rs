@@ -48,7 +48,7 @@ fn each_check_says_what_it_looks_at_in_one_line() {
     }
 }
 
-/// An application of which nothing is known but its ledger and these migrations.
+/// Returns an application of which nothing is known but its ledger and these migrations.
 fn ferry(migrations: &[(i64, &'static str)]) -> Application {
     let migrations: Vec<Migration> = migrations
         .iter()
@@ -59,7 +59,7 @@ fn ferry(migrations: &[(i64, &'static str)]) -> Application {
 
 const RIDES: (i64, &str) = (9001, "CREATE TABLE rides(id INTEGER PRIMARY KEY, note TEXT, price)");
 
-/// What each check that reads through a handle answers of a store that `made` made, examined as `application`'s.
+/// Returns what each check that reads through a handle answers of a store that `made` made, examined as `application`'s.
 fn outcomes(made: &Application, sql: &str, application: &Application) -> Vec<(CheckId, Outcome)> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.db");

@@ -24,7 +24,7 @@ use crate::text::shown;
 /// The longest path that is shown, in characters.
 const LONGEST_PATH: usize = 4096;
 
-/// The answers of one store's checks. They can be reported by anybody while the examination runs: SQLite may hang.
+/// The answers of one store's checks. Any thread can report them while the examination runs, because SQLite may hang.
 #[derive(Debug, Clone)]
 pub(crate) struct Answers {
     application: Arc<Application>,
@@ -38,7 +38,7 @@ pub(crate) struct Answers {
 /// A check's answer and how long it took.
 pub(super) type Answer = (Outcome, Duration);
 
-/// What is known so far. What has passed decides what comes next.
+/// The state of the examination. The checks that have passed decide which come next.
 #[derive(Debug)]
 struct SoFar {
     situation: Situation,
@@ -74,7 +74,7 @@ impl SoFar {
         matches!(self.get(id), Some(Outcome::Pass { .. }))
     }
 
-    /// What a check needs and does not have: where that lacks something itself, the first cause.
+    /// Returns the first check in the chain of preconditions that has not passed.
     fn first_cause(&self, check: &Check) -> Option<CheckId> {
         let mut cause = check.needs.check()?;
         while let Some(before) = checks::get(cause).needs.check().filter(|before| !self.passed(*before)) {
@@ -85,7 +85,7 @@ impl SoFar {
 }
 
 impl Answers {
-    /// The answers to an examination of the store at `path` that has not begun.
+    /// Returns the answers to an examination of the store at `path` that has not begun.
     pub(crate) fn of(path: &Path, options: &Options<'_>) -> Self {
         Self {
             application: Arc::new(options.application.clone()),
@@ -106,7 +106,7 @@ impl Answers {
         };
     }
 
-    /// The report of an examination that has ended: `Err` if the store changed during each attempt to read it.
+    /// Returns the report of an examination that has ended: `Err` if the store changed during each attempt to read it.
     pub(super) fn report(&self, ended: Result<(), Error>) -> Report {
         self.report_of(match ended {
             Ok(()) => self.rows(None),
@@ -114,7 +114,7 @@ impl Answers {
         })
     }
 
-    /// The report of an examination that has not ended, and why: with the answers so far, as far as they may be believed.
+    /// Returns the report of an examination that has not ended, and why: with the answers so far, as far as they may be believed.
     /// What is looking just now has failed.
     pub(crate) fn broken_off(&self, error: &Error) -> Report {
         let witness = self.so_far().witness.clone();
@@ -139,7 +139,7 @@ impl Answers {
         }
     }
 
-    /// Makes the map of the store's pages, where somebody asked for one. Every handle on the store must have been closed.
+    /// Makes the map of the store's pages, if it was requested. Every handle on the store must have been closed.
     pub(super) fn draw_map(&self, probe: &Probe, access: Option<&Access<'_>>, stop: &Stop) {
         if !self.wants_map {
             return;
@@ -155,7 +155,7 @@ impl Answers {
         self.so_far().map = map;
     }
 
-    /// What the checks have said of single pages.
+    /// Returns the pages that the checks found damaged.
     fn known_of_pages(&self) -> KnownDamage {
         let so_far = self.so_far();
         let damaged = match so_far.get(CheckId::PageStructure) {
@@ -168,7 +168,7 @@ impl Answers {
         }
     }
 
-    /// What became of the map, at the end.
+    /// Returns the map at the end of the examination.
     fn map_of(&self, so_far: &SoFar) -> MapResult {
         match &so_far.map {
             MapResult::NotRequested if self.wants_map => {
@@ -182,39 +182,39 @@ impl Answers {
         self.so_far.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether somebody asked for this check's row.
+    /// Returns true if this check's row was requested.
     pub(super) fn asked(&self, id: CheckId) -> bool {
         self.wanted.contains(&id)
     }
 
-    /// Whether this check has looked and found nothing wrong.
+    /// Returns true if this check has looked and found nothing wrong.
     pub(super) fn passed(&self, id: CheckId) -> bool {
         self.so_far().passed(id)
     }
 
-    /// This check looks from now on.
+    /// Adds a running check.
     pub(super) fn begin(&self, id: CheckId) {
         self.so_far().looking.push(id);
     }
 
-    /// Only this check looks, or none.
+    /// Sets the one check that is running, or none.
     pub(super) fn set_running(&self, id: Option<CheckId>) {
         self.so_far().looking = id.into_iter().collect();
     }
 
-    /// This check has answered.
+    /// Records the answer of a check, which is no longer running.
     pub(super) fn set(&self, id: CheckId, answer: Answer) {
         let mut so_far = self.so_far();
         so_far.looking.retain(|looking| *looking != id);
         so_far.answers[id as usize] = Some(answer);
     }
 
-    /// What is known of the application whose store it is.
+    /// Returns the application whose store it is.
     pub(super) fn application(&self) -> &Application {
         &self.application
     }
 
-    /// The first of these checks that has failed, and how.
+    /// Returns the first of these checks that has failed, and how.
     pub(super) fn first_failure(&self, checks: &[CheckId]) -> Option<(CheckId, Failure)> {
         let so_far = self.so_far();
         checks.iter().find_map(|id| match so_far.get(*id) {
@@ -223,25 +223,25 @@ impl Answers {
         })
     }
 
-    /// This check's answer is another one, which took so much longer.
+    /// Replaces the outcome of a check and adds the time that this took.
     pub(super) fn replace_outcome(&self, id: CheckId, outcome: Outcome, longer: Duration) {
         if let Some(answer) = &mut self.so_far().answers[id as usize] {
             *answer = (outcome, answer.1 + longer);
         }
     }
 
-    /// The answer of a check that could not look.
+    /// Returns the answer of a check that could not look.
     pub(super) fn could_not_look(&self, error: &Error) -> Outcome {
         self.short_of_memory(error.is_out_of_memory());
         Outcome::could_not_look(error)
     }
 
-    /// Whether SQLite has hit its bound on memory as well.
+    /// Notes that SQLite has hit its memory limit, if it has.
     pub(super) fn short_of_memory(&self, is_short: bool) {
         self.so_far().short_of_memory |= is_short;
     }
 
-    /// The outcome of a check whose need is not met: skipped, unless nobody asked for the row that would say why.
+    /// Returns the outcome of a check whose precondition is not met: skipped, unless the row that would say why was not requested.
     fn unmet(&self, so_far: &SoFar, check: &Check) -> Outcome {
         let need = so_far.first_cause(check).unwrap_or(CheckId::File);
         match so_far.get(need) {
@@ -253,7 +253,7 @@ impl Answers {
         }
     }
 
-    /// The rows that are wanted, in the registry's order. `broken_off`: why the examination has not come to its end.
+    /// Returns the rows that are wanted, in the registry's order. `broken_off`: why the examination has not come to its end.
     fn rows(&self, broken_off: Option<&Error>) -> Vec<Row> {
         let so_far = self.so_far();
         let wanted = || CHECKS.iter().zip(&so_far.answers).filter(|(check, _)| self.asked(check.id));
@@ -279,7 +279,7 @@ impl Answers {
             .collect()
     }
 
-    /// The rows of a store that changed during each attempt: one row says so, `read-only` if it is wanted.
+    /// Returns the rows of a store that changed during each attempt: one row says so, `read-only` if it is wanted.
     fn rows_of_unstable_store(&self, error: &Error) -> Vec<Row> {
         self.so_far().map = MapResult::NotRequested;
         let wanted = || CHECKS.iter().map(|check| check.id).filter(|id| self.asked(*id));
@@ -299,7 +299,7 @@ impl Answers {
     }
 }
 
-/// Whether what was read so far is still valid. A file system that hangs may not answer; that counts as no.
+/// Returns true if what was read so far is still valid. A file system that hangs may not answer; that counts as no.
 fn still_valid_in_time(witness: Witness, probe: Probe) -> bool {
     const PATIENCE: Duration = Duration::from_millis(200);
     let (tell, told) = mpsc::channel();

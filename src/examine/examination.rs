@@ -43,7 +43,7 @@ pub fn examine(path: impl AsRef<Path>) -> Report {
     Examination::new(path).run()
 }
 
-/// Where the store at `path` stands among the known migrations, without changing anything: what an updater asks before it
+/// Returns where the store at `path` stands among the known migrations, without changing anything: what an updater asks before it
 /// swaps binaries.
 ///
 /// A file of no bytes, which is what SQLite makes of a new database, has everything pending.
@@ -128,7 +128,7 @@ impl fmt::Debug for Examination {
 }
 
 impl Examination {
-    /// Of the store at `path`: every check, no look for the files that the store names, no time limit.
+    /// Creates an examination of the store at `path` that runs every check, skips artifact look-ups and has no time limit.
     pub fn new(path: impl AsRef<Path>) -> Self {
         Self {
             path: path.as_ref().to_path_buf(),
@@ -149,14 +149,14 @@ impl Examination {
         self
     }
 
-    /// Only these checks have a row; an examination for none looks at nothing that matters, and its report has no row. What a
+    /// Limits the rows to these checks; an examination without checks looks at nothing that matters, and its report has no row. What a
     /// check needs is looked at all the same; where that fails, the check's own row says so.
     pub fn only(mut self, checks: impl IntoIterator<Item = CheckId>) -> Self {
         self.checks = checks.into_iter().collect();
         self
     }
 
-    /// These checks have no row.
+    /// Leaves out the rows of these checks.
     pub fn skip(mut self, checks: impl IntoIterator<Item = CheckId>) -> Self {
         for check in checks {
             self.checks.retain(|wanted| *wanted != check);
@@ -164,32 +164,32 @@ impl Examination {
         self
     }
 
-    /// Whether to look for the files that the store names. A copied store names files of the machine that it came from.
+    /// Sets if the files that the store names are looked for. A copied store names files of the machine that it came from.
     pub fn artifacts(mut self, look: bool) -> Self {
         self.artifacts = look;
         self
     }
 
-    /// Whether to make a map of the store's pages, which [`Report::to_html`] draws. It reads the store once more.
+    /// Sets if a map of the store's pages is made, which [`Report::to_html`] draws. It reads the store once more.
     pub fn page_map(mut self, make: bool) -> Self {
         self.page_map = make;
         self
     }
 
-    /// A check that is not done by then, counted from [`run`](Self::run), fails and says so. SQLite is asked to end between
+    /// Sets the time limit, counted from [`run`](Self::run): a check that is not done by then fails and says so. SQLite is asked to end between
     /// two steps of a statement: one call of a function takes as long as it takes.
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
         self
     }
 
-    /// Ends as soon as this is set, as with the time limit.
+    /// Sets the flag that ends the examination, as the time limit does.
     pub fn interrupt(mut self, flag: Arc<AtomicBool>) -> Self {
         self.interrupt = flag;
         self
     }
 
-    /// Says so often how far it has come, on whichever thread is at work; `show` should not take long.
+    /// Reports progress at this interval, on the thread that is at work; `show` should not take long.
     pub fn progress(mut self, every: Duration, show: impl FnMut(&Progress) + Send + 'static) -> Self {
         let show = Mutex::new(show);
         self.ticker = Some(Arc::new(Ticker::new(every, every, move |progress| {
@@ -215,7 +215,7 @@ impl Examination {
         })
     }
 
-    /// Where the store stands among the known migrations; the checks that are asked for make no difference.
+    /// Returns where the store stands among the known migrations; the checks that are asked for make no difference.
     ///
     /// # Errors
     /// As [`inspect_schema_state`], the time limit, and the interrupt.
@@ -227,7 +227,7 @@ impl Examination {
         .map_err(Error::from)
     }
 
-    /// The same, with the pending migrations tried on a private copy of the store, with its real rows.
+    /// Tries the pending migrations on a private copy of the store, with its real rows.
     ///
     /// # Errors
     /// As [`schema_state`](Self::schema_state), and where no copy can be made or something else than the migrations ended
@@ -255,7 +255,7 @@ impl Examination {
     }
 }
 
-/// Where a store stands, and what came of trying its pending migrations.
+/// The migration status of a store, and the result of trying its pending migrations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rehearsal {
@@ -264,12 +264,12 @@ pub struct Rehearsal {
 }
 
 impl Rehearsal {
-    /// Where the store stands.
+    /// Returns where the store stands.
     pub fn state(&self) -> &SchemaState {
         &self.state
     }
 
-    /// Why the pending migrations must not be run on this store; `None` where they may, or where none is pending.
+    /// Returns why the pending migrations must not be run on this store; `None` where they may, or where none is pending.
     pub fn failure(&self) -> Option<&str> {
         self.failure.as_deref()
     }
@@ -282,7 +282,7 @@ mod tests {
     use crate::report::{Row, Status};
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// A healthy store of the test's own: another test that has the same file open would be in the way.
+    /// Returns a healthy store of the test's own: another test that has the same file open would be in the way.
     fn healthy() -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");

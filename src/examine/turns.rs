@@ -32,7 +32,7 @@ pub(super) struct Looked {
     how: How,
 }
 
-/// How a check ended.
+/// The end of a check's turn.
 #[derive(PartialEq, Eq)]
 enum How {
     Answered,
@@ -42,12 +42,12 @@ enum How {
     NotReached(Stopped),
 }
 
-/// How many pages the database file has.
+/// Returns how many pages the database file has.
 fn pages(probe: &Probe) -> u64 {
     probe.header().map_or(0, |header| probe.size() / u64::from(header.page_size.max(1)))
 }
 
-/// Whether a check reads the ledger and the schema alone.
+/// Returns true if a check reads the ledger and the schema alone.
 fn is_quick(id: CheckId) -> bool {
     matches!(
         id,
@@ -192,11 +192,11 @@ impl Answers {
     }
 }
 
-/// The rows that may say so; the first that fails does.
+/// The rows that may name the intact rows; the first that fails does.
 const SAYING: [CheckId; 3] = [CheckId::File, CheckId::ReadOnly, CheckId::PageStructure];
 
 impl Answers {
-    /// Says how many rows stand whole, where a check found damage that may cost rows.
+    /// Adds the number of intact rows to the row that reports damage, if that damage may cost rows.
     pub(super) fn append_intact_row_counts(&self, probe: &Probe, stop: &Stop) {
         let Some((check, failure)) = self.first_failure(&SAYING).filter(|(_, failure)| failure.problem.can_lose_rows())
         else {
@@ -215,7 +215,7 @@ impl Answers {
     }
 }
 
-/// The failure together with what is known of the rows; `None` where nothing is to be said of them.
+/// Returns the failure with what is known of the rows, or `None` if there is nothing to add.
 fn with_row_counts(failure: Failure, standing: Standing, size: u64, application: &str) -> Option<Failure> {
     let mut with = failure;
     match standing {

@@ -18,7 +18,7 @@ use crate::text::escape::escape_untrusted;
 /// Bad arguments (`EX_USAGE` in `sysexits.h`).
 pub(super) const EXIT_USAGE: u8 = 64;
 
-/// How many characters of an argument are repeated at most.
+/// The length to which a repeated argument is cut, in characters.
 const LONGEST_ARGUMENT: usize = 1_000;
 
 const AFTER_HELP: &str = "\
@@ -58,7 +58,7 @@ Exit codes of --salvage:
 
 Nothing is ever written to a store or beside it. --explain read-only says how that is held.";
 
-/// The first line of the help.
+/// Returns the first line of the help.
 fn about() -> String {
     format!(
         "Examines {}'s store and changes nothing: one row per check, pass or fail",
@@ -76,7 +76,7 @@ fn long_about() -> String {
     )
 }
 
-/// Which stores are examined where none is named.
+/// Returns which stores are examined where none is named.
 fn stores_help() -> String {
     let own = APPLICATION.places().map_or_else(String::new, |places| {
         let below = places.in_state_home();
@@ -240,7 +240,7 @@ pub(super) enum When {
 }
 
 impl Args {
-    /// Whether the arguments go together, as far as clap cannot tell.
+    /// Returns whether the arguments go together, as far as clap cannot tell.
     ///
     /// # Errors
     /// Why they do not.
@@ -260,7 +260,7 @@ impl Args {
         }
     }
 
-    /// The checks that are asked for, in the registry's order.
+    /// Returns the checks that are asked for, in the registry's order.
     ///
     /// # Errors
     /// Where `--only` and `--skip` leave none.
@@ -274,7 +274,7 @@ impl Args {
     }
 }
 
-/// Why `--any` does not go with the other arguments, if it does not.
+/// Returns why `--any` does not go with the other arguments, if it does not.
 fn any_goes_with(args: &Args) -> Result<(), &'static str> {
     if args.check_migrations {
         Err(
@@ -287,12 +287,12 @@ fn any_goes_with(args: &Args) -> Result<(), &'static str> {
     }
 }
 
-/// A usage error in clap's own form.
+/// Returns a usage error in clap's own form.
 pub(super) fn usage(message: &str) -> clap::Error {
     Args::command().error(clap::error::ErrorKind::ValueValidation, message)
 }
 
-/// A mistake on the command line, safe to print: clap repeats what was given as it is, and `*` may have given a file's name.
+/// Returns a mistake on the command line, safe to print: clap repeats what was given as it is, and `*` may have given a file's name.
 pub(super) fn escaped(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
     let escape_untrusted = |text: &str| escape_untrusted(text, LONGEST_ARGUMENT);
     let as_given: Vec<(ContextKind, ContextValue)> =
@@ -327,7 +327,7 @@ pub(super) enum Generated {
     CompleteFish,
 }
 
-/// The man page, or a shell's completions.
+/// Returns the man page, or a shell's completions.
 pub(super) fn generated(kind: Generated) -> Vec<u8> {
     use clap_complete::shells::{Bash, Fish, Zsh};
     let mut command = Args::command();
@@ -342,7 +342,7 @@ pub(super) fn generated(kind: Generated) -> Vec<u8> {
     out
 }
 
-/// The man page: what follows the options in the long help keeps its lines.
+/// Returns the man page: what follows the options in the long help keeps its lines.
 fn man(command: clap::Command, out: &mut Vec<u8>) -> io::Result<()> {
     let man = clap_mangen::Man::new(command);
     man.render_title(out)?;
@@ -358,7 +358,7 @@ fn man(command: clap::Command, out: &mut Vec<u8>) -> io::Result<()> {
     man.render_version_section(out)
 }
 
-/// A check's id. A wrong one is answered with the nearest.
+/// Returns a check's id. A wrong one is answered with the nearest.
 fn check_id() -> impl TypedValueParser<Value = CheckId> {
     let known = CheckId::ALL
         .iter()
@@ -366,7 +366,7 @@ fn check_id() -> impl TypedValueParser<Value = CheckId> {
     PossibleValuesParser::new(known).try_map(|id| id.parse::<CheckId>())
 }
 
-/// A migration tool's name, in capitals or not.
+/// Returns a migration tool's name, in capitals or not.
 fn dialect() -> impl TypedValueParser<Value = &'static str> {
     let names = Dialect::names().map(PossibleValue::new);
     PossibleValuesParser::new(names)

@@ -9,13 +9,13 @@ use crate::findings::check_id::CheckId;
 use crate::limits::progress::{Progress, Ticker};
 use crate::text::words::{plural, thousands};
 
-/// What takes no longer than this needs no word.
+/// The time before the line is drawn first.
 const FIRST: Duration = Duration::from_millis(500);
 
-/// How often the line is redrawn on a terminal.
+/// The interval between two drawings on a terminal.
 const REDRAWN: Duration = Duration::from_millis(100);
 
-/// How often there is a new line where standard error is no terminal.
+/// The interval between two lines if standard error is no terminal.
 const NEW_LINE: Duration = Duration::from_secs(10);
 
 /// The columns of `^C`, which a terminal writes behind the line.
@@ -26,14 +26,14 @@ const ECHO: usize = 2;
 pub(super) struct Meter {
     /// The terminal's width, where there is one.
     width: Option<usize>,
-    /// How many columns are drawn over.
+    /// The number of columns that are drawn over.
     drawn: AtomicUsize,
     begun: Instant,
     due: Mutex<Duration>,
 }
 
 impl Meter {
-    /// A line that has not been drawn yet.
+    /// Creates a line that has not been drawn yet.
     pub(super) fn new() -> Self {
         let width = io::stderr()
             .is_terminal()
@@ -46,12 +46,12 @@ impl Meter {
         }
     }
 
-    /// Whether standard error is a terminal.
+    /// Returns true if standard error is a terminal.
     pub(super) fn on_terminal(&self) -> bool {
         self.width.is_some()
     }
 
-    /// A ticker that draws here, of an examination with these checks.
+    /// Returns a ticker that draws here, of an examination with these checks.
     pub(super) fn ticker(self: &Arc<Self>, checks: &[CheckId]) -> Arc<Ticker> {
         let (first, every) = if self.on_terminal() {
             (FIRST, REDRAWN)

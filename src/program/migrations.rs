@@ -14,7 +14,7 @@ use crate::text::shown;
 /// The longest reason that is given, in characters.
 const LONGEST_REASON: usize = 500;
 
-/// What the arguments say of the application whose stores they are.
+/// Returns what the arguments say of the application whose stores they are.
 ///
 /// # Errors
 /// Why its folder of migrations is of no use, and what to do.
@@ -53,11 +53,11 @@ pub(super) fn application(args: &Args) -> Result<Application, String> {
     })
 }
 
-/// The first folder in this one that looks as if migrations lay in it: people give `prisma` for `prisma/migrations`.
+/// Returns the first folder in this one that looks as if migrations lay in it: people give `prisma` for `prisma/migrations`.
 fn looks_like_it(folder: &Folder, dialect: Option<&'static str>) -> Option<PathBuf> {
-    /// How far down it may lie.
+    /// The depth of the search.
     const DEEPEST: usize = 2;
-    /// How many folders are looked into.
+    /// The number of folders that are looked into.
     const MOST: usize = 200;
     let depth = |path: &PathBuf| path.components().count();
     let mut below: Vec<&PathBuf> = folder.folders.iter().filter(|path| depth(path) <= DEEPEST).collect();

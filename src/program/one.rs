@@ -14,7 +14,7 @@ use crate::program::output::{Output, gate_text, print};
 use crate::program::session::Session;
 use crate::report::Report;
 
-/// The gate's question to the one store.
+/// Returns the gate's question to the one store.
 pub(super) fn ask_gate(session: &Arc<Session>) -> Answer {
     let meter = Arc::new(Meter::new());
     let mut stop = session.stop();

@@ -18,7 +18,7 @@ use crate::report::render::table::{self, Style};
 /// The widest that running text is folded to: longer lines are hard to follow.
 const WIDEST_TEXT: u16 = 100;
 
-/// How reports are printed.
+/// The format and style of the output.
 #[derive(Debug)]
 pub(super) struct Output {
     format: Format,
@@ -37,7 +37,7 @@ impl Output {
         }
     }
 
-    /// The one report.
+    /// Returns the one report.
     pub(super) fn report(&self, report: &Report) -> String {
         match self.format {
             Format::Table => report.to_table(self.style.width, self.style.color),
@@ -47,7 +47,7 @@ impl Output {
         }
     }
 
-    /// One of several reports.
+    /// Returns one of several reports.
     pub(super) fn one_of_many(&self, report: &Report) -> String {
         match self.format {
             Format::Table => table::one_of_many(report, self.style),
@@ -55,7 +55,7 @@ impl Output {
         }
     }
 
-    /// What comes after several reports.
+    /// Returns what comes after several reports.
     pub(super) fn total(&self, stores: usize, failed: usize, skipped: usize) -> String {
         match self.format {
             Format::Table => table::total(stores, failed, skipped, self.style),
@@ -64,7 +64,7 @@ impl Output {
     }
 }
 
-/// The gate's answer in this format.
+/// Returns the gate's answer in this format.
 pub(super) fn gate_text(answer: &Answer, format: Format) -> String {
     match format {
         Format::Json => answer.json(),
@@ -72,7 +72,7 @@ pub(super) fn gate_text(answer: &Answer, format: Format) -> String {
     }
 }
 
-/// What the arguments ask for instead of an examination.
+/// Returns what the arguments ask for instead of an examination.
 pub(super) fn instead(args: &Args) -> Option<Vec<u8>> {
     if args.list_checks {
         return Some(list_checks().into_bytes());
@@ -91,7 +91,7 @@ fn list_checks() -> String {
     CheckId::ALL.iter().map(line).collect()
 }
 
-/// How what goes to standard error is drawn.
+/// Returns how what goes to standard error is drawn.
 pub(super) fn style_of_errors(color: When) -> Style {
     Style {
         width: terminal_width(&io::stderr()),

@@ -7,13 +7,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// How many things may be begun beyond the one that is taken next, for each thread.
+/// The number of jobs per thread that may be begun beyond the one that is taken next.
 const WINDOW: usize = 8;
 
 /// The stack of each thread, in bytes: as large as the first thread's usually is.
 const STACK: usize = 8 << 20;
 
-/// How often the taker is asked for a sign of life while it waits.
+/// The interval between two calls of the receiver while it waits.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Device and inode: what two paths to one file have in common.
@@ -27,22 +27,22 @@ pub(super) trait Jobs: Send + Sync + 'static {
     /// A job that was begun.
     type Task;
 
-    /// What a job makes.
+    /// The result of a job.
     type Made: Send + 'static;
 
     /// Begins a job, which `give_up` gives up should it hang. Nothing else is asked of a job that was not begun.
     fn begin(&self, job: usize, give_up: GiveUp<Self::Made>) -> Self::Task;
 
-    /// The files that the job is about. Two jobs that share one never run at once: one is begun again later.
+    /// Returns the files that the job is about. Two jobs that share one never run at once: one is begun again later.
     fn files(&self, task: &Self::Task) -> Vec<Identity>;
 
     /// Does the job.
     fn work(&self, task: Self::Task) -> Self::Made;
 
-    /// Whether to begin another job.
+    /// Returns true if to begin another job.
     fn should_continue(&self) -> bool;
 
-    /// Whether the job must be done again with nothing else running, because it was short of what all share.
+    /// Returns true if the job must be done again with nothing else running, because it was short of what all share.
     fn needs_exclusive_run(&self, made: &Self::Made) -> bool;
 
     /// The taker itself did this job, because there was no thread, and it hangs: nobody is left to take what it made, or
@@ -50,18 +50,18 @@ pub(super) trait Jobs: Send + Sync + 'static {
     fn receiver_is_lost(&self, made: Self::Made);
 }
 
-/// Who works on what.
+/// The jobs that wait, run and are done.
 struct State<T> {
-    /// The next job that nobody has begun.
+    /// The next job that has not been begun.
     next: usize,
     /// The next job whose result is to be taken.
     taken: usize,
     /// Jobs that share a file with one that was running, and the files that they were about then.
     put_off: VecDeque<(usize, Vec<Identity>)>,
     running: Vec<Running>,
-    /// How many turns were begun; each has a number of its own.
+    /// The number of turns that were begun; each has a number of its own.
     turns: u64,
-    /// How many jobs wait until nothing else runs. A lock that those who work hold in common would not do: a thread that
+    /// The number of jobs that wait until nothing else runs. A lock that the workers share would not do: a thread that
     /// hangs never lets go of it.
     exclusive: usize,
     ready: BTreeMap<usize, thread::Result<T>>,
@@ -70,7 +70,7 @@ struct State<T> {
     workers: usize,
 }
 
-/// A job that somebody works on.
+/// A job that is running.
 struct Running {
     turn: u64,
     job: usize,
@@ -79,7 +79,7 @@ struct Running {
     by: By,
 }
 
-/// Who does a job.
+/// The thread that does a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum By {
     /// A thread of the pool's.
@@ -172,7 +172,7 @@ impl<T> State<T> {
         is_near.then_some(job)
     }
 
-    /// Whether a running job is about one of these files.
+    /// Returns true if a running job is about one of these files.
     fn shares(&self, files: &[Identity]) -> bool {
         self.running.iter().any(|running| files.iter().any(|file| running.files.contains(file)))
     }
@@ -352,7 +352,7 @@ impl<J: Jobs> Pool<J> {
         }
     }
 
-    /// What gives a turn up: the result is handed in, and the thread is nobody's any more.
+    /// Returns what gives a turn up: the result is handed in, and the thread is nobody's any more.
     fn give_up(self: &Arc<Self>, turn: u64) -> GiveUp<J::Made> {
         let pool = self.clone();
         Box::new(move |made| {

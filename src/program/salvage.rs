@@ -33,10 +33,10 @@ const EXIT_NOTHING: u8 = 3;
 /// The longest path that is shown, in characters.
 const LONGEST_PATH: usize = 1_000;
 
-/// How much is written at once, in bytes.
+/// The size of a write, in bytes.
 const BUFFER: usize = 64 << 10;
 
-/// Why standard output cannot take what a salvage writes, if it cannot.
+/// Returns why standard output cannot take what a salvage writes, if it cannot.
 pub(super) fn refusal(stores: &[PathBuf]) -> Option<String> {
     let [store] = stores else {
         return Some("--salvage takes one store".to_owned());
@@ -68,13 +68,13 @@ pub(super) fn refusal(stores: &[PathBuf]) -> Option<String> {
     })
 }
 
-/// What a standard stream leads to.
+/// Returns what a standard stream leads to.
 fn metadata(stream: &impl AsFd) -> Option<Metadata> {
     let fd = stream.as_fd().try_clone_to_owned().ok()?;
     File::from(fd).metadata().ok()
 }
 
-/// Whether the stream leads nowhere: it was closed when the program began, and Rust's runtime opened `/dev/null` in its place for
+/// Returns true if the stream leads nowhere: it was closed when the program began, and Rust's runtime opened `/dev/null` in its place for
 /// reading and writing, or a caller did the same. A shell that throws an output away opens it for writing.
 fn leads_nowhere(stream: &impl AsFd, file: &Metadata) -> bool {
     let is_null = std::fs::metadata("/dev/null").is_ok_and(|null| is_device(file) && null.rdev() == file.rdev());
@@ -82,12 +82,12 @@ fn leads_nowhere(stream: &impl AsFd, file: &Metadata) -> bool {
     is_null && flags.is_ok_and(|flags| flags & OFlags::RWMODE == OFlags::RDWR)
 }
 
-/// Whether it is a device, as `/dev/null` is, which keeps nothing that could be mixed.
+/// Returns true if it is a device, as `/dev/null` is, which keeps nothing that could be mixed.
 fn is_device(file: &Metadata) -> bool {
     file.file_type().is_char_device() || file.file_type().is_block_device()
 }
 
-/// Whether a file is the store or one of its sidecar files, by whatever name.
+/// Returns true if a file is the store or one of its sidecar files, by whatever name.
 fn is_of_the_store(file: &Metadata, store: &Path) -> bool {
     let probe = Probe::of(store);
     let stamps = [probe.stamp, probe.wal.stamp, probe.shm.stamp, probe.journal.stamp];
@@ -157,7 +157,7 @@ pub(super) fn salvage(session: &Arc<Session>) -> u8 {
     code
 }
 
-/// The account in words, and what to type next.
+/// Returns the account in words, and what to type next.
 fn told(store: &Path, account: &Account, style: Style) -> String {
     let load = "if the output was redirected to saved.sql: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db";
     salvaged::account(&shown_store(store), account, load, style)
@@ -171,7 +171,7 @@ fn broken_off(why: &impl ToString) -> String {
     format!("broken off, and the output has no COMMIT and loads nothing: {}", why.to_string())
 }
 
-/// The exit code of an account.
+/// Returns the exit code of an account.
 fn exit(account: &Account) -> u8 {
     match account {
         _ if account.given() == 0 => EXIT_NOTHING,

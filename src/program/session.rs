@@ -24,7 +24,7 @@ use crate::text::shown;
 /// The most memory that SQLite may take in the whole process, in bytes; with the rest of the program this stays below 64 MiB.
 const HEAP_LIMIT: u64 = 40 << 20;
 
-/// What all stores have in common.
+/// The state that all stores share: arguments, signals, watchdog, private folder, sandbox.
 pub(super) struct Session {
     pub args: Args,
     pub stores: Vec<PathBuf>,
@@ -78,7 +78,7 @@ impl Session {
         Stop::after(self.args.time_limit, self.signals.flag())
     }
 
-    /// What an examination with this stop brings along.
+    /// Returns the environment of an examination with this stop.
     pub(super) fn environment<'s>(&'s self, stop: &'s Stop) -> Environment<'s> {
         Environment {
             private: &self.private,
@@ -98,22 +98,22 @@ impl Session {
         }
     }
 
-    /// The one store, where there is one.
+    /// Returns the one store, where there is one.
     pub(super) fn store(&self) -> &Path {
         self.stores.first().map_or(Path::new(""), PathBuf::as_path)
     }
 
-    /// The answers of a store's checks, before the first is asked.
+    /// Returns the answers of a store's checks, before the first is asked.
     pub(super) fn answers(&self, path: &Path, stop: &Stop) -> Answers {
         Answers::of(path, &self.options(stop))
     }
 
-    /// A store's report.
+    /// Returns a store's report.
     pub(super) fn report(&self, answers: &Answers, path: &Path, stop: &Stop) -> Report {
         examine::report_despite_panics(answers, path, &self.options(stop))
     }
 
-    /// The exit code.
+    /// Returns the exit code.
     pub(super) fn exit(&self, failed: bool) -> u8 {
         self.signals.exit_code().unwrap_or(u8::from(failed))
     }
@@ -142,7 +142,7 @@ fn remove(folder: &Path) {
     }
 }
 
-/// What the stores will be read for.
+/// Returns what the stores will be read for.
 fn purpose(args: &Args, checks: &[CheckId]) -> Purpose {
     if args.salvage {
         // It reads the files themselves, and needs no copy.

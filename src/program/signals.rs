@@ -15,12 +15,12 @@ const ENDING: [i32; 6] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGXCPU];
 /// Stands beside a signal's number once the watchdog has seen it.
 const SEEN: usize = 1 << 16;
 
-/// What has come.
+/// The signals that have come.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Signals {
     /// The last signal's number, and [`SEEN`].
     last: Arc<AtomicUsize>,
-    /// Whether everything shall end: a signal has come, or the doctor itself wants to end.
+    /// True if everything shall end: a signal has come, or the doctor itself wants to end.
     ends: Arc<AtomicBool>,
 }
 
@@ -58,7 +58,7 @@ impl Signals {
         self.ends.store(true, Ordering::Relaxed);
     }
 
-    /// Whether everything shall end.
+    /// Returns true if everything shall end.
     pub(super) fn interrupted(&self) -> bool {
         self.ends.load(Ordering::Relaxed)
     }
@@ -69,7 +69,7 @@ impl Signals {
         (number > 0).then(|| u8::try_from(128 + number).unwrap_or(u8::MAX))
     }
 
-    /// Whether a signal has come since this was asked last.
+    /// Returns true if a signal has come since this was asked last.
     pub(super) fn take_new_signal(&self) -> bool {
         let last = self.last.load(Ordering::Relaxed);
         let is_new = last != 0 && last & SEEN == 0;
@@ -81,7 +81,7 @@ impl Signals {
     }
 }
 
-/// The signals that this process was started with ignored, one bit each, the lowest for signal 1. None where the kernel
+/// Returns the signals that this process was started with ignored, one bit each, the lowest for signal 1. None where the kernel
 /// does not say.
 fn ignored() -> u64 {
     let mut status = [0; 4096];

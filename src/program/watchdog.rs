@@ -15,23 +15,23 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity}
 
 use crate::program::signals::Signals;
 
-/// How often it looks. A run that is shorter pays no more than the thread's start.
+/// The interval between two looks. A shorter run pays no more than the thread's start.
 const TICK: Duration = Duration::from_millis(50);
 
-/// How long something may go on after it was interrupted.
+/// The time that something may go on after it was interrupted.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How long the program may go on after a signal without printing anything: what it examines is given up meanwhile, and
+/// The time that the program may go on after a signal without printing anything: what it examines is given up meanwhile, and
 /// has to be printed.
 const LAST_GRACE: Duration = Duration::from_secs(2);
 
-/// The same after another signal: whoever sends it does not want to wait.
+/// The time that the program may go on after another signal.
 const LAST_GRACE_AFTER_ANOTHER: Duration = Duration::from_millis(500);
 
 /// The thread's stack, in bytes: enough to print a report, where no other thread can be had for that.
 const STACK: usize = 512 << 10;
 
-/// What to do with something that does not end, given why it should have.
+/// The function that gives up something that does not end, given the reason to stop.
 type GiveUp = Box<dyn FnOnce(Stopped) + Send>;
 
 /// The watchdog; where no thread can be had, it sleeps.
@@ -44,9 +44,9 @@ pub(super) struct Watchdog {
 struct State {
     next: u64,
     watched: Vec<Watched>,
-    /// When the program last got something done that anybody waits for.
+    /// The time when the program last made progress.
     alive: Option<Instant>,
-    /// Whether all is said, and the program ends.
+    /// True if all is said, and the program ends.
     rests: bool,
 }
 
@@ -60,7 +60,7 @@ impl fmt::Debug for State {
 struct Watched {
     number: u64,
     stop: Stop,
-    /// When it was interrupted for the first time.
+    /// The time of the first interrupt.
     since: Option<Instant>,
     give_up: GiveUp,
 }
@@ -229,7 +229,7 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-    /// A watchdog that does not run by itself, a stop that a signal has come to, and how often it was given up.
+    /// Returns a watchdog that does not run by itself, a stop that a signal has come to, and how often it was given up.
     fn watched() -> (Watchdog, Watch, Arc<AtomicBool>, Arc<AtomicUsize>) {
         let watchdog = Watchdog { state: Arc::default() };
         let signal = Arc::new(AtomicBool::new(false));

@@ -5,46 +5,46 @@ use crate::error::Error;
 use crate::findings::Findings;
 use crate::limits::stop::Stopped;
 
-/// What a check answers.
+/// The answer of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// It looked, and found nothing wrong.
     Pass {
-        /// What it looked at, in figures.
+        /// The extent of what it looked at, in figures.
         detail: String,
     },
     /// It looked and found something, or it tried and could not look.
     Fail(Failure),
     /// It did not try.
     Skip {
-        /// Why not.
+        /// The reason.
         reason: String,
     },
 }
 
-/// What is wrong. What to do about it, the application says.
+/// A fault that a check found. The application words the remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
-    /// What is wrong, in a sentence.
+    /// The fault in a sentence.
     pub detail: String,
-    /// The same as a value.
+    /// The fault as a value.
     pub problem: Problem,
     /// The places, one by one.
     pub findings: Findings,
 }
 
 impl Outcome {
-    /// A pass that says what was looked at.
+    /// Creates a pass that says what was looked at.
     pub(crate) fn pass(detail: impl Into<String>) -> Self {
         Self::Pass { detail: detail.into() }
     }
 
-    /// A failure without places.
+    /// Creates a failure without places.
     pub(crate) fn fail(detail: impl Into<String>, problem: Problem) -> Self {
         Self::found(detail, problem, Findings::default())
     }
 
-    /// A failure with its places.
+    /// Creates a failure with its places.
     pub(crate) fn found(detail: impl Into<String>, problem: Problem, findings: Findings) -> Self {
         Self::Fail(Failure {
             detail: detail.into(),
@@ -53,23 +53,23 @@ impl Outcome {
         })
     }
 
-    /// A check that did not look, and why.
+    /// Creates a check that did not look, and why.
     pub(crate) fn skip(reason: impl Into<String>) -> Self {
         Self::Skip { reason: reason.into() }
     }
 
-    /// A check that tried and could not: a failure.
+    /// Creates a check that tried and could not: a failure.
     pub(crate) fn could_not_look(error: &Error) -> Self {
         Self::fail(format!("could not look: {error}"), Problem::CouldNotCheck(obstacle(error)))
     }
 
-    /// Whether this is a failure.
+    /// Returns true if this is a failure.
     pub(crate) fn failed(&self) -> bool {
         matches!(self, Self::Fail(_))
     }
 }
 
-/// Why a check could not look, by what its error is.
+/// Returns the obstacle that an error stands for.
 fn obstacle(error: &Error) -> Obstacle {
     match error {
         Error::Stopped(Stopped::TimeLimit(_)) | Error::Stuck(Stopped::TimeLimit(_)) => Obstacle::TimeLimit,

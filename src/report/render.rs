@@ -15,7 +15,7 @@ use crate::text::escape::escape_untrusted;
 use table::Style;
 
 impl Report {
-    /// One JSON object in one line, with its end: format 1, as `docs/report.schema.json` has it. Within a format, fields are
+    /// Returns one JSON object in one line, with its end: format 1, as `docs/report.schema.json` has it. Within a format, fields are
     /// only ever added.
     pub fn to_json(&self) -> String {
         json::report(self)
@@ -26,19 +26,19 @@ impl Report {
         markdown::report(self, &system())
     }
 
-    /// One HTML page that stands by itself: it runs nothing, loads nothing, and holds no value of the store. It has a map of the
+    /// Returns one HTML page that stands by itself: it runs nothing, loads nothing, and holds no value of the store. It has a map of the
     /// store's pages where [`Examination::page_map`](crate::Examination::page_map) asked for one.
     pub fn to_html(&self) -> String {
         html::report(self, &system())
     }
 
-    /// A table for a terminal, folded to `width` columns (`None`: not at all), with colours where `color` says so.
+    /// Returns a table for a terminal, folded to `width` columns (`None`: not at all), with colours where `color` says so.
     pub fn to_table(&self, width: Option<u16>, color: bool) -> String {
         table::report(self, Style { width, color })
     }
 }
 
-/// The operating system, its release and the architecture.
+/// Returns the operating system, its release and the architecture.
 fn system() -> String {
     let name = rustix::system::uname();
     let words = [name.sysname(), name.release(), name.machine()].map(|word| word.to_string_lossy());

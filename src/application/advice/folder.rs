@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::of_any;
 use crate::application::{Application, FolderFault, Impact, Obstacle, Problem};
 
-/// What to do about a problem in a store that is held against a folder of migrations.
+/// Returns the remedy for a problem in a store that is compared with a folder of migrations.
 pub(in crate::application) fn of_folder(problem: &Problem, application: &Application) -> Cow<'static, str> {
     match problem {
         Problem::CouldNotCheck(Obstacle::ForeignLedger) => {
@@ -49,7 +49,7 @@ pub(in crate::application) fn of_folder(problem: &Problem, application: &Applica
     }
 }
 
-/// What to do where a ledger and a folder do not agree.
+/// Returns the remedy if a ledger and a folder do not agree.
 pub(super) fn of_fault(fault: FolderFault) -> &'static str {
     match fault {
         FolderFault::Gap => {

@@ -21,7 +21,7 @@ fn unfinished() -> Vec<Problem> {
     problems.collect()
 }
 
-/// One of each kind.
+/// Returns one of each kind.
 fn problems() -> Vec<Problem> {
     let obstacles = [
         Obstacle::TimeLimit,

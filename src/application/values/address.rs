@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Whether text is an IPv4 or IPv6 address; an IPv6 address may name its zone, as Go writes it (`fe80::1%eth0`).
+/// Returns true if text is an IPv4 or IPv6 address; an IPv6 address may name its zone, as Go writes it (`fe80::1%eth0`).
 pub(crate) fn is_ip(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return false;
@@ -13,7 +13,7 @@ pub(crate) fn is_ip(bytes: &[u8]) -> bool {
     }
 }
 
-/// Whether text is a UUID: five groups of hexadecimal digits (RFC 9562, section 4).
+/// Returns true if text is a UUID: five groups of hexadecimal digits (RFC 9562, section 4).
 pub(crate) fn is_uuid(bytes: &[u8]) -> bool {
     bytes.len() == 36
         && bytes.iter().enumerate().all(|(at, byte)| match at {

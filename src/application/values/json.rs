@@ -4,14 +4,14 @@ use std::io::{self, Read};
 
 use serde::de::IgnoredAny;
 
-/// Whether the bytes are exactly one JSON object (RFC 8259), however deeply nested.
+/// Returns true if the bytes are exactly one JSON object (RFC 8259), however deeply nested.
 ///
 /// What is skipped is not recursed into, so that depth costs no stack. The bytes must be known to be UTF-8.
 pub(crate) fn is_object(bytes: &[u8]) -> bool {
     begins_object(bytes) && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
 }
 
-/// The same for what is too long to be held at once.
+/// Returns true if a reader yields exactly one JSON object, for text that is too long to hold in memory.
 ///
 /// # Errors
 /// What the reader says, which is nothing against the text.

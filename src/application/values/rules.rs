@@ -9,7 +9,7 @@ use crate::application::values::text::{self, TextFault};
 use crate::application::values::{address, json, timestamp};
 
 impl Rule {
-    /// What is wrong with a value, if anything.
+    /// Returns the fault of a value, if it has one.
     pub(crate) fn fault(self, value: ValueRef<'_>) -> Option<&'static str> {
         match (self, value) {
             (Self::Unknown, ValueRef::Text(bytes)) => (!text::is_utf8(bytes)).then_some(NOT_UTF8),
@@ -36,7 +36,7 @@ impl Rule {
         }
     }
 
-    /// The same for text that is too long to be held at once. `open` hands out the text from its beginning.
+    /// Returns the fault of a text that is too long to hold in memory. `open` yields the text from its beginning.
     pub(crate) fn fault_in<R: Read>(self, mut open: impl FnMut() -> io::Result<R>) -> io::Result<Option<&'static str>> {
         Ok(match self {
             Self::Flag => Some("not an integer where a flag belongs"),

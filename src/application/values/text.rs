@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-/// What is wrong with text.
+/// A fault in text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TextFault {
     /// It is not UTF-8.
@@ -11,7 +11,7 @@ pub(crate) enum TextFault {
     Control,
 }
 
-/// What is wrong with text, if anything. Most text is ASCII that can be printed, and then nothing is decoded.
+/// Returns the fault of a text, if it has one. Most text is printable ASCII and needs no decoding.
 pub(crate) fn fault(bytes: &[u8]) -> Option<TextFault> {
     if is_printable_ascii(bytes) {
         return None;
@@ -23,7 +23,7 @@ pub(crate) fn fault(bytes: &[u8]) -> Option<TextFault> {
     }
 }
 
-/// Whether all bytes are ASCII that can be printed, or spaces: eight at a time, which short text needs as well.
+/// Returns true if all bytes are ASCII that can be printed, or spaces: eight at a time, which short text needs as well.
 fn is_printable_ascii(bytes: &[u8]) -> bool {
     let (eights, rest) = bytes.as_chunks::<8>();
     let mut last = [b' '; 8];
@@ -33,7 +33,7 @@ fn is_printable_ascii(bytes: &[u8]) -> bool {
     eights.iter().chain([&last]).all(|eight| has_only_printable(u64::from_le_bytes(*eight)))
 }
 
-/// The same of eight bytes in a number. A byte's highest bit is set in the result where the byte is below 0x20, is 0x7f, or has
+/// Returns true if eight bytes in a number are printable. A byte's highest bit is set in the result where the byte is below 0x20, is 0x7f, or has
 /// that bit itself; a byte above one that is below may be marked as well, and then one is marked that ought to be.
 fn has_only_printable(eight: u64) -> bool {
     const ONES: u64 = u64::MAX / 0xff;
@@ -44,12 +44,12 @@ fn has_only_printable(eight: u64) -> bool {
     (eight | below | delete) & HIGHEST == 0
 }
 
-/// Whether bytes are UTF-8; control characters are not looked at.
+/// Returns true if bytes are UTF-8; control characters are not looked at.
 pub(crate) fn is_utf8(bytes: &[u8]) -> bool {
     bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()
 }
 
-/// The same as [`fault`] for what is too long to be held at once; where `controls` is false, they are not looked at.
+/// Returns the [`fault`] of a text that is too long to hold in memory. If `controls` is false, control characters are ignored.
 ///
 /// # Errors
 /// What the reader says.

@@ -1,6 +1,6 @@
 //! Points in time as RFC 3339 writes them, section 5.6.
 
-/// Whether the bytes are a `date-time` of RFC 3339: with any fraction of a second, any offset, `T` and `Z` in either
+/// Returns true if the bytes are a `date-time` of RFC 3339: with any fraction of a second, any offset, `T` and `Z` in either
 /// case. A date that the calendar does not have is rejected; second 60 is a leap second, whenever it is.
 pub(crate) fn is_rfc3339(text: &[u8]) -> bool {
     let Some((date, rest)) = text.split_at_checked(10) else {
@@ -42,7 +42,7 @@ fn is_offset(text: &[u8]) -> bool {
     }
 }
 
-/// What stands behind a fraction of a second; `None` where the fraction has no digits.
+/// Returns what stands behind a fraction of a second; `None` where the fraction has no digits.
 fn without_fraction(text: &[u8]) -> Option<&[u8]> {
     let Some((b'.', rest)) = text.split_first() else {
         return Some(text);
@@ -51,7 +51,7 @@ fn without_fraction(text: &[u8]) -> Option<&[u8]> {
     (digits > 0).then(|| &rest[digits..])
 }
 
-/// Two digits as a number.
+/// Returns two digits as a number.
 fn two(tens: u8, ones: u8) -> Option<u32> {
     let digit = |byte: u8| byte.is_ascii_digit().then(|| u32::from(byte - b'0'));
     Some(digit(tens)? * 10 + digit(ones)?)

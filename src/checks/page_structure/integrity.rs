@@ -14,39 +14,39 @@ use crate::store::introspect::{self, LONGEST_DEFINITION, ObjectKind, quoted};
 use crate::store::private::PrivateCopy;
 use crate::text::words::cut;
 
-/// How many lines SQLite is asked for; by itself it stops at 100.
+/// The number of lines that SQLite is asked for; its default is 100.
 const MOST_LINES: usize = 1_000;
 
 /// The check of a whole store.
 const WHOLE: Extent<'_> = Extent::Store { most_lines: MOST_LINES };
 
-/// What SQLite's check found, and what it could not look at.
+/// The result of SQLite's check, with the parts that it could not look at.
 #[derive(Debug, Default)]
 pub(super) struct Looked {
-    /// What it found.
+    /// The lines that it returned.
     pub(super) lines: Vec<Line>,
-    /// Whether there may be more than these.
+    /// True if there may be more than these.
     pub(super) at_least: bool,
-    /// What ended it early. The lines before an error are kept.
+    /// The error that ended it early. The lines before it are kept.
     pub(super) error: Option<Error>,
     /// Virtual tables that their own modules refuse, and why.
     pub(super) refused: Vec<(String, String)>,
-    /// Why the CHECK constraints were not looked at, where the store has any.
+    /// The reason why the CHECK constraints were not looked at, if the store has any.
     checks_left_out: Option<String>,
-    /// What cannot be looked at because something that the schema names is not here.
+    /// The tables that need something the doctor does not have, such as a module.
     tables_left_out: LeftOut,
-    /// Whether it was asked table by table, which leaves out whether each page is used.
+    /// True if it was asked table by table, which leaves out whether each page is used.
     in_parts: bool,
 }
 
 impl Looked {
-    /// Whether SQLite refused to begin, for a reason that lies in the schema and not in the doctor's own bounds.
+    /// Returns true if SQLite refused to begin, for a reason that lies in the schema and not in the doctor's own bounds.
     fn is_refused(&self) -> bool {
         let refuses = |error: &Error| error.is_while_preparing() && !error.is_own_bound();
         self.lines.is_empty() && self.error.as_ref().is_some_and(refuses)
     }
 
-    /// What was left out that says nothing against the store, and why.
+    /// Returns the parts that were left out, with reasons. They are no fault of the store.
     pub(super) fn left_out(&self) -> Vec<String> {
         let checks = self.checks_left_out.iter().map(|why| format!("CHECK constraints ({why})"));
         let pages = self
@@ -161,7 +161,7 @@ fn integrity_check(handle: &ReadOnly, extent: Extent<'_>) -> Looked {
     looked
 }
 
-/// The same; where a value is longer than is ever read whole, once more with nothing but the memory to bound it.
+/// Runs SQLite's check, and runs it again without the limit on the length of values if that ended it.
 fn integrity_check_of_any_length(handle: &ReadOnly, extent: Extent<'_>) -> Result<Looked> {
     let looked = integrity_check(handle, extent);
     match &looked.error {

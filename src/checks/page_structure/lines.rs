@@ -19,7 +19,7 @@ pub(super) struct Line {
     place: Place,
 }
 
-/// Where a line says that something is wrong.
+/// The place of the fault that a line reports.
 #[derive(Debug, PartialEq, Eq)]
 enum Place {
     /// In a tree, by its root, at a page.
@@ -72,7 +72,7 @@ impl Line {
     }
 }
 
-/// The index that a line names.
+/// Returns the index that a line names.
 fn index_of(line: &str) -> Option<&str> {
     const BEFORE: [&str; 5] = [
         "missing from index ",
@@ -102,11 +102,11 @@ fn tree_line(line: &str) -> Option<(u64, Option<u64>, &str)> {
 /// SQLite's lines, grouped by the table or index that they are about.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
-    /// What the lines are about: damage, table, index.
+    /// The groups, by damage, table and index.
     groups: BTreeMap<(Damage, Option<String>, Option<String>), Group>,
 }
 
-/// How many lines, the first one, and the page it names.
+/// The number of lines, the first one, and the page that it names.
 type Group = (u64, String, Option<u64>);
 
 impl Groups {
@@ -153,7 +153,7 @@ impl Groups {
         self.groups.keys().any(|(found, ..)| *found == damage)
     }
 
-    /// One finding for each group: the first line, and how many there are.
+    /// Returns one finding for each group: the first line, and how many there are.
     pub(super) fn into_findings(self) -> impl Iterator<Item = Finding> {
         self.groups.into_iter().map(|((_, table, index), (count, words, page))| Finding {
             table,
@@ -169,7 +169,7 @@ impl Groups {
 #[derive(Debug, Clone, Default)]
 struct Tree {
     table: Option<String>,
-    /// Where it is an index, its name.
+    /// The name of the index, if the tree is one.
     index: Option<String>,
 }
 

@@ -9,10 +9,10 @@ use crate::store::ReadOnly;
 use crate::store::introspect;
 use crate::text::words::plural;
 
-/// How many columns are looked at; each that a stranger's schema names costs memory.
+/// The number of columns that are looked at; each column of an untrusted schema costs memory.
 const MOST_COLUMNS: usize = 50_000;
 
-/// How many columns of one table are looked at: SQLite takes 2,000 in a statement, and a long value takes three.
+/// The number of columns of one table that are looked at: SQLite takes 2,000 in a statement, and a long value takes three.
 const MOST_OF_A_TABLE: usize = 600;
 
 pub(super) fn look(application: &Application, handle: &ReadOnly) -> Result<Outcome> {
@@ -34,7 +34,7 @@ pub(super) fn look(application: &Application, handle: &ReadOnly) -> Result<Outco
     Ok(found.outcome_in_words(sound, |values| format!("{values} of text that are not UTF-8")))
 }
 
-/// The columns of all ordinary tables that can be asked for; and how many tables there are more, of which there is no name to
+/// Returns the columns of all ordinary tables that can be asked for; and how many tables there are more, of which there is no name to
 /// ask for. A column that is missing here is counted as one for which there is no rule.
 fn all_columns(handle: &ReadOnly) -> Result<(Vec<Table>, u64)> {
     let ordinary = introspect::ordinary_tables(handle)?;
@@ -55,7 +55,7 @@ fn all_columns(handle: &ReadOnly) -> Result<(Vec<Table>, u64)> {
     Ok((all, ordinary.passed_over))
 }
 
-/// Whether this is a column's own name: one that was cut or mended is not.
+/// Returns true if this is a column's own name: one that was cut or mended is not.
 fn is_whole(name: &str) -> bool {
     name.chars().count() < LONGEST_NAME && !name.contains(char::REPLACEMENT_CHARACTER)
 }

@@ -56,7 +56,7 @@ fn a_store_that_is_never_left_alone_gets_the_rows_asked_for_and_one_of_them_fail
 const PASSES: HandleRun = |_, _| Ok(Outcome::pass("fine"));
 const PANICS: HandleRun = |_, _| panic!("as it was told");
 
-/// The report of an examination in which these checks look so.
+/// Returns the report of an examination in which these checks look so.
 fn report_of(looks: &[(CheckId, HandleRun)]) -> Report {
     let ids: Vec<CheckId> = looks.iter().map(|(id, _)| *id).collect();
     with_options(&ids, |options| {
@@ -106,7 +106,7 @@ const EVERY: [CheckId; 5] = [
     CheckId::RowValues,
 ];
 
-/// What is reported of an examination that is broken off after `answered`, while `looking` look.
+/// Returns what is reported of an examination that is broken off after `answered`, while `looking` look.
 fn broken_off(answered: &[CheckId], looking: &[CheckId], error: &Error) -> Report {
     with_options(&EVERY, |options| {
         let answers = Answers::of(Path::new("state.db"), options);

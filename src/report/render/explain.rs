@@ -6,10 +6,10 @@ use crate::findings::check_id::CheckId;
 /// The page.
 const PAGE: &str = include_str!("../../../docs/checks.md");
 
-/// How far a block that is not running text is set in.
+/// The indent of a code block.
 const INDENT: &str = "       ";
 
-/// The section about a check, without Markdown's marks, folded into `width` columns.
+/// Returns the section about a check, without Markdown's marks, folded into `width` columns.
 pub(crate) fn section(check: CheckId, width: u16) -> Option<String> {
     let heading = format!("## `{check}`");
     let mut lines = PAGE.lines().skip_while(|line| line.trim_end() != heading);
@@ -50,12 +50,12 @@ fn plain(lines: &[&str], width: usize) -> String {
     out.trim_end().to_owned() + "\n"
 }
 
-/// Whether a line begins an item of a list: `- ` or `1. `.
+/// Returns true if a line begins an item of a list: `- ` or `1. `.
 fn list_item(line: &str) -> bool {
     marker(line) > 0
 }
 
-/// The length of the item's marker, 0 where there is none.
+/// Returns the length of the item's marker, 0 where there is none.
 fn marker(line: &str) -> usize {
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
     if digits > 0 && line[digits..].starts_with(". ") {

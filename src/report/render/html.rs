@@ -10,7 +10,7 @@ use crate::findings::check_id::CheckId;
 use crate::page_map::MapResult;
 use crate::report::{Report, Row, Status};
 
-/// How the page looks. The same for every report: nothing of a store gets into it.
+/// The style of the page. It is constant: nothing of a store gets into it.
 const STYLE: &str = include_str!("html/style.css");
 
 /// The longest name of a store in the page's title, in characters; the page itself has all of it.
@@ -19,7 +19,7 @@ const LONGEST_TITLE: usize = 80;
 /// The longest word that is kept in one line, in bytes.
 const LONGEST_OPTION: usize = 24;
 
-/// A report as a page, with a map of the store's pages where there is one; `system` says what it was run on.
+/// Returns a report as a page, with a map of the store's pages where there is one; `system` says what it was run on.
 pub(crate) fn report(report: &Report, system: &str) -> String {
     let verdict = verdict(report);
     let (word, rest) = verdict.split_once(": ").unwrap_or((&verdict, ""));
@@ -45,7 +45,7 @@ pub(crate) fn report(report: &Report, system: &str) -> String {
     )
 }
 
-/// The map of the store's pages, or why there is none.
+/// Returns the map of the store's pages, or why there is none.
 fn pages(report: &Report) -> String {
     match &report.map {
         MapResult::Map(map) => {
@@ -57,7 +57,7 @@ fn pages(report: &Report) -> String {
     }
 }
 
-/// What was examined, in which condition, by what.
+/// Returns the list of what was examined, in which condition and by which versions.
 fn facts(report: &Report, system: &str) -> String {
     let versions = format!("doctor {}, SQLite {}", env!("CARGO_PKG_VERSION"), rusqlite::version());
     let facts = [
@@ -71,7 +71,7 @@ fn facts(report: &Report, system: &str) -> String {
     format!("<dl>\n{}</dl>\n", facts.map(fact).concat())
 }
 
-/// A check's answer: what it found, where, and what to do.
+/// Returns a check's answer: what it found, where, and what to do.
 fn row(row: &Row) -> String {
     let word = match row.status {
         Status::Pass => "pass",
@@ -125,7 +125,7 @@ fn text(text: &str) -> String {
     out
 }
 
-/// Whether Unicode promises that this is never a character (section 23.7, "Noncharacters").
+/// Returns true if Unicode promises that this is never a character (section 23.7, "Noncharacters").
 fn is_noncharacter(c: char) -> bool {
     matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe
 }
@@ -138,7 +138,7 @@ fn cut(text: &str, most: usize) -> String {
     }
 }
 
-/// What stands behind a path's last slash.
+/// Returns the part of a path after its last slash.
 fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }

@@ -6,21 +6,21 @@ use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Table, Width};
 
 use crate::report::Status;
 
-/// Where a table is narrower than this beside the names, the text goes beneath them.
+/// The narrowest text beside the names, in columns; if there is less room, the text goes beneath them.
 const NARROWEST_TEXT: usize = 36;
 
-/// How a table is drawn.
+/// The width and colour of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Style {
     /// The width to fit into, in columns; `None` does not wrap.
     pub width: Option<u16>,
-    /// Whether to colour.
+    /// True to colour.
     pub color: bool,
 }
 
-/// Where a row's text stands.
+/// The columns of a table.
 pub(super) struct Columns {
-    /// How far the row itself is set in.
+    /// The indent of the row.
     indent: usize,
     /// The columns of the longest name.
     name: usize,
@@ -33,7 +33,7 @@ impl Columns {
         Self { indent, name }
     }
 
-    /// Where the text begins, beside the name.
+    /// Returns the column at which the text begins, beside the name.
     fn text(&self) -> usize {
         self.indent + "FAIL  ".len() + self.name + 2
     }
@@ -44,9 +44,9 @@ pub(super) struct Line<'a> {
     pub(super) status: Status,
     pub(super) name: &'a str,
     pub(super) detail: &'a str,
-    /// What stands beneath it, line by line.
+    /// The lines beneath it.
     pub(super) findings: &'a [String],
-    /// What to do.
+    /// The remedy.
     pub(super) remedy: Option<&'a str>,
 }
 
@@ -76,19 +76,19 @@ impl Line<'_> {
     }
 }
 
-/// A line that begins with `PASS: ` or `FAIL: `, folded behind that.
+/// Returns a line that begins with `PASS: ` or `FAIL: `, folded behind that.
 pub(super) fn folded_verdict(line: &str, style: Style) -> String {
     let (word, rest) = line.split_at(line.len().min("FAIL: ".len()));
     folded(rest, width(style), word)
 }
 
-/// The columns to fit into.
+/// Returns the columns to fit into.
 pub(super) fn width(style: Style) -> Option<usize> {
     // Below this, the names would have to be broken.
     style.width.map(|width| usize::from(width.max(32)))
 }
 
-/// A status as rows begin with it.
+/// Returns a status as rows begin with it.
 pub(super) fn word(status: Status) -> &'static str {
     match status {
         Status::Pass => "pass",
@@ -140,7 +140,7 @@ pub(super) fn folded(text: &str, width: Option<usize>, margin: &str) -> String {
     table.trim_fmt().lines().enumerate().map(fold).collect()
 }
 
-/// How many columns a text takes on a terminal.
+/// Returns the width of a text on a terminal, in columns.
 pub(super) fn display_width(text: &str) -> usize {
     unicode_width::UnicodeWidthStr::width(text)
 }

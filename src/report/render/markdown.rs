@@ -5,7 +5,7 @@
 use super::table::{findings, verdict};
 use crate::report::{Report, Row, Status};
 
-/// A report as Markdown that GitHub renders; `system` says what it was run on.
+/// Returns a report as Markdown that GitHub renders; `system` says what it was run on.
 pub(crate) fn report(report: &Report, system: &str) -> String {
     let rows: String = report.rows.iter().map(table_row).collect();
     format!(
@@ -68,7 +68,7 @@ pub(crate) fn shown(text: &str) -> String {
     out
 }
 
-/// A code span, fenced by more backticks than the text has in a row.
+/// Returns a code span, fenced by more backticks than the text has in a row.
 fn code(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(code("a``b`"), "``` a``b` ```");
     }
 
-    /// What a reader of a table's cell sees, and whether anything in it is markup.
+    /// Returns what a reader of a table's cell sees, and whether anything in it is markup.
     fn rendered(cell: &str) -> (String, bool) {
         use pulldown_cmark::{Event, Options, Parser, Tag};
         let (mut seen, mut markup, mut within) = (String::new(), false, false);

@@ -5,7 +5,7 @@ use crate::report::Status;
 use crate::salvage::account::{Account, Named, Nothing, TableAccount};
 use crate::text::words::{plural, thousands};
 
-/// How many rows of a kind are named at most.
+/// The number of rows of a kind that are named.
 const SHOWN_ROWS: usize = 20;
 
 /// A row of the account.
@@ -16,7 +16,7 @@ struct Entry {
     findings: Vec<String>,
 }
 
-/// The account of the store that is shown so. `load` is what to type next, where the output can be loaded.
+/// Returns the account of the store that is shown so. `load` is what to type next, where the output can be loaded.
 pub(crate) fn account(store: &str, account: &Account, load: &str, style: Style) -> String {
     let mut entries: Vec<Entry> = account.tables.iter().map(of_table).collect();
     entries.extend(of_store(account));
@@ -47,12 +47,12 @@ pub(crate) fn account(store: &str, account: &Account, load: &str, style: Style) 
     )
 }
 
-/// Why there is no account, as a last line.
+/// Returns why there is no account, as a last line.
 pub(crate) fn none(why: &str, style: Style) -> String {
     first_word_painted(&folded_verdict(&format!("FAIL: {why}"), style), Status::Fail, style)
 }
 
-/// A table: what is given, and what not.
+/// Returns a table: what is given, and what not.
 fn of_table(table: &TableAccount) -> Entry {
     let mut detail = vec![format!("{} given", plural(table.given, "row", "rows"))];
     let mut findings = Vec::new();
@@ -92,7 +92,7 @@ fn of_table(table: &TableAccount) -> Entry {
     }
 }
 
-/// The first rows of a kind, by rowid and id.
+/// Returns the first rows of a kind, by rowid and id.
 fn rows(named: &Named, what: &str, means: &str) -> Vec<String> {
     let mut lines: Vec<String> = named
         .rows
@@ -114,7 +114,7 @@ fn rows(named: &Named, what: &str, means: &str) -> Vec<String> {
     lines
 }
 
-/// What is wrong with the store as a whole.
+/// Returns what is wrong with the store as a whole.
 fn of_store(account: &Account) -> Vec<Entry> {
     let fail = |name: &str, detail: String| Entry {
         status: Status::Fail,
@@ -155,7 +155,7 @@ fn of_store(account: &Account) -> Vec<Entry> {
     out
 }
 
-/// The last line.
+/// Returns the last line.
 fn verdict(account: &Account) -> (Status, String) {
     let given = plural(account.given(), "row is", "rows are");
     if account.is_complete() {

@@ -7,10 +7,10 @@ use crate::text::words::plural;
 
 pub(crate) use super::layout::Style;
 
-/// How many findings are shown beneath a row.
+/// The number of findings that are shown beneath a row.
 pub(super) const SHOWN_FINDINGS: usize = 5;
 
-/// One store's rows, and the verdict below them.
+/// Returns one store's rows, and the verdict below them.
 pub(crate) fn report(report: &Report, style: Style) -> String {
     let columns = Columns::of(0, report.rows.iter().map(|row| row.check.id()));
     let rows: String = report.rows.iter().map(|row| drawn(row, &columns, style)).collect();
@@ -23,7 +23,7 @@ pub(crate) fn report(report: &Report, style: Style) -> String {
     )
 }
 
-/// One of several stores: a line, and the rows that failed beneath it.
+/// Returns one of several stores: a line, and the rows that failed beneath it.
 pub(crate) fn one_of_many(report: &Report, style: Style) -> String {
     let status = overall(report);
     let count = match (report.failures(), report.count(Status::Skip)) {
@@ -38,7 +38,7 @@ pub(crate) fn one_of_many(report: &Report, style: Style) -> String {
     first_word_painted(&line, status, style) + &failed().map(|row| drawn(row, &columns, style)).collect::<String>()
 }
 
-/// The last line of several stores.
+/// Returns the last line of several stores.
 pub(crate) fn total(stores: usize, failed: usize, skipped: usize, style: Style) -> String {
     let (status, mut text) = match failed {
         0 => (Status::Pass, format!("PASS: no check failed in {stores} stores")),
@@ -50,7 +50,7 @@ pub(crate) fn total(stores: usize, failed: usize, skipped: usize, style: Style) 
     format!("\n{}", first_word_painted(&folded_verdict(&text, style), status, style))
 }
 
-/// The last line: what it comes to.
+/// Returns the last line: what it comes to.
 pub(super) fn verdict(report: &Report) -> String {
     let failed: Vec<&str> = report
         .rows
@@ -69,7 +69,7 @@ pub(super) fn verdict(report: &Report) -> String {
     format!("FAIL: {} of {checks} checks failed ({}){skipped}", failed.len(), failed.join(", "))
 }
 
-/// A row's text beneath its detail: the first findings, unless the detail has said them all.
+/// Returns a row's text beneath its detail: the first findings, unless the detail has said them all.
 pub(super) fn findings(row: &Row) -> Vec<String> {
     let all_are_there = row.findings_total == row.findings.len() as u64;
     if all_are_there && row.findings.iter().all(|finding| is_said(finding, &row.detail)) {
@@ -78,7 +78,7 @@ pub(super) fn findings(row: &Row) -> Vec<String> {
     row.finding_lines(SHOWN_FINDINGS)
 }
 
-/// Whether a detail says what a finding says, and where.
+/// Returns true if a detail says what a finding says, and where.
 fn is_said(finding: &Finding, detail: &str) -> bool {
     let names = [&finding.table, &finding.index, &finding.column, &finding.key];
     let numbers = [
@@ -92,7 +92,7 @@ fn is_said(finding: &Finding, detail: &str) -> bool {
         && numbers.into_iter().flatten().all(|number| detail.contains(&number.to_string()))
 }
 
-/// A report's row.
+/// Returns a report's row.
 fn drawn(row: &Row, columns: &Columns, style: Style) -> String {
     let line = Line {
         status: row.status,

@@ -38,7 +38,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// The letter in the cells.
+    /// Returns the letter in the cells.
     fn letter(self) -> char {
         let letter = |first: char, n: usize| (first..).nth(n).unwrap_or(first);
         match self {
@@ -53,7 +53,7 @@ impl Kind {
         }
     }
 
-    /// The class of the style.
+    /// Returns the class of the style.
     fn class(self) -> String {
         match self {
             Self::Table(n) => format!("t{n}"),
@@ -68,14 +68,14 @@ impl Kind {
     }
 }
 
-/// How a map's classes are drawn.
+/// The assignment of a map's page classes to letters and colours.
 struct Key<'a> {
     map: &'a PageMap,
     /// The tables with a colour of their own, those with the most pages first.
     tables: Vec<TreeId>,
 }
 
-/// A map's part of the page. `is_faulty`: something is wrong with the store's structure, be it at a single page or not.
+/// Returns a map's part of the page. `is_faulty`: something is wrong with the store's structure, be it at a single page or not.
 pub(super) fn drawn(map: &PageMap, is_faulty: bool) -> String {
     let key = Key::of(map);
     let cells: String = (1..)
@@ -119,7 +119,7 @@ fn span(first: u32, last: u32) -> String {
     }
 }
 
-/// A name that is written from right to left changes the order of nothing beside it.
+/// Returns a name that is written from right to left changes the order of nothing beside it.
 fn isolated(name: &str) -> String {
     if name.is_empty() {
         String::new()
@@ -162,13 +162,13 @@ impl<'a> Key<'a> {
         }
     }
 
-    /// How many pages of a kind there are.
+    /// Returns how many pages of a kind there are.
     fn pages_of(&self, kind: Kind) -> u32 {
         let counts = self.map.counts().iter().filter(|count| self.kind(count.class) == kind);
         counts.map(|count| count.pages).sum()
     }
 
-    /// What is said before the map: how to read it, and what is wrong.
+    /// Returns what is said before the map: how to read it, and what is wrong.
     fn account(&self, is_faulty: bool) -> String {
         let map = self.map;
         let mut out = String::new();
@@ -239,7 +239,7 @@ impl<'a> Key<'a> {
     }
 }
 
-/// The table that a class belongs to: its own, or that of its index.
+/// Returns the table that a class belongs to: its own, or that of its index.
 fn table_of(map: &PageMap, class: PageClass) -> Option<TreeId> {
     let PageClass::Tree(tree, _) = class else { return None };
     match map.tree_kind(tree) {

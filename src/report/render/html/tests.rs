@@ -14,7 +14,7 @@ use crate::report::{Report, Row};
 use crate::text::escape::escape_untrusted;
 use parsed::{Element, held};
 
-/// A report with these rows. The only place of these tests where one is made.
+/// Returns a report with these rows. The only place of these tests where one is made.
 fn report_of(store: &str, rows: Vec<Row>) -> Report {
     Report {
         index: 0,
@@ -31,7 +31,7 @@ fn row(check: CheckId, outcome: Outcome) -> Row {
     row_advised(check, outcome, "keep a copy of the store first")
 }
 
-/// A row whose application says this.
+/// Returns a row whose application says this.
 fn row_advised(check: CheckId, outcome: Outcome, advice: &str) -> Row {
     let application = Application {
         advice: |_, _| "something".into(),
@@ -42,13 +42,13 @@ fn row_advised(check: CheckId, outcome: Outcome, advice: &str) -> Row {
     row
 }
 
-/// A report with this map as a page.
+/// Returns a report with this map as a page.
 fn drawn(of: &Report, map: Option<&PageMap>, system: &str) -> String {
     let map = map.map_or(MapResult::NotRequested, |map| map.clone().into());
     super::report(&Report { map, ..of.clone() }, system)
 }
 
-/// A pass, a skip, and a failure with seven places.
+/// Returns a pass, a skip, and a failure with seven places.
 fn sample() -> Report {
     let mut findings = Findings::default();
     for n in 1..=7 {
@@ -66,7 +66,7 @@ fn sample() -> Report {
     report_of("~/notes/state.db", rows)
 }
 
-/// A table with an index on nine pages: one is damaged, one the WAL replaces, one is free, nothing leads to one.
+/// Returns a table with an index on nine pages: one is damaged, one the WAL replaces, one is free, nothing leads to one.
 fn small() -> PageMapBuilder {
     let mut builder = PageMapBuilder::new(9);
     let schema = builder.add_table("sqlite_schema");
@@ -94,19 +94,19 @@ fn small_and_damaged() -> PageMap {
     builder.finish()
 }
 
-/// A number as people read it.
+/// Returns a number as people read it.
 fn number(text: &str) -> u64 {
     text.replace(',', "").parse().unwrap_or_else(|_| panic!("{text:?} is a number"))
 }
 
-/// The pages of the key's lines, and of the line for all.
+/// Returns the pages of the key's lines, and of the line for all.
 fn key(html: &Element) -> (Vec<u64>, u64) {
     let pages = |row: &&Element| number(&row.children[2].text);
     let lines = html.named("tbody")[0].named("tr").iter().map(pages).collect();
     (lines, pages(&html.named("tfoot")[0].named("tr")[0]))
 }
 
-/// The cells of the map.
+/// Returns the cells of the map.
 fn cells(html: &Element) -> Vec<&Element> {
     html.classed("map")[0].named("i")
 }
@@ -130,7 +130,7 @@ fn told_truly(html: &Element, map: &PageMap) {
     }
 }
 
-/// The pages that a cell's note is about.
+/// Returns the pages that a cell's note is about.
 fn note_pages(note: &str) -> (u64, u64) {
     let (place, _) = note.split_once(": ").unwrap();
     let (_, numbers) = place.split_once(' ').unwrap();

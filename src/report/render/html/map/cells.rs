@@ -12,7 +12,7 @@ const MOST_NOTED: usize = 2;
 const LONGEST_NOTED: usize = 24;
 
 impl Key<'_> {
-    /// A block, with a note that says what is in it.
+    /// Returns a block, with a note that says what is in it.
     pub(super) fn cell(&self, block: &PageBlock) -> String {
         let most = block.parts.first().map_or(PageClass::Unreached, |(class, _)| *class);
         let kind = if self.is_unreached(block) {
@@ -36,7 +36,7 @@ impl Key<'_> {
         format!("<i class=\"{class}\" title=\"{}\">{letter}</i>", text(&self.note(block)))
     }
 
-    /// Whether one of a block's pages is unreached, which is never hidden; that some were not looked at is no fault of theirs.
+    /// Returns true if one of a block's pages is unreached, which is never hidden. Pages that were not looked at do not count.
     pub(super) fn is_unreached(&self, block: &PageBlock) -> bool {
         block.unreached > 0 && self.map.incomplete_reason().is_none()
     }
@@ -78,13 +78,13 @@ impl Key<'_> {
         out
     }
 
-    /// A class in a cell's note.
+    /// Returns a class in a cell's note.
     fn noted(&self, class: PageClass) -> String {
         let (name, words) = self.words(class, LONGEST_NOTED);
         name + &words
     }
 
-    /// A tree's name, cut to `longest` characters, and the words that follow it; of what is no tree, the words alone.
+    /// Returns a tree's name, cut to `longest` characters, and the words that follow it; of what is no tree, the words alone.
     pub(super) fn words(&self, class: PageClass, longest: usize) -> (String, String) {
         let PageClass::Tree(tree, part) = class else {
             let words = match class {

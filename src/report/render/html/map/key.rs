@@ -16,7 +16,7 @@ const LONGEST_KEYED: usize = 64;
 const LONGEST_LISTED: usize = 40;
 
 impl<'a> Key<'a> {
-    /// What each letter means, and how many pages it stands for.
+    /// Returns what each letter means, and how many pages it stands for.
     pub(super) fn table(&self) -> String {
         let total = self.map.pages();
         let lines: String = self.kinds().into_iter().map(|kind| self.line(kind)).collect();
@@ -29,7 +29,7 @@ impl<'a> Key<'a> {
         )
     }
 
-    /// The key's line of a kind, where there are pages of it.
+    /// Returns the key's line of a kind, where there are pages of it.
     fn line(&self, kind: Kind) -> String {
         let counts = || self.map.counts().iter().filter(|count| self.kind(count.class) == kind);
         let pages = self.pages_of(kind);
@@ -57,7 +57,7 @@ impl<'a> Key<'a> {
         )
     }
 
-    /// The key's lines, in their order.
+    /// Returns the key's lines, in their order.
     fn kinds(&self) -> Vec<Kind> {
         let tables = (0..self.tables.len()).flat_map(|n| [Kind::Table(n), Kind::IndexesOf(n)]);
         let rest = [
@@ -71,7 +71,7 @@ impl<'a> Key<'a> {
         tables.chain(rest).collect()
     }
 
-    /// What a line of the key is named, with the words that stand before a tree's name, and what else there is to say (as
+    /// Returns what a line of the key is named, with the words that stand before a tree's name, and what else there is to say (as
     /// HTML).
     fn named(&self, kind: Kind) -> (&'static str, &'a str, String) {
         let own = |n: usize| self.tables.get(n).map_or("", |table| self.map.name(*table));
@@ -105,7 +105,7 @@ impl<'a> Key<'a> {
         said.collect::<Vec<_>>().join(", ")
     }
 
-    /// The largest trees that share a line, and how many there are more, as HTML.
+    /// Returns the largest trees that share a line, and how many there are more, as HTML.
     fn names(&self, kind: Kind) -> String {
         let mut trees: Vec<(u32, TreeId)> = Vec::new();
         for count in self.map.counts() {
@@ -130,7 +130,7 @@ impl<'a> Key<'a> {
         said.join(", ")
     }
 
-    /// What else a cell may show, where one does.
+    /// Returns what else a cell may show, where one does.
     fn marks(&self) -> String {
         let blocks = self.map.blocks();
         let cells = |has: &dyn Fn(&PageBlock) -> bool| blocks.iter().filter(|block| has(block)).count();

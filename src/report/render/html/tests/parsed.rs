@@ -112,7 +112,7 @@ impl Element {
     }
 }
 
-/// A page as HTML says it is to be parsed; there is nothing in it that is against the rules.
+/// Returns a page as HTML says it is to be parsed; there is nothing in it that is against the rules.
 fn parsed(page: &str) -> Element {
     let options = ParseOpts {
         tokenizer: TokenizerOpts {
