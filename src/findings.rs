@@ -1,10 +1,12 @@
 //! The places where something is wrong, as checks report them: bounded, counted, and without a cell's value.
 
 pub(crate) mod check_id;
+pub(crate) mod kind;
 
 use std::borrow::Cow;
 
 use crate::text::words::{cut, plural};
+use kind::Kind;
 
 /// The most findings that a row keeps; the rest are counted.
 pub(crate) const MOST_FINDINGS: usize = 100;
@@ -14,6 +16,30 @@ pub(crate) const LONGEST_NAME: usize = 160;
 
 /// The longest words of a finding that are kept, in characters.
 const LONGEST_WORDS: usize = 1_000;
+
+/// What is known of data that is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Loss {
+    /// Nothing is lost by it.
+    No,
+    /// Data may be lost, and it was not counted.
+    Unknown,
+    /// Data is lost.
+    Yes,
+}
+
+/// The rows of a table of a damaged store, counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CountedTable {
+    /// The table's name, safe to print.
+    pub name: String,
+    /// How many of its rows are intact.
+    pub intact: u64,
+    /// How many of its rows are lost, as far as indexes name them.
+    pub lost: u64,
+    /// Whether there may be more lost rows than that.
+    pub at_least: bool,
+}
 
 /// The places where something is wrong: the first [`MOST_FINDINGS`], and how many there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +56,8 @@ pub(crate) struct Findings {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
+    /// The fixed word that says what is wrong there; `None` means the kind of the row.
+    pub(crate) kind: Option<Kind>,
     pub(crate) table: Option<String>,
     pub(crate) index: Option<String>,
     pub(crate) column: Option<String>,
@@ -43,6 +71,11 @@ pub struct Finding {
 
 /// The place and the fault, as a report shows them.
 impl Finding {
+    /// Returns the fixed word for what is wrong there, as `docs/json.md` lists it; `None` means the word of the row.
+    pub fn kind(&self) -> Option<&'static str> {
+        self.kind.map(Kind::name)
+    }
+
     /// Returns the table.
     pub fn table_name(&self) -> Option<&str> {
         self.table.as_deref()
@@ -96,6 +129,18 @@ impl Finding {
             what: what.into(),
             ..Self::default()
         }
+    }
+
+    /// Returns a note of a passing row: what is odd, and the fixed word for it.
+    pub(crate) fn note(kind: Kind, what: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(what).kind_of(kind)
+    }
+
+    /// Sets the fixed word for what is wrong.
+    #[must_use]
+    pub(crate) fn kind_of(mut self, kind: Kind) -> Self {
+        self.kind = Some(kind);
+        self
     }
 
     /// Sets the table.

@@ -7,8 +7,9 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::application::Application;
-use crate::findings::Finding;
 use crate::findings::check_id::CheckId;
+use crate::findings::kind::Kind;
+use crate::findings::{CountedTable, Finding, Findings, Loss};
 use crate::page_map::MapResult;
 use crate::text::escape::escape_untrusted;
 use crate::text::words::thousands;
@@ -49,6 +50,11 @@ impl Status {
 pub struct Row {
     pub(crate) check: CheckId,
     pub(crate) status: Status,
+    pub(crate) kind: Option<Kind>,
+    /// What is known of data that is lost by what failed.
+    pub(crate) loss: Loss,
+    /// Whether that was counted.
+    pub(crate) is_counted: bool,
     pub(crate) detail: String,
     pub(crate) remedy: Option<String>,
     pub(crate) findings: Vec<Finding>,
@@ -66,7 +72,11 @@ pub struct Report {
     pub(crate) store: String,
     pub(crate) situation: &'static str,
     pub(crate) sandbox: String,
+    /// When the store was examined: UTC, RFC 3339.
+    pub(crate) examined_at: String,
     pub(crate) rows: Vec<Row>,
+    /// The rows of each table, where they were counted.
+    pub(crate) tables: Vec<CountedTable>,
     /// The map of its pages, if it was requested and could be made.
     pub(crate) map: MapResult,
     /// True if SQLite hit its bound on memory, which all that is examined at once has in common.
@@ -115,6 +125,19 @@ impl Report {
         if self.failed() { "fail" } else { "pass" }
     }
 
+    /// Returns what is known of lost data: `yes`, `no` or `unknown`. It is `no` only where every page was looked at or the rows were
+    /// counted.
+    pub fn data_lost(&self) -> &'static str {
+        let losses = self.rows.iter().map(|row| row.loss);
+        let was_looked_for =
+            |row: &Row| row.is_counted || (row.check == CheckId::PageStructure && row.status != Status::Skip);
+        match losses.max().unwrap_or(Loss::Unknown) {
+            Loss::Yes => "yes",
+            Loss::No if self.rows.iter().any(was_looked_for) => "no",
+            Loss::No | Loss::Unknown => "unknown",
+        }
+    }
+
     /// Returns how many rows failed.
     pub(crate) fn failures(&self) -> usize {
         self.count(Status::Fail)
@@ -140,6 +163,11 @@ impl Row {
     /// Returns what was looked at, what is wrong, or why it did not look.
     pub fn detail(&self) -> &str {
         &self.detail
+    }
+
+    /// Returns the fixed word for what is wrong, as `docs/json.md` lists it, where it failed.
+    pub fn kind(&self) -> Option<&'static str> {
+        self.kind.map(Kind::name)
     }
 
     /// Returns what to do, where it failed.
@@ -172,6 +200,9 @@ impl Row {
         let mut row = Self {
             check,
             status: Status::Pass,
+            kind: None,
+            loss: Loss::No,
+            is_counted: false,
             detail: String::new(),
             remedy: None,
             findings: Vec::new(),
@@ -180,7 +211,10 @@ impl Row {
             elapsed,
         };
         match outcome {
-            Outcome::Pass { detail } => row.detail = escape_untrusted(&detail, LONGEST_TEXT),
+            Outcome::Pass { detail, notes } => {
+                row.detail = escape_untrusted(&detail, LONGEST_TEXT);
+                row.set_findings(notes);
+            }
             Outcome::Skip { reason } => {
                 row.status = Status::Skip;
                 row.detail = escape_untrusted(&reason, LONGEST_TEXT);
@@ -189,16 +223,25 @@ impl Row {
                 detail,
                 problem,
                 findings,
+                counted,
             }) => {
                 row.status = Status::Fail;
                 row.detail = escape_untrusted(&detail, LONGEST_TEXT);
                 row.remedy = Some(escape_untrusted(&application.advice(&problem), LONGEST_TEXT));
-                row.findings = findings.kept.into_iter().map(safe_finding).collect();
-                row.findings_total = findings.total;
-                row.findings_at_least = findings.at_least;
+                row.kind = Some(problem.kind());
+                row.loss = counted.unwrap_or_else(|| problem.loss());
+                row.is_counted = counted.is_some();
+                row.set_findings(findings);
             }
         }
         row
+    }
+
+    /// Keeps the findings, made safe to print.
+    fn set_findings(&mut self, findings: Findings) {
+        self.findings = findings.kept.into_iter().map(safe_finding).collect();
+        self.findings_total = findings.total;
+        self.findings_at_least = findings.at_least;
     }
 
     /// Returns the first findings in words, and how many there are more: `people row 5 born: not a time`.

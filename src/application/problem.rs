@@ -1,5 +1,8 @@
 //! What can be wrong with a store, as values: the checks say which it is, and the application says what to do.
 
+use crate::findings::Loss;
+use crate::findings::kind::Kind;
+
 /// Something that is wrong, with its figures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Problem {
@@ -118,6 +121,69 @@ pub(crate) enum Problem {
 }
 
 impl Problem {
+    /// Returns what is known of data that is lost by it, before rows are counted.
+    pub(crate) fn loss(&self) -> Loss {
+        match self {
+            Self::CutShort { missing_pages, .. } if *missing_pages > 0 => Loss::Yes,
+            Self::SidecarWrong { .. } | Self::SidecarUnreadable { .. } | Self::NoStore(_) | Self::CouldNotCheck(_) => {
+                Loss::Unknown
+            }
+            problem if problem.can_lose_rows() => Loss::Unknown,
+            _ => Loss::No,
+        }
+    }
+
+    /// Returns the fixed word by which reports of many stores are sorted.
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Self::CouldNotCheck(obstacle) => match obstacle {
+                Obstacle::TimeLimit => Kind::TimeLimit,
+                Obstacle::Interrupted => Kind::Interrupted,
+                Obstacle::InternalError => Kind::InternalError,
+                Obstacle::Damage => Kind::Damaged,
+                _ => Kind::CouldNotLook,
+            },
+            Self::NoStore(what) => match what {
+                NoStore::Missing => Kind::FileMissing,
+                NoStore::DanglingLink => Kind::DanglingLink,
+                NoStore::WrongKind => Kind::NotAFile,
+                NoStore::Unreadable => Kind::Unreadable,
+                NoStore::Empty | NoStore::EmptyWithSidecar { .. } => Kind::FileEmpty,
+                NoStore::SizeUnknown => Kind::CouldNotLook,
+                NoStore::NotSqlite => Kind::NotADatabase,
+                NoStore::Overwritten => Kind::Overwritten,
+                NoStore::CutInHeader => Kind::FileCut,
+            },
+            Self::Header { .. } => Kind::HeaderDamaged,
+            Self::CutShort { .. } => Kind::FileCut,
+            Self::SidecarWrong { suffix } if *suffix == "-journal" => Kind::JournalDamaged,
+            Self::SidecarWrong { .. } => Kind::WalDamaged,
+            Self::SidecarUnreadable { .. } => Kind::Unreadable,
+            Self::LeftBehind { .. } => Kind::LeftBehind,
+            Self::Structure(damage) => match damage {
+                Damage::Rows => Kind::Damaged,
+                Damage::Index => Kind::IndexOnly,
+                Damage::Constraint => Kind::Constraint,
+                Damage::Unaccounted => Kind::PagesUnaccounted,
+                Damage::NotChecked => Kind::CouldNotLook,
+                Damage::Refused => Kind::VirtualTableRefused,
+            },
+            Self::Newer { .. } | Self::NotInFolder { .. } => Kind::UnknownMigrations,
+            Self::Unfinished { .. } => Kind::MigrationUnfinished,
+            Self::NeverRecorded { .. } => Kind::NeverRecorded,
+            Self::Folder(_) => Kind::FolderDiffers,
+            Self::History(_) | Self::ImpossibleHistory { .. } => Kind::LedgerWrong,
+            Self::Shape { .. } => Kind::ShapeDiffers,
+            Self::Rehearsal { .. } => Kind::RehearsalFails,
+            Self::Dangling { .. } => Kind::DanglingReference,
+            Self::KeysNotChecked { .. } | Self::NotReadToEnd { .. } | Self::FilesNotAllowed { .. } => {
+                Kind::CouldNotLook
+            }
+            Self::Values { .. } => Kind::WrongValue,
+            Self::NamedFiles { .. } => Kind::NamedFileMissing,
+        }
+    }
+
     /// Returns true if rows may be lost, or seem to be.
     pub(crate) fn can_lose_rows(&self) -> bool {
         match self {

@@ -90,7 +90,7 @@ fn outcomes(made: &Application, sql: &str, application: &Application) -> Vec<(Ch
 fn said(outcomes: &[(CheckId, Outcome)], id: CheckId) -> String {
     let (_, outcome) = outcomes.iter().find(|(check, _)| *check == id).unwrap();
     match outcome {
-        Outcome::Pass { detail } => format!("pass: {detail}"),
+        Outcome::Pass { detail, .. } => format!("pass: {detail}"),
         Outcome::Fail(failure) => format!("fail: {}", failure.detail),
         Outcome::Skip { reason } => format!("skip: {reason}"),
     }

@@ -5,12 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::Options;
 use crate::application::Application;
 use crate::checks::check::Check;
 use crate::checks::{self, CHECKS};
 use crate::error::Error;
 use crate::error::mistake::caught;
+use crate::findings::CountedTable;
 use crate::findings::check_id::CheckId;
 use crate::limits::stop::Stop;
 use crate::page_map::{self, KnownDamage, MapResult};
@@ -49,6 +52,8 @@ struct SoFar {
     /// To ask whether the answers are still valid, once something was read through SQLite.
     witness: Option<(Witness, Probe)>,
     short_of_memory: bool,
+    /// The rows of each table, once they are counted.
+    tables: Vec<CountedTable>,
     map: MapResult,
 }
 
@@ -60,6 +65,7 @@ impl Default for SoFar {
             looking: vec![CheckId::File],
             witness: None,
             short_of_memory: false,
+            tables: Vec::new(),
             map: MapResult::NotRequested,
         }
     }
@@ -133,6 +139,8 @@ impl Answers {
             store: self.store.clone(),
             situation: so_far.situation.name(),
             sandbox: self.sandbox.clone(),
+            examined_at: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            tables: so_far.tables.clone(),
             rows,
             map: self.map_of(&so_far),
             short_of_memory: so_far.short_of_memory,
@@ -228,6 +236,11 @@ impl Answers {
         if let Some(answer) = &mut self.so_far().answers[id as usize] {
             *answer = (outcome, answer.1 + longer);
         }
+    }
+
+    /// Keeps the rows of each table, as they were counted.
+    pub(super) fn set_tables(&self, tables: Vec<CountedTable>) {
+        self.so_far().tables = tables;
     }
 
     /// Returns the answer of a check that could not look.

@@ -209,6 +209,9 @@ impl Answers {
         let begun = Instant::now();
         let standing = caught(|| standing(probe, self.application(), stop))
             .unwrap_or_else(|mistake| Standing::Unknown(mistake.to_string()));
+        if let Standing::Rows(account) = &standing {
+            self.set_tables(account.counted_tables());
+        }
         if let Some(failure) = with_row_counts(failure, standing, probe.size(), self.application().name()) {
             self.replace_outcome(check, Outcome::Fail(failure), begun.elapsed());
         }
@@ -229,6 +232,7 @@ fn with_row_counts(failure: Failure, standing: Standing, size: u64, application:
                     "it is not an SQLite database any more ({size} bytes), but rows of {application}'s are still in it"
                 );
             }
+            with.counted = Some(account.loss());
             with.detail += &format!("; {}", account.in_words());
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::application::{Obstacle, Problem};
 use crate::error::Error;
-use crate::findings::Findings;
+use crate::findings::{Findings, Loss};
 use crate::limits::stop::Stopped;
 
 /// The answer of a check.
@@ -12,6 +12,8 @@ pub(crate) enum Outcome {
     Pass {
         /// The extent of what it looked at, in figures.
         detail: String,
+        /// What is odd and does no harm.
+        notes: Findings,
     },
     /// It looked and found something, or it tried and could not look.
     Fail(Failure),
@@ -31,12 +33,22 @@ pub(crate) struct Failure {
     pub problem: Problem,
     /// The places, one by one.
     pub findings: Findings,
+    /// What is known of lost data, where rows were counted.
+    pub counted: Option<Loss>,
 }
 
 impl Outcome {
     /// Creates a pass that says what was looked at.
     pub(crate) fn pass(detail: impl Into<String>) -> Self {
-        Self::Pass { detail: detail.into() }
+        Self::noted(detail, Findings::default())
+    }
+
+    /// Returns a pass with notes: what is odd and does no harm.
+    pub(crate) fn noted(detail: impl Into<String>, notes: Findings) -> Self {
+        Self::Pass {
+            detail: detail.into(),
+            notes,
+        }
     }
 
     /// Creates a failure without places.
@@ -50,6 +62,7 @@ impl Outcome {
             detail: detail.into(),
             problem,
             findings,
+            counted: None,
         })
     }
 

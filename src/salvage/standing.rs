@@ -11,10 +11,12 @@ use super::known::replay::known;
 use super::store::Opened;
 use super::{Account, Room, within};
 use crate::application::Application;
-use crate::findings::{Finding, Findings};
+use crate::findings::kind::Kind;
+use crate::findings::{CountedTable, Finding, Findings, LONGEST_NAME, Loss};
 use crate::limits::stop::{Stop, Stopped};
 use crate::probe::situation::write_locked_now;
 use crate::probe::{FileStat, Probe};
+use crate::text::escape::escape_untrusted;
 use crate::text::words::{plural, thousands};
 
 /// How many rows of a kind are named in a sentence.
@@ -125,20 +127,47 @@ impl Account {
         parts.join("; ")
     }
 
+    /// Returns the rows of each table, counted.
+    pub(crate) fn counted_tables(&self) -> Vec<CountedTable> {
+        let seen = self.tables.iter().filter(|table| !table.is_unseen() || table.is_open);
+        seen.map(|table| CountedTable {
+            name: escape_untrusted(&table.name, LONGEST_NAME),
+            intact: table.whole(),
+            lost: table.lost.count,
+            at_least: !table.all_are_named || table.is_open,
+        })
+        .collect()
+    }
+
+    /// Returns what is known of lost data. A count that is open, or a row of which nothing tells if it is live, leaves it unknown.
+    pub(crate) fn loss(&self) -> Loss {
+        let is_unknown = |table: &TableAccount| table.is_open || !table.all_are_named || table.doubtful.count > 0;
+        if self.tables.iter().any(|table| table.lost.count + table.flagged.count > 0) {
+            Loss::Yes
+        } else if self.tables.iter().any(is_unknown)
+            || self.too_long + self.pages_behind > 0
+            || !self.ledger_made_anew.is_empty()
+        {
+            Loss::Unknown
+        } else {
+            Loss::No
+        }
+    }
+
     /// Adds the rows that do not stand whole to findings.
     pub(crate) fn add_to(&self, findings: &mut Findings) {
         for table in &self.tables {
             let kinds = [
-                (&table.lost, "lost: an index names it, and it is nowhere"),
-                (&table.flagged, "damaged: a value of it is, or an index contradicts it"),
-                (&table.doubtful, "doubtful: it is whole, but no index names it"),
+                (Kind::RowsLost, &table.lost, "lost: an index names it, and it is nowhere"),
+                (Kind::RowDamaged, &table.flagged, "damaged: a value of it is, or an index contradicts it"),
+                (Kind::RowDoubtful, &table.doubtful, "doubtful: it is whole, but no index names it"),
             ];
-            for (named, what) in kinds {
+            for (kind, named, what) in kinds {
                 for row in &named.rows {
                     findings.add(|| Finding {
                         row: row.rowid,
                         key: row.id.clone(),
-                        ..Finding::new(what).table(&table.name)
+                        ..Finding::note(kind, what).table(&table.name)
                     });
                 }
                 findings.total += named.count.saturating_sub(named.rows.len() as u64);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::findings::Finding;
+use crate::findings::{CountedTable, Finding};
 use crate::migrations::schema_state::{Compatibility, SchemaState};
 use crate::report::{Report, Row};
 
@@ -31,8 +31,32 @@ struct WireReport<'a> {
     /// `fail` where a row failed.
     #[cfg_attr(test, schemars(extend("enum" = ["pass", "fail"])))]
     verdict: &'a str,
+    /// When the store was examined: UTC, RFC 3339. Older doctors did not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    examined_at: Option<&'a str>,
+    /// Whether data is lost: `no` only where every part was looked at or the rows were counted. Older doctors did not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("enum" = ["no", "yes", "unknown"])))]
+    data_lost: Option<&'a str>,
+    /// The rows of each table, where they were counted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tables: Vec<WireTable<'a>>,
     /// One row a check that was asked for, in a fixed order.
     rows: Vec<WireRow<'a>>,
+}
+
+/// The rows of a table, counted.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct WireTable<'a> {
+    /// The table.
+    name: &'a str,
+    /// How many of its rows are intact.
+    intact: u64,
+    /// How many of its rows are lost, as far as indexes name them.
+    lost: u64,
+    /// Whether there may be more lost rows than that.
+    at_least: bool,
 }
 
 /// One check's answer.
@@ -44,12 +68,15 @@ struct WireRow<'a> {
     /// `skip`: it did not look, and `detail` says why.
     #[cfg_attr(test, schemars(extend("enum" = ["pass", "fail", "skip"])))]
     status: &'a str,
+    /// A fixed word for what is wrong, listed in `docs/json.md`; only where it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'a str>,
     /// What was looked at, what is wrong, or why it did not look.
     detail: &'a str,
     /// What to do; only where it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     remedy: Option<&'a str>,
-    /// The first places where something is wrong, at most 100.
+    /// The first places where something is wrong, at most 100; where it passed, notes: what is odd and does no harm.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     findings: Vec<WireFinding<'a>>,
     /// How many places there are in all, where there are any.
@@ -66,6 +93,9 @@ struct WireRow<'a> {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct WireFinding<'a> {
+    /// A fixed word for what is wrong there, listed in `docs/json.md`. Older doctors did not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'a str>,
     /// The table.
     #[serde(skip_serializing_if = "Option::is_none")]
     table: Option<&'a str>,
@@ -186,25 +216,39 @@ pub(crate) fn report(report: &Report) -> String {
         situation: report.situation,
         sandbox: &report.sandbox,
         verdict: report.verdict(),
+        examined_at: Some(&report.examined_at),
+        data_lost: Some(report.data_lost()),
+        tables: report.tables.iter().map(table).collect(),
         rows: report.rows.iter().map(row).collect(),
     })
+}
+
+fn table(table: &CountedTable) -> WireTable<'_> {
+    WireTable {
+        name: &table.name,
+        intact: table.intact,
+        lost: table.lost,
+        at_least: table.at_least,
+    }
 }
 
 fn row(row: &Row) -> WireRow<'_> {
     WireRow {
         check: row.check.id(),
         status: row.status.name(),
+        kind: row.kind(),
         detail: &row.detail,
         remedy: row.remedy.as_deref(),
-        findings: row.findings.iter().map(finding).collect(),
+        findings: row.findings.iter().map(|at| finding(at, row.kind())).collect(),
         findings_total: (row.findings_total > 0).then_some(row.findings_total),
         findings_at_least: row.findings_at_least,
         elapsed_us: u64::try_from(row.elapsed.as_micros()).unwrap_or(u64::MAX),
     }
 }
 
-fn finding(finding: &Finding) -> WireFinding<'_> {
+fn finding<'a>(finding: &'a Finding, row: Option<&'a str>) -> WireFinding<'a> {
     WireFinding {
+        kind: finding.kind().or(row),
         table: finding.table.as_deref(),
         index: finding.index.as_deref(),
         column: finding.column.as_deref(),

@@ -139,6 +139,8 @@ mod tests {
             store: "~/.local/state/banger/state.db".to_owned(),
             situation: "closed",
             sandbox: "landlock 7".to_owned(),
+            examined_at: "2026-11-20T09:00:00Z".to_owned(),
+            tables: Vec::new(),
             rows: vec![
                 row(CheckId::File, Outcome::pass("an SQLite database, 9 pages of 4096 bytes")),
                 row(CheckId::SchemaState, Outcome::skip("needs `read-only`")),

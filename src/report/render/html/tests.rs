@@ -21,6 +21,8 @@ fn report_of(store: &str, rows: Vec<Row>) -> Report {
         store: escape_untrusted(store, 4096),
         situation: "crashed",
         sandbox: "landlock 7".to_owned(),
+        examined_at: "2026-11-20T09:00:00Z".to_owned(),
+        tables: Vec::new(),
         rows,
         map: MapResult::NotRequested,
         short_of_memory: false,

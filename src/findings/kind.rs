@@ -1,0 +1,113 @@
+//! Fixed words for what is wrong, by which the reports of a fleet are sorted without reading prose. `docs/json.md` lists them.
+
+/// Lists the kinds: each variant with its word and its meaning.
+macro_rules! kinds {
+    ($($(#[doc = $meaning:literal])+ $variant:ident => $name:literal,)+) => {
+        /// A fixed word for what is wrong.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub(crate) enum Kind {
+            $($(#[doc = $meaning])+ $variant,)+
+        }
+
+        impl Kind {
+            /// Every kind.
+            #[cfg(test)]
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// Returns the word: lower case, with hyphens.
+            pub(crate) fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A check tried and could not look.
+    CouldNotLook => "could-not-look",
+    /// The time limit ended a check.
+    TimeLimit => "time-limit",
+    /// The user ended a check.
+    Interrupted => "interrupted",
+    /// The doctor itself failed.
+    InternalError => "internal-error",
+    /// There is no file at the path.
+    FileMissing => "file-missing",
+    /// The path is a symbolic link to nothing.
+    DanglingLink => "dangling-link",
+    /// A folder, a pipe or a device is at the path.
+    NotAFile => "not-a-file",
+    /// A file may not be read.
+    Unreadable => "unreadable",
+    /// The file has no bytes.
+    FileEmpty => "file-empty",
+    /// The file ends before its last page.
+    FileCut => "file-cut",
+    /// The file is not an SQLite database.
+    NotADatabase => "not-a-database",
+    /// The file is not an SQLite database, and pages of one are in it.
+    Overwritten => "overwritten",
+    /// A field of the header is out of range.
+    HeaderDamaged => "header-damaged",
+    /// The `-wal` or `-shm` is damaged, or has lost commits.
+    WalDamaged => "wal-damaged",
+    /// The rollback journal is damaged.
+    JournalDamaged => "journal-damaged",
+    /// The doctor left a file beside the store.
+    LeftBehind => "left-behind",
+    /// Pages that hold rows are damaged.
+    Damaged => "damaged",
+    /// Rows are lost.
+    RowsLost => "rows-lost",
+    /// A row is intact, and nothing tells if it is live.
+    RowDoubtful => "row-doubtful",
+    /// A row has a damaged value, or an index contradicts it.
+    RowDamaged => "row-damaged",
+    /// An index is wrong and no row of its table is.
+    IndexOnly => "index-only",
+    /// A row holds a value that its column or a unique index forbids.
+    Constraint => "constraint",
+    /// Pages belong to nothing.
+    PagesUnaccounted => "pages-unaccounted",
+    /// The module of a virtual table refuses to open it.
+    VirtualTableRefused => "virtual-table-refused",
+    /// Migrations are applied that are not known.
+    UnknownMigrations => "unknown-migrations",
+    /// A migration did not come to its end.
+    MigrationUnfinished => "migration-unfinished",
+    /// The ledger is empty and what the migrations make is there.
+    NeverRecorded => "never-recorded",
+    /// The ledger and the folder of migrations disagree.
+    FolderDiffers => "folder-differs",
+    /// The ledger does not match the known history.
+    LedgerWrong => "ledger-wrong",
+    /// The schema is not what the applied migrations give.
+    ShapeDiffers => "shape-differs",
+    /// The pending migrations would go wrong.
+    RehearsalFails => "rehearsal-fails",
+    /// A row references a missing row.
+    DanglingReference => "dangling-reference",
+    /// A value is one that the application does not write.
+    WrongValue => "wrong-value",
+    /// A file that the store names is missing or of the wrong kind.
+    NamedFileMissing => "named-file-missing",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_kind_has_a_word_of_its_own_that_the_page_on_json_explains() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/json.md")).unwrap();
+        let names: BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+        assert_eq!(names.len(), Kind::ALL.len());
+        for name in names {
+            assert!(name.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{name}");
+            assert!(page.contains(&format!("| `{name}` |")), "docs/json.md does not explain `{name}`");
+        }
+    }
+}
