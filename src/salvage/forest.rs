@@ -6,12 +6,13 @@ mod roots;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-use super::ended::Result;
+use super::ended::{Ended, Result};
 use super::known::Known;
 use super::notes::{Notes, Owner};
 use super::view::View;
 use crate::limits::stop::Stop;
 use sqlite_format::page::{Kind, Page};
+use sqlite_format::walk::{ChildOrder, Claim, TreeVisitor, WalkRules, read_children, walk_tree};
 
 /// What was found out about all pages.
 #[derive(Debug)]
@@ -153,45 +154,93 @@ struct Walker<'a> {
     bytes: Vec<u8>,
 }
 
+/// Claims the pages of a tree for its owner.
+struct TreePages<'w> {
+    walker: &'w Walker<'w>,
+    notes: &'w mut Notes,
+    owner: Owner,
+    /// Takes the children of pages of which only an older state can be read. They are not followed then.
+    outdated: Option<&'w mut Vec<(Owner, u32)>>,
+    pages: Vec<u32>,
+    /// Whether every page of the tree was found.
+    whole: bool,
+}
+
+impl TreeVisitor for TreePages<'_> {
+    type Stop = Ended;
+
+    fn claim(&mut self, page: u32, _: Option<u32>) -> Result<Claim> {
+        if self.pages.len().is_multiple_of(64) {
+            self.walker.stop.check()?;
+        }
+        let is_key = matches!(self.owner, Owner::Key(..));
+        let kind = self.notes.kind(page).filter(|_| self.notes.owner(page) == Owner::Nobody);
+        let Some(kind) = kind.filter(|kind| kind.is_table() != is_key || self.owner == Owner::Other) else {
+            self.whole = false;
+            return Ok(Claim::Refused);
+        };
+        self.notes.set_owner(page, self.owner);
+        self.pages.push(page);
+        Ok(if kind.is_leaf() { Claim::Taken } else { Claim::Enter })
+    }
+
+    fn enter(&mut self, number: u32, page: Option<&Page<'_>>) -> Result<bool> {
+        let Some(page) = page else {
+            self.whole = false;
+            return Ok(false);
+        };
+        self.whole &= page.cells() <= self.walker.rules().most_cells;
+        let Some(outdated) = self.outdated.as_deref_mut().filter(|_| self.walker.view.is_behind(number)) else {
+            return Ok(true);
+        };
+        for child in read_children(page, self.walker.rules()) {
+            match child.filter(|child| self.walker.is_child(*child)) {
+                Some(child) => outdated.push((self.owner, child)),
+                None => self.whole = false,
+            }
+        }
+        Ok(false)
+    }
+
+    fn note_fault(&mut self, _: u32) {
+        self.whole = false;
+    }
+}
+
 impl Walker<'_> {
-    /// Walks a tree by its child pointers, each page once; says which pages it has, and whether all of it was there. With
+    fn rules(&self) -> WalkRules {
+        WalkRules {
+            order: ChildOrder::Descending,
+            most_levels: usize::MAX,
+            most_cells: self.view.layout().usable / 6,
+            follows_right_child: true,
+        }
+    }
+
+    /// Returns whether a number can be that of a child.
+    fn is_child(&self, page: u32) -> bool {
+        (2..=self.view.pages()).contains(&page)
+    }
+
+    /// Walks a tree by its child pointers, each page once; returns its pages, and whether all of it was there. With
     /// `outdated`, the children of pages of which only an older state can be read are put there instead, and not followed.
     fn walk(
-        &mut self,
+        &self,
         root: u32,
         owner: Owner,
         forest: &mut Forest,
-        mut outdated: Option<&mut Vec<(Owner, u32)>>,
+        outdated: Option<&mut Vec<(Owner, u32)>>,
     ) -> Result<(Vec<u32>, bool)> {
-        let is_key = matches!(owner, Owner::Key(..));
-        let mut out = Vec::new();
-        let mut whole = true;
-        let mut stack = vec![root];
-        while let Some(number) = stack.pop() {
-            if out.len().is_multiple_of(64) {
-                self.stop.check()?;
-            }
-            let fits = match forest.notes.kind(number) {
-                Some(kind) => kind.is_table() != is_key || owner == Owner::Other,
-                None => false,
-            };
-            if !fits || number > self.view.pages() || forest.notes.owner(number) != Owner::Nobody {
-                whole = false;
-                continue;
-            }
-            forest.notes.set_owner(number, owner);
-            out.push(number);
-            if forest.notes.kind(number).is_some_and(Kind::is_leaf) {
-                continue;
-            }
-            self.view.page(number, &mut self.bytes);
-            let others = stack.len();
-            whole &= self.children(number, &mut stack);
-            if let Some(outdated) = outdated.as_deref_mut().filter(|_| self.view.is_behind(number)) {
-                outdated.extend(stack.drain(others..).map(|child| (owner, child)));
-            }
-        }
-        Ok((out, whole))
+        let mut visitor = TreePages {
+            walker: self,
+            notes: &mut forest.notes,
+            owner,
+            outdated,
+            pages: Vec::new(),
+            whole: true,
+        };
+        walk_tree(self.view, root, self.rules(), &mut visitor)?;
+        Ok((visitor.pages, visitor.whole))
     }
 
     /// Claims the children of outdated pages for their trees, as far as nothing else has claimed them.
@@ -244,21 +293,12 @@ impl Walker<'_> {
         Ok(open)
     }
 
-    /// The children of an inner page; says whether all of them could be read.
-    fn children(&self, number: u32, into: &mut Vec<u32>) -> bool {
-        let Ok(page) = Page::parse(self.view.layout(), number, &self.bytes) else {
-            return false;
-        };
-        let most = self.view.layout().usable / 6;
-        let mut whole = page.cells() <= most;
-        for at in 0..=page.cells().min(most) {
-            let at = if at == page.cells().min(most) { page.cells() } else { at };
-            match page.child(at) {
-                Ok(child) if child > 1 && child <= self.view.pages() => into.push(child),
-                _ => whole = false,
-            }
-        }
-        whole
+    /// Returns the children of an inner page that can be read.
+    fn children(&mut self, number: u32) -> Vec<u32> {
+        self.view.page(number, &mut self.bytes);
+        let page = Page::parse(self.view.layout(), number, &self.bytes);
+        let children = page.map(|page| read_children(&page, self.rules())).unwrap_or_default();
+        children.into_iter().flatten().filter(|child| self.is_child(*child)).collect()
     }
 
     /// Follows the inner pages that nobody leads to: each is the root of what is left of a tree.
@@ -268,14 +308,10 @@ impl Walker<'_> {
         };
         let all = (2..=self.view.pages()).filter(|number| is_inner(forest, *number));
         let inner: Vec<u32> = all.take(MOST_INNER).collect();
-        let mut children = Vec::new();
         let mut led_to = BTreeSet::new();
         for number in &inner {
             self.stop.check()?;
-            self.view.page(*number, &mut self.bytes);
-            children.clear();
-            self.children(*number, &mut children);
-            led_to.extend(children.iter().copied().filter(|child| is_inner(forest, *child)));
+            led_to.extend(self.children(*number).into_iter().filter(|child| is_inner(forest, *child)));
         }
         let roots = inner.into_iter().filter(|number| !led_to.contains(number)).take(MOST_ROOTS);
         let mut trees = Vec::new();

@@ -13,6 +13,7 @@ use sqlite_format::interrupt::Interrupt;
 use sqlite_format::page::{Kind, Page};
 use sqlite_format::record::{Classes, Fields};
 use sqlite_format::source::ReadAt;
+use sqlite_format::walk::Pages;
 
 /// So many pages are kept account of: a store of 32 GiB with pages of 4,096 bytes.
 pub const MOST_PAGES: u32 = 1 << 23;
@@ -216,5 +217,15 @@ impl<'a> View<'a> {
             each(number, &block)?;
         }
         Ok(())
+    }
+}
+
+impl Pages for View<'_> {
+    fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    fn read_page(&self, number: u32, into: &mut Vec<u8>) -> bool {
+        self.page(number, into)
     }
 }

@@ -3,13 +3,34 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Forest, Walker};
-use crate::salvage::ended::Result;
-use crate::salvage::notes::Owner;
+use crate::salvage::ended::{Ended, Result};
+use crate::salvage::notes::{Notes, Owner};
 use crate::salvage::view::MOST_PAGES;
+use sqlite_format::freelist::Trunk;
 use sqlite_format::header::Header;
+use sqlite_format::walk::{FreelistVisitor, walk_freelist};
 
 /// How many trunk pages are looked for where nothing leads to them.
 const MOST_TRUNKS: usize = 100_000;
+
+/// Claims the pages of the freelist.
+struct FreePages<'w> {
+    notes: &'w mut Notes,
+    /// The pages that were claimed.
+    count: u32,
+}
+
+impl FreelistVisitor for FreePages<'_> {
+    type Stop = Ended;
+
+    fn claim(&mut self, page: u32, _: u32, _: bool) -> Result<bool> {
+        let is_taken = take_free(page, self.notes);
+        self.count += u32::from(is_taken);
+        Ok(is_taken)
+    }
+
+    fn note_fault(&mut self, _: u32) {}
+}
 
 impl Walker<'_> {
     /// Notes which pages are free; says whether that is known.
@@ -17,47 +38,27 @@ impl Walker<'_> {
         self.view.page(1, &mut self.bytes);
         match self.bytes.first_chunk().map(Header::parse) {
             Some(Ok(header)) => {
-                let counted = word(&self.bytes, 36).unwrap_or(0);
-                Ok(self.chain(header.freelist_trunk, forest) == Some(counted))
+                let mut visitor = FreePages {
+                    notes: &mut forest.notes,
+                    count: 0,
+                };
+                // A trunk that was overwritten with zeros is one without leaves, and the last: only the header's count shows it.
+                let has_end = walk_freelist(self.view, header.freelist_trunk, &mut visitor)?;
+                Ok(has_end && visitor.count == header.freelist_pages)
             }
             _ => self.free_without_header(forest),
         }
     }
 
-    /// Notes a trunk page, those behind it and all that they list; says how many that are, where the chain has an end.
-    fn chain(&mut self, first: u32, forest: &mut Forest) -> Option<u32> {
-        let mut found = 0;
-        let mut trunk = first;
-        while trunk != 0 {
-            if forest.notes.owner(trunk) == Owner::Free {
-                return None;
-            }
-            found += self.link(trunk, forest)?;
-            trunk = word(&self.bytes, 0).unwrap_or(0);
+    /// Notes one trunk page and what it lists.
+    fn link(&mut self, number: u32, forest: &mut Forest) {
+        let is_noted = take_free(number, &mut forest.notes) || forest.notes.owner(number) == Owner::Free;
+        if !is_noted || !self.view.page(number, &mut self.bytes) {
+            return;
         }
-        // A trunk that was overwritten with zeros is one without leaves, and the last.
-        Some(found)
-    }
-
-    /// Notes one trunk page and what it lists; says how many that are, where it can be one.
-    fn link(&mut self, trunk: u32, forest: &mut Forest) -> Option<u32> {
-        let is_noted = take_free(trunk, forest) || forest.notes.owner(trunk) == Owner::Free;
-        if !is_noted || !self.view.page(trunk, &mut self.bytes) {
-            return None;
+        for leaf in Trunk::parse(self.view.layout(), &self.bytes).iter().flat_map(Trunk::leaves) {
+            take_free(leaf, &mut forest.notes);
         }
-        let leaves = self.leaves()?;
-        let mut found = 1;
-        for at in 0..leaves {
-            found += u32::from(take_free(word(&self.bytes, 8 + 4 * at).unwrap_or(0), forest));
-        }
-        Some(found)
-    }
-
-    /// How many pages the trunk that was read lists, where it has room for so many.
-    fn leaves(&self) -> Option<usize> {
-        let most = self.view.layout().usable / 4 - 2;
-        let leaves = usize::try_from(word(&self.bytes, 4)?).ok()?;
-        (leaves <= most).then_some(leaves)
     }
 
     /// Looks for trunk pages by what they hold. The freelist is known where they are one chain with an end, or where there is
@@ -74,9 +75,9 @@ impl Walker<'_> {
             self.stop.check()?;
             self.view.page(number, &mut self.bytes);
             match self.trunk(number) {
-                Some(next) if trunks.len() < MOST_TRUNKS => {
-                    is_cut |= self.lists_beyond_end();
-                    trunks.insert(number, next);
+                Some(trunk) if trunks.len() < MOST_TRUNKS => {
+                    is_cut |= trunk.leaves().any(|leaf| leaf > self.view.pages());
+                    trunks.insert(number, trunk.next());
                 }
                 Some(_) => unclear = true,
                 // It may be what is left of a trunk.
@@ -97,22 +98,15 @@ impl Walker<'_> {
         Ok(is_one && has_end && if trunks.is_empty() { !unclear } else { head.is_some() })
     }
 
-    /// The page behind a trunk, where the page that was read can be one: what it lists are pages, and each only once.
-    fn trunk(&self, number: u32) -> Option<u32> {
+    /// The trunk that was read, where the page can be one: what it lists are pages, and each only once.
+    fn trunk(&self, number: u32) -> Option<Trunk<'_>> {
         // The file may have been cut off: what it lists may lie behind the end.
         let is_page = |page: u32| (2..=MOST_PAGES).contains(&page) && page != number;
-        let next = word(&self.bytes, 0).filter(|next| *next == 0 || is_page(*next))?;
-        let leaves = self.leaves()?;
+        let trunk = Trunk::parse(self.view.layout(), &self.bytes)?;
         let mut seen = BTreeSet::new();
-        let all =
-            (0..leaves).all(|at| word(&self.bytes, 8 + 4 * at).is_some_and(|page| is_page(page) && seen.insert(page)));
-        (all && leaves > 0).then_some(next)
-    }
-
-    /// Returns true if the trunk that was read lists a page behind the file's end.
-    fn lists_beyond_end(&self) -> bool {
-        let leaves = self.leaves().unwrap_or(0);
-        (0..leaves).any(|at| word(&self.bytes, 8 + 4 * at).is_some_and(|page| page > self.view.pages()))
+        let all = trunk.leaves().all(|leaf| is_page(leaf) && seen.insert(leaf));
+        let leads_on = trunk.next() == 0 || is_page(trunk.next());
+        (leads_on && all && trunk.leaves().len() > 0).then_some(trunk)
     }
 
     /// What an inner page that is not free leads to is not free either: then it is the trunk that is damaged.
@@ -121,16 +115,12 @@ impl Walker<'_> {
         let mut inner: Vec<u32> = (2..=self.view.pages())
             .filter(|number| forest.notes.owner(*number) == Owner::Nobody && is_inner(forest, *number))
             .collect();
-        let mut children = Vec::new();
         while let Some(number) = inner.pop() {
             self.stop.check()?;
-            self.view.page(number, &mut self.bytes);
-            children.clear();
-            self.children(number, &mut children);
-            for child in &children {
-                if forest.notes.kind(*child).is_some() && forest.notes.owner(*child) == Owner::Free {
-                    forest.notes.set_owner(*child, Owner::Nobody);
-                    inner.extend(is_inner(forest, *child).then_some(*child));
+            for child in self.children(number) {
+                if forest.notes.kind(child).is_some() && forest.notes.owner(child) == Owner::Free {
+                    forest.notes.set_owner(child, Owner::Nobody);
+                    inner.extend(is_inner(forest, child).then_some(child));
                 }
             }
         }
@@ -143,10 +133,10 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 /// Notes that a page is free; says whether it can be, and was not noted before.
-fn take_free(number: u32, forest: &mut Forest) -> bool {
-    let can_be = (2..=forest.notes.pages()).contains(&number) && forest.notes.owner(number) == Owner::Nobody;
+fn take_free(number: u32, notes: &mut Notes) -> bool {
+    let can_be = (2..=notes.pages()).contains(&number) && notes.owner(number) == Owner::Nobody;
     if can_be {
-        forest.notes.set_owner(number, Owner::Free);
+        notes.set_owner(number, Owner::Free);
     }
     can_be
 }
