@@ -6,15 +6,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use sqlite_format::bytes::read_u32;
+use sqlite_format::header::{HeaderFault, HeaderFields};
+use sqlite_format::wal::{FRAME_HEADER_LEN, HEADER_LEN, WalHeader, rewrite_checksums};
+
 use crate::application::{Content, File, Folder};
 use crate::banger::APPLICATION;
 use crate::limits::stop::Stop;
 use crate::migrations::dialects::Dialect;
 use crate::migrations::known::{KnownSet, Script};
 use crate::page_map::{self, MapResult, PageClass};
-use crate::probe::header::be32;
-use crate::probe::wal::{self, WalHeader};
-use crate::probe::{Header, Sidecar, journal};
+use crate::probe::{Sidecar, journal, wal};
 use crate::salvage;
 
 /// A target's name, which is also its folder of seeds, and what it runs.
@@ -34,13 +36,15 @@ pub const TARGETS: &[Target] = &[
 
 /// The header of a database: what is read of it is what stands there, and its faults are named without a panic.
 pub fn header(bytes: &[u8]) {
-    let Some(header) = Header::parse(bytes) else { return };
-    assert_eq!(header.pages, be32(bytes, 28), "the page count is the number at offset 28");
+    let Some(header) = HeaderFields::parse(bytes) else {
+        return;
+    };
+    assert_eq!(Some(header.pages), read_u32(bytes, 28), "the page count is the number at offset 28");
     let faults = header.faults();
-    let names_page_size = faults.iter().any(|fault| fault.contains("page size"));
+    let names_page_size = faults.iter().any(|fault| matches!(fault, HeaderFault::PageSize(_)));
     assert_eq!(
         names_page_size,
-        !header.page_size_is_valid(),
+        !header.has_valid_page_size(),
         "an impossible page size is named: {faults:?}"
     );
 }
@@ -53,7 +57,7 @@ pub fn write_ahead_log(bytes: &[u8]) {
     };
     let mut log = log.to_vec();
     if choice & 1 == 1 {
-        wal::mend_checksums(&mut log, usize::from(choice >> 1));
+        rewrite_checksums(&mut log, usize::from(choice >> 1));
     }
     let place = Place::new("-wal", &log);
     let Ok(Some(header)) = WalHeader::parse(&log) else {
@@ -62,7 +66,7 @@ pub fn write_ahead_log(bytes: &[u8]) {
     let Ok(scan) = wal::scan(&place.sidecar, &place.none, &header, 0, &Stop::never()) else {
         return;
     };
-    let frames = (log.len() - wal::HEADER_LEN) as u64 / (u64::from(header.page_size) + 24);
+    let frames = ((log.len() - HEADER_LEN) / (header.page_size as usize + FRAME_HEADER_LEN)) as u64;
     assert!(
         scan.committed_frames + scan.frames_beyond <= frames,
         "no more frames than there are: {scan:?}"
@@ -208,7 +212,7 @@ fn database_and_log(bytes: &[u8]) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
     let (database, log) = rest.split_at(length);
     let mut log = log.to_vec();
     if choice & 2 == 2 {
-        wal::mend_checksums(&mut log, usize::from(choice >> 2));
+        rewrite_checksums(&mut log, usize::from(choice >> 2));
     }
     Some((database.to_vec(), Some(log)))
 }

@@ -5,7 +5,6 @@
 
 pub(crate) mod file_stat;
 pub(crate) mod foreign;
-pub(crate) mod header;
 pub(crate) mod journal;
 pub(crate) mod sidecars;
 pub(crate) mod situation;
@@ -18,9 +17,10 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use rustix::fs::OFlags;
+use sqlite_format::header::{HeaderFields, MAGIC};
+use sqlite_format::journal::SegmentHeader;
 
 pub(crate) use file_stat::{FileKind, FileStat};
-pub(crate) use header::Header;
 pub(crate) use situation::Situation;
 
 use crate::limits::stop::Stop;
@@ -67,7 +67,7 @@ pub(crate) enum PathKind {
     /// A file that begins like a database and ends within its header.
     CutInHeader,
     /// A database, according to its header.
-    Sqlite(Header),
+    Sqlite(HeaderFields),
 }
 
 /// What lies beside a file of no bytes, where SQLite deletes it as soon as the store is opened.
@@ -216,7 +216,7 @@ impl Probe {
     }
 
     /// The header, where the file is a database.
-    pub(crate) fn header(&self) -> Option<&Header> {
+    pub(crate) fn header(&self) -> Option<&HeaderFields> {
         match &self.nature {
             PathKind::Sqlite(header) => Some(header),
             _ => None,
@@ -302,7 +302,7 @@ fn leftover(wal: &Sidecar, journal: &Sidecar) -> Option<Leftover> {
         return Some(Leftover { suffix: "-wal", what });
     }
     let journal_holds = unreadable(journal).or_else(|| {
-        let pages = journal::pages_at_its_beginning(&journal.head);
+        let pages = SegmentHeader::parse(&journal.head).map(|segment| segment.database_pages);
         (situation::is_hot(journal) && pages != Some(0)).then(|| match pages {
             Some(pages) => format!("was begun when the store had {}", plural(pages.into(), "page", "pages")),
             None => "is damaged".to_owned(),
@@ -322,9 +322,9 @@ fn nature_of(head: &[u8], size: u64) -> PathKind {
             PathKind::SizeUnknown
         };
     }
-    match Header::parse(head) {
+    match HeaderFields::parse(head) {
         Some(header) => PathKind::Sqlite(header),
-        None if head.starts_with(header::MAGIC) => PathKind::CutInHeader,
+        None if head.starts_with(MAGIC) => PathKind::CutInHeader,
         None => {
             let what = foreign::recognise(head);
             let noise = || foreign::looks_encrypted(head).then_some("random bytes, or an encrypted database");

@@ -1,11 +1,13 @@
 //! Is there a file, is it a database, and is all of it there?
 
+use sqlite_format::header::HeaderFields;
+
 use crate::application::{Application, NoStore, Problem};
 use crate::checks::check::{Check, Input, Needs};
 use crate::findings::check_id::CheckId;
 use crate::limits::stop::Stop;
 use crate::probe::sidecars::scan_wal;
-use crate::probe::{Header, Leftover, PathKind, Probe, Situation, until_sure, words};
+use crate::probe::{Leftover, PathKind, Probe, Situation, until_sure, words};
 use crate::report::outcome::Outcome;
 use crate::text::words::plural;
 
@@ -61,13 +63,19 @@ fn no_store(nature: &PathKind) -> NoStore {
     }
 }
 
-fn examine_database(probe: &Probe, header: &Header, stop: &Stop) -> Outcome {
+fn examine_database(probe: &Probe, header: &HeaderFields, stop: &Stop) -> Outcome {
     let faults = header.faults();
     if !faults.is_empty() {
         let problem = Problem::Header {
             faults: faults.len() as u64,
         };
-        return Outcome::fail(format!("the header is damaged: {}", faults.join("; ")), problem);
+        return Outcome::fail(
+            format!(
+                "the header is damaged: {}",
+                faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+            ),
+            problem,
+        );
     }
     let page_size = u64::from(header.page_size);
     let (pages, rest) = (probe.size() / page_size, probe.size() % page_size);
@@ -112,7 +120,7 @@ fn cut(detail: &str, missing_pages: u64, odd_bytes: u64) -> Outcome {
 }
 
 /// Returns the number of pages that the database has and the file lacks, or `None` if the WAL holds all of them.
-fn missing_pages(probe: &Probe, header: &Header, pages: u64, stop: &Stop) -> crate::error::Result<Option<u64>> {
+fn missing_pages(probe: &Probe, header: &HeaderFields, pages: u64, stop: &Stop) -> crate::error::Result<Option<u64>> {
     let vouched = header.vouched_pages().map_or(0, u64::from);
     if !probe.wal.has_content() {
         return Ok(Some(vouched.saturating_sub(pages)));

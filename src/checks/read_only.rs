@@ -80,7 +80,7 @@ mod tests {
     fn a_sidecar_that_only_the_doctor_can_have_made_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
-        fs::write(&path, crate::probe::header::MAGIC).unwrap();
+        fs::write(&path, sqlite_format::header::MAGIC).unwrap();
         let before = Probe::of(&path);
         fs::write(folder.path().join("state.db-shm"), [0; 32]).unwrap();
         let nothing = Sandbox::None {

@@ -213,6 +213,12 @@ impl Stop {
         }
     }
 
+    /// Returns the reason for an [`Interrupted`](sqlite_format::interrupt::Interrupted) read: the reader knows that it was stopped,
+    /// and only the token knows why.
+    pub(crate) fn why_interrupted(&self) -> Stopped {
+        self.due().unwrap_or(Stopped::Interrupted)
+    }
+
     /// `Ok` to go on.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! The pending migrations of a folder, tried on a private copy of a store as their tool runs them.
 
+use sqlite_format::header::HeaderFields;
+
 use crate::application::MigrationsFolder;
 use crate::error::Result;
 use crate::migrations::dialects::drizzle::DRIZZLE;
@@ -8,7 +10,7 @@ use crate::migrations::rehearsal::{self, Rehearsal, Rehearsed};
 use crate::migrations::sql_text;
 use crate::migrations::status::Stands;
 use crate::migrations::steps::Steps;
-use crate::probe::{Header, Probe};
+use crate::probe::Probe;
 use crate::store::{Environment, ReadOnly};
 use crate::text::words::id_list;
 
@@ -47,7 +49,7 @@ pub(crate) fn rehearse(
     let header = store.and_then(|(probe, _)| probe.header());
     let steps = Steps {
         // A new database is in none.
-        in_wal_mode: Some(header.is_some_and(Header::is_wal)),
+        in_wal_mode: Some(header.is_some_and(HeaderFields::is_wal)),
         ..stands.steps(folder)
     };
     let rehearsed = Rehearsed::ByTool {

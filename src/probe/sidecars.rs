@@ -3,8 +3,12 @@
 use std::thread;
 use std::time::Duration;
 
-use super::wal::{HeaderFault, WalHeader, WalScan};
-use super::{Header, Probe, Situation, journal, wal};
+use sqlite_format::header::HeaderFields;
+use sqlite_format::journal::MAGIC;
+use sqlite_format::wal::{HEADER_LEN, WalHeader, WalHeaderFault};
+
+use super::wal::WalScan;
+use super::{Probe, Situation, journal, wal};
 use crate::application::Application;
 use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
@@ -61,8 +65,9 @@ pub(crate) fn examine(probe: &Probe, application: &Application, stop: &Stop) -> 
         return Ok(Verdict::Sound("there is no database".to_owned()));
     };
     // Without a page size, no file beside the database can be judged.
-    if !header.page_size_is_valid() {
-        return Err(Error::NotAStore(format!("its header is damaged: {}", header.faults().join("; "))));
+    if !header.has_valid_page_size() {
+        let faults: Vec<String> = header.faults().iter().map(ToString::to_string).collect();
+        return Err(Error::NotAStore(format!("its header is damaged: {}", faults.join("; "))));
     }
     let all = [("-wal", &probe.wal), ("-shm", &probe.shm), ("-journal", &probe.journal)];
     for (suffix, sidecar) in all {
@@ -80,7 +85,7 @@ pub(crate) fn examine(probe: &Probe, application: &Application, stop: &Stop) -> 
         return examine_wal(probe, header, stop);
     }
     // A journal that was finished has zeros for its whole magic; SQLite asks for the first byte alone.
-    if probe.journal.head.get(1..journal::MAGIC.len()) == Some(&journal::MAGIC[1..]) {
+    if probe.journal.head.get(1..MAGIC.len()) == Some(&MAGIC[1..]) {
         return Ok(Verdict::Wrong {
             suffix: "-journal",
             what: "its first byte is damaged, so SQLite takes it for finished and does not roll it back: half of a transaction may remain in the store"
@@ -114,7 +119,7 @@ pub(crate) fn scan_wal(probe: &Probe, stop: &Stop) -> Result<Option<WalScan>> {
     wal::scan(&probe.wal, &probe.shm, &log, file_pages, stop).map(Some)
 }
 
-fn examine_wal(probe: &Probe, header: &Header, stop: &Stop) -> Result<Verdict> {
+fn examine_wal(probe: &Probe, header: &HeaderFields, stop: &Stop) -> Result<Verdict> {
     let wrong = |what: String| Ok(Verdict::Wrong { suffix: "-wal", what });
     let log = match WalHeader::parse(&probe.wal.head) {
         Ok(Some(log)) => log,
@@ -122,17 +127,17 @@ fn examine_wal(probe: &Probe, header: &Header, stop: &Stop) -> Result<Verdict> {
             return Ok(Verdict::Sound("a WAL too short to hold anything".to_owned()));
         }
         // A header of zeros has never been written: nothing was committed to this log.
-        Err(HeaderFault::Magic)
-            if probe.wal.head.iter().all(|byte| *byte == 0) && probe.wal.size() <= wal::HEADER_LEN as u64 =>
+        Err(WalHeaderFault::Magic)
+            if probe.wal.head.iter().all(|byte| *byte == 0) && probe.wal.size() <= HEADER_LEN as u64 =>
         {
             return Ok(Verdict::Sound("a WAL to which nothing was ever written".to_owned()));
         }
-        Err(HeaderFault::Magic) => return wrong("it does not begin like a write-ahead log".to_owned()),
-        Err(HeaderFault::Version(version)) => return wrong(format!("its format version is {version}, not 3007000")),
-        Err(HeaderFault::PageSize(size)) => {
+        Err(WalHeaderFault::Magic) => return wrong("it does not begin like a write-ahead log".to_owned()),
+        Err(WalHeaderFault::Version(version)) => return wrong(format!("its format version is {version}, not 3007000")),
+        Err(WalHeaderFault::PageSize(size)) => {
             return wrong(format!("its page size is {size}, not a power of two from 512 to 65536"));
         }
-        Err(HeaderFault::Checksum) => {
+        Err(WalHeaderFault::Checksum) => {
             return wrong("the checksum of its header is wrong, so SQLite ignores every commit in it".to_owned());
         }
     };
@@ -187,7 +192,7 @@ fn scan_until_sure(probe: &Probe, stop: &Stop) -> Result<Option<WalScan>> {
     Ok(before)
 }
 
-fn examine_journal(probe: &Probe, header: &Header, application: &Application, stop: &Stop) -> Result<Verdict> {
+fn examine_journal(probe: &Probe, header: &HeaderFields, application: &Application, stop: &Stop) -> Result<Verdict> {
     let scan = match journal::scan(&probe.journal, header.page_size, stop) {
         Ok(scan) => scan,
         // It was finished while we looked.

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
+use sqlite_format::header::HeaderFields;
+use sqlite_format::wal::{HEADER_LEN, has_magic};
 
-use super::header::{Header, be32};
 use super::{FileKind, Sidecar, open_plain};
 
 /// The condition in which a store lies on disk.
@@ -95,7 +96,7 @@ const SHARED_LOCKS: (u64, u64) = (0x4000_0002, 510);
 const INDEX_LOCK: (u64, u64) = (128, 1);
 
 /// Names the situation of what has a database's header.
-pub(super) fn name(path: &Path, header: &Header, wal: &Sidecar, shm: &Sidecar, journal: &Sidecar) -> Situation {
+pub(super) fn name(path: &Path, header: &HeaderFields, wal: &Sidecar, shm: &Sidecar, journal: &Sidecar) -> Situation {
     if is_hot(journal) {
         // A writer deletes its journal, and only then unlocks: a journal that has changed is not left by one that is gone.
         return if locked(path, RESERVED_LOCK) || !journal.is_unchanged() {
@@ -139,14 +140,14 @@ pub(crate) fn is_hot(journal: &Sidecar) -> bool {
 
 /// Whether the bytes begin like a write-ahead log. Bytes too short for a header are an empty log, cut off when it was begun.
 fn is_wal(head: &[u8]) -> bool {
-    head.len() < super::wal::HEADER_LEN || be32(head, 0) & !1 == super::wal::MAGIC
+    head.len() < HEADER_LEN || has_magic(head)
 }
 
 /// Whether another process may write to the database file at any time, and perhaps has: it holds the write lock of a store
 /// whose commits go to that file and not to a WAL.
 ///
 /// SQLite takes this lock before it writes the first page, and the journal, where it keeps one on disk, is there by then.
-fn is_write_locked(path: &Path, header: &Header, wal: &Sidecar) -> bool {
+fn is_write_locked(path: &Path, header: &HeaderFields, wal: &Sidecar) -> bool {
     !header.is_wal() && !wal.has_content() && conflicts(path, SHARED_LOCKS, FlockType::ReadLock)
 }
 

@@ -41,7 +41,7 @@ fn a_wal_of_more_than_a_million_pages_has_too_large_an_index() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.db");
     let mut page = vec![0; 4096];
-    page[..16].copy_from_slice(header::MAGIC);
+    page[..16].copy_from_slice(MAGIC);
     page[16..20].copy_from_slice(&[16, 0, 2, 2]);
     fs::write(&path, page).unwrap();
     let is_too_large = |frames| {

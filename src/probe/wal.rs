@@ -1,57 +1,14 @@
-//! The write-ahead log, read by ourselves: SQLite stops at the first frame that does not fit, and does not say so.
-//!
-//! Source: "The Write-Ahead Log" in SQLite's Database File Format,
-//! <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>, and "WAL-mode File Format",
-//! <https://www.sqlite.org/walformat.html>, for the wal-index.
+//! The commits of a write-ahead log: those that SQLite reads, and those that it ignores because a frame before them is damaged.
+//! SQLite stops at the first invalid frame and does not say so.
 
-mod committed;
-
-use std::fs::File;
-use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
 
-pub(crate) use committed::{Committed, committed};
+use sqlite_format::header::lock_byte_page;
+use sqlite_format::wal::{Frames, HEADER_LEN, WalHeader, WalIndexHeader};
 
 use super::Sidecar;
-use super::header::{be32, is_page_size, lock_page};
 use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
-
-/// The length of the log's header, in bytes.
-pub(crate) const HEADER_LEN: usize = 32;
-
-/// The length of a frame's header, in bytes; a page follows it.
-const FRAME_HEADER_LEN: usize = 24;
-
-/// What a log begins with; the lowest bit says that checksums read numbers as big-endian.
-pub(crate) const MAGIC: u32 = 0x377f_0682;
-
-/// The only format version there is.
-const VERSION: u32 = 3_007_000;
-
-/// The log's header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct WalHeader {
-    /// The page size in bytes.
-    pub page_size: u32,
-    /// The two salts: each frame of this generation carries them.
-    pub salts: [u32; 2],
-    big_endian: bool,
-    checksum: [u32; 2],
-}
-
-/// What is wrong with a log's header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum HeaderFault {
-    /// It does not begin like a WAL.
-    Magic,
-    /// Its format version is another.
-    Version(u32),
-    /// Its page size is not one that SQLite has.
-    PageSize(u32),
-    /// Its checksum is wrong.
-    Checksum,
-}
 
 /// What a log holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -74,81 +31,6 @@ pub(crate) struct WalScan {
     pub frames_missing: u64,
 }
 
-impl WalHeader {
-    /// Reads and checks the header. `Ok(None)` where the log is too short to hold one: it is empty.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub(crate) fn parse(head: &[u8]) -> Result<Option<Self>, HeaderFault> {
-        let Some(bytes) = head.get(..HEADER_LEN) else {
-            return Ok(None);
-        };
-        let magic = be32(bytes, 0);
-        if magic & !1 != MAGIC {
-            return Err(HeaderFault::Magic);
-        }
-        let header = Self {
-            page_size: be32(bytes, 8),
-            salts: [be32(bytes, 16), be32(bytes, 20)],
-            big_endian: magic & 1 == 1,
-            checksum: [be32(bytes, 24), be32(bytes, 28)],
-        };
-        if checksum(header.big_endian, [0, 0], &bytes[..24]) != header.checksum {
-            return Err(HeaderFault::Checksum);
-        }
-        if be32(bytes, 4) != VERSION {
-            return Err(HeaderFault::Version(be32(bytes, 4)));
-        }
-        if !is_page_size(header.page_size) {
-            return Err(HeaderFault::PageSize(header.page_size));
-        }
-        Ok(Some(header))
-    }
-}
-
-/// The log's running checksum over bytes whose length is a multiple of 8.
-fn checksum(big_endian: bool, seed: [u32; 2], bytes: &[u8]) -> [u32; 2] {
-    let [mut s0, mut s1] = seed;
-    let number = if big_endian {
-        u32::from_be_bytes
-    } else {
-        u32::from_le_bytes
-    };
-    for pair in bytes.chunks_exact(8) {
-        let (a, b) = pair.split_at(4);
-        let word = |four: &[u8]| four.try_into().map_or(0, number);
-        s0 = s0.wrapping_add(word(a)).wrapping_add(s1);
-        s1 = s1.wrapping_add(word(b)).wrapping_add(s0);
-    }
-    [s0, s1]
-}
-
-/// One frame as it stands in the log.
-struct Frame {
-    page: u32,
-    /// The database's size in pages where this frame ends a transaction, otherwise 0.
-    commit: u32,
-    salts: [u32; 2],
-    stored: [u32; 2],
-}
-
-impl Frame {
-    fn of(bytes: &[u8]) -> Self {
-        Self {
-            page: be32(bytes, 0),
-            commit: be32(bytes, 4),
-            salts: [be32(bytes, 8), be32(bytes, 12)],
-            stored: [be32(bytes, 16), be32(bytes, 20)],
-        }
-    }
-}
-
-/// The checksum that a frame ought to carry, after one that carries `seed`.
-fn frame_checksum(header: &WalHeader, seed: [u32; 2], bytes: &[u8]) -> [u32; 2] {
-    let seed = checksum(header.big_endian, seed, &bytes[..8]);
-    checksum(header.big_endian, seed, &bytes[FRAME_HEADER_LEN..])
-}
-
 /// Reads a whole log: the commits that SQLite reads, and those after a damaged frame.
 ///
 /// SQLite stops at the first frame whose checksum or salts are wrong. That is normal after a crash: after it there may be frames of
@@ -164,87 +46,41 @@ pub(crate) fn scan(wal: &Sidecar, shm: &Sidecar, header: &WalHeader, file_pages:
     let file = super::open_plain(&wal.path).map_err(io)?;
     let mut scan = WalScan::default();
     let mut beyond = PagesBeyond::new(file_pages, header.page_size);
-    let mut good = header.checksum; // the running checksum of the valid frames
-    let mut before = header.checksum; // the checksum that the frame before carries, right or wrong
-    let mut damaged = None;
-    let mut number = 0;
-    for_each_frame(&file, header.page_size, stop, &mut |bytes| {
-        number += 1;
-        let frame = Frame::of(bytes);
-        if frame.salts == header.salts {
-            if damaged.is_none() && frame.page != 0 && frame_checksum(header, good, bytes) == frame.stored {
-                good = frame.stored;
+    let mut damaged_at = None;
+    for frame in Frames::new(&file, header).map_err(io)? {
+        let frame = match frame {
+            Ok(frame) => frame,
+            // The log was restarted and cut off while it was read.
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => break,
+            Err(error) => return Err(io(error)),
+        };
+        match (frame.is_valid(), damaged_at) {
+            (true, None) => {
                 beyond.see(frame.page);
-                if frame.commit != 0 {
+                if let Some(pages) = frame.commit {
                     scan.commits += 1;
-                    scan.committed_frames = number;
-                    scan.pages = frame.commit;
-                    scan.holds_the_rest = beyond.all_up_to(frame.commit);
-                }
-            } else {
-                let first = *damaged.get_or_insert(number);
-                if number > first && frame.page != 0 && frame_checksum(header, before, bytes) == frame.stored {
-                    scan.frames_beyond += 1;
-                    scan.commits_beyond += u64::from(frame.commit != 0);
+                    scan.committed_frames = frame.number;
+                    scan.pages = pages;
+                    scan.holds_the_rest = beyond.all_up_to(pages);
                 }
             }
-        } else {
-            damaged.get_or_insert(number);
+            (true, Some(_)) => {
+                scan.frames_beyond += 1;
+                scan.commits_beyond += u64::from(frame.commit.is_some());
+            }
+            (false, first) => damaged_at = first.or(Some(frame.number)),
         }
-        before = frame.stored;
-    })
-    .map_err(|why| match why {
-        Ended::Io(error) => io(error),
-        Ended::Stopped(why) => Error::Stopped(why),
-    })?;
+        stop.check()?;
+    }
     if scan.commits_beyond > 0 {
-        scan.damaged_at = damaged;
+        scan.damaged_at = damaged_at;
     } else {
         scan.frames_beyond = 0;
     }
-    if let Some(plural) = frames_in_index(&shm.head, header) {
-        scan.frames_missing = u64::from(plural).saturating_sub(scan.committed_frames);
+    if let Some(index) = WalIndexHeader::parse(&shm.head).filter(|index| index.salts == header.salts) {
+        scan.frames_missing = u64::from(index.frames).saturating_sub(scan.committed_frames);
     }
     Ok(scan)
-}
-
-enum Ended {
-    Io(io::Error),
-    Stopped(crate::limits::stop::Stopped),
-}
-
-/// Hands out each whole frame; a frame cut at the end of the file is not one.
-fn for_each_frame(file: &File, page_size: u32, stop: &Stop, each: &mut dyn FnMut(&[u8])) -> Result<(), Ended> {
-    let mut frame = vec![0; FRAME_HEADER_LEN + page_size as usize];
-    let mut reader = BufReader::with_capacity(256 * 1024, file);
-    let mut skipped = [0; HEADER_LEN];
-    reader.read_exact(&mut skipped).map_err(Ended::Io)?;
-    loop {
-        match reader.read_exact(&mut frame) {
-            Ok(()) => each(&frame),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
-            Err(error) => return Err(Ended::Io(error)),
-        }
-        stop.check().map_err(Ended::Stopped)?;
-    }
-}
-
-/// How many frames the wal-index counts as committed, where the index is whole and of this generation.
-///
-/// The index begins with two copies of its header, 48 bytes each, in the machine's own byte order.
-fn frames_in_index(shm: &[u8], header: &WalHeader) -> Option<u32> {
-    let (first, second) = (shm.get(..48)?, shm.get(48..96)?);
-    let number = |at: usize| first.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_ne_bytes);
-    let sum = checksum(cfg!(target_endian = "big"), [0, 0], &first[..40]);
-    let initialised = first[12] == 1;
-    // The index holds the salts in the same byte order as the log.
-    let salts = [be32(first, 32), be32(first, 36)];
-    let whole = first == second
-        && initialised
-        && number(0) == Some(VERSION)
-        && [number(40), number(44)] == [Some(sum[0]), Some(sum[1])]
-        && salts == header.salts;
-    if whole { number(16) } else { None }
 }
 
 /// Which pages past the end of the database file the log holds.
@@ -266,7 +102,7 @@ impl PagesBeyond {
     fn new(file_pages: u64, page_size: u32) -> Self {
         Self {
             file_pages,
-            lock_page: lock_page(page_size),
+            lock_page: lock_byte_page(page_size).into(),
             seen: Vec::new(),
             whole_up_to: file_pages,
         }
@@ -298,29 +134,6 @@ impl PagesBeyond {
             self.whole_up_to += 1;
         }
         self.whole_up_to >= last
-    }
-}
-
-/// Makes the checksums of a log right, its header's and those of the first `frames` frames, whatever they hold: for fuzzing,
-/// which would not come past the first frame otherwise.
-pub(crate) fn mend_checksums(log: &mut [u8], frames: usize) {
-    if log.len() < HEADER_LEN {
-        return;
-    }
-    log[..4].copy_from_slice(&MAGIC.to_be_bytes());
-    log[4..8].copy_from_slice(&VERSION.to_be_bytes());
-    log[8..12].copy_from_slice(&512_u32.to_be_bytes());
-    let put = |bytes: &mut [u8], sums: [u32; 2]| {
-        bytes[..4].copy_from_slice(&sums[0].to_be_bytes());
-        bytes[4..8].copy_from_slice(&sums[1].to_be_bytes());
-    };
-    let mut sums = checksum(false, [0, 0], &log[..24]);
-    put(&mut log[24..32], sums);
-    let (header, rest) = log.split_at_mut(HEADER_LEN);
-    for frame in rest.chunks_exact_mut(FRAME_HEADER_LEN + 512).take(frames) {
-        frame[8..16].copy_from_slice(&header[16..24]);
-        sums = checksum(false, checksum(false, sums, &frame[..8]), &frame[FRAME_HEADER_LEN..]);
-        put(&mut frame[16..24], sums);
     }
 }
 

@@ -9,10 +9,10 @@ use super::known::Known;
 use super::notes::{Notes, Owner};
 use super::space::{adds_up, free_space};
 use super::view::View;
+use sqlite_format::bytes::read_varint;
 use sqlite_format::encoding::{Decoder, Encoding};
 use sqlite_format::page::{Kind, Page};
 use sqlite_format::record::{Field, Fields};
-use sqlite_format::varint::varint;
 
 /// How a row was found. What stands higher is believed more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -169,8 +169,8 @@ impl<'a> Finder<'a> {
                 continue;
             }
             let bytes = page.bytes().get(cell.at..).unwrap_or_default();
-            let used = varint(bytes).map_or(0, |(_, used)| used);
-            let used = used + varint(bytes.get(used..).unwrap_or_default()).map_or(0, |(_, used)| used);
+            let used = read_varint(bytes).map_or(0, |(_, used)| used);
+            let used = used + read_varint(bytes.get(used..).unwrap_or_default()).map_or(0, |(_, used)| used);
             let local = Local {
                 at: cell.at + used,
                 len: cell.payload.len,

@@ -66,11 +66,7 @@ impl Sound {
         stop.reads_pages(pages);
         let checked = reader.check(&judge, &Ask::default(), stop);
         stop.reads_pages(0);
-        // The reader knows that it was stopped; why, the token knows.
-        let checked = match checked {
-            Ok(checked) => checked,
-            Err(Interrupted) => return Err(stop.reason().unwrap_or(Stopped::Interrupted)),
-        };
+        let checked = checked.map_err(|Interrupted| stop.why_interrupted())?;
         Ok(Self {
             pages: checked.store.is_sound().then_some(pages),
             foreign_keys: foreign_keys(schema, &checked),

@@ -1,8 +1,10 @@
 //! The private folder: the only place where the doctor writes, made only where a copy may be needed.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,11 +12,12 @@ use std::sync::{Mutex, MutexGuard, OnceLock, TryLockError};
 use std::thread;
 use std::time::Duration;
 
+use sqlite_format::journal::read_super_journal;
 use tempfile::TempDir;
 
 use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
-use crate::probe::{FileStat, Probe, Situation, journal, open_plain};
+use crate::probe::{FileStat, Probe, Situation, open_plain};
 use crate::text::shown;
 use crate::text::words::thousands;
 
@@ -302,9 +305,9 @@ pub(crate) fn journal_to_play(probe: &Probe) -> Result<Option<u64>> {
         return Ok(None);
     }
     let file = open_plain(path).map_err(Error::io("read", path))?;
-    match journal::super_journal(&file).map_err(Error::io("read", path))? {
+    match read_super_journal(&file).map_err(Error::io("read", path))? {
         None => Ok(Some(u64::MAX)),
-        Some((name, at)) => Ok(counts_as_there(&name).then_some(at)),
+        Some((name, at)) => Ok(counts_as_there(Path::new(OsStr::from_bytes(&name))).then_some(at)),
     }
 }
 

@@ -1,9 +1,9 @@
 //! Which bytes of a page are used: no byte by two cells, and what is neither cell nor free block is counted as fragments.
 
+use super::bytes::read_u16;
 use super::damage::{Damage, Result};
 use super::header::Layout;
 use super::page::Page;
-use super::varint::be16;
 
 /// The used bytes of one page, one bit each; used again for every page.
 #[derive(Debug)]
@@ -142,8 +142,8 @@ impl Cover {
     fn free_blocks(&mut self, page: &Page<'_>) -> Result<()> {
         let mut at = page.first_free_block();
         loop {
-            let next = be16(page.bytes(), at).ok_or(Damage::FreeBlock)?;
-            let size = be16(page.bytes(), at + 2).ok_or(Damage::FreeBlock)?;
+            let next = read_u16(page.bytes(), at).ok_or(Damage::FreeBlock)?;
+            let size = read_u16(page.bytes(), at + 2).ok_or(Damage::FreeBlock)?;
             if at < self.content || size < 4 || at + size > self.layout.usable {
                 return Err(Damage::FreeBlock);
             }

@@ -2,10 +2,10 @@
 //!
 //! Source: "The Freelist", <https://www.sqlite.org/fileformat2.html#the_freelist>.
 
+use super::bytes::read_u32;
 use super::damage::{Damage, Result};
 use super::header::{Header, Layout};
 use super::source::Source;
-use super::varint::be32;
 
 /// A trunk page: the number of the next one, and the leaf pages that it lists.
 #[derive(Debug, Clone, Copy)]
@@ -17,11 +17,11 @@ pub struct Trunk<'p> {
 impl<'p> Trunk<'p> {
     /// Reads a trunk page from its bytes; `None` when it counts more leaves than it has room for.
     pub fn parse(layout: Layout, page: &'p [u8]) -> Option<Self> {
-        let count = usize::try_from(be32(page, 4)?).ok()?;
+        let count = usize::try_from(read_u32(page, 4)?).ok()?;
         let (numbers, _) = page.get(8..layout.usable)?.as_chunks::<4>();
         let leaves = numbers.get(..count)?;
         Some(Self {
-            next: be32(page, 0)?,
+            next: read_u32(page, 0)?,
             leaves,
         })
     }

@@ -5,9 +5,9 @@
 //!
 //! Source: "B-tree Pages", <https://www.sqlite.org/fileformat2.html#b_tree_pages>.
 
+use super::bytes::{read_u16, read_u32, read_varint};
 use super::damage::{Damage, Result};
 use super::header::Layout;
-use super::varint::{be16, be32, varint};
 
 /// What a page of a b-tree is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl<'a> Page<'a> {
         let header_at = if number == 1 { 100 } else { 0 };
         let bytes = bytes.get(..layout.usable).ok_or(Damage::Unreadable)?;
         let kind = bytes.get(header_at).copied().and_then(Kind::of).ok_or(Damage::PageKind)?;
-        let cells = be16(bytes, header_at + 3).ok_or(Damage::Unreadable)?;
+        let cells = read_u16(bytes, header_at + 3).ok_or(Damage::Unreadable)?;
         Ok(Self {
             bytes,
             layout,
@@ -137,7 +137,7 @@ impl<'a> Page<'a> {
     /// Where the header says that the content area begins.
     #[inline]
     pub fn content_at(&self) -> usize {
-        match be16(self.bytes, self.header_at + 5) {
+        match read_u16(self.bytes, self.header_at + 5) {
             Some(0) | None => 65_536,
             Some(at) => at,
         }
@@ -146,7 +146,7 @@ impl<'a> Page<'a> {
     /// The first free block, or 0.
     #[inline]
     pub fn first_free_block(&self) -> usize {
-        be16(self.bytes, self.header_at + 1).unwrap_or(0)
+        read_u16(self.bytes, self.header_at + 1).unwrap_or(0)
     }
 
     /// How many bytes of fragments the header counts.
@@ -161,7 +161,7 @@ impl<'a> Page<'a> {
         if self.kind.is_leaf() {
             0
         } else {
-            be32(self.bytes, self.header_at + 8).unwrap_or(0)
+            read_u32(self.bytes, self.header_at + 8).unwrap_or(0)
         }
     }
 
@@ -173,8 +173,8 @@ impl<'a> Page<'a> {
         if at == self.cells {
             return Ok(self.right_child());
         }
-        let pointer = be16(self.bytes, self.pointers_at() + 2 * at).ok_or(Damage::CellPointer)?;
-        be32(self.bytes, pointer).ok_or(Damage::CellPointer)
+        let pointer = read_u16(self.bytes, self.pointers_at() + 2 * at).ok_or(Damage::CellPointer)?;
+        read_u32(self.bytes, pointer).ok_or(Damage::CellPointer)
     }
 
     /// One cell.
@@ -201,7 +201,7 @@ impl<'a> Page<'a> {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "once for each cell")]
     fn pointed_at(&self, at: usize) -> Result<(usize, &'a [u8])> {
-        let pointer = be16(self.bytes, self.pointers_at() + 2 * at).ok_or(Damage::CellPointer)?;
+        let pointer = read_u16(self.bytes, self.pointers_at() + 2 * at).ok_or(Damage::CellPointer)?;
         let cell = self.bytes.get(pointer..).filter(|cell| cell.len() >= 4).ok_or(Damage::CellPointer)?;
         Ok((pointer, cell))
     }
@@ -214,8 +214,8 @@ impl<'a> Page<'a> {
     #[expect(clippy::inline_always, reason = "once for each cell")]
     pub fn row(&self, at: usize) -> Result<Cell<'a>> {
         let (at, cell) = self.pointed_at(at)?;
-        let (len, used) = varint(cell).ok_or(Damage::CellSize)?;
-        let (rowid, also_used) = varint(cell.get(used..).unwrap_or_default()).ok_or(Damage::CellSize)?;
+        let (len, used) = read_varint(cell).ok_or(Damage::CellSize)?;
+        let (rowid, also_used) = read_varint(cell.get(used..).unwrap_or_default()).ok_or(Damage::CellSize)?;
         let (payload, size) = self.payload(cell, len, used + also_used)?;
         Ok(Cell {
             at,
@@ -237,9 +237,9 @@ impl<'a> Page<'a> {
         let (child, begin) = if self.kind.is_leaf() {
             (0, 0)
         } else {
-            (be32(cell, 0).ok_or(Damage::CellSize)?, 4)
+            (read_u32(cell, 0).ok_or(Damage::CellSize)?, 4)
         };
-        let (len, used) = varint(cell.get(begin..).unwrap_or_default()).ok_or(Damage::CellSize)?;
+        let (len, used) = read_varint(cell.get(begin..).unwrap_or_default()).ok_or(Damage::CellSize)?;
         let (payload, size) = self.payload(cell, len, begin + used)?;
         Ok(Cell {
             at,
@@ -253,8 +253,8 @@ impl<'a> Page<'a> {
     /// A cell of an interior page of a table.
     fn interior_row(&self, at: usize) -> Result<Cell<'a>> {
         let (at, cell) = self.pointed_at(at)?;
-        let child = be32(cell, 0).ok_or(Damage::CellSize)?;
-        let (rowid, used) = varint(cell.get(4..).unwrap_or_default()).ok_or(Damage::CellSize)?;
+        let child = read_u32(cell, 0).ok_or(Damage::CellSize)?;
+        let (rowid, used) = read_varint(cell.get(4..).unwrap_or_default()).ok_or(Damage::CellSize)?;
         Ok(Cell {
             at,
             size: 4 + used,
@@ -285,7 +285,7 @@ impl<'a> Page<'a> {
         if here == len {
             return Ok((payload, end.max(4)));
         }
-        payload.overflow = Some(be32(cell, end).ok_or(Damage::CellSize)?);
+        payload.overflow = Some(read_u32(cell, end).ok_or(Damage::CellSize)?);
         Ok((payload, end + 4))
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Source: "Record Format", <https://www.sqlite.org/fileformat2.html#record_format>.
 
+use super::bytes::read_varint;
 use super::damage::{Damage, Result};
-use super::varint::varint;
 
 /// One value of a record: what it is and where it lies in the payload.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -137,7 +137,7 @@ impl Fields {
         reason = "no value ends behind `len`, which is checked at the end"
     )]
     pub fn read(&mut self, payload: &[u8], len: usize) -> Result<()> {
-        let (header_len, begin) = varint(payload).ok_or(Damage::Record)?;
+        let (header_len, begin) = read_varint(payload).ok_or(Damage::Record)?;
         let header_len = usize::try_from(header_len).map_err(|_| Damage::Record)?;
         let mut header = payload.get(begin..header_len).ok_or(Damage::Record)?;
         if self.slots.len() < header.len().min(MOST_FIELDS) {
@@ -157,7 +157,7 @@ impl Fields {
                     u32::from(high & 0x7f) << 7 | u32::from(low)
                 }
                 _ => {
-                    let (serial, used) = varint(header).ok_or(Damage::Record)?;
+                    let (serial, used) = read_varint(header).ok_or(Damage::Record)?;
                     header = header.get(used..).unwrap_or_default();
                     u32::try_from(serial).map_err(|_| Damage::Record)?
                 }

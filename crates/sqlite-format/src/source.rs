@@ -45,6 +45,62 @@ impl ReadAt for Vec<u8> {
     }
 }
 
+/// Equally long blocks of a file, one behind the other: the frames of a log, the records of a journal. They are read many at
+/// a time; where that fails, one by one, so that an error is that of one block, and the blocks behind it follow.
+pub(crate) struct Blocks<'a> {
+    file: &'a dyn ReadAt,
+    /// The offset of the next block, and that at which the last one must have ended.
+    at: u64,
+    end: u64,
+    block_len: usize,
+    buffer: Vec<u8>,
+    /// How many bytes of the buffer were handed out.
+    used: usize,
+}
+
+impl<'a> Blocks<'a> {
+    /// The number of bytes that are read at once.
+    const READ_AHEAD: usize = 256 * 1024;
+
+    /// Reads the blocks between two offsets; one that is cut off by the end is none.
+    pub(crate) fn new(file: &'a dyn ReadAt, begin: u64, end: u64, block_len: usize) -> Self {
+        Self {
+            file,
+            at: begin,
+            end,
+            block_len,
+            buffer: Vec::new(),
+            used: 0,
+        }
+    }
+
+    /// Returns the next block and its offset.
+    pub(crate) fn next(&mut self) -> Option<io::Result<(u64, &[u8])>> {
+        let at = self.at;
+        if self.used >= self.buffer.len() {
+            let left = self.end.checked_sub(at)? / self.block_len as u64;
+            let count = usize::try_from(left).ok()?.min((Self::READ_AHEAD / self.block_len).max(1));
+            if count == 0 {
+                return None;
+            }
+            self.used = 0;
+            self.buffer.resize(count * self.block_len, 0);
+            if self.file.read_exact_at(&mut self.buffer, at).is_err() {
+                self.buffer.truncate(self.block_len);
+                if let Err(error) = self.file.read_exact_at(&mut self.buffer, at) {
+                    self.buffer.clear();
+                    self.at += self.block_len as u64;
+                    return Some(Err(error));
+                }
+            }
+        }
+        self.at += self.block_len as u64;
+        let from = self.used;
+        self.used += self.block_len;
+        self.buffer.get(from..self.used).map(|block| Ok((at, block)))
+    }
+}
+
 /// The committed frames of a log.
 pub struct Overlay<'a> {
     log: &'a dyn ReadAt,

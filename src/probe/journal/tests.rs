@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use sqlite_format::journal::MAGIC;
 use tempfile::TempDir;
 
 use super::*;
@@ -19,11 +20,20 @@ fn segment(records: u32, sector: u32, page_size: u32) -> Vec<u8> {
     bytes
 }
 
+/// The header of a segment whose nonce is that of `segment`.
+const NONCE: SegmentHeader = SegmentHeader {
+    records: 0,
+    nonce: 99,
+    database_pages: 0,
+    sector_size: 0,
+    page_size: 0,
+};
+
 /// A record of this page, filled with one byte.
 fn record(page: u32, page_size: u32, fill: u8) -> Vec<u8> {
     let content = vec![fill; page_size as usize];
     let mut bytes = page.to_be_bytes().to_vec();
-    let sum = checksum(99, &content);
+    let sum = NONCE.checksum(&content);
     bytes.extend(content);
     bytes.extend(sum.to_be_bytes());
     bytes
@@ -58,7 +68,7 @@ fn a_journal_of_two_segments_is_read_to_its_end() {
 #[test]
 fn a_journal_that_is_never_synced_ends_with_its_last_record_whatever_an_older_one_left_behind_it() {
     let scan = |parts: &[Vec<u8>]| scan_bytes(&parts.concat(), 512, &Stop::never()).unwrap();
-    let (begin, good) = (segment(NEVER_SYNCED, 512, 512), |page| record(page, 512, 7));
+    let (begin, good) = (segment(SegmentHeader::NEVER_SYNCED, 512, 512), |page| record(page, 512, 7));
     let mut old = good(4);
     // One of the bytes that are added up.
     old[316] ^= 1;
@@ -94,24 +104,6 @@ fn segments_without_records_are_read_no_longer_than_there_is_time() {
     assert!(matches!(ended, Err(Error::Stopped(_))), "{ended:?}");
 }
 
-#[test]
-fn to_sqlite_the_name_of_a_super_journal_ends_at_its_first_zero() {
-    let named = |name: &[u8]| {
-        let mut bytes = vec![1; 40];
-        bytes.extend(name);
-        bytes.extend(u32::try_from(name.len()).unwrap().to_be_bytes());
-        bytes.extend(name.iter().map(|byte| u32::from(*byte)).sum::<u32>().to_be_bytes());
-        bytes.extend(MAGIC);
-        let mut file = tempfile::tempfile().unwrap();
-        io::Write::write_all(&mut file, &bytes).unwrap();
-        super_journal(&file).unwrap()
-    };
-    // The record begins with the number of the lock page, before the name.
-    assert_eq!(named(b"/mj"), Some((PathBuf::from("/mj"), 36)));
-    assert_eq!(named(b"/mj\0left"), Some((PathBuf::from("/mj"), 36)));
-    assert_eq!(named(b"\0/mj"), None);
-}
-
 proptest! {
     #[test]
     fn a_journal_of_arbitrary_bytes_ends(
@@ -138,25 +130,5 @@ proptest! {
         bytes.truncate(cut % (bytes.len() + 1));
         let scan = scan_bytes(&bytes, page_size, &Stop::never()).unwrap();
         prop_assert!(scan.pages * u64::from(page_size) <= bytes.len() as u64);
-    }
-
-    #[test]
-    fn the_end_of_any_file_names_a_super_journal_within_it_or_none(
-        bytes in proptest::collection::vec(any::<u8>(), 0..600),
-        name_len in any::<u32>(),
-        short in any::<bool>(),
-    ) {
-        let mut bytes = bytes;
-        let name_len = if short { name_len % 600 } else { name_len };
-        let from = bytes.len().saturating_sub(name_len as usize);
-        let sum = bytes[from..].iter().fold(0u32, |sum, byte| sum.wrapping_add(u32::from(*byte)));
-        bytes.extend(name_len.to_be_bytes());
-        bytes.extend(sum.to_be_bytes());
-        bytes.extend(MAGIC);
-        let mut file = tempfile::tempfile().unwrap();
-        io::Write::write_all(&mut file, &bytes).unwrap();
-        if let Some((name, at)) = super_journal(&file).unwrap() {
-            prop_assert!(at < bytes.len() as u64 && name.as_os_str().len() <= LONGEST_NAME as usize);
-        }
     }
 }

@@ -3,8 +3,8 @@
 use super::{Each, Finder, Found, Local, Origin};
 use crate::salvage::ended::Result;
 use crate::salvage::fit::is_odd;
+use sqlite_format::bytes::read_varint;
 use sqlite_format::page::Kind;
-use sqlite_format::varint::varint;
 
 impl Finder<'_> {
     /// Hands out the rows that lie whole in bytes which no cell has.
@@ -79,7 +79,7 @@ impl Finder<'_> {
         let mut count = 0;
         let mut len = header as u64;
         while !serials.is_empty() {
-            let (serial, used) = varint(serials)?;
+            let (serial, used) = read_varint(serials)?;
             serials = serials.get(used..)?;
             count += 1;
             len = len.checked_add(size(serial)?)?;
@@ -123,7 +123,7 @@ fn size(serial: u64) -> Option<u64> {
 /// The rowid that stands before a record, where its length stands before that and agrees; and where the cell begins.
 fn before(page: &[u8], from: usize, at: usize, len: usize) -> (Option<i64>, usize) {
     let ends = |begin: usize, end: usize| {
-        let (value, used) = varint(page.get(begin..end)?)?;
+        let (value, used) = read_varint(page.get(begin..end)?)?;
         (begin + used == end).then_some(value)
     };
     for back in 1..=9 {

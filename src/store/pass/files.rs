@@ -3,10 +3,11 @@
 use std::fs::File;
 
 use crate::limits::stop::{Stop, Stopped};
-use crate::probe::wal::{Committed, WalHeader, committed};
 use crate::probe::{Probe, Sidecar, open_plain};
 use crate::store::{Access, PlainFiles};
+use sqlite_format::interrupt::Interrupted;
 use sqlite_format::source::Overlay;
+use sqlite_format::wal::{Committed, WalHeader};
 
 /// So many frames of a log are laid over the database at most; where there are more, SQLite reads.
 const MOST_FRAMES: usize = 1 << 18;
@@ -77,7 +78,8 @@ impl Log {
             _ => return Err(NotRead::Log),
         };
         let file = open_plain(&wal.path).map_err(|_| NotRead::Log)?;
-        let committed = committed(&file, &header, MOST_FRAMES, stop)?.ok_or(NotRead::Log)?;
+        let committed = Committed::read(&file, &header, MOST_FRAMES, stop);
+        let committed = committed.map_err(|Interrupted| stop.why_interrupted())?.ok_or(NotRead::Log)?;
         Ok(Self {
             file,
             committed,

@@ -1,10 +1,10 @@
-//! Numbers of one to nine bytes, and those of two and four.
+//! Numbers as SQLite's files hold them: varints of one to nine bytes, and big-endian numbers of two and four.
 //!
 //! Source: "B-tree Cell Format", <https://www.sqlite.org/fileformat2.html#varint>.
 
-/// The number at the beginning of these bytes and how many of them it takes; `None` where they end before it does.
+/// Reads the varint at the beginning of `bytes`. Returns its value and its length, or `None` when the bytes end before it does.
 #[inline]
-pub fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
+pub fn read_varint(bytes: &[u8]) -> Option<(u64, usize)> {
     match *bytes {
         [a, ..] if a < 0x80 => Some((u64::from(a), 1)),
         [a, b, ..] if b < 0x80 => Some((u64::from(a & 0x7f) << 7 | u64::from(b), 2)),
@@ -26,18 +26,24 @@ fn longer(bytes: &[u8]) -> Option<(u64, usize)> {
     Some((value << 8 | u64::from(last), 9))
 }
 
-/// A big-endian number of two bytes.
+/// Reads the big-endian number of two bytes at offset `at`.
 #[inline]
-pub(super) fn be16(bytes: &[u8], at: usize) -> Option<usize> {
+pub fn read_u16(bytes: &[u8], at: usize) -> Option<usize> {
     let two = bytes.get(at..at.checked_add(2)?)?;
     Some(usize::from(u16::from_be_bytes(two.try_into().ok()?)))
 }
 
-/// A big-endian number of four bytes.
+/// Reads the big-endian number of four bytes at offset `at`.
 #[inline]
-pub(super) fn be32(bytes: &[u8], at: usize) -> Option<u32> {
+pub fn read_u32(bytes: &[u8], at: usize) -> Option<u32> {
     let four = bytes.get(at..at.checked_add(4)?)?;
     Some(u32::from_be_bytes(four.try_into().ok()?))
+}
+
+/// Reads the big-endian number of four bytes at offset `at` of a buffer that is known to be long enough; 0 when it is not.
+#[inline]
+pub fn read_u32_or_zero(bytes: &[u8], at: usize) -> u32 {
+    read_u32(bytes, at).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -55,8 +61,8 @@ mod tests {
             (&[0xff; 9], u64::MAX),
             (&[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01], 1),
         ] {
-            assert_eq!(varint(bytes), Some((value, bytes.len())), "{bytes:x?}");
-            assert_eq!(varint(&bytes[..bytes.len() - 1]), None, "{bytes:x?}");
+            assert_eq!(read_varint(bytes), Some((value, bytes.len())), "{bytes:x?}");
+            assert_eq!(read_varint(&bytes[..bytes.len() - 1]), None, "{bytes:x?}");
         }
     }
 }
