@@ -205,7 +205,7 @@ impl Application {
             tables: Cow::Borrowed(&[]),
             final_schema: Cow::Borrowed(&[]),
             salvage: None,
-            advice: advice::of_any,
+            advice: default_advice,
         }
     }
 
@@ -213,7 +213,6 @@ impl Application {
     pub(crate) fn of_folder(folder: MigrationsFolder) -> Self {
         Self {
             history: History::InFolder(Arc::new(folder)),
-            advice: advice::of_folder,
             ..Self::any()
         }
     }
@@ -260,11 +259,6 @@ impl Application {
     /// Returns the ids of the known migrations.
     pub(crate) fn ids(&self) -> BTreeSet<i64> {
         self.migrations.iter().map(|migration| migration.id).collect()
-    }
-
-    /// Returns those of the known migrations whose ids are among these.
-    pub(crate) fn migrations_with_ids(&self, ids: &[i64]) -> Vec<Migration> {
-        self.migrations.iter().filter(|migration| ids.contains(&migration.id)).cloned().collect()
     }
 
     /// Returns the remedy for a problem.

@@ -7,15 +7,12 @@ mod turns;
 
 use std::path::Path;
 
-use crate::application::{Application, MigrationsFolder};
+use crate::application::{Application, History};
 use crate::error::mistake::caught;
 use crate::error::{Error, Result};
 use crate::findings::check_id::CheckId;
-use crate::migrations::rehearsal::{self, Rehearsed};
-use crate::migrations::rehearsed;
-use crate::migrations::rehearsed::Tried;
-use crate::migrations::schema_state::{Compatibility, SchemaState};
-use crate::migrations::status::Stands;
+use crate::migrations::rehearsal::{self, RehearsalOutcome};
+use crate::migrations::status::MigrationStatus;
 use crate::probe::{PathKind, Probe, sidecars, until_sure};
 use crate::report::Report;
 use crate::store::{Environment, Need, ReadOnly, with_stable_store};
@@ -56,80 +53,30 @@ pub(crate) fn report_despite_panics(answers: &Answers, path: &Path, options: &Op
     caught(|| report(answers, path, options)).unwrap_or_else(|mistake| answers.broken_off(&mistake))
 }
 
-/// Returns where the store at `path` stands among the known migrations.
+/// Reads the migration status of the store at `path`; and, where `rehearse` asks for it, tries the pending migrations on a copy of the same
+/// moment. Nothing is rehearsed where unknown migrations are applied.
 ///
 /// # Errors
-/// As [`crate::inspect_schema_state`], and the caller's stop.
-pub(crate) fn state(path: &Path, application: &Application, environment: &Environment<'_>) -> Result<SchemaState> {
-    state_and(path, Need::Ledger, application, environment, |_, _, _| Ok(())).map(|(state, ())| state)
-}
-
-/// Returns the state of the store at `path` and, if migrations are pending, why they must not be run. The state and the copy on which they
-/// are tried are of one moment.
-///
-/// # Errors
-/// As [`state`], and where the rehearsal could not be made.
-pub(crate) fn rehearsed_state(
+/// As [`crate::inspect_schema_state`], the caller's stop, and where the rehearsal could not be made.
+pub(crate) fn migration_status(
     path: &Path,
     application: &Application,
-    environment: &Environment<'_>,
-) -> Result<(SchemaState, Option<String>)> {
-    state_and(path, Need::Everything, application, environment, |probe, handle, state| {
-        if state.compatibility != Compatibility::MigrationsNeeded {
-            return Ok(None);
-        }
-        let rehearsal = match handle {
-            Some(handle) => rehearsal::rehearse(probe, handle, Rehearsed::Own(application, state), environment)?,
-            None => rehearsal::rehearse_on_nothing(Rehearsed::Own(application, state), environment)?,
-        };
-        Ok(rehearsal.failure())
-    })
-}
-
-/// Returns the state, and what `more` makes of the store at the same moment; there is no handle on a file of no bytes.
-fn state_and<T>(
-    path: &Path,
-    need: Need,
-    application: &Application,
-    environment: &Environment<'_>,
-    mut more: impl FnMut(&Probe, Option<&ReadOnly>, &SchemaState) -> Result<T>,
-) -> Result<(SchemaState, T)> {
-    if !application.has_builtin_migrations() {
-        return Err(Error::NothingKnown);
-    }
-    look(path, need, application, environment, |probe, handle| {
-        let state = match handle {
-            Some(handle) => SchemaState::read(application, handle)?,
-            None => SchemaState::of_nothing(application)?,
-        };
-        let made = more(probe, handle, &state)?;
-        Ok((state, made))
-    })
-}
-
-/// Returns where the store at `path` stands among the migrations of a folder; and, where that is asked for and some are pending, what came of
-/// trying them at the same moment.
-///
-/// # Errors
-/// As [`rehearsed_state`].
-pub(crate) fn folder_state(
-    path: &Path,
-    application: &Application,
-    folder: &MigrationsFolder,
     rehearse: bool,
     environment: &Environment<'_>,
-) -> Result<(Stands, Option<Tried>)> {
+) -> Result<(MigrationStatus, Option<RehearsalOutcome>)> {
+    if matches!(application.history, History::NotKnown) {
+        return Err(Error::NothingKnown);
+    }
     let need = if rehearse { Need::Everything } else { Need::Ledger };
     look(path, need, application, environment, |probe, handle| {
-        let stands = match handle {
-            Some(handle) => Stands::read(folder, handle, environment.stop)?,
-            None => Stands::of_nothing(folder)?,
+        let status = match handle {
+            Some(handle) => MigrationStatus::read(application, handle, environment.stop)?,
+            None => MigrationStatus::of_empty_file(application)?,
         };
         let store = handle.map(|handle| (probe, handle));
-        // What is newer than the folder is not to be tried.
-        let rehearse = rehearse && stands.standing.unknown.is_empty();
-        let tried = rehearse.then(|| rehearsed::rehearse(folder, &stands, store, environment));
-        Ok((stands, tried.transpose()?))
+        let rehearse = rehearse && status.diff.unknown.is_empty();
+        let outcome = rehearse.then(|| rehearsal::rehearse(application, &status, store, environment));
+        Ok((status, outcome.transpose()?))
     })
 }
 

@@ -1,15 +1,16 @@
-//! What to do about a problem, as far as that is the same for every application.
-
-mod folder;
+//! The steps that mend a problem, for any application.
 
 use std::borrow::Cow;
 
-use super::{Application, Damage, HistoryFault, Impact, NoStore, Obstacle, Problem, Reached};
-
-pub(super) use folder::of_folder;
+use super::{Application, Damage, FolderFault, HistoryFault, Impact, NoStore, Obstacle, Problem, Reached};
 
 /// Returns the remedy for a problem. An application words the remedies that only it knows, and falls back to this for the rest.
 pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'static, str> {
+    if application.folder().is_some()
+        && let Some(steps) = for_folder(problem, application)
+    {
+        return steps;
+    }
     let name = application.name();
     match problem {
         Problem::CouldNotCheck(obstacle) => not_looked_at(*obstacle, application),
@@ -40,15 +41,11 @@ pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'stat
             settled_by,
             reached,
         } => unfinished(tool, *settled_by, *reached).into(),
-        Problem::NotInFolder { .. } => format!(
-            "the store is newer than the folder: take the folder of the version of {name} that last used the store, or a newer one; do not start this one on it, and do not delete the store or edit its ledger"
-        )
-        .into(),
         Problem::NeverRecorded { tool } => format!(
             "do not let {tool} migrate the store: it would begin at the first migration; keep a copy of the store with its sidecar files, find out how its tables were made, and record as applied what is there, as {tool}'s manual says (often called a baseline)"
         )
         .into(),
-        Problem::Folder(fault) => folder::of_fault(*fault).into(),
+        Problem::Folder(fault) => for_folder_fault(*fault).into(),
         Problem::History(fault) => history(fault, application).into(),
         Problem::ImpossibleHistory { .. } => {
             "keep a copy of the store with its sidecar files; its ledger lacks rows (see `migration-history`): restore a backup"
@@ -70,6 +67,9 @@ pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'stat
         Problem::KeysNotChecked { .. } => {
             "first fix what `page-structure` and `schema-shape` found, then run the doctor again".into()
         }
+        Problem::Values { .. } if !application.has_builtin_migrations() => {
+            "some programs write the bytes of another encoding as text: if the application shows these values as it should, leave them; if it does not, keep a copy of the store with its -wal, -shm and -journal, suspect the disk or whatever else wrote to it, and restore a backup".into()
+        }
         Problem::Values { .. } => format!(
             "stop {name} and keep a copy of the store with its -wal, -shm and -journal; check the disk, and find out whether another program wrote to the store; then restore a backup, or let {name} write the named rows again"
         )
@@ -82,13 +82,74 @@ pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'stat
     }
 }
 
-/// Returns the remedy for a problem in the store of an unknown application.
-pub(super) fn of_any(problem: &Problem, application: &Application) -> Cow<'static, str> {
-    match problem {
-        Problem::Values { .. } => {
-            "some programs write the bytes of another encoding as text: if the application shows these values as it should, leave them; if it does not, keep a copy of the store with its -wal, -shm and -journal, suspect the disk or whatever else wrote to it, and restore a backup".into()
+/// Returns the remedy for a problem in a store that is compared with a folder of migrations, where it is not that of every application.
+fn for_folder(problem: &Problem, application: &Application) -> Option<Cow<'static, str>> {
+    Some(match problem {
+        Problem::Newer { .. } => format!(
+            "the store is newer than the folder: take the folder of the version of {} that last used the store, or a newer one; do not start this one on it, and do not delete the store or edit its ledger",
+            application.name()
+        )
+        .into(),
+        Problem::CouldNotCheck(Obstacle::ForeignLedger) => {
+            "check the path of the store and that of the folder: both have to be of one application; --dialect says which tool runs the folder, and --ledger which table it keeps its ledger in"
+                .into()
         }
-        _ => general(problem, application),
+        Problem::Shape {
+            worst: Impact::Reads | Impact::Writes,
+            ..
+        } => {
+            "keep a copy of the store with its sidecar files; find out what changed the schema, or which file was changed after it was applied (`migration-history`); put it right with a new migration, or restore a backup whose schema is whole; the rows that are there are not lost"
+                .into()
+        }
+        Problem::Shape {
+            worst: Impact::Equivalent | Impact::Extra,
+            ..
+        } => {
+            "no data is lost and the application can go on; find out what changed the schema: write it as a migration, or take it back, since a later migration may fail on it"
+                .into()
+        }
+        Problem::Shape {
+            worst: Impact::SilentChange | Impact::Unguarded,
+            ..
+        } => {
+            "keep a copy of the store with its sidecar files; find out what changed the schema and by whom (`sqlite3 -readonly COPY .schema | cat -v` shows it); while the application does not run, put it right with a new migration, or take back what was added; look for rows that have become wrong by it"
+                .into()
+        }
+        Problem::Rehearsal {
+            were_there: false,
+            by_cascade,
+            ..
+        } => {
+            let mend = "do not let these migrations run on this store: they would go wrong; nothing was changed; mend the migration, and rehearse it again";
+            if *by_cascade {
+                format!("{mend}; rebuild a table that others refer to, or replace its rows, only while foreign keys are off, which they are if that is said outside of any transaction (--foreign-keys says whether the application has them on)").into()
+            } else {
+                mend.into()
+            }
+        }
+        _ => return None,
+    })
+}
+
+/// Returns the remedy if a ledger and a folder do not agree.
+fn for_folder_fault(fault: FolderFault) -> &'static str {
+    match fault {
+        FolderFault::Gap => {
+            "nothing is lost: give the file that came too late a version above all that are applied, or apply it by hand as the tool's manual says; until then the tool runs nothing"
+        }
+        FolderFault::NotThere => {
+            "nothing is wrong with the store: put the file back as it was (from the version control system); until then the tool runs nothing"
+        }
+        FolderFault::Twice => "give one of the files another version; first find out which of them the store has",
+        FolderFault::NeverRun => {
+            "make the migration anew, so that it comes after all that are applied, and take the old file away; or write by hand what it should have done"
+        }
+        FolderFault::Edited => {
+            "restore the file as it was when it was applied (from the version control system), and write the change as a new migration; `schema-shape` says whether the store still is what the files make"
+        }
+        FolderFault::LineEnds => {
+            "nothing is wrong with the store: keep the line ends from being changed at checkout (`*.sql text eol=lf` in .gitattributes, or -text), and check the files out again"
+        }
     }
 }
 

@@ -39,10 +39,10 @@ pub(crate) enum Problem {
     },
     /// SQLite's integrity check found something; this is the worst of it.
     Structure(Damage),
-    /// Migrations are applied that this binary does not know.
+    /// Migrations are applied that this binary, or the folder, does not have.
     Newer {
-        /// Their ids.
-        unknown: Vec<i64>,
+        /// Their number.
+        unknown: u64,
     },
     /// The ledger of a migration tool says that a migration did not come to its end.
     Unfinished {
@@ -52,11 +52,6 @@ pub(crate) enum Problem {
         settled_by: Option<&'static str>,
         /// The extent to which it was applied.
         reached: Reached,
-    },
-    /// Migrations are applied that the folder does not have.
-    NotInFolder {
-        /// Their number.
-        unknown: u64,
     },
     /// The ledger is empty, and what the migrations make is there.
     NeverRecorded {
@@ -69,8 +64,8 @@ pub(crate) enum Problem {
     History(HistoryFault),
     /// The applied migrations cannot be replayed, and so cannot have made any store.
     ImpossibleHistory {
-        /// Their ids.
-        applied: Vec<i64>,
+        /// Their number.
+        applied: u64,
     },
     /// The schema is not what the applied migrations give.
     Shape {
@@ -168,7 +163,7 @@ impl Problem {
                 Damage::NotChecked => Kind::CouldNotLook,
                 Damage::Refused => Kind::VirtualTableRefused,
             },
-            Self::Newer { .. } | Self::NotInFolder { .. } => Kind::UnknownMigrations,
+            Self::Newer { .. } => Kind::UnknownMigrations,
             Self::Unfinished { .. } => Kind::MigrationUnfinished,
             Self::NeverRecorded { .. } => Kind::NeverRecorded,
             Self::Folder(_) => Kind::FolderDiffers,

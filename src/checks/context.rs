@@ -2,11 +2,10 @@
 
 use std::sync::OnceLock;
 
-use crate::application::{Application, History};
+use crate::application::Application;
 use crate::error::{Error, Result};
 use crate::limits::stop::Stopped;
-use crate::migrations::schema_state::SchemaState;
-use crate::migrations::status::Stands;
+use crate::migrations::status::MigrationStatus;
 use crate::probe::Probe;
 use crate::store::pass::Sound;
 use crate::store::{Access, Environment, ReadOnly};
@@ -26,8 +25,7 @@ pub(crate) struct StoreContext<'a> {
     pub artifacts: bool,
     /// True if the values of its rows are asked for.
     values: bool,
-    state: OnceLock<Result<SchemaState>>,
-    stands: OnceLock<Result<Stands>>,
+    status: OnceLock<Result<MigrationStatus>>,
     sound: OnceLock<Result<Sound, Stopped>>,
 }
 
@@ -48,39 +46,18 @@ impl<'a> StoreContext<'a> {
             environment,
             artifacts,
             values,
-            state: OnceLock::new(),
-            stands: OnceLock::new(),
+            status: OnceLock::new(),
             sound: OnceLock::new(),
         }
     }
 
-    /// Returns where the store stands among the known migrations; read once, by whoever asks first.
+    /// Returns the migration status of the store, which is read once.
     ///
     /// # Errors
-    /// Why the ledger could not be read.
-    pub(crate) fn state(&self, handle: &ReadOnly) -> Result<&SchemaState, &Error> {
-        self.state.get_or_init(|| SchemaState::read(self.application, handle)).as_ref()
-    }
-
-    /// Returns where the store stands among the migrations of the application's folder; read once, by whoever asks first.
-    ///
-    /// # Errors
-    /// Why that cannot be told.
-    pub(crate) fn stands(&self, handle: &ReadOnly) -> Result<&Stands, &Error> {
-        let read = || match self.application.folder() {
-            Some(folder) => Stands::read(folder, handle, self.environment.stop),
-            None => Err(Error::NothingKnown),
-        };
-        self.stands.get_or_init(read).as_ref()
-    }
-
-    /// Returns true if it can be told where the store stands.
-    pub(crate) fn can_tell(&self, handle: &ReadOnly) -> bool {
-        match &self.application.history {
-            History::NotKnown => false,
-            History::CompiledIn => self.state(handle).is_ok(),
-            History::InFolder(_) => self.stands(handle).is_ok(),
-        }
+    /// Why it could not be read.
+    pub(crate) fn status(&self, handle: &ReadOnly) -> Result<&MigrationStatus, &Error> {
+        let read = || MigrationStatus::read(self.application, handle, self.environment.stop);
+        self.status.get_or_init(read).as_ref()
     }
 
     /// Returns what the reader found sound in one pass over the store, which the first caller makes.

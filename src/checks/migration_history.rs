@@ -1,6 +1,4 @@
-//! Does the ledger match the history that this binary, or the application's folder, knows?
-
-mod folder;
+//! Checks that the ledger matches the history that this binary, or the application's folder, has.
 
 use std::borrow::Cow;
 
@@ -13,7 +11,8 @@ use crate::checks::context::StoreContext;
 use crate::error::{Error, Result};
 use crate::findings::check_id::CheckId;
 use crate::findings::{Finding, Findings};
-use crate::migrations::schema_state::SchemaState;
+use crate::migrations::key::MigrationKey;
+use crate::migrations::status::MigrationStatus;
 use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::store::introspect::identifier;
@@ -30,34 +29,81 @@ pub(super) const CHECK: Check = Check {
 /// The longest name or time that is read, in bytes; what is longer is a finding by itself.
 const LONGEST: usize = 4096;
 
-/// How many malformed values the detail names one by one.
+/// The most malformed values, faults or notes that the detail names one by one.
 const NAMED: usize = 3;
 
 fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
-    if context.application.folder().is_some() {
-        return Ok(match context.stands(handle) {
-            Ok(stands) => folder::look(stands),
-            Err(error) => Outcome::could_not_look(error),
-        });
-    }
-    let state = match context.state(handle) {
-        Ok(state) => state,
+    let status = match context.status(handle) {
+        Ok(status) => status,
         Err(error) => return Ok(Outcome::could_not_look(error)),
     };
-    if state.applied.is_empty() {
+    if !status.is_built_in() {
+        return Ok(agreement(status));
+    }
+    if status.ledger_len() == 0 {
         return Ok(Outcome::pass("no migration is applied"));
     }
-    let mut history = History::of(context.application);
-    history.find_gaps(state);
+    let mut history = LedgerHistory::new(context.application);
+    history.add_gaps(status);
     match history.read(handle) {
         Err(error) if error.is_own_bound() || history.findings.is_empty() => Err(error),
-        // What was found before the error stands.
-        ended => Ok(history.outcome(state, ended.err().as_ref())),
+        // The error does not take back what was found before it.
+        ended => Ok(history.outcome(status, ended.err().as_ref())),
     }
 }
 
+/// Compares the ledger with the files of a folder.
+fn agreement(status: &MigrationStatus) -> Outcome {
+    let agreement = status.agreement();
+    let notes: String = match agreement.notes.len().saturating_sub(NAMED) {
+        0 => agreement.notes.iter().map(|note| format!("; {note}")).collect(),
+        more => {
+            let some: String = agreement.notes.iter().take(NAMED).map(|note| format!("; {note}")).collect();
+            format!("{some}; and {}", plural(more as u64, "more file", "more files"))
+        }
+    };
+    let Some(worst) = agreement.faults.first() else {
+        return Outcome::pass(format!("{}{notes}", describe_agreement(status)));
+    };
+    let problem = Problem::Folder(worst.fault);
+    let mut findings = Findings::default();
+    for fault in &agreement.faults {
+        findings.add(|| Finding {
+            id: fault.id,
+            ..Finding::new(fault.what.clone())
+        });
+    }
+    let all: Vec<&str> = agreement.faults.iter().map(|fault| fault.what.as_str()).collect();
+    let mut detail = all.iter().take(NAMED).copied().collect::<Vec<_>>().join("; ");
+    let more = all.len().saturating_sub(NAMED) as u64;
+    if more > 0 {
+        detail += &format!("; and {}", plural(more, "more fault", "more faults"));
+    }
+    Outcome::found(detail + &notes, problem, findings)
+}
+
+/// Says what was compared and agrees.
+fn describe_agreement(status: &MigrationStatus) -> String {
+    let diff = &status.diff;
+    if diff.applied.is_empty() {
+        return "no migration is applied".to_owned();
+    }
+    let applied = plural(diff.applied.len() as u64, "applied migration", "applied migrations");
+    let same = diff.compared - diff.edited.len();
+    if diff.compared == 0 {
+        return format!(
+            "{applied}; {} keeps no checksums, so whether a file was changed is not known",
+            status.runner_name()
+        );
+    }
+    if same == diff.applied.len() {
+        return format!("{applied}, and their files are those that were applied");
+    }
+    format!("{applied}, and the files of {same} are those that were applied")
+}
+
 /// What is wrong in the ledger, the worst first: the migration's id, and a sentence about it.
-struct History<'a> {
+struct LedgerHistory<'a> {
     application: &'a Application,
     former: Vec<(i64, String)>,
     renamed: Vec<(i64, String)>,
@@ -67,8 +113,8 @@ struct History<'a> {
     findings: Findings,
 }
 
-impl<'a> History<'a> {
-    fn of(application: &'a Application) -> Self {
+impl<'a> LedgerHistory<'a> {
+    fn new(application: &'a Application) -> Self {
         Self {
             application,
             former: Vec::new(),
@@ -80,16 +126,16 @@ impl<'a> History<'a> {
         }
     }
 
-    fn find_gaps(&mut self, state: &SchemaState) {
-        let highest = state.applied.iter().copied().filter(|id| self.application.known(*id).is_some()).max();
-        for id in &state.pending {
-            let Some(above) = highest.filter(|highest| highest > id) else {
-                continue;
-            };
+    /// Adds the migrations that are missing below the highest known one that is applied.
+    fn add_gaps(&mut self, status: &MigrationStatus) {
+        let Some(above) = status.diff.applied.last().map(|key| status.label(key)) else {
+            return;
+        };
+        for id in status.diff.gaps.iter().filter_map(MigrationKey::id) {
             let sentence = format!("migration {id} is missing below migration {above}, which is applied");
-            self.gaps.push((*id, sentence));
+            self.gaps.push((id, sentence));
             self.findings.add(|| Finding {
-                id: Some(*id),
+                id: Some(id),
                 ..Finding::new("missing below a migration that is applied")
             });
         }
@@ -168,9 +214,9 @@ impl<'a> History<'a> {
         });
     }
 
-    fn outcome(mut self, state: &SchemaState, ended: Option<&Error>) -> Outcome {
+    fn outcome(mut self, status: &MigrationStatus, ended: Option<&Error>) -> Outcome {
         if self.findings.is_empty() {
-            let rows = plural(state.applied.len() as u64, "applied migration", "applied migrations");
+            let rows = plural(status.ledger_len(), "applied migration", "applied migrations");
             return Outcome::pass(format!(
                 "{rows}, with names, order and times as {} writes them",
                 self.application.name()

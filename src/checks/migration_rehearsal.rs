@@ -1,6 +1,4 @@
-//! Do the pending migrations succeed on a private copy of the store, with its real rows?
-
-mod folder;
+//! Runs the pending migrations on a private copy of the store, with its real rows.
 
 use crate::application::Problem;
 use crate::checks::check::{Check, Input, Needs};
@@ -8,7 +6,7 @@ use crate::checks::context::StoreContext;
 use crate::error::Result;
 use crate::findings::Findings;
 use crate::findings::check_id::CheckId;
-use crate::migrations::rehearsal::{self, Rehearsal, Rehearsed};
+use crate::migrations::rehearsal::{self, Rehearsal, RehearsalOutcome};
 use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::text::words::{id_list, plural, thousands};
@@ -22,25 +20,19 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
-    if let Some(migrations) = context.application.folder() {
-        return match context.stands(handle) {
-            Ok(stands) => folder::look(context, migrations, stands, handle),
-            Err(error) => Ok(Outcome::could_not_look(error)),
-        };
-    }
-    let state = match context.state(handle) {
-        Ok(state) => state,
+    let status = match context.status(handle) {
+        Ok(status) => status,
         Err(error) => return Ok(Outcome::could_not_look(error)),
     };
-    if state.pending.is_empty() {
-        return Ok(Outcome::pass("none pending"));
-    }
-    let rehearsal =
-        rehearsal::rehearse(context.probe, handle, Rehearsed::Own(context.application, state), context.environment)?;
-    Ok(outcome(&rehearsal))
+    let store = Some((context.probe, handle));
+    Ok(match rehearsal::rehearse(context.application, status, store, context.environment)? {
+        RehearsalOutcome::NonePending => Outcome::pass("none pending"),
+        RehearsalOutcome::NotRehearsed(why) => Outcome::skip(why),
+        RehearsalOutcome::Rehearsed(rehearsal) => outcome(&rehearsal),
+    })
 }
 
-/// How many of the notes are told.
+/// The most notes that the detail holds.
 const MOST_NOTES: usize = 10;
 
 fn outcome(rehearsal: &Rehearsal) -> Outcome {

@@ -1,16 +1,17 @@
-//! Is the schema what replaying the applied migrations gives?
+//! Compares the schema with what replaying the applied migrations gives.
 
-mod folder;
-
-use crate::application::{Application, Problem};
+use crate::application::{Application, Impact, MigrationsFolder, Problem};
 use crate::checks::check::{Check, Input, Needs};
 use crate::checks::context::StoreContext;
 use crate::error::{Error, Result};
 use crate::findings::check_id::CheckId;
 use crate::findings::{Finding, Findings};
+use crate::limits::stop::Stop;
 use crate::migrations::dialects::built_in;
-use crate::migrations::schema_state::SchemaState;
-use crate::migrations::shape::{Differences, Shape};
+use crate::migrations::ledger::LedgerState;
+use crate::migrations::shape::{Difference, Differences, Shape};
+use crate::migrations::status::MigrationStatus;
+use crate::migrations::steps::{Step, Steps};
 use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::text::words::{id_list, plural};
@@ -24,54 +25,70 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
-    if let Some(migrations) = context.application.folder() {
-        return match context.stands(handle) {
-            Ok(stands) => folder::look(context, migrations, stands, handle),
-            Err(error) => Ok(Outcome::could_not_look(error)),
-        };
-    }
-    let state = match context.state(handle) {
-        Ok(state) => state,
+    let status = match context.status(handle) {
+        Ok(status) => status,
         Err(error) => return Ok(Outcome::could_not_look(error)),
     };
-    compare(context.application, state, handle, MOST_ATTEMPTS)
+    match context.application.folder() {
+        None => compare_built_in(context.application, status, handle, MOST_ATTEMPTS),
+        Some(folder) => compare_with_folder(context, folder, status, handle),
+    }
 }
 
 /// How often the shape is compared while a daemon migrates the store.
 const MOST_ATTEMPTS: u32 = 5;
 
-fn compare(application: &Application, state: &SchemaState, handle: &ReadOnly, attempts: u32) -> Result<Outcome> {
+/// Compares the schema with what replaying the applied compiled-in migrations gives.
+fn compare_built_in(
+    application: &Application,
+    status: &MigrationStatus,
+    handle: &ReadOnly,
+    attempts: u32,
+) -> Result<Outcome> {
+    let state = status.schema_state();
     if !state.unknown.is_empty() {
         return Ok(Outcome::skip(format!(
             "this binary does not know what these migrations changed: {}",
             id_list(&state.unknown, 10)
         )));
     }
+    let replayed = || format!("replaying migrations {}", id_list(&state.applied, 10));
     if let Some(tables) = Shape::tables_to_the_letter(application, &state.applied, handle)? {
-        return Ok(passed(state, tables));
+        return Ok(passed(tables, replayed));
     }
-    let expected = match expected(application, state, handle)? {
+    let expected = match expected_shape(application, status, handle)? {
         Ok(shape) => shape,
-        Err(error) => return Ok(cannot_replay(state, &error)),
+        Err(error) => {
+            let detail = format!(
+                "the applied migrations {} cannot have made this store: replayed in an empty database, {error}",
+                id_list(&state.applied, 10)
+            );
+            let applied = state.applied.len() as u64;
+            return Ok(Outcome::fail(detail, Problem::ImpossibleHistory { applied }));
+        }
     };
     let differences = expected.differences(handle)?;
     if differences.total > 0 {
-        let now = SchemaState::read(application, handle)?;
-        // A daemon migrated the store in between.
+        // A daemon may have migrated the store after its status was read: then the differences are those of another version.
+        let now = MigrationStatus::read(application, handle, &Stop::never())?;
         match attempts {
-            _ if now == *state => {}
+            _ if now.diff == status.diff => {}
             0 | 1 => return Err(Error::Moving(MOST_ATTEMPTS)),
-            _ => return compare(application, &now, handle, attempts - 1),
+            _ => return compare_built_in(application, &now, handle, attempts - 1),
         }
     }
-    Ok(outcome(state, &differences))
+    Ok(match differences.worst() {
+        None => passed(differences.tables, replayed),
+        Some(worst) => found(&differences, worst, differences.line(), Impact::words),
+    })
 }
 
-/// What replaying gives, or why it fails.
-fn expected(application: &Application, state: &SchemaState, handle: &ReadOnly) -> Result<Result<Shape>> {
-    let applied = application.migrations_with_ids(&state.applied);
+/// Returns what replaying the applied migrations gives, or why it fails.
+fn expected_shape(application: &Application, status: &MigrationStatus, handle: &ReadOnly) -> Result<Result<Shape>> {
+    let applied = status.applied_migrations(application);
     match Shape::replay(&application.ledger, &applied) {
-        Ok(shape) if applied.is_empty() && built_in::applied(application, handle)?.is_none() => {
+        // A store without any migration has no ledger either, unless a runner stopped right behind creating it.
+        Ok(shape) if applied.is_empty() && built_in::applied_ids(application, handle)?.is_none() => {
             Ok(Ok(shape.without_ledger(&application.ledger)))
         }
         Err(error) if error.is_own_bound() => Err(error),
@@ -79,36 +96,23 @@ fn expected(application: &Application, state: &SchemaState, handle: &ReadOnly) -
     }
 }
 
-fn cannot_replay(state: &SchemaState, error: &Error) -> Outcome {
-    Outcome::fail(
-        format!(
-            "the applied migrations {} cannot have made this store: replayed in an empty database, {error}",
-            id_list(&state.applied, 10)
-        ),
-        Problem::ImpossibleHistory {
-            applied: state.applied.clone(),
-        },
-    )
-}
-
-fn passed(state: &SchemaState, tables: usize) -> Outcome {
+/// Returns the pass of a schema of so many tables, all of which are what `replayed` gives.
+fn passed(tables: usize, replayed: impl FnOnce() -> String) -> Outcome {
     if tables == 0 {
         return Outcome::pass("no migration is applied, and there is no table");
     }
     let tables = plural(tables as u64, "table is", "tables are");
-    Outcome::pass(format!("{tables} what replaying migrations {} gives", id_list(&state.applied, 10)))
+    Outcome::pass(format!("{tables} what {} gives", replayed()))
 }
 
-fn outcome(state: &SchemaState, differences: &Differences) -> Outcome {
-    let Some(worst) = differences.worst() else {
-        return passed(state, differences.tables);
-    };
+/// Returns the failure of a schema that differs, with one finding a difference.
+fn found(differences: &Differences, worst: Impact, detail: String, words: impl Fn(Impact) -> &'static str) -> Outcome {
     let mut findings = Findings::default();
     for difference in &differences.kept {
         findings.add(|| Finding {
             column: difference.column.clone(),
             index: difference.index.clone(),
-            ..Finding::new(format!("{} ({})", difference.what, difference.cost.words())).table(&difference.table)
+            ..Finding::new(format!("{} ({})", difference.what, words(difference.cost))).table(&difference.table)
         });
     }
     findings.total = differences.total;
@@ -116,7 +120,107 @@ fn outcome(state: &SchemaState, differences: &Differences) -> Outcome {
         worst,
         differences: differences.total,
     };
-    Outcome::found(differences.line(), problem, findings)
+    Outcome::found(detail, problem, findings)
+}
+
+/// Compares the schema with what replaying the folder's applied migrations gives.
+fn compare_with_folder(
+    context: &StoreContext<'_>,
+    folder: &MigrationsFolder,
+    status: &MigrationStatus,
+    handle: &ReadOnly,
+) -> Result<Outcome> {
+    if let Some(why) = unknown_shape(status) {
+        return Ok(Outcome::skip(why));
+    }
+    let steps = status.steps(folder);
+    let replay = |run: &[&Step]| compare_steps(context, &steps, run, handle);
+    let applied: Vec<&Step> = steps.applied.iter().collect();
+    let before = match replay(&applied)? {
+        Ok(compared) => compared,
+        Err(why) => return Ok(Outcome::skip(why)),
+    };
+    let in_doubt = status.step_in_doubt();
+    if let Some(step) = &in_doubt
+        && before.failed()
+    {
+        // The migration that the ledger calls dirty may have run to its end all the same.
+        let after: Vec<&Step> = applied.iter().copied().chain([step]).collect();
+        if let Ok(compared @ Outcome::Pass { .. }) = replay(&after)? {
+            return Ok(compared);
+        }
+    }
+    Ok(before)
+}
+
+/// Returns why the shape that the store should have is not known.
+fn unknown_shape(status: &MigrationStatus) -> Option<String> {
+    let diff = &status.diff;
+    if !diff.unknown.is_empty() {
+        let unknown = id_list(status.labels(&diff.unknown), 10);
+        return Some(format!("the folder does not tell what these migrations changed: {unknown}"));
+    }
+    if let Some(why) = status.not_replayable(&diff.applied) {
+        return Some(format!("not all applied migrations can be replayed: {why}"));
+    }
+    match &diff.state {
+        LedgerState::Dirty(key) | LedgerState::Failed(key)
+            if status.not_replayable(std::slice::from_ref(key)).is_some() =>
+        {
+            status.not_replayable(std::slice::from_ref(key))
+        }
+        _ => None,
+    }
+}
+
+/// Compares the schema with what these migrations make; the inner error says why they cannot be replayed.
+fn compare_steps(
+    context: &StoreContext<'_>,
+    steps: &Steps,
+    run: &[&Step],
+    handle: &ReadOnly,
+) -> Result<Result<Outcome, String>> {
+    let stop = context.environment.stop;
+    let apart = Shape::apart(run, steps, handle, stop)?;
+    let shape = match Shape::replay_steps(run, apart, &steps.ledgers, steps.foreign_keys.hold(), stop) {
+        Ok(shape) => shape,
+        Err(error) if error.is_own_bound() => return Err(error),
+        Err(error) => return Ok(Err(cannot_replay(&error))),
+    };
+    let differences = shape.differences(handle)?;
+    if differences.total > 0 {
+        let worst = differences.worst().unwrap_or(Impact::Extra);
+        let detail = describe_differences(&differences);
+        return Ok(Ok(found(&differences, worst, detail, Impact::words_of_a_strangers)));
+    }
+    if differences.tables > 0 || !run.is_empty() {
+        let keys: Vec<&str> = run.iter().map(|step| step.key.as_str()).collect();
+        let tables = plural(differences.tables as u64, "table is", "tables are");
+        return Ok(Ok(Outcome::pass(format!("{tables} what replaying {} gives", id_list(&keys, 10)))));
+    }
+    Ok(Ok(Outcome::pass("no migration is applied, and there is no table")))
+}
+
+fn cannot_replay(error: &Error) -> String {
+    format!("the applied migrations cannot be replayed in an empty database: {error}")
+}
+
+/// The most differences that the detail names.
+const MOST_NAMED: usize = 2;
+
+/// Names the first differences, each with what it costs an application of which nothing is known.
+fn describe_differences(differences: &Differences) -> String {
+    let line = |difference: &Difference| {
+        let column = difference.column.as_ref().map_or_else(String::new, |column| format!(".{column}"));
+        let cost = difference.cost.words_of_a_strangers();
+        format!("{}{column}: {} ({cost})", difference.table, difference.what)
+    };
+    let mut named: Vec<String> = differences.kept.iter().take(MOST_NAMED).map(line).collect();
+    let more = differences.total.saturating_sub(named.len() as u64);
+    if more > 0 {
+        named.push(format!("and {}", plural(more, "more difference", "more differences")));
+    }
+    named.join("; ")
 }
 
 #[cfg(test)]
@@ -126,6 +230,7 @@ mod tests {
     use super::*;
     use crate::application::Migration;
     use crate::limits::stop::Stop;
+    use crate::migrations::known::KnownSet;
     use crate::migrations::runner;
 
     #[test]
@@ -136,10 +241,14 @@ mod tests {
         let application = Application::new("another", vec![first, second]);
         runner::migrate(&mut memory, &application.ledger, &application.migrations).unwrap();
         let handle = ReadOnly::guarded(memory, None, &Stop::never()).unwrap();
-        let before = SchemaState::of(&application, vec![9001]);
-        assert!(matches!(compare(&application, &before, &handle, MOST_ATTEMPTS), Ok(Outcome::Pass { .. })));
+        let set = KnownSet::compiled_in(&application.migrations).unwrap();
+        let before = MigrationStatus::of_ids(&application, set, Some(vec![9001]));
+        assert!(matches!(
+            compare_built_in(&application, &before, &handle, MOST_ATTEMPTS),
+            Ok(Outcome::Pass { .. })
+        ));
         assert!(
-            matches!(compare(&application, &before, &handle, 1), Err(Error::Moving(_))),
+            matches!(compare_built_in(&application, &before, &handle, 1), Err(Error::Moving(_))),
             "it changed during each attempt"
         );
     }

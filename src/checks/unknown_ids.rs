@@ -1,6 +1,4 @@
-//! The applied migrations that this binary does not know, listed.
-
-mod folder;
+//! Lists the applied migrations that this binary, or the folder, does not have.
 
 use crate::application::Problem;
 use crate::checks::check::{Check, Input, Needs};
@@ -8,6 +6,8 @@ use crate::checks::context::StoreContext;
 use crate::error::Result;
 use crate::findings::check_id::CheckId;
 use crate::findings::{Finding, Findings};
+use crate::migrations::dialects::Response;
+use crate::migrations::status::MigrationStatus;
 use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::text::words::{id_list, plural};
@@ -22,29 +22,51 @@ pub(super) const CHECK: Check = Check {
 
 #[expect(clippy::unnecessary_wraps, reason = "the registry's signature")]
 fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
-    if context.application.folder().is_some() {
-        return Ok(match context.stands(handle) {
-            Ok(stands) => folder::look(stands),
-            Err(error) => Outcome::could_not_look(error),
-        });
-    }
-    let unknown = match context.state(handle) {
-        Ok(state) => &state.unknown,
-        Err(error) => return Ok(Outcome::could_not_look(error)),
-    };
+    Ok(match context.status(handle) {
+        Ok(status) => outcome(status),
+        Err(error) => Outcome::could_not_look(error),
+    })
+}
+
+fn outcome(status: &MigrationStatus) -> Outcome {
+    let unknown = &status.diff.unknown;
+    let is_built_in = status.is_built_in();
     if unknown.is_empty() {
-        return Ok(Outcome::pass("none: this binary knows every applied migration"));
-    }
-    let mut findings = Findings::default();
-    for id in unknown {
-        findings.add(|| Finding {
-            id: Some(*id),
-            ..Finding::new("applied, and unknown to this binary")
+        return Outcome::pass(if is_built_in {
+            "none: this binary knows every applied migration"
+        } else {
+            "none: the folder has every applied migration"
         });
     }
-    let problem = Problem::Newer {
-        unknown: unknown.clone(),
+    let what = if is_built_in {
+        "applied, and unknown to this binary"
+    } else {
+        "applied, and not in the folder"
     };
-    let ids = plural(unknown.len() as u64, "unknown id", "unknown ids");
-    Ok(Outcome::found(format!("{ids}: {}", id_list(unknown, 10)), problem, findings))
+    let mut findings = Findings::default();
+    for key in unknown {
+        findings.add(|| {
+            let label = status.label(key);
+            match label.parse() {
+                Ok(id) => Finding {
+                    id: Some(id),
+                    ..Finding::new(what)
+                },
+                Err(_) => Finding::new(format!("{label}: {what}")),
+            }
+        });
+    }
+    let count = unknown.len() as u64;
+    let list = id_list(status.labels(unknown), 10);
+    let detail = if is_built_in {
+        format!("{}: {list}", plural(count, "unknown id", "unknown ids"))
+    } else {
+        let tool = status.runner_name();
+        let then = match status.dialect.unknown {
+            Response::Refuses => format!("{tool} refuses to run"),
+            Response::Runs | Response::Ignores | Response::Warns => format!("{tool} itself says nothing of it"),
+        };
+        format!("{}: {list}; {then}", plural(count, "unknown migration", "unknown migrations"))
+    };
+    Outcome::found(detail, Problem::Newer { unknown: count }, findings)
 }

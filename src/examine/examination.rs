@@ -221,9 +221,10 @@ impl Examination {
     /// As [`inspect_schema_state`], the time limit, and the interrupt.
     pub fn schema_state(&self) -> Result<SchemaState, Error> {
         self.with_environment(|environment| {
-            mistake::caught(|| examine::state(&self.path, &self.application, &environment))
+            mistake::caught(|| examine::migration_status(&self.path, &self.application, false, &environment))
         })
         .flatten()
+        .map(|(status, _)| status.schema_state())
         .map_err(Error::from)
     }
 
@@ -234,10 +235,13 @@ impl Examination {
     /// the rehearsal.
     pub fn rehearse(&self) -> Result<Rehearsal, Error> {
         self.with_environment(|environment| {
-            mistake::caught(|| examine::rehearsed_state(&self.path, &self.application, &environment))
+            mistake::caught(|| examine::migration_status(&self.path, &self.application, true, &environment))
         })
         .flatten()
-        .map(|(state, failure)| Rehearsal { state, failure })
+        .map(|(status, rehearsal)| Rehearsal {
+            state: status.schema_state(),
+            failure: rehearsal.and_then(|rehearsal| rehearsal.failure()),
+        })
         .map_err(Error::from)
     }
 

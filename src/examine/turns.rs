@@ -153,7 +153,9 @@ impl Answers {
                 Ok(Outcome::skip(Error::NothingKnown.to_string()))
             }
             // Where nobody asked for the row that says why, the check itself does.
-            Needs::Looked(CheckId::SchemaState) if self.asked(CheckId::SchemaState) && !context.can_tell(handle) => {
+            Needs::Looked(CheckId::SchemaState)
+                if self.asked(CheckId::SchemaState) && context.status(handle).is_err() =>
+            {
                 Ok(Outcome::skip(format!("needs `{}`", CheckId::SchemaState)))
             }
             _ => run(context, handle),

@@ -4,11 +4,11 @@
 //! same, and line ends that the tool does not look at.
 
 use crate::application::FolderFault;
-use crate::migrations::checksum::Difference;
+use crate::migrations::checksum::ContentChange;
 use crate::migrations::dialects::Response;
-use crate::migrations::diff::{Edited, NeverRun, NeverRunWhy, Twice};
-use crate::migrations::plan::shown_file;
-use crate::migrations::status::Stands;
+use crate::migrations::diff::{DuplicateVersion, EditedMigration, NeverRunFile, NeverRunReason};
+use crate::migrations::status::MigrationStatus;
+use crate::migrations::status::file_label;
 use crate::text::words::plural;
 
 /// How many places a sentence names.
@@ -34,15 +34,15 @@ pub(crate) struct Disagreement {
     pub(crate) what: String,
 }
 
-impl Stands {
+impl MigrationStatus {
     /// How the ledger and the folder agree.
     pub(crate) fn agreement(&self) -> Agreement {
         let mut agreement = Agreement::default();
         agreement.gaps(self);
         agreement.missing(self);
-        self.standing.twice.iter().for_each(|twice| agreement.twice(self, twice));
-        self.standing.never_run.iter().for_each(|never| agreement.never_run(self, never));
-        self.standing.edited.iter().for_each(|edited| agreement.edited(self, edited));
+        self.diff.twice.iter().for_each(|twice| agreement.twice(self, twice));
+        self.diff.never_run.iter().for_each(|never| agreement.never_run(self, never));
+        self.diff.edited.iter().for_each(|edited| agreement.edited(self, edited));
         // The sort is stable: of one kind, in the tool's order.
         agreement.faults.sort_by_key(|disagreement| disagreement.fault);
         agreement
@@ -55,10 +55,10 @@ impl Agreement {
     }
 
     /// Migrations that were never applied, though a later one was.
-    fn gaps(&mut self, stands: &Stands) {
-        let gaps = stands.all_shown(&stands.standing.gaps);
-        let tool = stands.runner();
-        match stands.standing.on_gap {
+    fn gaps(&mut self, status: &MigrationStatus) {
+        let gaps: Vec<String> = status.labels(&status.diff.gaps).collect();
+        let tool = status.runner_name();
+        match status.diff.on_gap {
             Response::Runs if !gaps.is_empty() => {
                 let count = plural(gaps.len() as u64, "pending migration is", "pending migrations are");
                 self.notes.push(format!(
@@ -79,47 +79,47 @@ impl Agreement {
     }
 
     /// Files that the tool reads before it runs anything.
-    fn missing(&mut self, stands: &Stands) {
-        for known in stands.set.not_there() {
+    fn missing(&mut self, status: &MigrationStatus) {
+        for known in status.set.not_there() {
             let what = format!(
                 "{} is not there, and the journal names it: {} refuses to run",
-                known.shown_file(),
-                stands.runner()
+                known.file_label(),
+                status.runner_name()
             );
             self.add(FolderFault::NotThere, None, what);
         }
     }
 
-    fn twice(&mut self, stands: &Stands, twice: &Twice) {
-        let shown = stands.shown(&twice.key);
-        let files: Vec<String> = twice.files.iter().map(|file| shown_file(file)).collect();
-        let tool = stands.runner();
+    fn twice(&mut self, status: &MigrationStatus, twice: &DuplicateVersion) {
+        let label = status.label(&twice.key);
+        let files: Vec<String> = twice.files.iter().map(|file| file_label(file)).collect();
+        let tool = status.runner_name();
         let then = match twice.response {
             Response::Refuses => format!("{tool} refuses to run"),
             Response::Runs | Response::Ignores | Response::Warns => {
                 format!("{tool} runs one of them and forgets the other")
             }
         };
-        let what = format!("several files have the version {shown} ({}): {then}", few(&files));
-        self.add(FolderFault::Twice, shown.parse().ok(), what);
+        let what = format!("several files have the version {label} ({}): {then}", few(&files));
+        self.add(FolderFault::Twice, label.parse().ok(), what);
     }
 
-    fn never_run(&mut self, stands: &Stands, never: &NeverRun) {
+    fn never_run(&mut self, status: &MigrationStatus, never: &NeverRunFile) {
         let why = match never.why {
-            NeverRunWhy::Older => "it is older than the newest migration that is applied",
-            NeverRunWhy::NotInJournal => "the journal does not name it",
+            NeverRunReason::Older => "it is older than the newest migration that is applied",
+            NeverRunReason::NotInJournal => "the journal does not name it",
         };
-        let file = shown_file(&never.file);
-        let what = format!("{file} will never run: {why}, and {} does not mention it", stands.runner());
+        let file = file_label(&never.file);
+        let what = format!("{file} will never run: {why}, and {} does not mention it", status.runner_name());
         self.add(FolderFault::NeverRun, None, what);
     }
 
-    fn edited(&mut self, stands: &Stands, edited: &Edited) {
-        let shown = stands.shown(&edited.key);
-        let tool = stands.runner();
-        let file = stands.set.get(&edited.key).map_or(String::new(), |known| {
-            let file = known.shown_file();
-            if file.contains(&shown) {
+    fn edited(&mut self, status: &MigrationStatus, edited: &EditedMigration) {
+        let label = status.label(&edited.key);
+        let tool = status.runner_name();
+        let file = status.set.get(&edited.key).map_or(String::new(), |known| {
+            let file = known.file_label();
+            if file.contains(&label) {
                 String::new()
             } else {
                 format!(" ({file})")
@@ -131,11 +131,11 @@ impl Agreement {
             Response::Warns => format!("{tool} warns of it and runs on"),
             Response::Runs | Response::Ignores => format!("{tool} takes no notice"),
         };
-        let what = format!("migration {shown}{file} is not the file that was applied: it differs {how}; {then}");
+        let what = format!("migration {label}{file} is not the file that was applied: it differs {how}; {then}");
         match (edited.difference, edited.response) {
-            (Difference::LineEnds, Response::Refuses) => self.add(FolderFault::LineEnds, shown.parse().ok(), what),
-            (Difference::LineEnds, _) => self.notes.push(what),
-            (Difference::Content, _) => self.add(FolderFault::Edited, shown.parse().ok(), what),
+            (ContentChange::LineEnds, Response::Refuses) => self.add(FolderFault::LineEnds, label.parse().ok(), what),
+            (ContentChange::LineEnds, _) => self.notes.push(what),
+            (ContentChange::Content, _) => self.add(FolderFault::Edited, label.parse().ok(), what),
         }
     }
 }

@@ -18,14 +18,14 @@ pub(crate) struct Checksums {
 
 /// How a file differs from the one that was applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Difference {
+pub(crate) enum ContentChange {
     /// By its line ends only.
     LineEnds,
     /// By its content.
     Content,
 }
 
-impl Difference {
+impl ContentChange {
     /// How, in words.
     pub(crate) fn words(self) -> &'static str {
         match self {
@@ -55,14 +55,14 @@ impl Checksums {
     }
 
     /// How the file differs from the one with this checksum; `None` where it does not.
-    pub(crate) fn differ_from(&self, applied: &str) -> Option<Difference> {
+    pub(crate) fn differ_from(&self, applied: &str) -> Option<ContentChange> {
         let is = |own: &String| own == applied;
         if self.own.iter().any(is) {
             None
         } else if self.other_line_ends.iter().any(is) {
-            Some(Difference::LineEnds)
+            Some(ContentChange::LineEnds)
         } else {
-            Some(Difference::Content)
+            Some(ContentChange::Content)
         }
     }
 }
@@ -114,10 +114,10 @@ mod tests {
         for file in [unix, windows, mixed] {
             assert_eq!(sums(file).differ_from(&sha256(file)), None);
             for applied in [unix, windows] {
-                let wanted = (file != applied).then_some(Difference::LineEnds);
+                let wanted = (file != applied).then_some(ContentChange::LineEnds);
                 assert_eq!(sums(file).differ_from(&sha256(applied)), wanted, "{file:?} {applied:?}");
             }
-            assert_eq!(sums(file).differ_from(&sha256(other)), Some(Difference::Content));
+            assert_eq!(sums(file).differ_from(&sha256(other)), Some(ContentChange::Content));
         }
         // One line without an end has no other line ends.
         assert_eq!(sums("SELECT 1").other_line_ends, Vec::<String>::new());

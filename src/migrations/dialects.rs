@@ -20,8 +20,8 @@ pub(super) mod refinery;
 pub(super) mod sqlx;
 pub(super) mod user_version;
 
-use crate::migrations::known::Rules;
-use crate::migrations::ledger::{Ledger, Reader};
+use crate::migrations::known::FolderRules;
+use crate::migrations::ledger::{LedgerReader, LedgerTable};
 
 /// A migration tool whose ledger is understood: a line of [`TOOLS`].
 #[derive(Debug)]
@@ -29,13 +29,13 @@ pub(crate) struct Dialect {
     /// How people write it: `golang-migrate`.
     pub(crate) name: &'static str,
     /// The ledgers that its versions write.
-    pub(super) ledgers: &'static [Ledger],
+    pub(super) ledgers: &'static [LedgerTable],
     /// What a ledger's rows say.
-    pub(super) reader: Reader,
+    pub(super) reader: LedgerReader,
     /// The command that tells the tool what became of a migration that failed.
     pub(crate) settled_by: Option<&'static str>,
     /// Which files are its migrations.
-    pub(super) rules: Rules,
+    pub(super) rules: FolderRules,
     /// Whether foreign keys hold while it migrates, unless the application says otherwise.
     pub(crate) foreign_keys: bool,
     /// Tables that it keeps in a store beside its ledger.

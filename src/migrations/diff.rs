@@ -4,51 +4,51 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
-use crate::migrations::checksum::Difference;
+use crate::migrations::checksum::ContentChange;
 use crate::migrations::dialects::Response;
-use crate::migrations::key::Key;
-use crate::migrations::known::{Known, KnownSet};
-use crate::migrations::ledger::{Applied, Reach, State};
+use crate::migrations::key::MigrationKey;
+use crate::migrations::known::{KnownMigration, KnownSet};
+use crate::migrations::ledger::{Applied, LedgerState, Reach};
 
 /// Where a store stands among a tool's migrations. The lists are in the tool's order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct LedgerDiff {
     /// Applied, and in the folder. A migration that [`Standing::state`] calls dirty or failed is in none of the lists.
-    pub(crate) applied: Vec<Key>,
+    pub(crate) applied: Vec<MigrationKey>,
     /// In the folder, not applied, and what the tool would run next.
-    pub(crate) pending: Vec<Key>,
+    pub(crate) pending: Vec<MigrationKey>,
     /// Applied or begun, and not in the folder.
-    pub(crate) unknown: Vec<Key>,
+    pub(crate) unknown: Vec<MigrationKey>,
     /// In the folder and not applied, though a later one is. Where the tool runs them all the same, they are also pending.
-    pub(crate) gaps: Vec<Key>,
+    pub(crate) gaps: Vec<MigrationKey>,
     /// What the tool does about the gaps.
     pub(crate) on_gap: Response,
     /// What the tool will never run, and never mention.
-    pub(crate) never_run: Vec<NeverRun>,
+    pub(crate) never_run: Vec<NeverRunFile>,
     /// How many applied migrations have a checksum that could be compared.
     pub(crate) compared: usize,
     /// Applied, and changed since.
-    pub(crate) edited: Vec<Edited>,
+    pub(crate) edited: Vec<EditedMigration>,
     /// Several files of one version.
-    pub(crate) twice: Vec<Twice>,
+    pub(crate) twice: Vec<DuplicateVersion>,
     /// What the ledger says of itself.
-    pub(crate) state: State,
+    pub(crate) state: LedgerState,
 }
 
 /// A file that the tool will never run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NeverRun {
+pub(crate) struct NeverRunFile {
     /// The file, below the folder.
     pub(crate) file: PathBuf,
     /// What it would be called.
-    pub(crate) key: Option<Key>,
+    pub(crate) key: Option<MigrationKey>,
     /// Why.
-    pub(crate) why: NeverRunWhy,
+    pub(crate) why: NeverRunReason,
 }
 
 /// Why a file is never run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NeverRunWhy {
+pub(crate) enum NeverRunReason {
     /// It is older than the newest migration that was applied.
     Older,
     /// The journal does not name it.
@@ -57,20 +57,20 @@ pub(crate) enum NeverRunWhy {
 
 /// A file that was changed after it had been applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Edited {
+pub(crate) struct EditedMigration {
     /// The migration.
-    pub(crate) key: Key,
+    pub(crate) key: MigrationKey,
     /// How the file differs.
-    pub(crate) difference: Difference,
+    pub(crate) difference: ContentChange,
     /// What the tool does about it.
     pub(crate) response: Response,
 }
 
 /// Several files of one version.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Twice {
+pub(crate) struct DuplicateVersion {
     /// The version.
-    pub(crate) key: Key,
+    pub(crate) key: MigrationKey,
     /// The files, below the folder.
     pub(crate) files: Vec<PathBuf>,
     /// What the tool does about it.
@@ -78,12 +78,12 @@ pub(crate) struct Twice {
 }
 
 /// Holds a tool's migrations against what was applied.
-pub(crate) fn compare(set: &KnownSet, applied: &Applied) -> Standing {
+pub(crate) fn compare(set: &KnownSet, applied: &Applied) -> LedgerDiff {
     let aligned = set.dialect.rules.aligned.map(|aligned| aligned(set, applied.clone()));
     let applied = aligned.as_ref().unwrap_or(applied);
     let latest = applied.keys().max();
     let is_applied = Ledgered::new(applied);
-    let mut standing = Standing {
+    let mut diff = LedgerDiff {
         applied: Vec::new(),
         pending: Vec::new(),
         unknown: Vec::new(),
@@ -103,48 +103,68 @@ pub(crate) fn compare(set: &KnownSet, applied: &Applied) -> Standing {
         if is_in_doubt(&applied.state, &known.key) {
             // It was begun: whether anything of it is there is not for the ledger to say.
         } else if is_applied.holds(&known.key) {
-            standing.applied.push(known.key.clone());
+            diff.applied.push(known.key.clone());
         } else if latest.is_some_and(|latest| known.key < *latest) && !known.in_any_order {
-            standing.gaps.push(known.key.clone());
+            diff.gaps.push(known.key.clone());
             match set.on_gap {
-                Response::Runs => standing.pending.push(known.key.clone()),
+                Response::Runs => diff.pending.push(known.key.clone()),
                 Response::Refuses | Response::Warns => {}
-                Response::Ignores => standing.never_run.push(NeverRun {
+                Response::Ignores => diff.never_run.push(NeverRunFile {
                     file: known.file.clone(),
                     key: Some(known.key.clone()),
-                    why: NeverRunWhy::Older,
+                    why: NeverRunReason::Older,
                 }),
             }
         } else {
-            standing.pending.push(known.key.clone());
+            diff.pending.push(known.key.clone());
         }
     }
-    standing.unknown = applied.keys().filter(|key| !seen.contains(key)).cloned().collect();
-    if let State::Dirty(key) | State::Failed(key) = &applied.state {
+    diff.unknown = applied.keys().filter(|key| !seen.contains(key)).cloned().collect();
+    if let LedgerState::Dirty(key) | LedgerState::Failed(key) = &applied.state {
         // The version that golang-migrate was at work on, or the one that failed, may be a later release's.
         let nothing = key.as_number() == Some(-1);
-        if !nothing && !seen.contains(key) && !standing.unknown.contains(key) {
-            standing.unknown.push(key.clone());
+        if !nothing && !seen.contains(key) && !diff.unknown.contains(key) {
+            diff.unknown.push(key.clone());
         }
     }
-    (standing.compared, standing.edited) = edited(set, applied);
-    standing.never_run.extend(set.unlisted.iter().map(|file| NeverRun {
+    (diff.compared, diff.edited) = edited(set, applied);
+    diff.never_run.extend(set.unlisted.iter().map(|file| NeverRunFile {
         file: file.clone(),
         key: None,
-        why: NeverRunWhy::NotInJournal,
+        why: NeverRunReason::NotInJournal,
     }));
-    standing
+    diff
+}
+
+/// Compares the migrations that are compiled in with the keys of a ledger, which ascend. Linear in both: a ledger may hold a million
+/// ids that are not known.
+pub(super) fn compare_keys(set: &KnownSet, ledger: &[MigrationKey]) -> LedgerDiff {
+    let keys = set.known.iter().map(|known| known.key.clone());
+    let (applied, pending): (Vec<_>, Vec<_>) = keys.partition(|key| ledger.binary_search(key).is_ok());
+    let is_below_applied = |key: &&MigrationKey| applied.last().is_some_and(|highest| *key < highest);
+    LedgerDiff {
+        unknown: ledger.iter().filter(|key| set.get(key).is_none()).cloned().collect(),
+        gaps: pending.iter().filter(is_below_applied).cloned().collect(),
+        applied,
+        pending,
+        on_gap: set.on_gap,
+        never_run: Vec::new(),
+        compared: 0,
+        edited: Vec::new(),
+        twice: Vec::new(),
+        state: LedgerState::Clean,
+    }
 }
 
 /// Whether the ledger says of this migration that it did not come to its end.
-fn is_in_doubt(state: &State, key: &Key) -> bool {
-    matches!(state, State::Dirty(begun) | State::Failed(begun) if begun == key)
+fn is_in_doubt(state: &LedgerState, key: &MigrationKey) -> bool {
+    matches!(state, LedgerState::Dirty(begun) | LedgerState::Failed(begun) if begun == key)
 }
 
 /// Which keys a ledger holds.
 struct Ledgered<'a> {
-    each: HashSet<&'a Key>,
-    up_to: Option<Key>,
+    each: HashSet<&'a MigrationKey>,
+    up_to: Option<MigrationKey>,
 }
 
 impl<'a> Ledgered<'a> {
@@ -152,7 +172,7 @@ impl<'a> Ledgered<'a> {
         let up_to = match (applied.reach, &applied.state) {
             (Reach::Each, _) => None,
             // It was at work from the version before towards this one: all before it are applied.
-            (Reach::UpTo, State::Dirty(key)) => Some(key.clone()),
+            (Reach::UpTo, LedgerState::Dirty(key)) => Some(key.clone()),
             (Reach::UpTo, _) => applied.keys().max().cloned(),
         };
         Self {
@@ -161,25 +181,25 @@ impl<'a> Ledgered<'a> {
         }
     }
 
-    fn holds(&self, key: &Key) -> bool {
+    fn holds(&self, key: &MigrationKey) -> bool {
         self.each.contains(key) || self.up_to.as_ref().is_some_and(|latest| key <= latest)
     }
 }
 
 /// How many files could be compared with what was applied, and those that differ.
-fn edited(set: &KnownSet, applied: &Applied) -> (usize, Vec<Edited>) {
-    let checksums: HashMap<&Key, &str> = applied
+fn edited(set: &KnownSet, applied: &Applied) -> (usize, Vec<EditedMigration>) {
+    let checksums: HashMap<&MigrationKey, &str> = applied
         .entries
         .iter()
         .filter_map(|entry| Some((&entry.key, entry.checksum.as_deref()?)))
         .collect();
     // A file that could not be read has no checksum to compare.
-    let comparable = |known: &&Known| !known.checksums.own.is_empty() && checksums.contains_key(&known.key);
-    let compared: Vec<&Known> = set.known.iter().filter(comparable).collect();
-    let differs = |known: &&Known| {
+    let comparable = |known: &&KnownMigration| !known.checksums.own.is_empty() && checksums.contains_key(&known.key);
+    let compared: Vec<&KnownMigration> = set.known.iter().filter(comparable).collect();
+    let differs = |known: &&KnownMigration| {
         let difference = known.checksums.differ_from(checksums.get(&known.key)?)?;
-        let taken_for_same = difference == Difference::LineEnds && known.checksums.tool_takes_other_line_ends;
-        Some(Edited {
+        let taken_for_same = difference == ContentChange::LineEnds && known.checksums.tool_takes_other_line_ends;
+        Some(EditedMigration {
             key: known.key.clone(),
             difference,
             response: if taken_for_same {
@@ -189,23 +209,23 @@ fn edited(set: &KnownSet, applied: &Applied) -> (usize, Vec<Edited>) {
             },
         })
     };
-    let mut edited: Vec<Edited> = compared.iter().filter_map(differs).collect();
+    let mut edited: Vec<EditedMigration> = compared.iter().filter_map(differs).collect();
     // Of several files of one version, it may have been another.
-    let same: HashSet<&Key> =
+    let same: HashSet<&MigrationKey> =
         compared.iter().filter(|known| differs(known).is_none()).map(|known| &known.key).collect();
     edited.retain(|edited| !same.contains(&edited.key));
     edited.dedup_by(|a, b| a.key == b.key);
     (compared.len(), edited)
 }
 
-fn twice(set: &KnownSet) -> Vec<Twice> {
-    let mut files: BTreeMap<&Key, Vec<PathBuf>> = BTreeMap::new();
+fn twice(set: &KnownSet) -> Vec<DuplicateVersion> {
+    let mut files: BTreeMap<&MigrationKey, Vec<PathBuf>> = BTreeMap::new();
     for known in &set.known {
         files.entry(&known.key).or_default().push(known.file.clone());
     }
     let several = files.into_iter().filter(|(_, files)| files.len() > 1);
     several
-        .map(|(key, files)| Twice {
+        .map(|(key, files)| DuplicateVersion {
             key: key.clone(),
             files,
             response: set.dialect.twice,

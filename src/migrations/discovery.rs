@@ -1,12 +1,19 @@
-//! The ledgers in a store: looked for and read through a handle, in bounds.
+//! Finds the ledgers in a store, reads them in bounds, and chooses the one by which a folder's migrations were run.
+//!
+//! The ledger decides which tool runs the folder. Where the store has none, the folder alone decides.
 
+use crate::application::MigrationsFolder;
 use crate::error::{Error, Result};
+use crate::findings::LONGEST_NAME;
 use crate::migrations::dialects::Dialect;
-use crate::migrations::ledger::{self, Applied, Malformed, Row, Rows, Value};
-use crate::migrations::recognise::{Column, Layout, Recognised, Table, Tool, recognise};
+use crate::migrations::dialects::user_version::USER_VERSION;
+use crate::migrations::known::{KnownMigration, KnownSet, Script};
+use crate::migrations::ledger::{self, Applied, AppliedEntry, LedgerRow, LedgerRows, LedgerValue, MalformedLedger};
+use crate::migrations::recognise::{LedgerColumn, LedgerLayout, LedgerMatch, TableDeclaration, Tool, recognise};
 use crate::store::ReadOnly;
 use crate::store::integrity::check_pages;
 use crate::store::introspect::{self, quoted};
+use crate::text::words::cut;
 
 /// The most columns that a ledger has, and more than any tool's.
 const MOST_COLUMNS: usize = 32;
@@ -22,7 +29,7 @@ const MOST_BYTES: usize = 2 << 20;
 
 /// A number of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Count {
+pub(crate) struct RowCount {
     pub(crate) rows: u64,
     /// Whether there are more.
     pub(crate) or_more: bool,
@@ -32,7 +39,7 @@ pub(crate) struct Count {
 ///
 /// # Errors
 /// What SQLite says.
-pub(crate) fn ledgers(handle: &ReadOnly) -> Result<Vec<Recognised>> {
+pub(crate) fn ledgers(handle: &ReadOnly) -> Result<Vec<LedgerMatch>> {
     ledgers_for(handle, &[])
 }
 
@@ -40,19 +47,19 @@ pub(crate) fn ledgers(handle: &ReadOnly) -> Result<Vec<Recognised>> {
 ///
 /// # Errors
 /// What SQLite says.
-pub(super) fn ledgers_for(handle: &ReadOnly, likely: &[&Dialect]) -> Result<Vec<Recognised>> {
+pub(super) fn ledgers_for(handle: &ReadOnly, likely: &[&Dialect]) -> Result<Vec<LedgerMatch>> {
     let mut found = Vec::new();
     for name in introspect::ordinary_tables(handle)?.names {
         let columns = columns(handle, &name)?;
         if columns.len() <= MOST_COLUMNS {
-            found.extend(recognise(&Table { name, columns }, likely));
+            found.extend(recognise(&TableDeclaration { name, columns }, likely));
         }
         if found.len() == MOST_LEDGERS {
             break;
         }
     }
     // The sort is stable: of equals, the one that stands first in the store.
-    found.sort_by_key(Recognised::rank);
+    found.sort_by_key(LedgerMatch::rank);
     Ok(found)
 }
 
@@ -60,19 +67,19 @@ pub(super) fn ledgers_for(handle: &ReadOnly, likely: &[&Dialect]) -> Result<Vec<
 ///
 /// # Errors
 /// What SQLite says.
-pub(super) fn table(handle: &ReadOnly, name: &str) -> Result<Option<(Table, Option<Tool>)>> {
+pub(super) fn table(handle: &ReadOnly, name: &str) -> Result<Option<(TableDeclaration, Option<Tool>)>> {
     let names = introspect::ordinary_tables(handle)?.names;
     let Some(name) = names.into_iter().find(|other| other.eq_ignore_ascii_case(name)) else {
         return Ok(None);
     };
     let columns = columns(handle, &name)?;
-    let table = Table { name, columns };
+    let table = TableDeclaration { name, columns };
     let whose = recognise(&table, &[]).map(|recognised| recognised.tool);
     Ok(Some((table, whose)))
 }
 
 /// The columns of a table, as many as a ledger may have and one more.
-fn columns(handle: &ReadOnly, table: &str) -> Result<Vec<Column>> {
+fn columns(handle: &ReadOnly, table: &str) -> Result<Vec<LedgerColumn>> {
     let mut columns = Vec::new();
     let sql = format!("PRAGMA table_xinfo({})", quoted(table));
     handle.rows(&sql, [], |row| {
@@ -82,8 +89,8 @@ fn columns(handle: &ReadOnly, table: &str) -> Result<Vec<Column>> {
             // No tool's column is called by this, nor has this type.
             Ok(known.unwrap_or("?").to_owned())
         };
-        let get = || -> rusqlite::Result<Column> {
-            Ok(Column {
+        let get = || -> rusqlite::Result<LedgerColumn> {
+            Ok(LedgerColumn {
                 name: word("name")?,
                 declared: word("type")?,
                 not_null: row.get("notnull")?,
@@ -103,40 +110,41 @@ fn columns(handle: &ReadOnly, table: &str) -> Result<Vec<Column>> {
 ///
 /// # Errors
 /// What SQLite says, and that the ledger's own pages are damaged.
-pub(crate) fn applied(
+pub(crate) fn read_ledger(
     handle: &ReadOnly,
     dialect: &Dialect,
-    layout: Layout,
+    layout: LedgerLayout,
     table: &str,
-) -> Result<std::result::Result<Applied, Malformed>> {
+) -> Result<std::result::Result<Applied, MalformedLedger>> {
     match check_pages(handle, table) {
         // What SQLite cannot check is read as it is: a constraint may call a function that is not here.
         Err(error) if error.is_own_bound() || error.is_damage() || error.is_io() => return Err(error),
         _ => {}
     }
     let rows = match rows(handle, &layout.0.select(table)) {
-        Err(error) if is_refused(&error) => return Ok(Err(Malformed::whole(error.said_by_sqlite()))),
+        Err(error) if is_refused(&error) => return Ok(Err(MalformedLedger::whole(error.said_by_sqlite()))),
         rows => rows?,
     };
-    Ok(rows.and_then(|rows| (dialect.reader)(&Rows::new(layout.0, &rows))))
+    Ok(rows.and_then(|rows| (dialect.reader)(&LedgerRows::new(layout.0, &rows))))
 }
 
 /// The rows that a statement gives, in bounds.
-fn rows(handle: &ReadOnly, sql: &str) -> Result<std::result::Result<Vec<Row>, Malformed>> {
+fn rows(handle: &ReadOnly, sql: &str) -> Result<std::result::Result<Vec<LedgerRow>, MalformedLedger>> {
     let mut rows = Vec::new();
     let mut bytes = 0;
     handle.rows(sql, [], |row| {
         let columns = row.as_ref().column_count();
-        let values: rusqlite::Result<Vec<Value>> = (0..columns).map(|at| row.get_ref(at).map(Value::from)).collect();
+        let values: rusqlite::Result<Vec<LedgerValue>> =
+            (0..columns).map(|at| row.get_ref(at).map(LedgerValue::from)).collect();
         let values = values.map_err(Error::sqlite(sql))?;
-        bytes += values.iter().map(Value::bytes).sum::<usize>();
+        bytes += values.iter().map(LedgerValue::bytes).sum::<usize>();
         if bytes <= MOST_BYTES {
             rows.push(values);
         }
         Ok(())
     })?;
     if rows.len() > ledger::MOST_ROWS || bytes > MOST_BYTES {
-        return Ok(Err(Malformed::whole("it is larger than any ledger is")));
+        return Ok(Err(MalformedLedger::whole("it is larger than any ledger is")));
     }
     Ok(Ok(rows))
 }
@@ -145,7 +153,7 @@ fn rows(handle: &ReadOnly, sql: &str) -> Result<std::result::Result<Vec<Row>, Ma
 ///
 /// # Errors
 /// What SQLite says.
-pub(crate) fn count(handle: &ReadOnly, table: &str) -> Result<Option<Count>> {
+pub(crate) fn count(handle: &ReadOnly, table: &str) -> Result<Option<RowCount>> {
     const MOST: u64 = 100_000;
     let sql = format!("SELECT 1 FROM {} NOT INDEXED LIMIT {}", quoted(table), MOST + 1);
     let mut rows = 0;
@@ -156,7 +164,7 @@ pub(crate) fn count(handle: &ReadOnly, table: &str) -> Result<Option<Count>> {
     match ended {
         Err(error) if is_refused(&error) => Ok(None),
         ended => ended.map(|()| {
-            Some(Count {
+            Some(RowCount {
                 rows: rows.min(MOST),
                 or_more: rows > MOST,
             })
@@ -167,4 +175,167 @@ pub(crate) fn count(handle: &ReadOnly, table: &str) -> Result<Option<Count>> {
 /// Whether SQLite reads no row of a table: one WITHOUT ROWID in the order of a collation that only the application has.
 fn is_refused(error: &Error) -> bool {
     error.is_refusal() && error.is_while_preparing()
+}
+
+/// The table that is taken for the ledger.
+pub(super) struct ChosenLedger {
+    pub(super) dialect: &'static Dialect,
+    pub(super) layout: LedgerLayout,
+    pub(super) table: String,
+    has_own_name: bool,
+}
+
+/// Returns the tools that a folder may be meant for: the one that --dialect names, or those that it looks like.
+pub(crate) fn candidates(folder: &MigrationsFolder) -> Vec<&'static Dialect> {
+    if let Some(dialect) = folder.dialect.and_then(Dialect::of_name) {
+        return vec![dialect];
+    }
+    let possible = KnownSet::possible(&folder.folder);
+    let can_be = |dialect: &&'static Dialect| KnownSet::of(&folder.folder, dialect).is_ok();
+    let all: Vec<&'static Dialect> = possible.iter().copied().filter(can_be).collect();
+    // Where none of them takes the folder, the message is that of the first.
+    if all.is_empty() { possible } else { all }
+}
+
+/// Chooses the table that is the store's ledger; `None` where the store has none.
+///
+/// # Errors
+/// [`Error::Ledger`] where several fit the folder equally well or none fits it, and what SQLite says.
+pub(super) fn choose_ledger(
+    folder: &MigrationsFolder,
+    candidates: &[&'static Dialect],
+    ledgers: &[LedgerMatch],
+    handle: &ReadOnly,
+) -> Result<Option<ChosenLedger>> {
+    if let Some(table) = &folder.ledger {
+        return named_ledger(table, candidates, handle);
+    }
+    if candidates == [&USER_VERSION] && folder.dialect.is_some() {
+        return Ok(None);
+    }
+    let mut fitting = Vec::new();
+    for LedgerMatch {
+        tool,
+        table,
+        has_own_name,
+    } in ledgers
+    {
+        if let Tool::Understood(dialect, layout) = *tool
+            && fits_folder(folder, candidates, dialect, layout, table, handle)?
+        {
+            fitting.push(ChosenLedger {
+                dialect,
+                layout,
+                table: table.clone(),
+                has_own_name: *has_own_name,
+            });
+        }
+    }
+    // They are in the order of their rank. Two of one rank cannot be told apart.
+    let ambiguous = matches!(fitting.as_slice(), [first, second, ..] if first.has_own_name == second.has_own_name);
+    match (fitting.first(), ledgers.first()) {
+        (Some(_), _) if ambiguous => Err(Error::Ledger(format!(
+            "several of its tables may be the ledger: {} (say which with --ledger)",
+            fitting
+                .iter()
+                .take(3)
+                .map(|found| describe_ledger(found.dialect.name, &found.table))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ))),
+        (Some(_), _) => Ok(fitting.into_iter().next()),
+        (None, None) => Ok(None),
+        (None, Some(other)) => Err(Error::Ledger(format!(
+            "the folder looks as if it were made for {}, and the store has {}{}",
+            tool_names(candidates),
+            describe_ledger(other.tool.name(), &other.table),
+            why_not_its_folder(folder, other.tool)
+        ))),
+    }
+}
+
+/// Returns why a folder cannot be that of the tool whose ledger a store has, where that is known.
+fn why_not_its_folder(folder: &MigrationsFolder, tool: Tool) -> String {
+    match tool {
+        Tool::Understood(dialect, _) => match KnownSet::of(&folder.folder, dialect) {
+            Err(mismatch) => format!("; {mismatch}"),
+            Ok(_) => String::new(),
+        },
+        Tool::Named(named) => format!(", whose migrations are {}", named.migrations),
+    }
+}
+
+/// Returns true where a folder can have been made for the tool that wrote a ledger: it looks like that, or the ledger's own
+/// migrations are in it.
+fn fits_folder(
+    folder: &MigrationsFolder,
+    candidates: &[&'static Dialect],
+    dialect: &'static Dialect,
+    layout: LedgerLayout,
+    table: &str,
+    handle: &ReadOnly,
+) -> Result<bool> {
+    if candidates.contains(&dialect) {
+        return Ok(true);
+    }
+    let Ok(set) = KnownSet::of(&folder.folder, dialect) else {
+        return Ok(false);
+    };
+    let Ok(applied) = read_ledger(handle, dialect, layout, table)? else {
+        return Ok(false);
+    };
+    let runs = |known: &KnownMigration| matches!(known.script, Script::Sql { .. });
+    let is_in_folder = |entry: &AppliedEntry| set.get(&entry.key).is_some_and(runs);
+    Ok(folder.dialect.is_none() && applied.entries.iter().any(is_in_folder))
+}
+
+/// Returns the table that --ledger names, and whose ledger its columns make it.
+fn named_ledger(name: &str, candidates: &[&'static Dialect], handle: &ReadOnly) -> Result<Option<ChosenLedger>> {
+    let Some((table, recognised)) = table(handle, name)? else {
+        if introspect::ordinary_tables(handle)?.names.is_empty() {
+            return Ok(None);
+        }
+        return Err(Error::Ledger(format!("there is no ordinary table `{}` in it", cut(name, LONGEST_NAME))));
+    };
+    let name = table.name.clone();
+    let found = |dialect, layout| ChosenLedger {
+        dialect,
+        layout,
+        table: name,
+        has_own_name: true,
+    };
+    match recognised {
+        Some(Tool::Understood(dialect, layout)) if candidates.contains(&dialect) => {
+            return Ok(Some(found(dialect, layout)));
+        }
+        _ => {}
+    }
+    let has_columns = |dialect: &&'static Dialect| Some((*dialect, LedgerLayout::of_named(dialect, &table)?));
+    match candidates.iter().find_map(has_columns) {
+        Some((dialect, layout)) => Ok(Some(found(dialect, layout))),
+        None => Err(Error::Ledger(format!(
+            "`{}` has not the columns of a ledger of {}",
+            cut(&table.name, LONGEST_NAME),
+            tool_names(candidates)
+        ))),
+    }
+}
+
+/// The reason why a folder cannot be used.
+pub(crate) const NO_KNOWN_TOOL: &str = "nothing in it is named as the migrations of a known tool are";
+
+/// Returns a ledger with its owner: "sqlx's ledger `_sqlx_migrations`".
+pub(crate) fn describe_ledger(tool: &str, table: &str) -> String {
+    let end = if tool.ends_with('s') { "'" } else { "'s" };
+    format!("{tool}{end} ledger `{}`", cut(table, LONGEST_NAME))
+}
+
+/// Returns the names of tools: "sqlx or D1".
+pub(super) fn tool_names(dialects: &[&Dialect]) -> String {
+    let names: Vec<&str> = dialects.iter().map(|dialect| dialect.name).collect();
+    match names.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, before)) => format!("{} or {last}", before.join(", ")),
+        None => "any known tool".to_owned(),
+    }
 }

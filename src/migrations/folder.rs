@@ -15,7 +15,7 @@ use crate::text::words::thousands;
 
 /// How much of a folder is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Limits {
+pub(crate) struct FolderLimits {
     /// The most files and folders in it, those that are of no interest among them.
     pub(crate) files: usize,
     /// The longest file.
@@ -28,7 +28,7 @@ pub(crate) struct Limits {
     pub(crate) depth: usize,
 }
 
-impl Default for Limits {
+impl Default for FolderLimits {
     fn default() -> Self {
         Self {
             files: 20_000,
@@ -71,14 +71,14 @@ pub(crate) enum FolderError {
 ///
 /// # Errors
 /// What keeps the folder from being read as a whole.
-pub(crate) fn read(path: &Path, limits: &Limits) -> Result<Folder, FolderError> {
+pub(crate) fn read(path: &Path, limits: &FolderLimits) -> Result<Folder, FolderError> {
     match FileStat::of(path) {
         Ok(Some(stamp)) if stamp.kind == FileKind::Folder => {}
         Ok(Some(stamp)) => return Err(FolderError::NotAFolder(stamp.kind.words())),
         Ok(None) => return Err(FolderError::Unreadable("there is no such folder".to_owned())),
         Err(error) => return Err(FolderError::Unreadable(error.to_string())),
     }
-    let mut reading = Reading {
+    let mut reading = FolderReader {
         root: path,
         limits,
         seen: 0,
@@ -92,15 +92,15 @@ pub(crate) fn read(path: &Path, limits: &Limits) -> Result<Folder, FolderError> 
     Ok(folder)
 }
 
-struct Reading<'a> {
+struct FolderReader<'a> {
     root: &'a Path,
-    limits: &'a Limits,
+    limits: &'a FolderLimits,
     seen: usize,
     bytes: u64,
     folder: Folder,
 }
 
-impl Reading<'_> {
+impl FolderReader<'_> {
     /// Reads what lies in a folder at this path below the root.
     fn folder(&mut self, below: &Path, depth: usize) -> Result<(), FolderError> {
         if depth > self.limits.depth {

@@ -9,12 +9,15 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::application::{Content, File, Folder, Refusal};
+use crate::application::{Content, File, Folder, Migration, Refusal};
+use crate::error::Error;
 use crate::migrations::checksum::Checksums;
+use crate::migrations::dialects::built_in::BUILT_IN;
 use crate::migrations::dialects::{Dialect, Response, TOOLS};
-use crate::migrations::key::Key;
+use crate::migrations::key::{MigrationKey, digits};
 use crate::migrations::ledger::Applied;
-use crate::migrations::sections::{Fault, Up};
+use crate::migrations::runner;
+use crate::migrations::sections::{Fault, UpSection};
 use crate::migrations::sql_text;
 use crate::migrations::steps::Transaction;
 
@@ -24,7 +27,7 @@ pub(crate) struct KnownSet {
     /// Whose they are.
     pub(crate) dialect: &'static Dialect,
     /// In the order in which the tool runs them.
-    pub(crate) known: Vec<Known>,
+    pub(crate) known: Vec<KnownMigration>,
     /// Code that lies beside them and belongs to one of them, but is none to the tool: a hook, most likely.
     pub(crate) beside: Vec<NotReplayable>,
     /// SQL files that the tool never looks at: drizzle's that are not in its journal.
@@ -32,14 +35,14 @@ pub(crate) struct KnownSet {
     /// What the tool does about a migration that was never applied though a later one was, in this layout.
     pub(crate) on_gap: Response,
     /// Where the first migration of each key stands.
-    places: HashMap<Key, usize>,
+    places: HashMap<MigrationKey, usize>,
 }
 
 /// A migration that a folder holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct KnownMigration {
     /// What the ledger calls it.
-    pub(crate) key: Key,
+    pub(crate) key: MigrationKey,
     /// What people call it. It is text from a folder.
     pub(crate) name: String,
     /// Its file, below the folder.
@@ -65,23 +68,23 @@ pub(crate) enum Script {
         transaction: Transaction,
     },
     /// It cannot be replayed.
-    NotReplayable(Why),
+    NotReplayable(SkipReason),
 }
 
 /// A file that cannot be replayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NotReplayable {
     /// The migration that it is, or belongs to.
-    pub(crate) key: Key,
+    pub(crate) key: MigrationKey,
     /// The file, below the folder.
     pub(crate) file: PathBuf,
     /// Why.
-    pub(crate) why: Why,
+    pub(crate) why: SkipReason,
 }
 
 /// Why a file cannot be replayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Why {
+pub(crate) enum SkipReason {
     /// It is code, of this language.
     Code(&'static str),
     /// It holds places that somebody fills in before SQLite sees it.
@@ -104,7 +107,7 @@ pub(crate) enum Why {
     ToolRefuses(&'static str),
 }
 
-impl Why {
+impl SkipReason {
     /// Why, in words that follow the file's name. They hold nothing of the file.
     pub(crate) fn words(&self) -> String {
         match self {
@@ -124,7 +127,7 @@ impl Why {
 
 /// Why a folder cannot be a tool's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) struct NotFor {
+pub(crate) struct FolderMismatch {
     /// The tool.
     pub(crate) dialect: &'static Dialect,
     /// The file that is wrong for it, where it is one file.
@@ -133,7 +136,7 @@ pub(crate) struct NotFor {
     pub(crate) what: &'static str,
 }
 
-impl fmt::Display for NotFor {
+impl fmt::Display for FolderMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "these are no migrations of {}: ", self.dialect.name)?;
         match &self.file {
@@ -146,11 +149,11 @@ impl fmt::Display for NotFor {
 
 /// Which files are a tool's migrations.
 #[derive(Debug)]
-pub(crate) struct Rules {
+pub(crate) struct FolderRules {
     /// Whether a folder looks as if it were this tool's, from the names and the first file.
     pub(crate) looks: fn(&Folder) -> bool,
     /// The migrations in a folder.
-    pub(crate) read: fn(&Folder) -> Result<KnownSet, NotFor>,
+    pub(crate) read: fn(&Folder) -> Result<KnownSet, FolderMismatch>,
     /// What was applied, called as this set calls it, where a ledger and a folder may be of different layouts.
     pub(crate) aligned: Option<fn(&KnownSet, Applied) -> Applied>,
 }
@@ -160,19 +163,48 @@ impl KnownSet {
     ///
     /// # Errors
     /// What makes it no folder of this tool: no migration of its kind, or a name with which the tool itself ends.
-    pub(crate) fn of(folder: &Folder, dialect: &'static Dialect) -> Result<Self, NotFor> {
+    pub(crate) fn of(folder: &Folder, dialect: &'static Dialect) -> Result<Self, FolderMismatch> {
         let mut set = (dialect.rules.read)(folder)?;
         if set.known.is_empty() {
-            return Err(NotFor {
+            return Err(FolderMismatch {
                 dialect,
                 file: None,
                 what: "nothing in the folder is named as its migrations are",
             });
         }
-        for (at, known) in set.known.iter().enumerate() {
-            set.places.entry(known.key.clone()).or_insert(at);
-        }
+        set.index();
         Ok(set)
+    }
+
+    /// Returns the migrations that are compiled in, in the order of their ids.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateMigration`](crate::error::Error::DuplicateMigration).
+    pub(crate) fn compiled_in(migrations: &[Migration]) -> Result<Self, Error> {
+        let mut set = Self::new(&BUILT_IN);
+        for migration in runner::in_order(migrations)? {
+            set.known.push(KnownMigration {
+                key: MigrationKey::number(migration.id),
+                name: migration.name.to_string(),
+                file: PathBuf::new(),
+                script: Script::Sql {
+                    batches: vec![migration.sql.to_string()],
+                    transaction: Transaction::Each,
+                },
+                checksums: Checksums::default(),
+                when: None,
+                in_any_order: true,
+            });
+        }
+        set.index();
+        Ok(set)
+    }
+
+    /// Fills the index of the keys; of several migrations with one key, the first counts.
+    fn index(&mut self) {
+        for (at, known) in self.known.iter().enumerate() {
+            self.places.entry(known.key.clone()).or_insert(at);
+        }
     }
 
     /// The dialects that a folder may be meant for, from its names and its first file: more than one where plain numbered
@@ -182,7 +214,7 @@ impl KnownSet {
     }
 
     /// The migration of this key; of several files of one version, the first.
-    pub(crate) fn get(&self, key: &Key) -> Option<&Known> {
+    pub(crate) fn get(&self, key: &MigrationKey) -> Option<&KnownMigration> {
         self.places.get(key).and_then(|at| self.known.get(*at))
     }
 
@@ -199,13 +231,15 @@ impl KnownSet {
     }
 
     /// Those whose file the tool asks for before it runs anything, and that have none.
-    pub(crate) fn not_there(&self) -> impl Iterator<Item = &Known> {
-        self.known.iter().filter(|known| known.script == Script::NotReplayable(Why::NotThere))
+    pub(crate) fn not_there(&self) -> impl Iterator<Item = &KnownMigration> {
+        self.known
+            .iter()
+            .filter(|known| known.script == Script::NotReplayable(SkipReason::NotThere))
     }
 
     /// Everything that cannot be replayed, in the order of the migrations.
     pub(crate) fn not_replayable(&self) -> Vec<NotReplayable> {
-        let mut beside: HashMap<&Key, Vec<&NotReplayable>> = HashMap::new();
+        let mut beside: HashMap<&MigrationKey, Vec<&NotReplayable>> = HashMap::new();
         for other in &self.beside {
             beside.entry(&other.key).or_default().push(other);
         }
@@ -226,18 +260,18 @@ impl KnownSet {
     }
 }
 
-impl Known {
+impl KnownMigration {
     /// What it is called in a report: by its key, or by its file where the key is a time that nobody knows by heart.
-    pub(crate) fn shown(&self) -> String {
+    pub(crate) fn label(&self) -> String {
         if self.when.is_some() && self.key.as_number().is_some() {
             self.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
         } else {
-            self.key.as_str().to_owned()
+            self.key.as_text().into_owned()
         }
     }
 
     /// A migration in a file.
-    pub(super) fn new(key: Key, name: impl Into<String>, file: &File, script: Script) -> Self {
+    pub(super) fn new(key: MigrationKey, name: impl Into<String>, file: &File, script: Script) -> Self {
         Self {
             key,
             name: name.into(),
@@ -250,7 +284,7 @@ impl Known {
     }
 
     /// A migration whose file is not there.
-    pub(super) fn missing(key: Key, name: impl Into<String>, file: &Path, why: Why) -> Self {
+    pub(super) fn missing(key: MigrationKey, name: impl Into<String>, file: &Path, why: SkipReason) -> Self {
         Self {
             key,
             name: name.into(),
@@ -274,11 +308,11 @@ pub(super) fn whole(file: &File, transaction: Transaction) -> Script {
 }
 
 /// What a file with marked sections runs.
-pub(super) fn marked(file: &File, sections: fn(&str) -> Result<Up, Fault>) -> Script {
+pub(super) fn marked(file: &File, sections: fn(&str) -> Result<UpSection, Fault>) -> Script {
     split(file, |text| {
         let up = sections(text).map_err(|fault| match fault {
-            Fault::ToolRefuses(what) => Why::ToolRefuses(what),
-            Fault::Environment => Why::Environment,
+            Fault::ToolRefuses(what) => SkipReason::ToolRefuses(what),
+            Fault::Environment => SkipReason::Environment,
         })?;
         let transaction = if up.in_transaction {
             Transaction::Each
@@ -293,24 +327,24 @@ pub(super) fn marked(file: &File, sections: fn(&str) -> Result<Up, Fault>) -> Sc
 }
 
 /// What a file runs, split as `split` does it, unless it cannot be replayed.
-pub(super) fn split(file: &File, split: impl FnOnce(&str) -> Result<Script, Why>) -> Script {
+pub(super) fn split(file: &File, split: impl FnOnce(&str) -> Result<Script, SkipReason>) -> Script {
     let made = match &file.content {
-        Content::Text(text) if text.contains('\0') => Err(Why::Nul),
+        Content::Text(text) if text.contains('\0') => Err(SkipReason::Nul),
         Content::Text(text) => split(text).and_then(for_sqlite),
-        Content::Refused(refusal) => Err(Why::Refused(refusal.clone())),
-        Content::NotRead => Err(Why::Code("another language than SQL")),
+        Content::Refused(refusal) => Err(SkipReason::Refused(refusal.clone())),
+        Content::NotRead => Err(SkipReason::Code("another language than SQL")),
     };
     made.unwrap_or_else(Script::NotReplayable)
 }
 
 /// Refuses what SQLite could not take, and nobody meant it to.
-fn for_sqlite(script: Script) -> Result<Script, Why> {
+fn for_sqlite(script: Script) -> Result<Script, SkipReason> {
     if let Script::Sql { batches, .. } = &script {
         if batches.iter().any(|sql| sql_text::holds_placeholder(sql)) {
-            return Err(Why::Placeholder);
+            return Err(SkipReason::Placeholder);
         }
         if let Some(whose) = batches.iter().find_map(|sql| sql_text::other_database(sql)) {
-            return Err(Why::OtherDatabase(whose));
+            return Err(SkipReason::OtherDatabase(whose));
         }
     }
     Ok(script)
@@ -349,11 +383,11 @@ pub(super) fn language(file: &File) -> Option<&'static str> {
 /// Code in the folder itself whose name begins with a migration's number.
 pub(super) fn code_beside<'a>(
     files: impl Iterator<Item = &'a File>,
-    key: impl Fn(&str) -> Option<Key>,
+    key: impl Fn(&str) -> Option<MigrationKey>,
 ) -> Vec<NotReplayable> {
     let code = files.filter_map(|file| {
         Some(NotReplayable {
-            why: Why::Code(language(file)?),
+            why: SkipReason::Code(language(file)?),
             key: key(digits(&file.name()))?,
             file: file.path.clone(),
         })
@@ -362,24 +396,18 @@ pub(super) fn code_beside<'a>(
 }
 
 /// Code in a migration's own folder.
-pub(super) fn code_within(folder: &Folder, known: &[Known]) -> Vec<NotReplayable> {
-    let keys: HashMap<&Path, &Key> =
+pub(super) fn code_within(folder: &Folder, known: &[KnownMigration]) -> Vec<NotReplayable> {
+    let keys: HashMap<&Path, &MigrationKey> =
         known.iter().filter_map(|known| Some((known.file.parent()?, &known.key))).collect();
     let code = folder.files.iter().filter_map(|file| {
         let key = *keys.get(file.path.parent()?)?;
         Some(NotReplayable {
-            why: Why::Code(language(file)?),
+            why: SkipReason::Code(language(file)?),
             key: key.clone(),
             file: file.path.clone(),
         })
     });
     code.collect()
-}
-
-/// The digits that a name begins with.
-pub(super) fn digits(name: &str) -> &str {
-    let end = name.find(|c: char| !c.is_ascii_digit()).unwrap_or(name.len());
-    name.get(..end).unwrap_or_default()
 }
 
 /// Whether the first SQL file holds a line that begins with `--` and says this.

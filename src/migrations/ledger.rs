@@ -6,7 +6,7 @@ use std::fmt;
 use rusqlite::types::ValueRef;
 
 use crate::migrations::checksum::hex;
-use crate::migrations::key::Key;
+use crate::migrations::key::MigrationKey;
 use crate::store::introspect::quoted;
 
 /// The most rows that a ledger may have. A real one has hundreds; each of a stranger's costs memory.
@@ -20,7 +20,7 @@ const TOO_LONG: f64 = f64::INFINITY;
 
 /// A value as SQLite stores it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
+pub(super) enum LedgerValue {
     Null,
     Integer(i64),
     /// Infinity stands for a value longer than [`LONGEST_VALUE`].
@@ -30,7 +30,7 @@ pub(super) enum Value {
     Blob(Vec<u8>),
 }
 
-impl Value {
+impl LedgerValue {
     /// What kind of value it is, in words: the value itself is never said.
     fn words(&self) -> &'static str {
         match self {
@@ -52,7 +52,7 @@ impl Value {
     }
 }
 
-impl From<ValueRef<'_>> for Value {
+impl From<ValueRef<'_>> for LedgerValue {
     fn from(value: ValueRef<'_>) -> Self {
         match value {
             ValueRef::Null => Self::Null,
@@ -65,26 +65,26 @@ impl From<ValueRef<'_>> for Value {
 }
 
 /// A row of a ledger: the values in the order of the statement's columns.
-pub(super) type Row = Vec<Value>;
+pub(super) type LedgerRow = Vec<LedgerValue>;
 
 /// What a ledger says was applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Applied {
     /// What was applied, in the tool's order, each once.
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<AppliedEntry>,
     /// Whether these are all there is.
     pub(crate) reach: Reach,
     /// Whether the ledger itself says that something went wrong.
-    pub(crate) state: State,
+    pub(crate) state: LedgerState,
     /// What else stands in it.
-    pub(crate) notes: Vec<Note>,
+    pub(crate) notes: Vec<LedgerNote>,
 }
 
 /// An applied migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct AppliedEntry {
     /// Its version or name.
-    pub(crate) key: Key,
+    pub(crate) key: MigrationKey,
     /// Its file's checksum when it was applied, where the tool writes one: text, or a blob in lower-case hex.
     pub(super) checksum: Option<String>,
     /// drizzle's `created_at`, which is its key in one layout and stands beside it in the other.
@@ -102,19 +102,19 @@ pub(crate) enum Reach {
 
 /// Whether a ledger says that something went wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum LedgerState {
     /// It does not.
     Clean,
     /// golang-migrate: it was at work towards this version and did not come to its end. The store may have the shape
     /// before or after it, or, where it was going down, the one after the next.
-    Dirty(Key),
+    Dirty(MigrationKey),
     /// This migration failed, and the tool runs nothing before somebody says what became of it.
-    Failed(Key),
+    Failed(MigrationKey),
 }
 
 /// Something in a ledger that is worth a word and no fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Note {
+pub(crate) enum LedgerNote {
     /// Migrations that were applied and taken back: they count as not applied.
     RolledBack(usize),
     /// goose's row for version 0 is missing.
@@ -127,14 +127,14 @@ pub(crate) enum Note {
 
 /// A ledger that cannot be what its columns say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Malformed {
+pub(crate) struct MalformedLedger {
     /// Which row of those that were read, from 1; none where it is the ledger as a whole.
     row: Option<usize>,
     /// What is wrong, without the value.
     what: String,
 }
 
-impl fmt::Display for Malformed {
+impl fmt::Display for MalformedLedger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.row {
             Some(row) => write!(f, "in row {row} {}", self.what),
@@ -143,7 +143,7 @@ impl fmt::Display for Malformed {
     }
 }
 
-impl Malformed {
+impl MalformedLedger {
     pub(super) fn whole(what: impl Into<String>) -> Self {
         Self {
             row: None,
@@ -154,18 +154,18 @@ impl Malformed {
 
 /// A ledger's table as the tool declares it.
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub(super) struct LedgerTable {
     /// The name that it has unless the application chose another.
     pub(super) name: &'static str,
     /// Its columns; a table with others is not this one.
-    pub(super) columns: &'static [Declared],
+    pub(super) columns: &'static [DeclaredColumn],
     /// Whether the columns alone tell whose it is, so that another name may stand above them.
     pub(super) known_by_columns: bool,
 }
 
 /// A column as a tool declares it.
 #[derive(Debug)]
-pub(super) struct Declared {
+pub(super) struct DeclaredColumn {
     pub(super) name: &'static str,
     /// The types that the tool's versions gave it, in capitals.
     pub(super) types: &'static [&'static str],
@@ -177,9 +177,9 @@ pub(super) struct Declared {
 }
 
 /// Makes of a ledger's rows what was applied.
-pub(super) type Reader = fn(&Rows<'_>) -> Result<Applied, Malformed>;
+pub(super) type LedgerReader = fn(&LedgerRows<'_>) -> Result<Applied, MalformedLedger>;
 
-impl Declared {
+impl DeclaredColumn {
     /// A column that may be NULL, is not the key and is not read.
     pub(super) const fn new(name: &'static str, types: &'static [&'static str]) -> Self {
         Self {
@@ -204,7 +204,7 @@ impl Declared {
     }
 }
 
-impl Ledger {
+impl LedgerTable {
     /// The columns that are read, in the order in which the statement gives them.
     pub(super) fn read_columns(&self) -> impl Iterator<Item = &'static str> {
         self.columns.iter().filter(|column| column.read).map(|column| column.name)
@@ -225,13 +225,13 @@ fn bounded(column: &str) -> String {
 
 /// A ledger's rows with the names of their columns.
 #[derive(Debug)]
-pub(super) struct Rows<'a> {
+pub(super) struct LedgerRows<'a> {
     columns: Vec<&'static str>,
-    rows: &'a [Row],
+    rows: &'a [LedgerRow],
 }
 
-impl<'a> Rows<'a> {
-    pub(super) fn new(ledger: &Ledger, rows: &'a [Row]) -> Self {
+impl<'a> LedgerRows<'a> {
+    pub(super) fn new(ledger: &LedgerTable, rows: &'a [LedgerRow]) -> Self {
         Self {
             columns: ledger.read_columns().collect(),
             rows,
@@ -242,46 +242,46 @@ impl<'a> Rows<'a> {
         self.rows.len()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = Cells<'_>> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = LedgerCells<'_>> {
         let columns = self.columns.as_slice();
-        self.rows.iter().enumerate().map(move |(at, values)| Cells { at, columns, values })
+        self.rows.iter().enumerate().map(move |(at, values)| LedgerCells { at, columns, values })
     }
 }
 
 /// One row of a ledger.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Cells<'a> {
+pub(super) struct LedgerCells<'a> {
     at: usize,
     columns: &'a [&'static str],
-    values: &'a [Value],
+    values: &'a [LedgerValue],
 }
 
-impl<'a> Cells<'a> {
+impl<'a> LedgerCells<'a> {
     /// The value of a column; NULL where the ledger has no such column.
-    pub(super) fn value(self, column: &str) -> &'a Value {
+    pub(super) fn value(self, column: &str) -> &'a LedgerValue {
         let at = self.columns.iter().position(|name| *name == column);
-        at.and_then(|at| self.values.get(at)).unwrap_or(&Value::Null)
+        at.and_then(|at| self.values.get(at)).unwrap_or(&LedgerValue::Null)
     }
 
     pub(super) fn is_null(self, column: &str) -> bool {
-        *self.value(column) == Value::Null
+        *self.value(column) == LedgerValue::Null
     }
 
-    pub(super) fn integer(self, column: &str) -> Result<i64, Malformed> {
+    pub(super) fn integer(self, column: &str) -> Result<i64, MalformedLedger> {
         match self.value(column) {
-            Value::Integer(integer) => Ok(*integer),
+            LedgerValue::Integer(integer) => Ok(*integer),
             other => Err(self.wrong(format!("{column} is {}, not an integer", other.words()))),
         }
     }
 
     /// A flag: an integer, of which only 0 means no.
-    pub(super) fn flag(self, column: &str) -> Result<bool, Malformed> {
+    pub(super) fn flag(self, column: &str) -> Result<bool, MalformedLedger> {
         self.integer(column).map(|flag| flag != 0)
     }
 
-    pub(super) fn text(self, column: &str) -> Result<&'a str, Malformed> {
+    pub(super) fn text(self, column: &str) -> Result<&'a str, MalformedLedger> {
         match self.value(column) {
-            Value::Text(bytes) => {
+            LedgerValue::Text(bytes) => {
                 std::str::from_utf8(bytes).map_err(|_| self.wrong(format!("{column} is text that is not UTF-8")))
             }
             other => Err(self.wrong(format!("{column} is {}, not text", other.words()))),
@@ -289,7 +289,7 @@ impl<'a> Cells<'a> {
     }
 
     /// A version or a name: text with something in it.
-    pub(super) fn name(self, column: &str) -> Result<&'a str, Malformed> {
+    pub(super) fn name(self, column: &str) -> Result<&'a str, MalformedLedger> {
         match self.text(column)? {
             "" => Err(self.wrong(format!("{column} is empty"))),
             text => Ok(text),
@@ -299,27 +299,27 @@ impl<'a> Cells<'a> {
     /// A checksum: text, or a blob in hex. What is neither is none.
     pub(super) fn checksum(self, column: &str) -> Option<String> {
         match self.value(column) {
-            Value::Text(text) => std::str::from_utf8(text).ok().map(str::to_owned),
-            Value::Blob(bytes) => Some(hex(bytes)),
+            LedgerValue::Text(text) => std::str::from_utf8(text).ok().map(str::to_owned),
+            LedgerValue::Blob(bytes) => Some(hex(bytes)),
             _ => None,
         }
     }
 
-    pub(super) fn wrong(self, what: impl Into<String>) -> Malformed {
-        Malformed {
+    pub(super) fn wrong(self, what: impl Into<String>) -> MalformedLedger {
+        MalformedLedger {
             row: Some(self.at + 1),
             what: what.into(),
         }
     }
 }
 
-impl Entry {
+impl AppliedEntry {
     /// An entry without a checksum.
-    pub(super) fn of(key: Key) -> Self {
+    pub(super) fn of(key: MigrationKey) -> Self {
         Self::with_checksum(key, None)
     }
 
-    pub(super) fn with_checksum(key: Key, checksum: Option<String>) -> Self {
+    pub(super) fn with_checksum(key: MigrationKey, checksum: Option<String>) -> Self {
         Self {
             key,
             checksum,
@@ -330,7 +330,7 @@ impl Entry {
 
 impl Applied {
     /// The keys alone.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
+    pub(super) fn keys(&self) -> impl Iterator<Item = &MigrationKey> {
         self.entries.iter().map(|entry| &entry.key)
     }
 
@@ -339,13 +339,13 @@ impl Applied {
         Self {
             entries: Vec::new(),
             reach: Reach::Each,
-            state: State::Clean,
+            state: LedgerState::Clean,
             notes: Vec::new(),
         }
     }
 
     /// Migrations of their own, in the order of their keys.
-    pub(super) fn each(mut entries: Vec<Entry>) -> Self {
+    pub(super) fn each(mut entries: Vec<AppliedEntry>) -> Self {
         entries.sort_by(|a, b| a.key.cmp(&b.key));
         Self {
             entries,
@@ -355,11 +355,11 @@ impl Applied {
 }
 
 /// Refuses a key that stands in two rows, where the tool's own table could never hold it twice.
-pub(super) fn once(entries: &[Entry]) -> Result<(), Malformed> {
+pub(super) fn once(entries: &[AppliedEntry]) -> Result<(), MalformedLedger> {
     let mut seen = HashSet::new();
     match entries.iter().position(|entry| !seen.insert(&entry.key)) {
         None => Ok(()),
-        Some(at) => Err(Malformed {
+        Some(at) => Err(MalformedLedger {
             row: Some(at + 1),
             what: "a migration stands there a second time".to_owned(),
         }),
@@ -367,9 +367,13 @@ pub(super) fn once(entries: &[Entry]) -> Result<(), Malformed> {
 }
 
 /// A ledger of names, one a row.
-pub(super) fn names(rows: &Rows<'_>, column: &str, key: impl Fn(&str) -> Key) -> Result<Applied, Malformed> {
-    let entries: Result<Vec<Entry>, Malformed> =
-        rows.iter().map(|row| row.name(column).map(|name| Entry::of(key(name)))).collect();
+pub(super) fn names(
+    rows: &LedgerRows<'_>,
+    column: &str,
+    key: impl Fn(&str) -> MigrationKey,
+) -> Result<Applied, MalformedLedger> {
+    let entries: Result<Vec<AppliedEntry>, MalformedLedger> =
+        rows.iter().map(|row| row.name(column).map(|name| AppliedEntry::of(key(name)))).collect();
     let entries = entries?;
     once(&entries)?;
     Ok(Applied::each(entries))

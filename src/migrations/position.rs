@@ -8,7 +8,7 @@ use crate::store::ReadOnly;
 
 /// How a store stands to one migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum SchemaPosition {
     /// It has the shape from before the migration.
     Before,
     /// It has the shape that the migration leaves.
@@ -19,7 +19,7 @@ pub(crate) enum Standing {
     Neither,
 }
 
-impl Standing {
+impl SchemaPosition {
     /// How a store stands to `failed`, which follows those that `steps` has as applied: each shape is replayed and compared.
     ///
     /// What differs from both shapes in the same way has nothing to do with the migration, and is passed over.

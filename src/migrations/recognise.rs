@@ -3,21 +3,21 @@
 //! Names alone are not enough: five tools call theirs `schema_migrations`. Columns alone are not enough either: D1's are
 //! those that anybody may think of.
 
-use crate::migrations::dialects::named::{NAMED, Named};
+use crate::migrations::dialects::named::{NAMED, NamedTool};
 use crate::migrations::dialects::{Dialect, TOOLS};
-use crate::migrations::ledger::{Declared, Ledger};
+use crate::migrations::ledger::{DeclaredColumn, LedgerTable};
 
 /// An ordinary table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Table {
+pub(super) struct TableDeclaration {
     pub(super) name: String,
     /// Its columns, the generated ones among them.
-    pub(super) columns: Vec<Column>,
+    pub(super) columns: Vec<LedgerColumn>,
 }
 
 /// A column, as `PRAGMA table_xinfo` tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Column {
+pub(super) struct LedgerColumn {
     pub(super) name: String,
     /// Its declared type; empty where none was declared.
     pub(super) declared: String,
@@ -29,7 +29,7 @@ pub(super) struct Column {
 
 /// A table that is a tool's ledger.
 #[derive(Debug, Clone)]
-pub(crate) struct Recognised {
+pub(crate) struct LedgerMatch {
     /// Whose it is.
     pub(crate) tool: Tool,
     /// Its name.
@@ -42,14 +42,14 @@ pub(crate) struct Recognised {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Tool {
     /// A tool whose ledger is understood, and the ledger's columns.
-    Understood(&'static Dialect, Layout),
+    Understood(&'static Dialect, LedgerLayout),
     /// A tool that is named and no more: its migrations are not plain SQL.
-    Named(&'static Named),
+    Named(&'static NamedTool),
 }
 
 /// The columns of a ledger.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Layout(pub(super) &'static Ledger);
+pub(crate) struct LedgerLayout(pub(super) &'static LedgerTable);
 
 impl Tool {
     /// How people write it.
@@ -61,8 +61,8 @@ impl Tool {
     }
 }
 
-impl Recognised {
-    fn new(tool: Tool, table: &Table, has_own_name: bool) -> Self {
+impl LedgerMatch {
+    fn new(tool: Tool, table: &TableDeclaration, has_own_name: bool) -> Self {
         Self {
             tool,
             table: table.name.clone(),
@@ -79,11 +79,11 @@ impl Recognised {
     }
 }
 
-impl Layout {
+impl LedgerLayout {
     /// The columns of a table of which somebody says that it is a tool's ledger: those that are read must be there.
-    pub(super) fn told(dialect: &Dialect, table: &Table) -> Option<Self> {
+    pub(super) fn of_named(dialect: &Dialect, table: &TableDeclaration) -> Option<Self> {
         let has = |name: &str| {
-            let is = |column: &Column| column.name.eq_ignore_ascii_case(name) && !column.is_generated;
+            let is = |column: &LedgerColumn| column.name.eq_ignore_ascii_case(name) && !column.is_generated;
             table.columns.iter().any(is)
         };
         // The layout that reads the most stands last.
@@ -93,14 +93,14 @@ impl Layout {
 }
 
 /// Whose ledger a table is; none: nobody's that is known. Where it may be one of `likely`, its columns alone are enough.
-pub(super) fn recognise(table: &Table, likely: &[&Dialect]) -> Option<Recognised> {
+pub(super) fn recognise(table: &TableDeclaration, likely: &[&Dialect]) -> Option<LedgerMatch> {
     let mut by_columns = None;
     for dialect in TOOLS {
         for ledger in dialect.ledgers {
             let own_name = table.name.eq_ignore_ascii_case(ledger.name);
             let columns_tell = ledger.known_by_columns || likely.contains(dialect);
             if (own_name || columns_tell) && fits(ledger.columns, table) {
-                let recognised = Recognised::new(Tool::Understood(dialect, Layout(ledger)), table, own_name);
+                let recognised = LedgerMatch::new(Tool::Understood(dialect, LedgerLayout(ledger)), table, own_name);
                 if own_name {
                     return Some(recognised);
                 }
@@ -109,11 +109,11 @@ pub(super) fn recognise(table: &Table, likely: &[&Dialect]) -> Option<Recognised
         }
     }
     let named = NAMED.iter().find(|named| named.wrote(table));
-    named.map(|named| Recognised::new(Tool::Named(named), table, true)).or(by_columns)
+    named.map(|named| LedgerMatch::new(Tool::Named(named), table, true)).or(by_columns)
 }
 
 /// Whether a table has exactly these columns, with these types.
-fn fits(declared: &[Declared], table: &Table) -> bool {
+fn fits(declared: &[DeclaredColumn], table: &TableDeclaration) -> bool {
     declared.len() == table.columns.len()
         && declared.iter().all(|wanted| {
             table.columns.iter().any(|column| {

@@ -15,20 +15,26 @@ mod verify;
 
 use std::time::Duration;
 
+use sqlite_format::header::HeaderFields;
+
 use crate::application::Application;
 use crate::error::Result;
-use crate::migrations::schema_state::SchemaState;
+use crate::migrations::dialects::drizzle::DRIZZLE;
+use crate::migrations::known::Script;
+use crate::migrations::sql_text;
+use crate::migrations::status::MigrationStatus;
 use crate::migrations::steps::Steps;
 use crate::probe::Probe;
 use crate::store::{Environment, ReadOnly};
+use crate::text::words::id_list;
 use copy::{Copy, Growth};
 pub(crate) use verify::Fault;
 
-/// What is rehearsed, and who runs it.
+/// The migrations that are rehearsed, and who runs them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Rehearsed<'a> {
-    /// An application's migrations, by its own runner, on a store that stands so among them.
-    Own(&'a Application, &'a SchemaState),
+    /// An application's compiled-in migrations, by its own runner, on a store of this status.
+    BuiltIn(&'a Application, &'a MigrationStatus),
     /// Those of a folder, as their tool runs them.
     ByTool {
         /// The migrations.
@@ -36,6 +42,27 @@ pub(crate) enum Rehearsed<'a> {
         /// Why the applied ones cannot be replayed, where they cannot: the shape is then not compared.
         no_shape: Option<&'a str>,
     },
+}
+
+/// What came of the request to rehearse the pending migrations.
+#[derive(Debug)]
+pub(crate) enum RehearsalOutcome {
+    /// None is pending.
+    NonePending,
+    /// They were not rehearsed, for this reason.
+    NotRehearsed(String),
+    /// They were rehearsed.
+    Rehearsed(Rehearsal),
+}
+
+impl RehearsalOutcome {
+    /// Returns why the pending migrations must not be run, in a line; `None` where nothing speaks against them.
+    pub(crate) fn failure(&self) -> Option<String> {
+        match self {
+            Self::Rehearsed(rehearsal) => rehearsal.failure(),
+            Self::NonePending | Self::NotRehearsed(_) => None,
+        }
+    }
 }
 
 /// What came of a rehearsal.
@@ -72,39 +99,79 @@ impl Rehearsal {
     }
 }
 
-/// Rehearses the pending migrations on a private copy of what a handle reads.
+/// Rehearses the pending migrations of a store on a private copy of it; without a store, on a file of no bytes.
 ///
 /// # Errors
-/// [`Error::Copy`](crate::error::Error::Copy) where there is no copy to rehearse on,
-/// [`Error::Rehearsal`](crate::error::Error::Rehearsal) where something else than the migrations ended it (no room, no memory,
-/// damage that was there before), [`Error::NotReplayable`](crate::error::Error::NotReplayable) where one of them must not be run
-/// here, and the time limit.
+/// [`Error::Copy`](crate::error::Error::Copy) where no copy can be made, [`Error::Rehearsal`](crate::error::Error::Rehearsal) where
+/// something other than the migrations ended it (no room, no memory, damage that was there before), and the time limit.
 pub(crate) fn rehearse(
-    probe: &Probe,
-    handle: &ReadOnly,
+    application: &Application,
+    status: &MigrationStatus,
+    store: Option<(&Probe, &ReadOnly)>,
+    environment: &Environment<'_>,
+) -> Result<RehearsalOutcome> {
+    let pending = &status.diff.pending;
+    if let Some(why) = status.refusal() {
+        return Ok(RehearsalOutcome::NotRehearsed(format!(
+            "{} would run nothing: {why}",
+            status.runner_name()
+        )));
+    }
+    if pending.is_empty() {
+        return Ok(RehearsalOutcome::NonePending);
+    }
+    let Some(folder) = application.folder() else {
+        let rehearsal = run(store, Rehearsed::BuiltIn(application, status), environment)?;
+        return Ok(RehearsalOutcome::Rehearsed(rehearsal));
+    };
+    if let Some(why) = status.not_replayable(pending) {
+        return Ok(RehearsalOutcome::NotRehearsed(format!("the pending migrations cannot be tried: {why}")));
+    }
+    let header = store.and_then(|(probe, _)| probe.header());
+    let steps = Steps {
+        // A new database is not in WAL mode.
+        in_wal_mode: Some(header.is_some_and(HeaderFields::is_wal)),
+        ..status.steps(folder)
+    };
+    let no_shape = no_shape(status);
+    let rehearsed = Rehearsed::ByTool {
+        steps: &steps,
+        no_shape: no_shape.as_deref(),
+    };
+    match run(store, rehearsed, environment) {
+        Ok(mut rehearsal) => {
+            rehearsal.notes.extend(status.driver_refusals());
+            Ok(RehearsalOutcome::Rehearsed(rehearsal))
+        }
+        Err(error) if error.is_not_replayable() => Ok(RehearsalOutcome::NotRehearsed(error.to_string())),
+        Err(error) => Err(error),
+    }
+}
+
+/// Runs migrations on private copies of a store; without a store, on a file of no bytes.
+///
+/// # Errors
+/// As [`rehearse`], and [`Error::NotReplayable`](crate::error::Error::NotReplayable) where a migration must not be run here.
+fn run(
+    store: Option<(&Probe, &ReadOnly)>,
     rehearsed: Rehearsed<'_>,
     environment: &Environment<'_>,
 ) -> Result<Rehearsal> {
-    // What one store takes there, all of them at once would not find.
+    let Some((probe, handle)) = store else {
+        let nothing = copy::nothing(environment)?;
+        return on_copies(&nothing, &copy::empty, rehearsed, environment);
+    };
+    // The private folder has room for the copies of one store, not of all stores at once.
     let _turn = if copy::goes_to_folder(probe) {
         Some(environment.private.turn(environment.stop)?)
     } else {
         None
     };
     let growth = match rehearsed {
-        Rehearsed::Own(..) => Growth::OWN,
+        Rehearsed::BuiltIn(..) => Growth::OWN,
         Rehearsed::ByTool { .. } => Growth::OF_FOLDER,
     };
     on_copies(handle, &|| copy::of_store(probe, handle, growth, environment), rehearsed, environment)
-}
-
-/// Rehearses them on nothing: what they make of a file of no bytes.
-///
-/// # Errors
-/// As [`rehearse`].
-pub(crate) fn rehearse_on_nothing(rehearsed: Rehearsed<'_>, environment: &Environment<'_>) -> Result<Rehearsal> {
-    let nothing = copy::nothing(environment)?;
-    on_copies(&nothing, &copy::empty, rehearsed, environment)
 }
 
 /// Rehearses them on copies of `source`, each of which `copies` makes.
@@ -115,9 +182,58 @@ fn on_copies(
     environment: &Environment<'_>,
 ) -> Result<Rehearsal> {
     match rehearsed {
-        Rehearsed::Own(application, state) => own::rehearse(source, copies, application, state, environment),
+        Rehearsed::BuiltIn(application, status) => own::rehearse(source, copies, application, status, environment),
         Rehearsed::ByTool { steps, no_shape } => by_tool::rehearse(source, copies, steps, no_shape, environment),
     }
+}
+
+impl MigrationStatus {
+    /// Returns the pieces that run here and that some drivers refuse. drizzle hands each piece between breakpoints to its driver as one
+    /// statement.
+    fn driver_refusals(&self) -> Vec<String> {
+        if self.dialect != &DRIZZLE {
+            return Vec::new();
+        }
+        let (mut several, mut none) = (Vec::new(), Vec::new());
+        for known in self.diff.pending.iter().filter_map(|key| self.set.get(key)) {
+            let Script::Sql { batches, .. } = &known.script else {
+                continue;
+            };
+            let statements: Vec<usize> = batches.iter().map(|sql| sql_text::statements(sql)).collect();
+            if statements.iter().any(|statements| *statements > 1) {
+                several.push(known.file_label());
+            }
+            if statements.contains(&0) {
+                none.push(known.file_label());
+            }
+        }
+        let noted = [
+            (
+                several,
+                "several statements without a breakpoint between them, which better-sqlite3 refuses",
+            ),
+            (none, "a piece without a statement, which better-sqlite3 and libsql refuse"),
+        ];
+        let noted = noted.into_iter().filter_map(|(files, what)| {
+            let more = match files.len() {
+                0 => return None,
+                1 => String::new(),
+                all => format!(" and {} more", all - 1),
+            };
+            Some(format!("{}{more}: {what}", files.first()?))
+        });
+        noted.collect()
+    }
+}
+
+/// Returns why the shape that the migrations should leave is not known.
+fn no_shape(status: &MigrationStatus) -> Option<String> {
+    let diff = &status.diff;
+    if !diff.unknown.is_empty() {
+        let unknown = id_list(status.labels(&diff.unknown), 10);
+        return Some(format!("the folder does not have these applied migrations: {unknown}"));
+    }
+    status.not_replayable(&diff.applied)
 }
 
 #[cfg(test)]

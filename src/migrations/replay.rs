@@ -3,10 +3,10 @@
 use crate::application::MigrationsFolder;
 use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
-use crate::migrations::key::Key;
+use crate::migrations::key::MigrationKey;
 use crate::migrations::known::Script;
 use crate::migrations::shape::{Differences, Shape};
-use crate::migrations::status::Stands;
+use crate::migrations::status::MigrationStatus;
 use crate::migrations::steps::{Step, Steps};
 use crate::store::ReadOnly;
 use crate::store::introspect;
@@ -19,26 +19,26 @@ const MOST_REPLAYS: usize = 50;
 ///
 /// # Errors
 /// What SQLite says, and the time limit.
-pub(super) fn never_recorded(
+pub(super) fn count_unrecorded(
     folder: &MigrationsFolder,
-    stands: &Stands,
+    status: &MigrationStatus,
     handle: &ReadOnly,
     stop: &Stop,
 ) -> Result<Option<usize>> {
-    if !stands.standing.applied.is_empty() {
+    if !status.diff.applied.is_empty() {
         return Ok(None);
     }
-    let steps = stands.steps(folder);
+    let steps = status.steps(folder);
     let is_own = |table: &String| steps.ledgers.iter().any(|own| own.eq_ignore_ascii_case(table));
     if introspect::ordinary_tables(handle)?.names.iter().all(is_own) {
         return Ok(None);
     }
     // As far as they can be replayed.
-    let runs = |key: &Key| stands.set.get(key).is_some_and(|known| matches!(known.script, Script::Sql { .. }));
-    let all = stands.standing.pending.iter().take_while(|key| runs(key)).count();
+    let runs = |key: &MigrationKey| status.set.get(key).is_some_and(|known| matches!(known.script, Script::Sql { .. }));
+    let all = status.diff.pending.iter().take_while(|key| runs(key)).count();
     for applied in (1..=all).rev().take(MOST_REPLAYS) {
         let run: Vec<&Step> = steps.pending.iter().take(applied).collect();
-        if let Some((_, differences)) = replayed(&run, &steps, handle, stop)?
+        if let Some((_, differences)) = replay_and_compare(&run, &steps, handle, stop)?
             && differences.total == 0
         {
             return Ok(Some(applied));
@@ -51,25 +51,30 @@ pub(super) fn never_recorded(
 /// something else.
 ///
 /// # Errors
-/// As [`never_recorded`].
-pub(super) fn nothing_is_there(
+/// As [`count_unrecorded`].
+pub(super) fn lacks_every_table(
     folder: &MigrationsFolder,
-    stands: &Stands,
+    status: &MigrationStatus,
     handle: &ReadOnly,
     stop: &Stop,
 ) -> Result<bool> {
-    let steps = stands.steps(folder);
-    if stands.not_replayable(&stands.standing.applied).is_some() {
+    let steps = status.steps(folder);
+    if status.not_replayable(&status.diff.applied).is_some() {
         return Ok(false);
     }
     let run: Vec<&Step> = steps.applied.iter().collect();
-    let replayed = replayed(&run, &steps, handle, stop)?;
+    let replayed = replay_and_compare(&run, &steps, handle, stop)?;
     Ok(replayed.is_some_and(|(shape, differences)| shape.has_tables() && differences.tables == 0))
 }
 
 /// The shape that these migrations leave, and how the store differs from it; none where they cannot be replayed, which is another row's to
 /// say.
-fn replayed(run: &[&Step], steps: &Steps, handle: &ReadOnly, stop: &Stop) -> Result<Option<(Shape, Differences)>> {
+fn replay_and_compare(
+    run: &[&Step],
+    steps: &Steps,
+    handle: &ReadOnly,
+    stop: &Stop,
+) -> Result<Option<(Shape, Differences)>> {
     match Shape::replay_steps(run, run.len(), &steps.ledgers, steps.foreign_keys.hold(), stop) {
         Ok(shape) => {
             let differences = shape.differences(handle)?;
@@ -80,11 +85,11 @@ fn replayed(run: &[&Step], steps: &Steps, handle: &ReadOnly, stop: &Stop) -> Res
     }
 }
 
-impl Stands {
+impl MigrationStatus {
     /// That the ledger is empty and the store has what the folder's migrations make, as a sentence; none where that is not so.
-    pub(crate) fn unrecorded(&self) -> Option<String> {
+    pub(crate) fn unrecorded_reason(&self) -> Option<String> {
         let applied = self.never_recorded?;
-        let all = if applied == self.standing.pending.len() {
+        let all = if applied == self.diff.pending.len() {
             "all"
         } else {
             "the first"
@@ -92,7 +97,7 @@ impl Stands {
         Some(format!(
             "nothing applied, and yet the store has what {all} {} of the folder make: {} would run them again",
             plural(applied as u64, "migration", "migrations"),
-            self.runner()
+            self.runner_name()
         ))
     }
 }

@@ -2,11 +2,7 @@
 
 use std::fmt;
 
-use crate::application::Application;
-use crate::error::Result;
-use crate::migrations::dialects::built_in;
-use crate::migrations::runner;
-use crate::store::ReadOnly;
+use crate::migrations::diff::LedgerDiff;
 use crate::text::words::id_list;
 
 /// How many ids its line shows.
@@ -39,45 +35,16 @@ pub struct SchemaState {
     pub unknown: Vec<i64>,
 }
 
-impl SchemaState {
-    /// Where a store to which these migrations were applied stands among those that an application knows.
-    pub(crate) fn of(application: &Application, mut applied: Vec<i64>) -> Self {
-        applied.sort_unstable();
-        let known = application.ids();
-        let pending: Vec<i64> = known.iter().copied().filter(|id| applied.binary_search(id).is_err()).collect();
-        let unknown: Vec<i64> = applied.iter().copied().filter(|id| !known.contains(id)).collect();
-        let compatibility = if !unknown.is_empty() {
-            Compatibility::Incompatible
-        } else if !pending.is_empty() {
-            Compatibility::MigrationsNeeded
+impl Compatibility {
+    /// Returns whether a binary with the known migrations may take over a store with the applied ones.
+    pub(crate) fn of(diff: &LedgerDiff) -> Self {
+        if !diff.unknown.is_empty() {
+            Self::Incompatible
+        } else if !diff.pending.is_empty() {
+            Self::MigrationsNeeded
         } else {
-            Compatibility::Compatible
-        };
-        Self {
-            compatibility,
-            applied,
-            known_max: known.last().copied().unwrap_or(0),
-            pending,
-            unknown,
+            Self::Compatible
         }
-    }
-
-    /// Where a store stands in which nothing is.
-    ///
-    /// # Errors
-    /// As far as they lie in the known migrations, those of [`read`](Self::read).
-    pub(crate) fn of_nothing(application: &Application) -> Result<Self> {
-        runner::in_order(&application.migrations)?;
-        Ok(Self::of(application, Vec::new()))
-    }
-
-    /// Reads the state through a handle. No ledger: everything is pending.
-    ///
-    /// # Errors
-    /// Two known migrations with one id, a ledger that is not the application's, and what keeps it from being read.
-    pub(crate) fn read(application: &Application, handle: &ReadOnly) -> Result<Self> {
-        runner::in_order(&application.migrations)?;
-        Ok(Self::of(application, built_in::applied(application, handle)?.unwrap_or_default()))
     }
 }
 

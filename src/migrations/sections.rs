@@ -2,7 +2,7 @@
 
 /// What such a file says of the way up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Up {
+pub(super) struct UpSection {
     /// What the tool hands to SQLite, one after the other.
     pub(crate) batches: Vec<String>,
     /// Whether the tool wraps it in a transaction.
@@ -30,14 +30,14 @@ enum Place {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Direction {
-    Up,
+    UpSection,
     Down,
 }
 
 /// What a comment tells goose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Annotation {
-    Up,
+    UpSection,
     Down,
     StatementBegin,
     StatementEnd,
@@ -47,7 +47,7 @@ enum Annotation {
 }
 
 const ANNOTATIONS: [(&str, Annotation); 7] = [
-    ("Up", Annotation::Up),
+    ("Up", Annotation::UpSection),
     ("Down", Annotation::Down),
     ("StatementBegin", Annotation::StatementBegin),
     ("StatementEnd", Annotation::StatementEnd),
@@ -58,9 +58,9 @@ const ANNOTATIONS: [(&str, Annotation); 7] = [
 
 /// The statements of a goose file's way up, as goose splits them: a statement ends with a line that ends with a semicolon,
 /// or with `StatementEnd`. Comments within a statement stay in it; those before one do not.
-pub(super) fn goose(text: &str) -> Result<Up, Fault> {
+pub(super) fn goose(text: &str) -> Result<UpSection, Fault> {
     let mut place = Place::Start;
-    let mut up = Up {
+    let mut up = UpSection {
         batches: Vec::new(),
         in_transaction: true,
     };
@@ -97,12 +97,12 @@ pub(super) fn goose(text: &str) -> Result<Up, Fault> {
                 statement.clear();
                 place = Place::Section(Direction::Down);
             }
-            Place::Section(Direction::Up) if !ends_statement(line) => {}
-            Place::Statement(Direction::Up) => {}
-            Place::Section(Direction::Up) | Place::StatementEnd(Direction::Up) => {
+            Place::Section(Direction::UpSection) if !ends_statement(line) => {}
+            Place::Statement(Direction::UpSection) => {}
+            Place::Section(Direction::UpSection) | Place::StatementEnd(Direction::UpSection) => {
                 up.batches.push(statement.trim().to_owned());
                 statement.clear();
-                place = Place::Section(Direction::Up);
+                place = Place::Section(Direction::UpSection);
             }
         }
     }
@@ -128,14 +128,16 @@ fn annotation(line: &str) -> Result<Annotation, Fault> {
 
 /// Where a comment leads to.
 fn moved(place: Place, told: Annotation, statement: &str) -> Result<Place, Fault> {
-    use Direction::{Down, Up};
+    use Direction::{Down, UpSection};
     match (told, place) {
-        (Annotation::Up, Place::Start) => Ok(Place::Section(Up)),
-        (Annotation::Up, _) => Err(Fault::ToolRefuses("it has more than one '-- +goose Up'")),
-        (Annotation::Down, Place::Section(Up) | Place::StatementEnd(Up)) if statement.trim().is_empty() => {
+        (Annotation::UpSection, Place::Start) => Ok(Place::Section(UpSection)),
+        (Annotation::UpSection, _) => Err(Fault::ToolRefuses("it has more than one '-- +goose Up'")),
+        (Annotation::Down, Place::Section(UpSection) | Place::StatementEnd(UpSection))
+            if statement.trim().is_empty() =>
+        {
             Ok(Place::Section(Down))
         }
-        (Annotation::Down, Place::Section(Up) | Place::StatementEnd(Up)) => {
+        (Annotation::Down, Place::Section(UpSection) | Place::StatementEnd(UpSection)) => {
             Err(Fault::ToolRefuses("the last statement before '-- +goose Down' has no semicolon"))
         }
         (Annotation::Down, _) => Err(Fault::ToolRefuses("a '-- +goose Down' stands where goose takes none")),
@@ -157,7 +159,7 @@ fn ends_statement(line: &str) -> bool {
 }
 
 /// The way up of a dbmate file: everything from `-- migrate:up` to `-- migrate:down`, the first comment included.
-pub(super) fn dbmate(text: &str) -> Result<Up, Fault> {
+pub(super) fn dbmate(text: &str) -> Result<UpSection, Fault> {
     let ups = marks(text, "migrate:up");
     let Some(first) = ups.first().copied() else {
         return Err(Fault::ToolRefuses("it has no '-- migrate:up'"));
@@ -185,7 +187,7 @@ pub(super) fn dbmate(text: &str) -> Result<Up, Fault> {
         .copied()
         .unwrap_or(text.len());
     let block = text.get(first..down).unwrap_or_default();
-    Ok(Up {
+    Ok(UpSection {
         batches: vec![block.to_owned()],
         in_transaction: !without_transaction(block),
     })

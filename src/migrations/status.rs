@@ -1,104 +1,137 @@
-//! Where a store stands among the migrations of a folder: whose migrations they are, which table is the ledger, and what it says.
-//!
-//! The ledger decides which tool runs the folder. Where none does, the folder alone has to tell.
+//! The migration status of a store: which migrations are known, which table is the ledger, what it says, and what its tool would do.
 
-use crate::application::MigrationsFolder;
+use std::borrow::Cow;
+use std::path::Path;
+
+use crate::application::{Application, History, Migration, MigrationsFolder};
 use crate::error::{Error, Result};
 use crate::findings::LONGEST_NAME;
 use crate::limits::stop::Stop;
-use crate::migrations::dialects::Dialect;
+use crate::migrations::dialects::built_in::{self, BUILT_IN};
 use crate::migrations::dialects::user_version::{self, USER_VERSION};
-use crate::migrations::diff::{Standing, compare};
-use crate::migrations::discovery;
-use crate::migrations::key::Key;
-use crate::migrations::known::{Known, KnownSet, Script};
-use crate::migrations::ledger::{Applied, Entry, Note};
-use crate::migrations::recognise::{Layout, Recognised, Tool};
+use crate::migrations::dialects::{Dialect, Response};
+use crate::migrations::diff::{LedgerDiff, compare, compare_keys};
+use crate::migrations::discovery::{self, candidates, describe_ledger};
+use crate::migrations::key::MigrationKey;
+use crate::migrations::known::{KnownMigration, KnownSet, NotReplayable, Script};
+use crate::migrations::ledger::{Applied, LedgerNote, LedgerState};
+use crate::migrations::recognise::LedgerMatch;
 use crate::migrations::replay;
+use crate::migrations::schema_state::{Compatibility, SchemaState};
+use crate::migrations::steps::{ForeignKeys, Step, Steps};
 use crate::store::ReadOnly;
 use crate::store::introspect;
 use crate::text::words::cut;
 
-/// Where a store stands among the migrations of a folder.
+/// Tables that programs other than the application keep in its store: Litestream's.
+const THIRD_PARTY_TABLES: &[&str] = &["_litestream_lock", "_litestream_seq"];
+
+/// The known migrations of an application, compared with those that one store's ledger has.
 #[derive(Debug)]
-pub(crate) struct Stands {
-    /// Whose they are.
+pub(crate) struct MigrationStatus {
+    /// The tool that runs the migrations.
     pub(crate) dialect: &'static Dialect,
-    /// The table that is the ledger; none where there is none yet, or the tool has none.
+    /// The table that is the ledger; `None` where the store has none yet, or the tool keeps none.
     pub(crate) ledger: Option<String>,
-    /// The other tables that are some tool's ledger, and whose each is.
+    /// The other tables that are ledgers, each with the name of its tool.
     pub(crate) other_ledgers: Vec<(&'static str, String)>,
-    /// The other tools that the folder fits as well, where no ledger says which it is.
-    pub(crate) or_of: Vec<&'static str>,
-    /// The folder's migrations.
+    /// The other tools that the folder fits as well, where no ledger decides.
+    pub(crate) other_tools: Vec<&'static str>,
+    /// The known migrations.
     pub(crate) set: KnownSet,
-    /// How many of the migrations made what is in the store, where its ledger is empty and yet it has that.
+    /// How many of the migrations made the tables that are in the store, where its ledger is empty.
     pub(super) never_recorded: Option<usize>,
-    /// What else stands in the ledger.
-    pub(crate) notes: Vec<Note>,
-    /// How the two agree.
-    pub(crate) standing: Standing,
+    /// Remarks on the ledger's rows.
+    pub(crate) notes: Vec<LedgerNote>,
+    /// The known migrations compared with the applied ones.
+    pub(crate) diff: LedgerDiff,
 }
 
-/// A ledger that was found.
-struct Found {
-    dialect: &'static Dialect,
-    layout: Layout,
-    table: String,
-    has_own_name: bool,
-}
-
-/// The tools that a folder may be meant for: the one that somebody named, or those that it looks like.
-pub(crate) fn candidates(folder: &MigrationsFolder) -> Vec<&'static Dialect> {
-    if let Some(dialect) = folder.dialect.and_then(Dialect::of_name) {
-        return vec![dialect];
-    }
-    let possible = KnownSet::possible(&folder.folder);
-    let can_be = |dialect: &&'static Dialect| KnownSet::of(&folder.folder, dialect).is_ok();
-    let all: Vec<&'static Dialect> = possible.iter().copied().filter(can_be).collect();
-    // Where it can be none of them, the first says why.
-    if all.is_empty() { possible } else { all }
-}
-
-impl Stands {
-    /// Where a store stands that this handle reads.
+impl MigrationStatus {
+    /// Reads the migration status of a store through a handle.
     ///
     /// # Errors
-    /// [`Error::Ledger`] where nobody can tell, and what SQLite says.
-    pub(crate) fn read(folder: &MigrationsFolder, handle: &ReadOnly, stop: &Stop) -> Result<Self> {
-        let candidates = candidates(folder);
-        let ledgers = discovery::ledgers_for(handle, &candidates)?;
-        let mut stands = Self::among(folder, &candidates, &ledgers, handle, stop)?;
-        let others = ledgers.into_iter().filter(|ledger| stands.ledger.as_ref() != Some(&ledger.table));
-        stands.other_ledgers = others.map(|ledger| (ledger.tool.name(), ledger.table)).collect();
-        stands.never_recorded = replay::never_recorded(folder, &stands, handle, stop)?;
-        Ok(stands)
+    /// [`Error::NothingKnown`] where no migrations are known, [`Error::DuplicateMigration`], [`Error::Ledger`] where the ledger is not the
+    /// application's or none can be chosen, damage in the ledger's pages, and the time limit.
+    pub(crate) fn read(application: &Application, handle: &ReadOnly, stop: &Stop) -> Result<Self> {
+        match &application.history {
+            History::NotKnown => Err(Error::NothingKnown),
+            History::CompiledIn => {
+                // Duplicate ids are rejected before anything is read.
+                let set = KnownSet::compiled_in(&application.migrations)?;
+                Ok(Self::of_ids(application, set, built_in::applied_ids(application, handle)?))
+            }
+            History::InFolder(folder) => Self::read_for_folder(folder, handle, stop),
+        }
     }
 
-    fn among(
+    /// Returns the status of a file of no bytes: everything is pending.
+    ///
+    /// # Errors
+    /// As far as they lie in the known migrations, those of [`Self::read`].
+    pub(crate) fn of_empty_file(application: &Application) -> Result<Self> {
+        match &application.history {
+            History::NotKnown => Err(Error::NothingKnown),
+            History::CompiledIn => {
+                let set = KnownSet::compiled_in(&application.migrations)?;
+                Ok(Self::of_ids(application, set, None))
+            }
+            History::InFolder(folder) => Self::without_ledger(folder),
+        }
+    }
+
+    /// Compares the compiled-in migrations with the ids of a ledger, which ascend; `None` where the store has no ledger.
+    pub(crate) fn of_ids(application: &Application, set: KnownSet, ids: Option<Vec<i64>>) -> Self {
+        let ledger = ids.is_some().then(|| application.ledger.table.to_string());
+        let keys: Vec<MigrationKey> = ids.into_iter().flatten().map(MigrationKey::number).collect();
+        Self {
+            dialect: &BUILT_IN,
+            ledger,
+            other_ledgers: Vec::new(),
+            other_tools: Vec::new(),
+            never_recorded: None,
+            notes: Vec::new(),
+            diff: compare_keys(&set, &keys),
+            set,
+        }
+    }
+
+    fn read_for_folder(folder: &MigrationsFolder, handle: &ReadOnly, stop: &Stop) -> Result<Self> {
+        let candidates = candidates(folder);
+        let ledgers = discovery::ledgers_for(handle, &candidates)?;
+        let mut status = Self::read_among(folder, &candidates, &ledgers, handle, stop)?;
+        let others = ledgers.into_iter().filter(|ledger| status.ledger.as_ref() != Some(&ledger.table));
+        status.other_ledgers = others.map(|ledger| (ledger.tool.name(), ledger.table)).collect();
+        status.never_recorded = replay::count_unrecorded(folder, &status, handle, stop)?;
+        Ok(status)
+    }
+
+    /// Reads the status by the ledger that fits the folder. Where there is none, `user_version` may count the migrations, and a store
+    /// without tables has applied none; anything else cannot be told.
+    fn read_among(
         folder: &MigrationsFolder,
         candidates: &[&'static Dialect],
-        ledgers: &[Recognised],
+        ledgers: &[LedgerMatch],
         handle: &ReadOnly,
         stop: &Stop,
     ) -> Result<Self> {
-        if let Some(found) = find(folder, candidates, ledgers, handle)? {
-            let applied = discovery::applied(handle, found.dialect, found.layout, &found.table)?;
+        if let Some(found) = discovery::choose_ledger(folder, candidates, ledgers, handle)? {
+            let applied = discovery::read_ledger(handle, found.dialect, found.layout, &found.table)?;
             let applied = applied.map_err(|malformed| {
-                let whose = whose(found.dialect.name, &found.table);
+                let whose = describe_ledger(found.dialect.name, &found.table);
                 Error::Ledger(format!("{whose} cannot be read as one: {malformed}"))
             })?;
-            return Self::of(folder, found.dialect, Some(found.table), &applied);
+            return Self::of_ledger(folder, found.dialect, Some(found.table), &applied);
         }
         let user_version = handle.number("PRAGMA user_version")?;
         let counts = user_version != 0 && !user_version::is_of_a_format(handle.number("PRAGMA application_id")?);
         if candidates.contains(&&USER_VERSION) && (counts || candidates.len() == 1) {
             let applied = user_version::applied(user_version)
                 .ok_or_else(|| Error::Ledger(format!("user_version is {user_version}, and counts no migrations")))?;
-            let stands = Self::of(folder, &USER_VERSION, None, &applied)?;
-            // Where nobody says that it counts them, the store has to.
-            if folder.dialect.is_none() && replay::nothing_is_there(folder, &stands, handle, stop)? {
-                let makes = match stands.standing.applied.len() {
+            let status = Self::of_ledger(folder, &USER_VERSION, None, &applied)?;
+            // `user_version` may count anything. Unless --dialect says that it counts migrations, the store's tables have to show it.
+            if folder.dialect.is_none() && replay::lacks_every_table(folder, &status, handle, stop)? {
+                let makes = match status.diff.applied.len() {
                     1 => "migration makes".to_owned(),
                     several => format!("{several} migrations make"),
                 };
@@ -106,13 +139,13 @@ impl Stands {
                     "user_version is {user_version}, and the store has no table that the folder's first {makes}: it may count something else (--dialect user_version says that it counts them, and --ledger which table does)"
                 )));
             }
-            return Ok(stands);
+            return Ok(status);
         }
         if introspect::ordinary_tables(handle)?.names.is_empty() {
-            return Self::of_nothing(folder);
+            return Self::without_ledger(folder);
         }
-        let none = format!("none of them is a ledger of {}", names(candidates));
-        if let Some(why) = why_not_counted(folder).filter(|_| counts) {
+        let none = format!("none of them is a ledger of {}", discovery::tool_names(candidates));
+        if let Some(why) = why_not_a_count(folder).filter(|_| counts) {
             return Err(Error::Ledger(format!(
                 "user_version is {user_version} and may count its migrations, but {why}; it has tables, and {none} either (say which table it is with --ledger)"
             )));
@@ -122,61 +155,95 @@ impl Stands {
         )))
     }
 
-    /// Where a store stands in which nothing is.
-    ///
-    /// # Errors
-    /// As [`Self::read`].
-    pub(crate) fn of_nothing(folder: &MigrationsFolder) -> Result<Self> {
+    /// Returns the status of a store without a ledger and without tables. Where several tools fit the folder, the likeliest counts.
+    fn without_ledger(folder: &MigrationsFolder) -> Result<Self> {
         let candidates = candidates(folder);
         let Some((first, others)) = candidates.split_first() else {
-            return Err(Error::Ledger(NOBODYS.to_owned()));
+            return Err(Error::Ledger(discovery::NO_KNOWN_TOOL.to_owned()));
         };
-        let mut stands = Self::of(folder, first, None, &Applied::nothing())?;
-        stands.or_of = others.iter().map(|dialect| dialect.name).collect();
-        Ok(stands)
+        let mut status = Self::of_ledger(folder, first, None, &Applied::nothing())?;
+        status.other_tools = others.iter().map(|dialect| dialect.name).collect();
+        Ok(status)
     }
 
-    fn of(
+    fn of_ledger(
         folder: &MigrationsFolder,
         dialect: &'static Dialect,
         ledger: Option<String>,
         applied: &Applied,
     ) -> Result<Self> {
-        let set =
-            KnownSet::of(&folder.folder, dialect).map_err(|not_for| Error::Ledger(format!("the folder: {not_for}")))?;
+        let set = KnownSet::of(&folder.folder, dialect)
+            .map_err(|mismatch| Error::Ledger(format!("the folder: {mismatch}")))?;
         Ok(Self {
             dialect,
             ledger,
             other_ledgers: Vec::new(),
             never_recorded: None,
-            or_of: Vec::new(),
-            standing: compare(&set, applied),
+            other_tools: Vec::new(),
+            diff: compare(&set, applied),
             set,
             notes: applied.notes.clone(),
         })
     }
 
-    /// A migration as it is shown: as the folder calls it. Of one that stands in the ledger alone, no more than its number.
-    pub(crate) fn shown(&self, key: &Key) -> String {
-        match self.set.get(key) {
-            Some(known) => cut(&known.shown(), LONGEST_NAME),
-            None => key.shown().unwrap_or_else(|| "…".to_owned()),
+    /// Returns true where the migrations are compiled in, and their ids are numbers.
+    pub(crate) fn is_built_in(&self) -> bool {
+        self.dialect == &BUILT_IN
+    }
+
+    /// Returns the compiled-in migrations that are applied.
+    pub(crate) fn applied_migrations(&self, application: &Application) -> Vec<Migration> {
+        let is_applied = |migration: &&Migration| self.diff.applied.contains(&MigrationKey::number(migration.id));
+        application.migrations().iter().filter(is_applied).cloned().collect()
+    }
+
+    /// Returns the status of compiled-in migrations by their ids alone.
+    pub(crate) fn schema_state(&self) -> SchemaState {
+        let LedgerDiff {
+            applied,
+            pending,
+            unknown,
+            ..
+        } = &self.diff;
+        let ids = |keys: &[MigrationKey]| -> Vec<i64> { keys.iter().filter_map(MigrationKey::id).collect() };
+        let mut all = ids(applied);
+        all.extend(ids(unknown));
+        all.sort_unstable();
+        SchemaState {
+            compatibility: Compatibility::of(&self.diff),
+            applied: all,
+            known_max: self.set.known.last().and_then(|known| known.key.id()).unwrap_or(0),
+            pending: ids(pending),
+            unknown: ids(unknown),
         }
     }
 
-    /// Migrations as they are shown.
-    pub(crate) fn all_shown<'a>(&self, keys: impl IntoIterator<Item = &'a Key>) -> Vec<String> {
-        keys.into_iter().map(|key| self.shown(key)).collect()
+    /// Returns how many migrations the ledger has.
+    pub(crate) fn ledger_len(&self) -> u64 {
+        (self.diff.applied.len() + self.diff.unknown.len()) as u64
     }
 
-    /// What `user_version` counts, where it is all that tells what was applied.
-    pub(crate) fn counted(&self) -> Option<String> {
+    /// Returns a migration's name for a report: as the folder has it. Of one that is in the ledger alone, no more than its number.
+    pub(crate) fn label(&self, key: &MigrationKey) -> String {
+        match self.set.get(key) {
+            Some(known) => cut(&known.label(), LONGEST_NAME),
+            None => key.redacted().unwrap_or_else(|| "…".to_owned()),
+        }
+    }
+
+    /// Returns the names of migrations for a report, made one by one: there may be a million.
+    pub(crate) fn labels<'a>(&'a self, keys: &'a [MigrationKey]) -> impl ExactSizeIterator<Item = String> + 'a {
+        keys.iter().map(|key| self.label(key))
+    }
+
+    /// Returns what `user_version` counts, where it counts more migrations than the folder has.
+    pub(crate) fn user_version_count(&self) -> Option<String> {
         let is_all = self.dialect == &USER_VERSION;
-        self.standing.unknown.first().filter(|_| is_all).map(|key| self.shown(key))
+        self.diff.unknown.first().filter(|_| is_all).map(|key| self.label(key))
     }
 
-    /// Who runs the migrations, as the subject of a sentence.
-    pub(crate) fn runner(&self) -> &'static str {
+    /// Returns the name of the program that runs the migrations, as the subject of a sentence.
+    pub(crate) fn runner_name(&self) -> &'static str {
         if self.dialect == &USER_VERSION {
             "the application"
         } else {
@@ -184,158 +251,135 @@ impl Stands {
         }
     }
 
-    /// "sqlx's ledger `_sqlx_migrations`".
-    pub(crate) fn whose(&self) -> String {
+    /// Returns the ledger with its owner: "sqlx's ledger `_sqlx_migrations`".
+    pub(crate) fn ledger_label(&self) -> String {
         match &self.ledger {
-            Some(table) => whose(self.dialect.name, table),
+            Some(table) => describe_ledger(self.dialect.name, table),
             None if self.dialect == &USER_VERSION => "user_version".to_owned(),
             None => format!("{} (no ledger yet)", self.dialect.name),
         }
     }
-}
 
-/// Why `user_version` is not taken for a count of the folder's migrations.
-fn why_not_counted(folder: &MigrationsFolder) -> Option<String> {
-    let not_for = KnownSet::of(&folder.folder, &USER_VERSION).err()?;
-    // Where no file is numbered, nobody ever counted them.
-    Some(format!("{}: {}", not_for.file?.display(), not_for.what))
-}
-
-/// Why a folder is of no use.
-pub(crate) const NOBODYS: &str = "nothing in it is named as the migrations of a known tool are";
-
-/// "sqlx's ledger `_sqlx_migrations`".
-pub(crate) fn whose(tool: &str, table: &str) -> String {
-    let end = if tool.ends_with('s') { "'" } else { "'s" };
-    format!("{tool}{end} ledger `{}`", cut(table, LONGEST_NAME))
-}
-
-/// "sqlx or D1".
-fn names(dialects: &[&Dialect]) -> String {
-    let names: Vec<&str> = dialects.iter().map(|dialect| dialect.name).collect();
-    match names.split_last() {
-        Some((last, [])) => (*last).to_owned(),
-        Some((last, before)) => format!("{} or {last}", before.join(", ")),
-        None => "any known tool".to_owned(),
+    /// Returns the folder's migrations as the ledger divides them, without those that cannot be replayed.
+    pub(crate) fn steps(&self, folder: &MigrationsFolder) -> Steps {
+        let of = |keys: &[MigrationKey]| keys.iter().filter_map(|key| self.step(key)).collect();
+        let own_tables = self.dialect.own_tables.iter().chain(THIRD_PARTY_TABLES).map(|table| (*table).to_owned());
+        Steps {
+            applied: of(&self.diff.applied),
+            pending: of(&self.diff.pending),
+            ledgers: self.ledgers().cloned().chain(own_tables).collect(),
+            foreign_keys: match folder.foreign_keys {
+                None => ForeignKeys::Usual(self.dialect.foreign_keys),
+                Some(true) => ForeignKeys::On,
+                Some(false) => ForeignKeys::Off,
+            },
+            in_wal_mode: None,
+        }
     }
-}
 
-/// The store's ledger, where it has one.
-fn find(
-    folder: &MigrationsFolder,
-    candidates: &[&'static Dialect],
-    ledgers: &[Recognised],
-    handle: &ReadOnly,
-) -> Result<Option<Found>> {
-    if let Some(table) = &folder.ledger {
-        return told(table, candidates, handle);
+    /// Returns every table that is a ledger.
+    fn ledgers(&self) -> impl Iterator<Item = &String> {
+        self.ledger.iter().chain(self.other_ledgers.iter().map(|(_, table)| table))
     }
-    if candidates == [&USER_VERSION] && folder.dialect.is_some() {
-        return Ok(None);
+
+    /// Returns the migration that the ledger calls dirty or failed, where it can be replayed.
+    pub(crate) fn step_in_doubt(&self) -> Option<Step> {
+        match &self.diff.state {
+            LedgerState::Dirty(key) | LedgerState::Failed(key) => self.step(key),
+            LedgerState::Clean => None,
+        }
     }
-    let mut fitting = Vec::new();
-    for Recognised {
-        tool,
-        table,
-        has_own_name,
-    } in ledgers
-    {
-        if let Tool::Understood(dialect, layout) = *tool
-            && is_for(folder, candidates, dialect, layout, table, handle)?
+
+    fn step(&self, key: &MigrationKey) -> Option<Step> {
+        let known = self.set.get(key)?;
+        let Script::Sql { batches, transaction } = &known.script else {
+            return None;
+        };
+        let label = self.label(key);
+        Some(Step {
+            name: if label.contains(&known.name) {
+                String::new()
+            } else {
+                cut(&known.name, LONGEST_NAME)
+            },
+            key: label,
+            file: file_label(&known.file),
+            batches: batches.iter().cloned().map(Cow::Owned).collect(),
+            transaction: *transaction,
+        })
+    }
+
+    /// Returns why these migrations cannot be replayed, for the first that cannot: "`00002_seed.go` is a step in Go".
+    pub(crate) fn not_replayable(&self, keys: &[MigrationKey]) -> Option<String> {
+        let concerns = |other: &NotReplayable| {
+            let has_migration = self.set.get(&other.key).is_some();
+            // Code without a migration of its own runs somewhere on the way to what comes after it.
+            keys.contains(&other.key) || (!has_migration && is_among(&other.key, keys))
+        };
+        let all = self.set.not_replayable();
+        let mut found = all.iter().filter(|other| concerns(other));
+        let first = found.next()?;
+        let more = match found.count() {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        Some(format!("{} {}{more}", file_label(&first.file), first.why.words()))
+    }
+
+    /// Returns why the tool would run nothing on this store; `None` where it would run.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        let Self { diff, dialect, .. } = self;
+        let first = |keys: &[MigrationKey]| keys.first().map(|key| self.label(key));
+        match &diff.state {
+            LedgerState::Dirty(key) => return Some(format!("version {} is dirty", self.label(key))),
+            LedgerState::Failed(key) => return Some(format!("migration {} failed", self.label(key))),
+            LedgerState::Clean => {}
+        }
+        if let Some(known) = self.set.not_there().next() {
+            return Some(format!("{} is not there, and the journal names it", known.file_label()));
+        }
+        if let Some(twice) = diff.twice.iter().find(|twice| twice.response == Response::Refuses) {
+            return Some(format!("several files have the version {}", self.label(&twice.key)));
+        }
+        if let Some(edited) = diff.edited.iter().find(|edited| edited.response == Response::Refuses) {
+            let how = edited.difference.words();
+            return Some(format!(
+                "migration {} is not the one that was applied: it differs {how}",
+                self.label(&edited.key)
+            ));
+        }
+        if dialect.unknown == Response::Refuses
+            && let Some(unknown) = first(&diff.unknown)
         {
-            fitting.push(Found {
-                dialect,
-                layout,
-                table: table.clone(),
-                has_own_name: *has_own_name,
-            });
+            return Some(format!("migration {unknown} is applied, and not in the folder"));
         }
-    }
-    // The likeliest stands first; of two that are as likely, nobody knows.
-    let ambiguous = matches!(fitting.as_slice(), [first, second, ..] if first.has_own_name == second.has_own_name);
-    match (fitting.first(), ledgers.first()) {
-        (Some(_), _) if ambiguous => Err(Error::Ledger(format!(
-            "several of its tables may be the ledger: {} (say which with --ledger)",
-            fitting
-                .iter()
-                .take(3)
-                .map(|found| whose(found.dialect.name, &found.table))
-                .collect::<Vec<_>>()
-                .join(", ")
-        ))),
-        (Some(_), _) => Ok(fitting.into_iter().next()),
-        (None, None) => Ok(None),
-        (None, Some(other)) => Err(Error::Ledger(format!(
-            "the folder looks as if it were made for {}, and the store has {}{}",
-            names(candidates),
-            whose(other.tool.name(), &other.table),
-            why_not_its(folder, other.tool)
-        ))),
+        let gap = first(&diff.gaps).filter(|_| diff.on_gap == Response::Refuses)?;
+        Some(format!("migration {gap} was never applied, and a later one is"))
     }
 }
 
-/// Why a folder cannot be that of the tool whose ledger a store has, where that is known.
-fn why_not_its(folder: &MigrationsFolder, tool: Tool) -> String {
-    match tool {
-        Tool::Understood(dialect, _) => match KnownSet::of(&folder.folder, dialect) {
-            Err(not_for) => format!("; {not_for}"),
-            Ok(_) => String::new(),
-        },
-        Tool::Named(named) => format!(", whose migrations are {}", named.migrations),
-    }
+/// Returns why `user_version` is not taken for a count of the folder's migrations, where a file is the reason.
+fn why_not_a_count(folder: &MigrationsFolder) -> Option<String> {
+    let mismatch = KnownSet::of(&folder.folder, &USER_VERSION).err()?;
+    // A folder without a numbered file was never counted.
+    Some(format!("{}: {}", mismatch.file?.display(), mismatch.what))
 }
 
-/// Whether a folder can have been made for the tool that wrote a ledger: it looks like that, or the ledger's own migrations lie in it.
-fn is_for(
-    folder: &MigrationsFolder,
-    candidates: &[&'static Dialect],
-    dialect: &'static Dialect,
-    layout: Layout,
-    table: &str,
-    handle: &ReadOnly,
-) -> Result<bool> {
-    if candidates.contains(&dialect) {
-        return Ok(true);
-    }
-    let Ok(set) = KnownSet::of(&folder.folder, dialect) else {
-        return Ok(false);
-    };
-    let Ok(applied) = discovery::applied(handle, dialect, layout, table)? else {
-        return Ok(false);
-    };
-    let runs = |known: &Known| matches!(known.script, Script::Sql { .. });
-    let lies_there = |entry: &Entry| set.get(&entry.key).is_some_and(runs);
-    Ok(folder.dialect.is_none() && applied.entries.iter().any(lies_there))
+/// Returns true where a key lies between the lowest and the highest of these.
+fn is_among(key: &MigrationKey, keys: &[MigrationKey]) -> bool {
+    let lowest = keys.iter().min();
+    let highest = keys.iter().max();
+    lowest.is_some_and(|lowest| key >= lowest) && highest.is_some_and(|highest| key <= highest)
 }
 
-/// The table of which somebody says that it is the ledger.
-fn told(name: &str, candidates: &[&'static Dialect], handle: &ReadOnly) -> Result<Option<Found>> {
-    let Some((table, recognised)) = discovery::table(handle, name)? else {
-        if introspect::ordinary_tables(handle)?.names.is_empty() {
-            return Ok(None);
-        }
-        return Err(Error::Ledger(format!("there is no ordinary table `{}` in it", cut(name, LONGEST_NAME))));
-    };
-    let name = table.name.clone();
-    let found = |dialect, layout| Found {
-        dialect,
-        layout,
-        table: name,
-        has_own_name: true,
-    };
-    match recognised {
-        Some(Tool::Understood(dialect, layout)) if candidates.contains(&dialect) => {
-            return Ok(Some(found(dialect, layout)));
-        }
-        _ => {}
-    }
-    let has_columns = |dialect: &&'static Dialect| Some((*dialect, Layout::told(dialect, &table)?));
-    match candidates.iter().find_map(has_columns) {
-        Some((dialect, layout)) => Ok(Some(found(dialect, layout))),
-        None => Err(Error::Ledger(format!(
-            "`{}` has not the columns of a ledger of {}",
-            cut(&table.name, LONGEST_NAME),
-            names(candidates)
-        ))),
+/// Returns the path of a file below the folder, for a report.
+pub(crate) fn file_label(file: &Path) -> String {
+    cut(&file.to_string_lossy(), LONGEST_NAME)
+}
+
+impl KnownMigration {
+    /// Returns its file, for a report.
+    pub(crate) fn file_label(&self) -> String {
+        file_label(&self.file)
     }
 }

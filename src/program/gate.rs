@@ -3,14 +3,13 @@
 use std::path::Path;
 
 use crate::error::Error;
-use crate::migrations::key::Key;
-use crate::migrations::rehearsed::Tried;
-use crate::migrations::schema_state::{self, Compatibility, SHOWN_IDS, SchemaState};
-use crate::migrations::status::Stands;
-use crate::report::render::json;
+use crate::migrations::key::MigrationKey;
+use crate::migrations::rehearsal::RehearsalOutcome;
+use crate::migrations::schema_state::{self, Compatibility, SHOWN_IDS};
+use crate::migrations::status::MigrationStatus;
+use crate::report::render::json::{self, GateIds, WireId, WireIds};
 use crate::text::escape::escape_untrusted;
 use crate::text::shown;
-use crate::text::words::id_list;
 
 /// The longest path that the line shows, in characters.
 const LONGEST_PATH: usize = 300;
@@ -21,77 +20,39 @@ const LONGEST_KEY: usize = 200;
 /// The longest reason that is given, in characters.
 const LONGEST_REASON: usize = 600;
 
-/// What the gate says.
+/// The gate's answer. Every text in it is safe to print.
 pub(crate) enum Answer {
-    /// Where the store stands among the known migrations.
-    State(SchemaState),
-    /// The pending migrations fail on the store as it is, and why: do not swap.
-    RehearsalFailed(SchemaState, String),
-    /// Where the store stands among the migrations of a folder.
-    Folder(FolderAnswer),
+    /// The store's ledger could be read.
+    Decided(Decision),
     /// There is no answer, and why: do not swap.
     CannotTell(String),
 }
 
-/// What the gate says of a store and a folder of migrations. Every text is safe to print.
-pub(crate) struct FolderAnswer {
+/// The answer for a store whose ledger could be read.
+pub(crate) struct Decision {
     compatibility: Compatibility,
     /// Why, where the ids alone do not say it.
     reason: Option<String>,
-    ids: json::TextIds,
+    ids: GateIds,
 }
 
 impl Answer {
-    /// The answer of a store that stands so, and why its pending migrations fail, where they were tried.
-    pub(crate) fn of(state: SchemaState, failure: Option<&str>) -> Self {
-        match failure {
-            None => Self::State(state),
-            Some(why) => {
-                let why = escape_untrusted(why, LONGEST_REASON);
-                Self::RehearsalFailed(state, format!("migration rehearsal failed: {why}"))
+    /// Returns the answer for a store of this status, with what came of its rehearsal, where one was asked for.
+    pub(crate) fn of(status: &MigrationStatus, rehearsal: Option<&RehearsalOutcome>) -> Self {
+        let (mut compatibility, mut reason) = (Compatibility::of(&status.diff), None);
+        // Unknown ids come first: nothing was rehearsed then.
+        if compatibility != Compatibility::Incompatible {
+            reason = objection(status, rehearsal);
+            if reason.is_some() {
+                compatibility = Compatibility::Incompatible;
+            } else if let Some(RehearsalOutcome::NotRehearsed(why)) = rehearsal {
+                return Self::cannot_tell(why);
             }
         }
-    }
-
-    /// The answer of a store that stands so among the migrations of a folder, and what came of trying those that are pending, where
-    /// they were tried.
-    pub(crate) fn of_folder(stands: &Stands, tried: Option<Tried>) -> Self {
-        let standing = &stands.standing;
-        let texts = |keys: &[Key]| -> Vec<String> {
-            let shown = stands.all_shown(keys);
-            shown.iter().map(|key| escape_untrusted(key, LONGEST_KEY)).collect()
-        };
-        let mut applied = texts(&standing.applied);
-        applied.extend(texts(&standing.unknown));
-        let known_max = stands.set.known.iter().map(|known| &known.key).max();
-        let ids = json::TextIds {
-            applied,
-            known_max: known_max.map_or_else(String::new, |key| escape_untrusted(&stands.shown(key), LONGEST_KEY)),
-            pending: texts(&standing.pending),
-            unknown: texts(&standing.unknown),
-        };
-        let incompatible = |reason: Option<String>| (Compatibility::Incompatible, reason);
-        let (compatibility, reason) = if !standing.unknown.is_empty() {
-            incompatible(None)
-        } else if let Some(why) = stands.refusal() {
-            incompatible(Some(format!("{} would run nothing: {why}", stands.runner())))
-        } else {
-            let failed = match &tried {
-                Some(Tried::Rehearsed(rehearsal)) => rehearsal.failure(),
-                _ => None,
-            };
-            let failed = failed.map(|why| format!("migration rehearsal failed: {why}"));
-            match (failed.or_else(|| disagreement(stands)), tried) {
-                (Some(why), _) => incompatible(Some(why)),
-                (None, Some(Tried::Not(why))) => return Self::cannot_tell(&why),
-                (None, _) if standing.pending.is_empty() => (Compatibility::Compatible, None),
-                (None, _) => (Compatibility::MigrationsNeeded, None),
-            }
-        };
-        Self::Folder(FolderAnswer {
+        Self::Decided(Decision {
             compatibility,
-            reason: reason.map(|why| escape_untrusted(&why, LONGEST_REASON)),
-            ids,
+            reason,
+            ids: ids(status),
         })
     }
 
@@ -107,68 +68,90 @@ impl Answer {
         Self::CannotTell(escape_untrusted(why, LONGEST_REASON))
     }
 
-    /// One line, with its end.
+    /// Returns the answer as one line, with its end.
     pub(crate) fn line(&self) -> String {
-        match self {
-            Self::State(state) => format!("{state}\n"),
-            Self::RehearsalFailed(_, why) => format!("incompatible: {why} (do not swap)\n"),
-            Self::Folder(answer) => answer.line(),
-            Self::CannotTell(why) => format!("cannot tell: {why}\n"),
-        }
+        let line = match self {
+            Self::Decided(Decision { reason: Some(why), .. }) => format!("incompatible: {why} (do not swap)"),
+            Self::Decided(Decision { compatibility, ids, .. }) => schema_state::line(
+                *compatibility,
+                ids.applied.len(),
+                &ids.pending.list(SHOWN_IDS),
+                &ids.unknown.list(SHOWN_IDS),
+            ),
+            Self::CannotTell(why) => format!("cannot tell: {why}"),
+        };
+        line + "\n"
     }
 
-    /// The same as one line of JSON.
+    /// Returns the answer as one line of JSON.
     pub(crate) fn json(&self) -> String {
         match self {
-            Self::State(state) => json::gate(Some(state.compatibility), Some(state.into()), None),
-            Self::RehearsalFailed(state, why) => {
-                json::gate(Some(Compatibility::Incompatible), Some(state.into()), Some(why))
-            }
-            Self::Folder(FolderAnswer {
+            Self::Decided(Decision {
                 compatibility,
                 reason,
                 ids,
-            }) => json::gate(Some(*compatibility), Some(ids.into()), reason.as_deref()),
+            }) => json::gate(Some(*compatibility), Some(ids), reason.as_deref()),
             Self::CannotTell(why) => json::gate(None, None, Some(why)),
         }
     }
 
-    /// The exit code. A caller reads 0, 1 and 2 as answers; nothing else may end so.
+    /// Returns the exit code. A caller reads 0, 1 and 2 as answers; nothing else may end so.
     pub(crate) fn exit(&self) -> u8 {
         match self {
-            Self::State(SchemaState { compatibility, .. }) | Self::Folder(FolderAnswer { compatibility, .. }) => {
-                match compatibility {
-                    Compatibility::Compatible => 0,
-                    Compatibility::MigrationsNeeded => 1,
-                    Compatibility::Incompatible => 2,
-                }
-            }
-            Self::RehearsalFailed(..) => 2,
+            Self::Decided(Decision { compatibility, .. }) => match compatibility {
+                Compatibility::Compatible => 0,
+                Compatibility::MigrationsNeeded => 1,
+                Compatibility::Incompatible => 2,
+            },
             Self::CannotTell(_) => EXIT_CANNOT_TELL,
         }
     }
 }
 
-/// Why what was applied is not what the folder has, though the tool would go on: the report fails it too.
-fn disagreement(stands: &Stands) -> Option<String> {
-    let unrecorded = stands.unrecorded();
-    unrecorded.or_else(|| stands.agreement().faults.into_iter().next().map(|worst| worst.what))
+/// Returns why the binary, or the folder, must not take the store over though it knows every applied migration.
+fn objection(status: &MigrationStatus, rehearsal: Option<&RehearsalOutcome>) -> Option<String> {
+    if let Some(why) = status.refusal() {
+        let why = format!("{} would run nothing: {why}", status.runner_name());
+        return Some(escape_untrusted(&why, LONGEST_REASON));
+    }
+    if let Some(why) = rehearsal.and_then(RehearsalOutcome::failure) {
+        // Of a built-in application, the reason has its whole length behind these words.
+        let begin = "migration rehearsal failed: ";
+        let longest = if status.is_built_in() {
+            LONGEST_REASON + begin.len()
+        } else {
+            LONGEST_REASON
+        };
+        return Some(escape_untrusted(&format!("{begin}{why}"), longest));
+    }
+    // The tool would go on, and the report fails it all the same.
+    let disagreement = || status.agreement().faults.into_iter().next().map(|worst| worst.what);
+    let why = status.unrecorded_reason().or_else(disagreement)?;
+    Some(escape_untrusted(&why, LONGEST_REASON))
 }
 
-impl FolderAnswer {
-    /// The same words as for ids that are numbers.
-    fn line(&self) -> String {
-        let Self { ids, .. } = self;
-        let line = match (self.compatibility, &self.reason) {
-            (Compatibility::Incompatible, Some(why)) => format!("incompatible: {why} (do not swap)"),
-            (compatibility, _) => schema_state::line(
-                compatibility,
-                ids.applied.len(),
-                &id_list(&ids.pending, SHOWN_IDS),
-                &id_list(&ids.unknown, SHOWN_IDS),
-            ),
+/// Returns the ids of a status: numbers where the migrations are compiled in, and text of a folder's.
+fn ids(status: &MigrationStatus) -> GateIds {
+    if status.is_built_in() {
+        let state = status.schema_state();
+        return GateIds {
+            applied: WireIds::Numbers(state.applied),
+            known_max: WireId::Number(state.known_max),
+            pending: WireIds::Numbers(state.pending),
+            unknown: WireIds::Numbers(state.unknown),
         };
-        line + "\n"
+    }
+    let escaped = |label: String| escape_untrusted(&label, LONGEST_KEY);
+    let texts = |keys: &[MigrationKey]| -> Vec<String> { status.labels(keys).map(escaped).collect() };
+    let diff = &status.diff;
+    let mut applied = texts(&diff.applied);
+    applied.extend(texts(&diff.unknown));
+    let known_max = status.set.known.iter().map(|known| &known.key).max();
+    GateIds {
+        applied: WireIds::Texts(applied),
+        known_max: WireId::Text(known_max.map_or_else(String::new, |key| escaped(status.label(key)))),
+        pending: WireIds::Texts(texts(&diff.pending)),
+        unknown: WireIds::Texts(texts(&diff.unknown)),
     }
 }
 
@@ -179,6 +162,8 @@ pub(crate) const EXIT_CANNOT_TELL: u8 = 3;
 mod tests {
     use super::*;
     use crate::banger::APPLICATION;
+    use crate::migrations::known::KnownSet;
+    use crate::migrations::rehearsal::{Fault, Rehearsal};
 
     fn said(answer: &Answer) -> (u8, String, String) {
         (answer.exit(), answer.line(), answer.json())
@@ -186,19 +171,27 @@ mod tests {
 
     #[test]
     fn each_answer_has_a_line_an_object_and_a_code_that_agree() {
-        let state = |applied: &[i64]| SchemaState::of(&APPLICATION, applied.to_vec());
-        let (code, line, json) = said(&Answer::of(state(&state(&[]).pending), None));
+        let status = |applied: &[i64]| {
+            let set = KnownSet::compiled_in(&APPLICATION.migrations).unwrap();
+            MigrationStatus::of_ids(&APPLICATION, set, Some(applied.to_vec()))
+        };
+        let all = status(&[]).schema_state().pending;
+        let (code, line, json) = said(&Answer::of(&status(&all), None));
         assert!(code == 0 && line.starts_with("compatible: ") && json.contains(r#""compatibility":"compatible""#));
-        let (code, line, json) = said(&Answer::of(state(&[]), None));
+        let (code, line, json) = said(&Answer::of(&status(&[]), None));
         assert!(code == 1 && line.starts_with("migrations needed: ") && json.contains("\"migrations-needed\""));
-        let (code, line, json) = said(&Answer::of(state(&[9001]), None));
+        let (code, line, json) = said(&Answer::of(&status(&[9001]), None));
         assert!(code == 2 && line.starts_with("incompatible: unknown [9001]") && json.contains("\"incompatible\""));
-        let (code, line, json) = said(&Answer::of(state(&[]), Some("a\u{1b}b")));
+        let fails = RehearsalOutcome::Rehearsed(Rehearsal {
+            faults: vec![Fault::of_table("t", "a\u{1b}b".to_owned())],
+            ..Rehearsal::default()
+        });
+        let (code, line, json) = said(&Answer::of(&status(&[]), Some(&fails)));
         assert_eq!(
             (code, line.as_str()),
-            (2, "incompatible: migration rehearsal failed: a\\u{1b}b (do not swap)\n")
+            (2, "incompatible: migration rehearsal failed: t: a\\u{1b}b (do not swap)\n")
         );
-        assert!(json.contains(r#""reason":"migration rehearsal failed: a\\u{1b}b""#), "{json}");
+        assert!(json.contains(r#""reason":"migration rehearsal failed: t: a\\u{1b}b""#), "{json}");
         let (code, line, json) = said(&Answer::could_not_look(Path::new("s.db"), &Error::WriteLocked));
         assert!(
             code == 3 && line.starts_with("cannot tell: s.db: another process") && json.contains("\"cannot-tell\"")

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use crate::application::{Application, Folder, MigrationsFolder};
 use crate::banger::APPLICATION;
-use crate::migrations::folder::{self, Limits};
+use crate::migrations::discovery::{NO_KNOWN_TOOL, candidates};
+use crate::migrations::folder::{self, FolderLimits};
 use crate::migrations::known::KnownSet;
-use crate::migrations::status::{NOBODYS, candidates};
 use crate::program::cli::Args;
 use crate::text::escape::escape_untrusted;
 use crate::text::shown;
@@ -30,7 +30,7 @@ pub(super) fn application(args: &Args) -> Result<Application, String> {
         format!("--migrations {path}: {}", escape_untrusted(why, LONGEST_REASON))
     };
     let folder = MigrationsFolder {
-        folder: folder::read(path, &Limits::default()).map_err(|error| of_no_use(&format!("{error}; {GIVE}")))?,
+        folder: folder::read(path, &FolderLimits::default()).map_err(|error| of_no_use(&format!("{error}; {GIVE}")))?,
         dialect: args.dialect,
         ledger: args.ledger.clone(),
         foreign_keys: args.foreign_keys.map(Into::into),
@@ -38,7 +38,7 @@ pub(super) fn application(args: &Args) -> Result<Application, String> {
     let candidates = candidates(&folder);
     let known = match candidates.first() {
         Some(likeliest) => KnownSet::of(&folder.folder, likeliest).map_err(|error| error.to_string()),
-        None => Err(NOBODYS.to_owned()),
+        None => Err(NO_KNOWN_TOOL.to_owned()),
     };
     let Err(why) = known else {
         return Ok(Application::of_folder(folder));

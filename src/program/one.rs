@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::error::Error;
 use crate::error::mistake;
-use crate::examine::{folder_state, rehearsed_state, state};
+use crate::examine::migration_status;
 use crate::program::exit_code;
 use crate::program::gate::Answer;
 use crate::program::meter::Meter;
@@ -34,16 +34,8 @@ pub(super) fn ask_gate(session: &Arc<Session>) -> Answer {
     let (path, environment) = (session.store(), session.environment(&stop));
     let (application, rehearse) = (&session.application, session.args.rehearse);
     let asked = mistake::caught(|| {
-        if let Some(folder) = application.folder() {
-            let (stands, tried) = folder_state(path, application, folder, rehearse, &environment)?;
-            return Ok(Answer::of_folder(&stands, tried));
-        }
-        let (state, failure) = if rehearse {
-            rehearsed_state(path, application, &environment)?
-        } else {
-            (state(path, application, &environment)?, None)
-        };
-        Ok(Answer::of(state, failure.as_deref()))
+        let (status, rehearsal) = migration_status(path, application, rehearse, &environment)?;
+        Ok(Answer::of(&status, rehearsal.as_ref()))
     });
     watch.end();
     meter.clear();

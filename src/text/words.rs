@@ -19,9 +19,13 @@ pub(crate) fn thousands(n: u64) -> String {
 }
 
 /// The first few of many ids, with the true count of the rest: `[1 2 3 … and 97 more]`.
-pub(crate) fn id_list(ids: &[impl ToString], most: usize) -> String {
-    let shown: Vec<String> = ids.iter().take(most).map(ToString::to_string).collect();
-    let rest = match ids.len().saturating_sub(most) {
+pub(crate) fn id_list<I>(ids: I, most: usize) -> String
+where
+    I: IntoIterator<Item: ToString, IntoIter: ExactSizeIterator>,
+{
+    let mut ids = ids.into_iter();
+    let shown: Vec<String> = ids.by_ref().take(most).map(|id| id.to_string()).collect();
+    let rest = match ids.len() {
         0 => String::new(),
         rest => format!(" … and {} more", thousands(rest as u64)),
     };
@@ -51,8 +55,8 @@ mod tests {
         assert_eq!(thousands(999), "999");
         assert_eq!(thousands(1000), "1,000");
         assert_eq!(plural(1_234_567, "row", "rows"), "1,234,567 rows");
-        assert_eq!(id_list(&[1, 2, 3], 3), "[1 2 3]");
-        assert_eq!(id_list(&[-1, 2, 3, 4], 2), "[-1 2 … and 2 more]");
+        assert_eq!(id_list([1, 2, 3], 3), "[1 2 3]");
+        assert_eq!(id_list([-1, 2, 3, 4], 2), "[-1 2 … and 2 more]");
     }
 
     #[test]

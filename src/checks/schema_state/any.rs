@@ -6,11 +6,11 @@ use crate::application::{Problem, Reached};
 use crate::error::Result;
 use crate::findings::{Finding, Findings};
 use crate::migrations::dialects::Dialect;
-use crate::migrations::discovery;
-use crate::migrations::key::Key;
-use crate::migrations::ledger::{Applied, Note, Reach, State};
-use crate::migrations::recognise::{Recognised, Tool};
-use crate::migrations::status::whose;
+use crate::migrations::discovery::{self, describe_ledger};
+use crate::migrations::key::MigrationKey;
+use crate::migrations::ledger::{Applied, LedgerNote, LedgerState, Reach};
+use crate::migrations::recognise::{LedgerMatch, Tool};
+
 use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::text::words::{plural, thousands};
@@ -41,16 +41,18 @@ pub(super) fn look(handle: &ReadOnly) -> Result<Outcome> {
                 named.migrations
             )))
         }
-        Tool::Understood(dialect, layout) => Ok(match discovery::applied(handle, dialect, layout, &ledger.table)? {
-            Ok(applied) => Said {
-                dialect,
-                ledger,
-                whose,
-                others,
-            }
-            .outcome(&applied),
-            Err(malformed) => Outcome::skip(format!("{whose} cannot be read as one: {malformed}{others}")),
-        }),
+        Tool::Understood(dialect, layout) => {
+            Ok(match discovery::read_ledger(handle, dialect, layout, &ledger.table)? {
+                Ok(applied) => Said {
+                    dialect,
+                    ledger,
+                    whose,
+                    others,
+                }
+                .outcome(&applied),
+                Err(malformed) => Outcome::skip(format!("{whose} cannot be read as one: {malformed}{others}")),
+            })
+        }
     }
 }
 
@@ -68,11 +70,11 @@ fn without_ledger(handle: &ReadOnly) -> Result<Outcome> {
 }
 
 /// "Django's ledger `django_migrations`".
-fn whose_is(ledger: &Recognised) -> String {
-    whose(ledger.tool.name(), &ledger.table)
+fn whose_is(ledger: &LedgerMatch) -> String {
+    describe_ledger(ledger.tool.name(), &ledger.table)
 }
 
-fn said_of_others(others: &[Recognised]) -> String {
+fn said_of_others(others: &[LedgerMatch]) -> String {
     if others.is_empty() {
         return String::new();
     }
@@ -87,7 +89,7 @@ fn said_of_others(others: &[Recognised]) -> String {
 /// A ledger that was read, and the words around what it says.
 struct Said<'a> {
     dialect: &'a Dialect,
-    ledger: &'a Recognised,
+    ledger: &'a LedgerMatch,
     whose: String,
     others: String,
 }
@@ -95,30 +97,30 @@ struct Said<'a> {
 impl Said<'_> {
     fn outcome(&self, applied: &Applied) -> Outcome {
         let Self { whose, others, .. } = self;
-        let stands = stands(applied);
+        let status = status(applied);
         match &applied.state {
-            State::Clean => {
+            LedgerState::Clean => {
                 let notes: String = applied.notes.iter().map(|note| format!("; {}", noted(*note))).collect();
-                Outcome::pass(format!("{whose}: {stands}{notes}{others}"))
+                Outcome::pass(format!("{whose}: {status}{notes}{others}"))
             }
-            State::Dirty(key) => {
-                let version = key.shown().unwrap_or_default();
+            LedgerState::Dirty(key) => {
+                let version = key.redacted().unwrap_or_default();
                 let detail = format!(
                     "{whose}: version {version}, dirty: it was at work there, did not come to its end, and runs nothing any more{others}"
                 );
                 self.unfinished(key, "dirty", detail)
             }
-            State::Failed(key) => {
-                let which = key.shown().map_or_else(|| "a migration".to_owned(), |key| format!("migration {key}"));
-                self.unfinished(key, "failed", format!("{whose}: {stands}, and {which} failed{others}"))
+            LedgerState::Failed(key) => {
+                let which = key.redacted().map_or_else(|| "a migration".to_owned(), |key| format!("migration {key}"));
+                self.unfinished(key, "failed", format!("{whose}: {status}, and {which} failed{others}"))
             }
         }
     }
 
-    fn unfinished(&self, key: &Key, what: &'static str, detail: String) -> Outcome {
+    fn unfinished(&self, key: &MigrationKey, what: &'static str, detail: String) -> Outcome {
         let mut findings = Findings::default();
         findings.add(|| Finding {
-            id: key.shown().and_then(|shown| shown.parse().ok()),
+            id: key.redacted().and_then(|shown| shown.parse().ok()),
             ..Finding::new(what).table(&*self.ledger.table)
         });
         let problem = Problem::Unfinished {
@@ -131,8 +133,8 @@ impl Said<'_> {
 }
 
 /// "12 applied, the last of them 20240101".
-fn stands(applied: &Applied) -> String {
-    let last = applied.entries.last().map(|entry| entry.key.shown());
+fn status(applied: &Applied) -> String {
+    let last = applied.entries.last().map(|entry| entry.key.redacted());
     match (applied.reach, last) {
         (_, None) => "nothing applied".to_owned(),
         (Reach::UpTo, Some(version)) => format!("version {}", version.unwrap_or_default()),
@@ -143,11 +145,13 @@ fn stands(applied: &Applied) -> String {
     }
 }
 
-pub(super) fn noted(note: Note) -> String {
+pub(super) fn noted(note: LedgerNote) -> String {
     match note {
-        Note::RolledBack(n) => format!("{} taken back", thousands(n as u64)),
-        Note::NoZeroRow => "its row for version 0 is missing".to_owned(),
-        Note::Nameless(n) => format!("{} without a name, which it passes over", plural(n as u64, "row", "rows")),
-        Note::BadDates(n) => format!("{} at which the tool itself would panic", plural(n as u64, "date", "dates")),
+        LedgerNote::RolledBack(n) => format!("{} taken back", thousands(n as u64)),
+        LedgerNote::NoZeroRow => "its row for version 0 is missing".to_owned(),
+        LedgerNote::Nameless(n) => format!("{} without a name, which it passes over", plural(n as u64, "row", "rows")),
+        LedgerNote::BadDates(n) => {
+            format!("{} at which the tool itself would panic", plural(n as u64, "date", "dates"))
+        }
     }
 }

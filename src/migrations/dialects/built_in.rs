@@ -1,7 +1,13 @@
-//! The ledger as it lies in a store: an ordinary table of ids, or none, or something that is not the application's.
+//! The application's own runner, whose migrations are compiled in. Its ledger is an ordinary table with a row for each id, under a name
+//! that the application chooses.
+//!
+//! The table is the ledger by its name alone, so that a table of that name which cannot be it is an error, never a store without a ledger.
 
+use super::{Dialect, Response};
 use crate::application::Application;
 use crate::error::{Error, Result};
+use crate::migrations::known::{FolderRules, KnownSet};
+use crate::migrations::ledger::Applied;
 use crate::store::ReadOnly;
 use crate::store::integrity::check_pages;
 use crate::store::introspect::identifier;
@@ -12,12 +18,32 @@ const MOST_ROWS: usize = 1_000_000;
 /// The ledger's columns, in any order.
 const COLUMNS: [&str; 3] = ["applied_at", "id", "name"];
 
-/// The ids in a store's ledger, ascending; `None` where the store has no ledger.
+/// The application's own runner. It is none of the [`TOOLS`](super::TOOLS): no folder and no foreign ledger is ever taken for its own.
+pub(in crate::migrations) static BUILT_IN: Dialect = Dialect {
+    name: "the application's own",
+    ledgers: &[],
+    reader: |_| Ok(Applied::nothing()),
+    settled_by: None,
+    rules: FolderRules {
+        looks: |_| false,
+        read: |_| Ok(KnownSet::new(&BUILT_IN)),
+        aligned: None,
+    },
+    foreign_keys: true,
+    own_tables: &[],
+    // It compares ids one by one, and leaves those alone that it does not know.
+    gap: Response::Runs,
+    unknown: Response::Ignores,
+    edited: Response::Ignores,
+    twice: Response::Refuses,
+};
+
+/// Returns the ids in a store's ledger, ascending; `None` where the store has no ledger.
 ///
 /// # Errors
 /// [`Error::Ledger`] where it is not the application's: a view, a virtual table, other columns, ids that are not integers. And
 /// whatever keeps it from being read.
-pub(crate) fn applied(application: &Application, handle: &ReadOnly) -> Result<Option<Vec<i64>>> {
+pub(crate) fn applied_ids(application: &Application, handle: &ReadOnly) -> Result<Option<Vec<i64>>> {
     let ledger = InStore {
         application,
         table: &application.ledger.table,

@@ -5,26 +5,26 @@ use std::collections::HashMap;
 
 use super::{Dialect, Response};
 use crate::application::Folder;
-use crate::migrations::key::Key;
-use crate::migrations::known::{self, Known, KnownSet, Rules};
-use crate::migrations::ledger::{self, Declared, Ledger};
+use crate::migrations::key::MigrationKey;
+use crate::migrations::known::{self, FolderRules, KnownMigration, KnownSet};
+use crate::migrations::ledger::{self, DeclaredColumn, LedgerTable};
 use crate::migrations::steps::Transaction;
 
 pub(in crate::migrations) static D1: Dialect = Dialect {
     name: "D1",
-    ledgers: &[Ledger {
+    ledgers: &[LedgerTable {
         name: "d1_migrations",
         columns: &[
-            Declared::new("id", &["INTEGER"]).key(),
-            Declared::new("name", &["TEXT"]).read(),
-            Declared::new("applied_at", &["TIMESTAMP"]).not_null(),
+            DeclaredColumn::new("id", &["INTEGER"]).key(),
+            DeclaredColumn::new("name", &["TEXT"]).read(),
+            DeclaredColumn::new("applied_at", &["TIMESTAMP"]).not_null(),
         ],
         // Three columns that anybody may think of: another application's ledger has the same names.
         known_by_columns: false,
     }],
-    reader: |rows| ledger::names(rows, "name", Key::numbered),
+    reader: |rows| ledger::names(rows, "name", MigrationKey::numbered),
     settled_by: None,
-    rules: Rules {
+    rules: FolderRules {
         looks: |folder| {
             let is_down = |name: String| name.ends_with(".down.sql");
             known::is_flat_and_plain(folder) && !folder.flat().any(|file| is_down(file.name()))
@@ -49,8 +49,8 @@ fn migrations(folder: &Folder) -> KnownSet {
         let name = file.name();
         if name.ends_with(".sql") {
             // The file and the row for the ledger go to D1 together.
-            set.known.push(Known::new(
-                Key::numbered(&name),
+            set.known.push(KnownMigration::new(
+                MigrationKey::numbered(&name),
                 name.clone(),
                 file,
                 known::whole(file, Transaction::Each),
@@ -59,7 +59,7 @@ fn migrations(folder: &Folder) -> KnownSet {
     }
     set.known.sort_by_key(|known| known.key.clone());
     // Of two files with one number, the code belongs to the later.
-    let keys: HashMap<i128, &Key> =
+    let keys: HashMap<i128, &MigrationKey> =
         set.known.iter().filter_map(|known| Some((known.key.as_number()?, &known.key))).collect();
     let beside = known::code_beside(folder.flat(), |digits| keys.get(&digits.parse().ok()?).copied().cloned());
     set.beside = beside;

@@ -5,25 +5,25 @@ use std::path::Path;
 use super::Dialect;
 use super::Response;
 use crate::application::{Content, Folder};
-use crate::migrations::key::Key;
-use crate::migrations::known::{self, Known, KnownSet, Rules, Script, Why};
-use crate::migrations::ledger::{self, Declared, Ledger};
+use crate::migrations::key::MigrationKey;
+use crate::migrations::known::{self, FolderRules, KnownMigration, KnownSet, Script, SkipReason};
+use crate::migrations::ledger::{self, DeclaredColumn, LedgerTable};
 use crate::migrations::steps::Transaction;
 use crate::migrations::toml;
 
 pub(in crate::migrations) static DIESEL: Dialect = Dialect {
     name: "diesel",
-    ledgers: &[Ledger {
+    ledgers: &[LedgerTable {
         name: "__diesel_schema_migrations",
         columns: &[
-            Declared::new("version", &["VARCHAR(50)", "VARCHAR"]).not_null().key().read(),
-            Declared::new("run_on", &["TIMESTAMP"]).not_null(),
+            DeclaredColumn::new("version", &["VARCHAR(50)", "VARCHAR"]).not_null().key().read(),
+            DeclaredColumn::new("run_on", &["TIMESTAMP"]).not_null(),
         ],
         known_by_columns: true,
     }],
-    reader: |rows| ledger::names(rows, "version", |version| Key::text(version)),
+    reader: |rows| ledger::names(rows, "version", |version| MigrationKey::text(version)),
     settled_by: None,
-    rules: Rules {
+    rules: FolderRules {
         looks: |folder| {
             // Any name will do for diesel; a date is what its command gives.
             let is_dated = |name: &str| {
@@ -52,18 +52,18 @@ fn migrations(folder: &Folder) -> KnownSet {
     for (path, name) in folder.names_of_folders() {
         let version = name.split('_').next().unwrap_or_default().replace('-', "");
         let title = name.split_once('_').map(|(_, rest)| rest.to_owned()).unwrap_or_default();
-        let key = Key::text(version);
+        let key = MigrationKey::text(version);
         let up = path.join("up.sql");
         let Some(file) = folder.file(&up) else {
-            set.known.push(Known::missing(key, title, &up, Why::Missing("up.sql")));
+            set.known.push(KnownMigration::missing(key, title, &up, SkipReason::Missing("up.sql")));
             continue;
         };
         let script = match transaction(folder, path) {
-            _ if file.text() == Some("") => Script::NotReplayable(Why::ToolRefuses("it is empty")),
+            _ if file.text() == Some("") => Script::NotReplayable(SkipReason::ToolRefuses("it is empty")),
             Some(transaction) => known::whole(file, transaction),
-            None => Script::NotReplayable(Why::Metadata),
+            None => Script::NotReplayable(SkipReason::Metadata),
         };
-        set.known.push(Known::new(key, title, file, script));
+        set.known.push(KnownMigration::new(key, title, file, script));
     }
     // A folder of folders without a single up.sql is somebody else's.
     if !set.known.iter().any(|known| folder.file(&known.file).is_some()) {

@@ -11,40 +11,42 @@ use serde::Deserialize;
 use super::{Dialect, Response};
 use crate::application::{File, Folder};
 use crate::migrations::checksum::{self, Checksums};
-use crate::migrations::key::Key;
-use crate::migrations::known::{self, Known, KnownSet, NotFor, Rules, Script, Why};
-use crate::migrations::ledger::{Applied, Declared, Entry, Ledger, Malformed, Note, Rows, Value};
+use crate::migrations::key::{MigrationKey, digits};
+use crate::migrations::known::{self, FolderMismatch, FolderRules, KnownMigration, KnownSet, Script, SkipReason};
+use crate::migrations::ledger::{
+    Applied, AppliedEntry, DeclaredColumn, LedgerNote, LedgerRows, LedgerTable, LedgerValue, MalformedLedger,
+};
 use crate::migrations::steps::Transaction;
 
 /// Not the rowid's alias: in every row that was written with the first of these types, it is NULL.
-const ID: Declared = Declared::new("id", &["SERIAL"]).key();
-const ID_SINCE_1: Declared = Declared::new("id", &["SERIAL", "INTEGER"]).key();
-const HASH: Declared = Declared::new("hash", &["TEXT"]).not_null().read();
-const CREATED_AT: Declared = Declared::new("created_at", &["NUMERIC"]).read();
+const ID: DeclaredColumn = DeclaredColumn::new("id", &["SERIAL"]).key();
+const ID_SINCE_1: DeclaredColumn = DeclaredColumn::new("id", &["SERIAL", "INTEGER"]).key();
+const HASH: DeclaredColumn = DeclaredColumn::new("hash", &["TEXT"]).not_null().read();
+const CREATED_AT: DeclaredColumn = DeclaredColumn::new("created_at", &["NUMERIC"]).read();
 
 pub(in crate::migrations) static DRIZZLE: Dialect = Dialect {
     name: "drizzle",
     ledgers: &[
-        Ledger {
+        LedgerTable {
             name: "__drizzle_migrations",
             columns: &[ID, HASH, CREATED_AT],
             known_by_columns: true,
         },
-        Ledger {
+        LedgerTable {
             name: "__drizzle_migrations",
             columns: &[
                 ID_SINCE_1,
                 HASH,
                 CREATED_AT,
-                Declared::new("name", &["TEXT"]).read(),
-                Declared::new("applied_at", &["TEXT"]),
+                DeclaredColumn::new("name", &["TEXT"]).read(),
+                DeclaredColumn::new("applied_at", &["TEXT"]),
             ],
             known_by_columns: true,
         },
     ],
     reader: applied,
     settled_by: None,
-    rules: Rules {
+    rules: FolderRules {
         looks: |folder| {
             let is_one = |(path, name): (&Path, String)| {
                 folder.file(path.join("migration.sql")).is_some() && when_of_name(&name).is_some()
@@ -65,29 +67,29 @@ pub(in crate::migrations) static DRIZZLE: Dialect = Dialect {
     twice: Response::Ignores,
 };
 
-fn applied(rows: &Rows<'_>) -> Result<Applied, Malformed> {
+fn applied(rows: &LedgerRows<'_>) -> Result<Applied, MalformedLedger> {
     let mut entries = Vec::new();
     let mut nameless = 0;
     for row in rows.iter() {
         // A number in JavaScript may be stored as either kind.
         let when = match row.value("created_at") {
-            Value::Real(real) if real.fract() == 0.0 && real.abs() < 9e15 => whole(*real),
+            LedgerValue::Real(real) if real.fract() == 0.0 && real.abs() < 9e15 => whole(*real),
             _ => row.integer("created_at")?,
         };
         nameless += usize::from(row.is_null("name"));
         let key = if row.is_null("name") {
-            Key::number(when)
+            MigrationKey::number(when)
         } else {
-            Key::text(row.name("name")?)
+            MigrationKey::text(row.name("name")?)
         };
-        entries.push(Entry {
+        entries.push(AppliedEntry {
             when: Some(when),
-            ..Entry::with_checksum(key, row.checksum("hash"))
+            ..AppliedEntry::with_checksum(key, row.checksum("hash"))
         });
     }
     // All rows are nameless in the old layout; in the new one, none should be.
     let notes = if nameless > 0 && nameless < entries.len() {
-        vec![Note::Nameless(nameless)]
+        vec![LedgerNote::Nameless(nameless)]
     } else {
         Vec::new()
     };
@@ -113,7 +115,7 @@ const JOURNAL: &str = "meta/_journal.json";
 
 const BREAKPOINT: &str = "--> statement-breakpoint";
 
-fn is_called_by_name(known: &Known) -> bool {
+fn is_called_by_name(known: &KnownMigration) -> bool {
     known.key.as_number().is_none()
 }
 
@@ -129,15 +131,15 @@ struct JournalEntry {
     tag: String,
 }
 
-fn migrations(folder: &Folder) -> Result<KnownSet, NotFor> {
+fn migrations(folder: &Folder) -> Result<KnownSet, FolderMismatch> {
     match folder.file(JOURNAL) {
         Some(file) => by_journal(folder, file),
         None => Ok(by_folders(folder)),
     }
 }
 
-fn by_journal(folder: &Folder, file: &File) -> Result<KnownSet, NotFor> {
-    let wrong = |what| NotFor {
+fn by_journal(folder: &Folder, file: &File) -> Result<KnownSet, FolderMismatch> {
+    let wrong = |what| FolderMismatch {
         dialect: &DRIZZLE,
         file: Some(PathBuf::from(JOURNAL)),
         what,
@@ -159,24 +161,20 @@ fn by_journal(folder: &Folder, file: &File) -> Result<KnownSet, NotFor> {
         }
         let when = whole(entry.when);
         let path = PathBuf::from(format!("{}.sql", entry.tag));
-        let title = entry
-            .tag
-            .get(known::digits(&entry.tag).len()..)
-            .unwrap_or_default()
-            .trim_start_matches('_');
+        let title = entry.tag.get(digits(&entry.tag).len()..).unwrap_or_default().trim_start_matches('_');
         let mut known = match folder.file(&path).filter(|file| file.is_flat()) {
-            Some(file) => migration(Key::number(when), title, file),
-            None => Known::missing(Key::number(when), title, &path, Why::NotThere),
+            Some(file) => migration(MigrationKey::number(when), title, file),
+            None => KnownMigration::missing(MigrationKey::number(when), title, &path, SkipReason::NotThere),
         };
         if let (Some(whose), Script::Sql { .. }) = (elsewhere, &known.script) {
-            known.script = Script::NotReplayable(Why::OtherDatabase(whose));
+            known.script = Script::NotReplayable(SkipReason::OtherDatabase(whose));
         }
         known.when = Some(when);
         set.known.push(known);
         listed.insert(path);
     }
     // drizzle-kit numbers its files; what has no number is somebody's own.
-    let numbered = |name: String| name.ends_with(".sql") && !known::digits(&name).is_empty();
+    let numbered = |name: String| name.ends_with(".sql") && !digits(&name).is_empty();
     let sql = folder.flat().filter(|file| numbered(file.name()));
     set.unlisted = sql.map(|file| file.path.clone()).filter(|path| !listed.contains(path)).collect();
     Ok(set)
@@ -191,9 +189,9 @@ fn by_folders(folder: &Folder) -> KnownSet {
             continue;
         };
         let title = name.split_once('_').map_or("", |(_, title)| title);
-        set.known.push(Known {
+        set.known.push(KnownMigration {
             when: when_of_name(&name),
-            ..migration(Key::text(name.clone()), title, file)
+            ..migration(MigrationKey::text(name.clone()), title, file)
         });
     }
     // The names begin with digits; where two differ only behind them, drizzle asks the locale, which nobody knows here.
@@ -202,7 +200,7 @@ fn by_folders(folder: &Folder) -> KnownSet {
     set
 }
 
-fn migration(key: Key, title: &str, file: &File) -> Known {
+fn migration(key: MigrationKey, title: &str, file: &File) -> KnownMigration {
     let script = known::split(file, |text| {
         Ok(Script::Sql {
             batches: text.split(BREAKPOINT).map(str::to_owned).collect(),
@@ -210,9 +208,9 @@ fn migration(key: Key, title: &str, file: &File) -> Known {
         })
     });
     let text = file.text().unwrap_or_default();
-    Known {
+    KnownMigration {
         checksums: Checksums::of(text, |text| vec![checksum::sha256(text)]),
-        ..Known::new(key, title, file, script)
+        ..KnownMigration::new(key, title, file, script)
     }
 }
 
@@ -228,8 +226,8 @@ fn when_of_name(name: &str) -> Option<i64> {
 /// hash where that does not tell.
 pub(in crate::migrations) fn aligned(set: &KnownSet, mut applied: Applied) -> Applied {
     let by_time = !set.known.iter().any(is_called_by_name);
-    let mut by_second: HashMap<i64, Vec<&Known>> = HashMap::new();
-    let mut by_hash: HashMap<&str, &Known> = HashMap::new();
+    let mut by_second: HashMap<i64, Vec<&KnownMigration>> = HashMap::new();
+    let mut by_hash: HashMap<&str, &KnownMigration> = HashMap::new();
     for known in set.known.iter().filter(|_| !by_time) {
         by_second.entry(known.when.unwrap_or_default().div_euclid(1000)).or_default().push(known);
         by_hash.extend(known.checksums.own.iter().map(|hash| (hash.as_str(), known)));
@@ -237,7 +235,7 @@ pub(in crate::migrations) fn aligned(set: &KnownSet, mut applied: Applied) -> Ap
     for entry in &mut applied.entries {
         let Some(when) = entry.when else { continue };
         if by_time {
-            entry.key = Key::number(when);
+            entry.key = MigrationKey::number(when);
         } else if entry.key.as_number().is_some() {
             let hash = entry.checksum.as_deref().unwrap_or_default();
             let same_second = by_second.get(&when.div_euclid(1000)).map(Vec::as_slice).unwrap_or_default();

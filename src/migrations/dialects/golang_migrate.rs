@@ -5,30 +5,32 @@ use std::path::Path;
 
 use super::{Dialect, Response};
 use crate::application::{File, Folder};
-use crate::migrations::key::Key;
-use crate::migrations::known::{self, Known, KnownSet, Rules, Script, Why};
-use crate::migrations::ledger::{Applied, Declared, Entry, Ledger, Malformed, Reach, Rows, State};
+use crate::migrations::key::{MigrationKey, digits};
+use crate::migrations::known::{self, FolderRules, KnownMigration, KnownSet, Script, SkipReason};
+use crate::migrations::ledger::{
+    Applied, AppliedEntry, DeclaredColumn, LedgerRows, LedgerState, LedgerTable, MalformedLedger, Reach,
+};
 use crate::migrations::sql_text::{self, First};
 use crate::migrations::steps::Transaction;
 
 pub(in crate::migrations) static GOLANG_MIGRATE: Dialect = Dialect {
     name: "golang-migrate",
-    ledgers: &[Ledger {
+    ledgers: &[LedgerTable {
         name: "schema_migrations",
         columns: &[
-            Declared::new("version", &["UINT64"]).read(),
-            Declared::new("dirty", &["BOOL"]).read(),
+            DeclaredColumn::new("version", &["UINT64"]).read(),
+            DeclaredColumn::new("dirty", &["BOOL"]).read(),
         ],
         known_by_columns: true,
     }],
     reader: applied,
     settled_by: Some("migrate force VERSION"),
-    rules: Rules {
+    rules: FolderRules {
         looks: |folder| {
             // sqlx takes files with a direction among others; this tool passes the others over.
             let mut numbered = folder
                 .flat()
-                .filter(|file| file.name().ends_with(".sql") && !known::digits(&file.name()).is_empty());
+                .filter(|file| file.name().ends_with(".sql") && !digits(&file.name()).is_empty());
             let leads_up = |file: &File| parse(&file.name()).is_some_and(|(_, _, up)| up);
             folder.flat().any(leads_up) && numbered.all(|file| parse(&file.name()).is_some())
         },
@@ -45,13 +47,16 @@ pub(in crate::migrations) static GOLANG_MIGRATE: Dialect = Dialect {
     twice: Response::Refuses,
 };
 
-fn applied(rows: &Rows<'_>) -> Result<Applied, Malformed> {
+fn applied(rows: &LedgerRows<'_>) -> Result<Applied, MalformedLedger> {
     let mut read = rows.iter();
     let Some(row) = read.next() else {
         return Ok(Applied::nothing());
     };
     if read.next().is_some() {
-        return Err(Malformed::whole(format!("it has {} rows, and golang-migrate keeps one", rows.len())));
+        return Err(MalformedLedger::whole(format!(
+            "it has {} rows, and golang-migrate keeps one",
+            rows.len()
+        )));
     }
     let version = row.integer("version")?;
     let dirty = row.flag("dirty")?;
@@ -59,11 +64,11 @@ fn applied(rows: &Rows<'_>) -> Result<Applied, Malformed> {
     if version < 0 && !(version == -1 && dirty) {
         return Err(row.wrong("version is below 0"));
     }
-    let key = Key::number(version);
+    let key = MigrationKey::number(version);
     let (entries, state) = if dirty {
-        (Vec::new(), State::Dirty(key))
+        (Vec::new(), LedgerState::Dirty(key))
     } else {
-        (vec![Entry::of(key)], State::Clean)
+        (vec![AppliedEntry::of(key)], LedgerState::Clean)
     };
     Ok(Applied {
         entries,
@@ -75,7 +80,7 @@ fn applied(rows: &Rows<'_>) -> Result<Applied, Malformed> {
 
 /// A file's version, its name, and whether it leads up: `^([0-9]+)_(.*)\.(down|up)\.(.*)$`, of which the last `.up.` counts.
 fn parse(name: &str) -> Option<(u64, &str, bool)> {
-    let digits = known::digits(name);
+    let digits = digits(name);
     let rest = name.get(digits.len()..)?.strip_prefix('_')?;
     if rest.contains('\n') {
         return None;
@@ -110,33 +115,34 @@ fn migrations(folder: &Folder) -> KnownSet {
     }
     let mut set = KnownSet::new(&GOLANG_MIGRATE);
     for (version, Version { up, first }) in versions {
-        let key = Key::number(version);
+        let key = MigrationKey::number(version);
         if up.is_empty() {
             // It runs nothing, and writes the version all the same.
             let script = Script::Sql {
                 batches: Vec::new(),
                 transaction: Transaction::None,
             };
-            set.known.push(Known {
+            set.known.push(KnownMigration {
                 script,
-                ..Known::missing(key.clone(), "", first, Why::Missing("file that leads up"))
+                ..KnownMigration::missing(key.clone(), "", first, SkipReason::Missing("file that leads up"))
             });
         }
         for (file, title) in up {
             set.known
-                .push(Known::new(key.clone(), title, file, known::whole(file, Transaction::Each)));
+                .push(KnownMigration::new(key.clone(), title, file, known::whole(file, Transaction::Each)));
         }
     }
     set_transactions(&mut set);
-    set.beside =
-        known::code_beside(folder.flat(), |digits| digits.parse().ok().map(|version: u64| Key::number(version)));
+    set.beside = known::code_beside(folder.flat(), |digits| {
+        digits.parse().ok().map(|version: u64| MigrationKey::number(version))
+    });
     set
 }
 
 /// Whether files are wrapped is the application's to say, and stands nowhere. But one that begins a transaction of its own
 /// cannot have been wrapped, and one that first commits must have been: it leaves the tool's transaction. The others are as these.
 fn set_transactions(set: &mut KnownSet) {
-    let first = |known: &Known| match &known.script {
+    let first = |known: &KnownMigration| match &known.script {
         Script::Sql { batches, .. } => batches.iter().find_map(|sql| sql_text::first_of_transactions(sql)),
         Script::NotReplayable(_) => None,
     };

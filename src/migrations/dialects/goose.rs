@@ -6,26 +6,28 @@ use std::collections::BTreeMap;
 use super::Dialect;
 use super::Response;
 use crate::application::{File, Folder};
-use crate::migrations::key::Key;
-use crate::migrations::known::{self, Known, KnownSet, Rules, Script, Why};
-use crate::migrations::ledger::{Applied, Declared, Entry, Ledger, Malformed, Note, Rows};
+use crate::migrations::key::MigrationKey;
+use crate::migrations::known::{self, FolderRules, KnownMigration, KnownSet, Script, SkipReason};
+use crate::migrations::ledger::{
+    Applied, AppliedEntry, DeclaredColumn, LedgerNote, LedgerRows, LedgerTable, MalformedLedger,
+};
 use crate::migrations::sections;
 
 pub(in crate::migrations) static GOOSE: Dialect = Dialect {
     name: "goose",
-    ledgers: &[Ledger {
+    ledgers: &[LedgerTable {
         name: "goose_db_version",
         columns: &[
-            Declared::new("id", &["INTEGER"]).key().read(),
-            Declared::new("version_id", &["INTEGER"]).not_null().read(),
-            Declared::new("is_applied", &["INTEGER"]).not_null().read(),
-            Declared::new("tstamp", &["TIMESTAMP"]),
+            DeclaredColumn::new("id", &["INTEGER"]).key().read(),
+            DeclaredColumn::new("version_id", &["INTEGER"]).not_null().read(),
+            DeclaredColumn::new("is_applied", &["INTEGER"]).not_null().read(),
+            DeclaredColumn::new("tstamp", &["TIMESTAMP"]),
         ],
         known_by_columns: true,
     }],
     reader: applied,
     settled_by: None,
-    rules: Rules {
+    rules: FolderRules {
         looks: |folder| known::first_is_marked(folder, "+goose"),
         read: |folder| Ok(migrations(folder)),
         aligned: None,
@@ -38,7 +40,7 @@ pub(in crate::migrations) static GOOSE: Dialect = Dialect {
     twice: Response::Refuses,
 };
 
-fn applied(rows: &Rows<'_>) -> Result<Applied, Malformed> {
+fn applied(rows: &LedgerRows<'_>) -> Result<Applied, MalformedLedger> {
     // Of a version's rows, the newest says whether it is applied.
     let mut newest: BTreeMap<i64, (i64, bool)> = BTreeMap::new();
     for row in rows.iter() {
@@ -52,13 +54,14 @@ fn applied(rows: &Rows<'_>) -> Result<Applied, Malformed> {
     // The row that goose makes with the table: no migration.
     let mut notes = Vec::new();
     if newest.remove(&0).is_none() && rows.len() > 0 {
-        notes.push(Note::NoZeroRow);
+        notes.push(LedgerNote::NoZeroRow);
     }
     let all = newest.len();
     let applied = newest.into_iter().filter(|(_, (_, is_applied))| *is_applied);
-    let entries: Vec<Entry> = applied.map(|(version, _)| Entry::of(Key::number(version))).collect();
+    let entries: Vec<AppliedEntry> =
+        applied.map(|(version, _)| AppliedEntry::of(MigrationKey::number(version))).collect();
     if all > entries.len() {
-        notes.push(Note::RolledBack(all - entries.len()));
+        notes.push(LedgerNote::RolledBack(all - entries.len()));
     }
     Ok(Applied {
         notes,
@@ -81,14 +84,19 @@ fn migrations(folder: &Folder) -> KnownSet {
         let script = if name.ends_with(".sql") {
             known::marked(file, sections::goose)
         } else if name.ends_with(".go") {
-            Script::NotReplayable(Why::Code("Go"))
+            Script::NotReplayable(SkipReason::Code("Go"))
         } else {
             continue;
         };
         let title = name
             .split_once('_')
             .map(|(_, rest)| rest.trim_end_matches(".sql").trim_end_matches(".go"));
-        set.known.push(Known::new(Key::number(version), title.unwrap_or_default(), file, script));
+        set.known.push(KnownMigration::new(
+            MigrationKey::number(version),
+            title.unwrap_or_default(),
+            file,
+            script,
+        ));
     }
     set
 }

@@ -1,10 +1,10 @@
 //! Tools that are named and no more: what they run is not plain SQL, so there is nothing to compare a store with.
 
-use crate::migrations::recognise::{Column, Table};
+use crate::migrations::recognise::{LedgerColumn, TableDeclaration};
 
 /// A tool that is named and no more.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Named {
+pub(crate) struct NamedTool {
     /// How people write it.
     pub(crate) name: &'static str,
     /// The ledger's table.
@@ -19,7 +19,7 @@ pub(crate) struct Named {
     pub(crate) rows_are_applied: bool,
 }
 
-impl Named {
+impl NamedTool {
     /// A table whose name others use too: it has exactly these columns.
     const fn exactly(self) -> Self {
         Self { others: false, ..self }
@@ -33,8 +33,8 @@ impl Named {
     }
 
     /// Whether this is the tool's ledger.
-    pub(in crate::migrations) fn wrote(&self, table: &Table) -> bool {
-        let is = |column: &Column, (name, declared): &(&str, &str)| {
+    pub(in crate::migrations) fn wrote(&self, table: &TableDeclaration) -> bool {
+        let is = |column: &LedgerColumn, (name, declared): &(&str, &str)| {
             let declared = declared.is_empty() || column.declared.eq_ignore_ascii_case(declared);
             column.name.eq_ignore_ascii_case(name) && declared
         };
@@ -50,8 +50,8 @@ const fn of(
     table: &'static str,
     columns: &'static [(&'static str, &'static str)],
     migrations: &'static str,
-) -> Named {
-    Named {
+) -> NamedTool {
+    NamedTool {
         name,
         table,
         columns,
@@ -62,7 +62,7 @@ const fn of(
 }
 
 /// Every tool that is named and no more.
-pub(in crate::migrations) const NAMED: &[Named] = &[
+pub(in crate::migrations) const NAMED: &[NamedTool] = &[
     of("Rails", "schema_migrations", &[("version", "varchar")], "Ruby, not SQL").exactly(),
     of("Rails", "schema_migrations", &[("version", "varchar(255)")], "Ruby, not SQL").exactly(),
     of(

@@ -6,31 +6,33 @@ use super::Dialect;
 use super::Response;
 use crate::application::Folder;
 use crate::migrations::checksum::{self, Checksums};
-use crate::migrations::key::Key;
-use crate::migrations::known::{self, Known, KnownSet, Rules, Script, Why};
-use crate::migrations::ledger::{Applied, Declared, Entry, Ledger, Malformed, Note, Rows, State};
+use crate::migrations::key::MigrationKey;
+use crate::migrations::known::{self, FolderRules, KnownMigration, KnownSet, Script, SkipReason};
+use crate::migrations::ledger::{
+    Applied, AppliedEntry, DeclaredColumn, LedgerNote, LedgerRows, LedgerState, LedgerTable, MalformedLedger,
+};
 use crate::migrations::steps::Transaction;
 use crate::migrations::toml;
 
 pub(in crate::migrations) static PRISMA: Dialect = Dialect {
     name: "Prisma",
-    ledgers: &[Ledger {
+    ledgers: &[LedgerTable {
         name: "_prisma_migrations",
         columns: &[
-            Declared::new("id", &["TEXT"]).not_null().key(),
-            Declared::new("checksum", &["TEXT"]).not_null().read(),
-            Declared::new("finished_at", &["DATETIME"]).read(),
-            Declared::new("migration_name", &["TEXT"]).not_null().read(),
-            Declared::new("logs", &["TEXT"]),
-            Declared::new("rolled_back_at", &["DATETIME"]).read(),
-            Declared::new("started_at", &["DATETIME"]).not_null(),
-            Declared::new("applied_steps_count", &["INTEGER UNSIGNED"]).not_null(),
+            DeclaredColumn::new("id", &["TEXT"]).not_null().key(),
+            DeclaredColumn::new("checksum", &["TEXT"]).not_null().read(),
+            DeclaredColumn::new("finished_at", &["DATETIME"]).read(),
+            DeclaredColumn::new("migration_name", &["TEXT"]).not_null().read(),
+            DeclaredColumn::new("logs", &["TEXT"]),
+            DeclaredColumn::new("rolled_back_at", &["DATETIME"]).read(),
+            DeclaredColumn::new("started_at", &["DATETIME"]).not_null(),
+            DeclaredColumn::new("applied_steps_count", &["INTEGER UNSIGNED"]).not_null(),
         ],
         known_by_columns: true,
     }],
     reader: applied,
     settled_by: Some("prisma migrate resolve"),
-    rules: Rules {
+    rules: FolderRules {
         looks: |folder| {
             let is_drizzles = |path: &std::path::Path| folder.file(path.join("snapshot.json")).is_some();
             folder
@@ -58,10 +60,10 @@ struct Attempts {
     failed: bool,
 }
 
-fn applied(rows: &Rows<'_>) -> Result<Applied, Malformed> {
-    let mut attempts: BTreeMap<Key, Attempts> = BTreeMap::new();
+fn applied(rows: &LedgerRows<'_>) -> Result<Applied, MalformedLedger> {
+    let mut attempts: BTreeMap<MigrationKey, Attempts> = BTreeMap::new();
     for row in rows.iter() {
-        let attempts = attempts.entry(Key::text(row.name("migration_name")?)).or_default();
+        let attempts = attempts.entry(MigrationKey::text(row.name("migration_name")?)).or_default();
         match (row.is_null("finished_at"), row.is_null("rolled_back_at")) {
             (false, true) => {
                 attempts.applied = true;
@@ -74,18 +76,18 @@ fn applied(rows: &Rows<'_>) -> Result<Applied, Malformed> {
     }
     let mut entries = Vec::new();
     let mut rolled_back = 0;
-    let mut state = State::Clean;
+    let mut state = LedgerState::Clean;
     for (key, attempts) in attempts {
-        if attempts.failed && state == State::Clean {
-            state = State::Failed(key.clone());
+        if attempts.failed && state == LedgerState::Clean {
+            state = LedgerState::Failed(key.clone());
         }
         rolled_back += usize::from(!attempts.applied && !attempts.failed);
         if attempts.applied && !attempts.failed {
-            entries.push(Entry::with_checksum(key, attempts.checksum));
+            entries.push(AppliedEntry::with_checksum(key, attempts.checksum));
         }
     }
     let notes = if rolled_back > 0 {
-        vec![Note::RolledBack(rolled_back)]
+        vec![LedgerNote::RolledBack(rolled_back)]
     } else {
         Vec::new()
     };
@@ -101,20 +103,21 @@ fn migrations(folder: &Folder) -> KnownSet {
     let lock = folder.file("migration_lock.toml").and_then(|file| file.text());
     let elsewhere = match lock.map(|text| toml::string(text, "provider")) {
         None | Some(Ok(None | Some("sqlite"))) => None,
-        Some(Ok(Some("postgresql" | "cockroachdb"))) => Some(Why::OtherDatabase("PostgreSQL")),
-        Some(Ok(Some("mysql"))) => Some(Why::OtherDatabase("MySQL")),
-        Some(Ok(Some(_)) | Err(_)) => Some(Why::OtherDatabase("a database that is not SQLite")),
+        Some(Ok(Some("postgresql" | "cockroachdb"))) => Some(SkipReason::OtherDatabase("PostgreSQL")),
+        Some(Ok(Some("mysql"))) => Some(SkipReason::OtherDatabase("MySQL")),
+        Some(Ok(Some(_)) | Err(_)) => Some(SkipReason::OtherDatabase("a database that is not SQLite")),
     };
     for (path, name) in folder.names_of_folders() {
         let sql = path.join("migration.sql");
-        let key = Key::text(name.clone());
+        let key = MigrationKey::text(name.clone());
         // Without a number before it, the whole name is the title.
         let title = name.split_once('_').map_or(name.as_str(), |(_, title)| title);
         let Some(file) = folder.file(&sql) else {
-            set.known.push(Known::missing(key, title, &sql, Why::Missing("migration.sql")));
+            set.known
+                .push(KnownMigration::missing(key, title, &sql, SkipReason::Missing("migration.sql")));
             continue;
         };
-        let mut known = Known::new(key, title, file, known::whole(file, Transaction::None));
+        let mut known = KnownMigration::new(key, title, file, known::whole(file, Transaction::None));
         if let Some(text) = file.text() {
             known.checksums = checksums(text);
         }

@@ -5,26 +5,28 @@ use super::{Dialect, Response};
 use crate::application::values::timestamp;
 use crate::application::{File, Folder};
 use crate::migrations::checksum::{self, Checksums};
-use crate::migrations::key::Key;
-use crate::migrations::known::{self, Known, KnownSet, NotFor, Rules, Script, Why};
-use crate::migrations::ledger::{Applied, Declared, Entry, Ledger, Malformed, Note, Rows, once};
+use crate::migrations::key::MigrationKey;
+use crate::migrations::known::{self, FolderMismatch, FolderRules, KnownMigration, KnownSet, Script, SkipReason};
+use crate::migrations::ledger::{
+    Applied, AppliedEntry, DeclaredColumn, LedgerNote, LedgerRows, LedgerTable, MalformedLedger, once,
+};
 use crate::migrations::steps::Transaction;
 
 pub(in crate::migrations) static REFINERY: Dialect = Dialect {
     name: "refinery",
-    ledgers: &[Ledger {
+    ledgers: &[LedgerTable {
         name: "refinery_schema_history",
         columns: &[
-            Declared::new("version", &["INT4", "INT8", "INTEGER"]).key().read(),
-            Declared::new("name", &["VARCHAR(255)"]),
-            Declared::new("applied_on", &["VARCHAR(255)"]).read(),
-            Declared::new("checksum", &["VARCHAR(255)"]).read(),
+            DeclaredColumn::new("version", &["INT4", "INT8", "INTEGER"]).key().read(),
+            DeclaredColumn::new("name", &["VARCHAR(255)"]),
+            DeclaredColumn::new("applied_on", &["VARCHAR(255)"]).read(),
+            DeclaredColumn::new("checksum", &["VARCHAR(255)"]).read(),
         ],
         known_by_columns: true,
     }],
     reader: applied,
     settled_by: None,
-    rules: Rules {
+    rules: FolderRules {
         looks: |folder| folder.files.iter().any(|file| parse(&file.name()).is_some_and(|name| name.end == "sql")),
         read: migrations,
         aligned: None,
@@ -37,17 +39,17 @@ pub(in crate::migrations) static REFINERY: Dialect = Dialect {
     twice: Response::Refuses,
 };
 
-fn applied(rows: &Rows<'_>) -> Result<Applied, Malformed> {
+fn applied(rows: &LedgerRows<'_>) -> Result<Applied, MalformedLedger> {
     let mut entries = Vec::new();
     let mut bad_dates = 0;
     for row in rows.iter() {
-        let key = Key::number(row.integer("version")?);
-        entries.push(Entry::with_checksum(key, row.checksum("checksum")));
+        let key = MigrationKey::number(row.integer("version")?);
+        entries.push(AppliedEntry::with_checksum(key, row.checksum("checksum")));
         bad_dates += usize::from(!timestamp::is_rfc3339(row.text("applied_on")?.as_bytes()));
     }
     once(&entries)?;
     let notes = if bad_dates > 0 {
-        vec![Note::BadDates(bad_dates)]
+        vec![LedgerNote::BadDates(bad_dates)]
     } else {
         Vec::new()
     };
@@ -84,12 +86,12 @@ fn parse(name: &str) -> Option<Name<'_>> {
     })
 }
 
-fn migrations(folder: &Folder) -> Result<KnownSet, NotFor> {
+fn migrations(folder: &Folder) -> Result<KnownSet, FolderMismatch> {
     let mut set = KnownSet::new(&REFINERY);
     for file in &folder.files {
         let name = file.name();
         let Some(name) = parse(&name) else { continue };
-        let version: i64 = name.version.parse().map_err(|_| NotFor {
+        let version: i64 = name.version.parse().map_err(|_| FolderMismatch {
             dialect: &REFINERY,
             file: Some(file.path.clone()),
             what: "its version is not a whole number that refinery takes",
@@ -97,12 +99,12 @@ fn migrations(folder: &Folder) -> Result<KnownSet, NotFor> {
         let script = if name.end == "sql" {
             known::whole(file, Transaction::Each)
         } else {
-            Script::NotReplayable(Why::Code("Rust"))
+            Script::NotReplayable(SkipReason::Code("Rust"))
         };
-        set.known.push(Known {
+        set.known.push(KnownMigration {
             checksums: checksums(file, name.title, version),
             in_any_order: name.in_any_order,
-            ..Known::new(Key::number(version), name.title, file, script)
+            ..KnownMigration::new(MigrationKey::number(version), name.title, file, script)
         });
     }
     set.known.sort_by_key(|known| known.key.clone());

@@ -4,28 +4,30 @@
 use super::{Dialect, Response};
 use crate::application::Folder;
 use crate::migrations::checksum::{self, Checksums};
-use crate::migrations::key::Key;
-use crate::migrations::known::{self, Known, KnownSet, NotFor, Rules};
-use crate::migrations::ledger::{Applied, Declared, Entry, Ledger, Malformed, Rows, State, once};
+use crate::migrations::key::MigrationKey;
+use crate::migrations::known::{self, FolderMismatch, FolderRules, KnownMigration, KnownSet};
+use crate::migrations::ledger::{
+    Applied, AppliedEntry, DeclaredColumn, LedgerRows, LedgerState, LedgerTable, MalformedLedger, once,
+};
 use crate::migrations::steps::Transaction;
 
 pub(in crate::migrations) static SQLX: Dialect = Dialect {
     name: "sqlx",
-    ledgers: &[Ledger {
+    ledgers: &[LedgerTable {
         name: "_sqlx_migrations",
         columns: &[
-            Declared::new("version", &["BIGINT"]).key().read(),
-            Declared::new("description", &["TEXT"]).not_null(),
-            Declared::new("installed_on", &["TIMESTAMP"]).not_null(),
-            Declared::new("success", &["BOOLEAN"]).not_null().read(),
-            Declared::new("checksum", &["BLOB"]).not_null().read(),
-            Declared::new("execution_time", &["BIGINT"]).not_null(),
+            DeclaredColumn::new("version", &["BIGINT"]).key().read(),
+            DeclaredColumn::new("description", &["TEXT"]).not_null(),
+            DeclaredColumn::new("installed_on", &["TIMESTAMP"]).not_null(),
+            DeclaredColumn::new("success", &["BOOLEAN"]).not_null().read(),
+            DeclaredColumn::new("checksum", &["BLOB"]).not_null().read(),
+            DeclaredColumn::new("execution_time", &["BIGINT"]).not_null(),
         ],
         known_by_columns: true,
     }],
     reader: applied,
     settled_by: None,
-    rules: Rules {
+    rules: FolderRules {
         looks: |folder| {
             let is_one = |name: String| parse(&name).is_some_and(|(version, _)| version.is_some());
             known::is_flat_and_plain(folder) && folder.flat().any(|file| is_one(file.name()))
@@ -41,20 +43,20 @@ pub(in crate::migrations) static SQLX: Dialect = Dialect {
     twice: Response::Refuses,
 };
 
-fn applied(rows: &Rows<'_>) -> Result<Applied, Malformed> {
+fn applied(rows: &LedgerRows<'_>) -> Result<Applied, MalformedLedger> {
     let mut entries = Vec::new();
-    let mut failed: Option<Key> = None;
+    let mut failed: Option<MigrationKey> = None;
     for row in rows.iter() {
-        let key = Key::number(row.integer("version")?);
+        let key = MigrationKey::number(row.integer("version")?);
         if row.flag("success")? {
-            entries.push(Entry::with_checksum(key, row.checksum("checksum")));
+            entries.push(AppliedEntry::with_checksum(key, row.checksum("checksum")));
         } else if failed.as_ref().is_none_or(|lowest| key < *lowest) {
             failed = Some(key);
         }
     }
     once(&entries)?;
     Ok(Applied {
-        state: failed.map_or(State::Clean, State::Failed),
+        state: failed.map_or(LedgerState::Clean, LedgerState::Failed),
         ..Applied::each(entries)
     })
 }
@@ -65,14 +67,14 @@ fn parse(name: &str) -> Option<(Option<i64>, &str)> {
     Some((version.parse().ok(), rest))
 }
 
-fn migrations(folder: &Folder) -> Result<KnownSet, NotFor> {
+fn migrations(folder: &Folder) -> Result<KnownSet, FolderMismatch> {
     let mut set = KnownSet::new(&SQLX);
     for file in folder.flat() {
         let name = file.name();
         let Some((version, rest)) = parse(&name) else {
             continue;
         };
-        let version = version.ok_or_else(|| NotFor {
+        let version = version.ok_or_else(|| FolderMismatch {
             dialect: &SQLX,
             file: Some(file.path.clone()),
             what: "before its first underscore stands no number",
@@ -85,15 +87,16 @@ fn migrations(folder: &Folder) -> Result<KnownSet, NotFor> {
         let text = file.text().unwrap_or_default();
         let bare = text.starts_with("-- no-transaction");
         let transaction = if bare { Transaction::None } else { Transaction::Each };
-        set.known.push(Known {
+        set.known.push(KnownMigration {
             checksums: Checksums::of(text, |text| vec![checksum::sqlx(text)]),
-            ..Known::new(Key::number(version), description, file, known::whole(file, transaction))
+            ..KnownMigration::new(MigrationKey::number(version), description, file, known::whole(file, transaction))
         });
     }
     // Of one version, the file without a direction comes first.
     set.known
         .sort_by_key(|known| (known.key.clone(), known.file.to_string_lossy().ends_with(".up.sql")));
-    set.beside =
-        known::code_beside(folder.flat(), |digits| digits.parse().ok().map(|version: i64| Key::number(version)));
+    set.beside = known::code_beside(folder.flat(), |digits| {
+        digits.parse().ok().map(|version: i64| MigrationKey::number(version))
+    });
     Ok(set)
 }

@@ -4,9 +4,9 @@ mod ledgers;
 mod planted;
 mod properties;
 
-use crate::migrations::discovery::applied;
-use crate::migrations::key::Key;
-use crate::migrations::ledger::State;
+use crate::migrations::discovery::read_ledger;
+use crate::migrations::key::MigrationKey;
+use crate::migrations::ledger::LedgerState;
 use std::collections::HashSet;
 
 use proptest::collection::vec;
@@ -16,7 +16,7 @@ use rusqlite::Connection;
 use super::*;
 use crate::limits::stop::Stop;
 use crate::migrations::dialects::named::NAMED;
-use crate::migrations::recognise::Layout;
+use crate::migrations::recognise::LedgerLayout;
 use crate::store::ReadOnly;
 
 #[test]
@@ -66,14 +66,14 @@ proptest! {
             memory.execute_batch(&format!("INSERT INTO l VALUES ({})", row[..columns.len()].join(","))).unwrap();
         }
         let handle = ReadOnly::guarded(memory, None, &Stop::never()).unwrap();
-        match applied(&handle, dialect, Layout(ledger), "l").unwrap() {
+        match read_ledger(&handle, dialect, LedgerLayout(ledger), "l").unwrap() {
             Err(malformed) => prop_assert!(!malformed.to_string().contains("secret"), "{malformed}"),
             Ok(applied) => {
                 let state = match &applied.state {
-                    State::Clean => None,
-                    State::Dirty(key) | State::Failed(key) => Some(key),
+                    LedgerState::Clean => None,
+                    LedgerState::Dirty(key) | LedgerState::Failed(key) => Some(key),
                 };
-                for shown in applied.keys().chain(state).filter_map(Key::shown) {
+                for shown in applied.keys().chain(state).filter_map(MigrationKey::redacted) {
                     prop_assert!(!shown.contains("secret") && shown.len() < 60, "{shown}");
                 }
             }

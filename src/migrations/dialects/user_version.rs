@@ -3,9 +3,9 @@
 
 use super::{Dialect, Response};
 use crate::application::{File, Folder};
-use crate::migrations::key::Key;
-use crate::migrations::known::{self, Known, KnownSet, NotFor, Rules};
-use crate::migrations::ledger::{Applied, Entry, Reach};
+use crate::migrations::key::{MigrationKey, digits};
+use crate::migrations::known::{self, FolderMismatch, FolderRules, KnownMigration, KnownSet};
+use crate::migrations::ledger::{Applied, AppliedEntry, Reach};
 use crate::migrations::steps::Transaction;
 
 pub(crate) static USER_VERSION: Dialect = Dialect {
@@ -14,7 +14,7 @@ pub(crate) static USER_VERSION: Dialect = Dialect {
     // There are no rows: see [`applied`].
     reader: |_| Ok(Applied::nothing()),
     settled_by: None,
-    rules: Rules {
+    rules: FolderRules {
         looks: |folder| {
             let plain = known::is_flat_and_plain(folder) || !in_folders(folder).is_empty();
             plain && migrations(folder).is_ok_and(|set| !set.known.is_empty())
@@ -50,7 +50,7 @@ pub(in crate::migrations) fn is_of_a_format(application_id: i64) -> bool {
 /// What this `user_version` says was applied; none where it is below 0.
 pub(in crate::migrations) fn applied(user_version: i64) -> Option<Applied> {
     let version = u32::try_from(user_version).ok()?;
-    let entries = (version > 0).then(|| Entry::of(Key::number(version)));
+    let entries = (version > 0).then(|| AppliedEntry::of(MigrationKey::number(version)));
     Some(Applied {
         entries: entries.into_iter().collect(),
         reach: Reach::UpTo,
@@ -58,7 +58,7 @@ pub(in crate::migrations) fn applied(user_version: i64) -> Option<Applied> {
     })
 }
 
-fn migrations(folder: &Folder) -> Result<KnownSet, NotFor> {
+fn migrations(folder: &Folder) -> Result<KnownSet, FolderMismatch> {
     let mut files = in_folders(folder);
     if files.is_empty() {
         files = flat(folder);
@@ -72,7 +72,7 @@ fn migrations(folder: &Folder) -> Result<KnownSet, NotFor> {
         } else {
             "the files are not numbered from 1 on without a gap, so user_version cannot tell which were applied"
         };
-        return Err(NotFor {
+        return Err(FolderMismatch {
             dialect: &USER_VERSION,
             file: Some(file.path.clone()),
             what,
@@ -80,13 +80,18 @@ fn migrations(folder: &Folder) -> Result<KnownSet, NotFor> {
     }
     let mut set = KnownSet::new(&USER_VERSION);
     for (number, title, file) in files {
-        set.known
-            .push(Known::new(Key::number(number), title, file, known::whole(file, Transaction::AllPending)));
+        set.known.push(KnownMigration::new(
+            MigrationKey::number(number),
+            title,
+            file,
+            known::whole(file, Transaction::AllPending),
+        ));
     }
     set.beside = known::code_within(folder, &set.known);
     if set.known.iter().all(|known| known.file.components().count() == 1) {
-        set.beside =
-            known::code_beside(folder.flat(), |digits| digits.parse().ok().map(|number: u64| Key::number(number)));
+        set.beside = known::code_beside(folder.flat(), |digits| {
+            digits.parse().ok().map(|number: u64| MigrationKey::number(number))
+        });
     }
     Ok(set)
 }
@@ -105,7 +110,7 @@ fn flat(folder: &Folder) -> Vec<(u64, String, &File)> {
     let numbered = folder.flat().filter_map(|file| {
         let name = file.name();
         let title = name.strip_suffix(".sql")?;
-        let digits = known::digits(title);
+        let digits = digits(title);
         let rest = title.get(digits.len()..)?;
         let number = digits.parse().ok()?;
         (!rest.ends_with(".down")).then(|| (number, rest.trim_start_matches(['_', '-', '.']).to_owned(), file))

@@ -15,7 +15,7 @@ fn step(key: &str, sql: &'static str) -> Step {
     }
 }
 
-fn standing(second: &'static str, store: &str) -> Standing {
+fn standing(second: &'static str, store: &str) -> SchemaPosition {
     let steps = Steps {
         applied: vec![step(
             "1",
@@ -34,22 +34,22 @@ fn standing(second: &'static str, store: &str) -> Standing {
         .unwrap();
     conn.execute_batch(store).unwrap();
     let handle = ReadOnly::guarded(conn, None, &Stop::never()).unwrap();
-    Standing::of(&steps, &step("2", second), &handle, &Stop::never()).unwrap()
+    SchemaPosition::of(&steps, &step("2", second), &handle, &Stop::never()).unwrap()
 }
 
 #[test]
 fn the_shape_tells_whether_a_migration_was_done() {
     const SECOND: &str = "ALTER TABLE t ADD COLUMN y; CREATE TABLE u(z)";
-    assert_eq!(standing(SECOND, ""), Standing::Before);
-    assert_eq!(standing(SECOND, SECOND), Standing::After);
-    assert_eq!(standing(SECOND, "ALTER TABLE t ADD COLUMN y"), Standing::Neither);
-    assert_eq!(standing("UPDATE t SET x = 1", ""), Standing::Alike);
+    assert_eq!(standing(SECOND, ""), SchemaPosition::Before);
+    assert_eq!(standing(SECOND, SECOND), SchemaPosition::After);
+    assert_eq!(standing(SECOND, "ALTER TABLE t ADD COLUMN y"), SchemaPosition::Neither);
+    assert_eq!(standing("UPDATE t SET x = 1", ""), SchemaPosition::Alike);
 }
 
 #[test]
 fn what_has_nothing_to_do_with_the_migration_is_passed_over() {
     const SECOND: &str = "CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT 1; END";
     const DRIFT: &str = "CREATE TABLE mine(x); CREATE INDEX i ON t(x);";
-    assert_eq!(standing(SECOND, DRIFT), Standing::Before);
-    assert_eq!(standing(SECOND, &format!("{DRIFT} {SECOND};")), Standing::After);
+    assert_eq!(standing(SECOND, DRIFT), SchemaPosition::Before);
+    assert_eq!(standing(SECOND, &format!("{DRIFT} {SECOND};")), SchemaPosition::After);
 }

@@ -10,14 +10,14 @@ use crate::application::{Application, Impact};
 use crate::error::Result;
 use crate::limits::stop::Stop;
 use crate::migrations::runner;
-use crate::migrations::schema_state::SchemaState;
 use crate::migrations::shape::Shape;
+use crate::migrations::status::MigrationStatus;
 use crate::store::{Environment, ReadOnly, prepare_rehearsal};
 
 /// An application on a store that stands so among its migrations.
 struct Own<'a> {
     application: &'a Application,
-    state: &'a SchemaState,
+    status: &'a MigrationStatus,
 }
 
 impl Runner for Own<'_> {
@@ -43,14 +43,14 @@ impl Runner for Own<'_> {
     }
 
     fn shape_after(&self, _: &Stop) -> Result<Option<Result<Shape, String>>> {
-        if !self.state.unknown.is_empty() {
+        if !self.status.diff.unknown.is_empty() {
             return Ok(None);
         }
         Shape::replay(&self.application.ledger, &self.application.migrations).map(|shape| Some(Ok(shape)))
     }
 
     fn shape_before(&self, _: &Stop) -> Result<Shape> {
-        Shape::replay(&self.application.ledger, &self.application.migrations_with_ids(&self.state.applied))
+        Shape::replay(&self.application.ledger, &self.status.applied_migrations(self.application))
     }
 }
 
@@ -59,10 +59,10 @@ pub(super) fn rehearse(
     source: &ReadOnly,
     copies: &dyn Fn() -> Result<Copy>,
     application: &Application,
-    state: &SchemaState,
+    status: &MigrationStatus,
     environment: &Environment<'_>,
 ) -> Result<Rehearsal> {
-    let attempt = attempt(source, copies, &mut Own { application, state }, environment)?;
+    let attempt = attempt(source, copies, &mut Own { application, status }, environment)?;
     let unknown = "migrations are applied that this binary does not know";
     let faults = match &attempt.failed {
         Some(error) => vec![Fault::of_migration(error)],
@@ -74,6 +74,6 @@ pub(super) fn rehearse(
         took: attempt.took,
         faults,
         notes: Vec::new(),
-        shape_unknown: (!state.unknown.is_empty()).then(|| unknown.to_owned()),
+        shape_unknown: (!status.diff.unknown.is_empty()).then(|| unknown.to_owned()),
     })
 }

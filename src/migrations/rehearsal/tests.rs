@@ -7,6 +7,7 @@ use super::*;
 use crate::application::{Impact, Ledger, Migration};
 use crate::error::Error;
 use crate::limits::stop::{Stop, Stopped};
+use crate::migrations::known::KnownSet;
 use crate::migrations::runner;
 use crate::migrations::shape::Shape;
 use crate::store::private::PrivateFolder;
@@ -46,8 +47,9 @@ fn rehearsed(source: &ReadOnly, second: Migration, applied: &[i64], stop: &Stop)
         stop,
     };
     let application = Application::new("another", vec![first(), second]);
-    let state = SchemaState::of(&application, applied.to_vec());
-    on_copies(source, &copies_of(source), Rehearsed::Own(&application, &state), &environment)
+    let set = KnownSet::compiled_in(&application.migrations)?;
+    let status = MigrationStatus::of_ids(&application, set, Some(applied.to_vec()));
+    on_copies(source, &copies_of(source), Rehearsed::BuiltIn(&application, &status), &environment)
 }
 
 fn copies_of(source: &ReadOnly) -> impl Fn() -> Result<Copy> {

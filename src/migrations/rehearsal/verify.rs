@@ -114,7 +114,7 @@ impl Fault {
         }
     }
 
-    pub(super) fn of_table(table: &str, what: String) -> Self {
+    pub(crate) fn of_table(table: &str, what: String) -> Self {
         Self {
             line: format!("{table}: {what}"),
             finding: Finding::new(what).table(table),

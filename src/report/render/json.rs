@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use crate::findings::{CountedTable, Finding};
-use crate::migrations::schema_state::{Compatibility, SchemaState};
+use crate::migrations::schema_state::Compatibility;
 use crate::report::{Report, Row};
+use crate::text::words::id_list;
 
 /// The version of the shape.
 const FORMAT: u32 = 1;
@@ -137,71 +138,56 @@ struct WireGate<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     #[serde(flatten)]
-    state: Option<WireState<'a>>,
+    state: Option<&'a GateIds>,
 }
 
 /// Where the store stands among the known migrations; absent with `cannot-tell`.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-struct WireState<'a> {
+pub(crate) struct GateIds {
     /// The ids in the store's ledger: numbers, and with `--migrations` text.
-    applied: WireIds<'a>,
+    pub(crate) applied: WireIds,
     /// The highest id that this binary, or the folder, knows.
-    known_max: WireId<'a>,
+    pub(crate) known_max: WireId,
     /// Known ids that are not applied.
-    pending: WireIds<'a>,
+    pub(crate) pending: WireIds,
     /// Applied ids that are not known.
-    unknown: WireIds<'a>,
+    pub(crate) unknown: WireIds,
 }
 
 /// Ids of migrations.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
-enum WireIds<'a> {
-    Numbers(&'a [i64]),
-    Texts(&'a [String]),
+pub(crate) enum WireIds {
+    Numbers(Vec<i64>),
+    Texts(Vec<String>),
 }
 
 /// A migration's id.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
-enum WireId<'a> {
+pub(crate) enum WireId {
     Number(i64),
-    Text(&'a str),
+    Text(String),
 }
 
-/// The migrations that the gate lists where their ids are text.
-pub(crate) struct TextIds {
-    pub(crate) applied: Vec<String>,
-    pub(crate) known_max: String,
-    pub(crate) pending: Vec<String>,
-    pub(crate) unknown: Vec<String>,
-}
-
-/// The migrations that the gate lists.
-pub(crate) struct GateIds<'a>(WireState<'a>);
-
-impl<'a> From<&'a SchemaState> for GateIds<'a> {
-    fn from(state: &'a SchemaState) -> Self {
-        Self(WireState {
-            applied: WireIds::Numbers(&state.applied),
-            known_max: WireId::Number(state.known_max),
-            pending: WireIds::Numbers(&state.pending),
-            unknown: WireIds::Numbers(&state.unknown),
-        })
+impl WireIds {
+    /// Returns how many there are.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Numbers(ids) => ids.len(),
+            Self::Texts(ids) => ids.len(),
+        }
     }
-}
 
-impl<'a> From<&'a TextIds> for GateIds<'a> {
-    fn from(ids: &'a TextIds) -> Self {
-        Self(WireState {
-            applied: WireIds::Texts(&ids.applied),
-            known_max: WireId::Text(&ids.known_max),
-            pending: WireIds::Texts(&ids.pending),
-            unknown: WireIds::Texts(&ids.unknown),
-        })
+    /// Returns the first of them as a list for a line, with the count of the others.
+    pub(crate) fn list(&self, most: usize) -> String {
+        match self {
+            Self::Numbers(ids) => id_list(ids, most),
+            Self::Texts(ids) => id_list(ids, most),
+        }
     }
 }
 
@@ -262,7 +248,7 @@ fn finding<'a>(finding: &'a Finding, row: Option<&'a str>) -> WireFinding<'a> {
 }
 
 /// The gate's answer as one line of JSON; `reason` where it is not simply the state.
-pub(crate) fn gate(compatibility: Option<Compatibility>, ids: Option<GateIds<'_>>, reason: Option<&str>) -> String {
+pub(crate) fn gate(compatibility: Option<Compatibility>, ids: Option<&GateIds>, reason: Option<&str>) -> String {
     line(&WireGate {
         format: FORMAT,
         compatibility: match compatibility {
@@ -272,7 +258,7 @@ pub(crate) fn gate(compatibility: Option<Compatibility>, ids: Option<GateIds<'_>
             None => "cannot-tell",
         },
         reason,
-        state: ids.map(|ids| ids.0),
+        state: ids,
     })
 }
 

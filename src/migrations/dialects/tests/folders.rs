@@ -17,8 +17,8 @@ use crate::migrations::dialects::diesel::DIESEL;
 use crate::migrations::dialects::drizzle::DRIZZLE;
 use crate::migrations::dialects::sqlx::SQLX;
 use crate::migrations::dialects::tests::harness::Migrations;
-use crate::migrations::folder::{self, FolderError, Limits};
-use crate::migrations::known::{KnownSet, Script, Why};
+use crate::migrations::folder::{self, FolderError, FolderLimits};
+use crate::migrations::known::{KnownSet, Script, SkipReason};
 
 fn refusal<'a>(folder: &'a Folder, path: &str) -> Option<&'a Refusal> {
     let file = folder.files.iter().find(|file| file.path == Path::new(path)).unwrap();
@@ -63,7 +63,7 @@ fn devices_pipes_and_long_files_are_refused_by_name_and_nothing_waits_for_them()
     let refused = set
         .known
         .iter()
-        .filter(|known| matches!(known.script, Script::NotReplayable(Why::Refused(_))));
+        .filter(|known| matches!(known.script, Script::NotReplayable(SkipReason::Refused(_))));
     assert_eq!((set.known.len(), refused.count()), (4 + 9, 8));
 }
 
@@ -87,7 +87,7 @@ fn names_are_kept_as_the_bytes_that_they_are() {
     assert!(odd.iter().all(|name| files.contains(name)));
     let d1 = KnownSet::of(&folder, &D1).unwrap().known;
     assert!(
-        d1.iter().any(|known| known.key.as_str() == "20250102_\u{fffd}\u{fffd}.sql"),
+        d1.iter().any(|known| known.key.as_text() == "20250102_\u{fffd}\u{fffd}.sql"),
         "as node has it"
     );
 }
@@ -109,7 +109,7 @@ fn ten_thousand_files_are_read_in_a_moment() {
 
 #[test]
 fn a_folder_beyond_its_bounds_is_refused_as_a_whole() {
-    let limits = Limits {
+    let limits = FolderLimits {
         files: 9,
         file_bytes: 100,
         total_bytes: 250,
@@ -136,7 +136,7 @@ fn a_folder_beyond_its_bounds_is_refused_as_a_whole() {
 #[test]
 fn what_is_not_a_folder_or_not_there_is_said() {
     let migrations = Migrations::of("sqlx");
-    let read = |path: &Path| folder::read(path, &Limits::default()).unwrap_err().to_string();
+    let read = |path: &Path| folder::read(path, &FolderLimits::default()).unwrap_err().to_string();
     assert_eq!(read(&migrations.path().join("README.md")), "it is a regular file, not a folder");
     assert_eq!(read(Path::new("/dev/null")), "it is a device, not a folder");
     assert!(read(&migrations.path().join("nowhere")).contains("no such folder"));
@@ -150,7 +150,7 @@ fn a_link_in_a_circle_and_hidden_folders_are_not_followed() {
     let folder = migrations.read();
     assert!(folder.files.iter().all(|file| !file.path.starts_with(".git")));
     let known = KnownSet::of(&folder, &DIESEL).unwrap().known;
-    assert_eq!(known.last().unwrap().script, Script::NotReplayable(Why::Missing("up.sql")));
+    assert_eq!(known.last().unwrap().script, Script::NotReplayable(SkipReason::Missing("up.sql")));
     assert_eq!(known.len(), 5);
 }
 
@@ -171,7 +171,7 @@ fn a_file_that_is_exchanged_for_a_pipe_is_not_waited_for() {
             }
         });
         for _ in 0..500 {
-            let _ = folder::read(migrations.path(), &Limits::default());
+            let _ = folder::read(migrations.path(), &FolderLimits::default());
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
     });
@@ -234,5 +234,9 @@ fn a_folder_that_cannot_be_a_tools_says_so() {
     let journal = "{\"entries\": [{\"tag\": \"../secret\", \"when\": 1}, {\"tag\": \"/etc/hosts\", \"when\": 2}]}";
     let drizzle = Migrations::with(&[("meta/_journal.json", journal)]);
     let scripts = drizzle.known(&DRIZZLE).known;
-    assert!(scripts.iter().all(|known| matches!(known.script, Script::NotReplayable(Why::NotThere))));
+    assert!(
+        scripts
+            .iter()
+            .all(|known| matches!(known.script, Script::NotReplayable(SkipReason::NotThere)))
+    );
 }

@@ -21,10 +21,10 @@ use crate::migrations::dialects::refinery::REFINERY;
 use crate::migrations::dialects::sqlx::SQLX;
 use crate::migrations::dialects::user_version::USER_VERSION;
 use crate::migrations::dialects::{Dialect, user_version};
-use crate::migrations::diff::{Standing, compare};
-use crate::migrations::discovery::{applied, ledgers};
-use crate::migrations::folder::{self, Limits};
-use crate::migrations::key::Key;
+use crate::migrations::diff::{LedgerDiff, compare};
+use crate::migrations::discovery::{ledgers, read_ledger};
+use crate::migrations::folder::{self, FolderLimits};
+use crate::migrations::key::MigrationKey;
 use crate::migrations::known::KnownSet;
 use crate::migrations::ledger::Applied;
 use crate::migrations::recognise::Tool;
@@ -97,7 +97,7 @@ impl Store {
             return user_version::applied(handle.number("PRAGMA user_version").unwrap()).unwrap();
         };
         match ledger.tool {
-            Tool::Understood(dialect, layout) => applied(&handle, dialect, layout, &ledger.table).unwrap().unwrap(),
+            Tool::Understood(dialect, layout) => read_ledger(&handle, dialect, layout, &ledger.table).unwrap().unwrap(),
             Tool::Named(named) => panic!("{}", named.name),
         }
     }
@@ -163,14 +163,14 @@ impl Migrations {
     }
 
     pub(super) fn read(&self) -> Folder {
-        folder::read(self.root.path(), &Limits::default()).unwrap()
+        folder::read(self.root.path(), &FolderLimits::default()).unwrap()
     }
 
     pub(super) fn known(&self, dialect: &'static Dialect) -> KnownSet {
         KnownSet::of(&self.read(), dialect).unwrap()
     }
 
-    pub(super) fn standing(&self, dialect: &'static Dialect, store: &Store) -> Standing {
+    pub(super) fn diff(&self, dialect: &'static Dialect, store: &Store) -> LedgerDiff {
         compare(&self.known(dialect), &store.applied())
     }
 }
@@ -194,6 +194,6 @@ pub(super) fn windows(text: &str) -> String {
 }
 
 /// The keys as text.
-pub(super) fn texts(keys: &[Key]) -> Vec<&str> {
-    keys.iter().map(Key::as_str).collect()
+pub(super) fn texts(keys: &[MigrationKey]) -> Vec<std::borrow::Cow<'_, str>> {
+    keys.iter().map(MigrationKey::as_text).collect()
 }

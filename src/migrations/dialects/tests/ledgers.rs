@@ -1,6 +1,6 @@
 //! What the tools' own ledgers say, held against the folders that they were made from.
 
-use crate::migrations::checksum::Difference;
+use crate::migrations::checksum::ContentChange;
 use crate::migrations::dialects::d1::D1;
 use crate::migrations::dialects::dbmate::DBMATE;
 use crate::migrations::dialects::diesel::DIESEL;
@@ -13,9 +13,9 @@ use crate::migrations::dialects::sqlx::SQLX;
 use crate::migrations::dialects::tests::harness::{Migrations, Store, WRITTEN, texts, windows};
 use crate::migrations::dialects::user_version::USER_VERSION;
 use crate::migrations::dialects::{Dialect, TOOLS};
-use crate::migrations::key::Key;
+use crate::migrations::key::MigrationKey;
 use crate::migrations::known::Script;
-use crate::migrations::ledger::{Note, State};
+use crate::migrations::ledger::{LedgerNote, LedgerState};
 use crate::migrations::steps::Transaction;
 
 #[test]
@@ -23,16 +23,16 @@ fn what_a_tool_applied_is_applied_and_the_rest_is_pending() {
     for (folder, ledger, dialect) in WRITTEN {
         let store = Store::written(&format!("{folder}/{ledger}"));
         let migrations = Migrations::of(folder);
-        let keys: Vec<Key> = migrations.known(dialect).known.into_iter().map(|known| known.key).collect();
+        let keys: Vec<MigrationKey> = migrations.known(dialect).known.into_iter().map(|known| known.key).collect();
         let (last, applied) = keys.split_last().unwrap();
-        let standing = migrations.standing(dialect, &store);
-        assert_eq!(standing.applied, applied, "{folder}/{ledger}");
-        assert_eq!(standing.pending, std::slice::from_ref(last), "{folder}/{ledger}");
-        assert_eq!(standing.state, State::Clean);
-        let nothing_else = standing.unknown.is_empty() && standing.gaps.is_empty() && standing.never_run.is_empty();
+        let diff = migrations.diff(dialect, &store);
+        assert_eq!(diff.applied, applied, "{folder}/{ledger}");
+        assert_eq!(diff.pending, std::slice::from_ref(last), "{folder}/{ledger}");
+        assert_eq!(diff.state, LedgerState::Clean);
+        let nothing_else = diff.unknown.is_empty() && diff.gaps.is_empty() && diff.never_run.is_empty();
         assert!(
-            nothing_else && standing.edited.is_empty() && standing.twice.is_empty(),
-            "{folder}/{ledger}: {standing:?}"
+            nothing_else && diff.edited.is_empty() && diff.twice.is_empty(),
+            "{folder}/{ledger}: {diff:?}"
         );
         assert!(migrations.known(dialect).not_replayable().is_empty(), "{folder}");
     }
@@ -46,10 +46,10 @@ fn the_checksums_are_those_that_the_tools_wrote() {
         for entry in Store::written(&format!("{folder}/{ledger}")).applied().entries {
             let Some(checksum) = entry.checksum else { continue };
             let known = known.iter().find(|known| known.key == entry.key).unwrap();
-            assert!(known.checksums.own.contains(&checksum), "{folder}/{ledger} {}", known.key.as_str());
+            assert!(known.checksums.own.contains(&checksum), "{folder}/{ledger} {}", known.key.as_text());
             if *folder != "drizzle-upgraded" {
                 // An upgraded ledger keeps its old times, to the millisecond.
-                assert_eq!(known.when, entry.when, "{folder}/{ledger} {}", known.key.as_str());
+                assert_eq!(known.when, entry.when, "{folder}/{ledger} {}", known.key.as_text());
             }
             compared += 1;
         }
@@ -73,12 +73,12 @@ fn windows_line_ends_are_told_from_a_change_either_way() {
         let written_by_windows = Store::written(&format!("{folder}/ledger-crlf"));
         let written_by_unix = Store::written(&format!("{folder}/ledger"));
         for (migrations, store) in [(&unix, &written_by_windows), (&with_returns, &written_by_unix)] {
-            let edited = migrations.standing(dialect, store).edited;
-            let line_ends = edited.iter().filter(|edited| edited.difference == Difference::LineEnds).count();
+            let edited = migrations.diff(dialect, store).edited;
+            let line_ends = edited.iter().filter(|edited| edited.difference == ContentChange::LineEnds).count();
             assert_eq!((edited.len(), line_ends), (3, 3), "{folder}");
         }
         for (migrations, store) in [(&unix, &written_by_unix), (&with_returns, &written_by_windows)] {
-            assert_eq!(migrations.standing(dialect, store).edited, [], "{folder}");
+            assert_eq!(migrations.diff(dialect, store).edited, [], "{folder}");
         }
     }
 }
@@ -88,7 +88,7 @@ fn shown(migrations: &Migrations, dialect: &'static Dialect) -> Vec<(String, Str
     known
         .map(|known| match known.script {
             Script::Sql { batches, transaction } => {
-                (known.key.as_str().to_owned(), known.name, transaction, batches.len())
+                (known.key.as_text().into_owned(), known.name, transaction, batches.len())
             }
             Script::NotReplayable(why) => panic!("{}: {}", known.file.display(), why.words()),
         })
@@ -225,51 +225,54 @@ fn foreign_keys_are_on_or_off_as_each_tool_was_seen_to_have_them() {
 fn golang_migrate_says_dirty_and_the_version_is_in_doubt() {
     let store = Store::written("golang-migrate/ledger-dirty");
     let migrations = Migrations::of("golang-migrate");
-    let standing = migrations.standing(&GOLANG_MIGRATE, &store);
-    assert_eq!(standing.state, State::Dirty(Key::number(4)));
-    assert_eq!(texts(&standing.applied), ["1", "2", "3"]);
-    assert!(standing.pending.is_empty() && standing.unknown.is_empty());
+    let diff = migrations.diff(&GOLANG_MIGRATE, &store);
+    assert_eq!(diff.state, LedgerState::Dirty(MigrationKey::number(4)));
+    assert_eq!(texts(&diff.applied), ["1", "2", "3"]);
+    assert!(diff.pending.is_empty() && diff.unknown.is_empty());
     // On the way down from the first version there is none left.
     store.run("UPDATE schema_migrations SET version = -1");
-    let standing = migrations.standing(&GOLANG_MIGRATE, &store);
-    assert_eq!(standing.state, State::Dirty(Key::number(-1)));
-    assert!(standing.applied.is_empty() && standing.unknown.is_empty());
-    assert_eq!(texts(&standing.pending), ["1", "2", "3", "4"]);
+    let diff = migrations.diff(&GOLANG_MIGRATE, &store);
+    assert_eq!(diff.state, LedgerState::Dirty(MigrationKey::number(-1)));
+    assert!(diff.applied.is_empty() && diff.unknown.is_empty());
+    assert_eq!(texts(&diff.pending), ["1", "2", "3", "4"]);
 }
 
 #[test]
 fn prisma_counts_attempts() {
     let migrations = Migrations::of("prisma");
     let failed = Store::written("prisma/ledger-failed");
-    let standing = migrations.standing(&PRISMA, &failed);
-    assert_eq!(standing.state, State::Failed(Key::text("20240101000004_archive")));
-    assert!(standing.pending.is_empty() && standing.unknown.is_empty(), "{standing:?}");
-    assert_eq!(standing.applied.len(), 3);
+    let diff = migrations.diff(&PRISMA, &failed);
+    assert_eq!(diff.state, LedgerState::Failed(MigrationKey::text("20240101000004_archive")));
+    assert!(diff.pending.is_empty() && diff.unknown.is_empty(), "{diff:?}");
+    assert_eq!(diff.applied.len(), 3);
 
     let again = Store::written("prisma/ledger-again");
-    let standing = migrations.standing(&PRISMA, &again);
-    assert_eq!((standing.state, standing.applied.len(), standing.pending.len()), (State::Clean, 4, 0));
+    let diff = migrations.diff(&PRISMA, &again);
+    assert_eq!((diff.state, diff.applied.len(), diff.pending.len()), (LedgerState::Clean, 4, 0));
 
     // Rolled back and not tried again: it is pending, as if it had never been.
     again.run("DELETE FROM _prisma_migrations WHERE migration_name LIKE '%archive' AND finished_at IS NOT NULL");
-    let standing = migrations.standing(&PRISMA, &again);
-    assert_eq!((standing.state, texts(&standing.pending)), (State::Clean, vec!["20240101000004_archive"]));
-    assert_eq!(again.applied().notes, [Note::RolledBack(1)]);
+    let diff = migrations.diff(&PRISMA, &again);
+    assert_eq!(
+        (diff.state, texts(&diff.pending)),
+        (LedgerState::Clean, vec!["20240101000004_archive".into()])
+    );
+    assert_eq!(again.applied().notes, [LedgerNote::RolledBack(1)]);
 }
 
 #[test]
 fn drizzles_ledgers_and_folders_of_different_layouts_still_meet() {
     // The old ledger under the folders that the new drizzle-kit made of the old ones: matched by the second.
     let upgraded = Migrations::of("drizzle-upgraded");
-    let standing = upgraded.standing(&DRIZZLE, &Store::written("drizzle/ledger"));
-    assert_eq!((standing.applied.len(), standing.unknown.len(), standing.pending.len()), (3, 0, 1));
+    let diff = upgraded.diff(&DRIZZLE, &Store::written("drizzle/ledger"));
+    assert_eq!((diff.applied.len(), diff.unknown.len(), diff.pending.len()), (3, 0, 1));
     // The upgraded ledger under the old folder: the old drizzle reads the times.
     let old = Migrations::of("drizzle");
-    let standing = old.standing(&DRIZZLE, &Store::written("drizzle-upgraded/ledger"));
-    assert_eq!((standing.applied.len(), standing.unknown.len(), standing.pending.len()), (3, 0, 1));
+    let diff = old.diff(&DRIZZLE, &Store::written("drizzle-upgraded/ledger"));
+    assert_eq!((diff.applied.len(), diff.unknown.len(), diff.pending.len()), (3, 0, 1));
     // Another set of folders: only the one of the same content is found, by its hash. drizzle itself refuses the others.
     let other = Migrations::of("drizzle-folders");
-    let standing = other.standing(&DRIZZLE, &Store::written("drizzle/ledger"));
-    assert_eq!(texts(&standing.applied), ["20261121165824_step3"]);
-    assert_eq!(texts(&standing.unknown), ["1795279712750", "1795279738571"]);
+    let diff = other.diff(&DRIZZLE, &Store::written("drizzle/ledger"));
+    assert_eq!(texts(&diff.applied), ["20261121165824_step3"]);
+    assert_eq!(texts(&diff.unknown), ["1795279712750", "1795279738571"]);
 }

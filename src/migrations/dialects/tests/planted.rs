@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::migrations::checksum::Difference;
+use crate::migrations::checksum::ContentChange;
 use crate::migrations::dialects::d1::D1;
 use crate::migrations::dialects::dbmate::DBMATE;
 use crate::migrations::dialects::diesel::DIESEL;
@@ -15,11 +15,11 @@ use crate::migrations::dialects::sqlx::SQLX;
 use crate::migrations::dialects::tests::harness::{Migrations, Store, WRITTEN, texts};
 use crate::migrations::dialects::user_version::USER_VERSION;
 use crate::migrations::dialects::{Dialect, Response};
-use crate::migrations::diff::{NeverRunWhy, Standing};
-use crate::migrations::known::{Known, KnownSet, Script, Why};
+use crate::migrations::diff::{LedgerDiff, NeverRunReason};
+use crate::migrations::known::{KnownMigration, KnownSet, Script, SkipReason};
 use crate::migrations::steps::Transaction;
 
-fn known(migrations: &Migrations, dialect: &'static Dialect) -> Vec<Known> {
+fn known(migrations: &Migrations, dialect: &'static Dialect) -> Vec<KnownMigration> {
     migrations.known(dialect).known
 }
 
@@ -48,9 +48,9 @@ fn an_applied_migration_that_is_not_in_the_folder_is_unknown() {
         if dialect == &DRIZZLE && lost.key.as_number().is_some() {
             leave_out_of_the_journal(&migrations, "0002_step3");
         }
-        let standing = migrations.standing(dialect, &store);
-        assert_eq!(standing.unknown, std::slice::from_ref(&lost.key), "{}", dialect.name);
-        assert_eq!(standing.applied.len(), all.len() - 2, "{}", dialect.name);
+        let diff = migrations.diff(dialect, &store);
+        assert_eq!(diff.unknown, std::slice::from_ref(&lost.key), "{}", dialect.name);
+        assert_eq!(diff.applied.len(), all.len() - 2, "{}", dialect.name);
     }
 }
 
@@ -80,11 +80,11 @@ fn a_gap_is_what_the_tool_makes_of_it() {
         let migrations = Migrations::of(folder);
         let all = known(&migrations, dialect);
         let gap = std::slice::from_ref(&all[1].key);
-        let standing = migrations.standing(dialect, &store);
-        let pending = standing.pending.contains(&all[1].key);
-        let never: Vec<_> = standing.never_run.iter().filter_map(|never| never.key.clone()).collect();
-        assert_eq!(standing.gaps, gap, "{folder}");
-        let is = (standing.on_gap, pending, never == gap);
+        let diff = migrations.diff(dialect, &store);
+        let pending = diff.pending.contains(&all[1].key);
+        let never: Vec<_> = diff.never_run.iter().filter_map(|never| never.key.clone()).collect();
+        assert_eq!(diff.gaps, gap, "{folder}");
+        let is = (diff.on_gap, pending, never == gap);
         let wanted = match (*folder, dialect.name) {
             ("drizzle", _) => (Response::Ignores, false, true),
             (_, "goose" | "refinery") => (Response::Refuses, false, false),
@@ -100,8 +100,8 @@ fn refinery_runs_behind_later_ones_what_begins_with_u() {
     store.run("DELETE FROM refinery_schema_history WHERE version = 2");
     let migrations = Migrations::of("refinery");
     migrations.rename(Path::new("V2__notes.sql"), Path::new("U2__notes.sql"));
-    let standing = migrations.standing(&REFINERY, &store);
-    assert_eq!((texts(&standing.pending), standing.gaps), (vec!["2", "10"], vec![]));
+    let diff = migrations.diff(&REFINERY, &store);
+    assert_eq!((texts(&diff.pending), diff.gaps), (vec!["2".into(), "10".into()], vec![]));
 }
 
 #[test]
@@ -110,22 +110,22 @@ fn an_edited_file_is_told_by_content_or_by_line_ends_where_there_is_a_checksum()
         let all = known(&migrations, dialect);
         let has_checksums = !all[0].checksums.own.is_empty();
         let expect = |difference| -> Vec<_> { if has_checksums { vec![difference] } else { vec![] } };
-        let differences = |standing: &Standing| -> Vec<_> {
-            standing.edited.iter().map(|edited| (edited.key.clone(), edited.difference)).collect()
+        let differences = |diff: &LedgerDiff| -> Vec<_> {
+            diff.edited.iter().map(|edited| (edited.key.clone(), edited.difference)).collect()
         };
         migrations.edit(&all[1].file, |text| text.replace('\n', "\r\n"));
-        let standing = migrations.standing(dialect, &store);
+        let diff = migrations.diff(dialect, &store);
         assert_eq!(
-            differences(&standing),
-            expect((all[1].key.clone(), Difference::LineEnds)),
+            differences(&diff),
+            expect((all[1].key.clone(), ContentChange::LineEnds)),
             "{}",
             dialect.name
         );
         migrations.edit(&all[1].file, |text| text.replacen("CREATE", "CREATE ", 1));
-        let standing = migrations.standing(dialect, &store);
+        let diff = migrations.diff(dialect, &store);
         assert_eq!(
-            differences(&standing),
-            expect((all[1].key.clone(), Difference::Content)),
+            differences(&diff),
+            expect((all[1].key.clone(), ContentChange::Content)),
             "{}",
             dialect.name
         );
@@ -133,7 +133,7 @@ fn an_edited_file_is_told_by_content_or_by_line_ends_where_there_is_a_checksum()
         let last = &all[all.len() - 1];
         migrations.edit(&all[1].file, |text| text.replacen("CREATE ", "CREATE", 1).replace("\r\n", "\n"));
         migrations.edit(&last.file, |text| format!("{text}\n"));
-        assert_eq!(migrations.standing(dialect, &store).edited, [], "{}", dialect.name);
+        assert_eq!(migrations.diff(dialect, &store).edited, [], "{}", dialect.name);
     }
 }
 
@@ -150,8 +150,7 @@ fn what_a_tool_makes_of_an_edited_file_is_said_with_it() {
         let all = known(&migrations, dialect);
         migrations.edit(&all[0].file, |text| text.replace('\n', "\r\n"));
         migrations.edit(&all[1].file, |text| format!("{text};"));
-        let responses: Vec<_> =
-            migrations.standing(dialect, &store).edited.iter().map(|edited| edited.response).collect();
+        let responses: Vec<_> = migrations.diff(dialect, &store).edited.iter().map(|edited| edited.response).collect();
         assert_eq!(responses, [by_line_ends, by_content], "{folder}");
     }
 }
@@ -161,12 +160,12 @@ fn a_failed_migration_is_said_and_is_neither_applied_nor_pending() {
     let store = Store::written("sqlx/ledger");
     store.run("UPDATE _sqlx_migrations SET success = 0 WHERE version = 20240101000003");
     let migrations = Migrations::of("sqlx");
-    let standing = migrations.standing(&SQLX, &store);
-    assert_eq!(texts(&standing.applied), ["20240101000001", "20240101000002"]);
-    assert_eq!(texts(&standing.pending), ["20240101000004"]);
+    let diff = migrations.diff(&SQLX, &store);
+    assert_eq!(texts(&diff.applied), ["20240101000001", "20240101000002"]);
+    assert_eq!(texts(&diff.pending), ["20240101000004"]);
     // A failed one of a later release is unknown too.
     store.run("UPDATE _sqlx_migrations SET version = 99999999999999 WHERE success = 0");
-    assert_eq!(texts(&migrations.standing(&SQLX, &store).unknown), ["99999999999999"]);
+    assert_eq!(texts(&migrations.diff(&SQLX, &store).unknown), ["99999999999999"]);
 }
 
 #[test]
@@ -178,9 +177,9 @@ fn an_empty_ledger_has_everything_pending() {
             None => continue,
         }
         let migrations = Migrations::of(folder);
-        let standing = migrations.standing(dialect, &store);
-        assert_eq!(standing.pending.len(), known(&migrations, dialect).len(), "{folder}");
-        assert!(standing.gaps.is_empty() && standing.applied.is_empty(), "{folder}");
+        let diff = migrations.diff(dialect, &store);
+        assert_eq!(diff.pending.len(), known(&migrations, dialect).len(), "{folder}");
+        assert!(diff.gaps.is_empty() && diff.applied.is_empty(), "{folder}");
     }
 }
 
@@ -215,26 +214,22 @@ fn two_files_of_one_version_are_said_with_what_the_tool_does() {
         let migrations = Migrations::of(folder);
         let text = std::fs::read_to_string(migrations.path().join(first)).unwrap();
         migrations.write(second, &text);
-        let standing = migrations.standing(dialect, &Store::written(&format!("{folder}/ledger")));
-        let [twice] = standing.twice.as_slice() else {
-            panic!("{folder}: {:?}", standing.twice)
+        let diff = migrations.diff(dialect, &Store::written(&format!("{folder}/ledger")));
+        let [twice] = diff.twice.as_slice() else {
+            panic!("{folder}: {:?}", diff.twice)
         };
         let mut files: Vec<_> = twice.files.iter().map(|file| file.to_str().unwrap()).collect();
         files.sort_unstable();
         let mut wanted = [first, second];
         wanted.sort_unstable();
         assert_eq!((files.as_slice(), twice.response), (wanted.as_slice(), response), "{folder}");
-        assert_eq!(
-            standing.applied.len(),
-            3 + usize::from(folder == "goose"),
-            "{folder}: once, and not twice"
-        );
+        assert_eq!(diff.applied.len(), 3 + usize::from(folder == "goose"), "{folder}: once, and not twice");
     }
     // D1 calls them by their whole names: two files of one number are two migrations.
     let migrations = Migrations::of("d1");
     migrations.write("0002_again.sql", "SELECT 1;");
-    let standing = migrations.standing(&D1, &Store::written("d1/ledger"));
-    assert_eq!((standing.twice.len(), texts(&standing.gaps)), (0, vec!["0002_again.sql"]));
+    let diff = migrations.diff(&D1, &Store::written("d1/ledger"));
+    assert_eq!((diff.twice.len(), texts(&diff.gaps)), (0, vec!["0002_again.sql".into()]));
 }
 
 #[test]
@@ -248,20 +243,20 @@ fn drizzle_never_runs_what_is_older_or_not_in_its_journal() {
     });
     migrations.write("0004_late.sql", "CREATE TABLE late (x);");
     migrations.write("0005_forgotten.sql", "CREATE TABLE forgotten (x);");
-    let standing = migrations.standing(&DRIZZLE, &Store::written("drizzle/ledger"));
-    let never: Vec<_> = standing.never_run.iter().map(|never| (never.file.to_str().unwrap(), never.why)).collect();
+    let diff = migrations.diff(&DRIZZLE, &Store::written("drizzle/ledger"));
+    let never: Vec<_> = diff.never_run.iter().map(|never| (never.file.to_str().unwrap(), never.why)).collect();
     assert_eq!(
         never,
         [
-            ("0004_late.sql", NeverRunWhy::Older),
-            ("0005_forgotten.sql", NeverRunWhy::NotInJournal)
+            ("0004_late.sql", NeverRunReason::Older),
+            ("0005_forgotten.sql", NeverRunReason::NotInJournal)
         ]
     );
-    assert_eq!(texts(&standing.pending), ["1795279852589"]);
+    assert_eq!(texts(&diff.pending), ["1795279852589"]);
     // In a store that has nothing yet, it is run: the journal's order is the tool's.
     let fresh = Store::written("drizzle/ledger");
     fresh.run("DELETE FROM __drizzle_migrations");
-    assert_eq!(migrations.standing(&DRIZZLE, &fresh).pending.len(), 5);
+    assert_eq!(migrations.diff(&DRIZZLE, &fresh).pending.len(), 5);
 }
 
 #[test]
@@ -270,9 +265,9 @@ fn drizzles_files_lie_under_d1s_ledger() {
     store.run(
         "DELETE FROM d1_migrations; INSERT INTO d1_migrations (name) VALUES ('0000_step1.sql'), ('0001_step2.sql')",
     );
-    let standing = Migrations::of("drizzle").standing(&D1, &store);
-    assert_eq!(texts(&standing.applied), ["0000_step1.sql", "0001_step2.sql"]);
-    assert_eq!(texts(&standing.pending), ["0002_step3.sql", "0003_step4.sql"]);
+    let diff = Migrations::of("drizzle").diff(&D1, &store);
+    assert_eq!(texts(&diff.applied), ["0000_step1.sql", "0001_step2.sql"]);
+    assert_eq!(texts(&diff.pending), ["0002_step3.sql", "0003_step4.sql"]);
 }
 
 #[test]
@@ -303,14 +298,14 @@ fn steps_in_code_keep_their_place_with_the_language() {
     goose.write("embed.go", "package migrations");
     let set = goose.known(&GOOSE);
     assert_eq!(set.known.len(), 6);
-    assert_eq!(set.known[5].script, Script::NotReplayable(Why::Code("Go")));
+    assert_eq!(set.known[5].script, Script::NotReplayable(SkipReason::Code("Go")));
     let refinery = Migrations::of("refinery");
     refinery.write("later/V11__seed.rs", "pub fn migration() -> String { String::new() }");
     refinery.write("mod.rs", "");
     let set = refinery.known(&REFINERY);
     let found = set.not_replayable();
     assert_eq!(
-        (found.len(), found[0].file.to_str(), found[0].key.as_str()),
+        (found.len(), found[0].file.to_str(), &*found[0].key.as_text()),
         (1, Some("later/V11__seed.rs"), "11")
     );
     // To others they are hooks of the application at a version, or stand where no migration is.
@@ -320,14 +315,21 @@ fn steps_in_code_keep_their_place_with_the_language() {
     stash.write("9_later.py", "");
     stash.write("migrations.go", "package migrations");
     let found: Vec<_> = stash.known(&GOLANG_MIGRATE).not_replayable();
-    let found: Vec<_> = found.iter().map(|one| (one.key.as_str(), one.why.words())).collect();
+    let found: Vec<_> = found.iter().map(|one| (one.key.as_text().into_owned(), one.why.words())).collect();
     let step = |language: &str| format!("is a step in {language}");
-    assert_eq!(found, [("2", step("Go")), ("3", step("TypeScript")), ("9", step("Python"))]);
+    assert_eq!(
+        found,
+        [
+            ("2".to_owned(), step("Go")),
+            ("3".to_owned(), step("TypeScript")),
+            ("9".to_owned(), step("Python"))
+        ]
+    );
     // In a migration's own folder, any name will do.
     let prisma = Migrations::of("prisma");
     prisma.write("20240101000002_notes/backfill.ts", "");
     let found = prisma.known(&PRISMA).not_replayable();
-    assert_eq!((found.len(), found[0].key.as_str()), (1, "20240101000002_notes"));
+    assert_eq!((found.len(), &*found[0].key.as_text()), (1, "20240101000002_notes"));
 }
 
 #[test]
@@ -343,7 +345,14 @@ fn placeholders_and_other_databases_are_not_replayable_and_say_why() {
     }
     let found = migrations.known(&SQLX).not_replayable();
     let why: Vec<_> = found.into_iter().map(|one| one.why).collect();
-    assert_eq!(why, [Why::Placeholder, Why::OtherDatabase("PostgreSQL"), Why::Nul]);
+    assert_eq!(
+        why,
+        [
+            SkipReason::Placeholder,
+            SkipReason::OtherDatabase("PostgreSQL"),
+            SkipReason::Nul
+        ]
+    );
     // A whole folder that is another database's.
     let prisma = Migrations::of("prisma");
     prisma.edit(Path::new("migration_lock.toml"), |text| text.replace("sqlite", "postgresql"));
@@ -354,7 +363,7 @@ fn placeholders_and_other_databases_are_not_replayable_and_say_why() {
     // What goose takes from the environment.
     let goose = Migrations::of("goose");
     goose.edit(Path::new("00002_notes.sql"), |text| text.replacen('\n', "\n-- +goose ENVSUB ON\n", 1));
-    assert_eq!(goose.known(&GOOSE).not_replayable()[0].why, Why::Environment);
+    assert_eq!(goose.known(&GOOSE).not_replayable()[0].why, SkipReason::Environment);
 }
 
 #[test]
@@ -373,7 +382,7 @@ fn diesels_metadata_without_the_key_means_no_transaction() {
         let found = match &known(&migrations, &DIESEL)[1].script {
             Script::Sql { transaction, .. } => Some(*transaction),
             Script::NotReplayable(why) => {
-                assert_eq!(*why, Why::Metadata);
+                assert_eq!(*why, SkipReason::Metadata);
                 None
             }
         };
@@ -385,8 +394,8 @@ fn diesels_metadata_without_the_key_means_no_transaction() {
 fn user_version_beyond_the_folder_is_unknown_and_gaps_in_the_numbers_make_it_no_folder_for_it() {
     let store = Store::of("PRAGMA user_version = 9");
     let migrations = Migrations::of("rusqlite_migration");
-    let standing = migrations.standing(&USER_VERSION, &store);
-    assert_eq!((standing.applied.len(), texts(&standing.unknown)), (4, vec!["9"]));
+    let diff = migrations.diff(&USER_VERSION, &store);
+    assert_eq!((diff.applied.len(), texts(&diff.unknown)), (4, vec!["9".into()]));
     let flat = Migrations::with(&[
         ("1_a.sql", "SELECT 1;"),
         ("0002-b.sql", "SELECT 1;"),

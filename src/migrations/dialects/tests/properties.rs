@@ -10,7 +10,7 @@ use crate::migrations::dialects::goose::GOOSE;
 use crate::migrations::dialects::tests::harness::{Store, WRITTEN};
 use crate::migrations::dialects::{Dialect, TOOLS};
 use crate::migrations::diff::compare;
-use crate::migrations::known::{KnownSet, Script, Why};
+use crate::migrations::known::{KnownSet, Script, SkipReason};
 use crate::migrations::sql_text;
 
 /// Text of the pieces that matter to some tool.
@@ -128,12 +128,12 @@ proptest! {
                 }
             }
             let (tool, ledger, _) = WRITTEN.iter().find(|(_, _, of)| *of == dialect).unwrap();
-            let standing = compare(&set, &Store::written(&format!("{tool}/{ledger}")).applied());
-            let mut keys: Vec<_> = standing.applied.iter().chain(&standing.pending).collect();
+            let diff = compare(&set, &Store::written(&format!("{tool}/{ledger}")).applied());
+            let mut keys: Vec<_> = diff.applied.iter().chain(&diff.pending).collect();
             let all = keys.len();
             keys.sort();
             keys.dedup();
-            prop_assert_eq!(keys.len(), all, "nothing is both applied and pending: {:?}", standing);
+            prop_assert_eq!(keys.len(), all, "nothing is both applied and pending: {:?}", diff);
         }
         let _ = KnownSet::possible(&folder);
     }
@@ -167,7 +167,7 @@ proptest! {
         let known = KnownSet::of(&drizzle, &DRIZZLE).unwrap().known.remove(0);
         match known.script {
             Script::Sql { batches, .. } => prop_assert_eq!(&batches, &pieces),
-            Script::NotReplayable(why) => prop_assert!(matches!(why, Why::OtherDatabase(_)), "{:?}", why),
+            Script::NotReplayable(why) => prop_assert!(matches!(why, SkipReason::OtherDatabase(_)), "{:?}", why),
         }
         let up = format!("-- migrate:up\n{}\n", pieces.join("\n"));
         let sql = format!("{up}-- migrate:down\nDROP TABLE a;\n");

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::*;
 use crate::limits::stop::Stop;
-use crate::migrations::rehearsal::{Rehearsal, Rehearsed, rehearse, rehearse_on_nothing};
+use crate::migrations::rehearsal::{Rehearsal, Rehearsed, run};
 use crate::migrations::steps::{ForeignKeys, Step, Steps, Transaction};
 use crate::store::private::PrivateFolder;
 use crate::store::sandbox::Sandbox;
@@ -73,7 +73,7 @@ fn rehearsed(note: usize, sql: &str, transaction: Transaction) -> Result<Rehears
             steps: &steps,
             no_shape: None,
         };
-        rehearse(probe, &handle, by_tool, &environment)
+        run(Some((probe, &handle)), by_tool, &environment)
     });
     assert!(content(folder.path()) == before, "{sql}");
     let is_large = note > NOTES[0];
@@ -148,7 +148,7 @@ fn a_file_of_no_bytes_is_rehearsed_on_too() {
         steps: &steps,
         no_shape: Some("a file is missing"),
     };
-    let rehearsal = rehearse_on_nothing(by_tool, &environment).unwrap();
+    let rehearsal = run(None, by_tool, &environment).unwrap();
     assert_eq!((rehearsal.failure(), rehearsal.ran), (None, vec!["1".to_owned(), "2".to_owned()]));
     assert_eq!(rehearsal.shape_unknown.as_deref(), Some("a file is missing"));
 }
