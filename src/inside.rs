@@ -8,9 +8,9 @@ use crate::banger::APPLICATION;
 use crate::limits::stop::Stop;
 use crate::probe::Probe;
 use crate::salvage::{self, Known};
-use crate::store::private::{PrivateFolder, Purpose};
 use crate::store::sandbox::Sandbox;
 use crate::store::{Access, Environment, Need, with_stable_store};
+use crate::store::{PrivateFolder, Purpose};
 
 /// Looks at what lies at a path, with plain reads.
 pub fn probe(path: &Path) {

@@ -1,36 +1,31 @@
 //! A path → a handle to read through. Starts over when somebody changes the store in the middle.
 
 mod access;
-mod copies;
-mod environment;
 mod folder_sql;
 mod guards;
 pub(crate) mod integrity;
 pub(crate) mod introspect;
-mod open_here;
-pub(crate) mod pass;
-pub(crate) mod private;
+pub(crate) mod page_reader;
+pub(crate) mod private_copy;
 mod read_method;
 mod read_only;
 pub(crate) mod sandbox;
-mod witness;
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub(crate) use access::{Access, PlainFiles};
-pub(crate) use copies::empty_copy;
-pub(crate) use environment::Environment;
+pub(crate) use access::{Access, Environment, PlainFiles, Witness};
 pub(crate) use folder_sql::{FolderSql, Touched, Write};
 pub(crate) use guards::{BUSY_TIMEOUT_MS, LONGEST_VALUE, STEPS_BETWEEN_QUESTIONS, interruptible, prepare_rehearsal};
-pub(crate) use read_method::{Need, ReadMethod};
+pub(crate) use private_copy::{PrivateCopy, PrivateFolder, empty_copy};
+pub(crate) use read_method::{MOST_COPIED_TO_MEMORY, MOST_REHEARSED_IN_MEMORY, Need, Purpose, ReadMethod};
 pub(crate) use read_only::ReadOnly;
-pub(crate) use witness::Witness;
 
 use crate::error::{Error, Result};
 use crate::limits::stop::Stopped;
-use crate::probe::{PathKind, Probe, Situation};
+use crate::probe::{FileStat, PathKind, Probe, Situation};
 use crate::store::sandbox::Sandbox;
 
 /// For how long, and at least how often, the doctor starts over before it reports that the store keeps changing. One attempt on a
@@ -61,7 +56,7 @@ pub(crate) fn with_stable_store<T>(
     // The `doctor` program holds no locks but those of its own handles, which it closes. What it inherited, such as its standard
     // input, holds none. A caller's process may hold some.
     if *environment.sandbox == Sandbox::NotAsked {
-        open_here::refuse(path)?;
+        refuse_if_open_here(path)?;
     }
     let begun = Instant::now();
     let mut disturbed = 0;
@@ -110,4 +105,42 @@ fn is_settled(probe: &Probe) -> bool {
         PathKind::Empty | PathKind::EmptyBeside(_) | PathKind::SizeUnknown => probe.is_unchanged(),
         _ => true,
     }
+}
+
+/// Where the system lists what this process has open.
+const DESCRIPTORS: &str = "/proc/self/fd";
+
+/// Refuses a store that this process has open, or a sidecar file of it, whatever for. It opens none of these files.
+///
+/// To close any descriptor of a file drops all POSIX locks that the process holds on it, SQLite's among them ("How To Corrupt
+/// An SQLite Database File", section 2.2). Where the system has no list of descriptors, nothing is refused.
+///
+/// # Errors
+/// [`Error::OpenHere`].
+fn refuse_if_open_here(path: &Path) -> Result<()> {
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let files: Vec<(PathBuf, (u64, u64))> = ["", "-wal", "-shm", "-journal"]
+        .into_iter()
+        .filter_map(|suffix| {
+            let mut name = path.clone().into_os_string();
+            name.push(suffix);
+            let file = PathBuf::from(name);
+            let id = id(&file)?;
+            Some((file, id))
+        })
+        .collect();
+    let Ok(descriptors) = fs::read_dir(DESCRIPTORS) else {
+        return Ok(());
+    };
+    for open in descriptors.flatten().filter_map(|descriptor| id(&descriptor.path())) {
+        if let Some((file, _)) = files.iter().find(|(_, id)| *id == open) {
+            return Err(Error::OpenHere(file.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// What a path leads to, by device and inode.
+fn id(path: &Path) -> Option<(u64, u64)> {
+    FileStat::of(path).ok().flatten().map(|stamp| stamp.id)
 }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::limits::stop::Stopped;
 use crate::migrations::status::MigrationStatus;
 use crate::probe::Probe;
-use crate::store::pass::Sound;
+use crate::store::page_reader::Sound;
 use crate::store::{Access, Environment, ReadOnly};
 
 /// One store under examination, shared by every check and every thread.

@@ -21,7 +21,7 @@ use crate::findings::check_id::CheckId;
 use crate::findings::{Finding, Findings};
 use crate::report::outcome::Outcome;
 use crate::store::introspect::{self, quoted};
-use crate::store::pass::Values;
+use crate::store::page_reader::Values;
 use crate::store::{LONGEST_VALUE, ReadOnly};
 use crate::text::words::plural;
 

@@ -9,7 +9,7 @@ use crate::checks::context::StoreContext;
 use crate::limits::stop::Stop;
 use crate::migrations::runner;
 use crate::report::outcome::Outcome;
-use crate::store::private::PrivateFolder;
+use crate::store::PrivateFolder;
 use crate::store::sandbox::Sandbox;
 use crate::store::{Environment, Need, with_stable_store};
 

@@ -17,7 +17,7 @@ use crate::limits::stop::Stop;
 use crate::migrations::schema_state::SchemaState;
 use crate::report::Report;
 use crate::store::Environment;
-use crate::store::private::PrivateFolder;
+use crate::store::PrivateFolder;
 use crate::store::sandbox::Sandbox;
 
 /// Examines the store at `path` with every check but `artifacts`, without changing anything. Whatever is wrong is a row of

@@ -9,7 +9,7 @@ use super::{MapResult, PageClass, PageMap, PageMapBuilder, PageRole, TreeId};
 use crate::limits::stop::{Stop, Stopped};
 use crate::probe::Probe;
 use crate::store::Access;
-use crate::store::pass::{Files, NotRead};
+use crate::store::page_reader::{Files, NotRead};
 use crate::text::words::thousands;
 use sqlite_format::check::accounts::Accounts;
 use sqlite_format::cover::Cover;

@@ -17,8 +17,8 @@ use crate::program::signals::Signals;
 use crate::program::watchdog::Watchdog;
 use crate::report::Report;
 use crate::store::Environment;
-use crate::store::private::{PrivateFolder, Purpose};
 use crate::store::sandbox::Sandbox;
+use crate::store::{PrivateFolder, Purpose};
 use crate::text::shown;
 
 /// The most memory that SQLite may take in the whole process, in bytes; with the rest of the program this stays below 64 MiB.

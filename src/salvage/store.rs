@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
 use crate::probe::situation::{is_hot, write_locked_now};
 use crate::probe::{FileStat, PathKind, Probe, Sidecar, Situation, open_plain, words};
-use crate::store::private::journal_to_play;
+use crate::store::private_copy::journal_to_play;
 
 /// How long another process may hold the write lock of a store whose file it may have written to. A transaction is short.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);

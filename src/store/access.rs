@@ -6,15 +6,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::Connection;
 
-use super::copies::{copy_and_recover, empty_copy, not_copied, uri};
-use super::environment::Environment;
-use super::read_method::{Facts, InPlace, LARGE, Need, ReadMethod};
-use super::read_only::ReadOnly;
-use super::witness::Witness;
+use super::private_copy::{PrivateCopy, PrivateFolder, copy_and_recover, empty_copy, not_copied};
+use super::read_method::{Facts, InPlace, LARGE, MOST_COPIED_TO_MEMORY, Need, ReadMethod, Seen, only_by_copy};
+use super::read_only::{ReadOnly, uri};
+use super::sandbox::Sandbox;
 use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
 use crate::probe::{FileStat, Probe, Sidecar, words};
-use crate::store::private::{self, MOST_COPIED_TO_MEMORY, PrivateCopy};
+
+/// Where copies may go, what the kernel forbids, how much memory SQLite may take, when to stop.
+#[derive(Debug, Clone)]
+pub(crate) struct Environment<'a> {
+    /// Where private copies may go.
+    pub private: &'a PrivateFolder,
+    /// What the kernel holds this process to.
+    pub sandbox: &'a Sandbox,
+    /// The most memory that SQLite may take in this process, in bytes; `None` leaves SQLite's bound as it is.
+    pub heap_limit: Option<u64>,
+    /// When to stop.
+    pub stop: &'a Stop,
+}
 
 /// Files that hold a store.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +68,7 @@ impl<'a> Access<'a> {
                 return Err(Error::Journal(format!("{name} cannot be read: {why}")));
             }
         }
-        let only_by_copy = private::only_by_copy(probe, environment.sandbox.opens_in_place());
+        let only_by_copy = only_by_copy(probe, environment.sandbox.opens_in_place());
         let facts = Facts {
             situation: probe.situation,
             in_place: InPlace::of(probe, only_by_copy.is_some()),
@@ -203,6 +214,27 @@ impl<'a> Access<'a> {
     }
 }
 
+/// Remembers how a store is read, to say afterwards whether the result is still valid. Any thread may ask.
+#[derive(Debug, Clone)]
+pub(crate) struct Witness {
+    way: ReadMethod,
+    facts: Facts,
+    disturbed: Arc<AtomicBool>,
+}
+
+impl Witness {
+    /// For a store that is read in this way because of these facts; `disturbed` is set if SQLite could not read.
+    pub(super) fn new(way: ReadMethod, facts: Facts, disturbed: Arc<AtomicBool>) -> Self {
+        Self { way, facts, disturbed }
+    }
+
+    /// Whether the result is still valid: no file changed in a way that matters to this read method.
+    pub(crate) fn still_valid(&self, probe: &Probe) -> bool {
+        self.way
+            .still_valid(&self.facts, Seen::now(probe, self.disturbed.load(Ordering::Relaxed)))
+    }
+}
+
 fn query(way: ReadMethod) -> &'static str {
     match way {
         ReadMethod::Immutable | ReadMethod::CopyOfFiles => "?mode=ro&immutable=1",
@@ -215,8 +247,6 @@ fn query(way: ReadMethod) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::private::PrivateFolder;
-    use crate::store::sandbox::Sandbox;
 
     const REAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/healthy.db");
 

@@ -114,6 +114,47 @@ pub(super) struct Seen {
     pub(super) failed: bool,
 }
 
+/// A store larger than this is copied to the private folder, a smaller one to memory. In bytes.
+pub(crate) const MOST_COPIED_TO_MEMORY: u64 = 8 << 20;
+
+/// The same where migrations are rehearsed on the copy; of the store with its WAL. In bytes. As many stores at once as there are
+/// threads must find room in the memory that SQLite may take, with all that migrations make of them.
+pub(crate) const MOST_REHEARSED_IN_MEMORY: u64 = 1 << 20;
+
+/// What stores are read for, as far as that decides whether copies of them may be needed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Purpose {
+    /// Whether SQLite reads them at all.
+    pub opened: bool,
+    /// Whether more than the ledger is read.
+    pub whole: bool,
+    /// Whether pending migrations are rehearsed.
+    pub rehearsed: bool,
+}
+
+/// Whether examining this store may need the folder: where SQLite cannot or must not open it in place, and where it is
+/// too large for memory and may be copied because its writers never rest, or to rehearse its migrations.
+pub(super) fn may_need_copy(probe: &Probe, purpose: Purpose, wal_in_place: bool) -> bool {
+    use Situation::{FinishedJournal, HotJournal, Rollback, RollbackLive};
+    let bytes = probe.size() + probe.wal.size();
+    probe.header().is_some()
+        && (only_by_copy(probe, wal_in_place).is_some()
+            || probe.wal_index_is_too_large()
+            || matches!(probe.situation, HotJournal | RollbackLive)
+            || (bytes > MOST_REHEARSED_IN_MEMORY && purpose.rehearsed)
+            || (bytes > MOST_COPIED_TO_MEMORY
+                && purpose.whole
+                && matches!(probe.situation, Rollback | FinishedJournal)))
+}
+
+/// Why SQLite cannot or must not open this store where it lies, whoever else has it open.
+pub(super) fn only_by_copy(probe: &Probe, wal_in_place: bool) -> Option<&'static str> {
+    if probe.path_is_too_long() {
+        return Some("its path is too long for SQLite");
+    }
+    (probe.wal.has_content() && !wal_in_place).then_some("its WAL cannot be opened here without changing it")
+}
+
 impl ReadMethod {
     /// How it reads, in words for the row `read-only`.
     pub(crate) fn words(self) -> &'static str {

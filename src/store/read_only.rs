@@ -1,5 +1,6 @@
 //! The read-only handle: the doctor's only way to SQLite, and the sole owner of its connection.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -241,6 +242,24 @@ fn explained(stop: &Stop, wrap: impl FnOnce(rusqlite::Error) -> Error, error: ru
         Some(why) if matches!(error.sqlite_error_code(), Some(OperationInterrupted | DatabaseBusy)) => why.into(),
         _ => wrap(error),
     }
+}
+
+/// The URI of a path: every byte that could mean anything in a URI is written `%41`
+/// ("Uniform Resource Identifiers", <https://www.sqlite.org/uri.html>).
+pub(super) fn uri(path: &Path, query: &str) -> String {
+    use std::fmt::Write as _;
+    use std::os::unix::ffi::OsStrExt;
+    let mut out = String::from("file://");
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' => out.push(char::from(*byte)),
+            _ => {
+                // Writing to a string cannot fail.
+                let _ = write!(out, "%{byte:02x}");
+            }
+        }
+    }
+    out + query
 }
 
 #[cfg(test)]

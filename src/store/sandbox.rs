@@ -15,7 +15,8 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
 };
 
-use crate::store::private::{PrivateFolder, Purpose};
+use super::private_copy::PrivateFolder;
+use super::read_method::{Purpose, may_need_copy};
 
 /// The newest Landlock whose rights are asked for; an older kernel gives up what it knows.
 const NEWEST: ABI = ABI::V7;
@@ -51,7 +52,9 @@ impl Sandbox {
     /// given up.
     pub(crate) fn enter(private: &PrivateFolder, purpose: Purpose) -> Self {
         let metadata = forbid(METADATA_CALLS, &[], libc::EPERM).is_ok();
-        private.make_if_needed(purpose, owners_are_safe(metadata));
+        if purpose.opened {
+            private.create_if_needed(|probe| may_need_copy(probe, purpose, owners_are_safe(metadata)));
+        }
         match restrict(private.path()) {
             Ok(abi) => {
                 private.seal();

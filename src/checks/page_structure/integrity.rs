@@ -8,10 +8,10 @@ use crate::error::{Error, Result};
 use crate::findings::LONGEST_NAME;
 use crate::migrations::rehearsal::copy;
 use crate::migrations::shape;
+use crate::store::PrivateCopy;
 use crate::store::ReadOnly;
 use crate::store::integrity::{self, Extent};
 use crate::store::introspect::{self, LONGEST_DEFINITION, ObjectKind, quoted};
-use crate::store::private::PrivateCopy;
 use crate::text::words::cut;
 
 /// The number of lines that SQLite is asked for; its default is 100.

@@ -5,7 +5,7 @@ use crate::checks::context::StoreContext;
 use crate::examine::turns::HandleRun;
 use crate::limits::stop::{Stop, Stopped};
 use crate::report::Status;
-use crate::store::private::PrivateFolder;
+use crate::store::PrivateFolder;
 use crate::store::sandbox::Sandbox;
 use crate::store::{Environment, Need, with_stable_store};
 

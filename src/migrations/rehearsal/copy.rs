@@ -6,8 +6,8 @@ use rusqlite::Connection;
 
 use crate::error::{Error, Result};
 use crate::probe::Probe;
-use crate::store::private::{MOST_COPIED_TO_MEMORY, MOST_REHEARSED_IN_MEMORY, PrivateCopy};
 use crate::store::{Environment, ReadOnly, empty_copy};
+use crate::store::{MOST_COPIED_TO_MEMORY, MOST_REHEARSED_IN_MEMORY, PrivateCopy};
 pub(super) use temporary::Temporary;
 
 /// A copy of a store, open for writing. The connection goes first, then the files.

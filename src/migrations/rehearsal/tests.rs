@@ -10,7 +10,7 @@ use crate::limits::stop::{Stop, Stopped};
 use crate::migrations::known::KnownSet;
 use crate::migrations::runner;
 use crate::migrations::shape::Shape;
-use crate::store::private::PrivateFolder;
+use crate::store::PrivateFolder;
 use crate::store::sandbox::Sandbox;
 
 fn first() -> Migration {

@@ -11,10 +11,10 @@ use crate::application::Impact;
 use crate::error::{Error, Result};
 use crate::findings::{Finding, LONGEST_NAME};
 use crate::migrations::shape::{Difference, Shape};
+use crate::store::PrivateCopy;
 use crate::store::ReadOnly;
 use crate::store::integrity::{Extent, each_message, unread_page};
 use crate::store::introspect::{self, quoted};
-use crate::store::private::PrivateCopy;
 use crate::text::words::{cut, plural, thousands};
 
 /// One thing that the migrations fail at or leave wrong.

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::page_map::{PageClass, PageRole};
-use crate::store::private::PrivateFolder;
+use crate::store::PrivateFolder;
 use crate::store::sandbox::Sandbox;
 use crate::store::{Environment, Need, with_stable_store};
 

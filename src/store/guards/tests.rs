@@ -8,8 +8,8 @@ use std::thread;
 
 use super::*;
 use crate::store::ReadOnly;
-use crate::store::private::{PrivateFolder, Purpose};
 use crate::store::sandbox::Sandbox;
+use crate::store::{PrivateFolder, Purpose};
 use rusqlite::OpenFlags;
 use rusqlite::fallible_iterator::FallibleIterator;
 

@@ -94,3 +94,20 @@ fn what_waited_for_a_lock_may_hold_it_for_as_long_as_what_did_not() {
     assert_eq!(handle.unwrap().number(ROWS).unwrap(), 1);
     assert!(!stop.hold_ran_out());
 }
+
+#[test]
+fn a_uri_spells_out_every_byte_that_could_mean_something_in_it() {
+    assert_eq!(
+        uri(Path::new("/a b?mode=rwc#%41&'é/s.db"), "?mode=ro"),
+        "file:///a%20b%3fmode%3drwc%23%2541%26%27%c3%a9/s.db?mode=ro"
+    );
+}
+
+#[test]
+fn what_sqlite_could_not_open_it_does_not_name() {
+    for path in ["/home/quentinuser/\u{f6}/state.db", "/nowhere/\u{f6}.db"] {
+        let uri = uri(Path::new(path), "?mode=ro");
+        let error = ReadOnly::open(&uri, false, None, &Stop::never()).map(|_| ()).unwrap_err();
+        assert_eq!(error.to_string(), "SQLite says: unable to open database file [14] (while running: open)");
+    }
+}

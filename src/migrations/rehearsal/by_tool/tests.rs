@@ -3,7 +3,7 @@
 use super::super::{Rehearsed, on_copies};
 use super::*;
 use crate::migrations::steps::Transaction;
-use crate::store::private::PrivateFolder;
+use crate::store::PrivateFolder;
 use crate::store::sandbox::Sandbox;
 
 const SCHEMA: &str = "CREATE TABLE parent(id INTEGER PRIMARY KEY, name TEXT);

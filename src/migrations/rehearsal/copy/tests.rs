@@ -8,7 +8,7 @@ use super::*;
 use crate::limits::stop::Stop;
 use crate::migrations::rehearsal::{Rehearsal, Rehearsed, run};
 use crate::migrations::steps::{ForeignKeys, Step, Steps, Transaction};
-use crate::store::private::PrivateFolder;
+use crate::store::PrivateFolder;
 use crate::store::sandbox::Sandbox;
 use crate::store::{Need, with_stable_store};
 

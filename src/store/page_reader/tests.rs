@@ -13,7 +13,7 @@ use crate::checks::context::StoreContext;
 use crate::findings::check_id::CheckId;
 use crate::migrations::runner;
 use crate::report::outcome::Outcome;
-use crate::store::private::PrivateFolder;
+use crate::store::PrivateFolder;
 use crate::store::sandbox::Sandbox;
 use crate::store::{Environment, Need, ReadMethod, ReadOnly, with_stable_store};
 

@@ -12,21 +12,17 @@ use std::sync::{Mutex, MutexGuard, OnceLock, TryLockError};
 use std::thread;
 use std::time::Duration;
 
+use rusqlite::{Connection, OpenFlags};
 use sqlite_format::journal::read_super_journal;
 use tempfile::TempDir;
 
+use super::access::Environment;
+use super::read_only::uri;
 use crate::error::{Error, Result};
-use crate::limits::stop::Stop;
-use crate::probe::{FileStat, Probe, Situation, open_plain};
+use crate::limits::stop::{Stop, Stopped};
+use crate::probe::{FileStat, Probe, open_plain};
 use crate::text::shown;
 use crate::text::words::thousands;
-
-/// A store larger than this is copied to the private folder, a smaller one to memory. In bytes.
-pub(crate) const MOST_COPIED_TO_MEMORY: u64 = 8 << 20;
-
-/// The same where migrations are rehearsed on the copy; of the store with its WAL. In bytes. As many stores at once as there are
-/// threads must find room in the memory that SQLite may take, with all that migrations make of them.
-pub(crate) const MOST_REHEARSED_IN_MEMORY: u64 = 1 << 20;
 
 /// How long whoever waits for a turn sleeps before asking again.
 const BETWEEN_QUESTIONS: Duration = Duration::from_millis(5);
@@ -45,17 +41,6 @@ pub(crate) struct PrivateFolder {
     turn: Mutex<()>,
 }
 
-/// What stores are read for, as far as that decides whether copies of them may be needed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Purpose {
-    /// Whether SQLite reads them at all.
-    pub opened: bool,
-    /// Whether more than the ledger is read.
-    pub whole: bool,
-    /// Whether pending migrations are rehearsed.
-    pub rehearsed: bool,
-}
-
 impl PrivateFolder {
     /// A folder that is not there yet, for copies of these stores.
     pub(crate) fn for_stores<P: AsRef<Path>>(stores: &[P]) -> Self {
@@ -67,13 +52,10 @@ impl PrivateFolder {
         }
     }
 
-    /// Makes the folder now where examining one of the stores may need it: later the kernel forbids it.
-    ///
-    /// `wal_in_place`: whether a WAL can be opened where it lies without changing it.
-    pub(crate) fn make_if_needed(&self, purpose: Purpose, wal_in_place: bool) {
-        let needed = |path: &PathBuf| may_be_needed(&Probe::of(path), purpose, wal_in_place);
-        if purpose.opened && self.stores.iter().any(needed) {
-            // Why there is none is said where it is missed.
+    /// Creates the folder now if a copy of one of the stores may be needed: later the kernel forbids it.
+    pub(crate) fn create_if_needed(&self, is_needed: impl Fn(&Probe) -> bool) {
+        if self.stores.iter().any(|path| is_needed(&Probe::of(path))) {
+            // A folder that could not be created is reported where a copy is needed.
             let _ = self.get();
         }
     }
@@ -142,29 +124,6 @@ impl Drop for PrivateFolder {
             let _ = fs::remove_dir(folder);
         }
     }
-}
-
-/// Whether examining this store may need the folder: where SQLite cannot or must not open it in place, and where it is
-/// too large for memory and may be copied because its writers never rest, or to rehearse its migrations.
-fn may_be_needed(probe: &Probe, purpose: Purpose, wal_in_place: bool) -> bool {
-    use Situation::{FinishedJournal, HotJournal, Rollback, RollbackLive};
-    let bytes = probe.size() + probe.wal.size();
-    probe.header().is_some()
-        && (only_by_copy(probe, wal_in_place).is_some()
-            || probe.wal_index_is_too_large()
-            || matches!(probe.situation, HotJournal | RollbackLive)
-            || (bytes > MOST_REHEARSED_IN_MEMORY && purpose.rehearsed)
-            || (bytes > MOST_COPIED_TO_MEMORY
-                && purpose.whole
-                && matches!(probe.situation, Rollback | FinishedJournal)))
-}
-
-/// Why SQLite cannot or must not open this store where it lies, whoever else has it open.
-pub(crate) fn only_by_copy(probe: &Probe, wal_in_place: bool) -> Option<&'static str> {
-    if probe.path_is_too_long() {
-        return Some("its path is too long for SQLite");
-    }
-    (probe.wal.has_content() && !wal_in_place).then_some("its WAL cannot be opened here without changing it")
 }
 
 /// Makes the folder: below `TMPDIR`, or, where that names none or the folder of a store, in the first other one that will do.
@@ -334,4 +293,48 @@ fn copy_file(from: &Path, to: &Path, length: u64, stop: &Stop) -> Result<()> {
         }
         target.write_all(&chunk[..n]).map_err(Error::io("write", to))?;
     }
+}
+
+/// Why a copy was needed, around what went wrong with it. What ended it from outside stands for itself.
+pub(super) fn not_copied(why: &'static str) -> impl FnOnce(Error) -> Error {
+    move |error| match error {
+        error if matches!(error.stopped(), Some(Stopped::WritersWait(_))) => error,
+        error => Error::Copy {
+            why,
+            source: error.into(),
+        },
+    }
+}
+
+/// Copies the files and lets SQLite roll the copy back.
+pub(super) fn copy_and_recover(probe: &Probe, environment: &Environment<'_>) -> Result<PrivateCopy> {
+    let copy = PrivateCopy::of_files(environment.private, probe, environment.stop)?;
+    let conn = open_copy(&copy)?;
+    let sql = "SELECT count(*) FROM sqlite_schema";
+    let recovered = conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(Error::sqlite(sql));
+    match recovered {
+        // What is damaged is the checks' to say; it was rolled back all the same.
+        Err(error) if !error.is_damage() => Err(error),
+        _ => Ok(copy),
+    }
+}
+
+/// Opens a private copy in which there is nothing yet, to be filled as fast as it can be: nobody needs it after a crash.
+pub(crate) fn empty_copy(copy: &PrivateCopy) -> Result<Connection> {
+    const SQL: &str = "PRAGMA synchronous=OFF";
+    let conn = open_copy(copy)?;
+    conn.execute_batch(SQL).map_err(Error::sqlite(SQL))?;
+    Ok(conn)
+}
+
+/// Opens a private copy for writing: the only connection for writing that the `doctor` binary ever makes.
+fn open_copy(copy: &PrivateCopy) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_URI
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let path = uri(copy.path(), "");
+    #[expect(clippy::disallowed_methods, reason = "a private copy, which nobody else sees")]
+    let opened = Connection::open_with_flags(&path, flags);
+    opened.map_err(Error::opening(&path))
 }
