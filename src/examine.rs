@@ -39,9 +39,9 @@ pub(crate) struct Options<'a> {
 fn report(answers: &Answers, path: &Path, options: &Options<'_>) -> Report {
     let ended = with_stable_store(path, Need::Everything, &options.environment, |probe, access| {
         let witness = access.as_ref().ok().map(|access| (access.witness(), probe.clone()));
-        answers.start_over(probe.situation, witness);
+        answers.reset(probe.situation, witness);
         let ready = access.as_ref().ok().copied();
-        answers.ask_all(probe, access, options);
+        answers.run_checks(probe, access, options);
         answers.append_intact_row_counts(probe, options.environment.stop);
         answers.draw_map(probe, ready, options.environment.stop);
     });
@@ -68,7 +68,7 @@ pub(crate) fn migration_status(
         return Err(Error::NothingKnown);
     }
     let need = if rehearse { Need::Everything } else { Need::Ledger };
-    look(path, need, application, environment, |probe, handle| {
+    read_stable_store(path, need, application, environment, |probe, handle| {
         let status = match handle {
             Some(handle) => MigrationStatus::read(application, handle, environment.stop)?,
             None => MigrationStatus::of_empty_file(application)?,
@@ -82,7 +82,7 @@ pub(crate) fn migration_status(
 
 /// Returns what is made of a store through a handle, where nothing beside it hides what was committed; there is no handle on a file of no
 /// bytes.
-fn look<T>(
+fn read_stable_store<T>(
     path: &Path,
     need: Need,
     application: &Application,

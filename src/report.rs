@@ -239,14 +239,14 @@ impl Row {
 
     /// Keeps the findings, made safe to print.
     fn set_findings(&mut self, findings: Findings) {
-        self.findings = findings.kept.into_iter().map(safe_finding).collect();
+        self.findings = findings.kept.into_iter().map(escape_finding).collect();
         self.findings_total = findings.total;
         self.findings_at_least = findings.at_least;
     }
 
     /// Returns the first findings in words, and how many there are more: `people row 5 born: not a time`.
-    pub(crate) fn finding_lines(&self, most: usize) -> Vec<String> {
-        let mut lines: Vec<String> = self.findings.iter().take(most).map(finding_words).collect();
+    pub(crate) fn describe_findings(&self, most: usize) -> Vec<String> {
+        let mut lines: Vec<String> = self.findings.iter().take(most).map(describe_finding).collect();
         let shown = lines.len() as u64;
         if self.findings_total > shown {
             let least = if self.findings_at_least { "at least " } else { "" };
@@ -256,7 +256,7 @@ impl Row {
     }
 }
 
-fn safe_finding(finding: Finding) -> Finding {
+fn escape_finding(finding: Finding) -> Finding {
     let name = |text: Option<String>| text.map(|text| escape_untrusted(&text, LONGEST_NAME));
     Finding {
         table: name(finding.table),
@@ -269,7 +269,7 @@ fn safe_finding(finding: Finding) -> Finding {
 }
 
 /// Returns a finding as a line: where, then what.
-fn finding_words(finding: &Finding) -> String {
+fn describe_finding(finding: &Finding) -> String {
     let mut place = Vec::new();
     place.extend(finding.table.clone());
     if let Some(index) = &finding.index {

@@ -35,7 +35,7 @@ pub(crate) struct Answers {
     sandbox: String,
     wanted: Vec<CheckId>,
     wants_map: bool,
-    so_far: Arc<Mutex<SoFar>>,
+    state: Arc<Mutex<State>>,
 }
 
 /// A check's answer and how long it took.
@@ -43,12 +43,12 @@ pub(super) type Answer = (Outcome, Duration);
 
 /// The state of the examination. The checks that have passed decide which come next.
 #[derive(Debug)]
-struct SoFar {
+struct State {
     situation: Situation,
     /// By [`CheckId`].
     answers: [Option<Answer>; CheckId::ALL.len()],
     /// The checks that look just now.
-    looking: Vec<CheckId>,
+    running: Vec<CheckId>,
     /// To ask whether the answers are still valid, once something was read through SQLite.
     witness: Option<(Witness, Probe)>,
     short_of_memory: bool,
@@ -57,12 +57,12 @@ struct SoFar {
     map: MapResult,
 }
 
-impl Default for SoFar {
+impl Default for State {
     fn default() -> Self {
         Self {
             situation: Situation::None,
             answers: Default::default(),
-            looking: vec![CheckId::File],
+            running: vec![CheckId::File],
             witness: None,
             short_of_memory: false,
             tables: Vec::new(),
@@ -71,19 +71,19 @@ impl Default for SoFar {
     }
 }
 
-impl SoFar {
+impl State {
     fn get(&self, id: CheckId) -> Option<&Outcome> {
         self.answers[id as usize].as_ref().map(|(outcome, _)| outcome)
     }
 
-    fn passed(&self, id: CheckId) -> bool {
+    fn has_passed(&self, id: CheckId) -> bool {
         matches!(self.get(id), Some(Outcome::Pass { .. }))
     }
 
     /// Returns the first check in the chain of preconditions that has not passed.
-    fn first_cause(&self, check: &Check) -> Option<CheckId> {
+    fn first_unmet(&self, check: &Check) -> Option<CheckId> {
         let mut cause = check.needs.check()?;
-        while let Some(before) = checks::get(cause).needs.check().filter(|before| !self.passed(*before)) {
+        while let Some(before) = checks::get(cause).needs.check().filter(|before| !self.has_passed(*before)) {
             cause = before;
         }
         Some(cause)
@@ -99,22 +99,22 @@ impl Answers {
             sandbox: options.environment.sandbox.to_string(),
             wanted: options.checks.clone(),
             wants_map: options.page_map,
-            so_far: Arc::default(),
+            state: Arc::default(),
         }
     }
 
     /// Forgets all answers: the store is looked at again.
-    pub(super) fn start_over(&self, situation: Situation, witness: Option<(Witness, Probe)>) {
-        *self.so_far() = SoFar {
+    pub(super) fn reset(&self, situation: Situation, witness: Option<(Witness, Probe)>) {
+        *self.lock() = State {
             situation,
             witness,
-            ..SoFar::default()
+            ..State::default()
         };
     }
 
     /// Returns the report of an examination that has ended: `Err` if the store changed during each attempt to read it.
     pub(super) fn report(&self, ended: Result<(), Error>) -> Report {
-        self.report_of(match ended {
+        self.assemble(match ended {
             Ok(()) => self.rows(None),
             Err(error) => self.rows_of_unstable_store(&error),
         })
@@ -123,27 +123,27 @@ impl Answers {
     /// Returns the report of an examination that has not ended, and why: with the answers so far, as far as they may be believed.
     /// What is looking just now has failed.
     pub(crate) fn broken_off(&self, error: &Error) -> Report {
-        let witness = self.so_far().witness.clone();
+        let witness = self.lock().witness.clone();
         let is_believed = witness.is_none_or(|(witness, probe)| still_valid_in_time(witness, probe));
-        self.report_of(if is_believed {
+        self.assemble(if is_believed {
             self.rows(Some(error))
         } else {
             self.rows_of_unstable_store(error)
         })
     }
 
-    fn report_of(&self, rows: Vec<Row>) -> Report {
-        let so_far = self.so_far();
+    fn assemble(&self, rows: Vec<Row>) -> Report {
+        let state = self.lock();
         Report {
             index: 0,
             store: self.store.clone(),
-            situation: so_far.situation.name(),
+            situation: state.situation.name(),
             sandbox: self.sandbox.clone(),
             examined_at: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            tables: so_far.tables.clone(),
+            tables: state.tables.clone(),
             rows,
-            map: self.map_of(&so_far),
-            short_of_memory: so_far.short_of_memory,
+            map: self.map_of(&state),
+            short_of_memory: state.short_of_memory,
         }
     }
 
@@ -156,29 +156,29 @@ impl Answers {
         let map = match access {
             None => MapResult::unavailable("the store could not be opened to be read, as the rows say"),
             Some(access) => {
-                let known = self.known_of_pages();
+                let known = self.known_damage();
                 caught(|| page_map::map_store(probe, access, &known, stop)).unwrap_or_else(MapResult::unavailable)
             }
         };
-        self.so_far().map = map;
+        self.lock().map = map;
     }
 
     /// Returns the pages that the checks found damaged.
-    fn known_of_pages(&self) -> KnownDamage {
-        let so_far = self.so_far();
-        let damaged = match so_far.get(CheckId::PageStructure) {
+    fn known_damage(&self) -> KnownDamage {
+        let state = self.lock();
+        let damaged = match state.get(CheckId::PageStructure) {
             Some(Outcome::Fail(failure)) => failure.findings.kept.iter().filter_map(|finding| finding.page).collect(),
             _ => Vec::new(),
         };
         KnownDamage {
-            is_sound: so_far.passed(CheckId::PageStructure),
+            is_sound: state.has_passed(CheckId::PageStructure),
             damaged_pages: damaged.into_iter().filter_map(|page: u64| u32::try_from(page).ok()).collect(),
         }
     }
 
     /// Returns the map at the end of the examination.
-    fn map_of(&self, so_far: &SoFar) -> MapResult {
-        match &so_far.map {
+    fn map_of(&self, state: &State) -> MapResult {
+        match &state.map {
             MapResult::NotRequested if self.wants_map => {
                 MapResult::unavailable("the examination ended before one was made")
             }
@@ -186,35 +186,35 @@ impl Answers {
         }
     }
 
-    fn so_far(&self) -> MutexGuard<'_, SoFar> {
-        self.so_far.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns true if this check's row was requested.
-    pub(super) fn asked(&self, id: CheckId) -> bool {
+    pub(super) fn is_wanted(&self, id: CheckId) -> bool {
         self.wanted.contains(&id)
     }
 
     /// Returns true if this check has looked and found nothing wrong.
-    pub(super) fn passed(&self, id: CheckId) -> bool {
-        self.so_far().passed(id)
+    pub(super) fn has_passed(&self, id: CheckId) -> bool {
+        self.lock().has_passed(id)
     }
 
     /// Adds a running check.
     pub(super) fn begin(&self, id: CheckId) {
-        self.so_far().looking.push(id);
+        self.lock().running.push(id);
     }
 
     /// Sets the one check that is running, or none.
     pub(super) fn set_running(&self, id: Option<CheckId>) {
-        self.so_far().looking = id.into_iter().collect();
+        self.lock().running = id.into_iter().collect();
     }
 
     /// Records the answer of a check, which is no longer running.
     pub(super) fn set(&self, id: CheckId, answer: Answer) {
-        let mut so_far = self.so_far();
-        so_far.looking.retain(|looking| *looking != id);
-        so_far.answers[id as usize] = Some(answer);
+        let mut state = self.lock();
+        state.running.retain(|running| *running != id);
+        state.answers[id as usize] = Some(answer);
     }
 
     /// Returns the application whose store it is.
@@ -224,8 +224,8 @@ impl Answers {
 
     /// Returns the first of these checks that has failed, and how.
     pub(super) fn first_failure(&self, checks: &[CheckId]) -> Option<(CheckId, Failure)> {
-        let so_far = self.so_far();
-        checks.iter().find_map(|id| match so_far.get(*id) {
+        let state = self.lock();
+        checks.iter().find_map(|id| match state.get(*id) {
             Some(Outcome::Fail(failure)) => Some((*id, failure.clone())),
             _ => None,
         })
@@ -233,32 +233,32 @@ impl Answers {
 
     /// Replaces the outcome of a check and adds the time that this took.
     pub(super) fn replace_outcome(&self, id: CheckId, outcome: Outcome, longer: Duration) {
-        if let Some(answer) = &mut self.so_far().answers[id as usize] {
+        if let Some(answer) = &mut self.lock().answers[id as usize] {
             *answer = (outcome, answer.1 + longer);
         }
     }
 
     /// Keeps the rows of each table, as they were counted.
     pub(super) fn set_tables(&self, tables: Vec<CountedTable>) {
-        self.so_far().tables = tables;
+        self.lock().tables = tables;
     }
 
     /// Returns the answer of a check that could not look.
-    pub(super) fn could_not_look(&self, error: &Error) -> Outcome {
-        self.short_of_memory(error.is_out_of_memory());
+    pub(super) fn outcome_of_error(&self, error: &Error) -> Outcome {
+        self.note_memory_shortage(error.is_out_of_memory());
         Outcome::could_not_look(error)
     }
 
     /// Notes that SQLite has hit its memory limit, if it has.
-    pub(super) fn short_of_memory(&self, is_short: bool) {
-        self.so_far().short_of_memory |= is_short;
+    pub(super) fn note_memory_shortage(&self, is_short: bool) {
+        self.lock().short_of_memory |= is_short;
     }
 
     /// Returns the outcome of a check whose precondition is not met: skipped, unless the row that would say why was not requested.
-    fn unmet(&self, so_far: &SoFar, check: &Check) -> Outcome {
-        let need = so_far.first_cause(check).unwrap_or(CheckId::File);
-        match so_far.get(need) {
-            Some(Outcome::Fail(failure)) if !self.asked(need) => Outcome::fail(
+    fn unmet_outcome(&self, state: &State, check: &Check) -> Outcome {
+        let need = state.first_unmet(check).unwrap_or(CheckId::File);
+        match state.get(need) {
+            Some(Outcome::Fail(failure)) if !self.is_wanted(need) => Outcome::fail(
                 format!("could not look: needs `{need}`, which failed: {}", failure.detail),
                 failure.problem.clone(),
             ),
@@ -268,16 +268,16 @@ impl Answers {
 
     /// Returns the rows that are wanted, in the registry's order. `broken_off`: why the examination has not come to its end.
     fn rows(&self, broken_off: Option<&Error>) -> Vec<Row> {
-        let so_far = self.so_far();
-        let wanted = || CHECKS.iter().zip(&so_far.answers).filter(|(check, _)| self.asked(check.id));
+        let state = self.lock();
+        let wanted = || CHECKS.iter().zip(&state.answers).filter(|(check, _)| self.is_wanted(check.id));
         let open = || wanted().filter(|(_, answer)| answer.is_none()).map(|(check, _)| check.id);
-        let mut to_blame: Vec<CheckId> = open().filter(|id| so_far.looking.contains(id)).collect();
+        let mut to_blame: Vec<CheckId> = open().filter(|id| state.running.contains(id)).collect();
         if to_blame.is_empty() {
             // A run that did not look never passes: where no check was looking, the first that has not looked says why.
             to_blame.extend(open().next());
         }
         let without_answer = |check: &Check| match broken_off {
-            None => self.unmet(&so_far, check),
+            None => self.unmet_outcome(&state, check),
             Some(error) if to_blame.contains(&check.id) => Outcome::could_not_look(error),
             Some(error) => Outcome::skip(match error.stopped() {
                 Some(why) => why.to_string(),
@@ -294,8 +294,8 @@ impl Answers {
 
     /// Returns the rows of a store that changed during each attempt: one row says so, `read-only` if it is wanted.
     fn rows_of_unstable_store(&self, error: &Error) -> Vec<Row> {
-        self.so_far().map = MapResult::NotRequested;
-        let wanted = || CHECKS.iter().map(|check| check.id).filter(|id| self.asked(*id));
+        self.lock().map = MapResult::NotRequested;
+        let wanted = || CHECKS.iter().map(|check| check.id).filter(|id| self.is_wanted(*id));
         let to_blame = wanted().find(|id| *id == CheckId::ReadOnly).or_else(|| wanted().next());
         let row = |id: CheckId| {
             let outcome = if Some(id) == to_blame {

@@ -21,20 +21,20 @@ use crate::store::{Access, ReadMethod, ReadOnly};
 const LARGE: u64 = 8 << 20;
 
 /// A check's function that reads through a handle.
-pub(super) type HandleRun = fn(&StoreContext<'_>, &ReadOnly) -> Result<Outcome>;
+pub(super) type HandleCheck = fn(&StoreContext<'_>, &ReadOnly) -> Result<Outcome>;
 
 /// A check and its function.
-pub(super) type Turn<'c> = (&'c Check, HandleRun);
+pub(super) type Turn<'c> = (&'c Check, HandleCheck);
 
 /// A check that ran through a handle, or would have.
-pub(super) struct Looked {
+pub(super) struct TurnResult {
     check: CheckId,
-    how: How,
+    end: TurnEnd,
 }
 
 /// The end of a check's turn.
 #[derive(PartialEq, Eq)]
-enum How {
+enum TurnEnd {
     Answered,
     /// The time limit or Ctrl-C ended it.
     Interrupted,
@@ -57,9 +57,9 @@ fn is_quick(id: CheckId) -> bool {
 
 impl Answers {
     /// Asks every check that is wanted and whose need is met.
-    pub(super) fn ask_all(&self, probe: &Probe, access: Result<&Access<'_>>, options: &Options<'_>) {
-        self.ask_about_the_probe(probe, options);
-        if !self.passed(CheckId::File) {
+    pub(super) fn run_checks(&self, probe: &Probe, access: Result<&Access<'_>>, options: &Options<'_>) {
+        self.run_probe_checks(probe, options);
+        if !self.has_passed(CheckId::File) {
             return;
         }
         let begun = Instant::now();
@@ -75,44 +75,44 @@ impl Answers {
                     access,
                     &options.environment,
                     options.artifacts,
-                    self.asked(CheckId::RowValues),
+                    self.is_wanted(CheckId::RowValues),
                 );
-                self.ask_through(&context, &handle);
+                self.run_handle_checks(&context, &handle);
                 drop(handle);
-                self.short_of_memory(access.is_short_of_memory());
-                self.close(probe, access.way(), opening, options.environment.sandbox);
+                self.note_memory_shortage(access.is_short_of_memory());
+                self.record_read_only(probe, access.way(), opening, options.environment.sandbox);
             }
-            Err(error) => self.set(CheckId::ReadOnly, (self.could_not_look(&error), begun.elapsed())),
+            Err(error) => self.set(CheckId::ReadOnly, (self.outcome_of_error(&error), begun.elapsed())),
         }
     }
 
     /// The checks that need no handle. `file` is always asked: every other check needs it.
-    fn ask_about_the_probe(&self, probe: &Probe, options: &Options<'_>) {
+    fn run_probe_checks(&self, probe: &Probe, options: &Options<'_>) {
         let stop = options.environment.stop;
         for check in CHECKS {
             let Input::Probe(run) = check.input else { continue };
-            let needed = check.id == CheckId::File || (self.asked(check.id) && self.passed(CheckId::File));
+            let needed = check.id == CheckId::File || (self.is_wanted(check.id) && self.has_passed(CheckId::File));
             if needed {
-                self.begin_one(check, probe, stop);
+                self.begin_check(check, probe, stop);
                 let begun = Instant::now();
                 let outcome = caught(|| run(probe, options.application, stop))
-                    .unwrap_or_else(|error| self.could_not_look(&error));
+                    .unwrap_or_else(|error| self.outcome_of_error(&error));
                 self.set(check.id, (outcome, begun.elapsed()));
             }
         }
     }
 
-    fn begin_one(&self, check: &Check, probe: &Probe, stop: &Stop) {
+    fn begin_check(&self, check: &Check, probe: &Probe, stop: &Stop) {
         self.begin(check.id);
         stop.begin(check.id, pages(probe));
     }
 
     /// The checks that read through a handle. Of a large store, those that read a few pages come first: where there is no time
     /// for all pages, there was time for them.
-    fn ask_through(&self, context: &StoreContext<'_>, handle: &ReadOnly) {
+    fn run_handle_checks(&self, context: &StoreContext<'_>, handle: &ReadOnly) {
         let mut turns: Vec<Turn<'_>> = CHECKS
             .iter()
-            .filter(|check| self.asked(check.id))
+            .filter(|check| self.is_wanted(check.id))
             .filter_map(|check| match check.input {
                 Input::Handle(run) => Some((*check, run)),
                 _ => None,
@@ -121,9 +121,9 @@ impl Answers {
         if context.probe.size() > LARGE {
             turns.sort_by_key(|(check, _)| !is_quick(check.id));
         }
-        let mut looked = self.run_in_order(&turns, context, handle);
-        looked.sort_by_key(|looked| looked.check);
-        self.record_what_was_not_reached(&looked);
+        let mut results = self.run_in_order(&turns, context, handle);
+        results.sort_by_key(|result| result.check);
+        self.record_unreached(&results);
     }
 
     /// Asks checks one after the other.
@@ -132,20 +132,20 @@ impl Answers {
         turns: &[Turn<'_>],
         context: &StoreContext<'_>,
         handle: &ReadOnly,
-    ) -> Vec<Looked> {
-        let ask = |(check, run): &Turn<'_>| Looked {
+    ) -> Vec<TurnResult> {
+        let ask = |(check, run): &Turn<'_>| TurnResult {
             check: check.id,
-            how: self.ask(check, *run, context, handle),
+            end: self.run_check(check, *run, context, handle),
         };
         turns.iter().map(ask).collect()
     }
 
     /// Asks a check. A mistake of the doctor's costs this one row.
-    fn ask(&self, check: &Check, run: HandleRun, context: &StoreContext<'_>, handle: &ReadOnly) -> How {
+    fn run_check(&self, check: &Check, run: HandleCheck, context: &StoreContext<'_>, handle: &ReadOnly) -> TurnEnd {
         let stop = context.environment.stop;
-        self.begin_one(check, context.probe, stop);
+        self.begin_check(check, context.probe, stop);
         if let Some(why) = stop.reason() {
-            return How::NotReached(why);
+            return TurnEnd::NotReached(why);
         }
         let begun = Instant::now();
         let answered = caught(|| match check.needs {
@@ -154,31 +154,31 @@ impl Answers {
             }
             // Where nobody asked for the row that says why, the check itself does.
             Needs::Looked(CheckId::SchemaState)
-                if self.asked(CheckId::SchemaState) && context.status(handle).is_err() =>
+                if self.is_wanted(CheckId::SchemaState) && context.status(handle).is_err() =>
             {
                 Ok(Outcome::skip(format!("needs `{}`", CheckId::SchemaState)))
             }
             _ => run(context, handle),
         });
-        let (outcome, how) = match answered.and_then(|answered| answered) {
-            Ok(outcome) => (outcome, How::Answered),
-            Err(error) if error.stopped().is_some() => (self.could_not_look(&error), How::Interrupted),
-            Err(error) => (self.could_not_look(&error), How::Answered),
+        let (outcome, end) = match answered.and_then(|answered| answered) {
+            Ok(outcome) => (outcome, TurnEnd::Answered),
+            Err(error) if error.stopped().is_some() => (self.outcome_of_error(&error), TurnEnd::Interrupted),
+            Err(error) => (self.outcome_of_error(&error), TurnEnd::Answered),
         };
         self.set(check.id, (outcome, begun.elapsed()));
-        how
+        end
     }
 
     /// The first check that was not reached in time, or before Ctrl-C, has failed, unless another was interrupted: a run
     /// that did not look never passes.
-    fn record_what_was_not_reached(&self, looked: &[Looked]) {
-        let mut is_said = looked.iter().any(|looked| looked.how == How::Interrupted);
-        for Looked { check, how } in looked {
-            let How::NotReached(why) = how else { continue };
+    fn record_unreached(&self, results: &[TurnResult]) {
+        let mut is_said = results.iter().any(|result| result.end == TurnEnd::Interrupted);
+        for TurnResult { check, end } in results {
+            let TurnEnd::NotReached(why) = end else { continue };
             let outcome = if is_said {
                 Outcome::skip(why.to_string())
             } else {
-                self.could_not_look(&(*why).into())
+                self.outcome_of_error(&(*why).into())
             };
             is_said = true;
             self.set(*check, (outcome, Duration::ZERO));
@@ -186,7 +186,7 @@ impl Answers {
     }
 
     /// The row `read-only`, when all handles are closed.
-    fn close(&self, probe: &Probe, way: ReadMethod, opening: Duration, sandbox: &Sandbox) {
+    fn record_read_only(&self, probe: &Probe, way: ReadMethod, opening: Duration, sandbox: &Sandbox) {
         let trace = TraceCheck { probe, sandbox };
         let begun = Instant::now();
         let outcome = trace.outcome(way);
@@ -204,7 +204,7 @@ impl Answers {
         else {
             return;
         };
-        if !self.asked(check) {
+        if !self.is_wanted(check) {
             return;
         }
         stop.ends_checks();

@@ -107,7 +107,7 @@ pub(super) fn salvage(session: &Arc<Session>) -> u8 {
         let (theirs, meter) = (session.clone(), meter.clone());
         session.watchdog.watch(&stop, move |why| {
             meter.clear();
-            say(&salvaged::none(&broken_off(&Error::Stuck(why)), style));
+            say(&salvaged::failure_line(&broken_off(&Error::Stuck(why)), style));
             theirs.end(theirs.signals.exit_code().unwrap_or(EXIT_NOT_ALL))
         })
     };
@@ -138,7 +138,7 @@ pub(super) fn salvage(session: &Arc<Session>) -> u8 {
             return EXIT_PIPE_CLOSED;
         }
         Err(NoAccount::Ended(ended)) => {
-            (salvaged::none(&broken_off(&ended), style), interrupted.unwrap_or(EXIT_NOT_ALL))
+            (salvaged::failure_line(&broken_off(&ended), style), interrupted.unwrap_or(EXIT_NOT_ALL))
         }
         Err(NoAccount::NotRead(error)) => {
             let why = format!("{}: {error}", shown_store(session.store()));
@@ -148,7 +148,7 @@ pub(super) fn salvage(session: &Arc<Session>) -> u8 {
                 EXIT_NOTHING
             };
             (
-                salvaged::none(&escape_untrusted(&why, 2 * LONGEST_PATH), style),
+                salvaged::failure_line(&escape_untrusted(&why, 2 * LONGEST_PATH), style),
                 interrupted.unwrap_or(code),
             )
         }

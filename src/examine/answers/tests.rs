@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::checks::context::StoreContext;
-use crate::examine::turns::HandleRun;
+use crate::examine::turns::HandleCheck;
 use crate::limits::stop::{Stop, Stopped};
 use crate::report::Status;
 use crate::store::PrivateFolder;
@@ -53,16 +53,16 @@ fn a_store_that_is_never_left_alone_gets_the_rows_asked_for_and_one_of_them_fail
     );
 }
 
-const PASSES: HandleRun = |_, _| Ok(Outcome::pass("fine"));
-const PANICS: HandleRun = |_, _| panic!("as it was told");
+const PASSES: HandleCheck = |_, _| Ok(Outcome::pass("fine"));
+const PANICS: HandleCheck = |_, _| panic!("as it was told");
 
 /// Returns the report of an examination in which these checks look so.
-fn report_of(looks: &[(CheckId, HandleRun)]) -> Report {
+fn report_of(looks: &[(CheckId, HandleCheck)]) -> Report {
     let ids: Vec<CheckId> = looks.iter().map(|(id, _)| *id).collect();
     with_options(&ids, |options| {
         let path = Path::new(REAL);
         let answers = Answers::of(path, options);
-        let looks: Vec<(&Check, HandleRun)> = looks.iter().map(|(id, look)| (checks::get(*id), *look)).collect();
+        let looks: Vec<(&Check, HandleCheck)> = looks.iter().map(|(id, look)| (checks::get(*id), *look)).collect();
         with_stable_store(path, Need::Everything, &options.environment, |probe, access| {
             let access = access.unwrap();
             let context = StoreContext::new(options.application, probe, access, &options.environment, false, false);
@@ -84,7 +84,7 @@ fn a_mistake_in_a_check_costs_its_row_and_no_other() {
             CheckId::ForeignKeys,
         ];
         let look = |n| if n == bad { PANICS } else { PASSES };
-        let looks: Vec<(CheckId, HandleRun)> = ids.iter().enumerate().map(|(n, id)| (*id, look(n))).collect();
+        let looks: Vec<(CheckId, HandleCheck)> = ids.iter().enumerate().map(|(n, id)| (*id, look(n))).collect();
         let report = report_of(&looks);
         for (n, row) in report.rows.iter().enumerate() {
             let wanted = if n == bad { Status::Fail } else { Status::Pass };
@@ -113,7 +113,7 @@ fn broken_off(answered: &[CheckId], looking: &[CheckId], error: &Error) -> Repor
         for id in answered {
             answers.set(*id, (Outcome::pass("fine"), Duration::ZERO));
         }
-        answers.so_far().looking = looking.to_vec();
+        answers.lock().running = looking.to_vec();
         answers.broken_off(error)
     })
 }
@@ -166,10 +166,10 @@ fn what_was_found_in_a_store_that_moved_meanwhile_is_not_told_when_it_is_broken_
     let report = with_options(&EVERY, |options| {
         let answers = Answers::of(&path, options);
         let looked = with_stable_store(&path, Need::Everything, &options.environment, |probe, access| {
-            if answers.so_far().witness.is_some() {
+            if answers.lock().witness.is_some() {
                 return;
             }
-            answers.so_far().witness = Some((access.unwrap().witness(), probe.clone()));
+            answers.lock().witness = Some((access.unwrap().witness(), probe.clone()));
             answers.set(CheckId::File, (Outcome::pass("fine"), Duration::ZERO));
             assert_eq!(answers.broken_off(&Error::Stuck(Stopped::Interrupted)).rows[0].status, Status::Pass);
             std::fs::OpenOptions::new().append(true).open(&path).unwrap().set_len(100_000).unwrap();
@@ -212,7 +212,7 @@ fn a_map_is_made_where_somebody_asks_and_knows_what_a_check_said_of_a_page() {
         });
         let problem = crate::application::Problem::Dangling { rows: 1 };
         answers.set(CheckId::PageStructure, (Outcome::found("odd", problem, findings), Duration::ZERO));
-        let known = answers.known_of_pages();
+        let known = answers.known_damage();
         assert_eq!((known.is_sound, known.damaged_pages), (false, vec![7]));
     });
 }

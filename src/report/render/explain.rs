@@ -1,6 +1,6 @@
 //! A check's section of `docs/checks.md` as plain text: the page is the one place where it is written.
 
-use super::layout::folded;
+use super::layout::fold;
 use crate::findings::check_id::CheckId;
 
 /// The page.
@@ -16,17 +16,17 @@ pub(crate) fn section(check: CheckId, width: u16) -> Option<String> {
     lines.next()?;
     // What the page says about all of them together comes last, under a heading of its own.
     let body: Vec<&str> = lines.take_while(|line| !line.starts_with("## ") && !line.starts_with("# ")).collect();
-    Some(format!("{check}\n\n{}", plain(&body, usize::from(width))))
+    Some(format!("{check}\n\n{}", strip_markdown(&body, usize::from(width))))
 }
 
 /// Lines of Markdown as plain text: paragraphs and list items are joined and folded anew, code stays as it is.
-fn plain(lines: &[&str], width: usize) -> String {
+fn strip_markdown(lines: &[&str], width: usize) -> String {
     let mut out = String::new();
     let mut block = String::new();
     let mut code = false;
     for line in lines.iter().chain([&""]) {
         let text = line.trim();
-        let item = list_item(text);
+        let item = is_list_item(text);
         if text.starts_with("```") || text.is_empty() || item || code {
             out += &fold_block(&block, width);
             block.clear();
@@ -51,12 +51,12 @@ fn plain(lines: &[&str], width: usize) -> String {
 }
 
 /// Returns true if a line begins an item of a list: `- ` or `1. `.
-fn list_item(line: &str) -> bool {
-    marker(line) > 0
+fn is_list_item(line: &str) -> bool {
+    marker_length(line) > 0
 }
 
 /// Returns the length of the item's marker, 0 where there is none.
-fn marker(line: &str) -> usize {
+fn marker_length(line: &str) -> usize {
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
     if digits > 0 && line[digits..].starts_with(". ") {
         digits + 2
@@ -72,12 +72,12 @@ fn fold_block(block: &str, width: usize) -> String {
         return String::new();
     }
     let text = block.replace("**", "").replace('`', "");
-    let marker = marker(&text);
+    let marker = marker_length(&text);
     if marker == 0 {
-        return folded(&text, Some(width), "");
+        return fold(&text, Some(width), "");
     }
     let (mark, rest) = text.split_at(marker);
-    folded(rest, Some(width), &format!("  {mark}"))
+    fold(rest, Some(width), &format!("  {mark}"))
 }
 
 #[cfg(test)]
@@ -123,7 +123,7 @@ mod tests {
             "ls  -l",
             "```",
         ];
-        insta::assert_snapshot!(plain(&lines, 14), @r"
+        insta::assert_snapshot!(strip_markdown(&lines, 14), @r"
         One two three
         four.
 

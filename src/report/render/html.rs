@@ -50,7 +50,7 @@ fn pages(report: &Report) -> String {
     match &report.map {
         MapResult::Map(map) => {
             let structure = report.row(CheckId::PageStructure).map(Row::status);
-            map::drawn(map, structure == Some(Status::Fail))
+            map::draw(map, structure == Some(Status::Fail))
         }
         MapResult::Unavailable(why) => format!("<p>There is no map of this store’s pages: {}.</p>\n", text(why)),
         MapResult::NotRequested => "<p>No map of this store’s pages was asked for.</p>\n".to_owned(),

@@ -52,19 +52,19 @@ pub(super) struct Line<'a> {
 
 impl Line<'_> {
     /// Status, name, and the text folded beside them.
-    pub(super) fn drawn(&self, columns: &Columns, style: Style) -> String {
+    pub(super) fn draw(&self, columns: &Columns, style: Style) -> String {
         let margin = " ".repeat(columns.indent);
         let pad = " ".repeat(columns.name.saturating_sub(display_width(self.name)));
         let head = format!("{margin}{}  {}{pad}  ", word(self.status), self.name);
         let fits = width(style).is_none_or(|width| columns.text() + NARROWEST_TEXT <= width);
         let hang = " ".repeat(if fits { columns.text() } else { columns.indent + 6 });
         let mut out = if fits {
-            folded(self.detail, width(style), &head)
+            fold(self.detail, width(style), &head)
         } else {
-            format!("{}\n{}", head.trim_end(), folded(self.detail, width(style), &hang))
+            format!("{}\n{}", head.trim_end(), fold(self.detail, width(style), &hang))
         };
         let mut beneath = |mark: &str, text: &str| {
-            out += &folded(text, width(style), &format!("{hang}{mark} "));
+            out += &fold(text, width(style), &format!("{hang}{mark} "));
         };
         for finding in self.findings {
             beneath("·", finding);
@@ -72,14 +72,14 @@ impl Line<'_> {
         if let Some(remedy) = self.remedy {
             beneath("→", remedy);
         }
-        first_word_painted(&out, self.status, style)
+        paint_first_word(&out, self.status, style)
     }
 }
 
 /// Returns a line that begins with `PASS: ` or `FAIL: `, folded behind that.
-pub(super) fn folded_verdict(line: &str, style: Style) -> String {
+pub(super) fn fold_verdict(line: &str, style: Style) -> String {
     let (word, rest) = line.split_at(line.len().min("FAIL: ".len()));
-    folded(rest, width(style), word)
+    fold(rest, width(style), word)
 }
 
 /// Returns the columns to fit into.
@@ -98,7 +98,7 @@ pub(super) fn word(status: Status) -> &'static str {
 }
 
 /// Colours the four letters of the status that the text begins with, behind its margin.
-pub(super) fn first_word_painted(text: &str, status: Status, style: Style) -> String {
+pub(super) fn paint_first_word(text: &str, status: Status, style: Style) -> String {
     if !style.color {
         return text.to_owned();
     }
@@ -116,7 +116,7 @@ pub(super) fn first_word_painted(text: &str, status: Status, style: Style) -> St
 
 /// Folds `text` into `width` columns (`None`: not at all) behind `margin`, which stands in the first line; the others hang
 /// beneath the text.
-pub(super) fn folded(text: &str, width: Option<usize>, margin: &str) -> String {
+pub(super) fn fold(text: &str, width: Option<usize>, margin: &str) -> String {
     let margin_columns = display_width(margin);
     let room = width.and_then(|width| u16::try_from(width.saturating_sub(margin_columns).max(1)).ok());
     // Nothing is laid out that is a line already.
@@ -151,9 +151,9 @@ mod tests {
 
     #[test]
     fn words_are_kept_whole_and_later_lines_hang() {
-        assert_eq!(folded("copy state.db-wal and it", Some(14), "→ "), "→ copy\n  state.db-wal\n  and it\n");
-        assert_eq!(folded("one two", None, "· "), "· one two\n");
+        assert_eq!(fold("copy state.db-wal and it", Some(14), "→ "), "→ copy\n  state.db-wal\n  and it\n");
+        assert_eq!(fold("one two", None, "· "), "· one two\n");
         // What is longer than a line is broken: nothing runs over the edge.
-        assert_eq!(folded("abcdefgh", Some(6), "  "), "  abcd\n  efgh\n");
+        assert_eq!(fold("abcdefgh", Some(6), "  "), "  abcd\n  efgh\n");
     }
 }

@@ -1,6 +1,6 @@
 //! What a salvage gave and what not, in the report's own rows.
 
-use super::layout::{Columns, Line, Style, first_word_painted, folded, folded_verdict, width};
+use super::layout::{Columns, Line, Style, fold, fold_verdict, paint_first_word, width};
 use crate::report::Status;
 use crate::salvage::account::{Account, Named, Nothing, TableAccount};
 use crate::text::words::{plural, thousands};
@@ -18,8 +18,8 @@ struct Entry {
 
 /// Returns the account of the store that is shown so. `load` is what to type next, where the output can be loaded.
 pub(crate) fn account(store: &str, account: &Account, load: &str, style: Style) -> String {
-    let mut entries: Vec<Entry> = account.tables.iter().map(of_table).collect();
-    entries.extend(of_store(account));
+    let mut entries: Vec<Entry> = account.tables.iter().map(table_entry).collect();
+    entries.extend(store_entries(account));
     let columns = Columns::of(0, entries.iter().map(|entry| entry.name.as_str()));
     let drawn: String = entries
         .iter()
@@ -31,29 +31,29 @@ pub(crate) fn account(store: &str, account: &Account, load: &str, style: Style) 
                 findings: &entry.findings,
                 remedy: None,
             };
-            line.drawn(&columns, style)
+            line.draw(&columns, style)
         })
         .collect();
     let (status, verdict) = verdict(account);
     let next = if account.committed {
-        folded(load, width(style), "→ ")
+        fold(load, width(style), "→ ")
     } else {
         String::new()
     };
     format!(
         "{}\n{drawn}\n{}{next}",
-        folded(store, width(style), ""),
-        first_word_painted(&folded_verdict(&verdict, style), status, style)
+        fold(store, width(style), ""),
+        paint_first_word(&fold_verdict(&verdict, style), status, style)
     )
 }
 
 /// Returns why there is no account, as a last line.
-pub(crate) fn none(why: &str, style: Style) -> String {
-    first_word_painted(&folded_verdict(&format!("FAIL: {why}"), style), Status::Fail, style)
+pub(crate) fn failure_line(why: &str, style: Style) -> String {
+    paint_first_word(&fold_verdict(&format!("FAIL: {why}"), style), Status::Fail, style)
 }
 
 /// Returns a table: what is given, and what not.
-fn of_table(table: &TableAccount) -> Entry {
+fn table_entry(table: &TableAccount) -> Entry {
     let mut detail = vec![format!("{} given", plural(table.given, "row", "rows"))];
     let mut findings = Vec::new();
     let mut kind = |named: &Named, what: &str, means: &str| {
@@ -115,7 +115,7 @@ fn rows(named: &Named, what: &str, means: &str) -> Vec<String> {
 }
 
 /// Returns what is wrong with the store as a whole.
-fn of_store(account: &Account) -> Vec<Entry> {
+fn store_entries(account: &Account) -> Vec<Entry> {
     let fail = |name: &str, detail: String| Entry {
         status: Status::Fail,
         name: name.to_owned(),

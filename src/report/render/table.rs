@@ -1,6 +1,6 @@
 //! Aligned columns for a terminal.
 
-use super::layout::{Columns, Line, first_word_painted, folded, folded_verdict, width, word};
+use super::layout::{Columns, Line, fold, fold_verdict, paint_first_word, width, word};
 use crate::findings::Finding;
 use crate::report::{Report, Row, Status};
 use crate::text::words::plural;
@@ -13,29 +13,29 @@ pub(super) const SHOWN_FINDINGS: usize = 5;
 /// Returns one store's rows, and the verdict below them.
 pub(crate) fn report(report: &Report, style: Style) -> String {
     let columns = Columns::of(0, report.rows.iter().map(|row| row.check.id()));
-    let rows: String = report.rows.iter().map(|row| drawn(row, &columns, style)).collect();
-    let status = overall(report);
-    let verdict = folded_verdict(&verdict(report), style);
+    let rows: String = report.rows.iter().map(|row| draw(row, &columns, style)).collect();
+    let status = overall_status(report);
+    let verdict = fold_verdict(&verdict(report), style);
     format!(
         "{}\n{rows}\n{}",
-        folded(&report.store, width(style), ""),
-        first_word_painted(&verdict, status, style)
+        fold(&report.store, width(style), ""),
+        paint_first_word(&verdict, status, style)
     )
 }
 
 /// Returns one of several stores: a line, and the rows that failed beneath it.
 pub(crate) fn one_of_many(report: &Report, style: Style) -> String {
-    let status = overall(report);
+    let status = overall_status(report);
     let count = match (report.failures(), report.count(Status::Skip)) {
         // What a healthy store leaves out, it leaves out of all: the last line says it once.
         (0, _) => String::new(),
         (failed, 0) => format!(": {failed} of {} checks failed", report.rows.len()),
         (failed, skipped) => format!(": {failed} of {} checks failed, {skipped} skipped", report.rows.len()),
     };
-    let line = folded(&format!("{}{count}", report.store), width(style), &format!("{}  ", word(status)));
+    let line = fold(&format!("{}{count}", report.store), width(style), &format!("{}  ", word(status)));
     let failed = || report.rows.iter().filter(|row| row.status == Status::Fail);
     let columns = Columns::of(6, failed().map(|row| row.check.id()));
-    first_word_painted(&line, status, style) + &failed().map(|row| drawn(row, &columns, style)).collect::<String>()
+    paint_first_word(&line, status, style) + &failed().map(|row| draw(row, &columns, style)).collect::<String>()
 }
 
 /// Returns the last line of several stores.
@@ -47,7 +47,7 @@ pub(crate) fn total(stores: usize, failed: usize, skipped: usize, style: Style) 
     if skipped > 0 {
         text += &format!(", {} skipped", plural(skipped as u64, "row", "rows"));
     }
-    format!("\n{}", first_word_painted(&folded_verdict(&text, style), status, style))
+    format!("\n{}", paint_first_word(&fold_verdict(&text, style), status, style))
 }
 
 /// Returns the last line: what it comes to.
@@ -72,14 +72,14 @@ pub(super) fn verdict(report: &Report) -> String {
 /// Returns a row's text beneath its detail: the first findings, unless the detail has said them all.
 pub(super) fn findings(row: &Row) -> Vec<String> {
     let all_are_there = row.findings_total == row.findings.len() as u64;
-    if all_are_there && row.findings.iter().all(|finding| is_said(finding, &row.detail)) {
+    if all_are_there && row.findings.iter().all(|finding| is_covered(finding, &row.detail)) {
         return Vec::new();
     }
-    row.finding_lines(SHOWN_FINDINGS)
+    row.describe_findings(SHOWN_FINDINGS)
 }
 
 /// Returns true if a detail says what a finding says, and where.
-fn is_said(finding: &Finding, detail: &str) -> bool {
+fn is_covered(finding: &Finding, detail: &str) -> bool {
     let names = [&finding.table, &finding.index, &finding.column, &finding.key];
     let numbers = [
         finding.row,
@@ -93,7 +93,7 @@ fn is_said(finding: &Finding, detail: &str) -> bool {
 }
 
 /// Returns a report's row.
-fn drawn(row: &Row, columns: &Columns, style: Style) -> String {
+fn draw(row: &Row, columns: &Columns, style: Style) -> String {
     let line = Line {
         status: row.status,
         name: row.check.id(),
@@ -101,10 +101,10 @@ fn drawn(row: &Row, columns: &Columns, style: Style) -> String {
         findings: &findings(row),
         remedy: row.remedy.as_deref(),
     };
-    line.drawn(columns, style)
+    line.draw(columns, style)
 }
 
-fn overall(report: &Report) -> Status {
+fn overall_status(report: &Report) -> Status {
     if report.failed() { Status::Fail } else { Status::Pass }
 }
 

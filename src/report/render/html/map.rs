@@ -76,7 +76,7 @@ struct Key<'a> {
 }
 
 /// Returns a map's part of the page. `is_faulty`: something is wrong with the store's structure, be it at a single page or not.
-pub(super) fn drawn(map: &PageMap, is_faulty: bool) -> String {
+pub(super) fn draw(map: &PageMap, is_faulty: bool) -> String {
     let key = Key::of(map);
     let cells: String = (1..)
         .zip(map.blocks())
@@ -120,7 +120,7 @@ fn span(first: u32, last: u32) -> String {
 }
 
 /// Returns a name that is written from right to left changes the order of nothing beside it.
-fn isolated(name: &str) -> String {
+fn isolate(name: &str) -> String {
     if name.is_empty() {
         String::new()
     } else {
@@ -233,7 +233,7 @@ impl<'a> Key<'a> {
     fn place(&self, place: &DamagedRange) -> String {
         let what = place.class.map_or_else(String::new, |class| {
             let (name, words) = self.words(class, usize::MAX);
-            format!(": {}{}", isolated(&name), text(&words))
+            format!(": {}{}", isolate(&name), text(&words))
         });
         format!("<li>{}{what}</li>\n", span(place.first, place.last))
     }

@@ -92,7 +92,7 @@ impl Key<'_> {
                 PageClass::FreeLeaf => "free",
                 PageClass::PointerMap => "pointer map",
                 PageClass::LockByte => "lock-byte page",
-                PageClass::Unreached | PageClass::Tree(..) => self.untold(),
+                PageClass::Unreached | PageClass::Tree(..) => self.unreached_words(),
             };
             return (String::new(), words.to_owned());
         };
@@ -109,7 +109,7 @@ impl Key<'_> {
         (cut(self.map.name(tree), longest), format!(" ({role}{part})"))
     }
 
-    pub(super) fn untold(&self) -> &'static str {
+    pub(super) fn unreached_words(&self) -> &'static str {
         if self.map.incomplete_reason().is_some() {
             "not looked at"
         } else {

@@ -1,7 +1,7 @@
 //! The key of a map: what each letter means, how many pages it stands for, and the marks.
 
 use super::Kind;
-use super::{Key, isolated, marked, number};
+use super::{Key, isolate, marked, number};
 use crate::page_map::{PageBlock, PageClass, PageRole, TreeId};
 use crate::report::render::html::{cut, text};
 use crate::text::words::{plural, thousands};
@@ -51,7 +51,7 @@ impl<'a> Key<'a> {
              <td>{}</td><td>{}</td></tr>\n",
             kind.class(),
             kind.letter(),
-            isolated(&cut(name, LONGEST_KEYED)),
+            isolate(&cut(name, LONGEST_KEYED)),
             number(pages),
             text(&share(pages, self.map.pages())),
         )
@@ -121,7 +121,7 @@ impl<'a> Key<'a> {
         trees.sort_unstable_by_key(|(pages, tree)| (u32::MAX - pages, *tree));
         let named = |(pages, tree): &(u32, TreeId)| {
             let name = cut(self.map.name(*tree), LONGEST_LISTED);
-            format!("{}: {}", isolated(&name), number(*pages))
+            format!("{}: {}", isolate(&name), number(*pages))
         };
         let mut said: Vec<String> = trees.iter().take(MOST_NAMES).map(named).collect();
         if trees.len() > MOST_NAMES {
