@@ -1,6 +1,5 @@
 //! Signals, limits and pipes: the program ends, says so with its exit code, and leaves nothing behind.
 
-use std::fs;
 use std::io::{Read, pipe};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -12,18 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::read_only::hangs::{endless, signal_after};
 use crate::read_only::interruptions::stopped;
 use crate::support::stores::{healthy, hot, sized};
-use crate::support::{Doctor, Place, is_root, needs, skipped};
-
-/// Whether this test was started with the signal ignored, as by `nohup`: then the doctor is, too.
-fn is_ignored(signal: Signal) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
-    let ignored = u64::from_str_radix(mask.trim(), 16).unwrap() >> (signal.as_raw() - 1) & 1 == 1;
-    if ignored {
-        skipped!("signals", &format!("for {signal:?}, which is ignored here"));
-    }
-    ignored
-}
+use crate::support::{Doctor, Place, is_root, needs};
 
 #[test]
 fn each_signal_that_asks_it_to_end_has_its_exit_code_and_leaves_nothing() {
@@ -36,9 +24,6 @@ fn each_signal_that_asks_it_to_end_has_its_exit_code_and_leaves_nothing() {
         (Signal::ALARM, 142),
         (Signal::XCPU, 152),
     ] {
-        if is_ignored(signal) {
-            continue;
-        }
         let place = Place::new();
         hot(&place.store());
         let before = place.footprint();

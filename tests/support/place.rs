@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt, lchown};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{OnceLock, mpsc};
+use std::sync::{Arc, Once, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -24,6 +24,33 @@ const NOBODY: u32 = 65_534;
 /// When a run counts as hung. No test waits for this unless it fails.
 const HUNG: Duration = Duration::from_secs(120);
 
+/// Lets the programs that tests start have the default disposition of each signal that the doctor handles.
+///
+/// A program inherits which signals are ignored: `nohup cargo test` ignores SIGHUP, and `cargo test &` in a script SIGINT. A
+/// handler is not inherited: `execve` resets the signal to its default. So a handler that does nothing, as ignoring does, is
+/// put in place of each ignored signal.
+fn reset_ignored_signals() {
+    const HANDLED: [Signal; 6] = [
+        Signal::HUP,
+        Signal::INT,
+        Signal::QUIT,
+        Signal::ALARM,
+        Signal::TERM,
+        Signal::XCPU,
+    ];
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+        let mask = u64::from_str_radix(mask.trim(), 16).unwrap();
+        for signal in HANDLED.map(Signal::as_raw) {
+            if mask >> (signal - 1) & 1 == 1 {
+                signal_hook::flag::register(signal, Arc::default()).unwrap();
+            }
+        }
+    });
+}
+
 /// A folder of a test's own, with a place for a store, for temporary files and for a home.
 pub struct Place {
     root: TempDir,
@@ -31,6 +58,7 @@ pub struct Place {
 
 impl Place {
     pub fn new() -> Self {
+        reset_ignored_signals();
         let root = TempDir::with_prefix("doctor-test-").unwrap();
         let mode = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
         mode(root.path(), 0o755);
