@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use rustix::process::{Signal, kill_process};
+use rustix::process::Signal;
 
 use crate::support::daemon::say_ready;
 use crate::support::stores::{Lies, rollback};
@@ -168,7 +168,9 @@ fn a_ledger_that_takes_too_long_to_read_keeps_no_writer_waiting() {
 fn waiting_for_a_lock(place: &Place, arguments: &[&str]) -> (Daemon, Running) {
     let writer = Lies::RollbackLive.make(&place.store()).unwrap();
     let doctor = place.doctor().env("TMPDIR", "/nowhere").args(arguments).arg(place.store());
-    (writer, doctor.start())
+    let running = doctor.start();
+    running.wait_until_open(&place.store());
+    (writer, running)
 }
 
 /// Shorter than a daemon waits for a lock.
@@ -181,8 +183,8 @@ fn the_time_limit_ends_the_waiting_for_a_lock() {
         &["--time-limit", "0.3"],
     ] {
         let place = Place::new();
-        let begun = Instant::now();
         let (writer, running) = waiting_for_a_lock(&place, arguments);
+        let begun = Instant::now();
         let ran = running.end();
         assert!(begun.elapsed() < AT_ONCE, "{arguments:?}: {:?}", begun.elapsed());
         assert!(ran.stdout.contains("the time limit of 0.3 s ran out"), "{arguments:?}: {ran:?}");
@@ -194,11 +196,10 @@ fn the_time_limit_ends_the_waiting_for_a_lock() {
 fn ctrl_c_ends_the_waiting_for_a_lock() {
     let place = Place::new();
     let (writer, running) = waiting_for_a_lock(&place, &[]);
-    thread::sleep(Duration::from_millis(500));
     let begun = Instant::now();
-    kill_process(running.pid(), Signal::INT).unwrap();
+    running.signal(Signal::INT);
     let ran = running.end();
-    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
     assert_eq!(ran.code, Some(130), "{ran:?}");
     assert!(ran.stdout.contains("interrupted"), "{ran:?}");
     drop(writer);
@@ -208,7 +209,6 @@ fn ctrl_c_ends_the_waiting_for_a_lock() {
 fn a_lock_that_is_let_go_in_time_is_waited_for() {
     let place = Place::new();
     let (writer, running) = waiting_for_a_lock(&place, &["--format", "json"]);
-    thread::sleep(Duration::from_millis(500));
     drop(writer);
     let ran = running.end();
     assert_eq!(ran.failing(), [""; 0], "{ran:?}");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::read_only::hangs::{endless, signal_after};
+use crate::read_only::hangs::{endless, signal_at_work};
 use crate::read_only::interruptions::stopped;
 use crate::support::stores::{healthy, hot, sized};
 use crate::support::{Doctor, Place, is_root, needs};
@@ -56,7 +56,7 @@ fn signals_that_the_caller_ignores_stay_ignored() {
             .args(["--only", "file,page-structure", "--time-limit", "2"])
             .arg(place.store())
             .start();
-        signal_after(&running, Duration::from_millis(700), ignored);
+        signal_at_work(&running, ignored);
         let ran = running.end();
         assert_eq!(ran.code, Some(1), "{name}: {ran:?}");
         assert!(ran.stdout.contains("could not look: the time limit of 2 s ran out"), "{name}: {ran:?}");
@@ -96,7 +96,8 @@ fn a_pipe_that_nobody_reads_ends_with_the_signal() {
         let doctor = place.doctor().args(["--format", "json"]).args(stores).stdout(writer);
         let running = doctor.start();
         for signal in signals {
-            signal_after(&running, Duration::from_secs(1), *signal);
+            running.wait_for_output(&reader);
+            running.signal(*signal);
         }
         let ran = running.end();
         assert_eq!(ran.code, Some(128 + signals[0].as_raw()), "{signals:?}: {ran:?}");
@@ -114,7 +115,8 @@ fn a_slow_reader_gets_every_line_after_ctrl_c() {
     let (mut reader, writer) = pipe().unwrap();
     let doctor = place.doctor().args(["--format", "json"]).args(vec![place.store(); 2_000]).stdout(writer);
     let running = doctor.start();
-    signal_after(&running, Duration::from_millis(500), Signal::INT);
+    running.wait_for_output(&reader);
+    running.signal(Signal::INT);
     let mut said = Vec::new();
     let mut piece = [0; 8 << 10];
     loop {

@@ -78,14 +78,11 @@ fn a_lock_that_is_let_go_soon_is_waited_for() {
     let place = Place::new();
     rollback(&place.store());
     let writer = Daemon::start("MEMORY", &place.store());
-    let ends = thread::spawn(move || {
-        thread::sleep(Duration::from_millis(300));
-        writer.end();
-    });
-    let ran = place.doctor().arg("--check-migrations").arg(place.store()).run();
+    let running = place.doctor().arg("--check-migrations").arg(place.store()).start();
+    writer.end();
+    let ran = running.end();
     // What it had begun was rolled back.
     assert_eq!(ran.stdout, "compatible: all 3 migrations applied\n");
-    ends.join().unwrap();
 }
 
 #[test]

@@ -2,11 +2,9 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, pipe};
-use std::thread;
-use std::time::Duration;
 
 use rusqlite::Connection;
-use rustix::process::{Signal, kill_process};
+use rustix::process::Signal;
 
 use crate::support::damage::{leaves, overwrite_page};
 use crate::support::stores::{Lies, sized};
@@ -252,8 +250,8 @@ fn what_is_broken_off_loads_nothing() {
     let running = place.doctor().arg("--salvage").arg(place.store()).stdout(writer).start();
     let mut some = [0; 100];
     reader.read_exact(&mut some).unwrap();
-    thread::sleep(Duration::from_millis(200));
-    kill_process(running.pid(), Signal::INT).unwrap();
+    running.wait_for_output(&reader);
+    running.signal(Signal::INT);
     let ran = running.end();
     assert_eq!(ran.code, Some(130), "{ran:?}");
     assert!(ran.stderr.contains("broken off"), "{ran:?}");

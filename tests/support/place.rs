@@ -3,13 +3,14 @@
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
+use std::io::PipeReader;
 use std::os::unix::fs::{PermissionsExt, lchown};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Once, OnceLock, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use serde_json::Value;
@@ -294,6 +295,59 @@ pub struct Running {
 impl Running {
     pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
+    }
+
+    /// Sends it a signal, and waits until it has received it: a second one is a second one then.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+        self.wait_for("the signal", || {
+            let pending = self.proc("status");
+            let pending = pending.lines().find_map(|line| line.strip_prefix("ShdPnd:")).unwrap_or_default();
+            let pending = u64::from_str_radix(pending.trim(), 16).unwrap_or(0);
+            pending >> (signal.as_raw() - 1) & 1 == 0
+        });
+    }
+
+    /// Waits until it has used so much processor time: it is at work then, however busy the machine is.
+    pub fn wait_for_cpu_time(&self, time: Duration) {
+        // `/proc` counts in hundredths of a second.
+        let wanted = time.as_millis() / 10;
+        self.wait_for("processor time", || {
+            let stat = self.proc("stat");
+            // The name of the program may hold spaces.
+            let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
+            let ticks = fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u128>().unwrap());
+            ticks.sum::<u128>() >= wanted
+        });
+    }
+
+    /// Waits until it has this file open.
+    pub fn wait_until_open(&self, path: &Path) {
+        self.wait_for("an open file", || {
+            let open = fs::read_dir(format!("/proc/{}/fd", self.pid().as_raw_nonzero()));
+            open.into_iter()
+                .flatten()
+                .flatten()
+                .any(|file| fs::read_link(file.path()).is_ok_and(|to| to == path))
+        });
+    }
+
+    /// Waits until half of this pipe, to which it writes and which is not read, is full: soon it can write no more.
+    pub fn wait_for_output(&self, reader: &PipeReader) {
+        self.wait_for("output", || rustix::io::ioctl_fionread(reader).unwrap() >= 32 << 10);
+    }
+
+    fn proc(&self, name: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/{name}", self.pid().as_raw_nonzero())).unwrap_or_default()
+    }
+
+    /// Waits until this is so, or the run has ended.
+    fn wait_for(&self, what: &str, mut is_so: impl FnMut() -> bool) {
+        let begun = Instant::now();
+        while !is_so() && !self.proc("stat").contains(") Z ") {
+            assert!(begun.elapsed() < HUNG, "it waits for {what}");
+            thread::sleep(Duration::from_millis(2));
+        }
     }
 
     pub fn has_ended(&mut self) -> bool {
