@@ -46,27 +46,27 @@ const NO_STORE: &str = "no store is named, and there is no home folder to look i
 
 /// Runs the program and returns its exit code.
 pub fn main() -> ExitCode {
-    panic::set_hook(Box::new(panics::note));
+    panic::set_hook(Box::new(panics::remember_place));
     let arguments: Vec<OsString> = env::args_os().collect();
     ExitCode::from(match Args::try_parse_from(&arguments) {
-        Err(error) => print_usage(&cli::escaped(error, &arguments), names_the_gate(&arguments)),
-        Ok(args) if args.check_migrations => gate(args),
-        Ok(args) => exit_code(mistake::caught(|| doctor(args)).map_err(anyhow::Error::from).flatten()),
+        Err(error) => print_usage(&cli::escape_error(error, &arguments), has_gate_option(&arguments)),
+        Ok(args) if args.check_migrations => run_gate(args),
+        Ok(args) => exit_code(mistake::caught(|| run_doctor(args)).map_err(anyhow::Error::from).flatten()),
     })
 }
 
 /// Returns true if the gate was meant, where the arguments cannot be parsed.
-fn names_the_gate(arguments: &[OsString]) -> bool {
+fn has_gate_option(arguments: &[OsString]) -> bool {
     let mut options = arguments.iter().take_while(|argument| *argument != "--");
     options.any(|argument| argument == "--check-migrations")
 }
 
 /// Runs the gate, which prints exactly one line, whatever happens. A caller reads 0, 1 and 2 as answers, so no error may use them.
-fn gate(args: Args) -> u8 {
+fn run_gate(args: Args) -> u8 {
     if args.stores.len() > 1 {
-        return print_usage(&cli::usage("--check-migrations takes one store"), true);
+        return print_usage(&cli::usage_error("--check-migrations takes one store"), true);
     }
-    if let Err(error) = args.go_together() {
+    if let Err(error) = args.check_combination() {
         return print_usage(&error, true);
     }
     let format = args.format;
@@ -89,29 +89,29 @@ fn gate(args: Args) -> u8 {
     printed.map_or(EXIT_CANNOT_TELL, |_| answer.exit())
 }
 
-fn doctor(args: Args) -> Result<u8> {
-    if let Some(text) = output::instead(&args) {
+fn run_doctor(args: Args) -> Result<u8> {
+    if let Some(text) = output::informational_output(&args) {
         let _ = output::print(&text)?;
         return Ok(0);
     }
-    let checks = match args.go_together().and_then(|()| args.checks()) {
+    let checks = match args.check_combination().and_then(|()| args.checks()) {
         Ok(checks) => checks,
         Err(error) => return Ok(print_usage(&error, false)),
     };
     let Some(stores) = stores(&args) else {
-        return Ok(print_usage(&cli::usage(NO_STORE), false));
+        return Ok(print_usage(&cli::usage_error(NO_STORE), false));
     };
     if args.salvage
-        && let Some(why) = salvage::refusal(&stores)
+        && let Some(why) = salvage::output_fault(&stores)
     {
-        return Ok(print_usage(&cli::usage(&why), false));
+        return Ok(print_usage(&cli::usage_error(&why), false));
     }
     if args.format == Format::Html && stores.len() > 1 {
-        return Ok(print_usage(&cli::usage("--format html takes one store"), false));
+        return Ok(print_usage(&cli::usage_error("--format html takes one store"), false));
     }
     let application = match migrations::application(&args) {
         Ok(application) => application,
-        Err(why) => return Ok(print_usage(&cli::usage(&why), false)),
+        Err(why) => return Ok(print_usage(&cli::usage_error(&why), false)),
     };
     let session = Session::prepare(args, application, checks, stores, Signals::catch()?);
     let code = mistake::caught(|| match session.stores.len() {
@@ -134,7 +134,7 @@ fn exit_code(code: Result<u8>) -> u8 {
 /// Removes the private folder. What is in the way of that, even a panic of the standard library's where a folder cannot be
 /// closed, changes no answer.
 fn clean_up(session: Arc<Session>) {
-    session.watchdog.rest();
+    session.watchdog.stand_down();
     let _ = panic::catch_unwind(AssertUnwindSafe(|| session.remove_private_folder()));
     let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(session)));
 }

@@ -44,7 +44,7 @@ fn look_at_all(application: &Application, handle: &ReadOnly) -> Result<Outcome> 
         match found.look_at(handle, table) {
             // A table that cannot be read is noted and the next one looked at; the doctor's own bounds end the check.
             Err(error) if error.is_own_bound() => return Err(error),
-            // A collation that only the application has, a key that SQLite does not take: nobody can say that it should not be so.
+            // A collation that only the application has, or a key that SQLite refuses: neither need be a fault.
             Err(error) if !application.has_builtin_migrations() && error.is_refusal() && error.is_while_preparing() => {
                 found.refused.count(error.said_by_sqlite(), table);
             }

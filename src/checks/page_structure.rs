@@ -1,5 +1,5 @@
 //! Are the pages, trees and indexes whole? The doctor's own reader says where they are; otherwise SQLite's own integrity check
-//! says what is wrong, grouped for people.
+//! says what is wrong, grouped by table and index.
 
 mod integrity;
 mod lines;

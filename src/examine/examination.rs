@@ -142,7 +142,7 @@ impl Examination {
         }
     }
 
-    /// Whose store it is, where it is not of the application that is known by heart; [`Application::any`] where nobody knows. What
+    /// Sets the application whose store it is, if it is not the built-in one; [`Application::any`] if it is unknown. What
     /// is not known of an application is not looked at, and the rows of those checks say so.
     pub fn application(mut self, application: Application) -> Self {
         self.application = application;

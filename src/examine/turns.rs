@@ -20,13 +20,13 @@ use crate::store::{Access, ReadMethod, ReadOnly};
 /// Of a store larger than this, the checks that read all of it come last. In bytes.
 const LARGE: u64 = 8 << 20;
 
-/// A check's function that reads through a handle.
+/// The function of a check that reads through a handle.
 pub(super) type HandleCheck = fn(&StoreContext<'_>, &ReadOnly) -> Result<Outcome>;
 
 /// A check and its function.
 pub(super) type Turn<'c> = (&'c Check, HandleCheck);
 
-/// A check that ran through a handle, or would have.
+/// The result of a turn of a check that reads through a handle.
 pub(super) struct TurnResult {
     check: CheckId,
     end: TurnEnd,
@@ -56,7 +56,7 @@ fn is_quick(id: CheckId) -> bool {
 }
 
 impl Answers {
-    /// Asks every check that is wanted and whose need is met.
+    /// Runs every check that is wanted and whose precondition is met.
     pub(super) fn run_checks(&self, probe: &Probe, access: Result<&Access<'_>>, options: &Options<'_>) {
         self.run_probe_checks(probe, options);
         if !self.has_passed(CheckId::File) {
@@ -86,7 +86,7 @@ impl Answers {
         }
     }
 
-    /// The checks that need no handle. `file` is always asked: every other check needs it.
+    /// Runs the checks that need no handle. `file` is always asked: every other check needs it.
     fn run_probe_checks(&self, probe: &Probe, options: &Options<'_>) {
         let stop = options.environment.stop;
         for check in CHECKS {
@@ -107,7 +107,7 @@ impl Answers {
         stop.begin(check.id, pages(probe));
     }
 
-    /// The checks that read through a handle. Of a large store, those that read a few pages come first: where there is no time
+    /// Runs the checks that read through a handle. Of a large store, those that read a few pages come first: where there is no time
     /// for all pages, there was time for them.
     fn run_handle_checks(&self, context: &StoreContext<'_>, handle: &ReadOnly) {
         let mut turns: Vec<Turn<'_>> = CHECKS
@@ -126,7 +126,7 @@ impl Answers {
         self.record_unreached(&results);
     }
 
-    /// Asks checks one after the other.
+    /// Runs checks one after the other.
     pub(super) fn run_in_order(
         &self,
         turns: &[Turn<'_>],
@@ -140,7 +140,7 @@ impl Answers {
         turns.iter().map(ask).collect()
     }
 
-    /// Asks a check. A mistake of the doctor's costs this one row.
+    /// Runs a check. An internal error of the doctor costs this one row.
     fn run_check(&self, check: &Check, run: HandleCheck, context: &StoreContext<'_>, handle: &ReadOnly) -> TurnEnd {
         let stop = context.environment.stop;
         self.begin_check(check, context.probe, stop);
@@ -152,7 +152,7 @@ impl Answers {
             Needs::Looked(CheckId::SchemaState) if matches!(context.application.history, History::NotKnown) => {
                 Ok(Outcome::skip(Error::NothingKnown.to_string()))
             }
-            // Where nobody asked for the row that says why, the check itself does.
+            // If the row that says why was not requested, the check itself says it.
             Needs::Looked(CheckId::SchemaState)
                 if self.is_wanted(CheckId::SchemaState) && context.status(handle).is_err() =>
             {
@@ -185,7 +185,7 @@ impl Answers {
         }
     }
 
-    /// The row `read-only`, when all handles are closed.
+    /// Records the outcome of `read-only`, when all handles are closed.
     fn record_read_only(&self, probe: &Probe, way: ReadMethod, opening: Duration, sandbox: &Sandbox) {
         let trace = TraceCheck { probe, sandbox };
         let begun = Instant::now();

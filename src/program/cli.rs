@@ -244,15 +244,15 @@ impl Args {
     ///
     /// # Errors
     /// Why they do not.
-    pub(super) fn go_together(&self) -> Result<(), clap::Error> {
+    pub(super) fn check_combination(&self) -> Result<(), clap::Error> {
         if self.any {
-            any_goes_with(self).map_err(usage)
+            check_combination_with_any(self).map_err(usage_error)
         } else if self.migrations.is_some() && self.salvage {
-            Err(usage(
+            Err(usage_error(
                 "--salvage takes the schema from the migrations that are compiled in, and cannot take it from a folder: leave one of the two out",
             ))
         } else if self.migrations.is_some() && self.stores.is_empty() {
-            Err(usage(
+            Err(usage_error(
                 "--migrations takes the paths of the stores: where the application keeps its own is not known",
             ))
         } else {
@@ -268,14 +268,14 @@ impl Args {
         let asked = |check: &CheckId| (self.only.is_empty() || self.only.contains(check)) && !self.skip.contains(check);
         let checks: Vec<CheckId> = CheckId::ALL.iter().copied().filter(asked).collect();
         if checks.is_empty() {
-            return Err(usage("--only and --skip leave no check to run"));
+            return Err(usage_error("--only and --skip leave no check to run"));
         }
         Ok(checks)
     }
 }
 
 /// Returns why `--any` does not go with the other arguments, if it does not.
-fn any_goes_with(args: &Args) -> Result<(), &'static str> {
+fn check_combination_with_any(args: &Args) -> Result<(), &'static str> {
     if args.check_migrations {
         Err(
             "--check-migrations holds a store against the migrations that are known, and with --any none are: leave one of the two out",
@@ -288,12 +288,12 @@ fn any_goes_with(args: &Args) -> Result<(), &'static str> {
 }
 
 /// Returns a usage error in clap's own form.
-pub(super) fn usage(message: &str) -> clap::Error {
+pub(super) fn usage_error(message: &str) -> clap::Error {
     Args::command().error(clap::error::ErrorKind::ValueValidation, message)
 }
 
 /// Returns a mistake on the command line, safe to print: clap repeats what was given as it is, and `*` may have given a file's name.
-pub(super) fn escaped(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
+pub(super) fn escape_error(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
     let escape_untrusted = |text: &str| escape_untrusted(text, LONGEST_ARGUMENT);
     let as_given: Vec<(ContextKind, ContextValue)> =
         error.context().map(|(kind, value)| (kind, value.clone())).collect();
@@ -328,7 +328,7 @@ pub(super) enum Generated {
 }
 
 /// Returns the man page, or a shell's completions.
-pub(super) fn generated(kind: Generated) -> Vec<u8> {
+pub(super) fn generate(kind: Generated) -> Vec<u8> {
     use clap_complete::shells::{Bash, Fish, Zsh};
     let mut command = Args::command();
     let mut out = Vec::new();

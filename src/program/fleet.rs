@@ -63,11 +63,11 @@ pub(super) fn examine(session: &Arc<Session>) -> Result<u8> {
     });
     let mut trouble = None;
     let mut broken = false;
-    pool::in_order(&fleet, count, threads, |report| {
+    pool::run_in_order(&fleet, count, threads, |report| {
         let mut printer = fleet.printer();
         let ended = report.map(|report| {
             let ended = printer.print(&report);
-            session.watchdog.alive();
+            session.watchdog.note_progress();
             ended
         });
         printer.meter.stores(printer.done, count);
@@ -76,7 +76,7 @@ pub(super) fn examine(session: &Arc<Session>) -> Result<u8> {
             Some(Ok(ControlFlow::Break(()))) => broken = true,
             Some(Err(error)) => trouble = Some(error),
         }
-        // What is being examined for nobody ends at once.
+        // The output is closed, so running examinations end at once.
         session.signals.interrupt();
         ControlFlow::Break(())
     });
@@ -97,7 +97,7 @@ pub(super) fn examine(session: &Arc<Session>) -> Result<u8> {
         let total = printer.output.total(count, printer.failed, printer.skipped);
         let _ = print(total.as_bytes())?;
     }
-    Ok(session.exit(failed))
+    Ok(session.exit_code(failed))
 }
 
 impl Printer {
@@ -154,7 +154,7 @@ impl Jobs for Fleet {
     }
 
     fn should_continue(&self) -> bool {
-        !self.session.signals.interrupted()
+        !self.session.signals.is_interrupted()
     }
 
     /// SQLite's bound on memory is the process's: a store that hits it beside others may be innocent.
@@ -173,6 +173,6 @@ impl Jobs for Fleet {
                 "doctor: a store could not be interrupted, and there was no thread for the others; {left} of {count} stores were not examined"
             );
         }
-        self.session.end(self.session.exit(true))
+        self.session.exit_process(self.session.exit_code(true))
     }
 }

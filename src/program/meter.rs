@@ -1,4 +1,4 @@
-//! A line on standard error for whoever waits: redrawn in place on a terminal, now and then a new one elsewhere.
+//! The progress line on standard error: redrawn in place on a terminal, and elsewhere a new line now and then.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -74,7 +74,7 @@ impl Meter {
 
     fn draw(&self, text: &str) {
         let mut err = io::stderr().lock();
-        // If this cannot be written, nobody is there to read it.
+        // If this cannot be written, there is no reader.
         let _ = match self.width {
             Some(width) => {
                 let text: String = text.chars().take(width - 1 - ECHO).collect();

@@ -14,7 +14,7 @@ use crate::text::shown;
 /// The longest reason that is given, in characters.
 const LONGEST_REASON: usize = 500;
 
-/// Returns what the arguments say of the application whose stores they are.
+/// Returns the application whose stores are examined, as the arguments say.
 ///
 /// # Errors
 /// Why its folder of migrations is of no use, and what to do.
@@ -43,7 +43,7 @@ pub(super) fn application(args: &Args) -> Result<Application, String> {
     let Err(why) = known else {
         return Ok(Application::of_folder(folder));
     };
-    Err(match (looks_like_it(&folder.folder, args.dialect), candidates.is_empty()) {
+    Err(match (find_likely_folder(&folder.folder, args.dialect), candidates.is_empty()) {
         (Some(below), _) => {
             let below = shown::shown(&path.join(below));
             of_no_use(&format!("{why}; {below} looks as if it were the folder: give that"))
@@ -53,8 +53,8 @@ pub(super) fn application(args: &Args) -> Result<Application, String> {
     })
 }
 
-/// Returns the first folder in this one that looks as if migrations lay in it: people give `prisma` for `prisma/migrations`.
-fn looks_like_it(folder: &Folder, dialect: Option<&'static str>) -> Option<PathBuf> {
+/// Returns the first folder below this one that seems to hold migrations, as `prisma/migrations` if `prisma` was given.
+fn find_likely_folder(folder: &Folder, dialect: Option<&'static str>) -> Option<PathBuf> {
     /// The depth of the search.
     const DEEPEST: usize = 2;
     /// The number of folders that are looked into.

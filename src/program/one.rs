@@ -28,7 +28,7 @@ pub(super) fn ask_gate(session: &Arc<Session>) -> Answer {
             let answer = Answer::could_not_look(theirs.store(), &Error::Stuck(why));
             meter.clear();
             let _ = print(gate_text(&answer, theirs.args.format).as_bytes());
-            theirs.end(answer.exit())
+            theirs.exit_process(answer.exit())
         })
     };
     let (path, environment) = (session.store(), session.environment(&stop));
@@ -56,7 +56,7 @@ pub(super) fn examine(session: &Arc<Session>) -> Result<u8> {
         session.watchdog.watch(&stop, move |why| {
             let report = answers.broken_off(&Error::Stuck(why));
             let printed = mistake::caught(|| print_report(&theirs, &report, &meter));
-            theirs.end(exit_code(printed.map_err(anyhow::Error::from).flatten()))
+            theirs.exit_process(exit_code(printed.map_err(anyhow::Error::from).flatten()))
         })
     };
     let report = session.report(&answers, session.store(), &stop);
@@ -67,5 +67,5 @@ pub(super) fn examine(session: &Arc<Session>) -> Result<u8> {
 fn print_report(session: &Session, report: &Report, meter: &Meter) -> Result<u8> {
     meter.clear();
     let _ = print(Output::new(&session.args).report(report).as_bytes())?;
-    Ok(session.exit(report.failed()))
+    Ok(session.exit_code(report.failed()))
 }

@@ -32,7 +32,7 @@ impl Output {
             format: args.format,
             style: Style {
                 width: terminal_width(&io::stdout()),
-                color: colored(args.color, &io::stdout()),
+                color: uses_color(args.color, &io::stdout()),
             },
         }
     }
@@ -73,7 +73,7 @@ pub(super) fn gate_text(answer: &Answer, format: Format) -> String {
 }
 
 /// Returns what the arguments ask for instead of an examination.
-pub(super) fn instead(args: &Args) -> Option<Vec<u8>> {
+pub(super) fn informational_output(args: &Args) -> Option<Vec<u8>> {
     if args.list_checks {
         return Some(list_checks().into_bytes());
     }
@@ -82,7 +82,7 @@ pub(super) fn instead(args: &Args) -> Option<Vec<u8>> {
         let summary = || format!("{}\n", checks::get(check).summary);
         return Some(explain::section(check, width).unwrap_or_else(summary).into_bytes());
     }
-    args.generate.map(cli::generated)
+    args.generate.map(cli::generate)
 }
 
 fn list_checks() -> String {
@@ -95,7 +95,7 @@ fn list_checks() -> String {
 pub(super) fn style_of_errors(color: When) -> Style {
     Style {
         width: terminal_width(&io::stderr()),
-        color: colored(color, &io::stderr()),
+        color: uses_color(color, &io::stderr()),
     }
 }
 
@@ -106,7 +106,7 @@ fn terminal_width(stream: &(impl IsTerminal + AsFd)) -> Option<u16> {
         .map(|columns| if columns == 0 { 80 } else { columns })
 }
 
-fn colored(color: When, stream: &impl IsTerminal) -> bool {
+fn uses_color(color: When, stream: &impl IsTerminal) -> bool {
     let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
         || env::var_os("TERM").is_some_and(|term| term == "dumb");
     match color {
@@ -116,7 +116,7 @@ fn colored(color: When, stream: &impl IsTerminal) -> bool {
     }
 }
 
-/// Prints data. Breaks if the pipe is closed on the other side: that is no error, since nobody reads any more.
+/// Prints data. Breaks if the reader has closed the pipe, which is no error.
 pub(super) fn print(bytes: &[u8]) -> Result<ControlFlow<()>> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {

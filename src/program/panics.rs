@@ -5,9 +5,9 @@ use std::panic::PanicHookInfo;
 use crate::error::mistake;
 
 /// Remembers where a panic is.
-pub(super) fn note(info: &PanicHookInfo<'_>) {
+pub(super) fn remember_place(info: &PanicHookInfo<'_>) {
     let place = info.location().map_or_else(String::new, |at| {
-        // A dependency's path begins in somebody's home folder.
+        // A dependency's path begins in a home folder, whose name is private.
         let file = if at.file().starts_with('/') {
             at.file().rsplit('/').next()
         } else {
@@ -28,7 +28,7 @@ mod tests {
     #[test]
     fn a_mistake_says_where_it_was_and_tells_nothing_of_a_store() {
         let before = panic::take_hook();
-        panic::set_hook(Box::new(note));
+        panic::set_hook(Box::new(remember_place));
         let value = "what stands in a cell";
         let work = move || [caught(|| panic!("own words")), caught(|| panic!("met {value}"))];
         let said: Vec<String> = work()

@@ -1,4 +1,4 @@
-//! Work on many things at once; the results come in order, and only so many wait to be taken.
+//! Runs jobs on several threads. The results come in order, and only a bounded number of them waits to be received.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
@@ -45,8 +45,8 @@ pub(super) trait Jobs: Send + Sync + 'static {
     /// Returns true if the job must be done again with nothing else running, because it was short of what all share.
     fn needs_exclusive_run(&self, made: &Self::Made) -> bool;
 
-    /// The taker itself did this job, because there was no thread, and it hangs: nobody is left to take what it made, or
-    /// anything else.
+    /// Handles the result of a job that hangs on the receiving thread, which did it because there was no other thread. Nothing receives
+    /// any further result.
     fn receiver_is_lost(&self, made: Self::Made);
 }
 
@@ -54,7 +54,7 @@ pub(super) trait Jobs: Send + Sync + 'static {
 struct State<T> {
     /// The next job that has not been begun.
     next: usize,
-    /// The next job whose result is to be taken.
+    /// The next job whose result is to be received.
     taken: usize,
     /// Jobs that share a file with one that was running, and the files that they were about then.
     put_off: VecDeque<(usize, Vec<Identity>)>,
@@ -82,10 +82,10 @@ struct Running {
 /// The thread that does a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum By {
-    /// A thread of the pool's.
+    /// A thread of the pool.
     Worker,
     /// The calling thread, where no other could be had.
-    Taker,
+    Receiver,
 }
 
 struct Pool<J: Jobs> {
@@ -97,13 +97,13 @@ struct Pool<J: Jobs> {
     changed: Condvar,
 }
 
-/// Does `count` jobs on `threads` threads and hands the results to `take` in order, on the calling thread; `None` is a sign
+/// Runs `count` jobs on `threads` threads and hands the results to `take` in order, on the calling thread; `None` is a sign
 /// of life while it waits. Ends when all are taken, `take` breaks, or the jobs do not go on, and when every thread that does
 /// not hang has ended. Where no thread can be started, the calling thread does the work as well.
 ///
 /// # Panics
 /// Where a job panics, as soon as it would be taken.
-pub(super) fn in_order<J: Jobs>(
+pub(super) fn run_in_order<J: Jobs>(
     jobs: &Arc<J>,
     count: usize,
     threads: usize,
@@ -143,7 +143,7 @@ fn on_stacks<J: Jobs>(
             break;
         }
     }
-    let panicked = pool.take_all(&mut take).err();
+    let panicked = pool.receive_all(&mut take).err();
     let mut state = pool.lock();
     state.ended = true;
     pool.changed.notify_all();
@@ -158,11 +158,11 @@ fn on_stacks<J: Jobs>(
 
 impl<T> State<T> {
     /// Takes a job that may be begun now: one that was put off, or the next one.
-    fn candidate(&mut self, count: usize, window: usize) -> Option<usize> {
+    fn take_next_job(&mut self, count: usize, window: usize) -> Option<usize> {
         if self.exclusive > 0 || self.running.iter().any(|running| running.alone) {
             return None;
         }
-        let free = self.put_off.iter().position(|(_, files)| !self.shares(files));
+        let free = self.put_off.iter().position(|(_, files)| !self.is_about_any(files));
         if let Some((job, _)) = free.and_then(|at| self.put_off.remove(at)) {
             return Some(job);
         }
@@ -173,7 +173,7 @@ impl<T> State<T> {
     }
 
     /// Returns true if a running job is about one of these files.
-    fn shares(&self, files: &[Identity]) -> bool {
+    fn is_about_any(&self, files: &[Identity]) -> bool {
         self.running.iter().any(|running| files.iter().any(|file| running.files.contains(file)))
     }
 
@@ -182,7 +182,7 @@ impl<T> State<T> {
     }
 
     /// Enters a job among those that are running; its turn's number.
-    fn run(&mut self, job: usize, by: By, alone: bool) -> u64 {
+    fn begin_turn(&mut self, job: usize, by: By, alone: bool) -> u64 {
         self.turns += 1;
         self.running.push(Running {
             turn: self.turns,
@@ -195,14 +195,14 @@ impl<T> State<T> {
     }
 
     /// Takes a turn from those that are running; `None` where it was given up.
-    fn leave(&mut self, turn: u64) -> Option<Running> {
+    fn end_turn(&mut self, turn: u64) -> Option<Running> {
         let at = self.running.iter().position(|running| running.turn == turn)?;
         Some(self.running.swap_remove(at))
     }
 }
 
 /// The thread that works on this was given up, and another took its place.
-struct Lost;
+struct LostThread;
 
 /// A job that was begun, or what panicked on the way.
 struct Claimed<J: Jobs> {
@@ -240,7 +240,7 @@ impl<J: Jobs> Pool<J> {
         begun.is_ok()
     }
 
-    fn take_all(self: &Arc<Self>, take: &mut impl FnMut(Option<J::Made>) -> ControlFlow<()>) -> thread::Result<()> {
+    fn receive_all(self: &Arc<Self>, take: &mut impl FnMut(Option<J::Made>) -> ControlFlow<()>) -> thread::Result<()> {
         loop {
             let mut state = self.lock();
             let now = state.taken;
@@ -257,7 +257,7 @@ impl<J: Jobs> Pool<J> {
                 }
             } else {
                 drop(state);
-                if let Ok(true) = self.work_once(By::Taker) {
+                if let Ok(true) = self.work_once(By::Receiver) {
                     continue;
                 }
                 return Ok(());
@@ -269,24 +269,24 @@ impl<J: Jobs> Pool<J> {
         }
     }
 
-    fn work(self: &Arc<Self>, by: By) -> Result<(), Lost> {
+    fn work(self: &Arc<Self>, by: By) -> Result<(), LostThread> {
         while self.work_once(by)? {}
         Ok(())
     }
 
     /// Does one job; whether there was one.
-    fn work_once(self: &Arc<Self>, by: By) -> Result<bool, Lost> {
-        let Some(Claimed { turn, task }) = self.claim(by)? else {
+    fn work_once(self: &Arc<Self>, by: By) -> Result<bool, LostThread> {
+        let Some(Claimed { turn, task }) = self.claim_job(by)? else {
             return Ok(false);
         };
         let made = task.and_then(|task| caught(|| self.jobs.work(task)));
         let mut state = self.lock();
-        let job = state.leave(turn).ok_or(Lost)?.job;
+        let job = state.end_turn(turn).ok_or(LostThread)?.job;
         if made.as_ref().is_ok_and(|made| self.jobs.needs_exclusive_run(made)) {
             state.exclusive += 1;
             drop(state);
             self.changed.notify_all();
-            return self.alone(job, by);
+            return self.work_alone(job, by);
         }
         state.ready.insert(job, made);
         self.changed.notify_all();
@@ -294,34 +294,34 @@ impl<J: Jobs> Pool<J> {
     }
 
     /// Does a job again while nothing else runs.
-    fn alone(self: &Arc<Self>, job: usize, by: By) -> Result<bool, Lost> {
+    fn work_alone(self: &Arc<Self>, job: usize, by: By) -> Result<bool, LostThread> {
         let mut state = self.lock();
         while !state.running.is_empty() {
             state = self.wait(state);
         }
         state.exclusive -= 1;
-        let turn = state.run(job, by, true);
+        let turn = state.begin_turn(job, by, true);
         drop(state);
         let made = caught(|| self.jobs.work(self.jobs.begin(job, self.give_up(turn))));
         let mut state = self.lock();
-        state.leave(turn).ok_or(Lost)?;
+        state.end_turn(turn).ok_or(LostThread)?;
         state.ready.insert(job, made);
         self.changed.notify_all();
         Ok(true)
     }
 
     /// Begins a job, once there is one that may run; `None` when there is no more to do.
-    fn claim(self: &Arc<Self>, by: By) -> Result<Option<Claimed<J>>, Lost> {
+    fn claim_job(self: &Arc<Self>, by: By) -> Result<Option<Claimed<J>>, LostThread> {
         let mut state = self.lock();
         loop {
             if state.ended || state.is_done(self.count) || !self.jobs.should_continue() {
                 return Ok(None);
             }
-            let Some(job) = state.candidate(self.count, self.window) else {
+            let Some(job) = state.take_next_job(self.count, self.window) else {
                 state = self.wait(state);
                 continue;
             };
-            let turn = state.run(job, by, false);
+            let turn = state.begin_turn(job, by, false);
             drop(state);
             // Asked at the last moment, because what lies at a path may change; and without the lock, because a file system
             // that does not answer shall hold up this thread alone.
@@ -331,9 +331,9 @@ impl<J: Jobs> Pool<J> {
                 (task, files)
             });
             state = self.lock();
-            let mut running = state.leave(turn).ok_or(Lost)?;
+            let mut running = state.end_turn(turn).ok_or(LostThread)?;
             match begun {
-                Ok((task, files)) if state.shares(&files) => {
+                Ok((task, files)) if state.is_about_any(&files) => {
                     state.put_off.push_back((job, files));
                     drop(state);
                     drop(task);
@@ -352,14 +352,14 @@ impl<J: Jobs> Pool<J> {
         }
     }
 
-    /// Returns what gives a turn up: the result is handed in, and the thread is nobody's any more.
+    /// Returns the function that gives a turn up: the result is handed in, and the thread no longer counts.
     fn give_up(self: &Arc<Self>, turn: u64) -> GiveUp<J::Made> {
         let pool = self.clone();
         Box::new(move |made| {
             let mut state = pool.lock();
             // It may have ended in the last moment.
-            let Some(running) = state.leave(turn) else { return };
-            if running.by == By::Taker {
+            let Some(running) = state.end_turn(turn) else { return };
+            if running.by == By::Receiver {
                 drop(state);
                 return pool.jobs.receiver_is_lost(made);
             }

@@ -37,7 +37,7 @@ const LONGEST_PATH: usize = 1_000;
 const BUFFER: usize = 64 << 10;
 
 /// Returns why standard output cannot take what a salvage writes, if it cannot.
-pub(super) fn refusal(stores: &[PathBuf]) -> Option<String> {
+pub(super) fn output_fault(stores: &[PathBuf]) -> Option<String> {
     let [store] = stores else {
         return Some("--salvage takes one store".to_owned());
     };
@@ -49,13 +49,13 @@ pub(super) fn refusal(stores: &[PathBuf]) -> Option<String> {
         );
     }
     let output = metadata(&out)?;
-    if leads_nowhere(&out, &output) {
+    if is_discarded(&out, &output) {
         return Some(
             "standard output leads nowhere, and what a salvage prints would be lost; redirect it to a file: doctor --salvage STORE > saved.sql"
                 .to_owned(),
         );
     }
-    if is_of_the_store(&output, store) {
+    if belongs_to_store(&output, store) {
         return Some(
             "the output is the store itself, or a file beside it that belongs to it; redirect it to another file: doctor --salvage STORE > saved.sql"
                 .to_owned(),
@@ -76,7 +76,7 @@ fn metadata(stream: &impl AsFd) -> Option<Metadata> {
 
 /// Returns true if the stream leads nowhere: it was closed when the program began, and Rust's runtime opened `/dev/null` in its place for
 /// reading and writing, or a caller did the same. A shell that throws an output away opens it for writing.
-fn leads_nowhere(stream: &impl AsFd, file: &Metadata) -> bool {
+fn is_discarded(stream: &impl AsFd, file: &Metadata) -> bool {
     let is_null = std::fs::metadata("/dev/null").is_ok_and(|null| is_device(file) && null.rdev() == file.rdev());
     let flags = rustix::fs::fcntl_getfl(stream);
     is_null && flags.is_ok_and(|flags| flags & OFlags::RWMODE == OFlags::RDWR)
@@ -88,7 +88,7 @@ fn is_device(file: &Metadata) -> bool {
 }
 
 /// Returns true if a file is the store or one of its sidecar files, by whatever name.
-fn is_of_the_store(file: &Metadata, store: &Path) -> bool {
+fn belongs_to_store(file: &Metadata, store: &Path) -> bool {
     let probe = Probe::of(store);
     let stamps = [probe.stamp, probe.wal.stamp, probe.shm.stamp, probe.journal.stamp];
     stamps.into_iter().flatten().any(|stamp| stamp.id == (file.dev(), file.ino()))
@@ -107,8 +107,8 @@ pub(super) fn salvage(session: &Arc<Session>) -> u8 {
         let (theirs, meter) = (session.clone(), meter.clone());
         session.watchdog.watch(&stop, move |why| {
             meter.clear();
-            say(&salvaged::failure_line(&broken_off(&Error::Stuck(why)), style));
-            theirs.end(theirs.signals.exit_code().unwrap_or(EXIT_NOT_ALL))
+            print_error(&salvaged::failure_line(&broken_off(&Error::Stuck(why)), style));
+            theirs.exit_process(theirs.signals.exit_code().unwrap_or(EXIT_NOT_ALL))
         })
     };
     let asked = mistake::caught(|| {
@@ -131,9 +131,9 @@ pub(super) fn salvage(session: &Arc<Session>) -> u8 {
             } else {
                 interrupted.unwrap_or(code)
             };
-            (told(session.store(), &account, style), code)
+            (describe_account(session.store(), &account, style), code)
         }
-        // Nobody reads any more: that is no error.
+        // The reader has closed the pipe, which is no error.
         Err(NoAccount::Ended(Ended::Output(error))) if error.kind() == io::ErrorKind::BrokenPipe => {
             return EXIT_PIPE_CLOSED;
         }
@@ -141,7 +141,7 @@ pub(super) fn salvage(session: &Arc<Session>) -> u8 {
             (salvaged::failure_line(&broken_off(&ended), style), interrupted.unwrap_or(EXIT_NOT_ALL))
         }
         Err(NoAccount::NotRead(error)) => {
-            let why = format!("{}: {error}", shown_store(session.store()));
+            let why = format!("{}: {error}", displayed_path(session.store()));
             let code = if error.stopped().is_some() {
                 EXIT_NOT_ALL
             } else {
@@ -153,17 +153,17 @@ pub(super) fn salvage(session: &Arc<Session>) -> u8 {
             )
         }
     };
-    say(&said);
+    print_error(&said);
     code
 }
 
 /// Returns the account in words, and what to type next.
-fn told(store: &Path, account: &Account, style: Style) -> String {
+fn describe_account(store: &Path, account: &Account, style: Style) -> String {
     let load = "if the output was redirected to saved.sql: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db";
-    salvaged::account(&shown_store(store), account, load, style)
+    salvaged::account(&displayed_path(store), account, load, style)
 }
 
-fn shown_store(store: &Path) -> String {
+fn displayed_path(store: &Path) -> String {
     escape_untrusted(&shown::shown(store), LONGEST_PATH)
 }
 
@@ -181,6 +181,6 @@ fn exit(account: &Account) -> u8 {
 }
 
 /// Says something on standard error. Nothing more can be done where it is closed.
-fn say(text: &str) {
+fn print_error(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }

@@ -114,7 +114,7 @@ impl Session {
     }
 
     /// Returns the exit code.
-    pub(super) fn exit(&self, failed: bool) -> u8 {
+    pub(super) fn exit_code(&self, failed: bool) -> u8 {
         self.signals.exit_code().unwrap_or(u8::from(failed))
     }
 
@@ -126,7 +126,7 @@ impl Session {
     }
 
     /// Ends the process, whatever hangs in it.
-    pub(super) fn end(&self, code: u8) -> ! {
+    pub(super) fn exit_process(&self, code: u8) -> ! {
         self.remove_private_folder();
         process::exit(code.into())
     }

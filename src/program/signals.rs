@@ -37,18 +37,18 @@ impl Signals {
         let is_caught = |signal: &i32| ignored >> (signal - 1) & 1 == 0;
         for signal in ENDING.into_iter().filter(is_caught) {
             let number = usize::try_from(signal).unwrap_or_default();
-            // In this order: whoever sees that everything ends also sees why.
+            // In this order, so that a thread that sees the end also sees the reason.
             flag::register_usize(signal, signals.last.clone(), number).context("cannot catch signals")?;
             flag::register(signal, signals.ends.clone()).context("cannot catch signals")?;
         }
         if is_caught(&SIGXFSZ) {
-            // A write beyond `ulimit -f` then fails, and whoever wrote says so.
+            // A write beyond `ulimit -f` then fails, and the error says so.
             flag::register(SIGXFSZ, Arc::default()).context("cannot catch signals")?;
         }
         Ok(signals)
     }
 
-    /// Set as soon as everything shall end.
+    /// Returns the flag that is set as soon as everything must end.
     pub(super) fn flag(&self) -> Arc<AtomicBool> {
         self.ends.clone()
     }
@@ -59,7 +59,7 @@ impl Signals {
     }
 
     /// Returns true if everything shall end.
-    pub(super) fn interrupted(&self) -> bool {
+    pub(super) fn is_interrupted(&self) -> bool {
         self.ends.load(Ordering::Relaxed)
     }
 

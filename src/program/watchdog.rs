@@ -1,8 +1,8 @@
 //! Ends what does not end by itself.
 //!
-//! SQLite asks nobody within one call of a function, in `count(*)`, and while it prepares a statement; the system does not
-//! while it opens a FIFO or writes to a pipe that nobody reads. So one thread looks now and then whether something runs
-//! beyond its time limit or in spite of a signal: it interrupts it, and where that does not help, it gives it up.
+//! SQLite calls no progress handler within one call of a function, in `count(*)`, and while it prepares a statement; the system
+//! blocks while it opens a FIFO or writes to a pipe without a reader. So one thread looks now and then if something runs
+//! beyond its time limit or in spite of a signal: it interrupts it, and if that does not help, it gives it up.
 
 use std::fmt;
 use std::io;
@@ -65,7 +65,7 @@ struct Watched {
     give_up: GiveUp,
 }
 
-/// Something is watched as long as this lives.
+/// A watch, which lasts as long as this lives.
 #[derive(Debug)]
 pub(super) struct Watch {
     state: Arc<Mutex<State>>,
@@ -99,13 +99,13 @@ impl Watchdog {
         }
     }
 
-    /// The program got something done: after a signal it has as long again.
-    pub(super) fn alive(&self) {
+    /// Notes that the program made progress, which renews its grace after a signal.
+    pub(super) fn note_progress(&self) {
         lock(&self.state).alive = Some(Instant::now());
     }
 
-    /// All is said: nothing is ended any more, so that the exit code stays what it is.
-    pub(super) fn rest(&self) {
+    /// Stops the watch over the process, once all output is printed, so that the exit code stays as it is.
+    pub(super) fn stand_down(&self) {
         lock(&self.state).rests = true;
     }
 
@@ -121,9 +121,9 @@ impl Watchdog {
                 }
                 since = Some(now);
             }
-            for (give_up, why) in self.overdue(now, grace.0) {
-                self.alive();
-                aside(move || give_up(why));
+            for (give_up, why) in self.take_overdue(now, grace.0) {
+                self.note_progress();
+                run_aside(move || give_up(why));
             }
             let State { alive, rests, .. } = *lock(&self.state);
             if rests {
@@ -137,7 +137,7 @@ impl Watchdog {
     }
 
     /// Interrupts what should have ended, and takes away what did not end in spite of that.
-    fn overdue(&self, now: Instant, grace: Duration) -> Vec<(GiveUp, Stopped)> {
+    fn take_overdue(&self, now: Instant, grace: Duration) -> Vec<(GiveUp, Stopped)> {
         let mut overdue = Vec::new();
         let mut state = lock(&self.state);
         for mut watched in std::mem::take(&mut state.watched) {
@@ -207,17 +207,17 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Does something that may hang, such as printing, while the watchdog goes on watching; where no thread can be had, it is
-/// done all the same.
-fn aside(work: impl FnOnce() + Send + 'static) {
+/// Runs something that may hang, such as printing, while the watchdog goes on watching. If no thread can be started, the
+/// watchdog's own thread runs it.
+fn run_aside(work: impl FnOnce() + Send + 'static) {
     let work = Arc::new(Mutex::new(Some(work)));
     let theirs = work.clone();
-    if thread::Builder::new().spawn(move || once(&theirs)).is_err() {
-        once(&work);
+    if thread::Builder::new().spawn(move || run_once(&theirs)).is_err() {
+        run_once(&work);
     }
 }
 
-fn once(work: &Mutex<Option<impl FnOnce()>>) {
+fn run_once(work: &Mutex<Option<impl FnOnce()>>) {
     let work = work.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(work) = work {
         work();
@@ -244,7 +244,7 @@ mod tests {
     }
 
     fn look(watchdog: &Watchdog, now: Instant, grace: Duration) {
-        for (give_up, why) in watchdog.overdue(now, grace) {
+        for (give_up, why) in watchdog.take_overdue(now, grace) {
             give_up(why);
         }
     }

@@ -75,7 +75,7 @@ pub(super) fn look(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Look
         (true, true) => match copied(context, handle) {
             Ok(copied) => (Some(copied), None, None),
             Err(error) if error.stopped().is_some() || error.is_out_of_memory() => return Err(error),
-            // Whoever may write to the store cannot open it: SQLite reads more of its schema then.
+            // A connection that may write cannot open the store: SQLite reads more of the schema then.
             Err(error) if error.is_damage() => (None, None, Some(error)),
             Err(error) => (None, Some(format!("they need a private copy: {error}")), None),
         },

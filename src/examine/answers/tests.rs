@@ -137,7 +137,7 @@ fn what_hangs_costs_the_rows_of_the_checks_that_look_and_those_behind_it() {
         outcomes(&[CheckId::File], &[CheckId::SchemaState, CheckId::RowValues]),
         [Pass, Skip, Fail, Skip, Fail]
     );
-    // Between two checks, and at one whose row nobody asked for.
+    // Between two checks, and at one whose row was not requested.
     assert_eq!(outcomes(&[CheckId::File], &[]), [Pass, Fail, Skip, Skip, Skip]);
     assert_eq!(outcomes(&[CheckId::File], &[CheckId::PageStructure]), [Pass, Fail, Skip, Skip, Skip]);
     assert_eq!(outcomes(&[], &[CheckId::File]), [Fail, Skip, Skip, Skip, Skip]);

@@ -207,7 +207,7 @@ fn the_man_page_and_the_completions_name_every_option() {
         Generated::CompleteFish,
     ];
     for kind in kinds {
-        let text = String::from_utf8(generated(kind)).unwrap().replace("\\-", "-");
+        let text = String::from_utf8(generate(kind)).unwrap().replace("\\-", "-");
         for option in ["check-migrations", "explain", "time-limit", "list-checks"] {
             assert!(text.contains(option), "{kind:?} leaves {option} out");
         }

@@ -156,7 +156,7 @@ fn results_come_in_order() {
 fn no_more_results_wait_for_a_taker_that_stalls_than_the_window_holds() {
     let jobs = Arc::new(Counting::of(300));
     let mut most = 0;
-    in_order(&jobs, 300, 4, |made| {
+    run_in_order(&jobs, 300, 4, |made| {
         // The first is being taken, and nothing else is for a while.
         if made.is_some() && most == 0 {
             let begun = Instant::now();
@@ -227,7 +227,7 @@ fn many_paths_to_one_file_keep_no_thread_from_the_other_files() {
     });
     let taken = in_time(move || {
         let mut taken = Vec::new();
-        in_order(&jobs, 10, 2, |made| {
+        run_in_order(&jobs, 10, 2, |made| {
             taken.extend(made);
             ControlFlow::Continue(())
         });
@@ -280,7 +280,7 @@ fn it_ends_when_the_jobs_do_not_go_on() {
 fn it_ends_when_nobody_takes_any_more() {
     let jobs = Arc::new(Counting::of(1000));
     let mut taken = 0;
-    in_order(&jobs, 1000, 4, |made| {
+    run_in_order(&jobs, 1000, 4, |made| {
         taken += usize::from(made.is_some());
         if taken == 5 {
             ControlFlow::Break(())
@@ -342,7 +342,7 @@ fn a_job_that_panics_ends_it_all() {
     let taken = in_time(move || {
         let mut taken = Vec::new();
         let panicked = panic::catch_unwind(AssertUnwindSafe(|| {
-            in_order(&jobs, 50, 4, |made| {
+            run_in_order(&jobs, 50, 4, |made| {
                 taken.extend(made);
                 ControlFlow::Continue(())
             });

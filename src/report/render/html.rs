@@ -107,7 +107,7 @@ fn prose(words: &str) -> String {
 
 /// Text that shows as itself, also within a quoted attribute.
 ///
-/// What a page may not hold in any form (control characters, and those that Unicode gives to nobody) is written as
+/// What a page may not hold in any form (control characters, and those that Unicode assigns to no character) is written as
 /// [`escape_untrusted`](crate::text::escape::escape_untrusted) writes it. Nothing from a store still has the former.
 fn text(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
