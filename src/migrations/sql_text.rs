@@ -1,6 +1,8 @@
 //! What can be told of SQL from its text, past strings, quoted names and comments: whether it begins or ends a transaction, holds a
 //! placeholder or is meant for another database. It is never split here: SQLite does that.
 
+use sqlite_format::sql::lexer::{Lexer, TokenKind};
+
 /// What stands at a place of a text outside strings, quoted names and comments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Piece<'a> {
@@ -10,84 +12,19 @@ enum Piece<'a> {
     Parameter(&'a str),
     /// A string or a quoted name.
     Quoted,
-    /// Any other character.
+    /// The first character of an operator, or any other.
     Sign(char),
 }
 
-/// The pieces of a text, in order. An unended string or comment reaches to the text's end.
-struct Pieces<'a> {
-    rest: &'a str,
-}
-
-fn pieces(sql: &str) -> Pieces<'_> {
-    Pieces { rest: sql }
-}
-
-impl<'a> Iterator for Pieces<'a> {
-    type Item = Piece<'a>;
-
-    fn next(&mut self) -> Option<Piece<'a>> {
-        loop {
-            let first = self.rest.chars().next()?;
-            let skipped = match first {
-                _ if self.rest.starts_with("--") => self.rest.find('\n').unwrap_or(self.rest.len()),
-                _ if self.rest.starts_with("/*") => {
-                    self.rest.get(2..).and_then(|rest| rest.find("*/")).map_or(self.rest.len(), |at| at + 4)
-                }
-                // A byte order mark is white space to SQLite too.
-                _ if first.is_ascii_whitespace() || first == '\u{feff}' => first.len_utf8(),
-                _ => 0,
-            };
-            if skipped > 0 {
-                self.take(skipped);
-                continue;
-            }
-            return Some(self.piece(first));
-        }
-    }
-}
-
-impl<'a> Pieces<'a> {
-    /// Cuts so many bytes off the rest; the place is always the end of a character.
-    fn take(&mut self, bytes: usize) -> &'a str {
-        let (taken, rest) = self.rest.split_at_checked(bytes).unwrap_or((self.rest, ""));
-        self.rest = rest;
-        taken
-    }
-
-    fn piece(&mut self, first: char) -> Piece<'a> {
-        match first {
-            '\'' | '"' | '`' => {
-                // A doubled quote ends one string and begins the next: together they are passed over all the same.
-                let inside = self.rest.get(1..).unwrap_or_default();
-                let end = inside.find(first).map_or(self.rest.len(), |at| at + 2);
-                self.take(end);
-                Piece::Quoted
-            }
-            '[' => {
-                let end = self.rest.find(']').map_or(self.rest.len(), |at| at + 1);
-                self.take(end);
-                Piece::Quoted
-            }
-            ':' | '@' | '$' if self.rest.chars().nth(1).is_some_and(is_word) => {
-                let inside = self.rest.get(1..).unwrap_or_default();
-                let end = inside.find(|c| !is_word(c)).map_or(self.rest.len(), |at| at + 1);
-                Piece::Parameter(self.take(end))
-            }
-            _ if is_word(first) => {
-                let end = self.rest.find(|c| !is_word(c)).unwrap_or(self.rest.len());
-                Piece::Word(self.take(end))
-            }
-            _ => {
-                self.take(first.len_utf8());
-                Piece::Sign(first)
-            }
-        }
-    }
-}
-
-fn is_word(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_' || c == '$' || (!c.is_ascii() && c != '\u{feff}')
+/// Returns the pieces of a text, in order. An unended string or comment reaches to the text's end.
+fn pieces(sql: &str) -> impl Iterator<Item = Piece<'_>> {
+    Lexer::new(sql).filter(|token| !token.is_blank()).map(|token| match token.kind {
+        TokenKind::QuotedName | TokenKind::Text | TokenKind::Blob => Piece::Quoted,
+        TokenKind::Word | TokenKind::Number => Piece::Word(token.text),
+        TokenKind::Parameter if !token.text.starts_with('?') => Piece::Parameter(token.text),
+        _ if token.text == "$" => Piece::Word(token.text),
+        _ => Piece::Sign(token.text.chars().next().unwrap_or_default()),
+    })
 }
 
 /// What the first statement of a text that ends or begins a transaction does.

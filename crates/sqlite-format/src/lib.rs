@@ -32,5 +32,6 @@ pub mod row;
 pub mod scan;
 pub mod schema;
 pub mod source;
+pub mod sql;
 pub mod wal;
 pub mod walk;

@@ -1,5 +1,7 @@
 //! Two tables → what is different, and what each difference costs.
 
+use sqlite_format::schema::Affinity;
+
 use super::read::{Column, ForeignKey, Index, Table};
 use crate::application::Impact;
 
@@ -131,7 +133,7 @@ impl Comparison<'_> {
 
     fn column(&mut self, name: &str, expected: &Column, found: &Column) {
         if expected.declared != found.declared {
-            let (cost, what) = if affinity(&expected.declared) == affinity(&found.declared) {
+            let (cost, what) = if Affinity::of(&expected.declared) == Affinity::of(&found.declared) {
                 (Impact::Equivalent, "is declared with another type of the same affinity")
             } else {
                 (Impact::Reads, "has a type of another affinity, so that values get another storage class")
@@ -317,20 +319,4 @@ fn words(index: &Index) -> String {
 fn key_words(key: &ForeignKey) -> String {
     let columns: Vec<&str> = key.columns.iter().map(|(from, _)| from.as_str()).collect();
     format!("the foreign key of {} to {}", columns.join(", "), key.parent)
-}
-
-/// A declared type's affinity ("Datatypes In SQLite", section 3.1).
-fn affinity(declared: &str) -> &'static str {
-    let has = |part: &str| declared.contains(part);
-    if has("int") {
-        "integer"
-    } else if has("char") || has("clob") || has("text") {
-        "text"
-    } else if has("blob") || declared.is_empty() {
-        "blob"
-    } else if has("real") || has("floa") || has("doub") {
-        "real"
-    } else {
-        "numeric"
-    }
 }

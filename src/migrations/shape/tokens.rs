@@ -1,5 +1,7 @@
 //! SQL as words: without comments, white space, letter case and ways of quoting, so that text can be compared by meaning.
 
+use sqlite_format::sql::lexer::{Lexer, TokenKind, is_word_byte};
+
 /// One word of SQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Token {
@@ -31,84 +33,51 @@ impl Token {
     }
 }
 
-/// Splits SQL into its words ("The SQLite Tokenizer", `tokenize.c`).
+/// Splits SQL into its words.
 pub(super) fn tokens(sql: &str) -> Vec<Token> {
     let mut out = Vec::new();
-    let mut rest = sql;
-    while let Some(c) = rest.chars().next() {
-        let length = match c {
-            _ if c.is_ascii_whitespace() => c.len_utf8(),
-            '-' if rest.starts_with("--") => rest.find('\n').unwrap_or(rest.len()),
-            '/' if rest.starts_with("/*") => rest[2..].find("*/").map_or(rest.len(), |at| at + 4),
-            '\'' | '"' | '`' => {
-                let (length, text) = quoted(rest, c);
-                out.push(if c == '\'' {
-                    Token::Text(text)
-                } else {
-                    Token::Name(text)
-                });
-                length
+    for token in Lexer::new(sql) {
+        match token.kind {
+            TokenKind::Space | TokenKind::Comment => {}
+            TokenKind::Text => out.push(Token::Text(token.unquoted())),
+            TokenKind::QuotedName => out.push(Token::Name(token.unquoted())),
+            TokenKind::Blob => {
+                let digits = token.text.get(2..).unwrap_or_default().trim_end_matches('\'');
+                out.push(Token::Symbol(format!("x'{}'", digits.to_ascii_lowercase())));
             }
-            '[' => {
-                let end = rest.find(']').unwrap_or(rest.len());
-                out.push(Token::Name(rest[1..end].to_owned()));
-                (end + 1).min(rest.len())
+            TokenKind::Operator if !is_word_start(token.text) => out.push(Token::Symbol(
+                match token.text {
+                    "==" => "=",
+                    "<>" => "!=",
+                    other => other,
+                }
+                .to_owned(),
+            )),
+            TokenKind::Word | TokenKind::Number | TokenKind::Parameter | TokenKind::Operator => {
+                push_parts(token.text, &mut out);
             }
-            'x' | 'X' if rest[1..].starts_with('\'') => {
-                let (length, text) = quoted(&rest[1..], '\'');
-                out.push(Token::Symbol(format!("x'{}'", text.to_ascii_lowercase())));
-                length + 1
-            }
-            _ if is_word(c) => {
-                let length = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
-                let word = rest[..length].to_ascii_lowercase();
-                let number = c.is_ascii_digit();
-                out.push(if number { Token::Symbol(word) } else { Token::Word(word) });
-                length
-            }
-            _ => {
-                let symbol = symbol(rest).unwrap_or(&rest[..c.len_utf8()]);
-                out.push(Token::Symbol(
-                    match symbol {
-                        "==" => "=",
-                        "<>" => "!=",
-                        other => other,
-                    }
-                    .to_owned(),
-                ));
-                symbol.len()
-            }
-        };
-        rest = &rest[length..];
+        }
     }
     out
 }
 
-fn is_word(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
-}
-
-/// The operators of more than one character.
-fn symbol(rest: &str) -> Option<&str> {
-    const LONG: &[&str] = &["->>", "->", "||", "<=", ">=", "<>", "!=", "==", "<<", ">>"];
-    LONG.iter().find(|long| rest.starts_with(**long)).map(|long| &rest[..long.len()])
-}
-
-/// Something between quotes, in which the quote is written twice: its length with the quotes, and what it says.
-fn quoted(rest: &str, quote: char) -> (usize, String) {
-    let mut text = String::new();
-    let mut chars = rest.char_indices().skip(1).peekable();
-    while let Some((at, c)) = chars.next() {
-        if c != quote {
-            text.push(c);
-        } else if chars.peek().is_some_and(|(_, next)| *next == quote) {
-            chars.next();
-            text.push(c);
+/// Splits a word, a number or a parameter into runs of letters and digits and what stands between them.
+fn push_parts(mut text: &str, out: &mut Vec<Token>) {
+    while let Some(first) = text.bytes().next() {
+        let length = text.bytes().take_while(|byte| is_word_byte(*byte)).count().max(1);
+        let (part, rest) = text.split_at(length);
+        let part = part.to_ascii_lowercase();
+        out.push(if is_word_byte(first) && !first.is_ascii_digit() {
+            Token::Word(part)
         } else {
-            return (at + 1, text);
-        }
+            Token::Symbol(part)
+        });
+        text = rest;
     }
-    (rest.len(), text)
+}
+
+fn is_word_start(text: &str) -> bool {
+    text.bytes().next().is_some_and(is_word_byte)
 }
 
 /// What is between the parenthesis that opens at `open` and the one that closes it; and the place behind that.
@@ -156,7 +125,7 @@ pub(super) fn canonical(tokens: &[Token]) -> String {
 
 /// A quoted name, quoted only where it must be.
 fn as_name(name: &str) -> String {
-    if name.chars().all(is_word) && !name.starts_with(|c: char| c.is_ascii_digit()) && !name.is_empty() {
+    if name.bytes().all(is_word_byte) && !name.starts_with(|c: char| c.is_ascii_digit()) && !name.is_empty() {
         name.to_owned()
     } else {
         format!("\"{}\"", name.replace('"', "\"\""))

@@ -1,8 +1,9 @@
-//! SQL cut into words, as far as the statements in `sqlite_schema` need it.
+//! The words of the statements in `sqlite_schema`, one after the other.
 //!
 //! Source: "SQLite Keywords", <https://www.sqlite.org/lang_keywords.html>, and the railroad diagrams of "CREATE TABLE".
 
 use super::{Beyond, Result};
+use crate::sql::lexer::{Lexer, TokenKind};
 
 /// A word of SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub(crate) enum Token<'a> {
     Number(&'a str),
     /// A blob.
     Blob(&'a str),
-    /// Anything else that is one character.
+    /// The first byte of an operator, or any other character.
     Mark(u8),
     /// The end.
     End,
@@ -34,6 +35,7 @@ impl Token<'_> {
 #[derive(Debug, Clone)]
 pub(crate) struct Tokens<'a> {
     sql: &'a str,
+    lexer: Lexer<'a>,
     /// Where the next word begins, what it is, and where it ends.
     next: (usize, Token<'a>, usize),
     /// Where the last word ended.
@@ -43,9 +45,12 @@ pub(crate) struct Tokens<'a> {
 impl<'a> Tokens<'a> {
     /// The words of this statement.
     pub(crate) fn new(sql: &'a str) -> Result<Self> {
+        let mut lexer = Lexer::new(sql);
+        let next = read(&mut lexer)?;
         Ok(Self {
             sql,
-            next: read(sql, 0)?,
+            lexer,
+            next,
             last_end: 0,
         })
     }
@@ -69,7 +74,7 @@ impl<'a> Tokens<'a> {
     pub(crate) fn take(&mut self) -> Result<Token<'a>> {
         let (_, token, end) = self.next;
         self.last_end = end;
-        self.next = read(self.sql, end)?;
+        self.next = read(&mut self.lexer)?;
         Ok(token)
     }
 
@@ -140,115 +145,32 @@ impl<'a> Tokens<'a> {
 
 /// The text within quotes.
 pub(super) fn unquoted(quoted: &str) -> String {
-    let mut chars = quoted.chars();
-    let (Some(quote), Some(_)) = (chars.next(), chars.next_back()) else {
-        return String::new();
-    };
-    let inner = chars.as_str();
-    match quote {
-        '[' => inner.to_owned(),
-        _ => inner.replace(&format!("{quote}{quote}"), &quote.to_string()),
-    }
+    Lexer::new(quoted).next().map_or_else(String::new, |token| token.unquoted())
 }
 
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
-}
-
-/// The word that begins at or behind a place.
-fn read(sql: &str, mut at: usize) -> Result<(usize, Token<'_>, usize)> {
-    let bytes = sql.as_bytes();
-    let byte = |at: usize| bytes.get(at).copied();
-    loop {
-        match (byte(at), byte(at + 1)) {
-            (Some(b' ' | b'\t' | b'\n' | b'\x0c' | b'\r'), _) => at += 1,
-            (Some(b'-'), Some(b'-')) => {
-                while byte(at).is_some_and(|byte| byte != b'\n') {
-                    at += 1;
-                }
-            }
-            (Some(b'/'), Some(b'*')) => {
-                let end = sql.get(at + 2..).and_then(|rest| rest.find("*/")).ok_or(Beyond::Statement)?;
-                at += 2 + end + 2;
-            }
-            _ => break,
-        }
-    }
-    let Some(first) = byte(at) else {
-        return Ok((at, Token::End, at));
-    };
-    let cut = |end: usize| sql.get(at..end).ok_or(Beyond::Statement);
-    let word_end = |from: usize| {
-        let rest = bytes.get(from..).unwrap_or_default();
-        from + rest.iter().take_while(|byte| is_word(**byte)).count()
-    };
-    match first {
-        b'"' | b'`' | b'\'' => {
-            let mut end = at + 1;
-            loop {
-                match (byte(end), byte(end + 1)) {
-                    (Some(one), Some(two)) if one == first && two == first => end += 2,
-                    (Some(one), _) if one == first => break,
-                    (Some(_), _) => end += 1,
-                    (None, _) => return Err(Beyond::Statement),
-                }
-            }
-            let token = if first == b'\'' {
-                Token::Text(cut(end + 1)?)
-            } else {
-                Token::Quoted(cut(end + 1)?)
-            };
-            Ok((at, token, end + 1))
-        }
-        b'[' => {
-            let end = sql.get(at..).and_then(|rest| rest.find(']')).ok_or(Beyond::Statement)? + at + 1;
-            Ok((at, Token::Quoted(cut(end)?), end))
-        }
-        b'x' | b'X' if byte(at + 1) == Some(b'\'') => {
-            let end = sql.get(at + 2..).and_then(|rest| rest.find('\'')).ok_or(Beyond::Statement)? + at + 3;
-            let digits = cut(end - 1)?.get(2..).unwrap_or_default();
-            if digits.len().is_multiple_of(2) && digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-                Ok((at, Token::Blob(cut(end)?), end))
-            } else {
-                Err(Beyond::Statement)
-            }
-        }
-        b'0'..=b'9' => number(sql, at),
-        b'.' if byte(at + 1).is_some_and(|byte| byte.is_ascii_digit()) => number(sql, at),
-        // These begin parameters, which no stored statement has.
-        b'$' | b'@' | b':' | b'?' | b'#' | 0 => Err(Beyond::Statement),
-        byte if is_word(byte) => {
-            let end = word_end(at);
-            Ok((at, Token::Word(cut(end)?), end))
-        }
-        mark => Ok((at, Token::Mark(mark), at + 1)),
-    }
-}
-
-fn number(sql: &str, at: usize) -> Result<(usize, Token<'_>, usize)> {
-    let bytes = sql.as_bytes();
-    let digits = |from: usize| {
-        let all = bytes.get(from..).unwrap_or_default();
-        from + all.iter().take_while(|byte| byte.is_ascii_digit()).count()
-    };
-    let byte = |at: usize| bytes.get(at).copied();
-    let mut end = digits(at);
-    if byte(end) == Some(b'.') {
-        end = digits(end + 1);
-    }
-    if matches!(byte(end), Some(b'e' | b'E')) {
-        let signed = end + 1 + usize::from(matches!(byte(end + 1), Some(b'+' | b'-')));
-        let exponent = digits(signed);
-        if exponent == signed {
+/// Reads the next token that is not blank. Refuses what SQLite does not take, and what no stored statement has.
+fn read<'a>(lexer: &mut Lexer<'a>) -> Result<(usize, Token<'a>, usize)> {
+    let found = loop {
+        let Some(found) = lexer.next() else {
+            return Ok((lexer.offset(), Token::End, lexer.offset()));
+        };
+        if !found.is_complete {
             return Err(Beyond::Statement);
         }
-        end = exponent;
-    }
-    // Hexadecimal numbers and digits in groups are rare enough to be left alone.
-    if byte(end).is_some_and(is_word) {
-        return Err(Beyond::Statement);
-    }
-    Ok((at, Token::Number(sql.get(at..end).ok_or(Beyond::Statement)?), end))
+        if !found.is_blank() {
+            break found;
+        }
+    };
+    let token = match (found.kind, found.text.as_bytes()) {
+        (TokenKind::Word, _) => Token::Word(found.text),
+        (TokenKind::QuotedName, _) => Token::Quoted(found.text),
+        (TokenKind::Text, _) => Token::Text(found.text),
+        (TokenKind::Number, _) => Token::Number(found.text),
+        (TokenKind::Blob, _) => Token::Blob(found.text),
+        (TokenKind::Operator, [mark, ..]) if !matches!(mark, b'$' | b'@' | b':' | b'#' | 0) => Token::Mark(*mark),
+        _ => return Err(Beyond::Statement),
+    };
+    Ok((found.start, token, lexer.offset()))
 }
 
 /// What a word is to SQLite where a name is expected.

@@ -1,0 +1,3 @@
+//! SQL, as far as reading a database needs it.
+
+pub mod lexer;
