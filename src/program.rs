@@ -7,7 +7,6 @@ mod fleet;
 mod gate;
 mod meter;
 mod migrations;
-mod one;
 mod output;
 mod panics;
 mod pool;
@@ -29,10 +28,12 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::banger::APPLICATION;
-use crate::error::mistake;
+use crate::error::{Error, mistake};
+use crate::report::Report;
 
 use cli::{Args, EXIT_USAGE, Format};
 use gate::{Answer, EXIT_CANNOT_TELL};
+use meter::Meter;
 use session::Session;
 use signals::Signals;
 
@@ -75,7 +76,7 @@ fn run_gate(args: Args) -> u8 {
         let stores = stores(&args).ok_or_else(|| anyhow::anyhow!(NO_STORE))?;
         let application = migrations::application(&args).map_err(anyhow::Error::msg)?;
         let session = session.insert(Session::prepare(args, application, Vec::new(), stores, Signals::catch()?));
-        Ok(one::ask_gate(session))
+        Ok(gate::ask(session))
     });
     let answer = asked
         .map_err(anyhow::Error::from)
@@ -116,11 +117,35 @@ fn run_doctor(args: Args) -> Result<u8> {
     let session = Session::prepare(args, application, checks, stores, Signals::catch()?);
     let code = mistake::caught(|| match session.stores.len() {
         1 if session.args.salvage => Ok(salvage::salvage(&session)),
-        1 => one::examine(&session),
+        1 => examine_one(&session),
         _ => fleet::examine(&session),
     });
     clean_up(session);
     code?
+}
+
+/// Examines the one store, prints its report and returns the exit code.
+fn examine_one(session: &Arc<Session>) -> Result<u8> {
+    let meter = Arc::new(Meter::new());
+    let stop = session.stop().showing(meter.ticker(&session.checks));
+    let answers = session.answers(session.store(), &stop);
+    let watch = {
+        let (theirs, answers, meter) = (session.clone(), answers.clone(), meter.clone());
+        session.watchdog.watch(&stop, move |why| {
+            let report = answers.broken_off(&Error::Stuck(why));
+            let printed = mistake::caught(|| print_report(&theirs, &report, &meter));
+            theirs.exit_process(exit_code(printed.map_err(anyhow::Error::from).flatten()))
+        })
+    };
+    let report = session.report(&answers, session.store(), &stop);
+    watch.end();
+    print_report(session, &report, &meter)
+}
+
+fn print_report(session: &Session, report: &Report, meter: &Meter) -> Result<u8> {
+    meter.clear();
+    let _ = output::print(output::Output::new(&session.args).report(report).as_bytes())?;
+    Ok(session.exit_code(report.failed()))
 }
 
 /// Returns the exit code; an error is printed to standard error and has its own code.

@@ -46,14 +46,14 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     if !context.artifacts {
         return Ok(Outcome::skip("not asked for: use --artifacts to look for the files that the store names"));
     }
-    let mut found = Found::default();
+    let mut found = ArtifactFindings::default();
     let mut are_there = Vec::new();
     for table in naming {
         let there = introspect::ordinary_columns(handle, table.name)?;
         let columns: Vec<_> = table.columns.into_iter().filter(|(name, _)| there.has(name)).collect();
         if !columns.is_empty() {
             are_there.push(table.name);
-            found.look_at_table(table.name, &columns, there.rowid_or_null(), context.environment.stop, handle)?;
+            found.check_table(table.name, &columns, there.rowid_or_null(), context.environment.stop, handle)?;
         }
     }
     if are_there.is_empty() {
@@ -63,13 +63,13 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
 }
 
 /// A table of an application's, with those of its columns that name files.
-struct Naming<'a> {
+struct NamingTable<'a> {
     name: &'a str,
     columns: Vec<(&'a str, NamedFile)>,
 }
 
-fn tables_that_name_files(application: &Application) -> Vec<Naming<'_>> {
-    let all = application.tables.iter().map(|table| Naming {
+fn tables_that_name_files(application: &Application) -> Vec<NamingTable<'_>> {
+    let all = application.tables.iter().map(|table| NamingTable {
         name: &table.name,
         columns: table
             .columns
@@ -81,7 +81,7 @@ fn tables_that_name_files(application: &Application) -> Vec<Naming<'_>> {
 }
 
 #[derive(Default)]
-struct Found {
+struct ArtifactFindings {
     looked_at: u64,
     not_allowed: u64,
     findings: Findings,
@@ -100,8 +100,8 @@ enum PathState {
     Invalid,
 }
 
-impl Found {
-    fn look_at_table(
+impl ArtifactFindings {
+    fn check_table(
         &mut self,
         table: &str,
         columns: &[(&str, NamedFile)],

@@ -27,14 +27,14 @@ fn examine(probe: &Probe, stop: &Stop) -> Outcome {
     match &probe.nature {
         PathKind::Sqlite(header) => examine_database(probe, header, stop),
         other => {
-            let detail = format!("{}{}", words(other, probe.size()), meaning(other));
+            let detail = format!("{}{}", words(other, probe.size()), consequence(other));
             Outcome::fail(detail, Problem::NoStore(no_store(other)))
         }
     }
 }
 
 /// Returns what the kind of file means for the data, as the end of a sentence.
-fn meaning(nature: &PathKind) -> &'static str {
+fn consequence(nature: &PathKind) -> &'static str {
     match nature {
         PathKind::Missing | PathKind::DanglingLink => ", so nothing could be examined",
         PathKind::WrongKind(_) => ", so it cannot be a store",
@@ -96,11 +96,11 @@ fn examine_database(probe: &Probe, header: &HeaderFields, stop: &Stop) -> Outcom
         None | Some(0) if rest == 0 => Outcome::pass(format!("an SQLite database, {size}")),
         None => Outcome::pass(format!("an SQLite database, {size} and {more} more, which the WAL replaces")),
         Some(missing) if rest > 0 => {
-            cut(&format!("the file ends inside a page: {size} and {more} more"), missing, rest)
+            cut_short(&format!("the file ends inside a page: {size} and {more} more"), missing, rest)
         }
         Some(missing) => {
             let pages = plural(missing, "page is", "pages are");
-            cut(
+            cut_short(
                 &format!("the file is cut short: it has {size}, and {pages} missing at its end"),
                 missing,
                 0,
@@ -109,7 +109,7 @@ fn examine_database(probe: &Probe, header: &HeaderFields, stop: &Stop) -> Outcom
     }
 }
 
-fn cut(detail: &str, missing_pages: u64, odd_bytes: u64) -> Outcome {
+fn cut_short(detail: &str, missing_pages: u64, odd_bytes: u64) -> Outcome {
     Outcome::fail(
         format!("{detail}; what is missing is lost, unless this is a copy and the original is whole"),
         Problem::CutShort {

@@ -23,25 +23,25 @@ pub(super) const CHECK: Check = Check {
 
 fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     if let Some(keys) = context.sound()?.foreign_keys {
-        return Ok(Found {
+        return Ok(KeyFindings {
             keys,
-            ..Found::default()
+            ..KeyFindings::default()
         }
         .outcome());
     }
     // SQLite compares the values of keys whole, however long they are.
-    handle.with_long_values(|| look_at_all(context.application, handle))?
+    handle.with_long_values(|| check_tables(context.application, handle))?
 }
 
-fn look_at_all(application: &Application, handle: &ReadOnly) -> Result<Outcome> {
+fn check_tables(application: &Application, handle: &ReadOnly) -> Result<Outcome> {
     let tables = introspect::ordinary_tables(handle)?;
-    let mut found = Found {
-        passed_over: tables.passed_over,
-        ..Found::default()
+    let mut found = KeyFindings {
+        unnamed: tables.passed_over,
+        ..KeyFindings::default()
     };
     // Table by table: over the whole store one mismatched definition would end the check.
     for table in &tables.names {
-        match found.look_at(handle, table) {
+        match found.check(handle, table) {
             // A table that cannot be read is noted and the next one looked at; the doctor's own bounds end the check.
             Err(error) if error.is_own_bound() => return Err(error),
             // A collation that only the application has, or a key that SQLite refuses: neither need be a fault.
@@ -65,20 +65,20 @@ const MOST_UNREADABLE: usize = 10;
 
 /// The findings in all tables.
 #[derive(Default)]
-struct Found {
+struct KeyFindings {
     keys: u64,
     findings: Findings,
     /// Tables that could not be checked, and why: the first ones.
     unreadable: Vec<(String, Error)>,
     unreadable_total: u64,
     /// The number of tables whose names are not UTF-8 and cannot be queried.
-    passed_over: u64,
+    unnamed: u64,
     /// Tables whose keys SQLite refuses to check.
     refused: LeftOut,
 }
 
-impl Found {
-    fn look_at(&mut self, handle: &ReadOnly, table: &str) -> Result<()> {
+impl KeyFindings {
+    fn check(&mut self, handle: &ReadOnly, table: &str) -> Result<()> {
         let columns = referring_columns(handle, table)?;
         if !columns.is_empty() {
             check_table(handle, table, &columns, &mut self.findings)?;
@@ -90,8 +90,8 @@ impl Found {
     /// Returns the tables that were not looked at, which is no fault of the store.
     fn left_out(&self) -> String {
         let mut out = String::new();
-        if self.passed_over > 0 {
-            let tables = plural(self.passed_over, "table whose name is not UTF-8", "tables whose names are not UTF-8");
+        if self.unnamed > 0 {
+            let tables = plural(self.unnamed, "table whose name is not UTF-8", "tables whose names are not UTF-8");
             out += &format!("; not looked at: {tables}");
         }
         for table in self.refused.words() {
@@ -101,19 +101,19 @@ impl Found {
     }
 
     fn outcome(self) -> Outcome {
-        let passed_over = self.left_out();
+        let left_out = self.left_out();
         if self.findings.is_empty() && self.unreadable.is_empty() {
             let keys = match self.keys {
                 0 if self.refused.reasons() > 0 => "no other table has a foreign key".to_owned(),
                 0 => "no table has a foreign key".to_owned(),
                 keys => plural(keys, "foreign key holds", "foreign keys hold"),
             };
-            return Outcome::pass(keys + &passed_over);
+            return Outcome::pass(keys + &left_out);
         }
-        self.failure(&passed_over)
+        self.failure(&left_out)
     }
 
-    fn failure(self, passed_over: &str) -> Outcome {
+    fn failure(self, left_out: &str) -> Outcome {
         let Self {
             mut findings,
             unreadable,
@@ -143,7 +143,7 @@ impl Found {
             said.push(format!("{} could not be checked either", plural(unsaid, "more table", "more tables")));
             findings.total += unsaid;
         }
-        Outcome::found(said.join("; ") + passed_over, problem, findings)
+        Outcome::found(said.join("; ") + left_out, problem, findings)
     }
 }
 

@@ -19,16 +19,16 @@ pub(super) const CHECK: Check = Check {
 
 fn run(probe: &Probe, application: &Application, stop: &Stop) -> Outcome {
     match until_sure(probe, stop, sidecars::seems_wrong, |probe| examine(probe, application, stop)) {
-        Ok(Verdict::Sound(words)) => Outcome::pass(words + &other_names(probe)),
-        Ok(Verdict::Wrong { suffix, what }) => wrong(suffix, what, Problem::SidecarWrong { suffix }),
+        Ok(Verdict::Sound(words)) => Outcome::pass(words + &hard_link_note(probe)),
+        Ok(Verdict::Wrong { suffix, what }) => failure(suffix, what, Problem::SidecarWrong { suffix }),
         Ok(Verdict::Unreadable { suffix, why }) => {
-            wrong(suffix, sidecars::cannot_be_read(&why), Problem::SidecarUnreadable { suffix })
+            failure(suffix, sidecars::cannot_be_read(&why), Problem::SidecarUnreadable { suffix })
         }
         Err(error) => Outcome::could_not_look(&error),
     }
 }
 
-fn wrong(suffix: &str, what: String, problem: Problem) -> Outcome {
+fn failure(suffix: &str, what: String, problem: Problem) -> Outcome {
     let detail = format!("something is wrong with the {suffix} file: {what}");
     let mut findings = Findings::default();
     findings.add(|| Finding::new(what));
@@ -36,7 +36,7 @@ fn wrong(suffix: &str, what: String, problem: Problem) -> Outcome {
 }
 
 /// Returns a note about hard links: SQLite looks for sidecar files beside the name that it is given, so another name may hide some.
-fn other_names(probe: &Probe) -> String {
+fn hard_link_note(probe: &Probe) -> String {
     match probe.stamp.map_or(1, |stamp| stamp.links) {
         0 | 1 => String::new(),
         links => format!(

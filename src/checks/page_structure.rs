@@ -33,7 +33,7 @@ pub(super) const CHECK: Check = Check {
 fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     // There is nothing that was left out: what the reader does not understand, it does not call sound.
     if let Some(pages) = context.sound()?.pages {
-        return Ok(Outcome::pass(checked(pages)));
+        return Ok(Outcome::pass(describe_pages(pages)));
     }
     let mut looked = integrity::look(context, handle)?;
     if let Some(error) = looked.error.take() {
@@ -54,12 +54,12 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     let left_out: Vec<String> = left_out.map(|words| format!("not checked: {words}")).collect();
     if looked.lines.is_empty() && looked.error.is_none() && looked.refused.is_empty() {
         let pages = u64::try_from(handle.number("PRAGMA page_count")?).unwrap_or(0);
-        return Ok(Outcome::pass([vec![checked(pages)], left_out].concat().join("; ")));
+        return Ok(Outcome::pass([vec![describe_pages(pages)], left_out].concat().join("; ")));
     }
     outcome(handle, looked, left_out)
 }
 
-fn checked(pages: u64) -> String {
+fn describe_pages(pages: u64) -> String {
     format!("{} checked", plural(pages, "page", "pages"))
 }
 
@@ -96,7 +96,7 @@ fn outcome(handle: &ReadOnly, looked: Looked, left_out: Vec<String>) -> Result<O
         groups.count(Damage::Refused, Some(table), why);
     }
     let worst = worst(&groups);
-    let detail = [vec![words(worst).to_owned()], left_out].concat().join("; ");
+    let detail = [vec![describe(worst).to_owned()], left_out].concat().join("; ");
     for finding in groups.into_findings() {
         findings.add(|| finding);
     }
@@ -116,7 +116,7 @@ fn worst(groups: &Groups) -> Damage {
     WORST_FIRST.into_iter().find(|damage| groups.has(*damage)).unwrap_or(Damage::Unaccounted)
 }
 
-fn words(worst: Damage) -> &'static str {
+fn describe(worst: Damage) -> &'static str {
     match worst {
         Damage::Rows => "pages that hold rows are damaged",
         Damage::NotChecked => "not everything could be checked: it is not known whether data is lost",

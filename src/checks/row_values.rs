@@ -45,14 +45,18 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
         )));
     }
     if let Some(values) = context.sound()?.values {
-        return Ok(Found::nothing_wrong(values).outcome(application));
+        return Ok(ValueFindings::from_reader(values).outcome(application));
     }
-    Ok(look_at(handle, application, &application.tables)?.outcome(application))
+    Ok(scan_tables(handle, application, &application.tables)?.outcome(application))
 }
 
 /// Looks at every value of these tables, as far as they are there.
-fn look_at<'a>(handle: &ReadOnly, application: &Application, tables: &'a [application::Table]) -> Result<Found<'a>> {
-    let mut found = Found::default();
+fn scan_tables<'a>(
+    handle: &ReadOnly,
+    application: &Application,
+    tables: &'a [application::Table],
+) -> Result<ValueFindings<'a>> {
+    let mut found = ValueFindings::default();
     for table in tables {
         let mut rows = 0;
         let ended = Table::known(handle, table).and_then(|table| {
@@ -89,7 +93,7 @@ const MOST_UNREADABLE: usize = 10;
 
 /// The findings in all tables.
 #[derive(Default)]
-struct Found<'a> {
+struct ValueFindings<'a> {
     rows: u64,
     /// The number of columns that were looked at, and of those in the same tables that have no rule.
     columns: u64,
@@ -146,18 +150,18 @@ impl<'a> Table<'a> {
     }
 
     /// Returns what was found, and what ended the scan before its end.
-    fn scan(&self, handle: &ReadOnly) -> (Found<'a>, Result<()>) {
-        let mut found = Found::default();
+    fn scan(&self, handle: &ReadOnly) -> (ValueFindings<'a>, Result<()>) {
+        let mut found = ValueFindings::default();
         let mut ended = self.scan_whole_values(handle, &mut found);
         // A value is longer than is ever read whole: begin again, and read the long ones in pieces.
         if matches!(&ended, Err(error) if error.sqlite_code() == Some(rusqlite::ErrorCode::TooBig)) {
-            found = Found::default();
+            found = ValueFindings::default();
             ended = self.scan_long_values(handle, &mut found);
         }
         (found, ended)
     }
 
-    fn scan_whole_values(&self, handle: &ReadOnly, found: &mut Found<'a>) -> Result<()> {
+    fn scan_whole_values(&self, handle: &ReadOnly, found: &mut ValueFindings<'a>) -> Result<()> {
         let names: Vec<String> = self.columns.iter().map(|column| quoted(&column.name)).collect();
         let sql = self.select(&names);
         handle.rows(&sql, [], |row| {
@@ -172,7 +176,7 @@ impl<'a> Table<'a> {
     }
 
     /// Scans a table whose long values are only measured at first, and read in pieces afterwards.
-    fn scan_long_values(&self, handle: &ReadOnly, found: &mut Found<'a>) -> Result<()> {
+    fn scan_long_values(&self, handle: &ReadOnly, found: &mut ValueFindings<'a>) -> Result<()> {
         let parts: Vec<String> = self
             .columns
             .iter()
@@ -226,8 +230,8 @@ impl<'a> Table<'a> {
     }
 }
 
-impl<'a> Found<'a> {
-    fn nothing_wrong(values: Values) -> Self {
+impl<'a> ValueFindings<'a> {
+    fn from_reader(values: Values) -> Self {
         let Values {
             rows,
             columns,

@@ -1,12 +1,17 @@
 //! The gate's answer to the updater: whether this binary may take over a store: as a line, as JSON, as an exit code.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use crate::error::Error;
+use crate::error::{Error, mistake};
+use crate::examine::migration_status;
 use crate::migrations::key::MigrationKey;
 use crate::migrations::rehearsal::RehearsalOutcome;
 use crate::migrations::schema_state::{self, Compatibility, SHOWN_IDS};
 use crate::migrations::status::MigrationStatus;
+use crate::program::meter::Meter;
+use crate::program::output::{gate_text, print};
+use crate::program::session::Session;
 use crate::report::render::json::{self, GateIds, WireId, WireIds};
 use crate::text::escape::escape_untrusted;
 use crate::text::shown;
@@ -105,6 +110,38 @@ impl Answer {
             },
             Self::CannotTell(_) => EXIT_CANNOT_TELL,
         }
+    }
+}
+
+/// Reads the migration status of the one store and returns the answer.
+pub(crate) fn ask(session: &Arc<Session>) -> Answer {
+    let meter = Arc::new(Meter::new());
+    let mut stop = session.stop();
+    // Elsewhere the gate prints its one line and no other.
+    if meter.on_terminal() {
+        stop = stop.showing(meter.ticker(&[]));
+    }
+    let watch = {
+        let (theirs, meter) = (session.clone(), meter.clone());
+        session.watchdog.watch(&stop, move |why| {
+            let answer = Answer::could_not_look(theirs.store(), &Error::Stuck(why));
+            meter.clear();
+            let _ = print(gate_text(&answer, theirs.args.format).as_bytes());
+            theirs.exit_process(answer.exit())
+        })
+    };
+    let (path, environment) = (session.store(), session.environment(&stop));
+    let (application, rehearse) = (&session.application, session.args.rehearse);
+    let asked = mistake::caught(|| {
+        let (status, rehearsal) = migration_status(path, application, rehearse, &environment)?;
+        Ok(Answer::of(&status, rehearsal.as_ref()))
+    });
+    watch.end();
+    meter.clear();
+    match asked {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => Answer::could_not_look(path, &error),
+        Err(mistake) => Answer::cannot_tell(&mistake.to_string()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What holds for the values of every store: that its text is in the store's encoding.
 
-use super::look_at;
+use super::scan_tables;
 use crate::application::{Application, Column, Rule, Table};
 use crate::error::Result;
 use crate::findings::LONGEST_NAME;
@@ -23,7 +23,7 @@ pub(super) fn look(application: &Application, handle: &ReadOnly) -> Result<Outco
         ));
     }
     let (all, passed_over) = all_columns(handle)?;
-    let found = look_at(handle, application, &all)?;
+    let found = scan_tables(handle, application, &all)?;
     let rows = plural(found.rows, "row", "rows");
     let tables = plural(all.len() as u64, "table", "tables");
     let mut sound = format!("the text in {rows} of {tables} is in the store's encoding, UTF-8");
