@@ -11,6 +11,7 @@ use super::known::Known;
 use super::notes::{Notes, Owner};
 use super::view::View;
 use crate::limits::stop::Stop;
+use sqlite_format::header::Header;
 use sqlite_format::page::{Kind, Page};
 use sqlite_format::walk::{ChildOrder, Claim, TreeVisitor, WalkRules, read_children, walk_tree};
 
@@ -256,41 +257,53 @@ impl Walker<'_> {
     /// Returns the ranges of rowids for which a table's tree leads to no leaf that was found.
     ///
     /// The rowids in an inner page divide its range among its children. So a leaf that was found answers for its whole range, and
-    /// what another page holds of it is an older state. A child that is missing leaves its range open, and so does an inner page
-    /// that is outdated or cannot be read, whatever it leads to.
+    /// what another page holds of it is an older state. So does one that lay behind the end of a file that was cut off: it is
+    /// lost, and no other page is it. Another child that is missing leaves its range open, and so does an inner page that is
+    /// outdated or cannot be read, whatever it leads to.
     fn find_open_ranges(&mut self, root: u32, owner: Owner, notes: &Notes) -> Result<Vec<RangeInclusive<i64>>> {
+        let cut_off = self.cut_off_pages();
         let mut open = Vec::new();
         let mut seen = BTreeSet::new();
         let mut stack = vec![(root, i64::MIN..=i64::MAX)];
         while let Some((number, range)) = stack.pop() {
             self.stop.check()?;
-            let kind = notes.kind(number).filter(|_| notes.owner(number) == owner);
-            if kind == Some(Kind::TableLeaf) {
-                continue;
-            }
             self.view.page(number, &mut self.bytes);
             let page = Page::parse(self.view.layout(), number, &self.bytes).ok();
-            let is_sound = kind == Some(Kind::TableInterior) && !self.view.is_behind(number) && seen.insert(number);
-            let Some(page) = page.filter(|_| is_sound) else {
+            let is_own = notes.owner(number) == owner && !self.view.is_behind(number) && seen.insert(number);
+            let Some(page) = page.filter(|page| is_own && page.kind() == Kind::TableInterior) else {
                 open.push(range);
                 continue;
             };
+            let mut children = Vec::new();
             let mut from = *range.start();
             for cell in page.all_cells() {
                 match cell {
                     Ok(cell) if cell.rowid >= from && cell.rowid <= *range.end() => {
-                        stack.push((cell.child, from..=cell.rowid));
+                        children.push((cell.child, from..=cell.rowid));
                         from = cell.rowid.saturating_add(1);
                     }
                     _ => open.push(range.clone()),
                 }
             }
-            stack.push((page.right_child(), from..=*range.end()));
+            children.push((page.right_child(), from..=*range.end()));
+            let is_leaf = |child: u32| notes.owner(child) == owner && notes.kind(child) == Some(Kind::TableLeaf);
+            // All children of a page are leaves if one is.
+            let are_leaves = children.iter().any(|(child, _)| is_leaf(*child));
+            children.retain(|(child, _)| !is_leaf(*child) && (!are_leaves || !cut_off.contains(child)));
+            stack.extend(children);
             if open.len() > MOST_OPEN_RANGES {
                 return Ok(vec![i64::MIN..=i64::MAX]);
             }
         }
         Ok(open)
+    }
+
+    /// Returns the numbers of the pages that the file had before its end was cut off, as far as its header tells.
+    fn cut_off_pages(&mut self) -> RangeInclusive<u32> {
+        self.view.page(1, &mut self.bytes);
+        let header = self.bytes.first_chunk().and_then(|bytes| Header::parse(bytes).ok());
+        let counted = header.and_then(|header| header.pages).unwrap_or(0);
+        self.view.pages().saturating_add(1)..=counted
     }
 
     /// Returns the children of an inner page that can be read.
