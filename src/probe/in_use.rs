@@ -1,0 +1,638 @@
+//! Finds the processes that have a store open, and judges whether they see the files that lie there.
+//!
+//! Linux shows every descriptor of a process below `/proc/PID/fd`. `stat` through such a link gives the device and the
+//! inode of the open file, whatever name and mount namespace it was opened by, and `/proc/PID/fdinfo` gives the locks that
+//! the process holds on it. `/proc/locks` is not read: the kernel waits for a grace period there, which takes 8 ms and more.
+//!
+//! Two things must be known by the caller. Landlock forbids a process to look into others' `/proc/PID/fd`, so this comes
+//! before the sandbox. And what is seen is one moment of a running program: a fault counts where a second look, a moment
+//! later, sees it again ([`Seen::confirmed_by`]).
+
+use std::collections::HashMap;
+use std::ffi::{CStr, OsStr, OsString};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, openat, readlinkat, statat};
+use rustix::io::Errno;
+
+/// The four files of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Part {
+    /// The database file.
+    Database,
+    /// The `-wal` file.
+    Wal,
+    /// The `-shm` file.
+    Shm,
+    /// The `-journal` file.
+    Journal,
+}
+
+impl Part {
+    const ALL: [Self; 4] = [Self::Database, Self::Wal, Self::Shm, Self::Journal];
+
+    /// Returns the end of the file's name, empty for the database itself.
+    pub(crate) fn suffix(self) -> &'static str {
+        match self {
+            Self::Database => "",
+            Self::Wal => "-wal",
+            Self::Shm => "-shm",
+            Self::Journal => "-journal",
+        }
+    }
+}
+
+/// The files of one store, as they lie in its folder.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StoreFiles {
+    /// The path of the database, links resolved.
+    pub path: PathBuf,
+    /// Device and inode of each file that is there, in the order of [`Part`].
+    pub ids: [Option<(u64, u64)>; 4],
+}
+
+/// A file that a process has open and that is, or was, one of the store's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OpenFile {
+    /// The number of the descriptor.
+    pub fd: u32,
+    /// Which of the store's files it is.
+    pub part: Part,
+    /// The file has no name any more: it was deleted, or another took its place.
+    pub deleted: bool,
+    /// The descriptor may write.
+    pub writes: bool,
+    /// The process holds locks of SQLite on it.
+    pub locked: bool,
+}
+
+/// A process that has files of the store open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// Its parent's number.
+    pub parent: u32,
+    /// The name of its program (`comm`), at most 15 bytes, not escaped.
+    pub name: String,
+    /// The store's files that it has open, by descriptor.
+    pub files: Vec<OpenFile>,
+}
+
+/// The processes that have one store open.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// Those whose descriptors may be looked at.
+    pub processes: Vec<Process>,
+    /// How many programs' descriptors may not be looked at.
+    pub unseen: u32,
+    /// The system hides other users' processes, so that they cannot even be counted (`hidepid`).
+    pub hidden: bool,
+}
+
+/// A reason why what a process commits is not in the files that lie there, or will not stay there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The process works with files of the store that were deleted. The descriptors still give their content.
+    Deleted {
+        /// The parts and their descriptors.
+        files: Vec<(Part, u32)>,
+    },
+    /// The process works with a database that was replaced under it, while another lies at its path.
+    Replaced {
+        /// The descriptor of the database that it works with.
+        fd: u32,
+    },
+    /// The process writes to the log that lies here, or its index, and has another database open than the one that lies here.
+    OtherDatabase,
+    /// The process is connected in WAL mode and has lost its locks: the next program that closes the store takes itself for
+    /// the last one and deletes the log under it.
+    LocksLost,
+}
+
+/// How a process that has the store open uses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// By SQLite, or by something that may write as SQLite does.
+    Open,
+    /// For reading, without locks: a copy that it makes may be torn.
+    ReadsUnlocked,
+}
+
+/// The judgement over all processes that have a store open.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    /// Each process at fault, as an index into [`Seen::processes`], and its fault.
+    pub faults: Vec<(usize, Fault)>,
+    /// Each other process, and how it uses the store.
+    pub uses: Vec<(usize, Use)>,
+}
+
+/// Judges what the processes that have a store open see of it.
+///
+/// SQLite in WAL mode keeps the `-wal` and the `-shm` open as long as it is connected, a shared lock on the database and one
+/// on the `-shm` (`os_unix.c`, `unixLockSharedMemory`; `pager.c`, `pagerOpenWal`). A process that still holds the second and
+/// not the first has closed another descriptor of the database, which drops all its POSIX locks there ("How To Corrupt An
+/// SQLite Database File", section 2.2). A process that holds neither may have inherited its descriptors from its parent,
+/// as locks are not inherited, and is at fault only where that parent does not have them.
+pub(crate) fn judge(seen: &Seen) -> Verdict {
+    let mut verdict = Verdict::default();
+    for (index, process) in seen.processes.iter().enumerate() {
+        match find_fault(process, seen) {
+            Some(fault) => verdict.faults.push((index, fault)),
+            None => verdict.uses.push((index, find_use(process))),
+        }
+    }
+    verdict
+}
+
+fn find_fault(process: &Process, seen: &Seen) -> Option<Fault> {
+    let of = |part: Part, deleted: bool| {
+        process.files.iter().filter(move |file| file.part == part && file.deleted == deleted)
+    };
+    let deleted: Vec<(Part, u32)> = process
+        .files
+        .iter()
+        .filter(|file| file.deleted && file.writes && matches!(file.part, Part::Wal | Part::Shm))
+        .map(|file| (file.part, file.fd))
+        .collect();
+    if !deleted.is_empty() {
+        return Some(Fault::Deleted { files: deleted });
+    }
+    let here = of(Part::Database, false).next();
+    if let (None, Some(old)) = (here, of(Part::Database, true).find(|file| file.writes)) {
+        return Some(Fault::Replaced { fd: old.fd });
+    }
+    let writes = |part: Part| of(part, false).any(|file| file.writes);
+    if here.is_none() {
+        return (writes(Part::Wal) || writes(Part::Shm)).then_some(Fault::OtherDatabase);
+    }
+    let holds = |part: Part| of(part, false).any(|file| file.locked);
+    if holds(Part::Database) || !writes(Part::Shm) || !of(Part::Wal, false).any(|_| true) {
+        return None;
+    }
+    let inherited = || seen.processes.iter().any(|other| other.pid == process.parent);
+    (holds(Part::Shm) || !inherited()).then_some(Fault::LocksLost)
+}
+
+fn find_use(process: &Process) -> Use {
+    let unlocked = process.files.iter().all(|file| !file.writes && !file.locked);
+    if unlocked { Use::ReadsUnlocked } else { Use::Open }
+}
+
+impl Seen {
+    /// Returns whether a later look shows the same faults of the same processes.
+    ///
+    /// A program that opens or closes the store passes through states that look like a fault: SQLite deletes the `-shm`
+    /// before it closes it.
+    pub(crate) fn confirmed_by(&self, later: &Self) -> bool {
+        let faults = |seen: &Self| -> Vec<(u32, Fault)> {
+            let faults = judge(seen).faults;
+            faults.into_iter().map(|(index, fault)| (seen.processes[index].pid, fault)).collect()
+        };
+        faults(self) == faults(later)
+    }
+}
+
+/// Looks at all processes but `own` once, for any number of stores, and returns for each store who has it open.
+///
+/// The costs are those of one `open` for each process and one `stat` for each descriptor that may be looked at: 1 ms with
+/// 80 processes, 5 to 10 ms with 500.
+pub(crate) fn look(stores: &[StoreFiles], own: Option<u32>) -> Vec<Seen> {
+    let wanted = Wanted::new(stores);
+    let mut out = vec![Seen::default(); stores.len()];
+    let Ok(proc) = openat(rustix::fs::CWD, c"/proc", FOLDER, Mode::empty()) else {
+        for seen in &mut out {
+            seen.hidden = true;
+        }
+        return out;
+    };
+    let mut refused = Vec::new();
+    let mut first_is_there = false;
+    for_each_number(&proc, &mut |pid, _| {
+        first_is_there |= pid == 1;
+        if Some(pid) == own {
+            return;
+        }
+        match Descriptors::open(&proc, pid) {
+            Ok(descriptors) => look_at_process(&wanted, stores, &descriptors, &mut out),
+            Err(Errno::ACCESS | Errno::PERM) => refused.push(pid),
+            // It ended between two looks.
+            Err(_) => {}
+        }
+    });
+    let programs = refused.into_iter().filter(|pid| !is_kernel_thread(&proc, *pid)).count();
+    for seen in &mut out {
+        seen.unseen = u32::try_from(programs).unwrap_or(u32::MAX);
+        seen.hidden = !first_is_there;
+    }
+    out
+}
+
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// What the kernel puts behind the path of an open file whose name is gone.
+const DELETED: &[u8] = b" (deleted)";
+
+/// Which files are looked for.
+struct Wanted<'a> {
+    /// The store and the part, by device and inode.
+    ids: HashMap<(u64, u64), (usize, Part)>,
+    /// The store by the path of its database: for files that were deleted or replaced.
+    paths: HashMap<&'a OsStr, usize>,
+}
+
+impl<'a> Wanted<'a> {
+    fn new(stores: &'a [StoreFiles]) -> Self {
+        let mut wanted = Self {
+            ids: HashMap::new(),
+            paths: HashMap::new(),
+        };
+        for (index, store) in stores.iter().enumerate() {
+            wanted.paths.insert(store.path.as_os_str(), index);
+            for (id, part) in store.ids.iter().zip(Part::ALL) {
+                if let Some(id) = id {
+                    wanted.ids.insert(*id, (index, part));
+                }
+            }
+        }
+        wanted
+    }
+}
+
+/// The descriptors of one process, as `/proc` shows them.
+struct Descriptors<'a> {
+    proc: &'a OwnedFd,
+    pid: u32,
+    fd: OwnedFd,
+}
+
+impl<'a> Descriptors<'a> {
+    fn open(proc: &'a OwnedFd, pid: u32) -> rustix::io::Result<Self> {
+        let fd = openat(proc, format!("{pid}/fd"), FOLDER, Mode::empty())?;
+        Ok(Self { proc, pid, fd })
+    }
+
+    fn link(&self, fd: u32) -> Option<Vec<u8>> {
+        readlinkat(&self.fd, fd.to_string(), Vec::new()).ok().map(std::ffi::CString::into_bytes)
+    }
+
+    /// Returns whether the process sees the same mounts as this one: only then is the text of a link a path here.
+    fn shares_mounts(&self) -> bool {
+        let mounts = |of: String| statat(self.proc, of, AtFlags::empty()).ok().map(|stat| (stat.st_dev, stat.st_ino));
+        let own = mounts("self/ns/mnt".to_owned());
+        own.is_some() && own == mounts(format!("{}/ns/mnt", self.pid))
+    }
+
+    /// Reads whether a descriptor may write, and whether the process holds locks on its file.
+    fn access(&self, fd: u32) -> (bool, bool) {
+        let text = read_small(self.proc, &format!("{}/fdinfo/{fd}", self.pid)).unwrap_or_default();
+        parse_access(&text)
+    }
+}
+
+/// Reads the access mode and the locks out of the text of `/proc/PID/fdinfo/FD`.
+fn parse_access(text: &str) -> (bool, bool) {
+    let flags = text.lines().find_map(|line| line.strip_prefix("flags:"));
+    let mode = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
+    let locked = text.lines().any(|line| line.starts_with("lock:") && line.contains("POSIX"));
+    // The two lowest bits are the access mode: 0 reads, 1 writes, 2 does both.
+    (mode.is_some_and(|mode| mode & 3 != 0), locked)
+}
+
+/// Adds a process to each store of which it has a file open.
+fn look_at_process(wanted: &Wanted, stores: &[StoreFiles], process: &Descriptors, out: &mut [Seen]) {
+    let mut found: Vec<(usize, OpenFile)> = Vec::new();
+    let mut nameless: Vec<(u32, u64)> = Vec::new();
+    let mut others: Vec<u32> = Vec::new();
+    for_each_number(&process.fd, &mut |fd, name| {
+        let Ok(stat) = statat(&process.fd, name, AtFlags::empty()) else {
+            return;
+        };
+        if let Some((store, part)) = wanted.ids.get(&(stat.st_dev, stat.st_ino)) {
+            found.push((*store, process.file(fd, *part, false)));
+        } else if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
+            others.push(fd);
+            if stat.st_nlink == 0 {
+                nameless.push((fd, stat.st_dev));
+            }
+        }
+    });
+    find_deleted_sidecars(process, &others, &mut found);
+    for (fd, device) in nameless {
+        let Some(link) = process.link(fd) else { continue };
+        let Some(store) = link.strip_suffix(DELETED).and_then(|path| wanted.paths.get(OsStr::from_bytes(path))) else {
+            continue;
+        };
+        let lies_there = stores[*store].ids[0].is_some_and(|(lies_on, _)| lies_on == device);
+        if lies_there && process.shares_mounts() {
+            found.push((*store, process.file(fd, Part::Database, true)));
+        }
+    }
+    found.sort_by_key(|(store, file)| (*store, file.fd));
+    for same_store in found.chunk_by(|a, b| a.0 == b.0) {
+        let files = same_store.iter().map(|(_, file)| file.clone()).collect();
+        let (name, parent) = process.name_and_parent();
+        out[same_store[0].0].processes.push(Process {
+            pid: process.pid,
+            parent,
+            name,
+            files,
+        });
+    }
+}
+
+/// Finds the deleted sidecar files of the databases that a process has open: SQLite opens them by the database's own name,
+/// so that the link of the one tells the links of the others, in whatever namespace they were opened.
+fn find_deleted_sidecars(process: &Descriptors, others: &[u32], found: &mut Vec<(usize, OpenFile)>) {
+    let databases: Vec<(usize, Vec<u8>)> = found
+        .iter()
+        .filter(|(_, file)| file.part == Part::Database)
+        .filter_map(|(store, file)| Some((*store, process.link(file.fd)?)))
+        .collect();
+    if databases.is_empty() {
+        return;
+    }
+    for fd in others {
+        let Some(link) = process.link(*fd) else { continue };
+        let Some(path) = link.strip_suffix(DELETED) else {
+            continue;
+        };
+        for part in [Part::Wal, Part::Shm, Part::Journal] {
+            let Some(database) = path.strip_suffix(part.suffix().as_bytes()) else {
+                continue;
+            };
+            if let Some((store, _)) = databases.iter().find(|(_, link)| link == database) {
+                found.push((*store, process.file(*fd, part, true)));
+            }
+        }
+    }
+}
+
+impl Descriptors<'_> {
+    fn file(&self, fd: u32, part: Part, deleted: bool) -> OpenFile {
+        let (writes, locked) = self.access(fd);
+        OpenFile {
+            fd,
+            part,
+            deleted,
+            writes,
+            locked,
+        }
+    }
+
+    fn name_and_parent(&self) -> (String, u32) {
+        let stat = read_small(self.proc, &format!("{}/stat", self.pid)).unwrap_or_default();
+        let (name, parent, _) = parse_stat(&stat).unwrap_or_default();
+        (name, parent)
+    }
+}
+
+/// Reads the program's name, the parent and the kernel's flags out of the text of `/proc/PID/stat`.
+///
+/// The name stands in parentheses and may hold some itself: it ends at the last one.
+fn parse_stat(text: &str) -> Option<(String, u32, u32)> {
+    let (before, after) = text.rsplit_once(')')?;
+    let (_, name) = before.split_once('(')?;
+    let mut fields = after.split_whitespace();
+    let parent = fields.nth(1)?.parse().ok()?;
+    let flags = fields.nth(4)?.parse().ok()?;
+    Some((name.to_owned(), parent, flags))
+}
+
+/// Returns whether a process is a thread of the kernel, which opens no store (`sched.h`, `PF_KTHREAD`).
+fn is_kernel_thread(proc: &OwnedFd, pid: u32) -> bool {
+    const PF_KTHREAD: u32 = 0x0020_0000;
+    let stat = read_small(proc, &format!("{pid}/stat"));
+    stat.and_then(|stat| parse_stat(&stat))
+        .is_some_and(|(_, _, flags)| flags & PF_KTHREAD != 0)
+}
+
+/// Reads a file of `/proc` as text; a name in it need not be UTF-8.
+fn read_small(proc: &OwnedFd, path: &str) -> Option<String> {
+    let file = openat(proc, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mut bytes = vec![0; 4096];
+    let mut filled = 0;
+    loop {
+        match rustix::io::read(&file, &mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(Errno::INTR) => {}
+            Err(_) => return None,
+        }
+        if filled == bytes.len() {
+            break;
+        }
+    }
+    bytes.truncate(filled);
+    Some(OsString::from_vec(bytes).to_string_lossy().into_owned())
+}
+
+/// Calls `each` for every entry of a folder whose name is a number.
+fn for_each_number(folder: impl AsFd, each: &mut dyn FnMut(u32, &CStr)) {
+    let mut buffer = [MaybeUninit::uninit(); 8192];
+    let mut entries = RawDir::new(folder, &mut buffer);
+    while let Some(Ok(entry)) = entries.next() {
+        let name = entry.file_name();
+        if let Some(number) = name.to_str().ok().and_then(|name| name.parse().ok()) {
+            each(number, name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+    use std::path::Path;
+
+    fn files_at(path: &Path) -> StoreFiles {
+        let id = |part: Part| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(part.suffix());
+            fs::metadata(name).ok().map(|meta| (meta.dev(), meta.ino()))
+        };
+        StoreFiles {
+            path: path.to_owned(),
+            ids: Part::ALL.map(id),
+        }
+    }
+
+    /// Looks at this test's own process as well, which plays the program here.
+    fn look_at_self(path: &Path) -> (Seen, Verdict) {
+        let seen = look(&[files_at(path)], None).remove(0);
+        let verdict = judge(&seen);
+        (seen, verdict)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the test plays a program that uses the store")]
+    fn connect(path: &Path, wal: bool) -> rusqlite::Connection {
+        let connection = rusqlite::Connection::open(path).unwrap();
+        let mode = if wal { "wal" } else { "delete" };
+        connection.pragma_update(None, "journal_mode", mode).unwrap();
+        connection
+            .execute_batch("CREATE TABLE IF NOT EXISTS t(a); INSERT INTO t VALUES(1)")
+            .unwrap();
+        connection
+    }
+
+    fn store() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().canonicalize().unwrap().join("state.db");
+        (folder, path)
+    }
+
+    #[test]
+    fn a_connection_in_wal_mode_is_seen_with_its_locks() {
+        let (_folder, path) = store();
+        let connection = connect(&path, true);
+        let (seen, verdict) = look_at_self(&path);
+        let process = &seen.processes[0];
+        assert_eq!(process.pid, std::process::id());
+        let locked = |part| process.files.iter().any(|file| file.part == part && file.locked && file.writes);
+        assert!(locked(Part::Database) && locked(Part::Shm), "{process:?}");
+        assert_eq!((verdict.faults, verdict.uses), (vec![], vec![(0, Use::Open)]));
+        drop(connection);
+        assert_eq!(look_at_self(&path).0.processes, []);
+    }
+
+    #[test]
+    fn a_log_deleted_under_a_connection_is_a_fault() {
+        let (_folder, path) = store();
+        let _connection = connect(&path, true);
+        for suffix in ["-wal", "-shm"] {
+            fs::remove_file(format!("{}{suffix}", path.display())).unwrap();
+        }
+        let (seen, verdict) = look_at_self(&path);
+        let [(0, Fault::Deleted { files })] = &verdict.faults[..] else {
+            panic!("{verdict:?}");
+        };
+        let parts: Vec<Part> = files.iter().map(|(part, _)| *part).collect();
+        assert!(parts.contains(&Part::Wal) && parts.contains(&Part::Shm), "{files:?}");
+        assert!(seen.confirmed_by(&look_at_self(&path).0));
+    }
+
+    #[test]
+    fn locks_dropped_by_a_second_descriptor_are_missed() {
+        let (_folder, path) = store();
+        let _connection = connect(&path, true);
+        drop(fs::File::open(&path).unwrap());
+        assert_eq!(look_at_self(&path).1.faults, [(0, Fault::LocksLost)]);
+    }
+
+    #[test]
+    fn a_store_replaced_under_a_connection_is_a_fault() {
+        let (folder, path) = store();
+        let _connection = connect(&path, false);
+        let other = folder.path().join("other");
+        fs::write(&other, fs::read(&path).unwrap()).unwrap();
+        fs::rename(&other, &path).unwrap();
+        let (_, verdict) = look_at_self(&path);
+        assert!(matches!(verdict.faults[..], [(0, Fault::Replaced { .. })]), "{verdict:?}");
+    }
+
+    #[test]
+    fn an_idle_connection_in_rollback_mode_and_a_reader_are_no_faults() {
+        let (_folder, path) = store();
+        let connection = connect(&path, false);
+        assert_eq!(look_at_self(&path).1.uses, [(0, Use::Open)]);
+        drop(connection);
+        let _reader = fs::File::open(&path).unwrap();
+        assert_eq!(look_at_self(&path).1.uses, [(0, Use::ReadsUnlocked)]);
+    }
+
+    #[test]
+    fn many_stores_are_looked_for_at_once() {
+        let (folder, path) = store();
+        let other = folder.path().canonicalize().unwrap().join("other.db");
+        let _both = (connect(&path, true), connect(&other, false));
+        let seen = look(&[files_at(&path), StoreFiles::default(), files_at(&other)], None);
+        let counts: Vec<usize> = seen.iter().map(|seen| seen.processes.len()).collect();
+        assert_eq!(counts, [1, 0, 1]);
+        let without_self = look(&[files_at(&path)], Some(std::process::id()));
+        assert_eq!(without_self[0].processes, []);
+    }
+
+    /// A file of a process: its part, and of the letters `d`eleted, `w`rites, `l`ocked those that hold.
+    fn file(part: Part, letters: &str) -> OpenFile {
+        OpenFile {
+            fd: 7,
+            part,
+            deleted: letters.contains('d'),
+            writes: letters.contains('w'),
+            locked: letters.contains('l'),
+        }
+    }
+
+    /// What is tried, the process's files, and the fault.
+    type Case<'a> = (&'a str, &'a [(Part, &'a str)], Option<Fault>);
+
+    #[test]
+    fn each_state_of_a_process_has_its_verdict() {
+        use Part::{Database, Journal, Shm, Wal};
+        let deleted = |files: &[Part]| {
+            Some(Fault::Deleted {
+                files: files.iter().map(|part| (*part, 7)).collect(),
+            })
+        };
+        #[rustfmt::skip]
+        let table: &[Case] = &[
+            ("WAL mode", &[(Database, "wl"), (Wal, "w"), (Shm, "wl")], None),
+            ("WAL mode, read-only connection", &[(Database, "l"), (Wal, "w"), (Shm, "wl")], None),
+            ("WAL mode, exclusive, without index", &[(Database, "wl"), (Wal, "w")], None),
+            ("rollback mode, idle", &[(Database, "w")], None),
+            ("rollback mode, in a transaction", &[(Database, "wl"), (Journal, "w")], None),
+            ("a journal deleted at its end", &[(Database, "wl"), (Journal, "dw")], None),
+            ("a copy of one file", &[(Database, "")], None),
+            ("a copy of all files at once", &[(Database, ""), (Wal, ""), (Shm, "")], None),
+            ("a copy of the log", &[(Wal, "")], None),
+            ("a copy that outlives the log", &[(Database, ""), (Wal, "d")], None),
+            ("a replaced store, still read", &[(Database, "d")], None),
+            ("a replaced store, opened again", &[(Database, "dw"), (Database, "wl")], None),
+            ("the log deleted", &[(Database, "wl"), (Wal, "dw"), (Shm, "wl")], deleted(&[Wal])),
+            ("log and index deleted", &[(Database, "wl"), (Wal, "dw"), (Shm, "dwl")], deleted(&[Wal, Shm])),
+            ("deleted after the locks were lost", &[(Database, "w"), (Wal, "dw"), (Shm, "dwl")], deleted(&[Wal, Shm])),
+            ("the store replaced", &[(Database, "dwl")], Some(Fault::Replaced { fd: 7 })),
+            ("the store replaced beside its log", &[(Database, "dwl"), (Wal, "w"), (Shm, "wl")], Some(Fault::Replaced { fd: 7 })),
+            ("another database with this log", &[(Wal, "w"), (Shm, "wl")], Some(Fault::OtherDatabase)),
+            ("locks lost", &[(Database, "w"), (Wal, "w"), (Shm, "wl")], Some(Fault::LocksLost)),
+            ("all locks lost", &[(Database, "w"), (Wal, "w"), (Shm, "w")], Some(Fault::LocksLost)),
+        ];
+        for (case, files, expected) in table {
+            let process = Process {
+                pid: 20,
+                parent: 10,
+                name: "bangerd".to_owned(),
+                files: files.iter().map(|(part, letters)| file(*part, letters)).collect(),
+            };
+            let mut seen = Seen {
+                processes: vec![process],
+                ..Seen::default()
+            };
+            let fault = judge(&seen).faults.pop().map(|(_, fault)| fault);
+            assert_eq!(&fault, expected, "{case}");
+            if *case == "all locks lost" {
+                let mut parent = seen.processes[0].clone();
+                (parent.pid, parent.parent) = (10, 1);
+                parent.files = vec![file(Database, "wl"), file(Wal, "w"), file(Shm, "wl")];
+                seen.processes.push(parent);
+                assert_eq!(judge(&seen).faults, [], "inherited by a child");
+            }
+        }
+    }
+
+    #[test]
+    fn the_texts_of_proc_are_read() {
+        let stat = "4711 (a) b (c)) S 17 4711 4711 0 -1 2129984 0 0";
+        assert_eq!(parse_stat(stat), Some(("a) b (c)".to_owned(), 17, 2_129_984)));
+        assert_eq!(parse_stat("4711 (cut"), None);
+        let info = "pos:\t0\nflags:\t02500002\nmnt_id:\t27\nlock:\t1: POSIX  ADVISORY  READ 7 fe:00:9 128 128\n";
+        assert_eq!(parse_access(info), (true, true));
+        assert_eq!(parse_access("pos:\t0\nflags:\t02100000\n"), (false, false));
+        assert_eq!(parse_access(""), (false, false));
+    }
+}
