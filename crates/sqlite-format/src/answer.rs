@@ -1,4 +1,4 @@
-//! What the reader answers. Only "sound" is believed.
+//! The answers of a check. Only "sound" is meant to be believed; SQLite has the last word on everything else.
 
 use super::damage::Damage;
 use super::schema::{Beyond, Schema};
@@ -14,14 +14,14 @@ pub enum Answer {
     NotUnderstood(Beyond),
 }
 
-/// Where something is odd. It is for whoever looks into the reader; no report prints it.
+/// The place of damage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault {
     /// The root page of the tree; 0 for what is outside of all trees.
     pub root: u32,
     /// The page.
     pub page: u32,
-    /// What is odd.
+    /// The damage.
     pub damage: Damage,
 }
 
@@ -35,7 +35,7 @@ impl From<Fault> for Answer {
 }
 
 impl Answer {
-    /// Whether it is sound.
+    /// Returns `true` when it is sound.
     pub fn is_sound(self) -> bool {
         self == Self::Sound
     }
@@ -50,7 +50,7 @@ impl Answer {
     }
 }
 
-/// What a pass over a store came to.
+/// The result of a pass over a database.
 #[derive(Debug, Clone)]
 pub struct Checked<S> {
     /// The whole store: its pages, trees, rows and indexes. Foreign keys are apart.
@@ -59,18 +59,18 @@ pub struct Checked<S> {
     pub tables: Vec<TableChecked>,
     /// All foreign keys of all tables.
     pub foreign_keys: Answer,
-    /// What the visitor gathered, to be believed for tables that are sound.
+    /// The state that the visitor gathered; it is right for tables that are sound.
     pub visited: S,
 }
 
-/// What a pass over a table came to.
+/// The result of a pass over a table.
 #[derive(Debug, Clone)]
 pub struct TableChecked {
     /// The table with its rows, without its indexes.
     pub table: Answer,
-    /// How many rows it has, where it is sound.
+    /// The number of its rows, if it is sound.
     pub rows: u64,
-    /// Whether all of its rows were read: where so, the visitor saw each, also if the table is not understood otherwise.
+    /// `true` when all of its rows were read: the visitor then saw each, also of a table that is not understood otherwise.
     pub all_read: bool,
     /// Each of its indexes, in the schema's order.
     pub indexes: Vec<Answer>,
@@ -86,7 +86,7 @@ impl TableChecked {
 }
 
 impl<S> Checked<S> {
-    /// The same answer to everything.
+    /// Returns one answer to everything.
     pub(super) fn unknown(answer: Answer, schema: &Schema, visited: S) -> Self {
         let table = |table: &super::schema::Table| TableChecked {
             table: answer,

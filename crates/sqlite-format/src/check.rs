@@ -1,6 +1,6 @@
 //! Is this store sound? One pass over all of its pages, on as many threads as there are cores.
 //!
-//! What SQLite's integrity check looks at, this looks at too, and says "sound" only where SQLite would say "ok". What an
+//! It covers all that SQLite's integrity check covers, and says "sound" only where SQLite would say "ok". What an
 //! index holds is held against its table by sums of keyed hashes over (columns, rowid): an index in order, whose entries are
 //! as many as the rows and have the same sum, is one in which each row's entry is found.
 
@@ -41,7 +41,7 @@ const WORTH_A_THREAD: u64 = 8 << 20;
 /// No more threads than this.
 const MOST_THREADS: usize = 4;
 
-/// How far a pass has come, for somebody who waits.
+/// The progress of a pass.
 #[derive(Debug, Default)]
 pub struct PagesDone {
     done: AtomicU64,
@@ -49,29 +49,29 @@ pub struct PagesDone {
 }
 
 impl PagesDone {
-    /// How many pages were read, of how many.
+    /// Returns the number of pages that were read, and that of all pages.
     pub fn now(&self) -> (u64, u64) {
         (self.done.load(Ordering::Relaxed), self.of.load(Ordering::Relaxed))
     }
 }
 
-/// What is asked of a pass.
+/// The settings of a pass.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ask<'a> {
-    /// How many threads, instead of as many as there are cores.
+    /// The number of threads, instead of as many as there are cores.
     pub threads: Option<NonZero<usize>>,
-    /// Where to count the pages.
+    /// The counter for the pages.
     pub progress: Option<&'a PagesDone>,
 }
 
-/// What a tree holds.
+/// The content of a tree.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Of {
     /// The rows of a table.
     Table(usize),
     /// The entries of an index: its table and its place there.
     Index(usize, usize),
-    /// What is not understood: only pages and cells are looked at.
+    /// Content that is not understood: only pages and cells are looked at.
     #[default]
     Opaque,
 }
@@ -81,7 +81,7 @@ struct Tree {
     of: Of,
 }
 
-/// What all threads share.
+/// The state that all threads share.
 struct Pass<'p, V> {
     source: &'p Source<'p>,
     layout: Layout,
@@ -141,7 +141,7 @@ impl<V> Pass<'_, V> {
 /// Reads the whole store.
 ///
 /// # Errors
-/// Where it was time to stop.
+/// [`Interrupted`] when `stop` is due.
 pub fn check<V: Visitor>(
     reader: &Reader<'_>,
     visitor: &V,
@@ -189,7 +189,7 @@ pub fn check<V: Visitor>(
     }
 }
 
-/// What is looked at before the trees: the pages that no tree may have, and the freelist.
+/// Checks what is checked before the trees: the pages that no tree may have, and the freelist.
 fn before<V: Visitor>(
     pass: &Pass<'_, V>,
     header: &super::header::Header,
@@ -271,7 +271,7 @@ fn run<'p, V: Visitor>(pass: &'p Pass<'p, V>, mut first: Worker<'p, V>, threads:
         loop {
             let more = walk.lock().unwrap_or_else(PoisonError::into_inner).next(worker, &mut task);
             if !more {
-                // Whether it is time to stop is known to whoever gave no more work.
+                // The walk gave no more work, and has noted the reason if there is one.
                 let _ = worker.count();
                 return;
             }

@@ -12,18 +12,18 @@ use super::record::{Classes, Field};
 pub enum Collation {
     /// Byte by byte.
     Binary,
-    /// The same with the letters A to Z as a to z.
+    /// Byte by byte, with the letters A to Z as a to z.
     NoCase,
-    /// The same as binary without spaces at the end.
+    /// Byte by byte, without spaces at the end.
     RTrim,
 }
 
-/// How a column of an index is ordered.
+/// The order of a column of an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Order {
     /// Its collation.
     pub collation: Collation,
-    /// Whether it descends.
+    /// `true` when it descends.
     pub descending: bool,
 }
 
@@ -44,7 +44,7 @@ pub struct Entry<'a> {
     pub fields: &'a [Field],
 }
 
-/// How two entries follow one another.
+/// The order of two entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Follows {
     /// The key of the second is the greater one.
@@ -53,10 +53,10 @@ pub enum Follows {
     Rowid,
 }
 
-/// Whether the second entry comes after the first.
+/// Compares an entry with the one behind it.
 ///
 /// # Errors
-/// Where it does not, or one holds what has no order.
+/// [`Damage::EntryOrder`] when the second does not come after the first, or the damage of a value that has no order.
 #[inline]
 pub fn follows(first: Entry<'_>, second: Entry<'_>, orders: &[Order]) -> Result<Follows> {
     let mut both = first.fields.iter().zip(second.fields);

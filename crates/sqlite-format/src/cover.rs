@@ -1,4 +1,10 @@
-//! Which bytes of a page are used: no byte by two cells, and what is neither cell nor free block is counted as fragments.
+//! The used bytes of a page: no byte belongs to two cells, and each that is neither a cell's nor a free block's is counted as a
+//! fragment.
+//!
+//! With the header's three numbers this is enough to judge a whole page. All that lies in the content area has its bytes for
+//! itself; so the sum of all sizes is the number of used bytes, and what is left must be the fragments that the header counts.
+//!
+//! Source: "B-tree Pages", <https://www.sqlite.org/fileformat2.html#b_tree_pages>.
 
 use super::bytes::read_u16;
 use super::damage::{Damage, Result};
@@ -9,7 +15,7 @@ use super::page::Page;
 #[derive(Debug)]
 pub struct Cover {
     layout: Layout,
-    /// Where the content area begins.
+    /// The offset at which the content area begins.
     content: usize,
     used: usize,
     /// Most pages are filled from their end to the front, cell by cell: as long as each cell lies before all others, no bit
@@ -37,7 +43,7 @@ impl Cover {
     /// Begins a page, and checks what its header says of the whole page.
     ///
     /// # Errors
-    /// What is odd about the header.
+    /// The damage of the header.
     #[inline]
     pub fn begin(&mut self, page: &Page<'_>) -> Result<()> {
         if page.cells() > (self.layout.page_size - 8) / 6 {
@@ -62,7 +68,7 @@ impl Cover {
     /// Takes the bytes of a cell or a free block.
     ///
     /// # Errors
-    /// Where another has one of them, or it does not lie in the content area.
+    /// [`Damage::Overlap`] when another has one of them, or the damage of one that does not lie in the content area.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "once for each cell")]
     #[expect(clippy::cast_possible_truncation, reason = "an offset in a page is below 65,537")]
@@ -75,6 +81,8 @@ impl Cover {
             return Err(Damage::CellSize);
         }
         self.used += size;
+        // A cell that lies before all others can overlap none of them: its end is compared with the lowest offset so far. The
+        // bits are written only once a cell lies elsewhere, and then for the cells up to now as well.
         if let Some(cells) = &mut self.in_order {
             if end <= self.lowest {
                 self.lowest = at;
@@ -99,6 +107,7 @@ impl Cover {
 
     #[inline]
     fn mark(&mut self, from: usize, to: usize) -> Result<()> {
+        // A run of bits begins in one word and ends in the same or a later one; all words between are full.
         let (first, last) = (from / 64, (to - 1) / 64);
         let low = u64::MAX << (from % 64);
         let high = u64::MAX >> (63 - (to - 1) % 64);
@@ -125,12 +134,13 @@ impl Cover {
     /// Ends a page: walks its free blocks and compares the fragments.
     ///
     /// # Errors
-    /// What is odd.
+    /// The damage of the free blocks, or [`Damage::Fragments`].
     #[inline]
     pub fn end(&mut self, page: &Page<'_>) -> Result<()> {
         if page.first_free_block() > 0 {
             self.free_blocks(page)?;
         }
+        // No two of the taken ranges overlap, so that their sizes may be subtracted from the content area's.
         let gaps = (self.layout.usable - self.content).checked_sub(self.used).ok_or(Damage::Overlap)?;
         if gaps == page.fragments() {
             Ok(())

@@ -1,8 +1,8 @@
-//! What is odd about a page, a cell, a record or the whole file: why it is perhaps not sound.
+//! The damage of a page, a cell, a record or the whole file: why it is perhaps not sound.
 
 use super::schema::Beyond;
 
-/// Why something is perhaps not sound. It is for whoever looks into the reader; no report prints it.
+/// The reason why something is perhaps not sound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Damage {

@@ -42,7 +42,7 @@ impl<'p> Trunk<'p> {
 /// `each` refuses a page that it has seen, which ends a circle.
 ///
 /// # Errors
-/// What is odd, and the page.
+/// The page that is damaged, and its damage.
 pub fn walk(
     source: &Source<'_>,
     header: &Header,

@@ -1,5 +1,9 @@
 //! Keyed hashes of rows and index entries, made to be summed.
 //!
+//! An index must hold one entry for each row of its table. Looking each entry up would read the index once a row; sorting would
+//! need memory for all of them. Instead the entries that the table wants and those that the index has are each hashed and summed,
+//! in any order and on any number of threads: two multisets of entries are equal when their counts and their sums are.
+//!
 //! Two steps: a universal hash (NH: products of message words and secret words, summed in 128 bits) makes a few words of any
 //! number of bytes, and `SipHash`'s rounds make a number of these that can be summed without two sums of different entries
 //! agreeing more often than chance, which is 1 in 2^64. The keys are drawn anew in each run: no store can be made to deceive
@@ -11,7 +15,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use super::record::{Classes, Field};
 
-/// How many pairs of words are multiplied before the sum is mixed into the state.
+/// The number of pairs of words that are multiplied before the sum is mixed into the state.
 const PAIRS: usize = 32;
 
 /// Secret words.
@@ -21,7 +25,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Keys that nobody knows.
+    /// Draws keys that no file can be made for.
     pub fn random() -> Self {
         let source = RandomState::new();
         let mut drawn = 0_u64;
@@ -62,6 +66,7 @@ impl<'k> Hash<'k> {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "once for each cell")]
     pub fn pair(&mut self, a: u64, b: u64) {
+        // NH may use each secret once in a sum; when all are used the sum goes into the state, and a new one begins.
         if self.rest.is_empty() {
             self.mix();
         }
@@ -153,6 +158,7 @@ impl<'k> Hash<'k> {
     /// Mixes the sum into the state, and begins a new one.
     #[inline]
     fn mix(&mut self) {
+        // As SipHash takes a message word, here the two halves of the sum: xor, a round, xor.
         let (a, b) = halves(self.sum);
         self.sum = 0;
         self.rest = &self.keys.pairs;
@@ -222,10 +228,10 @@ fn round(state: &mut [u64; 4]) {
     *state = [a, b, c, d];
 }
 
-/// How many entries there are, and the sum of their hashes.
+/// The number of entries, and the sum of their hashes.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Sum {
-    /// How many.
+    /// The number of entries.
     pub entries: u64,
     hashes: u64,
 }

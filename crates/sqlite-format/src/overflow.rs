@@ -1,4 +1,4 @@
-//! Overflow pages: what of a payload does not lie in its cell, page by page.
+//! Overflow pages: the part of a payload that does not lie in its cell, page by page.
 //!
 //! Source: "Cell Payload Overflow Pages", <https://www.sqlite.org/fileformat2.html#ovflpgs>.
 
@@ -7,16 +7,19 @@ use super::page::Payload;
 use super::source::Source;
 
 /// A chain of overflow pages that is walked forwards.
+///
+/// It cannot lead in a circle for ever: each page holds a fixed number of bytes of the payload, and the cell says how many bytes
+/// that has. A chain is valid when both end together, so that a circle, a cut and a surplus page are all a wrong length.
 #[derive(Clone, Copy)]
 pub struct Chain<'s> {
     source: &'s Source<'s>,
     next: u32,
-    /// How many bytes of the payload are still to come.
+    /// The number of bytes of the payload that are still to come.
     left: usize,
 }
 
 impl<'s> Chain<'s> {
-    /// The chain of a payload; one without overflow pages is at its end.
+    /// Returns the chain of a payload; one without overflow pages is at its end.
     pub fn new(source: &'s Source<'s>, payload: &Payload<'_>) -> Self {
         let left = payload.len - payload.local.len();
         Self {
@@ -26,15 +29,15 @@ impl<'s> Chain<'s> {
         }
     }
 
-    /// How many bytes are still to come.
+    /// Returns the number of bytes that are still to come.
     pub fn left(&self) -> usize {
         self.left
     }
 
-    /// The page that comes next.
+    /// Returns the page that comes next; `None` at the end.
     ///
     /// # Errors
-    /// Where the chain is longer than its payload, or ends before it.
+    /// [`Damage::ChainLength`] for a chain that is longer or shorter than its payload.
     pub fn next(&self) -> Result<Option<u32>> {
         match (self.next, self.left) {
             (0, 0) => Ok(None),
@@ -43,7 +46,7 @@ impl<'s> Chain<'s> {
         }
     }
 
-    /// How many bytes of the payload the next page holds.
+    /// Returns the number of bytes of the payload that the next page holds.
     pub(super) fn here(&self) -> usize {
         self.left.min(self.source.layout().usable - 4)
     }
@@ -51,7 +54,7 @@ impl<'s> Chain<'s> {
     /// Reads the next page's part of the payload, at the end of what is there already.
     ///
     /// # Errors
-    /// Where there is none, or it cannot be read.
+    /// [`Damage::ChainLength`] at the end of the chain, or the damage of reading the page.
     pub fn read(&mut self, page: &mut Vec<u8>, into: &mut Vec<u8>) -> Result<()> {
         let Some(number) = self.next()? else {
             return Err(Damage::ChainLength);
@@ -66,10 +69,10 @@ impl<'s> Chain<'s> {
         Ok(())
     }
 
-    /// Goes past the next page; says how many bytes of the payload that was.
+    /// Goes past the next page and returns how many bytes of the payload it holds. Only its first four bytes are read.
     ///
     /// # Errors
-    /// Where there is none, or it cannot be read.
+    /// [`Damage::ChainLength`] at the end of the chain, or the damage of reading the page.
     pub fn skip(&mut self) -> Result<usize> {
         let Some(number) = self.next()? else {
             return Err(Damage::ChainLength);
@@ -86,7 +89,7 @@ impl<'s> Chain<'s> {
 /// Puts a whole payload together, if it is no longer than `most`.
 ///
 /// # Errors
-/// Where it is longer, or its chain is odd.
+/// [`Damage::PayloadSize`] for a longer payload, or the damage of its chain.
 pub fn whole(
     source: &Source<'_>,
     payload: &Payload<'_>,

@@ -9,7 +9,7 @@ use super::bytes::{read_u16, read_u32, read_varint};
 use super::damage::{Damage, Result};
 use super::header::Layout;
 
-/// What a page of a b-tree is.
+/// The kind of a b-tree page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Keys and children of an index.
@@ -33,13 +33,13 @@ impl Kind {
         })
     }
 
-    /// Whether the page has no children.
+    /// Returns `true` when the page has no children.
     #[inline]
     pub fn is_leaf(self) -> bool {
         matches!(self, Self::IndexLeaf | Self::TableLeaf)
     }
 
-    /// Whether the page belongs to a table.
+    /// Returns `true` when the page belongs to a table.
     #[inline]
     pub fn is_table(self) -> bool {
         matches!(self, Self::TableInterior | Self::TableLeaf)
@@ -52,7 +52,7 @@ pub struct Page<'a> {
     /// The page without the bytes reserved at its end.
     bytes: &'a [u8],
     layout: Layout,
-    /// Where the page's header begins: at 100 on page 1, which begins with the database's header.
+    /// The offset of the page's header: at 100 on page 1, which begins with the database's header.
     header_at: usize,
     kind: Kind,
     cells: usize,
@@ -61,15 +61,15 @@ pub struct Page<'a> {
 /// A cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cell<'a> {
-    /// Where it begins in its page.
+    /// The offset at which it begins in its page.
     pub at: usize,
-    /// How many bytes of the page are its own.
+    /// The number of bytes of the page that belong to it.
     pub size: usize,
     /// Its left child; 0 on a leaf.
     pub child: u32,
     /// The rowid; 0 in an index.
     pub rowid: i64,
-    /// What it holds; empty on an interior page of a table.
+    /// Its payload; empty on an interior page of a table.
     pub payload: Payload<'a>,
 }
 
@@ -78,7 +78,7 @@ pub struct Cell<'a> {
 pub struct Payload<'a> {
     /// Its whole length.
     pub len: usize,
-    /// What lies in the cell.
+    /// The part of the payload that lies in the cell.
     pub local: &'a [u8],
     /// The first overflow page, where there is one.
     pub overflow: Option<u32>,
@@ -88,7 +88,7 @@ impl<'a> Page<'a> {
     /// A page from its bytes.
     ///
     /// # Errors
-    /// Where it does not begin as a page of a b-tree.
+    /// The damage of a page that does not begin as one of a b-tree.
     #[inline]
     pub fn parse(layout: Layout, number: u32, bytes: &'a [u8]) -> Result<Self> {
         let header_at = if number == 1 { 100 } else { 0 };
@@ -104,13 +104,13 @@ impl<'a> Page<'a> {
         })
     }
 
-    /// What the page is.
+    /// Returns the kind of the page.
     #[inline]
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// How many cells its header counts.
+    /// Returns the number of cells that its header counts.
     #[inline]
     pub fn cells(&self) -> usize {
         self.cells
@@ -122,19 +122,19 @@ impl<'a> Page<'a> {
         self.bytes
     }
 
-    /// Where the cell pointers begin.
+    /// Returns the offset at which the cell pointers begin.
     #[inline]
     fn pointers_at(&self) -> usize {
         self.header_at + if self.kind.is_leaf() { 8 } else { 12 }
     }
 
-    /// Where the cell pointers end.
+    /// Returns the offset at which the cell pointers end.
     #[inline]
     pub fn pointers_end(&self) -> usize {
         self.pointers_at() + 2 * self.cells
     }
 
-    /// Where the header says that the content area begins.
+    /// Returns the offset at which, by its header, the content area begins.
     #[inline]
     pub fn content_at(&self) -> usize {
         match read_u16(self.bytes, self.header_at + 5) {
@@ -149,7 +149,7 @@ impl<'a> Page<'a> {
         read_u16(self.bytes, self.header_at + 1).unwrap_or(0)
     }
 
-    /// How many bytes of fragments the header counts.
+    /// Returns the number of fragmented bytes that the header counts.
     #[inline]
     pub fn fragments(&self) -> usize {
         self.bytes.get(self.header_at + 7).map_or(0, |byte| usize::from(*byte))
@@ -168,7 +168,7 @@ impl<'a> Page<'a> {
     /// The child before a cell, or the rightmost one after the last cell.
     ///
     /// # Errors
-    /// Where that cell is odd.
+    /// The damage of that cell.
     pub fn child(&self, at: usize) -> Result<u32> {
         if at == self.cells {
             return Ok(self.right_child());
@@ -180,7 +180,7 @@ impl<'a> Page<'a> {
     /// One cell.
     ///
     /// # Errors
-    /// What is odd about it.
+    /// The damage of the cell.
     #[inline]
     pub fn cell(&self, at: usize) -> Result<Cell<'a>> {
         match self.kind {
@@ -197,7 +197,7 @@ impl<'a> Page<'a> {
         (0..self.cells.min(most)).map(move |at| page.cell(at))
     }
 
-    /// Where a cell begins, and the bytes from there to the page's end, of which there are at least four.
+    /// Returns the offset of a cell and the bytes from there to the page's end, of which there are at least four.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "once for each cell")]
     fn pointed_at(&self, at: usize) -> Result<(usize, &'a [u8])> {
@@ -209,7 +209,7 @@ impl<'a> Page<'a> {
     /// A cell of a leaf of a table.
     ///
     /// # Errors
-    /// What is odd about it.
+    /// The damage of the cell.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "once for each cell")]
     pub fn row(&self, at: usize) -> Result<Cell<'a>> {
@@ -229,7 +229,7 @@ impl<'a> Page<'a> {
     /// A cell of an index.
     ///
     /// # Errors
-    /// What is odd about it.
+    /// The damage of the cell.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "once for each cell")]
     pub fn entry(&self, at: usize) -> Result<Cell<'a>> {

@@ -6,7 +6,7 @@ use super::damage::Result;
 use super::header::Layout;
 use super::source::Source;
 
-/// What a page is, as the map has it.
+/// The use of a page, as the map has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
     /// The root of a tree.
@@ -34,10 +34,10 @@ impl Use {
     }
 }
 
-/// Where the map lies.
+/// The places of the map in a file.
 #[derive(Debug, Clone, Copy)]
 pub struct PointerMap {
-    /// How many pages one page of the map speaks of.
+    /// The number of pages that one page of the map has entries for.
     per_page: u32,
     lock_byte_page: u32,
     pages: u32,
@@ -64,7 +64,7 @@ impl PointerMap {
     /// Hands out each entry that counts: the page that it speaks of, its use and its parent as they stand.
     ///
     /// # Errors
-    /// Where a page of the map cannot be read, or what `each` returns, with the page.
+    /// The damage of a page of the map that cannot be read, or that which `each` returns, with the page.
     pub fn entries(
         &self,
         source: &Source<'_>,

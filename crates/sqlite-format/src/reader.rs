@@ -19,11 +19,11 @@ pub struct Reader<'a> {
     pub(super) schema: Schema,
 }
 
-/// A store's header and its pages, as many as are there: for whoever looks at a store that is perhaps damaged. A part of a page
+/// Returns the header and the pages of a database that is perhaps damaged, as many pages as are there. A part of a page
 /// at the file's end is a page only where the header counts it.
 ///
 /// # Errors
-/// Where the header is none that SQLite opens.
+/// [`Damage::Header`] for a header that SQLite does not open.
 pub fn pages_there<'a>(file: &'a dyn ReadAt, overlay: Option<&'a Overlay<'a>>) -> Result<(Header, Source<'a>), Damage> {
     let header = Header::parse(&Source::first_bytes(file, overlay)?)?;
     let page_size = header.layout.page_size as u64;
@@ -49,7 +49,7 @@ impl<'a> Reader<'a> {
     /// that statements that the reader does not take apart are known to be good.
     ///
     /// # Errors
-    /// What is odd, or is not understood; with [`Damage::Stopped`] where it was time to stop.
+    /// The damage, or what is not understood; [`Damage::Stopped`] when `stop` is due.
     pub fn open(
         file: &'a dyn ReadAt,
         overlay: Option<&'a Overlay<'a>>,
@@ -95,7 +95,7 @@ impl<'a> Reader<'a> {
     /// Reads the whole store in one pass.
     ///
     /// # Errors
-    /// Where it was time to stop.
+    /// [`Interrupted`] when `stop` is due.
     pub fn check<V: Visitor>(
         &self,
         visitor: &V,

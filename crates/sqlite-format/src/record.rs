@@ -8,9 +8,9 @@ use super::damage::{Damage, Result};
 /// One value of a record: what it is and where it lies in the payload.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Field {
-    /// Where it begins.
+    /// The offset at which it begins in the payload.
     pub from: u32,
-    /// Where it ends.
+    /// The offset at which it ends.
     pub to: u32,
     /// Its storage class.
     pub class: Classes,
@@ -48,7 +48,7 @@ impl Classes {
         Self(self.0 & !other.0)
     }
 
-    /// Whether this set holds all of the other.
+    /// Returns `true` when this set holds all of the other.
     #[inline]
     pub const fn holds(self, other: Self) -> bool {
         self.0 & other.0 == other.0
@@ -56,7 +56,7 @@ impl Classes {
 }
 
 impl Field {
-    /// Where it lies.
+    /// Returns the bytes of the payload that it takes.
     #[inline]
     pub fn range(self) -> std::ops::Range<usize> {
         self.from as usize..self.to as usize
@@ -94,7 +94,7 @@ pub struct Fields {
     count: usize,
 }
 
-/// What a serial type below 12 means: the size, the class and the constant.
+/// The meanings of the serial types below 12: the size, the class and the constant.
 const NUMBERS: [(u8, Classes, u8); 12] = [
     (0, Classes::NULL, 0),
     (1, Classes::INTEGER, 0),
@@ -130,7 +130,7 @@ impl Fields {
     /// `payload` is the payload's beginning, at least as long as the header.
     ///
     /// # Errors
-    /// What does not fit.
+    /// The damage of the record.
     #[inline]
     #[expect(
         clippy::cast_possible_truncation,

@@ -19,7 +19,7 @@ pub struct Row<'r> {
     /// The payload's beginning: all of it, unless it is long.
     pub(super) payload: &'r [u8],
     pub(super) fields: &'r [Field],
-    /// What follows the beginning.
+    /// The chain behind the beginning.
     pub(super) rest: Option<Chain<'r>>,
     pub(super) stop: &'r dyn Interrupt,
 }
@@ -47,7 +47,7 @@ impl Row<'_> {
         self.of
     }
 
-    /// How many columns the row has.
+    /// Returns the number of columns of its table.
     #[inline]
     pub fn columns(&self) -> usize {
         self.of.columns.len()
@@ -56,7 +56,7 @@ impl Row<'_> {
     /// The value of a column, by its place in the table; NULL where there is no such column.
     ///
     /// # Errors
-    /// Where a long row cannot be read any more.
+    /// The damage of a long row that cannot be read any more.
     #[inline]
     pub fn value(&self, column: usize) -> Result<Value<'_>> {
         match self.stored(column)? {
@@ -70,7 +70,7 @@ impl Row<'_> {
         }
     }
 
-    /// The same as it is stored.
+    /// Returns the value of a column as it is stored.
     #[inline]
     pub(super) fn stored(&self, column: usize) -> Result<Value<'_>> {
         let Some(field) = self.fields.get(column) else {
@@ -141,7 +141,7 @@ pub struct Long<'r> {
 }
 
 impl<'r> Long<'r> {
-    /// Whether it is text; otherwise it is a blob.
+    /// Returns `true` for text, `false` for a blob.
     pub fn is_text(&self) -> bool {
         self.field.class == Classes::TEXT
     }
@@ -151,7 +151,7 @@ impl<'r> Long<'r> {
         self.field.range().len()
     }
 
-    /// Whether it is empty, which it never is.
+    /// Returns `true` when it is empty, which it never is.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -180,7 +180,7 @@ pub struct LongReader<'r> {
     chain: Option<Chain<'r>>,
     stop: &'r dyn Interrupt,
     page: Vec<u8>,
-    /// What was read of the chain, and how far it was handed out.
+    /// The bytes that were read of the chain, of which those up to `at` were handed out.
     piece: Vec<u8>,
     at: usize,
 }
@@ -225,10 +225,10 @@ impl Read for LongReader<'_> {
 
 /// Looks at each row of a pass, on several threads.
 pub trait Visitor: Sync {
-    /// What one thread gathers.
+    /// The state that one thread gathers.
     type State: Send;
 
-    /// Whether rows of a table shall be handed out.
+    /// Returns `true` when the rows of a table are to be handed out.
     fn wants(&self, table: usize, of: &Table) -> bool;
 
     /// A thread begins.

@@ -1,4 +1,4 @@
-//! What a store holds, as its own `sqlite_schema` says: tables, their columns, indexes and foreign keys.
+//! The schema of a database, as its own `sqlite_schema` has it: tables, their columns, indexes and foreign keys.
 
 mod affinity;
 mod column;
@@ -15,7 +15,7 @@ pub(super) use link::link;
 use super::compare::{Collation, Order};
 use super::record::Classes;
 
-/// What is not understood: SQLite's own check has to look.
+/// The part of a database that is not understood: only SQLite's own check can judge it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Beyond {
@@ -28,7 +28,7 @@ pub enum Beyond {
     /// A statement that the reader does not take apart, or that only SQLite can say is good.
     #[error("a statement that is not taken apart")]
     Statement,
-    /// A view or a trigger, while nobody has said that SQLite takes the schema.
+    /// A view or a trigger, unless SQLite is known to accept the schema.
     #[error("a view or a trigger")]
     ViewOrTrigger,
     /// A virtual table.
@@ -73,11 +73,11 @@ type Result<T, E = Beyond> = std::result::Result<T, E>;
 pub struct Schema {
     /// The tables; `sqlite_schema` itself is the first.
     pub tables: Vec<Table>,
-    /// What is not understood and belongs to no table.
+    /// The part that is not understood and belongs to no table.
     pub beyond: Option<Beyond>,
     /// The largest root page.
     pub largest_root: u32,
-    /// Whether SQLite itself has taken this very schema without an error.
+    /// `true` when SQLite itself has read this very schema without an error.
     pub loads: bool,
 }
 
@@ -103,9 +103,9 @@ pub struct Table {
     pub indexes: Vec<Index>,
     /// Its foreign keys, in the order of its statement.
     pub foreign_keys: Vec<ForeignKey>,
-    /// What keeps its rows from being read.
+    /// The part that keeps its rows from being read.
     pub rows_beyond: Option<Beyond>,
-    /// What must hold of its rows and is not understood.
+    /// The rule that its rows must follow and that is not understood.
     pub rules_beyond: Option<Beyond>,
 }
 
@@ -125,11 +125,11 @@ pub struct Column {
     pub affinity: Affinity,
     /// The storage classes that may stand in it.
     pub allowed: Classes,
-    /// Whether text may stand in it all the same, as long as it is no number.
+    /// `true` when it may hold text all the same, as long as that is no number.
     pub numbers_as_text: bool,
     /// Its collation, where it is one that every SQLite has.
     pub collation: Option<Collation>,
-    /// What a row has that was written before the column was added.
+    /// The value of a row that was written before the column was added.
     pub default: DefaultValue,
 }
 
@@ -155,15 +155,15 @@ pub struct Index {
     pub name: String,
     /// Its root page.
     pub root: u32,
-    /// Whether a key may stand in it once only.
+    /// `true` when each key may occur only once.
     pub unique: bool,
-    /// Whether it is the index of the primary key.
+    /// `true` for the index of the primary key.
     pub primary: bool,
     /// The columns of its key.
     pub columns: Vec<usize>,
-    /// How each of them is ordered.
+    /// The order of each of them.
     pub orders: Vec<Order>,
-    /// What is not understood about it; its pages are still walked.
+    /// The part that is not understood about it; its pages are still walked.
     pub beyond: Option<Beyond>,
 }
 

@@ -1,4 +1,4 @@
-//! Where pages come from: a database file, with the committed frames of a write-ahead log laid over it.
+//! The source of pages: a database file, with the committed frames of a write-ahead log laid over it.
 
 use std::fs::File;
 use std::io;
@@ -12,13 +12,13 @@ pub trait ReadAt: Sync {
     /// Fills the buffer from this offset on.
     ///
     /// # Errors
-    /// What the system says, or that there are fewer bytes.
+    /// The error of the system, or `UnexpectedEof` when there are fewer bytes.
     fn read_exact_at(&self, into: &mut [u8], offset: u64) -> io::Result<()>;
 
-    /// How many bytes there are.
+    /// Returns the number of bytes that there are.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system.
     fn size(&self) -> io::Result<u64>;
 }
 
@@ -54,7 +54,7 @@ pub(crate) struct Blocks<'a> {
     end: u64,
     block_len: usize,
     buffer: Vec<u8>,
-    /// How many bytes of the buffer were handed out.
+    /// The number of bytes of the buffer that were handed out.
     used: usize,
 }
 
@@ -105,7 +105,7 @@ impl<'a> Blocks<'a> {
 pub struct Overlay<'a> {
     log: &'a dyn ReadAt,
     page_size: usize,
-    /// How many pages the database has after the last commit.
+    /// The database's size in pages after the last commit.
     pages: u32,
     /// Page numbers in ascending order, each once, and where the page's bytes lie in the log.
     numbers: Vec<u32>,
@@ -153,7 +153,7 @@ impl<'a> Overlay<'a> {
         self.offsets.get(at).copied()
     }
 
-    /// Whether the log holds any of the pages from `first` on.
+    /// Returns `true` when the log holds any of the `count` pages from `first` on.
     fn touches(&self, first: u32, count: u32) -> bool {
         let next = self.numbers.partition_point(|number| *number < first);
         self.numbers.get(next).is_some_and(|number| *number - first < count)
@@ -180,7 +180,7 @@ impl<'a> Source<'a> {
         Ok(head)
     }
 
-    /// How many pages there are, whatever the header says; a part of a page at the file's end is none.
+    /// Returns the number of pages that there are, whatever the header says; a part of a page at the file's end is none.
     pub(super) fn pages_there(file: &dyn ReadAt, overlay: Option<&Overlay<'_>>, layout: Layout) -> Result<u32> {
         if let Some(overlay) = overlay {
             // Pages of another size are none of this file's.
@@ -207,18 +207,18 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// How many pages the store has.
+    /// Returns the number of pages of the database.
     pub fn pages(&self) -> u32 {
         self.pages
     }
 
-    /// How the pages are laid out.
+    /// Returns the layout of the pages.
     #[inline]
     pub fn layout(&self) -> Layout {
         self.layout
     }
 
-    /// Where a page begins in the file.
+    /// Returns the offset at which a page begins in the file.
     fn offset(&self, number: u32) -> u64 {
         u64::from(number.saturating_sub(1)) * self.layout.page_size as u64
     }
@@ -226,7 +226,7 @@ impl<'a> Source<'a> {
     /// Reads a whole page; the buffer has the length of one.
     ///
     /// # Errors
-    /// Where there is no such page, or it cannot be read.
+    /// [`Damage::PageNumber`] for a page that the database does not have, [`Damage::Unreadable`] for one that cannot be read.
     pub fn page(&self, number: u32, into: &mut [u8]) -> Result<()> {
         self.part(number, 0, into)
     }
@@ -234,7 +234,7 @@ impl<'a> Source<'a> {
     /// Reads a part of a page.
     ///
     /// # Errors
-    /// Where there is no such page, or it cannot be read.
+    /// [`Damage::PageNumber`] for a page that the database does not have, [`Damage::Unreadable`] for one that cannot be read.
     pub fn part(&self, number: u32, at: usize, into: &mut [u8]) -> Result<()> {
         if number == 0 || number > self.pages {
             return Err(Damage::PageNumber);
@@ -253,7 +253,7 @@ impl<'a> Source<'a> {
     /// Reads as many pages that follow one another as the buffer holds.
     ///
     /// # Errors
-    /// Where one of them is not there or cannot be read.
+    /// [`Damage::PageNumber`] for a page that the database does not have, [`Damage::Unreadable`] for one that cannot be read.
     pub fn run(&self, first: u32, into: &mut [u8]) -> Result<()> {
         let count = u32::try_from(into.len() / self.layout.page_size).map_err(|_| Damage::PageNumber)?;
         let past = first.checked_add(count).ok_or(Damage::PageNumber)?;

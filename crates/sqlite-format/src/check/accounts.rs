@@ -1,4 +1,4 @@
-//! Which pages are used: each by one, and by one only.
+//! An account of the used pages: each by one owner, and by one only.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -26,7 +26,7 @@ impl Accounts {
     /// Takes a page.
     ///
     /// # Errors
-    /// Where there is none of this number, or it was taken before.
+    /// [`Damage::PageNumber`] for a page that the database does not have, [`Damage::UsedTwice`] for one that was taken before.
     #[inline]
     pub fn take(&self, number: u32) -> Result<()> {
         let at = number.checked_sub(1).filter(|at| *at < self.pages).ok_or(Damage::PageNumber)?;
@@ -39,7 +39,7 @@ impl Accounts {
         }
     }
 
-    /// The first page that nobody took.
+    /// Returns the first page that was not taken.
     pub fn unused(&self) -> Option<u32> {
         (0_u32..)
             .zip(&self.words)

@@ -1,4 +1,4 @@
-//! What a pass came to, when all trees were walked: pages that nobody uses, the pointer map, sums, and references.
+//! The result of a pass, when all trees were walked: unused pages, the pointer map, sums, and references.
 
 use super::Pass;
 use super::references::{Reference, Target, tree_of};
@@ -70,7 +70,7 @@ fn tables<V: Visitor>(pass: &Pass<'_, V>, tally: &Tally<V::State>) -> Vec<TableC
     pass.schema.tables.iter().map(&mut of_table).collect()
 }
 
-/// Whether an index whose entries were all read holds those that its table wants there.
+/// Answers for an index whose entries were all read: it is sound when it holds those that its table wants there.
 fn index_holds<S>(tally: &Tally<S>, tree: usize, index: &Index) -> Answer {
     if tally.wanted.get(tree) == tally.entries.get(tree) {
         return Answer::Sound;
@@ -99,7 +99,7 @@ fn store<V: Visitor>(
     store
 }
 
-/// The pages that nobody uses, and the pointer map.
+/// Checks that every page is used, and that the pointer map says what the trees say.
 fn rest_of_file<V: Visitor>(pass: &Pass<'_, V>, wanted: Sum) -> Result<(), (u32, Damage)> {
     if let Some(page) = pass.accounts.unused() {
         return Err((page, Damage::NeverUsed));

@@ -11,10 +11,13 @@ use crate::row::Visitor;
 use crate::schema::{Beyond, Index};
 
 impl<V: Visitor> Worker<'_, V> {
-    /// A page of an index, leaf or interior.
+    /// Checks a page of an index, leaf or interior: each entry is an index entry, and each comes after the one before it.
+    ///
+    /// No entry is compared with more than its neighbour. The first is held against the bound below, the last against the bound
+    /// above, and between them the order is transitive; the bounds are the keys of the parents, which were held against theirs.
     ///
     /// # Errors
-    /// What is odd.
+    /// The damage of the page.
     pub(super) fn entries(
         &mut self,
         (tree, table, index): (usize, usize, usize),
@@ -32,7 +35,8 @@ impl<V: Visitor> Worker<'_, V> {
             .ok_or(Damage::Schema)?;
         self.cover.begin(page)?;
         let mut sum = Sum::default();
-        // The payload of the entry before, where it lies in this page.
+        // The payload of the entry before, where it lies in this page. Two sets of buffers are used in turn, so that an entry
+        // that lies on overflow pages stays where it was put together while the next one is.
         let mut before = None;
         for at in 0..page.cells() {
             let cell = page.entry(at)?;
@@ -66,10 +70,10 @@ impl<V: Visitor> Worker<'_, V> {
                 None => low.entry(),
             };
             if let Some(first) = first {
-                stands_behind(first, entry, of)?;
+                check_behind(first, entry, of)?;
             }
             if at + 1 == page.cells() {
-                stands_before(entry, high, of)?;
+                check_before(entry, high, of)?;
             }
             before = Some(here);
         }
@@ -80,7 +84,7 @@ impl<V: Visitor> Worker<'_, V> {
     }
 }
 
-/// Whether an entry is one of this index: its columns, then the rowid. Gives its hash.
+/// Checks that an entry is one of this index, its columns and then the rowid, and returns its hash.
 #[inline]
 fn judge(entry: Entry<'_>, of: &Index, keys: &Keys) -> Result<u64> {
     let (rowid, key) = entry.fields.split_last().ok_or(Damage::FieldCount)?;
@@ -101,15 +105,16 @@ fn judge(entry: Entry<'_>, of: &Index, keys: &Keys) -> Result<u64> {
     Ok(hash.finish())
 }
 
-/// Whether the last entry of a page comes before what bounds it.
+/// Checks that the last entry of a page comes before its bound.
 #[inline(never)]
-fn stands_before(entry: Entry<'_>, high: &Bound, of: &Index) -> Result<()> {
-    high.entry().map_or(Ok(()), |high| stands_behind(entry, high, of))
+fn check_before(entry: Entry<'_>, high: &Bound, of: &Index) -> Result<()> {
+    high.entry().map_or(Ok(()), |high| check_behind(entry, high, of))
 }
 
-/// Whether an entry comes after another, with another key if keys are unique.
+/// Checks that an entry comes after another, with another key if keys are unique. Entries are in order, so that two with one key
+/// are neighbours, also across two pages: their bound is compared too.
 #[inline]
-fn stands_behind(first: Entry<'_>, second: Entry<'_>, of: &Index) -> Result<()> {
+fn check_behind(first: Entry<'_>, second: Entry<'_>, of: &Index) -> Result<()> {
     let follows = follows(first, second, &of.orders)?;
     if follows == Follows::Rowid && of.unique {
         let key = second.fields.get(..of.columns.len()).unwrap_or_default();

@@ -13,7 +13,7 @@ use crate::hash::{Hash, Keys};
 use crate::row::{Row, Value};
 use crate::schema::{Beyond, ForeignKey, Schema, Table};
 
-/// How many bytes all that is gathered may take.
+/// The most bytes that all that is gathered may take.
 const MOST_BYTES: usize = 12 << 20;
 
 /// A schema with more foreign keys than this is left to SQLite: each thread remembers something for each of them.
@@ -25,14 +25,14 @@ pub(super) struct Reference {
     pub child: usize,
     /// The columns that refer, in the order of the parent's key.
     columns: Vec<usize>,
-    /// What they refer to.
+    /// The target that they refer to.
     pub target: Target,
     wanted: Wanted,
     /// Something was met that is left to SQLite.
     doubtful: AtomicBool,
 }
 
-/// What a foreign key refers to.
+/// The target of a foreign key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
     /// The rowids of a table.
@@ -43,7 +43,7 @@ pub(super) enum Target {
     None(Damage),
 }
 
-/// What is referred to.
+/// The keys that are referred to.
 enum Wanted {
     /// Rowids, one bit each.
     Bits(Bits),
@@ -153,7 +153,7 @@ fn target(schema: &Schema, child: &Table, key: &ForeignKey) -> (Vec<usize>, Targ
 }
 
 impl Reference {
-    /// Whether rows have to be looked at for it.
+    /// Returns `true` when rows have to be looked at for it.
     pub(super) fn is_gathered(&self) -> bool {
         !matches!(self.wanted, Wanted::Nothing)
     }
@@ -206,7 +206,7 @@ impl Reference {
         self.doubtful.store(true, Ordering::Relaxed);
     }
 
-    /// What of it is known when all rows were read: `Some` with the answer, `None` where the parent's keys have to be
+    /// Returns what is known of it when all rows were read: `Some` with the answer, `None` where the parent's keys have to be
     /// looked through.
     pub(super) fn known(&self, present: Option<&Bits>) -> Option<Result<(), Damage>> {
         if let Target::None(damage) = self.target {
@@ -223,7 +223,7 @@ impl Reference {
         }
     }
 
-    /// What is to be looked for among the parent's keys.
+    /// Returns what is to be looked for among the parent's keys.
     pub(super) fn missing(&self) -> Missing {
         match &self.wanted {
             Wanted::Keys(set) => Missing::new(std::mem::take(&mut set.lock().unwrap_or_else(PoisonError::into_inner))),

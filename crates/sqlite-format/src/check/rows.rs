@@ -9,17 +9,17 @@ use crate::record::Classes;
 use crate::row::{Row, Value, Visitor};
 use crate::schema::{Beyond, DefaultValue, may_be_number};
 
-/// What a table's rows are looked at for.
+/// The plan for the rows of a table.
 pub(super) struct Plan {
     /// Its indexes that are understood: the tree of each and its columns.
     pub indexes: Vec<(usize, Vec<usize>)>,
-    /// What may stand in each column.
+    /// The storage classes that each column allows.
     pub allowed: Vec<Classes>,
     /// Its foreign keys, by their places among all.
     pub references: Vec<usize>,
-    /// Whether the visitor wants its rows.
+    /// `true` when the visitor wants its rows.
     pub visited: bool,
-    /// How many values are looked at in each row.
+    /// The number of values that are looked at in each row.
     pub effort: usize,
 }
 
@@ -27,7 +27,7 @@ impl<V: Visitor> Worker<'_, V> {
     /// A leaf of a table.
     ///
     /// # Errors
-    /// What is odd.
+    /// The damage of the page.
     pub(super) fn rows(
         &mut self,
         (tree, table): (usize, usize),
@@ -105,7 +105,7 @@ impl<V: Visitor> Worker<'_, V> {
     }
 }
 
-/// Whether a row is one of its table: as many fields as columns, or fewer, and each of a class that its column allows.
+/// Checks that a row is one of its table: as many fields as columns, or fewer, and each of a class that its column allows.
 #[inline]
 fn judge(row: &Row<'_>, allowed: &[Classes]) -> Result<()> {
     if row.fields.len() > allowed.len() || row.fields.is_empty() {
@@ -129,7 +129,7 @@ fn judge(row: &Row<'_>, allowed: &[Classes]) -> Result<()> {
     }
 }
 
-/// Whether a number is one, and whether text in a column of numbers is none.
+/// Checks that a number is one, and that text in a column of numbers is none.
 #[inline(never)]
 fn look_closer(row: &Row<'_>, at: usize, allowed: Classes) -> Result<()> {
     let (Some(field), Some(column)) = (row.fields.get(at), row.of.columns.get(at)) else {
@@ -185,7 +185,7 @@ fn take(hash: &mut Hash<'_>, row: &Row<'_>, column: usize, held: &mut Vec<u8>) -
     Ok(())
 }
 
-/// The same where the value does not lie within what is held of a long row, or is a default.
+/// Hashes or judges a value that does not lie within what is held of a long row, or is a default.
 #[inline(never)]
 fn take_distant(hash: &mut Hash<'_>, row: &Row<'_>, column: usize, held: &mut Vec<u8>) -> Result<()> {
     match row.stored(column)? {

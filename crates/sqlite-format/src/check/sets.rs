@@ -2,13 +2,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How many numbers one thread remembers of one foreign key.
+/// The number of hashes that one thread remembers of one foreign key.
 const RECENT: usize = 128;
 
 /// The longest value that is remembered.
 const SHORT: usize = 47;
 
-/// How many of them.
+/// The number of values that are remembered.
 const VALUES: usize = 64;
 
 /// One bit for each rowid from 0 on.
@@ -35,7 +35,7 @@ impl Bits {
         true
     }
 
-    /// Whether all that is noted here is noted there too.
+    /// Returns `true` when all that is noted here is noted there too.
     pub(super) fn are_among(&self, others: &Self) -> bool {
         let pairs = self.0.iter().zip(&others.0);
         self.0.len() == others.0.len()
@@ -62,7 +62,7 @@ impl Set {
         }
     }
 
-    /// Whether nothing is in it.
+    /// Returns `true` when nothing is in it.
     pub(super) fn is_empty(&self) -> bool {
         self.count == 0
     }
@@ -115,7 +115,7 @@ impl Set {
     }
 }
 
-/// What one thread remembers: keys that it has gathered, so that a key that many rows refer to is looked at once.
+/// The memory of one thread: keys that it has gathered, so that a key that many rows refer to is looked at once.
 #[derive(Default)]
 pub(super) struct Recent {
     /// By their hashes.
@@ -125,7 +125,7 @@ pub(super) struct Recent {
 }
 
 impl Recent {
-    /// Whether this number is new, or has been forgotten.
+    /// Returns `true` when this number is new, or has been forgotten.
     pub(super) fn is_new(&mut self, number: u64) -> bool {
         if self.numbers.is_empty() {
             self.numbers = vec![0; RECENT];
@@ -135,7 +135,7 @@ impl Recent {
         slot.is_none_or(|slot| std::mem::replace(slot, number) != number)
     }
 
-    /// Whether this text is new, or has been forgotten, or is too long.
+    /// Returns `true` when this text is new, or has been forgotten, or is too long.
     #[inline]
     pub(super) fn is_new_text(&mut self, text: &[u8]) -> bool {
         let (Ok(len), Some(tail)) = (u8::try_from(text.len()), text.last_chunk::<4>()) else {
@@ -160,7 +160,7 @@ impl Recent {
     }
 }
 
-/// What is still to be found.
+/// The keys that are still to be found.
 #[derive(Default)]
 pub(super) struct Missing {
     set: Set,
@@ -188,7 +188,7 @@ impl Missing {
         }
     }
 
-    /// Whether all was found.
+    /// Returns `true` when all was found.
     pub(super) fn is_over(&self) -> bool {
         self.count == self.set.count
     }

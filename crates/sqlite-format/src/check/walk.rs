@@ -1,7 +1,11 @@
 //! The trees of a store, cut into tasks: the leaves below one page, or some of them.
 //!
-//! All threads share one walk. Whoever needs work takes the next task, and so walks the interior pages on the way to it: one
-//! page of a hundred or fewer. No more than the way down to one page is held.
+//! All threads share one walk, behind a lock. A thread that needs work takes the next task, and so walks the interior pages on the
+//! way to it: they are one page of a hundred or fewer, so that the lock is rarely waited for. The leaves, which are nearly all the
+//! work, are read outside the lock. The walk holds no more than the path down to one page, however large the tree is.
+//!
+//! Each task carries the two keys that bound what is below its page, so that a leaf can be held against its neighbours without
+//! reading these: the order of a whole tree follows from the order within each page and between the bounds.
 
 use super::worker::Worker;
 use super::{Of, Pass};
@@ -19,13 +23,13 @@ const TASK_BYTES: usize = 1 << 20;
 /// A key between two subtrees: what is below it is no greater, or what is above it is greater.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Bound {
-    /// Whether there is one.
+    /// `true` when there is one.
     pub is_set: bool,
     /// The rowid, in a table.
     pub rowid: i64,
     /// The entry, in an index: its payload and its fields.
     pub payload: Vec<u8>,
-    /// See there.
+    /// The fields of that payload.
     pub fields: Fields,
 }
 
@@ -51,9 +55,9 @@ impl Bound {
 pub(super) struct Task {
     /// The tree's place among all.
     pub tree: usize,
-    /// What the tree is.
+    /// The content of the tree.
     pub of: Of,
-    /// Whether it is a tree of rowids.
+    /// `true` for a tree of rowids.
     pub is_table: bool,
     /// The page.
     pub number: u32,
@@ -63,9 +67,9 @@ pub(super) struct Task {
     pub from: usize,
     /// Up to which, exclusively.
     pub to: usize,
-    /// What is above all that is below the page.
+    /// The key that all entries below the page are greater than.
     pub low: Bound,
-    /// And what is not below it.
+    /// The key that no entry below the page is greater than.
     pub high: Bound,
 }
 
@@ -85,7 +89,7 @@ pub(super) struct Walk {
     tree: usize,
     of: Of,
     is_table: bool,
-    /// How many levels the tree has.
+    /// The number of levels of the tree.
     levels: usize,
     way: Vec<Level>,
     spare: Vec<Vec<u8>>,
@@ -180,7 +184,7 @@ impl Walk {
         Ok(false)
     }
 
-    /// How many levels a tree has, along its leftmost children.
+    /// Counts the levels of a tree, along its leftmost children. The walk then refuses every leaf at another depth.
     fn height<V: Visitor>(&mut self, pass: &Pass<'_, V>, root: u32, bytes: &[u8]) -> Result<usize, (u32, Damage)> {
         let mut below = self.spare.pop().unwrap_or_default();
         below.clear();

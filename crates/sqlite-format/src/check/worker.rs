@@ -21,7 +21,7 @@ const READ_AT_ONCE: usize = 128 << 10;
 /// So many values are looked at before it is asked whether to go on.
 const MOST_EFFORT: usize = 1 << 17;
 
-/// What a thread counted and summed.
+/// The counts and sums of one thread.
 pub(super) struct Tally<S> {
     /// For each tree: of an index, the entries that its table wants there.
     pub wanted: Vec<Sum>,
@@ -29,9 +29,9 @@ pub(super) struct Tally<S> {
     pub entries: Vec<Sum>,
     /// For each tree: of a table, its rows.
     pub rows: Vec<u64>,
-    /// What the pointer map ought to say.
+    /// The sum of the entries that the pointer map must have.
     pub pointers: Sum,
-    /// What the visitor gathered.
+    /// The state that the visitor gathered.
     pub state: S,
 }
 
@@ -68,7 +68,7 @@ pub(super) struct Worker<'p, V: Visitor> {
     high: Bound,
     /// Pages that were read and not yet counted.
     uncounted: u64,
-    /// What was done since it was last asked whether to go on, in values looked at.
+    /// The number of values looked at since the interrupt was last asked.
     effort: usize,
 }
 
@@ -122,7 +122,7 @@ impl<'p, V: Visitor> Worker<'p, V> {
         self.count()
     }
 
-    /// Says how many pages were read, and asks whether to go on.
+    /// Reports how many pages were read, and asks the interrupt.
     pub(super) fn count(&mut self) -> Result<()> {
         self.pass.progress(std::mem::take(&mut self.uncounted));
         self.effort = 0;
@@ -238,7 +238,7 @@ impl<'p, V: Visitor> Worker<'p, V> {
     /// The key of an interior cell, which bounds what is below the pages beside it. The cell was looked at before.
     ///
     /// # Errors
-    /// What is odd.
+    /// The damage of the page.
     pub(super) fn bound(&mut self, cell: &Cell<'_>, of: Of, into: &mut Bound) -> Result<()> {
         into.is_set = true;
         into.rowid = cell.rowid;
@@ -252,7 +252,7 @@ impl<'p, V: Visitor> Worker<'p, V> {
     /// An interior page: its cells, in order and within its bounds.
     ///
     /// # Errors
-    /// What is odd.
+    /// The damage of the page.
     pub(super) fn interior(&mut self, task: &Task, page: &Page<'_>, number: u32) -> Result<()> {
         match task.of {
             Of::Index(table, index) => self.entries((task.tree, table, index), page, number, &task.low, &task.high),
@@ -352,7 +352,7 @@ impl<'p, V: Visitor> Worker<'p, V> {
     }
 }
 
-/// Whether a row's rowid follows the one before it, and is not above its parent's.
+/// Checks that a row's rowid follows the one before it, and is not above its parent's.
 fn in_order(before: Option<i64>, rowid: i64, high: &Bound) -> Result<()> {
     if before.is_some_and(|before| before >= rowid) || high.rowid().is_some_and(|high| rowid > high) {
         return Err(Damage::RowidOrder);

@@ -1,4 +1,4 @@
-//! What a column's declared type makes of its values.
+//! The affinity of a column, which its declared type decides and which converts the values that are stored in it.
 //!
 //! Source: "Determination Of Column Affinity", <https://www.sqlite.org/datatype3.html#determination_of_column_affinity>.
 
@@ -13,14 +13,14 @@ pub enum Affinity {
     Text,
     /// Text that is a number becomes one.
     Numeric,
-    /// The same.
+    /// Text that is a number becomes one, as with `Numeric`.
     Integer,
-    /// The same, and what is read is always a floating point number.
+    /// Text that is a number becomes one, and every number is read as a floating point number.
     Real,
 }
 
 impl Affinity {
-    /// The affinity of a declared type; an empty one is none.
+    /// Returns the affinity of a declared type; an empty one declares none.
     pub fn of(declared: &str) -> Self {
         let declared = declared.to_ascii_lowercase();
         let has = |part: &str| declared.contains(part);
@@ -50,7 +50,7 @@ impl Affinity {
     }
 }
 
-/// Whether text could be a number to SQLite, in which case a column with a numeric affinity never stores it as text.
+/// Returns `true` when text could be a number to SQLite: a column with a numeric affinity then never stores it as text.
 ///
 /// This says yes too often rather than too seldom.
 pub fn may_be_number(text: &[u8]) -> bool {

@@ -20,7 +20,7 @@ pub(crate) struct Draft {
     default: Option<Literal>,
 }
 
-/// What a DEFAULT clause says.
+/// The value or expression of a DEFAULT clause.
 #[derive(Debug, Clone, PartialEq)]
 enum Literal {
     Null,
@@ -197,7 +197,7 @@ impl Draft {
     }
 }
 
-/// What a row has that was written before its column was added.
+/// Returns the value that a row has when it was written before its column was added.
 fn default_of(literal: Option<Literal>, affinity: Affinity) -> DefaultValue {
     match (literal, affinity) {
         (None | Some(Literal::Null), _) => DefaultValue::Null,

@@ -14,11 +14,11 @@ pub(super) struct Statement {
     pub name: String,
     /// The table's name.
     pub table: String,
-    /// Whether a key may stand in it once only.
+    /// `true` when each key may occur only once.
     pub unique: bool,
     /// Its columns and how each is ordered.
     pub columns: Result<Vec<(usize, Order)>>,
-    /// Whether only SQLite can say that the whole statement is good.
+    /// `true` when only SQLite can tell that the whole statement is valid.
     pub needs_sqlite: bool,
 }
 

@@ -10,19 +10,19 @@ use crate::record::{Classes, Field, Fields};
 use crate::scan::scan;
 use crate::source::Source;
 
-/// How many bytes all statements may have together.
+/// The most bytes that all statements may have together.
 const MOST_SQL: usize = 2 << 20;
 
-/// How many rows `sqlite_schema` may have.
+/// The most rows that `sqlite_schema` may have.
 const MOST_ROWS: usize = 1 << 14;
 
-/// How many columns all tables, indexes and keys may have together.
+/// The most columns that all tables, indexes and keys may have together.
 const MOST_COLUMNS: usize = 1 << 16;
 
-/// What `sqlite_schema` itself looks like.
+/// The statement of `sqlite_schema` itself.
 const OWN: &str = "CREATE TABLE sqlite_schema(type text,name text,tbl_name text,rootpage int,sql text)";
 
-/// What no other table is called.
+/// A name that no other table has.
 const OWN_NAMES: [&str; 4] = [
     "sqlite_schema",
     "sqlite_master",
@@ -89,7 +89,8 @@ struct Row {
 /// schema without an error.
 ///
 /// # Errors
-/// Where a row is none that SQLite writes, there are too many, it cannot be read, or it is time to stop.
+/// The damage of a row that SQLite does not write, of too many rows, or of a page that cannot be read; [`Damage::Stopped`] when
+/// `stop` is due.
 pub(crate) fn link(source: &Source<'_>, format: u32, schema_loads: bool, stop: &dyn Interrupt) -> Result<Schema> {
     let mut linking = Linking {
         schema: Schema {
@@ -155,7 +156,7 @@ struct Linking {
     tables: HashMap<String, usize>,
     /// Indexes likewise, with their tables; those of constraints before their own rows have come.
     indexes: HashMap<String, (usize, usize)>,
-    /// How many columns there are up to now.
+    /// The number of columns up to now.
     columns: usize,
     pages: u32,
 }

@@ -21,11 +21,11 @@ pub struct Statement {
     pub keys: Vec<Key>,
     /// Its foreign keys.
     pub foreign_keys: Vec<ForeignKey>,
-    /// What is not understood and concerns rows only: they can be read all the same.
+    /// The part that is not understood and concerns only what rows may hold: they can be read all the same.
     pub rules_beyond: Option<Beyond>,
-    /// What is not understood and keeps rows from being read.
+    /// The part that is not understood and keeps rows from being read.
     pub rows_beyond: Option<Beyond>,
-    /// Whether only SQLite can say that the whole statement is good.
+    /// `true` when only SQLite can tell that the whole statement is valid.
     pub needs_sqlite: bool,
     has_primary_key: bool,
 }
@@ -35,9 +35,9 @@ pub struct Statement {
 pub struct Key {
     /// The columns.
     pub columns: Vec<usize>,
-    /// How each is ordered; `None` for a collation that is not known.
+    /// The order of each; `None` for an unknown collation.
     pub orders: Vec<Option<Order>>,
-    /// Whether it is the primary key.
+    /// `true` for the primary key.
     pub primary: bool,
 }
 
@@ -50,7 +50,7 @@ const MOST_KEYS: usize = 1000;
 /// Reads `CREATE TABLE …`.
 ///
 /// # Errors
-/// Where the statement is none that is understood.
+/// The reason why the statement is not understood.
 pub fn parse(sql: &str) -> Result<Statement> {
     let mut tokens = Tokens::new(sql)?;
     tokens.expect("CREATE")?;
@@ -100,7 +100,7 @@ impl Statement {
         Ok(name)
     }
 
-    /// Whether there are no more keys than are compared.
+    /// Returns `true` when there are no more keys than are compared.
     fn few_keys(&self) -> Result<()> {
         if self.keys.len().max(self.foreign_keys.len()) > MOST_KEYS {
             return Err(Beyond::TooMuch);
@@ -227,7 +227,7 @@ impl Statement {
         Ok(())
     }
 
-    /// What stands behind the closing parenthesis; whether the table is STRICT.
+    /// Reads the options behind the closing parenthesis. Returns `true` for a STRICT table.
     fn options(&mut self, tokens: &mut Tokens<'_>) -> Result<bool> {
         let mut strict = false;
         while tokens.peek() != Token::End {

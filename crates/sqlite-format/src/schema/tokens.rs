@@ -25,7 +25,7 @@ pub(crate) enum Token<'a> {
 }
 
 impl Token<'_> {
-    /// Whether it is this keyword.
+    /// Returns `true` when it is this keyword.
     pub(crate) fn is(self, keyword: &str) -> bool {
         matches!(self, Self::Word(word) if word.eq_ignore_ascii_case(keyword))
     }
@@ -36,9 +36,9 @@ impl Token<'_> {
 pub(crate) struct Tokens<'a> {
     sql: &'a str,
     lexer: Lexer<'a>,
-    /// Where the next word begins, what it is, and where it ends.
+    /// The offset at which the next word begins, the word, and the offset at which it ends.
     next: (usize, Token<'a>, usize),
-    /// Where the last word ended.
+    /// The offset at which the last word that was taken ends.
     last_end: usize,
 }
 
@@ -60,7 +60,7 @@ impl<'a> Tokens<'a> {
         self.next.1
     }
 
-    /// Where the next word begins.
+    /// Returns the offset at which the next word begins.
     pub(crate) fn place(&self) -> usize {
         self.next.0
     }
@@ -114,7 +114,8 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// Takes a name, and says whether it is one whoever reads it: no keyword, no text that stands for a name.
+    /// Takes a name. Returns it with `true` when every version of SQLite reads it as a name: it is neither a keyword nor a string in the
+    /// place of a name.
     pub(crate) fn name(&mut self) -> Result<(String, bool)> {
         match self.take()? {
             Token::Word(word) => match keyword(word) {
@@ -173,7 +174,7 @@ fn read<'a>(lexer: &mut Lexer<'a>) -> Result<(usize, Token<'a>, usize)> {
     Ok((found.start, token, lexer.offset()))
 }
 
-/// What a word is to SQLite where a name is expected.
+/// The kinds of keywords, by what SQLite does with one where a name is expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Keyword {
     /// It can never be a name without quotes.
@@ -182,7 +183,8 @@ enum Keyword {
     Fallback,
 }
 
-/// Whether a word is a keyword. A schema has many names, and a small run little time: nothing is searched or copied to the heap.
+/// Returns the kind of keyword that a word is, if it is one. A schema has many names, and a small run has little time: nothing is
+/// searched or copied to the heap.
 fn keyword(word: &str) -> Option<Keyword> {
     const LONGEST: usize = "current_timestamp".len();
     let mut lower = [0; LONGEST];
