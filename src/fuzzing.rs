@@ -169,8 +169,8 @@ pub fn map(bytes: &[u8]) {
 /// A store: whatever it holds, what a salvage gives of it loads, and the account says how much that is. The first byte says
 /// whether a log lies behind the database, which then has the length that stands in the next four.
 pub fn salvage_of_any_bytes(bytes: &[u8]) {
-    static KNOWN: OnceLock<Option<salvage::Known>> = OnceLock::new();
-    let Some(known) = KNOWN.get_or_init(|| salvage::known(&APPLICATION).ok()) else {
+    static KNOWN: OnceLock<Option<salvage::KnownStore>> = OnceLock::new();
+    let Some(known) = KNOWN.get_or_init(|| salvage::describe_stores(&APPLICATION).ok()) else {
         return;
     };
     let Some((database, log)) = database_and_log(bytes) else {
@@ -186,7 +186,7 @@ pub fn salvage_of_any_bytes(bytes: &[u8]) {
         return;
     };
     let sql = String::from_utf8(out).unwrap_or_default();
-    let given = account.given() + account.ledger_made_anew.len() as u64;
+    let given = account.given() + account.restored_ledger_rows.len() as u64;
     let inserts = sql.lines().filter(|line| line.starts_with("INSERT INTO ")).count() as u64;
     assert_eq!(inserts, given, "as many rows as the account says");
     for table in &account.tables {

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::banger::APPLICATION;
 use crate::limits::stop::Stop;
 use crate::probe::Probe;
-use crate::salvage::{self, Known};
+use crate::salvage::{self, KnownStore};
 use crate::store::sandbox::Sandbox;
 use crate::store::{Access, Environment, Need, with_stable_store};
 use crate::store::{PrivateFolder, Purpose};
@@ -50,8 +50,8 @@ pub fn each_look(path: &Path, mut act: impl FnMut(bool)) -> Result<(), String> {
 ///
 /// # Errors
 /// What SQLite says of a migration.
-pub fn known() -> salvage::Result<Known> {
-    Ok(salvage::known(&APPLICATION)?)
+pub fn known() -> salvage::Result<KnownStore> {
+    Ok(salvage::describe_stores(&APPLICATION)?)
 }
 
 fn in_environment<T>(path: &Path, work: impl FnOnce(&Environment<'_>) -> T) -> T {

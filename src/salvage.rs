@@ -2,54 +2,71 @@
 //!
 //! Every page is looked at, whatever leads to it; a row is found by its cell pointer, or by its own record header where the
 //! pointer or the page's header is gone. The unique indexes say which rows are live, which are lost and which were deleted: what
-//! they name is given, what all of them deny is not. Nothing is invented, nothing of the store is executed, nothing is written
+//! they name is given, what all of them deny is not. NothingSaved is invented, nothing of the store is executed, nothing is written
 //! but to the output, and memory is bounded on every file.
 //!
 //! Source of the format: "Database File Format", <https://www.sqlite.org/fileformat2.html>.
 
-pub mod account;
-mod attribute;
-mod bits;
+mod attribution;
 mod candidates;
-mod chains;
-mod ended;
 mod engine;
 mod entries;
-mod evidence;
-mod fit;
 mod forest;
 mod gaps;
+mod indexed_rows;
 mod journal;
-mod known;
 mod ledger;
 mod literal;
 mod log;
 mod notes;
 mod page_size;
+pub(crate) mod row_integrity;
+mod row_layout;
+mod rowid_set;
 mod rows;
-mod space;
+mod schema;
 mod sql;
-pub(crate) mod standing;
 pub(crate) mod store;
+pub mod summary;
 mod view;
 
-use std::io::Write;
+use std::io::{self, Write};
 
-pub use account::Account;
-pub use ended::{Ended, Result};
-pub use engine::Room;
-pub use known::{Known, replay::known};
+pub use engine::PassLimits;
+pub use schema::{KnownStore, replay::describe_stores};
+pub use summary::SalvageSummary;
 
-use self::account::{Nothing, Unsettled};
-use self::bits::Bits;
 use self::engine::{Engine, Output};
-use self::fit::Hasher64;
 use self::ledger::Ledger;
-use self::sql::Printer;
-use self::view::{Patch, View};
-use crate::limits::stop::Stop;
+use self::row_layout::KeyHasher;
+use self::rowid_set::RowidSet;
+use self::schema::KnownLedger;
+use self::sql::SqlWriter;
+use self::summary::{NothingSaved, UncertainCommits};
+use self::view::{PageOverlay, StoreView};
+use crate::limits::stop::{Stop, Stopped};
 use sqlite_format::header::Layout;
 use sqlite_format::source::ReadAt;
+
+/// Why a salvage ended before its end. What it had printed by then has no COMMIT.
+#[derive(Debug, thiserror::Error)]
+pub enum SalvageError {
+    /// The time limit or the user.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+    /// The output could not be written.
+    #[error("the output could not be written: {0}")]
+    Output(#[from] io::Error),
+    /// The store is such that no bound of memory would hold.
+    #[error("{0}")]
+    LimitExceeded(&'static str),
+    /// The schema could not be made from the migrations.
+    #[error(transparent)]
+    Schema(#[from] crate::error::Error),
+}
+
+/// The result of a part of a salvage.
+pub type Result<T, E = SalvageError> = std::result::Result<T, E>;
 
 /// The files of a store.
 #[derive(Clone, Copy)]
@@ -69,27 +86,27 @@ pub struct Files<'a> {
 /// Why it ended early. Then the output has no COMMIT either.
 pub fn salvage(
     files: Files<'_>,
-    known: &Known,
+    known: &KnownStore,
     out: &mut dyn Write,
     unchanged: &dyn Fn() -> bool,
     stop: &Stop,
-) -> Result<Account> {
-    within(files, known, out, unchanged, stop, Room::default())
+) -> Result<SalvageSummary> {
+    salvage_within(files, known, out, unchanged, stop, PassLimits::default())
 }
 
-/// The same within so much room for each pass.
+/// Writes all that can still be read as SQL, with these limits of memory for each pass.
 ///
 /// # Errors
 /// As [`salvage`].
-pub fn within(
+pub fn salvage_within(
     files: Files<'_>,
-    known: &Known,
+    known: &KnownStore,
     out: &mut dyn Write,
     unchanged: &dyn Fn() -> bool,
     stop: &Stop,
-    room: Room,
-) -> Result<Account> {
-    let mut account = Account::default();
+    limits: PassLimits,
+) -> Result<SalvageSummary> {
+    let mut summary = SalvageSummary::default();
     let mut head = [0; 100];
     let has_head = files.database.read_exact_at(&mut head, 0).is_ok();
     let of_head = has_head.then(|| page_size::of_header(&head)).flatten();
@@ -99,9 +116,9 @@ pub fn within(
         None => None,
     };
     let before = files.journal.map(|journal| journal::before(journal, own, stop)).transpose()?;
-    account.unsettled = match (&before, &frames) {
-        (Some(before), _) if before.is_cut || before.damaged > 0 => Some(Unsettled::Journal),
-        (_, Some(frames)) if frames.pages.is_empty() => Some(Unsettled::Log),
+    summary.uncertain_commits = match (&before, &frames) {
+        (Some(before), _) if before.is_cut || before.damaged > 0 => Some(UncertainCommits::Journal),
+        (_, Some(frames)) if frames.pages.is_empty() => Some(UncertainCommits::Log),
         _ => None,
     };
     let before = before.filter(journal::Before::has_pages);
@@ -114,89 +131,92 @@ pub fn within(
         },
     };
     let Some(layout) = layout else {
-        account.nothing = Some(Nothing::NoPages);
-        return Ok(account);
+        summary.nothing = Some(NothingSaved::NoPages);
+        return Ok(summary);
     };
     let layout = page_size::with_reserved(files.database, layout, stop)?;
     let is_of_another = |frames: &log::Frames| !frames.pages.is_empty() && frames.page_size != layout.page_size;
     let is_of_another = frames.as_ref().is_some_and(is_of_another);
-    account.log_unread = is_of_another || files.log.is_some_and(|log| !log::is_one(log));
+    summary.has_unrelated_log = is_of_another || files.log.is_some_and(|log| !log::is_one(log));
     let mut pages = None;
-    let mut patch = None;
+    let mut overlay = None;
     // What has pages of another size is another database's.
     if let (Some(before), Some(journal)) = (before.filter(|before| before.page_size == layout.page_size), files.journal)
     {
-        account.damaged_frames = before.damaged;
-        account.pages_behind = before.behind.len() as u64;
+        summary.damaged_frames = before.damaged;
+        summary.stale_pages = before.behind.len() as u64;
         pages = Some(before.size);
-        patch = Some(Patch {
+        overlay = Some(PageOverlay {
             from: journal,
             pages: before.pages,
-            behind: before.behind,
+            stale: before.behind,
         });
     } else if let (Some(frames), Some(log)) = (frames.filter(|frames| frames.page_size == layout.page_size), files.log)
     {
-        account.damaged_frames = frames.damaged;
-        account.pages_behind = frames.behind.len() as u64;
+        summary.damaged_frames = frames.damaged;
+        summary.stale_pages = frames.behind.len() as u64;
         pages = frames.size;
-        patch = Some(Patch {
+        overlay = Some(PageOverlay {
             from: log,
             pages: frames.pages,
-            behind: frames.behind,
+            stale: frames.behind,
         });
     }
-    let view = View::new(files.database, layout, patch, pages)?.with_encoding(stop)?;
-    let mut forest = forest::survey(&view, known, stop)?;
-    let known = &known.clone().with_columns(&forest.columns);
-    let hasher = Hasher64::default();
-    attribute::attribute(&view, known, &mut forest, &hasher, stop)?;
-    let ledger = ledger::read(&view, known, &forest, stop)?;
-    if ledger.newer {
-        account.nothing = Some(Nothing::Newer);
-        return Ok(account);
+    let view = StoreView::new(files.database, layout, overlay, pages)?.with_encoding(stop)?;
+    let mut forest = forest::survey(&view, &known.schema, stop)?;
+    let known = &KnownStore {
+        schema: known.schema.clone().with_columns(&forest.columns),
+        ledger: known.ledger.clone(),
+    };
+    let hasher = KeyHasher::default();
+    attribution::attribute_pages(&view, &known.schema, &mut forest, &hasher, stop)?;
+    let ledger = ledger::read_ledger(&view, known, &forest, stop)?;
+    if ledger.has_newer {
+        summary.nothing = Some(NothingSaved::Newer);
+        return Ok(summary);
     }
-    let mut printer = Printer::new(out, known, &ledger.schema, view.encoding());
-    printer.begin()?;
+    let mut sql = SqlWriter::new(out, &known.schema, &ledger.target, view.encoding());
+    sql.write_head()?;
     let ended = Engine {
         view: &view,
-        known,
+        schema: &known.schema,
         forest: &mut forest,
         hasher: &hasher,
         stop,
-        room,
+        limits,
     }
     .run(&mut Output {
-        printer: &mut printer,
-        account: &mut account,
+        sql: &mut sql,
+        summary: &mut summary,
     })
     .and_then(|given| {
-        gaps::note(&view, known, &forest, stop, &mut account)?;
-        Ok(given)
-    })
-    .and_then(|given| made_anew(&ledger, &given, known, &mut printer, &mut account));
-    account.committed = ended.is_ok() && account.given() > 0 && stop.reason().is_none() && unchanged();
-    printer.end(account.committed)?;
-    ended.map(|()| account)
+        gaps::note_unknown_counts(&view, &forest, known.ledger.table, stop, &mut summary)?;
+        restore_ledger_rows(&ledger, given.get(known.ledger.table), &known.ledger, &mut sql, &mut summary)
+    });
+    summary.committed = ended.is_ok() && summary.given() > 0 && stop.reason().is_none() && unchanged();
+    sql.write_end(summary.committed)?;
+    ended.map(|()| summary)
 }
 
-/// Writes the rows of the ledger that were lost, and not given after all: the new store has what these migrations make.
-fn made_anew(
+/// Writes the rows of the ledger that were lost and that no candidate gave back. The new store has what these migrations make: an
+/// application that found them pending would apply them twice.
+fn restore_ledger_rows(
     ledger: &Ledger,
-    given: &Bits,
-    known: &Known,
-    printer: &mut Printer<'_>,
-    account: &mut Account,
+    given: Option<&RowidSet>,
+    known: &KnownLedger,
+    sql: &mut SqlWriter<'_>,
+    summary: &mut SalvageSummary,
 ) -> Result<()> {
-    // Where no row of any table was found, there is no store to speak of.
-    if account.given() == 0 {
+    // Without a row of any table there is no store to speak of.
+    if summary.given() == 0 {
         return Ok(());
     }
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let is_lost = |id: i64| ledger.lost.contains(&id) && !given.has(id);
+    let is_lost = |id: i64| ledger.lost.contains(&id) && !given.is_some_and(|given| given.contains(id));
     for migration in known.migrations.iter().filter(|migration| is_lost(migration.id)) {
-        printer.comment("no row of the ledger says whether it was applied; its time is that of this salvage:")?;
-        printer.migration(migration.id, migration.names.first().map_or("", String::as_str), &now)?;
-        account.ledger_made_anew.push(migration.id);
+        sql.write_comment("no row of the ledger says whether it was applied; its time is that of this salvage:")?;
+        sql.write_ledger_row(known, migration.id, migration.names.first().map_or("", String::as_str), &now)?;
+        summary.restored_ledger_rows.push(migration.id);
     }
     Ok(())
 }

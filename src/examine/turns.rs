@@ -13,7 +13,7 @@ use crate::findings::check_id::CheckId;
 use crate::limits::stop::{Stop, Stopped};
 use crate::probe::Probe;
 use crate::report::outcome::{Failure, Outcome};
-use crate::salvage::standing::{Standing, standing};
+use crate::salvage::row_integrity::{RowIntegrity, examine_rows};
 use crate::store::sandbox::Sandbox;
 use crate::store::{Access, ReadMethod, ReadOnly};
 
@@ -209,9 +209,9 @@ impl Answers {
         }
         stop.ends_checks();
         let begun = Instant::now();
-        let standing = caught(|| standing(probe, self.application(), stop))
-            .unwrap_or_else(|mistake| Standing::Unknown(mistake.to_string()));
-        if let Standing::Rows(account) = &standing {
+        let standing = caught(|| examine_rows(probe, self.application(), stop))
+            .unwrap_or_else(|mistake| RowIntegrity::Unknown(mistake.to_string()));
+        if let RowIntegrity::Counted(account) = &standing {
             self.set_tables(account.counted_tables());
         }
         if let Some(failure) = with_row_counts(failure, standing, probe.size(), self.application().name()) {
@@ -221,12 +221,12 @@ impl Answers {
 }
 
 /// Returns the failure with what is known of the rows, or `None` if there is nothing to add.
-fn with_row_counts(failure: Failure, standing: Standing, size: u64, application: &str) -> Option<Failure> {
+fn with_row_counts(failure: Failure, standing: RowIntegrity, size: u64, application: &str) -> Option<Failure> {
     let mut with = failure;
     match standing {
-        Standing::Unsaid => return None,
-        Standing::Unknown(why) => with.detail += &format!("; how many rows stand whole is not known: {why}"),
-        Standing::Rows(account) => {
+        RowIntegrity::NotApplicable => return None,
+        RowIntegrity::Unknown(why) => with.detail += &format!("; how many rows stand whole is not known: {why}"),
+        RowIntegrity::Counted(account) => {
             account.add_to(&mut with.findings);
             if with.problem == Problem::NoStore(NoStore::NotSqlite) {
                 with.problem = Problem::NoStore(NoStore::Overwritten);

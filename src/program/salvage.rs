@@ -19,8 +19,8 @@ use crate::program::output;
 use crate::program::session::Session;
 use crate::report::render::salvaged;
 use crate::report::render::table::Style;
-use crate::salvage::store::{NoAccount, salvage_store};
-use crate::salvage::{Account, Ended, known};
+use crate::salvage::store::{NoSummary, salvage_store};
+use crate::salvage::{SalvageError, SalvageSummary, describe_stores};
 use crate::text::escape::escape_untrusted;
 use crate::text::shown;
 
@@ -112,7 +112,7 @@ pub(super) fn salvage(session: &Arc<Session>) -> u8 {
         })
     };
     let asked = mistake::caught(|| {
-        let known = known(&APPLICATION).map_err(NoAccount::NotRead)?;
+        let known = describe_stores(&APPLICATION).map_err(NoSummary::NotRead)?;
         let mut out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
         salvage_store(session.store(), &known, &mut out, &stop)
     });
@@ -120,7 +120,7 @@ pub(super) fn salvage(session: &Arc<Session>) -> u8 {
     meter.clear();
     let asked = match asked {
         Ok(asked) => asked,
-        Err(mistake) => Err(NoAccount::Ended(Ended::Schema(mistake))),
+        Err(mistake) => Err(NoSummary::Ended(SalvageError::Schema(mistake))),
     };
     let interrupted = session.signals.exit_code();
     let (said, code) = match asked {
@@ -134,13 +134,13 @@ pub(super) fn salvage(session: &Arc<Session>) -> u8 {
             (describe_account(session.store(), &account, style), code)
         }
         // The reader has closed the pipe, which is no error.
-        Err(NoAccount::Ended(Ended::Output(error))) if error.kind() == io::ErrorKind::BrokenPipe => {
+        Err(NoSummary::Ended(SalvageError::Output(error))) if error.kind() == io::ErrorKind::BrokenPipe => {
             return EXIT_PIPE_CLOSED;
         }
-        Err(NoAccount::Ended(ended)) => {
+        Err(NoSummary::Ended(ended)) => {
             (salvaged::failure_line(&broken_off(&ended), style), interrupted.unwrap_or(EXIT_NOT_ALL))
         }
-        Err(NoAccount::NotRead(error)) => {
+        Err(NoSummary::NotRead(error)) => {
             let why = format!("{}: {error}", displayed_path(session.store()));
             let code = if error.stopped().is_some() {
                 EXIT_NOT_ALL
@@ -158,7 +158,7 @@ pub(super) fn salvage(session: &Arc<Session>) -> u8 {
 }
 
 /// Returns the account in words, and what to type next.
-fn describe_account(store: &Path, account: &Account, style: Style) -> String {
+fn describe_account(store: &Path, account: &SalvageSummary, style: Style) -> String {
     let load = "if the output was redirected to saved.sql: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db";
     salvaged::account(&displayed_path(store), account, load, style)
 }
@@ -172,7 +172,7 @@ fn broken_off(why: &impl ToString) -> String {
 }
 
 /// Returns the exit code of an account.
-fn exit(account: &Account) -> u8 {
+fn exit(account: &SalvageSummary) -> u8 {
     match account {
         _ if account.given() == 0 => EXIT_NOTHING,
         _ if account.is_complete() => 0,

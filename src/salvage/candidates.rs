@@ -2,9 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use super::fit::{Fit, Hashes};
-use super::known::MOST_KEYS;
+use super::row_layout::{Fit, Hashes};
 use super::rows::{Origin, Place};
+use super::schema::MOST_KEYS;
 
 /// A row that may be live.
 #[derive(Debug, Clone, Copy)]
@@ -12,7 +12,7 @@ pub struct Candidate {
     /// How it was found.
     pub origin: Origin,
     /// Whether its page does not vouch for it.
-    pub unvouched: bool,
+    pub is_unvouched: bool,
     /// Whether it holds what the application never writes.
     pub odd: bool,
     /// The rowid that stands before it.
@@ -33,7 +33,7 @@ pub struct Candidate {
 
 /// For each key of a candidate, the rowid that its index names for it, where that is another.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Elsewhere {
+pub struct OtherRowids {
     /// The rowids.
     pub rowids: [Option<i64>; MOST_KEYS],
     /// Which of them another index knows too, as a set of bits. Where none does, it is perhaps the rowid in the entry that is
@@ -65,10 +65,10 @@ pub struct Keys<'k> {
     /// Whether each index was found whole.
     pub whole: &'k [bool],
     /// Whether the freelist is known.
-    pub knows_free: bool,
+    pub is_freelist_known: bool,
     /// Whether an index has pages of which nobody can tell whether they are free ones.
-    pub unsure: bool,
-    /// Where the freelist is not known, the ranges of rowids whose leaves were not found.
+    pub is_ambiguous: bool,
+    /// Where the freelist is not schema, the ranges of rowids whose leaves were not found.
     pub open_ranges: &'k [RangeInclusive<i64>],
 }
 
@@ -84,21 +84,21 @@ impl Candidate {
     /// Whether another index than the first names it, and the first alone is perhaps an older state. Where its page does not vouch
     /// for it, that index must be whole: what is left of one may name what was deleted.
     fn is_confirmed(&self, keys: Keys<'_>) -> bool {
-        let is_vouched = self.origin == Origin::Tree && !self.unvouched;
+        let is_vouched = self.origin == Origin::OwnTree && !self.is_unvouched;
         let mut others = keys.whole.iter().enumerate().skip(1);
         others.any(|(key, whole)| self.agrees(key) && (*whole || is_vouched))
     }
 
     /// Weighs it. The first index, the primary key's, decides where it names the row, or has another one for its rowid; or where it is
     /// whole, does not name it, and no other does.
-    pub fn weigh(&self, keys: Keys<'_>, elsewhere: &Elsewhere) -> Verdict {
+    pub fn weigh(&self, keys: Keys<'_>, elsewhere: &OtherRowids) -> Verdict {
         let all = 0..keys.whole.len();
         let named = |key: usize| elsewhere.rowids.get(key).copied().flatten();
         let is_whole = |key: usize| keys.whole.get(key).copied().unwrap_or(false);
         if keys.whole.is_empty() {
             return match (self.origin, self.rowid) {
-                (Origin::Tree, Some(rowid)) => Verdict::Row { rowid, odd: self.odd },
-                (Origin::Stray, Some(rowid)) if !self.odd => Verdict::Row { rowid, odd: false },
+                (Origin::OwnTree, Some(rowid)) => Verdict::Row { rowid, odd: self.odd },
+                (Origin::Orphan, Some(rowid)) if !self.odd => Verdict::Row { rowid, odd: false },
                 _ => Verdict::Deleted,
             };
         }
@@ -119,18 +119,18 @@ impl Candidate {
         } else {
             let any = all.clone().any(|key| supports(&key));
             let live = match self.origin {
-                Origin::Tree => any || !all.clone().any(|key| denies(&key)),
+                Origin::OwnTree => any || !all.clone().any(|key| denies(&key)),
                 _ => any,
             };
             if !live {
-                return self.denied_by_nobody(keys);
+                return self.judge_unnamed(keys);
             }
             self.rowid.or_else(|| all.clone().find_map(named))
         };
         let Some(rowid) = rowid else {
             return Verdict::Doubtful;
         };
-        if self.origin <= Origin::Free {
+        if self.origin <= Origin::FreeSpace {
             return Verdict::Older(rowid);
         }
         // It may be the header of an older row over the bytes of another.
@@ -151,19 +151,19 @@ impl Candidate {
 
     /// The index that must name it does not.
     fn denied(&self) -> Verdict {
-        if self.origin == Origin::Tree && !self.unvouched {
+        if self.origin == Origin::OwnTree && !self.is_unvouched {
             Verdict::Doubtful
         } else {
             Verdict::Deleted
         }
     }
 
-    fn denied_by_nobody(&self, keys: Keys<'_>) -> Verdict {
+    fn judge_unnamed(&self, keys: Keys<'_>) -> Verdict {
         let is_in_open_range = || self.rowid.is_none_or(|id| keys.open_ranges.iter().any(|open| open.contains(&id)));
-        let can_be_live = keys.knows_free || (keys.unsure && is_in_open_range());
+        let can_be_live = keys.is_freelist_known || (keys.is_ambiguous && is_in_open_range());
         match self.origin {
-            Origin::Tree => self.denied(),
-            Origin::Stray if can_be_live && !self.unvouched => Verdict::Doubtful,
+            Origin::OwnTree => self.denied(),
+            Origin::Orphan if can_be_live && !self.is_unvouched => Verdict::Doubtful,
             _ => Verdict::Deleted,
         }
     }

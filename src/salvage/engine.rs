@@ -3,36 +3,36 @@
 //! A pass takes as many rowids of each table as memory has room for, from the lowest on; most stores need one. What is plainly
 //! live is written at once. The rest are candidates, which are weighed when all of them are known.
 
-mod settle;
+mod weighing;
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::account::{Account, TableAccount};
-use super::bits::{Bits, Budget};
+use super::Result;
 use super::candidates::Candidate;
-use super::ended::Result;
-use super::entries::each_entry;
-use super::evidence::{Evidence, said};
-use super::fit::{Hasher64, is_broken_uuid, is_odd, latest};
+use super::entries::for_each_entry;
 use super::forest::Forest;
-use super::known::Known;
+use super::indexed_rows::{IndexedRows, digest};
 use super::notes::Owner;
-use super::rows::{Finder, Found, Origin};
-use super::sql::{Line, Printer};
-use super::view::View;
+use super::row_layout::{KeyHasher, has_invalid_value, is_broken_uuid, latest_time};
+use super::rowid_set::{RowidBudget, RowidSet};
+use super::rows::{FoundRow, Origin, RowFinder};
+use super::schema::StoreSchema;
+use super::sql::{Line, SqlWriter};
+use super::summary::{SalvageSummary, TableSummary};
+use super::view::StoreView;
 use crate::limits::stop::Stop;
 use sqlite_format::record::Classes;
 
 /// How much one pass holds: blocks of evidence of all tables, and candidates.
 #[derive(Debug, Clone, Copy)]
-pub struct Room {
-    /// Blocks of evidence.
+pub struct PassLimits {
+    /// Blocks of indexed.
     pub blocks: usize,
     /// Candidates.
     pub candidates: usize,
 }
 
-impl Default for Room {
+impl Default for PassLimits {
     fn default() -> Self {
         Self {
             blocks: 70_000,
@@ -42,83 +42,83 @@ impl Default for Room {
 }
 
 /// A table in the passes.
-struct Progress {
-    evidence: Evidence,
+struct TableProgress {
+    indexed: IndexedRows,
     done: bool,
     /// Rows that were given.
-    given: Bits,
+    given: RowidSet,
     /// Rows that an index names and that were not found.
-    missing: Bits,
-    deleted: Bits,
+    missing: RowidSet,
+    deleted: RowidSet,
     /// Rows of the table's own tree that fit no version of it: they stand in comments, and are not lost as well.
-    unfit: Bits,
+    unfit: RowidSet,
 }
 
 /// One salvage.
 pub struct Engine<'a> {
-    pub(super) view: &'a View<'a>,
-    pub(super) known: &'a Known,
+    pub(super) view: &'a StoreView<'a>,
+    pub(super) schema: &'a StoreSchema,
     pub(super) forest: &'a mut Forest,
-    pub(super) hasher: &'a Hasher64,
+    pub(super) hasher: &'a KeyHasher,
     pub(super) stop: &'a Stop,
-    pub(super) room: Room,
+    pub(super) limits: PassLimits,
 }
 
 /// What the passes write to.
 pub struct Output<'p, 'a> {
     /// The SQL.
-    pub printer: &'p mut Printer<'a>,
-    /// The account.
-    pub account: &'p mut Account,
+    pub sql: &'p mut SqlWriter<'a>,
+    /// The summary.
+    pub summary: &'p mut SalvageSummary,
 }
 
 impl Engine<'_> {
-    /// Runs all passes. Gives back the rowids that were given of the ledger.
+    /// Runs all passes. Returns, for each table, the rowids that were given.
     ///
     /// # Errors
     /// What the output says, that it is time to stop, or that there is too much.
-    pub fn run(&mut self, out: &mut Output<'_, '_>) -> Result<Bits> {
-        let budget = Budget::default();
-        let mut tables: Vec<Progress> = self.known.tables.iter().map(|_| Progress::within(&budget)).collect();
-        out.account.tables = self
-            .known
+    pub fn run(&mut self, out: &mut Output<'_, '_>) -> Result<Vec<RowidSet>> {
+        let budget = RowidBudget::default();
+        let mut tables: Vec<TableProgress> =
+            self.schema.tables.iter().map(|_| TableProgress::within(&budget)).collect();
+        out.summary.tables = self
+            .schema
             .tables
             .iter()
-            .map(|table| TableAccount {
+            .map(|table| TableSummary {
                 name: table.name.clone(),
-                ..TableAccount::default()
+                ..TableSummary::default()
             })
             .collect();
         let mut first = true;
         let mut late = Vec::new();
         while tables.iter().any(|table| !table.done) {
-            self.gather_evidence(&mut tables)?;
+            self.read_indexes(&mut tables)?;
             let candidates = self.rows(&mut tables, first, out)?;
-            self.settle(&mut tables, &candidates, &mut late, out)?;
+            self.resolve(&mut tables, &candidates, &mut late, out)?;
             for table in tables.iter_mut().filter(|table| !table.done) {
-                table.done = table.evidence.to == i64::MAX;
-                table.evidence = Evidence::from(table.evidence.to.saturating_add(1));
+                table.done = table.indexed.to == i64::MAX;
+                table.indexed = IndexedRows::from(table.indexed.to.saturating_add(1));
             }
             first = false;
         }
-        self.settle_late(&mut tables, &late, out)?;
+        self.resolve_deferred(&mut tables, &late, out)?;
         self.lost(&tables, out)?;
-        for ((table, whole), of) in tables.iter().zip(&self.forest.whole).zip(&mut out.account.tables) {
+        for ((table, whole), of) in tables.iter().zip(&self.forest.whole).zip(&mut out.summary.tables) {
             of.deleted = table.deleted.len();
-            of.all_are_named = whole.contains(&true);
+            of.is_fully_indexed = whole.contains(&true);
         }
-        let ledger = tables.into_iter().nth(self.known.ledger);
-        Ok(ledger.map(|table| table.given).unwrap_or_default())
+        Ok(tables.into_iter().map(|table| table.given).collect())
     }
 
     /// Reads what the indexes say, as much of it as there is room for.
-    fn gather_evidence(&mut self, tables: &mut [Progress]) -> Result<()> {
-        let most = self.room.blocks;
+    fn read_indexes(&mut self, tables: &mut [TableProgress]) -> Result<()> {
+        let most = self.limits.blocks;
         let mut since = 0;
         let mut twice = BTreeSet::new();
-        each_entry(
+        for_each_entry(
             self.view,
-            self.known,
+            self.schema,
             &self.forest.notes,
             self.hasher,
             &mut self.forest.whole,
@@ -127,15 +127,15 @@ impl Engine<'_> {
                 let Some(table) = tables.get_mut(entry.table).filter(|table| !table.done) else {
                     return Ok(());
                 };
-                if table.evidence.take(entry.rowid, entry.key, said(entry.hash, entry.is_odd)) {
+                if table.indexed.insert(entry.rowid, entry.key, digest(entry.hash, entry.is_odd)) {
                     twice.insert((entry.table, entry.key));
                 }
                 since += 1;
                 if since >= 1000 {
                     since = 0;
-                    while tables.iter().map(|table| table.evidence.blocks()).sum::<usize>() > most {
-                        if let Some(largest) = tables.iter_mut().max_by_key(|table| table.evidence.blocks()) {
-                            largest.evidence.halve();
+                    while tables.iter().map(|table| table.indexed.blocks()).sum::<usize>() > most {
+                        if let Some(largest) = tables.iter_mut().max_by_key(|table| table.indexed.blocks()) {
+                            largest.indexed.halve();
                         }
                     }
                 }
@@ -151,12 +151,12 @@ impl Engine<'_> {
     }
 
     /// Reads the rows: writes those that are plainly live, and gives back those that must be weighed.
-    fn rows(&mut self, tables: &mut [Progress], first: bool, out: &mut Output<'_, '_>) -> Result<Vec<Candidate>> {
+    fn rows(&mut self, tables: &mut [TableProgress], first: bool, out: &mut Output<'_, '_>) -> Result<Vec<Candidate>> {
         let notes = &self.forest.notes;
         let mut candidates = Vec::new();
-        let mut finder = Finder::new(self.view, self.known);
-        let want = |number: u32| !matches!(notes.owner(number), Owner::Key(..));
-        let most = self.room.candidates;
+        let mut finder = RowFinder::new(self.view, self.schema);
+        let want = |number: u32| !matches!(notes.owner(number), Owner::Index(..));
+        let most = self.limits.candidates;
         self.view.each(self.stop, &want, &mut |number, bytes| {
             finder.page(number, bytes, notes, &mut |found| {
                 let candidate = self.row(tables, found, first, out)?;
@@ -168,7 +168,7 @@ impl Engine<'_> {
             })
         })?;
         if first {
-            out.account.too_long = finder.chains.too_long;
+            out.summary.too_long = finder.payloads.too_long;
         }
         Ok(candidates)
     }
@@ -176,8 +176,8 @@ impl Engine<'_> {
     /// Looks at one row.
     fn row(
         &self,
-        tables: &mut [Progress],
-        found: &Found<'_>,
+        tables: &mut [TableProgress],
+        found: &FoundRow<'_>,
         first: bool,
         out: &mut Output<'_, '_>,
     ) -> Result<Option<Candidate>> {
@@ -190,39 +190,39 @@ impl Engine<'_> {
         let Some(table) = tables.get_mut(fit.table).filter(|table| !table.done) else {
             return Ok(None);
         };
-        let mine = found.rowid.map_or(first, |rowid| table.evidence.covers(rowid));
+        let mine = found.rowid.map_or(first, |rowid| table.indexed.covers(rowid));
         if !mine {
             return Ok(None);
         }
-        let hashes = self.hasher.row(self.known, fit, found.fields, found.payload);
-        let agree = found.rowid.map_or(0, |rowid| table.evidence.agree(rowid, &hashes));
-        let keys = self.known.tables.get(fit.table).map_or(0, |table| table.keys.len());
+        let hashes = self.hasher.hash_row(self.schema, fit, found.fields, found.payload);
+        let agree = found.rowid.map_or(0, |rowid| table.indexed.matching_keys(rowid, &hashes));
+        let keys = self.schema.tables.get(fit.table).map_or(0, |table| table.keys.len());
         let all = hashes
             .iter()
             .take(keys)
             .enumerate()
             .map(|(key, hash)| u8::from(*hash != 0) << key)
             .sum::<u8>();
-        let is_given = found.rowid.is_some_and(|rowid| table.given.has(rowid));
+        let is_given = found.rowid.is_some_and(|rowid| table.given.contains(rowid));
         if is_given && agree == all && keys > 0 {
             return Ok(None);
         }
         let origin = self.origin(found, fit.table);
-        if origin == Origin::Other && (agree & 1 == 0 || is_given) {
+        if origin == Origin::OtherTree && (agree & 1 == 0 || is_given) {
             return Ok(None);
         }
-        if origin == Origin::Free {
+        if origin == Origin::FreeSpace {
             if let (0, Some(rowid)) = (agree & 1, found.rowid) {
-                table.deleted.put(rowid)?;
+                table.deleted.insert(rowid)?;
                 return Ok(None);
             }
             if is_given || found.rowid.is_none() {
                 return Ok(None);
             }
         }
-        let odd = is_odd(self.known, fit, found.fields, found.payload);
+        let odd = has_invalid_value(self.schema, fit, found.fields, found.payload);
         if let Some(rowid) = found.rowid
-            && origin == Origin::Tree
+            && origin == Origin::OwnTree
             && agree == all
             && !odd
             && !is_given
@@ -233,16 +233,16 @@ impl Engine<'_> {
                 fields: found.fields,
                 payload: found.payload,
             };
-            if out.printer.can_stand(&line) {
-                table.given.put(rowid)?;
+            if out.sql.fits_schema(&line) {
+                table.given.insert(rowid)?;
                 give(&line, false, None, out)?;
                 return Ok(None);
             }
         }
-        let differ = found.rowid.map_or(0, |rowid| table.evidence.differ(rowid, &hashes));
+        let differ = found.rowid.map_or(0, |rowid| table.indexed.conflicting_keys(rowid, &hashes));
         Ok(Some(Candidate {
             origin,
-            unvouched: found.unvouched,
+            is_unvouched: found.is_unvouched,
             // Where no index confirms it, a letter of it is damaged.
             odd: odd || (agree & 1 == 0 && found.fields.first().is_some_and(|id| is_broken_uuid(*id, found.payload))),
             rowid: found.rowid,
@@ -251,35 +251,35 @@ impl Engine<'_> {
             hashes,
             agree,
             differ,
-            when: latest(self.known, fit, found.fields, found.payload),
+            when: latest_time(self.schema, fit, found.fields, found.payload),
         }))
     }
 
     /// How a row of this table was found. Where the table's own tree was found, what another table's has is none of its rows.
-    fn origin(&self, found: &Found<'_>, table: usize) -> Origin {
+    fn origin(&self, found: &FoundRow<'_>, table: usize) -> Origin {
         let is_anothers = self.forest.notes.owner(found.place.page) == Owner::Other;
         if is_anothers && self.forest.rooted.get(table) == Some(&true) {
-            Origin::Other
+            Origin::OtherTree
         } else {
             found.origin
         }
     }
 
     /// A record in a table's own tree that has another number of fields than any version of the table.
-    fn unfit(&self, tables: &mut [Progress], found: &Found<'_>, out: &mut Output<'_, '_>) -> Result<()> {
+    fn unfit(&self, tables: &mut [TableProgress], found: &FoundRow<'_>, out: &mut Output<'_, '_>) -> Result<()> {
         let Owner::Table(table) = self.forest.notes.owner(found.place.page) else {
             return Ok(());
         };
-        if found.unvouched {
+        if found.is_unvouched {
             return Ok(());
         }
         if let Some((progress, rowid)) = tables.get_mut(table).zip(found.rowid) {
-            progress.unfit.put(rowid)?;
+            progress.unfit.insert(rowid)?;
         }
         let why = "doubtful, it fits no known version of its table";
-        out.printer.values(why, table, found.rowid, found.fields, found.payload)?;
-        if let Some(account) = out.account.tables.get_mut(table) {
-            account.doubtful.add(found.rowid, text(found.payload, found.fields.first()));
+        out.sql.write_values(why, table, found.rowid, found.fields, found.payload)?;
+        if let Some(summary) = out.summary.tables.get_mut(table) {
+            summary.doubtful.add(found.rowid, text(found.payload, found.fields.first()));
         }
         Ok(())
     }
@@ -292,24 +292,24 @@ fn text<'p>(payload: &'p [u8], field: Option<&sqlite_format::record::Field>) -> 
 
 /// Writes a row and counts it.
 fn give(line: &Line<'_>, odd: bool, id: Option<&[u8]>, out: &mut Output<'_, '_>) -> Result<()> {
-    out.printer.row(line)?;
-    let loses = out.printer.loses_a_column(line);
-    if let Some(account) = out.account.tables.get_mut(line.fit.table) {
-        account.given += 1;
-        account.without_column += u64::from(loses);
+    out.sql.write_row(line)?;
+    let loses = out.sql.loses_column(line);
+    if let Some(summary) = out.summary.tables.get_mut(line.fit.table) {
+        summary.given += 1;
+        summary.missing_a_column += u64::from(loses);
         if odd {
-            account.flagged.add(line.rowid, id);
+            summary.flagged.add(line.rowid, id);
         }
     }
     Ok(())
 }
 
 /// Gives up the upper half of the rowids of the table with the most candidates.
-fn make_room(tables: &mut [Progress], candidates: &mut Vec<Candidate>, most: usize) {
+fn make_room(tables: &mut [TableProgress], candidates: &mut Vec<Candidate>, most: usize) {
     // What was given meanwhile is no candidate any more.
     candidates.retain(|candidate| {
         let given = tables.get(candidate.fit.table).zip(candidate.rowid);
-        candidate.origin > Origin::Free || !given.is_some_and(|(table, rowid)| table.given.has(rowid))
+        candidate.origin > Origin::FreeSpace || !given.is_some_and(|(table, rowid)| table.given.contains(rowid))
     });
     while candidates.len() > most / 2 {
         let mut counts: HashMap<usize, usize> = HashMap::new();
@@ -326,8 +326,8 @@ fn make_room(tables: &mut [Progress], candidates: &mut Vec<Candidate>, most: usi
         let middle = rowids.len() / 2;
         if let (Some(table), false) = (largest.and_then(|largest| tables.get_mut(largest)), rowids.is_empty()) {
             let (_, middle, _) = rowids.select_nth_unstable(middle);
-            table.evidence.cut(middle.saturating_sub(1));
-            let to = table.evidence.to;
+            table.indexed.cut(middle.saturating_sub(1));
+            let to = table.indexed.to;
             candidates.retain(|candidate| {
                 Some(candidate.fit.table) != largest || candidate.rowid.is_none_or(|rowid| rowid <= to)
             });
@@ -339,15 +339,15 @@ fn make_room(tables: &mut [Progress], candidates: &mut Vec<Candidate>, most: usi
     }
 }
 
-impl Progress {
-    fn within(budget: &Budget) -> Self {
+impl TableProgress {
+    fn within(budget: &RowidBudget) -> Self {
         Self {
-            evidence: Evidence::from(i64::MIN),
+            indexed: IndexedRows::from(i64::MIN),
             done: false,
-            given: Bits::within(budget),
-            missing: Bits::within(budget),
-            deleted: Bits::within(budget),
-            unfit: Bits::within(budget),
+            given: RowidSet::within(budget),
+            missing: RowidSet::within(budget),
+            deleted: RowidSet::within(budget),
+            unfit: RowidSet::within(budget),
         }
     }
 }

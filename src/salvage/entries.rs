@@ -1,12 +1,12 @@
 //! The entries of indexes: which rows the store names.
 
-use super::chains::Chains;
-use super::ended::Result;
-use super::fit::{Hasher64, is_broken_uuid};
-use super::known::{Key, Known, MOST_KEYS, Table};
-use super::notes::{Notes, Owner};
-use super::space::{adds_up, free_space};
-use super::view::View;
+use super::Result;
+use super::gaps::{adds_up, free_space};
+use super::notes::{Owner, PageNotes};
+use super::row_layout::{KeyHasher, is_broken_uuid};
+use super::schema::{MOST_KEYS, StoreSchema, TableSchema, UniqueKey};
+use super::view::PayloadReader;
+use super::view::StoreView;
 use crate::limits::stop::Stop;
 use sqlite_format::encoding::Decoder;
 use sqlite_format::page::Page;
@@ -35,8 +35,8 @@ type EachRecord<'e> = dyn FnMut(&[u8], &[Field], i64) -> Result<()> + 'e;
 
 /// Reads an index page's records with two fields or more of which the last is an integer.
 pub struct Entries<'a> {
-    view: &'a View<'a>,
-    chains: Chains,
+    view: &'a StoreView<'a>,
+    payloads: PayloadReader,
     fields: Fields,
     decoder: Decoder,
     whole: Vec<u8>,
@@ -45,10 +45,10 @@ pub struct Entries<'a> {
 
 impl<'a> Entries<'a> {
     /// A reader of these pages.
-    pub fn new(view: &'a View<'a>) -> Self {
+    pub fn new(view: &'a StoreView<'a>) -> Self {
         Self {
             view,
-            chains: Chains::new(view.pages()),
+            payloads: PayloadReader::new(view.pages()),
             fields: Fields::default(),
             decoder: Decoder::new(view.encoding()),
             whole: Vec::new(),
@@ -88,7 +88,7 @@ impl<'a> Entries<'a> {
             let payload = match cell.payload.overflow {
                 None => local,
                 Some(first) => {
-                    if !self.chains.whole(self.view, local, cell.payload.len, first, &mut self.whole) {
+                    if !self.payloads.read_payload(self.view, local, cell.payload.len, first, &mut self.whole) {
                         continue;
                     }
                     &self.whole
@@ -113,32 +113,32 @@ impl<'a> Entries<'a> {
 ///
 /// # Errors
 /// What `each` returns, or that it is time to stop.
-pub fn each_entry(
-    view: &View<'_>,
-    known: &Known,
-    notes: &Notes,
-    hasher: &Hasher64,
+pub fn for_each_entry(
+    view: &StoreView<'_>,
+    schema: &StoreSchema,
+    notes: &PageNotes,
+    hasher: &KeyHasher,
     whole: &mut [Vec<bool>],
     stop: &Stop,
     each: &mut dyn FnMut(&Entry<'_>) -> Result<()>,
 ) -> Result<()> {
     let mut entries = Entries::new(view);
-    let want = |number: u32| matches!(notes.owner(number), Owner::Key(..));
+    let want = |number: u32| matches!(notes.owner(number), Owner::Index(..));
     view.each(stop, &want, &mut |number, bytes| {
-        let Owner::Key(table, key) = notes.owner(number) else {
+        let Owner::Index(table, key) = notes.owner(number) else {
             return Ok(());
         };
-        let of = known.tables.get(table).and_then(|table| Some((table, table.keys.get(key)?)));
+        let of = schema.tables.get(table).and_then(|table| Some((table, table.keys.get(key)?)));
         let columns = of.map_or(0, |(_, key)| key.columns.len());
         // An older state of a page names what is gone, and not what is new.
-        let mut odd = view.is_behind(number);
+        let mut odd = view.is_stale(number);
         let all = entries.page(number, bytes, &mut |payload, fields, rowid| {
             if fields.len() != columns + 1 {
                 odd = true;
                 return Ok(());
             }
-            let hash = hasher.entry(payload, fields);
-            let is_odd = of.is_some_and(|(table, key)| is_odd_key(table, key, payload, fields));
+            let hash = hasher.hash_entry(payload, fields);
+            let is_odd = of.is_some_and(|(table, key)| has_invalid_key(table, key, payload, fields));
             odd |= is_odd;
             each(&Entry {
                 table,
@@ -160,7 +160,7 @@ pub fn each_entry(
 }
 
 /// Whether an entry holds what the application never writes.
-fn is_odd_key(table: &Table, key: &Key, payload: &[u8], fields: &[Field]) -> bool {
+fn has_invalid_key(table: &TableSchema, key: &UniqueKey, payload: &[u8], fields: &[Field]) -> bool {
     key.columns.iter().zip(fields).any(|(column, field)| {
         let rule = table.columns.get(*column).and_then(|column| column.rule);
         rule.is_some_and(|rule| rule.fault(*field, payload).is_some()) || is_broken_uuid(*field, payload)

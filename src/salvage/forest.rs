@@ -6,10 +6,10 @@ mod roots;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-use super::ended::{Ended, Result};
-use super::known::Known;
-use super::notes::{Notes, Owner};
-use super::view::View;
+use super::notes::{Owner, PageNotes};
+use super::schema::StoreSchema;
+use super::view::StoreView;
+use super::{Result, SalvageError};
 use crate::limits::stop::Stop;
 use sqlite_format::header::Header;
 use sqlite_format::page::{Kind, Page};
@@ -19,19 +19,19 @@ use sqlite_format::walk::{ChildOrder, Claim, TreeVisitor, WalkRules, read_childr
 #[derive(Debug)]
 pub struct Forest {
     /// Each page's note.
-    pub notes: Notes,
+    pub notes: PageNotes,
     /// For each table, each key's tree: whether every page of it was found, and is of the right kind.
     pub whole: Vec<Vec<bool>>,
     /// For each table, each key: whether the schema leads to its root.
     pub led_to: Vec<Vec<bool>>,
     /// For each table, whether pages of an index of it are there of which nobody can tell whether they are free ones.
-    pub unsure: Vec<bool>,
-    /// Whether the freelist is known, so that a page that nothing leads to is not merely a free one.
-    pub knows_free: bool,
+    pub is_ambiguous: Vec<bool>,
+    /// Whether the freelist is schema, so that a page that nothing leads to is not merely a free one.
+    pub is_freelist_known: bool,
     /// Trees of indexes that no schema names, found by their inner pages: their first page, and all.
-    pub nameless: Vec<Vec<u32>>,
+    pub unnamed_indexes: Vec<Vec<u32>>,
     /// The same of tables.
-    pub nameless_tables: Vec<Vec<u32>>,
+    pub unnamed_tables: Vec<Vec<u32>>,
     /// For each table, its columns' names by the store's own schema, where that can be read.
     pub columns: Vec<Option<Vec<String>>>,
     /// For each table, whether its tree was found.
@@ -40,7 +40,7 @@ pub struct Forest {
     /// nothing leads to can be live in these alone.
     pub open_ranges: Vec<Vec<RangeInclusive<i64>>>,
     /// For each table, whether every page that the schema and its inner pages name was found; or the whole schema has no such table.
-    pub all_there: Vec<bool>,
+    pub complete_tables: Vec<bool>,
 }
 
 /// How many inner pages that nobody leads to are looked at.
@@ -56,8 +56,8 @@ const MOST_OPEN_RANGES: usize = 10_000;
 ///
 /// # Errors
 /// When it is time to stop.
-pub fn survey(view: &View<'_>, known: &Known, stop: &Stop) -> Result<Forest> {
-    let mut notes = Notes::new(view.pages());
+pub fn survey(view: &StoreView<'_>, schema: &StoreSchema, stop: &Stop) -> Result<Forest> {
+    let mut notes = PageNotes::new(view.pages());
     let layout = view.layout();
     view.each(stop, &|_| true, &mut |number, bytes| {
         let kind = Page::parse(layout, number, bytes).ok().map(|page| page.kind());
@@ -66,16 +66,16 @@ pub fn survey(view: &View<'_>, known: &Known, stop: &Stop) -> Result<Forest> {
     })?;
     let mut forest = Forest {
         notes,
-        whole: known.tables.iter().map(|table| vec![false; table.keys.len()]).collect(),
-        led_to: known.tables.iter().map(|table| vec![false; table.keys.len()]).collect(),
-        unsure: vec![false; known.tables.len()],
-        knows_free: false,
-        nameless: Vec::new(),
-        nameless_tables: Vec::new(),
-        columns: vec![None; known.tables.len()],
-        rooted: vec![false; known.tables.len()],
-        open_ranges: vec![vec![i64::MIN..=i64::MAX]; known.tables.len()],
-        all_there: vec![false; known.tables.len()],
+        whole: schema.tables.iter().map(|table| vec![false; table.keys.len()]).collect(),
+        led_to: schema.tables.iter().map(|table| vec![false; table.keys.len()]).collect(),
+        is_ambiguous: vec![false; schema.tables.len()],
+        is_freelist_known: false,
+        unnamed_indexes: Vec::new(),
+        unnamed_tables: Vec::new(),
+        columns: vec![None; schema.tables.len()],
+        rooted: vec![false; schema.tables.len()],
+        open_ranges: vec![vec![i64::MIN..=i64::MAX]; schema.tables.len()],
+        complete_tables: vec![false; schema.tables.len()],
     };
     forest.notes.set_owner(1, Owner::Other);
     let mut walker = Walker {
@@ -83,7 +83,7 @@ pub fn survey(view: &View<'_>, known: &Known, stop: &Stop) -> Result<Forest> {
         stop,
         bytes: Vec::new(),
     };
-    let roots = walker.roots(known, &mut forest)?;
+    let roots = walker.roots(schema, &mut forest)?;
     let mut outdated = Vec::new();
     for &(owner, root) in &roots {
         let (pages, whole) = walker.walk(root, owner, &mut forest, Some(&mut outdated))?;
@@ -93,15 +93,15 @@ pub fn survey(view: &View<'_>, known: &Known, stop: &Stop) -> Result<Forest> {
     // commit put on the freelist, with deleted rows in them: a sound freelist takes them first. Where the freelist is damaged
     // too, nothing says better than the outdated parent.
     let before = (!outdated.is_empty()).then(|| forest.notes.clone());
-    forest.knows_free = walker.free(&mut forest)?;
-    if let Some(before) = before.filter(|_| !forest.knows_free) {
+    forest.is_freelist_known = walker.free(&mut forest)?;
+    if let Some(before) = before.filter(|_| !forest.is_freelist_known) {
         forest.notes = before;
         walker.claim_outdated(&outdated, &mut forest)?;
         walker.free(&mut forest)?;
     } else {
         walker.claim_outdated(&outdated, &mut forest)?;
     }
-    if !forest.knows_free {
+    if !forest.is_freelist_known {
         for (owner, root) in roots {
             if let Owner::Table(table) = owner {
                 let ranges = walker.find_open_ranges(root, owner, &forest.notes)?;
@@ -124,13 +124,13 @@ impl Forest {
             }
         };
         match owner {
-            Owner::Key(table, key) => {
+            Owner::Index(table, key) => {
                 set(self.led_to.get_mut(table).and_then(|keys| keys.get_mut(key)), true);
                 set(self.whole.get_mut(table).and_then(|keys| keys.get_mut(key)), whole);
             }
             Owner::Table(table) => {
                 set(self.rooted.get_mut(table), is_rooted);
-                set(self.all_there.get_mut(table), whole);
+                set(self.complete_tables.get_mut(table), whole);
             }
             _ => {}
         }
@@ -139,8 +139,8 @@ impl Forest {
     /// Records that pages of a tree are missing.
     fn note_missing_pages(&mut self, owner: Owner) {
         let slot = match owner {
-            Owner::Key(table, key) => self.whole.get_mut(table).and_then(|keys| keys.get_mut(key)),
-            Owner::Table(table) => self.all_there.get_mut(table),
+            Owner::Index(table, key) => self.whole.get_mut(table).and_then(|keys| keys.get_mut(key)),
+            Owner::Table(table) => self.complete_tables.get_mut(table),
             _ => None,
         };
         if let Some(slot) = slot {
@@ -150,7 +150,7 @@ impl Forest {
 }
 
 struct Walker<'a> {
-    view: &'a View<'a>,
+    view: &'a StoreView<'a>,
     stop: &'a Stop,
     bytes: Vec<u8>,
 }
@@ -158,7 +158,7 @@ struct Walker<'a> {
 /// Claims the pages of a tree for its owner.
 struct TreePages<'w> {
     walker: &'w Walker<'w>,
-    notes: &'w mut Notes,
+    notes: &'w mut PageNotes,
     owner: Owner,
     /// Takes the children of pages of which only an older state can be read. They are not followed then.
     outdated: Option<&'w mut Vec<(Owner, u32)>>,
@@ -168,14 +168,14 @@ struct TreePages<'w> {
 }
 
 impl TreeVisitor for TreePages<'_> {
-    type Stop = Ended;
+    type Stop = SalvageError;
 
     fn claim(&mut self, page: u32, _: Option<u32>) -> Result<Claim> {
         if self.pages.len().is_multiple_of(64) {
             self.walker.stop.check()?;
         }
-        let is_key = matches!(self.owner, Owner::Key(..));
-        let kind = self.notes.kind(page).filter(|_| self.notes.owner(page) == Owner::Nobody);
+        let is_key = matches!(self.owner, Owner::Index(..));
+        let kind = self.notes.kind(page).filter(|_| self.notes.owner(page) == Owner::Unowned);
         let Some(kind) = kind.filter(|kind| kind.is_table() != is_key || self.owner == Owner::Other) else {
             self.whole = false;
             return Ok(Claim::Refused);
@@ -191,7 +191,7 @@ impl TreeVisitor for TreePages<'_> {
             return Ok(false);
         };
         self.whole &= page.cells() <= self.walker.rules().most_cells;
-        let Some(outdated) = self.outdated.as_deref_mut().filter(|_| self.walker.view.is_behind(number)) else {
+        let Some(outdated) = self.outdated.as_deref_mut().filter(|_| self.walker.view.is_stale(number)) else {
             return Ok(true);
         };
         for child in read_children(page, self.walker.rules()) {
@@ -260,7 +260,7 @@ impl Walker<'_> {
     /// what another page holds of it is an older state. So does one that lay behind the end of a file that was cut off: it is
     /// lost, and no other page is it. Another child that is missing leaves its range open, and so does an inner page that is
     /// outdated or cannot be read, whatever it leads to.
-    fn find_open_ranges(&mut self, root: u32, owner: Owner, notes: &Notes) -> Result<Vec<RangeInclusive<i64>>> {
+    fn find_open_ranges(&mut self, root: u32, owner: Owner, notes: &PageNotes) -> Result<Vec<RangeInclusive<i64>>> {
         let cut_off = self.cut_off_pages();
         let mut open = Vec::new();
         let mut seen = BTreeSet::new();
@@ -269,7 +269,7 @@ impl Walker<'_> {
             self.stop.check()?;
             self.view.page(number, &mut self.bytes);
             let page = Page::parse(self.view.layout(), number, &self.bytes).ok();
-            let is_own = notes.owner(number) == owner && !self.view.is_behind(number) && seen.insert(number);
+            let is_own = notes.owner(number) == owner && !self.view.is_stale(number) && seen.insert(number);
             let Some(page) = page.filter(|page| is_own && page.kind() == Kind::TableInterior) else {
                 open.push(range);
                 continue;
@@ -317,7 +317,8 @@ impl Walker<'_> {
     /// Follows the inner pages that nobody leads to: each is the root of what is left of a tree.
     fn adopt(&mut self, forest: &mut Forest) -> Result<()> {
         let is_inner = |forest: &Forest, number: u32| {
-            forest.notes.owner(number) == Owner::Nobody && forest.notes.kind(number).is_some_and(|kind| !kind.is_leaf())
+            forest.notes.owner(number) == Owner::Unowned
+                && forest.notes.kind(number).is_some_and(|kind| !kind.is_leaf())
         };
         let all = (2..=self.view.pages()).filter(|number| is_inner(forest, *number));
         let inner: Vec<u32> = all.take(MOST_INNER).collect();
@@ -331,10 +332,10 @@ impl Walker<'_> {
         for root in roots {
             let is_key = forest.notes.kind(root).is_some_and(|kind| !kind.is_table());
             // Taken for one of a kind, so that only pages of that kind are followed; whose it is comes later.
-            let owner = if is_key { Owner::Key(0, 0) } else { Owner::Table(0) };
+            let owner = if is_key { Owner::Index(0, 0) } else { Owner::Table(0) };
             let (pages, whole) = self.walk(root, owner, forest, None)?;
             for page in &pages {
-                forest.notes.set_owner(*page, Owner::Nobody);
+                forest.notes.set_owner(*page, Owner::Unowned);
             }
             trees.push((is_key, whole, pages));
         }
@@ -342,9 +343,9 @@ impl Walker<'_> {
         trees.sort_by_key(|(_, _, pages)| std::cmp::Reverse(pages.len()));
         for (is_key, whole, pages) in trees {
             if is_key && whole {
-                forest.nameless.push(pages);
+                forest.unnamed_indexes.push(pages);
             } else if !is_key {
-                forest.nameless_tables.push(pages);
+                forest.unnamed_tables.push(pages);
             }
         }
         Ok(())

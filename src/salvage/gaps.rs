@@ -1,13 +1,11 @@
 //! Of which tables rows may be gone that nothing names: a page of theirs is not there or is damaged, and no index of theirs is
 //! whole.
 
-use super::account::Account;
-use super::ended::Result;
+use super::Result;
 use super::forest::Forest;
-use super::known::Known;
 use super::notes::Owner;
-use super::space::{adds_up, free_space};
-use super::view::View;
+use super::summary::SalvageSummary;
+use super::view::StoreView;
 use crate::limits::stop::Stop;
 use sqlite_format::page::{Kind, Page};
 
@@ -16,9 +14,15 @@ use sqlite_format::page::{Kind, Page};
 ///
 /// # Errors
 /// When it is time to stop.
-pub fn note(view: &View<'_>, known: &Known, forest: &Forest, stop: &Stop, account: &mut Account) -> Result<()> {
-    for (of, all_there) in account.tables.iter_mut().zip(&forest.all_there) {
-        of.is_open = !of.all_are_named && !all_there;
+pub fn note_unknown_counts(
+    view: &StoreView<'_>,
+    forest: &Forest,
+    ledger: usize,
+    stop: &Stop,
+    summary: &mut SalvageSummary,
+) -> Result<()> {
+    for (of, complete_tables) in summary.tables.iter_mut().zip(&forest.complete_tables) {
+        of.has_unknown_count = !of.is_fully_indexed && !complete_tables;
     }
     let notes = &forest.notes;
     let mut free = Vec::new();
@@ -28,18 +32,49 @@ pub fn note(view: &View<'_>, known: &Known, forest: &Forest, stop: &Stop, accoun
         let Owner::Table(table) = notes.owner(number) else {
             return Ok(());
         };
-        if let Some(of) = account.tables.get_mut(table).filter(|of| !of.all_are_named && !of.is_open) {
+        if let Some(of) = summary.tables.get_mut(table).filter(|of| !of.is_fully_indexed && !of.has_unknown_count) {
             let is_sound = Page::parse(view.layout(), number, bytes).is_ok_and(|page| {
                 free.clear();
                 free_space(&page, &mut free);
                 adds_up(&page, &free)
             });
-            of.is_open = !is_sound || view.is_behind(number);
+            of.has_unknown_count = !is_sound || view.is_stale(number);
         }
         Ok(())
     })?;
-    if let Some(ledger) = account.tables.get_mut(known.ledger) {
-        ledger.is_open = false;
+    if let Some(ledger) = summary.tables.get_mut(ledger) {
+        ledger.has_unknown_count = false;
     }
     Ok(())
+}
+
+/// What the header says is free: between the cell pointers and the content, and the free blocks.
+pub fn free_space(page: &Page<'_>, into: &mut Vec<(usize, usize)>) {
+    let usable = page.bytes().len();
+    if page.pointers_end() <= page.content_at() && page.content_at() <= usable {
+        into.push((page.pointers_end(), page.content_at()));
+    }
+    let mut at = page.first_free_block();
+    let two = |at: usize| page.bytes().get(at..at + 2).and_then(|two| two.try_into().ok()).map(u16::from_be_bytes);
+    // They ascend, so that there is no circle.
+    while let (Some(next), Some(size)) = (two(at), two(at + 2)) {
+        if at == 0 {
+            break;
+        }
+        into.push((at, (at + usize::from(size)).min(usable)));
+        if usize::from(next) <= at {
+            break;
+        }
+        at = next.into();
+    }
+}
+
+/// Whether the page's header, its cells, its free space and its fragments are as many bytes as it has.
+pub fn adds_up(page: &Page<'_>, free: &[(usize, usize)]) -> bool {
+    let mut sum = page.pointers_end() + page.fragments() + free.iter().map(|(from, to)| to - from).sum::<usize>();
+    for cell in page.all_cells() {
+        let Ok(cell) = cell else { return false };
+        sum += cell.size;
+    }
+    sum == page.bytes().len()
 }

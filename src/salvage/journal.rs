@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ended::{Ended, Result};
 use super::view::MOST_PAGES;
+use super::{Result, SalvageError};
 use crate::limits::stop::Stop;
 use sqlite_format::journal::{HEADER_LEN, Record, RecordFault, SegmentHeader};
 use sqlite_format::source::{Overlay, ReadAt};
@@ -140,7 +140,7 @@ impl Before {
                 Some(_) => {}
             }
             if self.pages.len() > Overlay::MOST_PAGES {
-                return Err(Ended::TooMuch("the journal holds more pages than are kept account of"));
+                return Err(SalvageError::LimitExceeded("the journal holds more pages than are kept account of"));
             }
         }
         Ok(records)

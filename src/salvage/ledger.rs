@@ -4,14 +4,14 @@
 
 use std::collections::BTreeSet;
 
-use super::ended::Result;
-use super::fit::is_odd;
+use super::Result;
 use super::forest::Forest;
-use super::known::Known;
-use super::known::replay::{Schema, schema};
 use super::notes::Owner;
-use super::rows::{Finder, Origin};
-use super::view::View;
+use super::row_layout::has_invalid_value;
+use super::rows::{Origin, RowFinder};
+use super::schema::replay::{TargetSchema, build_target_schema};
+use super::schema::{KnownStore, StoreSchema};
+use super::view::StoreView;
 use crate::limits::stop::Stop;
 use sqlite_format::page::{Kind, Page};
 use sqlite_format::record::Classes;
@@ -24,25 +24,25 @@ pub struct Ledger {
     /// Known migrations that the schema has, and whose rows are not there.
     pub lost: BTreeSet<i64>,
     /// Whether migrations are applied that are not known.
-    pub newer: bool,
+    pub has_newer: bool,
     /// The schema of the new store.
-    pub schema: Schema,
+    pub target: TargetSchema,
 }
 
 /// Reads the ledger.
 ///
 /// # Errors
 /// When it is time to stop, or that the known migrations cannot be applied.
-pub fn read(view: &View<'_>, known: &Known, forest: &Forest, stop: &Stop) -> Result<Ledger> {
+pub fn read_ledger(view: &StoreView<'_>, known: &KnownStore, forest: &Forest, stop: &Stop) -> Result<Ledger> {
     let mut out = Ledger::default();
-    let rooted = forest.rooted.get(known.ledger).copied().unwrap_or(false);
+    let rooted = forest.rooted.get(known.ledger.table).copied().unwrap_or(false);
     let notes = &forest.notes;
     let want = |number: u32| match notes.owner(number) {
-        Owner::Table(table) => table == known.ledger,
-        Owner::Nobody => !rooted && notes.kind(number) == Some(Kind::TableLeaf),
+        Owner::Table(table) => table == known.ledger.table,
+        Owner::Unowned => !rooted && notes.kind(number) == Some(Kind::TableLeaf),
         _ => false,
     };
-    let mut finder = Finder::new(view, known);
+    let mut finder = RowFinder::new(view, &known.schema);
     let mut whole = true;
     let mut leaves = 0;
     view.each(stop, &want, &mut |number, bytes| {
@@ -53,15 +53,15 @@ pub fn read(view: &View<'_>, known: &Known, forest: &Forest, stop: &Stop) -> Res
             let (Some(fit), Some(id)) = (found.fit, found.rowid) else {
                 return Ok(());
             };
-            if fit.table != known.ledger || found.origin < Origin::Stray {
+            if fit.table != known.ledger.table || found.origin < Origin::Orphan {
                 return Ok(());
             }
             rows += 1;
             let name = found.fields.get(1).filter(|field| field.class == Classes::TEXT);
             let name = name.and_then(|field| found.payload.get(field.range())).unwrap_or_default();
-            let is_odd = !rooted && is_odd(known, fit, found.fields, found.payload);
-            let is_named = known.is_name_of_a_migration(name);
-            if known.migrations.iter().any(|migration| migration.id == id) {
+            let is_odd = !rooted && has_invalid_value(&known.schema, fit, found.fields, found.payload);
+            let is_named = known.ledger.has_migration_named(name);
+            if known.ledger.migrations.iter().any(|migration| migration.id == id) {
                 if rooted || (is_named && !is_odd) {
                     here.insert(id);
                 }
@@ -74,33 +74,33 @@ pub fn read(view: &View<'_>, known: &Known, forest: &Forest, stop: &Stop) -> Res
             return Ok(());
         }
         leaves += u32::from(notes.kind(number) == Some(Kind::TableLeaf));
-        out.newer |= unknown;
+        out.has_newer |= unknown;
         out.found.append(&mut here);
         let cells = Page::parse(view.layout(), number, bytes).map_or(0, |page| page.cells());
-        whole &= !view.is_behind(number);
+        whole &= !view.is_stale(number);
         whole &= notes.kind(number) != Some(Kind::TableLeaf) || rows == cells;
         Ok(())
     })?;
     whole &= rooted || leaves == 1;
-    let all: BTreeSet<i64> = known.migrations.iter().map(|migration| migration.id).collect();
-    let last = schema(known, &all)?;
+    let all: BTreeSet<i64> = known.ledger.migrations.iter().map(|migration| migration.id).collect();
+    let last = build_target_schema(known, &all)?;
     if whole
         && !out.found.is_empty()
-        && let Ok(schema) = schema(known, &out.found)
-        && !is_behind(known, forest, &schema, &last)
+        && let Ok(target) = build_target_schema(known, &out.found)
+        && !is_stale(&known.schema, forest, &target, &last)
     {
-        out.schema = schema;
+        out.target = target;
         return Ok(out);
     }
-    out.schema = last;
+    out.target = last;
     out.lost = all.difference(&out.found).copied().collect();
     Ok(out)
 }
 
 /// Whether the store's own tables have columns that come with a migration which its ledger does not have: then the ledger's page
 /// is an older state of it.
-fn is_behind(known: &Known, forest: &Forest, schema: &Schema, last: &Schema) -> bool {
-    let tables = known.tables.iter().zip(&forest.columns).zip(schema.columns.iter().zip(&last.columns));
+fn is_stale(schema: &StoreSchema, forest: &Forest, target: &TargetSchema, last: &TargetSchema) -> bool {
+    let tables = schema.tables.iter().zip(&forest.columns).zip(target.columns.iter().zip(&last.columns));
     tables.into_iter().any(|((table, names), (now, last))| {
         let has = |column: &str| names.iter().flatten().any(|name| name.eq_ignore_ascii_case(column));
         let columns = table.columns.iter().zip(now.iter().zip(last));

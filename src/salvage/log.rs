@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ended::{Ended, Result};
 use super::view::MOST_PAGES;
+use super::{Result, SalvageError};
 use crate::limits::stop::Stop;
 use sqlite_format::source::{Overlay, ReadAt};
 use sqlite_format::wal::{self, HEADER_LEN, WalHeader};
@@ -94,7 +94,7 @@ fn frames_by(log: &dyn ReadAt, header: &WalHeader, stop: &Stop) -> Result<Frames
             }
         }
         if pending.len() + out.pages.len() > Overlay::MOST_PAGES {
-            return Err(Ended::TooMuch("the log holds more pages than are kept account of"));
+            return Err(SalvageError::LimitExceeded("the log holds more pages than are kept account of"));
         }
         // Where the frame that ends a transaction is damaged, its number of pages is not believed; that it ends one is.
         if let Some(commit) = frame.commit.filter(|_| ours) {

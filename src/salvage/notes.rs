@@ -6,20 +6,20 @@ use sqlite_format::page::Kind;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
     /// Nobody's: nothing that could be read leads to it.
-    Nobody,
+    Unowned,
     /// The freelist's.
     Free,
     /// A table's or index's that is not known.
     Other,
     /// A known table's.
     Table(usize),
-    /// A known index's: the table's place and the index's own among that table's keys.
-    Key(usize, usize),
+    /// A known index: the table's place and the index's own among that table's keys.
+    Index(usize, usize),
 }
 
 /// The notes of all pages.
 #[derive(Debug, Clone)]
-pub struct Notes(Vec<u16>);
+pub struct PageNotes(Vec<u16>);
 
 const KINDS: [Option<Kind>; 5] = [
     None,
@@ -33,9 +33,9 @@ const KINDS: [Option<Kind>; 5] = [
 const KNOWN: u16 = 3;
 /// How many numbers a table takes: its own and those of its keys.
 const EACH: u16 = 5;
-const _: () = assert!(EACH as usize == 1 + super::known::MOST_KEYS);
+const _: () = assert!(EACH as usize == 1 + super::schema::MOST_KEYS);
 
-impl Notes {
+impl PageNotes {
     /// Notes of so many pages, of which nothing is known.
     pub fn new(pages: u32) -> Self {
         Self(vec![0; pages as usize])
@@ -71,7 +71,7 @@ impl Notes {
         let number = self.slot(page) >> 3;
         let Some(known) = number.checked_sub(KNOWN) else {
             return match number {
-                0 => Owner::Nobody,
+                0 => Owner::Unowned,
                 1 => Owner::Free,
                 _ => Owner::Other,
             };
@@ -79,7 +79,7 @@ impl Notes {
         let table = usize::from(known / EACH);
         match usize::from(known % EACH).checked_sub(1) {
             None => Owner::Table(table),
-            Some(key) => Owner::Key(table, key),
+            Some(key) => Owner::Index(table, key),
         }
     }
 
@@ -90,11 +90,11 @@ impl Notes {
             u16::try_from(known).ok().filter(|number| *number < 1 << 13).unwrap_or(2)
         };
         let number = match owner {
-            Owner::Nobody => 0,
+            Owner::Unowned => 0,
             Owner::Free => 1,
             Owner::Other => 2,
             Owner::Table(table) => number(table, 0),
-            Owner::Key(table, key) => number(table, key + 1),
+            Owner::Index(table, key) => number(table, key + 1),
         };
         self.set(page, |slot| slot & 7 | number << 3);
     }
@@ -111,15 +111,15 @@ mod tests {
 
     #[test]
     fn what_was_noted_is_read_again() {
-        let mut notes = Notes::new(3);
+        let mut notes = PageNotes::new(3);
         let owners = [
-            Owner::Nobody,
+            Owner::Unowned,
             Owner::Free,
             Owner::Other,
             Owner::Table(0),
             Owner::Table(7),
-            Owner::Key(0, 0),
-            Owner::Key(5, 3),
+            Owner::Index(0, 0),
+            Owner::Index(5, 3),
         ];
         for owner in owners {
             for kind in KINDS {
@@ -130,7 +130,7 @@ mod tests {
         }
         assert_eq!(
             (notes.owner(1), notes.owner(0), notes.owner(9)),
-            (Owner::Nobody, Owner::Nobody, Owner::Nobody)
+            (Owner::Unowned, Owner::Unowned, Owner::Unowned)
         );
     }
 }

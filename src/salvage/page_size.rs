@@ -1,7 +1,7 @@
 //! The page size of a file whose header is gone: the one with which most rows can be read.
 
-use super::ended::Result;
-use super::space::{adds_up, free_space};
+use super::Result;
+use super::gaps::{adds_up, free_space};
 use crate::limits::stop::Stop;
 use sqlite_format::header::{Header, Layout};
 use sqlite_format::page::{Kind, Page};

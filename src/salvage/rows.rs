@@ -2,13 +2,13 @@
 
 mod carve;
 
-use super::chains::Chains;
-use super::ended::Result;
-use super::fit::{Fit, fit};
-use super::known::Known;
-use super::notes::{Notes, Owner};
-use super::space::{adds_up, free_space};
-use super::view::View;
+use super::Result;
+use super::gaps::{adds_up, free_space};
+use super::notes::{Owner, PageNotes};
+use super::row_layout::{Fit, fit};
+use super::schema::StoreSchema;
+use super::view::PayloadReader;
+use super::view::StoreView;
 use sqlite_format::bytes::read_varint;
 use sqlite_format::encoding::{Decoder, Encoding};
 use sqlite_format::page::{Kind, Page};
@@ -18,15 +18,15 @@ use sqlite_format::record::{Field, Fields};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// In the tree of another table: a copy, perhaps of an older state. A page's own rows are never found as this.
-    Other,
+    OtherTree,
     /// In free space: it was deleted, or is an older state of a row.
-    Free,
+    FreeSpace,
     /// In bytes that no cell pointer leads to, of a page that is not free.
     Gap,
-    /// A cell of a page that nothing leads to, and that is not free.
-    Stray,
+    /// A cell of an orphaned page, to which nothing leads and which is not free.
+    Orphan,
     /// A cell of a page of its table's own tree.
-    Tree,
+    OwnTree,
 }
 
 /// Where a record lies: enough to read it again.
@@ -41,11 +41,11 @@ pub struct Place {
 }
 
 /// A row that was found.
-pub struct Found<'r> {
+pub struct FoundRow<'r> {
     /// How.
     pub origin: Origin,
     /// Whether its page does not vouch for it: its header says that nothing is there, or does not add up.
-    pub unvouched: bool,
+    pub is_unvouched: bool,
     /// The rowid, where it stands before the record.
     pub rowid: Option<i64>,
     /// Where it lies.
@@ -62,14 +62,14 @@ pub struct Found<'r> {
 type EachRecord<'e> = dyn FnMut(Place, Option<Fit>, &[u8], &[Field]) -> Result<()> + 'e;
 
 /// What takes rows.
-pub type Each<'e> = dyn FnMut(&Found<'_>) -> Result<()> + 'e;
+pub type Each<'e> = dyn FnMut(&FoundRow<'_>) -> Result<()> + 'e;
 
 /// Finds rows.
-pub struct Finder<'a> {
-    view: &'a View<'a>,
-    known: &'a Known,
+pub struct RowFinder<'a> {
+    view: &'a StoreView<'a>,
+    schema: &'a StoreSchema,
     /// The chains that were walked.
-    pub chains: Chains,
+    pub payloads: PayloadReader,
     fields: Fields,
     decoder: Decoder,
     whole: Vec<u8>,
@@ -91,13 +91,13 @@ struct Local {
     overflow: Option<u32>,
 }
 
-impl<'a> Finder<'a> {
+impl<'a> RowFinder<'a> {
     /// A finder in these pages.
-    pub fn new(view: &'a View<'a>, known: &'a Known) -> Self {
+    pub fn new(view: &'a StoreView<'a>, schema: &'a StoreSchema) -> Self {
         Self {
             view,
-            known,
-            chains: Chains::new(view.pages()),
+            schema,
+            payloads: PayloadReader::new(view.pages()),
             fields: Fields::default(),
             decoder: Decoder::new(view.encoding()),
             whole: Vec::new(),
@@ -111,7 +111,7 @@ impl<'a> Finder<'a> {
     ///
     /// # Errors
     /// What `each` returns.
-    pub fn page(&mut self, number: u32, bytes: &[u8], notes: &Notes, each: &mut Each<'_>) -> Result<()> {
+    pub fn page(&mut self, number: u32, bytes: &[u8], notes: &PageNotes, each: &mut Each<'_>) -> Result<()> {
         let owner = notes.owner(number);
         let usable = bytes.get(..self.view.layout().usable).unwrap_or_default();
         self.taken.clear();
@@ -127,17 +127,17 @@ impl<'a> Finder<'a> {
                 };
                 self.cells(number, &page, owner, own, each)?;
                 let origin = if owner == Owner::Free {
-                    Origin::Free
+                    Origin::FreeSpace
                 } else {
                     Origin::Gap
                 };
                 self.carve(number, usable, (begin + 8, usable.len()), origin, each)
             }
             // An inner page or an index's has no rows. Where nothing leads to it, its kind may be what is damaged.
-            Ok(_) if matches!(owner, Owner::Table(_) | Owner::Key(..) | Owner::Other) => Ok(()),
+            Ok(_) if matches!(owner, Owner::Table(_) | Owner::Index(..) | Owner::Other) => Ok(()),
             _ => {
                 let origin = if owner == Owner::Free {
-                    Origin::Free
+                    Origin::FreeSpace
                 } else {
                     Origin::Gap
                 };
@@ -159,11 +159,11 @@ impl<'a> Finder<'a> {
         each: &mut Each<'_>,
     ) -> Result<()> {
         let origin = match owner {
-            Owner::Table(_) => Origin::Tree,
-            Owner::Free => Origin::Free,
-            _ => Origin::Stray,
+            Owner::Table(_) => Origin::OwnTree,
+            Owner::Free => Origin::FreeSpace,
+            _ => Origin::Orphan,
         };
-        let sound = adds_up(page, &self.free) && !self.view.is_behind(number);
+        let sound = adds_up(page, &self.free) && !self.view.is_stale(number);
         for cell in page.all_cells().filter_map(std::result::Result::ok) {
             if cell.at < 8 || cell.payload.len == 0 {
                 continue;
@@ -179,9 +179,9 @@ impl<'a> Finder<'a> {
             };
             let is_free = self.is_free(cell.at, cell.at + cell.size);
             let taken = self.record(number, page.bytes(), local, own, &mut |place, fit, payload, fields| {
-                each(&Found {
+                each(&FoundRow {
                     origin,
-                    unvouched: !sound || is_free,
+                    is_unvouched: !sound || is_free,
                     rowid: Some(cell.rowid),
                     place,
                     fit,
@@ -214,7 +214,7 @@ impl<'a> Finder<'a> {
         let Some(left) = self.left.checked_sub(local.here) else {
             return Ok(false);
         };
-        let fit = fit(self.known, own, self.fields.all());
+        let fit = fit(self.schema, own, self.fields.all());
         if fit.is_none() && own.is_none() {
             return Ok(false);
         }
@@ -222,7 +222,7 @@ impl<'a> Finder<'a> {
         let payload = match local.overflow {
             None => begin,
             Some(first) => {
-                if !self.chains.whole(self.view, begin, local.len, first, &mut self.whole) {
+                if !self.payloads.read_payload(self.view, begin, local.len, first, &mut self.whole) {
                     return Ok(false);
                 }
                 &self.whole
@@ -239,7 +239,7 @@ impl<'a> Finder<'a> {
     }
 
     /// Reads a record again.
-    pub fn again(&mut self, place: Place, into: &mut Vec<u8>, fields: &mut Fields) -> bool {
+    pub fn read_again(&mut self, place: Place, into: &mut Vec<u8>, fields: &mut Fields) -> bool {
         let mut page = Vec::new();
         if !self.view.page(place.page, &mut page) {
             return false;
@@ -256,7 +256,7 @@ impl<'a> Finder<'a> {
             let Some(first) = page.get(at + here..at + here + 4).and_then(|four| four.try_into().ok()) else {
                 return false;
             };
-            if !self.chains.whole(self.view, local, len, u32::from_be_bytes(first), into) {
+            if !self.payloads.read_payload(self.view, local, len, u32::from_be_bytes(first), into) {
                 return false;
             }
         }

@@ -5,18 +5,18 @@
 
 use std::io::{self, Write};
 
-use super::fit::Fit;
-use super::known::Known;
-use super::known::replay::Schema;
 use super::literal;
+use super::row_layout::Fit;
+use super::schema::replay::{ColumnConstraints, TargetSchema};
+use super::schema::{KnownLedger, StoreSchema};
 use sqlite_format::encoding::Encoding;
 use sqlite_format::record::{Classes, Field};
 
 /// Writes the output.
-pub struct Printer<'a> {
+pub struct SqlWriter<'a> {
     out: &'a mut dyn Write,
-    known: &'a Known,
-    schema: &'a Schema,
+    schema: &'a StoreSchema,
+    target: &'a TargetSchema,
     encoding: Encoding,
 }
 
@@ -33,13 +33,13 @@ pub struct Line<'l> {
     pub payload: &'l [u8],
 }
 
-impl<'a> Printer<'a> {
+impl<'a> SqlWriter<'a> {
     /// A printer to this output, of a store with text in this encoding.
-    pub fn new(out: &'a mut dyn Write, known: &'a Known, schema: &'a Schema, encoding: Encoding) -> Self {
+    pub fn new(out: &'a mut dyn Write, schema: &'a StoreSchema, target: &'a TargetSchema, encoding: Encoding) -> Self {
         Self {
             out,
-            known,
             schema,
+            target,
             encoding,
         }
     }
@@ -48,7 +48,7 @@ impl<'a> Printer<'a> {
     ///
     /// # Errors
     /// What the output says.
-    pub fn begin(&mut self) -> io::Result<()> {
+    pub fn write_head(&mut self) -> io::Result<()> {
         self.out.write_all(
             b"-- This holds everything that the store held, secrets too: it is no report. Keep it to yourself.\n\
               -- Load it into a file that is not there yet: sqlite3 -bail -safe NEW.db < THIS\n\
@@ -58,7 +58,7 @@ impl<'a> Printer<'a> {
             writeln!(self.out, "PRAGMA encoding='{name}';")?;
         }
         self.out.write_all(b"BEGIN;\n")?;
-        for statement in &self.schema.before {
+        for statement in &self.target.before {
             writeln!(self.out, "{statement};")?;
         }
         Ok(())
@@ -68,9 +68,9 @@ impl<'a> Printer<'a> {
     ///
     /// # Errors
     /// What the output says.
-    pub fn end(&mut self, commit: bool) -> io::Result<()> {
+    pub fn write_end(&mut self, commit: bool) -> io::Result<()> {
         if commit {
-            for statement in &self.schema.after {
+            for statement in &self.target.after {
                 writeln!(self.out, "{statement};")?;
             }
             self.out.write_all(b"COMMIT;\n")?;
@@ -85,7 +85,7 @@ impl<'a> Printer<'a> {
     ///
     /// # Errors
     /// What the output says.
-    pub fn comment(&mut self, words: &str) -> io::Result<()> {
+    pub fn write_comment(&mut self, words: &str) -> io::Result<()> {
         let words: String = words.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
         writeln!(self.out, "-- {words}")
     }
@@ -94,8 +94,8 @@ impl<'a> Printer<'a> {
     ///
     /// # Errors
     /// What the output says.
-    pub fn migration(&mut self, id: i64, name: &str, applied_at: &str) -> io::Result<()> {
-        let table = self.known.tables.get(self.known.ledger).map_or("", |table| &table.name);
+    pub fn write_ledger_row(&mut self, ledger: &KnownLedger, id: i64, name: &str, applied_at: &str) -> io::Result<()> {
+        let table = self.schema.tables.get(ledger.table).map_or("", |table| &table.name);
         let text = |text: &str| format!("'{}'", text.replace('\'', "''"));
         let values = [id.to_string(), text(name), text(applied_at)].join(",");
         writeln!(
@@ -106,49 +106,41 @@ impl<'a> Printer<'a> {
     }
 
     /// Whether a row can stand in the new store: it has no NULL where the schema forbids it.
-    pub fn can_stand(&self, line: &Line<'_>) -> bool {
-        let Some(table) = self.known.tables.get(line.fit.table) else {
+    pub fn fits_schema(&self, line: &Line<'_>) -> bool {
+        let Some(table) = self.schema.tables.get(line.fit.table) else {
             return false;
         };
         let layout = table.layouts.get(line.fit.layout).map(Vec::as_slice).unwrap_or_default();
-        let is_there = self
-            .schema
-            .columns
-            .get(line.fit.table)
-            .is_some_and(|columns| columns.iter().any(Option::is_some));
-        let needed = self.schema.needed.get(line.fit.table).map(Vec::as_slice).unwrap_or_default();
-        let is_missing = |(column, needed): (usize, &bool)| {
-            *needed && !layout.contains(&column) && table.rowid_alias != Some(column)
+        let columns = self.target.columns.get(line.fit.table).map(Vec::as_slice).unwrap_or_default();
+        let is_missing = |(column, constraints): (usize, &Option<ColumnConstraints>)| {
+            constraints.is_some_and(ColumnConstraints::needs_value)
+                && !layout.contains(&column)
+                && table.rowid_alias != Some(column)
         };
-        is_there
-            && !needed.iter().enumerate().any(is_missing)
+        columns.iter().any(Option::is_some)
+            && !columns.iter().enumerate().any(is_missing)
             && layout.iter().zip(line.fields).all(|(column, field)| {
-                let forbids = self.column(line.fit.table, *column) == Some(true);
-                !forbids || table.rowid_alias == Some(*column) || !is_null(*field, line.payload)
+                let forbids_null = self.target.constraints(line.fit.table, *column).is_some_and(|of| of.forbids_null);
+                !forbids_null || table.rowid_alias == Some(*column) || !is_null(*field, line.payload)
             })
     }
 
     /// Whether a row has a value of a column that the schema does not have.
-    pub fn loses_a_column(&self, line: &Line<'_>) -> bool {
-        let table = self.known.tables.get(line.fit.table);
+    pub fn loses_column(&self, line: &Line<'_>) -> bool {
+        let table = self.schema.tables.get(line.fit.table);
         let layout = table
             .and_then(|table| table.layouts.get(line.fit.layout))
             .map(Vec::as_slice)
             .unwrap_or_default();
-        layout.iter().any(|column| self.column(line.fit.table, *column).is_none())
-    }
-
-    /// Whether a column is in the schema, and forbids NULL.
-    fn column(&self, table: usize, column: usize) -> Option<bool> {
-        self.schema.columns.get(table)?.get(column).copied().flatten()
+        layout.iter().any(|column| self.target.constraints(line.fit.table, *column).is_none())
     }
 
     /// A row.
     ///
     /// # Errors
     /// What the output says.
-    pub fn row(&mut self, line: &Line<'_>) -> io::Result<()> {
-        self.insert(line)?;
+    pub fn write_row(&mut self, line: &Line<'_>) -> io::Result<()> {
+        self.write_insert(line)?;
         self.out.write_all(b"\n")
     }
 
@@ -156,9 +148,9 @@ impl<'a> Printer<'a> {
     ///
     /// # Errors
     /// What the output says.
-    pub fn doubtful(&mut self, why: &str, line: &Line<'_>) -> io::Result<()> {
+    pub fn write_doubtful(&mut self, why: &str, line: &Line<'_>) -> io::Result<()> {
         write!(self.out, "-- {why}: ")?;
-        self.insert(line)?;
+        self.write_insert(line)?;
         self.out.write_all(b"\n")
     }
 
@@ -166,7 +158,7 @@ impl<'a> Printer<'a> {
     ///
     /// # Errors
     /// What the output says.
-    pub fn values(
+    pub fn write_values(
         &mut self,
         why: &str,
         table: usize,
@@ -174,7 +166,7 @@ impl<'a> Printer<'a> {
         fields: &[Field],
         payload: &[u8],
     ) -> io::Result<()> {
-        let name = self.known.tables.get(table).map_or("", |table| &table.name);
+        let name = self.schema.tables.get(table).map_or("", |table| &table.name);
         write!(self.out, "-- {why}: {} rowid {}: ", identifier(name), rowid.unwrap_or(0))?;
         for (at, field) in fields.iter().enumerate() {
             self.out.write_all(if at == 0 { b"" } else { b"," })?;
@@ -183,8 +175,8 @@ impl<'a> Printer<'a> {
         self.out.write_all(b"\n")
     }
 
-    fn insert(&mut self, line: &Line<'_>) -> io::Result<()> {
-        let Some(table) = self.known.tables.get(line.fit.table) else {
+    fn write_insert(&mut self, line: &Line<'_>) -> io::Result<()> {
+        let Some(table) = self.schema.tables.get(line.fit.table) else {
             return Ok(());
         };
         let layout = table.layouts.get(line.fit.layout).map(Vec::as_slice).unwrap_or_default();
@@ -195,11 +187,11 @@ impl<'a> Printer<'a> {
             None => ["rowid", "_rowid_", "oid"].into_iter().find(taken).unwrap_or("rowid").to_owned(),
         };
         self.out.write_all(rowid.as_bytes())?;
+        let target = self.target;
         let there = || {
             let both = layout.iter().zip(line.fields);
             both.filter(|(column, _)| {
-                table.rowid_alias != Some(**column)
-                    && self.schema.columns.get(line.fit.table).and_then(|all| *all.get(**column)?).is_some()
+                table.rowid_alias != Some(**column) && target.constraints(line.fit.table, **column).is_some()
             })
         };
         for (column, _) in there() {

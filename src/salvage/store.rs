@@ -8,7 +8,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Account, Files, Known, salvage};
+use super::{Files, KnownStore, SalvageSummary, salvage};
 use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
 use crate::probe::situation::{is_hot, write_locked_now};
@@ -20,11 +20,11 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Why there is no account of a store.
 #[derive(Debug)]
-pub(crate) enum NoAccount {
+pub(crate) enum NoSummary {
     /// Its files could not be read: nothing was written.
     NotRead(Error),
     /// It ended early: what was written loads nothing.
-    Ended(super::Ended),
+    Ended(super::SalvageError),
 }
 
 /// Writes all that can still be read of the store at a path as SQL.
@@ -33,14 +33,14 @@ pub(crate) enum NoAccount {
 /// Why its files cannot be read, or why the salvage ended early.
 pub(crate) fn salvage_store(
     path: &Path,
-    known: &Known,
+    known: &KnownStore,
     out: &mut dyn Write,
     stop: &Stop,
-) -> std::result::Result<Account, NoAccount> {
-    let probe = settled(path, stop).map_err(NoAccount::NotRead)?;
-    let opened = Opened::of(&probe).map_err(NoAccount::NotRead)?;
+) -> std::result::Result<SalvageSummary, NoSummary> {
+    let probe = settled(path, stop).map_err(NoSummary::NotRead)?;
+    let opened = OpenFiles::open(&probe).map_err(NoSummary::NotRead)?;
     let unchanged = || probe.is_unchanged() && !write_locked_now(&probe);
-    salvage(opened.files(), known, out, &unchanged, stop).map_err(NoAccount::Ended)
+    salvage(opened.files(), known, out, &unchanged, stop).map_err(NoSummary::Ended)
 }
 
 /// What lies at the path, once nobody is in the middle of writing to the database file itself.
@@ -63,18 +63,18 @@ fn settled(path: &Path, stop: &Stop) -> Result<Probe> {
 }
 
 /// The files of a store, open for plain reading.
-pub(super) struct Opened {
+pub(super) struct OpenFiles {
     database: File,
     journal: Option<File>,
     log: Option<File>,
 }
 
-impl Opened {
+impl OpenFiles {
     /// Opens them, where something lies there that may hold pages.
     ///
     /// # Errors
     /// Why they cannot be read.
-    pub(super) fn of(probe: &Probe) -> Result<Self> {
+    pub(super) fn open(probe: &Probe) -> Result<Self> {
         match probe.nature {
             PathKind::Sqlite(_) | PathKind::NotSqlite(_) | PathKind::CutInHeader | PathKind::EmptyBeside(_) => {}
             _ => return Err(Error::NotAStore(words(&probe.nature, probe.size()))),

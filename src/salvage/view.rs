@@ -3,9 +3,9 @@
 //! A page that ends behind the file's end, or that the system does not read, is filled with zeros: what is whole in the rest of
 //! it is found all the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::ended::{Ended, Result};
+use super::{Result, SalvageError};
 use crate::limits::stop::Stop;
 use sqlite_format::encoding::Encoding;
 use sqlite_format::header::Layout;
@@ -25,33 +25,38 @@ const MAGIC: &[u8] = b"SQLite format 3\0";
 const BLOCK: usize = 256 << 10;
 
 /// Pages that lie elsewhere than in the database file.
-pub struct Patch<'a> {
+pub struct PageOverlay<'a> {
     /// Where they lie.
     pub from: &'a dyn ReadAt,
     /// Each page's number, and the offset of its bytes.
     pub pages: BTreeMap<u32, u64>,
     /// Pages whose newest content is damaged: an older state of them is read.
-    pub behind: BTreeSet<u32>,
+    pub stale: BTreeSet<u32>,
 }
 
 /// All pages of a store.
-pub struct View<'a> {
+pub struct StoreView<'a> {
     file: &'a dyn ReadAt,
     size: u64,
     layout: Layout,
     pages: u32,
     /// How many of them begin before the file's end.
     in_file: u32,
-    patch: Option<Patch<'a>>,
+    patch: Option<PageOverlay<'a>>,
     encoding: Encoding,
 }
 
-impl<'a> View<'a> {
+impl<'a> StoreView<'a> {
     /// The pages of a file. `pages` is how many the database has where a log or a journal says so.
     ///
     /// # Errors
     /// Where there are more than are kept account of.
-    pub fn new(file: &'a dyn ReadAt, layout: Layout, patch: Option<Patch<'a>>, pages: Option<u32>) -> Result<Self> {
+    pub fn new(
+        file: &'a dyn ReadAt,
+        layout: Layout,
+        patch: Option<PageOverlay<'a>>,
+        pages: Option<u32>,
+    ) -> Result<Self> {
         let size = file.size()?;
         let there = size.div_ceil(layout.page_size as u64);
         // Without a commit that says so, what lies behind the file's end was committed all the same; and no commit makes pages
@@ -60,7 +65,7 @@ impl<'a> View<'a> {
         let all = there.max(last.unwrap_or(0).into());
         let pages = pages.map_or(all, |pages| all.min(pages.into()));
         let pages = u32::try_from(pages).ok().filter(|pages| *pages <= MOST_PAGES);
-        let pages = pages.ok_or(Ended::TooMuch("the store has more pages than are kept account of"))?;
+        let pages = pages.ok_or(SalvageError::LimitExceeded("the store has more pages than are kept account of"))?;
         Ok(Self {
             file,
             size,
@@ -132,8 +137,8 @@ impl<'a> View<'a> {
     }
 
     /// Whether only an older state of a page can be read.
-    pub fn is_behind(&self, number: u32) -> bool {
-        self.patch.as_ref().is_some_and(|patch| patch.behind.contains(&number))
+    pub fn is_stale(&self, number: u32) -> bool {
+        self.patch.as_ref().is_some_and(|patch| patch.stale.contains(&number))
     }
 
     /// Reads one page; says whether there is one of this number.
@@ -220,12 +225,76 @@ impl<'a> View<'a> {
     }
 }
 
-impl Pages for View<'_> {
+impl Pages for StoreView<'_> {
     fn layout(&self) -> Layout {
         self.layout
     }
 
     fn read_page(&self, number: u32, into: &mut Vec<u8>) -> bool {
         self.page(number, into)
+    }
+}
+
+/// The longest row that is held. In bytes.
+pub const LONGEST: usize = 12 << 20;
+
+/// Walks chains.
+#[derive(Debug)]
+pub struct PayloadReader {
+    /// How many pages may still be walked: where chains of many cells lead over the same pages, time would have no bound.
+    left: u64,
+    seen: HashSet<u32>,
+    page: Vec<u8>,
+    /// Rows that are longer than is held.
+    pub too_long: u64,
+}
+
+impl PayloadReader {
+    /// Creates a reader for a view with so many pages, of which each may be walked a few times.
+    pub fn new(pages: u32) -> Self {
+        Self {
+            left: 4 * u64::from(pages) + 1000,
+            seen: HashSet::new(),
+            page: Vec::new(),
+            too_long: 0,
+        }
+    }
+
+    /// Puts a payload together: the part that lies in its cell, and the rest. Says whether all of it was there.
+    pub fn read_payload(
+        &mut self,
+        view: &StoreView<'_>,
+        local: &[u8],
+        len: usize,
+        first: u32,
+        into: &mut Vec<u8>,
+    ) -> bool {
+        into.clear();
+        let each = view.layout().usable - 4;
+        let needed = len.saturating_sub(local.len()).div_ceil(each) as u64;
+        if needed > u64::from(view.pages()) || needed > self.left {
+            return false;
+        }
+        if len > LONGEST {
+            self.too_long += 1;
+            return false;
+        }
+        // First only the way is walked: a chain that leads nowhere costs no memory.
+        self.seen.clear();
+        into.extend_from_slice(local);
+        let mut next = first;
+        while into.len() < len {
+            if next < 2 || !self.seen.insert(next) || !view.page(next, &mut self.page) {
+                return false;
+            }
+            self.left = self.left.saturating_sub(1);
+            let here = each.min(len - into.len());
+            let Some((head, content)) = self.page.split_first_chunk::<4>() else {
+                return false;
+            };
+            into.extend_from_slice(content.get(..here).unwrap_or_default());
+            next = u32::from_be_bytes(*head);
+        }
+        true
     }
 }

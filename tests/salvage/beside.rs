@@ -81,7 +81,7 @@ fn a_hot_journal_with_a_damaged_header_is_never_passed_over() {
         }),
     ] {
         let account = saved(&journal).account;
-        assert!(account.unsettled.is_some() && !account.is_complete(), "{what}: {account:?}");
+        assert!(account.uncertain_commits.is_some() && !account.is_complete(), "{what}: {account:?}");
     }
 }
 
@@ -132,7 +132,11 @@ fn a_log_of_which_nothing_verifies_is_never_passed_over() {
     let mut zeroed = log;
     zeroed[32..].fill(0);
     let saved = save(&database, Some(&zeroed));
-    assert!(saved.account.unsettled.is_some() && !saved.account.is_complete(), "{:?}", saved.account);
+    assert!(
+        saved.account.uncertain_commits.is_some() && !saved.account.is_complete(),
+        "{:?}",
+        saved.account
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use banger_doctor::inside::known;
 use banger_doctor::limits::stop::Stop;
-use banger_doctor::salvage::{Ended, Files, Room, salvage, within};
+use banger_doctor::salvage::{Files, PassLimits, SalvageError, salvage, salvage_within};
 
 use super::damage::damage;
 use super::random::Random;
@@ -17,7 +17,7 @@ use super::stores::make;
 #[test]
 fn many_small_passes_give_what_one_gives() {
     let folder = tempfile::tempdir().unwrap();
-    let room = Room {
+    let room = PassLimits {
         blocks: 2,
         candidates: 8,
     };
@@ -34,7 +34,7 @@ fn many_small_passes_give_what_one_gives() {
         };
         let one = save(&bytes, made.log.as_ref());
         let mut out = Vec::new();
-        let account = within(files, &known().unwrap(), &mut out, &|| true, &Stop::never(), room).unwrap();
+        let account = salvage_within(files, &known().unwrap(), &mut out, &|| true, &Stop::never(), room).unwrap();
         let many = Saved {
             sql: String::from_utf8(out).unwrap(),
             account,
@@ -59,7 +59,7 @@ fn what_is_broken_off_has_no_commit() {
     let late = Stop::after(Duration::ZERO, Arc::new(AtomicBool::new(false)));
     assert!(matches!(
         salvage(files, &known().unwrap(), &mut out, &|| true, &late),
-        Err(Ended::Stopped(_))
+        Err(SalvageError::Stopped(_))
     ));
     assert!(!String::from_utf8_lossy(&out).contains("COMMIT;"));
     out.clear();
@@ -88,5 +88,5 @@ fn an_output_that_is_full_ends_it() {
         log: None,
     };
     let ended = salvage(files, &known().unwrap(), &mut Full(3000), &|| true, &Stop::never());
-    assert!(matches!(ended, Err(Ended::Output(_))), "{ended:?}");
+    assert!(matches!(ended, Err(SalvageError::Output(_))), "{ended:?}");
 }

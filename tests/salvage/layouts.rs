@@ -44,7 +44,7 @@ fn a_column_of_nobody_moves_no_other() {
     let saved = save(&bytes, None);
     assert_eq!(image(&saved.load()), IMAGE);
     assert!(!saved.account.is_complete());
-    assert_eq!(saved.account.tables.iter().map(|table| table.without_column).sum::<u64>(), 1);
+    assert_eq!(saved.account.tables.iter().map(|table| table.missing_a_column).sum::<u64>(), 1);
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn a_ledger_that_is_lost_is_made_anew_and_said() {
     let page = at / 4096 * 4096;
     bytes[page..page + 4096].fill(0xff);
     let saved = save(&bytes, None);
-    assert_eq!(saved.account.ledger_made_anew, [1, 2, 3]);
+    assert_eq!(saved.account.restored_ledger_rows, [1, 2, 3]);
     assert_eq!(image(&saved.load()), IMAGE);
 }
 
@@ -87,7 +87,7 @@ fn a_store_of_a_newer_program_is_said_to_be_one() {
         &made("INSERT INTO schema_migrations VALUES (99, 'from_the_future', '2026-04-28T18:41:31Z')"),
         None,
     );
-    assert_eq!(saved.account.nothing, Some(banger_doctor::salvage::account::Nothing::Newer));
+    assert_eq!(saved.account.nothing, Some(banger_doctor::salvage::summary::NothingSaved::Newer));
     assert_eq!(saved.sql, "");
 }
 
@@ -101,7 +101,7 @@ fn without_page_1(sql: &str) -> super::saved::Saved {
 #[test]
 fn a_store_of_a_newer_program_is_said_to_be_one_without_its_first_page() {
     let saved = without_page_1("INSERT INTO schema_migrations VALUES (99, 'from_the_future', '2026-04-28T18:41:31Z')");
-    assert_eq!(saved.account.nothing, Some(banger_doctor::salvage::account::Nothing::Newer));
+    assert_eq!(saved.account.nothing, Some(banger_doctor::salvage::summary::NothingSaved::Newer));
     assert_eq!(saved.sql, "");
 }
 
@@ -116,8 +116,8 @@ fn migrations_that_were_never_applied_are_not_written_anew_without_the_first_pag
           SELECT id, name, rootfs_path, kernel_path, 1, created_at, updated_at FROM images;
          DROP TABLE images; ALTER TABLE new RENAME TO images; VACUUM",
     );
-    assert_eq!(saved.account.ledger_made_anew, [0; 0]);
-    assert_eq!(saved.account.tables.iter().map(|table| table.without_column).sum::<u64>(), 0);
+    assert_eq!(saved.account.restored_ledger_rows, [0; 0]);
+    assert_eq!(saved.account.tables.iter().map(|table| table.missing_a_column).sum::<u64>(), 0);
     let loaded = saved.load();
     let ids = "SELECT group_concat(id) FROM schema_migrations";
     assert_eq!(loaded.query_row(ids, [], |row| row.get::<_, String>(0)).unwrap(), "1");

@@ -104,7 +104,7 @@ fn what_is_lost_is_named_and_the_code_says_that_something_is() {
         "{}",
         ran.stderr
     );
-    // Nothing of a cell but ids is on standard error.
+    // NothingSaved of a cell but ids is on standard error.
     assert!(!ran.stderr.contains("10.77."), "{}", ran.stderr);
 }
 

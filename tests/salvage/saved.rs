@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use banger_doctor::inside::known;
 use banger_doctor::limits::stop::Stop;
-use banger_doctor::salvage::{Account, Files, salvage};
+use banger_doctor::salvage::{Files, SalvageSummary, salvage};
 use rusqlite::Connection;
 
 use super::stores::{Row, rows};
@@ -12,7 +12,7 @@ use super::stores::{Row, rows};
 /// What was saved.
 pub struct Saved {
     pub sql: String,
-    pub account: Account,
+    pub account: SalvageSummary,
 }
 
 /// Saves what can be had of these files.
@@ -57,7 +57,7 @@ impl Saved {
     }
 
     /// What the account says of `vms`.
-    pub fn of_vms(&self) -> &banger_doctor::salvage::account::TableAccount {
+    pub fn of_vms(&self) -> &banger_doctor::salvage::summary::TableSummary {
         self.account.tables.iter().find(|table| table.name == "vms").unwrap()
     }
 }

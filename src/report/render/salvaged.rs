@@ -2,7 +2,7 @@
 
 use super::layout::{Columns, Line, Style, fold, fold_verdict, paint_first_word, width};
 use crate::report::Status;
-use crate::salvage::account::{Account, Named, Nothing, TableAccount};
+use crate::salvage::summary::{NamedRows, NothingSaved, SalvageSummary, TableSummary};
 use crate::text::words::{plural, thousands};
 
 /// The number of rows of a kind that are named.
@@ -17,7 +17,7 @@ struct Entry {
 }
 
 /// Returns the account of the store that is shown so. `load` is what to type next, where the output can be loaded.
-pub(crate) fn account(store: &str, account: &Account, load: &str, style: Style) -> String {
+pub(crate) fn account(store: &str, account: &SalvageSummary, load: &str, style: Style) -> String {
     let mut entries: Vec<Entry> = account.tables.iter().map(table_entry).collect();
     entries.extend(store_entries(account));
     let columns = Columns::of(0, entries.iter().map(|entry| entry.name.as_str()));
@@ -53,10 +53,10 @@ pub(crate) fn failure_line(why: &str, style: Style) -> String {
 }
 
 /// Returns a table: what is given, and what not.
-fn table_entry(table: &TableAccount) -> Entry {
+fn table_entry(table: &TableSummary) -> Entry {
     let mut detail = vec![format!("{} given", plural(table.given, "row", "rows"))];
     let mut findings = Vec::new();
-    let mut kind = |named: &Named, what: &str, means: &str| {
+    let mut kind = |named: &NamedRows, what: &str, means: &str| {
         if named.count > 0 {
             detail.push(format!("{} {what}", thousands(named.count)));
             findings.extend(rows(named, what, means));
@@ -72,15 +72,15 @@ fn table_entry(table: &TableAccount) -> Entry {
     if table.older > 0 {
         detail.push(format!("an older state of {} of the lost in comments", thousands(table.older)));
     }
-    if table.without_column > 0 {
-        let rows = plural(table.without_column, "row", "rows");
+    if table.missing_a_column > 0 {
+        let rows = plural(table.missing_a_column, "row", "rows");
         detail.push(format!("{rows} without the values of a column that is not known"));
     }
-    if table.is_open {
+    if table.has_unknown_count {
         detail.push(format!("how many rows {} had is not known", table.name));
     }
-    let is_whole =
-        table.flagged.count + table.lost.count + table.doubtful.count + table.without_column == 0 && !table.is_open;
+    let is_whole = table.flagged.count + table.lost.count + table.doubtful.count + table.missing_a_column == 0
+        && !table.has_unknown_count;
     if table.deleted > 0 {
         detail.push(format!("{} deleted before, and not given", thousands(table.deleted)));
     }
@@ -93,7 +93,7 @@ fn table_entry(table: &TableAccount) -> Entry {
 }
 
 /// Returns the first rows of a kind, by rowid and id.
-fn rows(named: &Named, what: &str, means: &str) -> Vec<String> {
+fn rows(named: &NamedRows, what: &str, means: &str) -> Vec<String> {
     let mut lines: Vec<String> = named
         .rows
         .iter()
@@ -115,7 +115,7 @@ fn rows(named: &Named, what: &str, means: &str) -> Vec<String> {
 }
 
 /// Returns what is wrong with the store as a whole.
-fn store_entries(account: &Account) -> Vec<Entry> {
+fn store_entries(account: &SalvageSummary) -> Vec<Entry> {
     let fail = |name: &str, detail: String| Entry {
         status: Status::Fail,
         name: name.to_owned(),
@@ -123,23 +123,23 @@ fn store_entries(account: &Account) -> Vec<Entry> {
         findings: Vec::new(),
     };
     let mut out = Vec::new();
-    if let Some(why) = account.unsettled {
+    if let Some(why) = account.uncertain_commits {
         out.push(fail("journal", why.in_words().to_owned()));
-    } else if account.damaged_frames + account.pages_behind > 0 {
+    } else if account.damaged_frames + account.stale_pages > 0 {
         let frames = plural(account.damaged_frames, "part of it is", "parts of it are");
-        let pages = plural(account.pages_behind, "page", "pages");
-        let older = match account.pages_behind {
+        let pages = plural(account.stale_pages, "page", "pages");
+        let older = match account.stale_pages {
             0 => String::new(),
             _ => format!("; the rows of {pages} may be older than the last commit"),
         };
         out.push(fail("journal", format!("{frames} damaged{older}")));
     }
-    if account.log_unread {
+    if account.has_unrelated_log {
         let what = "the -wal beside it is not this store's log: what was committed to that is not given";
         out.push(fail("journal", what.to_owned()));
     }
-    if !account.ledger_made_anew.is_empty() {
-        let ids: Vec<String> = account.ledger_made_anew.iter().map(i64::to_string).collect();
+    if !account.restored_ledger_rows.is_empty() {
+        let ids: Vec<String> = account.restored_ledger_rows.iter().map(i64::to_string).collect();
         out.push(fail(
             "ledger",
             format!(
@@ -156,14 +156,14 @@ fn store_entries(account: &Account) -> Vec<Entry> {
 }
 
 /// Returns the last line.
-fn verdict(account: &Account) -> (Status, String) {
+fn verdict(account: &SalvageSummary) -> (Status, String) {
     let given = plural(account.given(), "row is", "rows are");
     if account.is_complete() {
         return (Status::Pass, format!("PASS: {given} given, and nothing that the store names is lost"));
     }
     let why = match account.nothing {
-        Some(Nothing::NoPages) => "nothing in the file looks like a page of a database",
-        Some(Nothing::Newer) => {
+        Some(NothingSaved::NoPages) => "nothing in the file looks like a page of a database",
+        Some(NothingSaved::Newer) => {
             "a migration is applied that this binary does not know: use the doctor of the version that last used the store"
         }
         None if account.given() == 0 => "no row was found that is known to belong in it",
@@ -175,16 +175,17 @@ fn verdict(account: &Account) -> (Status, String) {
             );
         }
         None => {
-            let of = |count: fn(&TableAccount) -> u64| account.tables.iter().map(count).sum::<u64>();
-            let is_journal_damaged =
-                account.unsettled.is_some() || account.log_unread || account.damaged_frames + account.pages_behind > 0;
+            let of = |count: fn(&TableSummary) -> u64| account.tables.iter().map(count).sum::<u64>();
+            let is_journal_damaged = account.uncertain_commits.is_some()
+                || account.has_unrelated_log
+                || account.damaged_frames + account.stale_pages > 0;
             let parts: Vec<String> = [
                 (of(|table| table.flagged.count), "flagged"),
                 (of(|table| table.lost.count), "lost"),
                 (of(|table| table.doubtful.count), "doubtful"),
-                (of(|table| table.without_column), "without a column"),
-                (of(|table| u64::from(table.is_open)), "of the tables perhaps not all there"),
-                (account.ledger_made_anew.len() as u64, "of the ledger written anew"),
+                (of(|table| table.missing_a_column), "without a column"),
+                (of(|table| u64::from(table.has_unknown_count)), "of the tables perhaps not all there"),
+                (account.restored_ledger_rows.len() as u64, "of the ledger written anew"),
                 (account.too_long, "too long"),
                 (u64::from(is_journal_damaged), "journal damaged"),
             ]

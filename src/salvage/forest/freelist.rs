@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Forest, Walker};
-use crate::salvage::ended::{Ended, Result};
-use crate::salvage::notes::{Notes, Owner};
+use crate::salvage::notes::{Owner, PageNotes};
 use crate::salvage::view::MOST_PAGES;
+use crate::salvage::{Result, SalvageError};
 use sqlite_format::freelist::Trunk;
 use sqlite_format::header::Header;
 use sqlite_format::walk::{FreelistVisitor, walk_freelist};
@@ -15,13 +15,13 @@ const MOST_TRUNKS: usize = 100_000;
 
 /// Claims the pages of the freelist.
 struct FreePages<'w> {
-    notes: &'w mut Notes,
+    notes: &'w mut PageNotes,
     /// The pages that were claimed.
     count: u32,
 }
 
 impl FreelistVisitor for FreePages<'_> {
-    type Stop = Ended;
+    type Stop = SalvageError;
 
     fn claim(&mut self, page: u32, _: u32, _: bool) -> Result<bool> {
         let is_taken = take_free(page, self.notes);
@@ -69,7 +69,7 @@ impl Walker<'_> {
         // Where a trunk lists pages behind the file's end, other trunks may have been there too.
         let mut is_cut = false;
         for number in 2..=self.view.pages() {
-            if forest.notes.kind(number).is_some() || forest.notes.owner(number) != Owner::Nobody {
+            if forest.notes.kind(number).is_some() || forest.notes.owner(number) != Owner::Unowned {
                 continue;
             }
             self.stop.check()?;
@@ -87,8 +87,8 @@ impl Walker<'_> {
                 }
             }
         }
-        let behind: BTreeSet<u32> = trunks.values().copied().collect();
-        let mut first = trunks.keys().copied().filter(|trunk| !behind.contains(trunk));
+        let next_ones: BTreeSet<u32> = trunks.values().copied().collect();
+        let mut first = trunks.keys().copied().filter(|trunk| !next_ones.contains(trunk));
         let (head, is_one) = (first.next(), first.next().is_none());
         let has_end = trunks.values().all(|next| *next == 0 || trunks.contains_key(next)) && !is_cut;
         for trunk in trunks.keys() {
@@ -113,13 +113,13 @@ impl Walker<'_> {
     fn not_free(&mut self, forest: &mut Forest) -> Result<()> {
         let is_inner = |forest: &Forest, number: u32| forest.notes.kind(number).is_some_and(|kind| !kind.is_leaf());
         let mut inner: Vec<u32> = (2..=self.view.pages())
-            .filter(|number| forest.notes.owner(*number) == Owner::Nobody && is_inner(forest, *number))
+            .filter(|number| forest.notes.owner(*number) == Owner::Unowned && is_inner(forest, *number))
             .collect();
         while let Some(number) = inner.pop() {
             self.stop.check()?;
             for child in self.children(number) {
                 if forest.notes.kind(child).is_some() && forest.notes.owner(child) == Owner::Free {
-                    forest.notes.set_owner(child, Owner::Nobody);
+                    forest.notes.set_owner(child, Owner::Unowned);
                     inner.extend(is_inner(forest, child).then_some(child));
                 }
             }
@@ -133,8 +133,8 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 /// Notes that a page is free; says whether it can be, and was not noted before.
-fn take_free(number: u32, notes: &mut Notes) -> bool {
-    let can_be = (2..=notes.pages()).contains(&number) && notes.owner(number) == Owner::Nobody;
+fn take_free(number: u32, notes: &mut PageNotes) -> bool {
+    let can_be = (2..=notes.pages()).contains(&number) && notes.owner(number) == Owner::Unowned;
     if can_be {
         notes.set_owner(number, Owner::Free);
     }

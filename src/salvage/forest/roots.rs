@@ -1,9 +1,9 @@
 //! What `sqlite_schema` says, as far as it can be read: where the trees begin, and how the columns are called.
 
 use super::{Forest, MOST_ROOTS, Walker};
-use crate::salvage::ended::Result;
-use crate::salvage::known::Known;
+use crate::salvage::Result;
 use crate::salvage::notes::Owner;
+use crate::salvage::schema::StoreSchema;
 use sqlite_format::encoding::Decoder;
 use sqlite_format::page::{Kind, Page};
 use sqlite_format::record::Fields;
@@ -23,10 +23,10 @@ struct Roots {
 
 impl Walker<'_> {
     /// The roots that the schema names: those of known tables first, then their indexes', then all others.
-    pub(super) fn roots(&mut self, known: &Known, forest: &mut Forest) -> Result<Vec<(Owner, u32)>> {
+    pub(super) fn roots(&mut self, schema: &StoreSchema, forest: &mut Forest) -> Result<Vec<(Owner, u32)>> {
         let mut roots = Roots::default();
-        roots.statements.resize_with(known.tables.len(), || None);
-        forest.notes.set_owner(1, Owner::Nobody);
+        roots.statements.resize_with(schema.tables.len(), || None);
+        forest.notes.set_owner(1, Owner::Unowned);
         let mut decoder = Decoder::new(self.view.encoding());
         let (pages, mut whole) = self.walk(1, Owner::Other, forest, None)?;
         forest.notes.set_owner(1, Owner::Other);
@@ -35,17 +35,17 @@ impl Walker<'_> {
             if let Ok(page) = Page::parse(self.view.layout(), number, &self.bytes)
                 && page.kind() == Kind::TableLeaf
             {
-                whole &= roots.take(&page, known, &mut decoder) == page.cells();
+                whole &= roots.take(&page, schema, &mut decoder) == page.cells();
             }
         }
         whole &= !roots.tables.is_empty();
-        forest.all_there.fill(whole);
+        forest.complete_tables.fill(whole);
         let mut out: Vec<(Owner, u32)> =
             roots.tables.iter().map(|(table, root)| (Owner::Table(*table), *root)).collect();
         for (table, name, root) in &roots.indexes {
             let statement = roots.statements.get(*table).and_then(Option::as_ref);
-            match key(known, *table, name, statement) {
-                Some(key) => out.push((Owner::Key(*table, key), *root)),
+            match key(schema, *table, name, statement) {
+                Some(key) => out.push((Owner::Index(*table, key), *root)),
                 None => roots.other.push(*root),
             }
         }
@@ -61,7 +61,7 @@ impl Walker<'_> {
 
 impl Roots {
     /// Takes what a page of the schema names; says how many of its rows are such as SQLite writes.
-    fn take(&mut self, page: &Page<'_>, known: &Known, decoder: &mut Decoder) -> usize {
+    fn take(&mut self, page: &Page<'_>, schema: &StoreSchema, decoder: &mut Decoder) -> usize {
         let mut sound = 0;
         let mut fields = Fields::default();
         for cell in page.all_cells().filter_map(std::result::Result::ok) {
@@ -78,7 +78,7 @@ impl Roots {
             else {
                 continue;
             };
-            let table = known.table(if kind == b"table" {
+            let table = schema.find_table(if kind == b"table" {
                 name
             } else {
                 row.table().unwrap_or_default()
@@ -101,7 +101,7 @@ impl Roots {
 }
 
 /// Which key of a known table an index is. Those that SQLite makes are numbered in the order of the table's own statement.
-fn key(known: &Known, table: usize, name: &[u8], statement: Option<&Statement>) -> Option<usize> {
+fn key(schema: &StoreSchema, table: usize, name: &[u8], statement: Option<&Statement>) -> Option<usize> {
     let number = std::str::from_utf8(name).ok().filter(|name| name.starts_with("sqlite_autoindex_"));
     let number = number.and_then(|name| name.rsplit('_').next()?.parse::<usize>().ok());
     if let (Some(statement), Some(number)) = (statement, number) {
@@ -109,7 +109,7 @@ fn key(known: &Known, table: usize, name: &[u8], statement: Option<&Statement>) 
         let names: Option<Vec<&str>> =
             columns.iter().map(|at| Some(statement.columns.get(*at)?.name.as_str())).collect();
         let names = names?;
-        let of = known.tables.get(table)?;
+        let of = schema.tables.get(table)?;
         let is_it = |columns: &[usize]| {
             let known = columns.iter().filter_map(|at| of.columns.get(*at));
             columns.len() == names.len()
@@ -117,5 +117,5 @@ fn key(known: &Known, table: usize, name: &[u8], statement: Option<&Statement>) 
         };
         return of.keys.iter().position(|key| is_it(&key.columns));
     }
-    known.key(name).filter(|(of, _)| *of == table).map(|(_, key)| key)
+    schema.find_key(name).filter(|(of, _)| *of == table).map(|(_, key)| key)
 }

@@ -1,12 +1,12 @@
 //! Rows whose cell pointer or whose page's header is gone, found by their own record header: its sizes must add up.
 
-use super::{Each, Finder, Found, Local, Origin};
-use crate::salvage::ended::Result;
-use crate::salvage::fit::is_odd;
+use super::{Each, FoundRow, Local, Origin, RowFinder};
+use crate::salvage::Result;
+use crate::salvage::row_layout::has_invalid_value;
 use sqlite_format::bytes::read_varint;
 use sqlite_format::page::Kind;
 
-impl Finder<'_> {
+impl RowFinder<'_> {
     /// Hands out the rows that lie whole in bytes which no cell has.
     pub(super) fn carve(
         &mut self,
@@ -36,7 +36,7 @@ impl Finder<'_> {
         origin: Origin,
         each: &mut Each<'_>,
     ) -> Result<()> {
-        let lengths = || self.known.tables.iter().flat_map(|table| &table.layouts).map(Vec::len);
+        let lengths = || self.schema.tables.iter().flat_map(|table| &table.layouts).map(Vec::len);
         let least = lengths().min().unwrap_or(0) + 1;
         let most = (lengths().max().unwrap_or(0) * 4 + 1).min(127);
         let mut at = from;
@@ -52,14 +52,18 @@ impl Finder<'_> {
             };
             let end = at + local.here + if local.overflow.is_some() { 4 } else { 0 };
             let (rowid, begin) = before(page, from, at, local.len);
-            let origin = if self.is_free(begin, end) { Origin::Free } else { origin };
-            let known = self.known;
+            let origin = if self.is_free(begin, end) {
+                Origin::FreeSpace
+            } else {
+                origin
+            };
+            let schema = self.schema;
             let mut odd = true;
             self.record(number, page, local, None, &mut |place, fit, payload, fields| {
-                odd = fit.is_none_or(|fit| is_odd(known, fit, fields, payload));
-                each(&Found {
+                odd = fit.is_none_or(|fit| has_invalid_value(schema, fit, fields, payload));
+                each(&FoundRow {
                     origin,
-                    unvouched: true,
+                    is_unvouched: true,
                     rowid,
                     place,
                     fit,
@@ -85,7 +89,7 @@ impl Finder<'_> {
             len = len.checked_add(size(serial)?)?;
         }
         let is_known = self
-            .known
+            .schema
             .tables
             .iter()
             .any(|table| table.layouts.iter().any(|layout| layout.len() == count));

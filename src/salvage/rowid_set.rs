@@ -4,16 +4,16 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::ended::{Ended, Result};
+use super::{Result, SalvageError};
 
 /// How many blocks of 512 rowids all sets of a salvage may have together: 16 MiB.
 const MOST: usize = 160_000;
 
 /// How many blocks the sets that share it may still take.
 #[derive(Debug, Clone)]
-pub struct Budget(Rc<Cell<usize>>);
+pub struct RowidBudget(Rc<Cell<usize>>);
 
-impl Default for Budget {
+impl Default for RowidBudget {
     fn default() -> Self {
         Self(Rc::new(Cell::new(MOST)))
     }
@@ -21,21 +21,21 @@ impl Default for Budget {
 
 /// A set of rowids.
 #[derive(Debug, Default)]
-pub struct Bits(BTreeMap<i64, [u64; 8]>, Budget);
+pub struct RowidSet(BTreeMap<i64, [u64; 8]>, RowidBudget);
 
 fn place(rowid: i64) -> (i64, usize, u64) {
     let low = (rowid.cast_unsigned() & 511) as usize;
     (rowid >> 9, low / 64, 1 << (low % 64))
 }
 
-impl Bits {
+impl RowidSet {
     /// An empty set that shares this budget.
-    pub fn within(budget: &Budget) -> Self {
+    pub fn within(budget: &RowidBudget) -> Self {
         Self(BTreeMap::new(), budget.clone())
     }
 
     /// Whether it is in the set.
-    pub fn has(&self, rowid: i64) -> bool {
+    pub fn contains(&self, rowid: i64) -> bool {
         let (block, word, bit) = place(rowid);
         self.0.get(&block).and_then(|words| words.get(word)).is_some_and(|word| word & bit != 0)
     }
@@ -44,11 +44,12 @@ impl Bits {
     ///
     /// # Errors
     /// Where rowids lie so far apart that the set would grow out of all bounds.
-    pub fn put(&mut self, rowid: i64) -> Result<bool> {
+    pub fn insert(&mut self, rowid: i64) -> Result<bool> {
         let (block, word, bit) = place(rowid);
         if !self.0.contains_key(&block) {
             let left = self.1.0.get().checked_sub(1);
-            let left = left.ok_or(Ended::TooMuch("the rowids lie too far apart to keep account of them"))?;
+            let left =
+                left.ok_or(SalvageError::LimitExceeded("the rowids lie too far apart to keep account of them"))?;
             self.1.0.set(left);
         }
         let Some(word) = self.0.entry(block).or_default().get_mut(word) else {
@@ -60,7 +61,7 @@ impl Bits {
     }
 
     /// Takes it out of the set.
-    pub fn take(&mut self, rowid: i64) {
+    pub fn remove(&mut self, rowid: i64) {
         let (block, word, bit) = place(rowid);
         if let Some(word) = self.0.get_mut(&block).and_then(|words| words.get_mut(word)) {
             *word &= !bit;
@@ -78,7 +79,7 @@ impl Bits {
     }
 
     /// All of them in order.
-    pub fn all(&self) -> impl Iterator<Item = i64> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = i64> + '_ {
         self.0.iter().flat_map(|(block, words)| {
             let first = block << 9;
             (0..512)
@@ -94,30 +95,30 @@ mod tests {
 
     #[test]
     fn a_set_holds_what_was_put_into_it() {
-        let mut bits = Bits::default();
+        let mut set = RowidSet::default();
         let rowids = [i64::MIN, -513, -1, 0, 1, 511, 512, i64::MAX];
         for rowid in rowids {
-            assert!(bits.put(rowid).unwrap());
-            assert!(!bits.put(rowid).unwrap());
+            assert!(set.insert(rowid).unwrap());
+            assert!(!set.insert(rowid).unwrap());
         }
-        assert_eq!(bits.all().collect::<Vec<_>>(), rowids);
-        bits.take(0);
-        assert_eq!((bits.len(), bits.has(0), bits.has(1)), (7, false, true));
+        assert_eq!(set.iter().collect::<Vec<_>>(), rowids);
+        set.remove(0);
+        assert_eq!((set.len(), set.contains(0), set.contains(1)), (7, false, true));
     }
 
     #[test]
     fn all_sets_share_one_budget() {
-        let budget = Budget::default();
-        let mut sets = [Bits::within(&budget), Bits::within(&budget)];
+        let budget = RowidBudget::default();
+        let mut sets = [RowidSet::within(&budget), RowidSet::within(&budget)];
         let half = i64::try_from(MOST / 2).unwrap();
         for rowid in 0..half {
             for set in &mut sets {
-                set.put(rowid << 9).unwrap();
+                set.insert(rowid << 9).unwrap();
             }
         }
         for set in &mut sets {
-            assert!(set.put(half << 9).is_err());
-            assert!(set.put(1).unwrap());
+            assert!(set.insert(half << 9).is_err());
+            assert!(set.insert(1).unwrap());
         }
     }
 }

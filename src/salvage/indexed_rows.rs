@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::fit::Hashes;
-use super::known::MOST_KEYS;
+use super::row_layout::Hashes;
+use super::schema::MOST_KEYS;
 
 /// How many rowids stand in one block.
 const EACH: usize = 16;
@@ -12,7 +12,7 @@ type Block = [[u32; MOST_KEYS]; EACH];
 
 /// What the indexes of one table say of the rowids of a range.
 #[derive(Debug)]
-pub struct Evidence {
+pub struct IndexedRows {
     blocks: BTreeMap<i64, Block>,
     /// The first rowid of the range.
     pub from: i64,
@@ -31,7 +31,7 @@ const SOUND: u32 = 1;
 const UNSURE: u32 = 2;
 
 /// What an entry says of its row. It is never 0, which says that no entry names the row.
-pub fn said(hash: u64, is_odd: bool) -> u32 {
+pub fn digest(hash: u64, is_odd: bool) -> u32 {
     (hash >> 32) as u32 & !MARKS | if is_odd { UNSURE } else { SOUND }
 }
 
@@ -47,10 +47,10 @@ fn is_double(said: u32) -> bool {
 
 /// Whether what an entry says agrees with a row's hash. One that is odd agrees with the row that is as odd.
 fn agrees(said: u32, hash: u64) -> bool {
-    said != 0 && (said ^ self::said(hash, false)) & !MARKS == 0
+    said != 0 && (said ^ digest(hash, false)) & !MARKS == 0
 }
 
-impl Evidence {
+impl IndexedRows {
     /// Nothing yet of rowids from this one on.
     pub fn from(from: i64) -> Self {
         Self {
@@ -67,7 +67,7 @@ impl Evidence {
 
     /// Takes an entry: its row, its index, what it says. The first entry of an index for a row counts, but for odd ones. Says
     /// whether the index had said the very same before: then one of its pages is there twice, and another is missing.
-    pub fn take(&mut self, rowid: i64, key: usize, said: u32) -> bool {
+    pub fn insert(&mut self, rowid: i64, key: usize, said: u32) -> bool {
         if !self.covers(rowid) {
             return false;
         }
@@ -106,7 +106,7 @@ impl Evidence {
     }
 
     /// What is said of a row: one hash for each key.
-    pub fn of(&self, rowid: i64) -> [u32; MOST_KEYS] {
+    pub fn digests(&self, rowid: i64) -> [u32; MOST_KEYS] {
         let (block, at) = place(rowid);
         if !self.covers(rowid) {
             return [0; MOST_KEYS];
@@ -115,8 +115,8 @@ impl Evidence {
     }
 
     /// Which keys of a row agree with the indexes, as a set of bits.
-    pub fn agree(&self, rowid: i64, hashes: &Hashes) -> u8 {
-        let said = self.of(rowid);
+    pub fn matching_keys(&self, rowid: i64, hashes: &Hashes) -> u8 {
+        let said = self.digests(rowid);
         let agrees = |(said, hash): (&u32, &u64)| *hash != 0 && agrees(*said, *hash);
         said.iter()
             .zip(hashes)
@@ -128,8 +128,8 @@ impl Evidence {
 
     /// Which keys of a row the indexes have otherwise for this rowid, as a set of bits. What is odd in an index, or stands there
     /// twice, is perhaps damaged itself, and says nothing against a row.
-    pub fn differ(&self, rowid: i64, hashes: &Hashes) -> u8 {
-        let said = self.of(rowid);
+    pub fn conflicting_keys(&self, rowid: i64, hashes: &Hashes) -> u8 {
+        let said = self.digests(rowid);
         let differs =
             |(said, hash): (&u32, &u64)| is_sound(*said) && !is_double(*said) && *hash != 0 && !agrees(*said, *hash);
         said.iter()
@@ -141,21 +141,21 @@ impl Evidence {
     }
 
     /// Whether another index names a row too which this one names once, as far as can be told.
-    pub fn is_backed(&self, rowid: i64, key: usize) -> bool {
-        let said = self.of(rowid);
+    pub fn is_named_twice(&self, rowid: i64, key: usize) -> bool {
+        let said = self.digests(rowid);
         let is_double = said.get(key).copied().is_some_and(is_double);
         let mut others = said.iter().enumerate().filter(|(other, _)| *other != key);
         !self.covers(rowid) || (!is_double && others.any(|(_, said)| *said != 0))
     }
 
     /// Whether a row has such a key, as far as can be told.
-    pub fn may_have(&self, rowid: i64, key: usize, hash: u64) -> bool {
-        let said = self.of(rowid).get(key).copied().unwrap_or(0);
+    pub fn may_have_key(&self, rowid: i64, key: usize, hash: u64) -> bool {
+        let said = self.digests(rowid).get(key).copied().unwrap_or(0);
         !self.covers(rowid) || (agrees(said, hash) && !is_double(said))
     }
 
     /// Every rowid that an entry names.
-    pub fn named(&self) -> impl Iterator<Item = i64> + '_ {
+    pub fn rowids(&self) -> impl Iterator<Item = i64> + '_ {
         self.blocks.iter().flat_map(move |(block, rows)| {
             let first = block << 4;
             let named = rows.iter().enumerate().filter(|(_, keys)| keys.iter().any(|key| *key != 0));
@@ -177,30 +177,39 @@ mod tests {
 
     #[test]
     fn what_entries_say_is_kept_for_the_range() {
-        let mut evidence = Evidence::from(-20);
+        let mut indexed = IndexedRows::from(-20);
         for rowid in [-30, -20, 0, 5, 40] {
-            evidence.take(rowid, 1, said(hash(7), false));
+            indexed.insert(rowid, 1, digest(hash(7), false));
         }
-        assert!(!evidence.take(5, 0, said(hash(3), false)) && evidence.take(5, 0, said(hash(3), false)));
-        assert_eq!(evidence.named().collect::<Vec<_>>(), [-20, 0, 5, 40]);
-        assert_eq!(evidence.agree(5, &[hash(3), hash(7), 0, 0]), 0b11);
-        assert_eq!(evidence.differ(5, &[hash(4), hash(9), 0, 0]), 0b11);
-        evidence.cut(5);
-        assert_eq!(evidence.named().collect::<Vec<_>>(), [-20, 0, 5]);
-        assert_eq!(evidence.of(40), [0; MOST_KEYS]);
+        assert!(!indexed.insert(5, 0, digest(hash(3), false)) && indexed.insert(5, 0, digest(hash(3), false)));
+        assert_eq!(indexed.rowids().collect::<Vec<_>>(), [-20, 0, 5, 40]);
+        assert_eq!(indexed.matching_keys(5, &[hash(3), hash(7), 0, 0]), 0b11);
+        assert_eq!(indexed.conflicting_keys(5, &[hash(4), hash(9), 0, 0]), 0b11);
+        indexed.cut(5);
+        assert_eq!(indexed.rowids().collect::<Vec<_>>(), [-20, 0, 5]);
+        assert_eq!(indexed.digests(40), [0; MOST_KEYS]);
     }
 
     #[test]
     fn what_is_odd_or_stands_twice_contradicts_no_row() {
-        let mut evidence = Evidence::from(0);
-        evidence.take(1, 0, said(hash(3), true));
-        assert_eq!((evidence.agree(1, &[hash(3); 4]), evidence.differ(1, &[hash(4); 4])), (1, 0));
-        evidence.take(1, 0, said(hash(4), false));
-        assert_eq!((evidence.agree(1, &[hash(4); 4]), evidence.differ(1, &[hash(3); 4])), (1, 1));
-        evidence.take(1, 1, said(hash(5), false));
-        assert!(evidence.is_backed(1, 0) && evidence.may_have(1, 0, hash(4)));
-        evidence.take(1, 0, said(hash(6), false));
-        assert_eq!((evidence.agree(1, &[hash(4); 4]), evidence.differ(1, &[hash(6); 4]) & 1), (1, 0));
-        assert!(!evidence.is_backed(1, 0) && !evidence.may_have(1, 0, hash(4)));
+        let mut indexed = IndexedRows::from(0);
+        indexed.insert(1, 0, digest(hash(3), true));
+        assert_eq!(
+            (indexed.matching_keys(1, &[hash(3); 4]), indexed.conflicting_keys(1, &[hash(4); 4])),
+            (1, 0)
+        );
+        indexed.insert(1, 0, digest(hash(4), false));
+        assert_eq!(
+            (indexed.matching_keys(1, &[hash(4); 4]), indexed.conflicting_keys(1, &[hash(3); 4])),
+            (1, 1)
+        );
+        indexed.insert(1, 1, digest(hash(5), false));
+        assert!(indexed.is_named_twice(1, 0) && indexed.may_have_key(1, 0, hash(4)));
+        indexed.insert(1, 0, digest(hash(6), false));
+        assert_eq!(
+            (indexed.matching_keys(1, &[hash(4); 4]), indexed.conflicting_keys(1, &[hash(6); 4]) & 1),
+            (1, 0)
+        );
+        assert!(!indexed.is_named_twice(1, 0) && !indexed.may_have_key(1, 0, hash(4)));
     }
 }

@@ -5,21 +5,21 @@ pub const MOST_NAMED: usize = 1000;
 
 /// What a salvage gave.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Account {
+pub struct SalvageSummary {
     /// For each known table.
-    pub tables: Vec<TableAccount>,
+    pub tables: Vec<TableSummary>,
     /// Why nothing could be looked for, where nothing could.
-    pub nothing: Option<Nothing>,
+    pub nothing: Option<NothingSaved>,
     /// Migrations whose rows in the ledger were lost, and are written anew.
-    pub ledger_made_anew: Vec<i64>,
+    pub restored_ledger_rows: Vec<i64>,
     /// Frames of the log that are damaged.
     pub damaged_frames: u64,
     /// Pages whose newest frame is damaged: their rows may be older than the last commit.
-    pub pages_behind: u64,
+    pub stale_pages: u64,
     /// Whether the file in the log's place is none of this store's, so that what may have been committed to it is not there.
-    pub log_unread: bool,
+    pub has_unrelated_log: bool,
     /// Why nobody can tell which rows are the committed ones, where that is so.
-    pub unsettled: Option<Unsettled>,
+    pub uncertain_commits: Option<UncertainCommits>,
     /// Rows too long to be held, in any table.
     pub too_long: u64,
     /// Whether the output ends with COMMIT: all was looked at, and the files did not change meanwhile.
@@ -28,7 +28,7 @@ pub struct Account {
 
 /// Why nothing could be looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Nothing {
+pub enum NothingSaved {
     /// Nothing in the file looks like a database's pages.
     NoPages,
     /// Migrations are applied that are not known.
@@ -37,14 +37,14 @@ pub enum Nothing {
 
 /// Why nobody can tell which rows are the committed ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unsettled {
+pub enum UncertainCommits {
     /// The journal of a transaction that was never finished is damaged, so that not all of it can be put back.
     Journal,
     /// No part of the log can be verified.
     Log,
 }
 
-impl Unsettled {
+impl UncertainCommits {
     /// The same in words.
     pub fn in_words(self) -> &'static str {
         match self {
@@ -58,7 +58,7 @@ impl Unsettled {
 
 /// What a salvage gave of one table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TableAccount {
+pub struct TableSummary {
     /// The table.
     pub name: String,
     /// Rows that are given.
@@ -67,26 +67,26 @@ pub struct TableAccount {
     /// their index names them.
     pub renumbered: u64,
     /// Of those given, rows that hold a value which the application never writes, or that an index contradicts.
-    pub flagged: Named,
+    pub flagged: NamedRows,
     /// Rows that an index names, and that are nowhere.
-    pub lost: Named,
+    pub lost: NamedRows,
     /// Rows that are whole, and that are perhaps none of the store's: they stand in comments.
-    pub doubtful: Named,
+    pub doubtful: NamedRows,
     /// Lost rows of which an older state stands in a comment.
     pub older: u64,
     /// Rows that were deleted, and of which something was found. Nothing of them is printed.
     pub deleted: u64,
     /// Rows with values of columns that the schema has no more.
-    pub without_column: u64,
+    pub missing_a_column: u64,
     /// Whether an index of it is whole, so that what is given and what is lost are all the rows that it had.
-    pub all_are_named: bool,
+    pub is_fully_indexed: bool,
     /// Whether nobody knows how many rows it had: a page of it is gone or damaged, and no index tells what was on it.
-    pub is_open: bool,
+    pub has_unknown_count: bool,
 }
 
 /// Some rows: how many, and the first of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Named {
+pub struct NamedRows {
     /// How many there are.
     pub count: u64,
     /// The first of them.
@@ -102,7 +102,7 @@ pub struct Row {
     pub id: Option<String>,
 }
 
-impl Named {
+impl NamedRows {
     /// One more.
     pub fn add(&mut self, rowid: Option<i64>, id: Option<&[u8]>) {
         self.count += 1;
@@ -114,14 +114,14 @@ impl Named {
     }
 }
 
-impl TableAccount {
+impl TableSummary {
     /// How many rows stand whole: every byte of them is what was committed, as far as anybody can tell.
     pub fn whole(&self) -> u64 {
         self.given.saturating_sub(self.flagged.count + self.renumbered)
     }
 }
 
-impl Account {
+impl SalvageSummary {
     /// How many rows are given.
     pub fn given(&self) -> u64 {
         self.tables.iter().map(|table| table.given).sum()
@@ -129,14 +129,15 @@ impl Account {
 
     /// Whether all that the store names is given, and nothing of it is doubtful.
     pub fn is_complete(&self) -> bool {
-        let whole = |table: &TableAccount| {
-            table.lost.count + table.doubtful.count + table.flagged.count + table.without_column == 0 && !table.is_open
+        let whole = |table: &TableSummary| {
+            table.lost.count + table.doubtful.count + table.flagged.count + table.missing_a_column == 0
+                && !table.has_unknown_count
         };
         self.committed
-            && !self.log_unread
-            && self.unsettled.is_none()
-            && self.damaged_frames + self.pages_behind + self.too_long == 0
-            && self.ledger_made_anew.is_empty()
+            && !self.has_unrelated_log
+            && self.uncertain_commits.is_none()
+            && self.damaged_frames + self.stale_pages + self.too_long == 0
+            && self.restored_ledger_rows.is_empty()
             && self.tables.iter().all(whole)
     }
 }

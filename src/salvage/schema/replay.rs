@@ -1,40 +1,63 @@
-//! The description of an application's stores, from its migrations: each prefix of them is replayed in memory.
+//! Describes an application's stores from its migrations: each prefix of them is replayed in memory, because a damaged store may
+//! have stopped at any of them, and its rows keep the layout of the migration under which they were written.
 
 use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
-use super::{Column, Key, Known, MOST_KEYS, Migration, Rule, Table};
+use super::{
+    ColumnSchema, KnownLedger, KnownMigration, KnownStore, MOST_KEYS, StoreSchema, TableSchema, UniqueKey, ValueRule,
+};
 use crate::application::{self, Application};
 use crate::error::{Error, Result};
 use crate::migrations::runner::{ledger_sql, run_all};
 use crate::store::introspect::{self, IndexColumn, ObjectKind, identifier, is_sqlites_own};
 
-/// The schema that some migrations make.
+/// The schema of the new store, as the applied migrations make it.
 #[derive(Debug, Clone, Default)]
-pub struct Schema {
-    /// What makes it, one statement each: tables and indexes.
+pub struct TargetSchema {
+    /// The statements that create tables and indexes.
     pub before: Vec<String>,
-    /// What must not be there while rows are inserted: triggers; and views.
+    /// The statements that create views and triggers. Triggers must not be there while rows are inserted.
     pub after: Vec<String>,
-    /// The columns that each table has: for each known table, and each of its known columns, whether it is there, and whether
-    /// it forbids NULL.
-    pub columns: Vec<Vec<Option<bool>>>,
-    /// For each of them, whether a row must have a value of it, because there is no default.
-    pub needed: Vec<Vec<bool>>,
+    /// For each known table, and each of its known columns, its constraints; `None` for a column that is not there.
+    pub columns: Vec<Vec<Option<ColumnConstraints>>>,
 }
 
-/// What is known of an application's stores.
+impl TargetSchema {
+    /// Returns the constraints of a column; `None` when the new store does not have it.
+    pub fn constraints(&self, table: usize, column: usize) -> Option<ColumnConstraints> {
+        self.columns.get(table)?.get(column).copied().flatten()
+    }
+}
+
+/// The constraints of a column that a row can break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ColumnConstraints {
+    /// Whether NULL is forbidden.
+    pub forbids_null: bool,
+    /// Whether a row without a value of it gets one.
+    pub has_default: bool,
+}
+
+impl ColumnConstraints {
+    /// Returns whether a row must have a value of the column.
+    pub fn needs_value(self) -> bool {
+        self.forbids_null && !self.has_default
+    }
+}
+
+/// Describes the stores of an application.
 ///
 /// # Errors
-/// What SQLite says of a migration.
-pub fn known(application: &Application) -> Result<Known> {
-    let mut migrations: Vec<Migration> = application
+/// When SQLite cannot apply a migration.
+pub fn describe_stores(application: &Application) -> Result<KnownStore> {
+    let mut migrations: Vec<KnownMigration> = application
         .migrations()
         .iter()
         .map(|migration| {
             let former = application.former_names.iter().filter(|former| former.id == migration.id);
-            Migration {
+            KnownMigration {
                 id: migration.id,
                 names: std::iter::once(&migration.name)
                     .chain(former.map(|former| &former.name))
@@ -45,59 +68,58 @@ pub fn known(application: &Application) -> Result<Known> {
         })
         .collect();
     migrations.sort_by_key(|migration| migration.id);
-    let mut known = Known {
-        ledger_sql: ledger_sql(&identifier(&application.ledger.table)),
+    let mut ledger = KnownLedger {
+        table: 0,
+        sql: ledger_sql(&identifier(&application.ledger.table)),
         migrations,
-        ..Known::default()
     };
-    for count in 0..=known.migrations.len() {
-        let connection = replayed(&known, known.migrations.iter().take(count))?;
+    let mut schema = StoreSchema::default();
+    for count in 0..=ledger.migrations.len() {
+        let connection = replay(&ledger, ledger.migrations.iter().take(count))?;
         let names = introspect::tables(&connection)?.into_iter().filter_map(|table| table.name);
         for name in names.filter(|name| !is_sqlites_own(name.as_bytes())) {
-            take_table(&connection, &name, application, &mut known)?;
+            add_table(&connection, &name, application, &mut schema)?;
         }
     }
-    known.ledger = known.table(application.ledger.table.as_bytes()).unwrap_or(0);
-    Ok(known)
+    ledger.table = schema.find_table(application.ledger.table.as_bytes()).unwrap_or(0);
+    Ok(KnownStore { schema, ledger })
 }
 
-/// The schema that these migrations make.
+/// Builds the schema that these migrations make.
 ///
 /// # Errors
-/// What SQLite says: not every choice of migrations can be applied.
-pub fn schema(known: &Known, applied: &BTreeSet<i64>) -> Result<Schema> {
-    let connection = replayed(known, known.migrations.iter().filter(|migration| applied.contains(&migration.id)))?;
-    let mut schema = Schema::default();
+/// When SQLite cannot apply them: not every choice of migrations can be applied.
+pub fn build_target_schema(known: &KnownStore, applied: &BTreeSet<i64>) -> Result<TargetSchema> {
+    let migrations = known.ledger.migrations.iter();
+    let connection = replay(&known.ledger, migrations.filter(|migration| applied.contains(&migration.id)))?;
+    let mut target = TargetSchema::default();
     introspect::each_object(&connection, usize::MAX, |object| {
         if let Some(sql) = object.sql.filter(|_| !is_sqlites_own(object.name)) {
             let place = match object.kind {
-                ObjectKind::Table | ObjectKind::VirtualTable | ObjectKind::Index => &mut schema.before,
-                ObjectKind::View | ObjectKind::Trigger => &mut schema.after,
+                ObjectKind::Table | ObjectKind::VirtualTable | ObjectKind::Index => &mut target.before,
+                ObjectKind::View | ObjectKind::Trigger => &mut target.after,
             };
             place.push(text(sql));
         }
         Ok(())
     })?;
-    for table in &known.tables {
+    for table in &known.schema.tables {
         let there = table_columns(&connection, &table.name)?;
-        let find = |column: &Column| there.iter().find(|one| one.name.eq_ignore_ascii_case(&column.name));
-        schema
-            .columns
-            .push(table.columns.iter().map(|column| find(column).map(|one| one.not_null)).collect());
-        schema.needed.push(
-            table
-                .columns
-                .iter()
-                .map(|column| find(column).is_some_and(|one| one.not_null && !one.has_default))
-                .collect(),
-        );
+        let constraints = |column: &ColumnSchema| {
+            let info = there.iter().find(|one| one.name.eq_ignore_ascii_case(&column.name))?;
+            Some(ColumnConstraints {
+                forbids_null: info.not_null,
+                has_default: info.has_default,
+            })
+        };
+        target.columns.push(table.columns.iter().map(constraints).collect());
     }
-    Ok(schema)
+    Ok(target)
 }
 
-fn replayed<'m>(known: &Known, migrations: impl Iterator<Item = &'m Migration>) -> Result<Connection> {
+fn replay<'m>(ledger: &KnownLedger, migrations: impl Iterator<Item = &'m KnownMigration>) -> Result<Connection> {
     let connection = Connection::open_in_memory().map_err(Error::sqlite("open in memory"))?;
-    run_all(&connection, &known.ledger_sql)?;
+    run_all(&connection, &ledger.sql)?;
     for migration in migrations {
         run_all(&connection, &migration.sql)?;
     }
@@ -134,24 +156,24 @@ fn text(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
 }
 
-fn take_table(connection: &Connection, name: &str, application: &Application, known: &mut Known) -> Result<()> {
+fn add_table(connection: &Connection, name: &str, application: &Application, schema: &mut StoreSchema) -> Result<()> {
     let columns = table_columns(connection, name)?;
-    let at = known.table(name.as_bytes()).unwrap_or_else(|| {
-        known.tables.push(Table {
+    let at = schema.find_table(name.as_bytes()).unwrap_or_else(|| {
+        schema.tables.push(TableSchema {
             name: name.to_owned(),
-            ..Table::default()
+            ..TableSchema::default()
         });
-        known.tables.len() - 1
+        schema.tables.len() - 1
     });
-    let Some(table) = known.tables.get_mut(at) else {
+    let Some(table) = schema.tables.get_mut(at) else {
         return Ok(());
     };
     let mut layout = Vec::new();
     for info in &columns {
         let column = table.columns.iter().position(|column| column.name == info.name).unwrap_or_else(|| {
-            table.columns.push(Column {
+            table.columns.push(ColumnSchema {
                 name: info.name.clone(),
-                rule: rule(application, name, &info.name),
+                rule: value_rule(application, name, &info.name),
             });
             table.columns.len() - 1
         });
@@ -182,24 +204,24 @@ fn take_table(connection: &Connection, name: &str, application: &Application, kn
             && table.keys.len() < MOST_KEYS
             && !table.keys.iter().any(|key| key.name == name)
         {
-            table.keys.push(Key { name, columns });
+            table.keys.push(UniqueKey { name, columns });
         }
     }
     Ok(())
 }
 
-/// What a column holds, as the checks of values know it.
-fn rule(application: &Application, table: &str, column: &str) -> Option<Rule> {
+/// Returns the rule for the values of a column, as the check of values has it.
+fn value_rule(application: &Application, table: &str, column: &str) -> Option<ValueRule> {
     if table == application.ledger.table {
         return match column {
-            "name" => Some(Rule(application::Rule::Word)),
-            "applied_at" => Some(Rule(application::Rule::Time)),
+            "name" => Some(ValueRule(application::Rule::Word)),
+            "applied_at" => Some(ValueRule(application::Rule::Time)),
             _ => None,
         };
     }
     let table = application.tables.iter().find(|known| known.name.eq_ignore_ascii_case(table))?;
     let column = table.columns.iter().find(|known| known.name.eq_ignore_ascii_case(column))?;
-    Some(Rule(column.rule))
+    Some(ValueRule(column.rule))
 }
 
 #[cfg(test)]
@@ -209,8 +231,9 @@ mod tests {
 
     #[test]
     fn every_layout_and_index_of_the_tables_is_known() {
-        let known = known(&APPLICATION).unwrap();
+        let known = describe_stores(&APPLICATION).unwrap();
         let shapes: Vec<_> = known
+            .schema
             .tables
             .iter()
             .map(|table| {
@@ -229,19 +252,25 @@ mod tests {
                 ("vms", vec![11, 12], 3)
             ]
         );
-        assert_eq!(known.tables[known.ledger].rowid_alias, Some(0));
-        assert_eq!(known.key(b"sqlite_autoindex_vms_3"), Some((2, 2)));
+        assert_eq!(known.schema.tables[known.ledger.table].rowid_alias, Some(0));
+        assert_eq!(known.schema.find_key(b"sqlite_autoindex_vms_3"), Some((2, 2)));
     }
 
     #[test]
     fn the_schema_is_that_of_the_migrations_which_were_applied() {
-        let known = known(&APPLICATION).unwrap();
-        let all = schema(&known, &BTreeSet::from([1, 2, 3])).unwrap();
+        let known = describe_stores(&APPLICATION).unwrap();
+        let all = build_target_schema(&known, &BTreeSet::from([1, 2, 3])).unwrap();
         assert_eq!((all.before.len(), all.after.len()), (3, 0));
-        let docker = known.tables[1].columns.iter().position(|column| column.name == "docker").unwrap();
+        let docker = known.schema.tables[1].columns.iter().position(|column| column.name == "docker").unwrap();
         assert_eq!(all.columns[1][docker], None);
-        let first = schema(&known, &BTreeSet::from([1])).unwrap();
-        assert_eq!(first.columns[1][docker], Some(true));
-        assert!(schema(&known, &BTreeSet::from([3])).is_err());
+        let first = build_target_schema(&known, &BTreeSet::from([1])).unwrap();
+        assert_eq!(
+            first.columns[1][docker],
+            Some(ColumnConstraints {
+                forbids_null: true,
+                has_default: true
+            })
+        );
+        assert!(build_target_schema(&known, &BTreeSet::from([3])).is_err());
     }
 }

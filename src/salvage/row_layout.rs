@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
-use super::known::{Known, MOST_KEYS};
+use super::schema::{MOST_KEYS, StoreSchema};
 use crate::application::values::address::is_uuid;
 use sqlite_format::record::{Classes, Field};
 
@@ -19,9 +19,9 @@ pub struct Fit {
 pub type Hashes = [u64; MOST_KEYS];
 
 /// The table and the layout that a record fits; of a row in a table's own tree, that table's alone.
-pub fn fit(known: &Known, own: Option<usize>, fields: &[Field]) -> Option<Fit> {
+pub fn fit(schema: &StoreSchema, own: Option<usize>, fields: &[Field]) -> Option<Fit> {
     let mut almost = None;
-    for (table, of) in known.tables.iter().enumerate() {
+    for (table, of) in schema.tables.iter().enumerate() {
         if own.is_some_and(|own| own != table) {
             continue;
         }
@@ -34,7 +34,7 @@ pub fn fit(known: &Known, own: Option<usize>, fields: &[Field]) -> Option<Fit> {
                     return field.class == Classes::NULL;
                 }
                 let rule = of.columns.get(*column).and_then(|column| column.rule);
-                rule.is_none_or(|rule| rule.takes(field.class))
+                rule.is_none_or(|rule| rule.allows_class(field.class))
             };
             if columns.iter().zip(fields).all(takes) {
                 return Some(Fit { table, layout });
@@ -47,8 +47,8 @@ pub fn fit(known: &Known, own: Option<usize>, fields: &[Field]) -> Option<Fit> {
 }
 
 /// Whether a value is none that the application writes.
-pub fn is_odd(known: &Known, fit: Fit, fields: &[Field], payload: &[u8]) -> bool {
-    let Some(table) = known.tables.get(fit.table) else {
+pub fn has_invalid_value(schema: &StoreSchema, fit: Fit, fields: &[Field], payload: &[u8]) -> bool {
+    let Some(table) = schema.tables.get(fit.table) else {
         return true;
     };
     let columns = table.layouts.get(fit.layout).map(Vec::as_slice).unwrap_or_default();
@@ -65,26 +65,26 @@ pub fn is_broken_uuid(field: Field, payload: &[u8]) -> bool {
 }
 
 /// The latest of the times that a row holds, as a number.
-pub fn latest(known: &Known, fit: Fit, fields: &[Field], payload: &[u8]) -> u64 {
-    let table = known.tables.get(fit.table);
+pub fn latest_time(schema: &StoreSchema, fit: Fit, fields: &[Field], payload: &[u8]) -> u64 {
+    let table = schema.tables.get(fit.table);
     let columns = table
         .and_then(|table| table.layouts.get(fit.layout))
         .map(Vec::as_slice)
         .unwrap_or_default();
     let time = |(column, field): (&usize, &Field)| {
         let rule = table.and_then(|table| table.columns.get(*column)).and_then(|column| column.rule)?;
-        rule.time(*field, payload)
+        rule.time_of(*field, payload)
     };
     columns.iter().zip(fields).filter_map(time).max().unwrap_or(0)
 }
 
 /// Makes the hashes of one salvage; nobody can foresee them.
 #[derive(Debug, Default)]
-pub struct Hasher64(RandomState);
+pub struct KeyHasher(RandomState);
 
-impl Hasher64 {
+impl KeyHasher {
     /// The hash of the values of some fields; 0 where one of them is NULL, as a unique index takes any number of those.
-    pub fn values<'f>(&self, payload: &[u8], fields: impl Iterator<Item = Option<&'f Field>>) -> u64 {
+    pub fn hash_values<'f>(&self, payload: &[u8], fields: impl Iterator<Item = Option<&'f Field>>) -> u64 {
         let mut hasher = self.0.build_hasher();
         for field in fields {
             let Some(field) = field.filter(|field| field.class != Classes::NULL) else {
@@ -99,21 +99,21 @@ impl Hasher64 {
     }
 
     /// The hashes of a row.
-    pub fn row(&self, known: &Known, fit: Fit, fields: &[Field], payload: &[u8]) -> Hashes {
+    pub fn hash_row(&self, schema: &StoreSchema, fit: Fit, fields: &[Field], payload: &[u8]) -> Hashes {
         let mut out = Hashes::default();
-        let Some(table) = known.tables.get(fit.table) else {
+        let Some(table) = schema.tables.get(fit.table) else {
             return out;
         };
         for (slot, key) in out.iter_mut().zip(&table.keys) {
-            let places = key.columns.iter().map(|column| fields.get(table.place(fit.layout, *column)?));
-            *slot = self.values(payload, places);
+            let places = key.columns.iter().map(|column| fields.get(table.field_of(fit.layout, *column)?));
+            *slot = self.hash_values(payload, places);
         }
         out
     }
 
     /// The hash of an index entry: all of its fields but the last, which is the rowid.
-    pub fn entry(&self, payload: &[u8], fields: &[Field]) -> u64 {
+    pub fn hash_entry(&self, payload: &[u8], fields: &[Field]) -> u64 {
         let keys = fields.split_last().map(|(_, keys)| keys).unwrap_or_default();
-        self.values(payload, keys.iter().map(Some))
+        self.hash_values(payload, keys.iter().map(Some))
     }
 }

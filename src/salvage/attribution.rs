@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::ended::Result;
+use super::Result;
 use super::entries::Entries;
-use super::fit::{Hasher64, is_odd};
 use super::forest::Forest;
-use super::known::Known;
 use super::notes::Owner;
-use super::rows::{Finder, Origin};
-use super::view::View;
+use super::row_layout::{KeyHasher, has_invalid_value};
+use super::rows::{Origin, RowFinder};
+use super::schema::StoreSchema;
+use super::view::StoreView;
 use crate::limits::stop::Stop;
 use sqlite_format::page::Kind;
 
@@ -28,9 +28,15 @@ struct Sample {
 ///
 /// # Errors
 /// When it is time to stop.
-pub fn attribute(view: &View<'_>, known: &Known, forest: &mut Forest, hasher: &Hasher64, stop: &Stop) -> Result<()> {
-    tables(view, known, forest)?;
-    let trees = std::mem::take(&mut forest.nameless);
+pub fn attribute_pages(
+    view: &StoreView<'_>,
+    schema: &StoreSchema,
+    forest: &mut Forest,
+    hasher: &KeyHasher,
+    stop: &Stop,
+) -> Result<()> {
+    tables(view, schema, forest)?;
+    let trees = std::mem::take(&mut forest.unnamed_indexes);
     let mut group_of: HashMap<u32, u32> = HashMap::new();
     for (group, pages) in (0_u32..).zip(&trees) {
         group_of.extend(pages.iter().map(|page| (*page, group)));
@@ -41,7 +47,7 @@ pub fn attribute(view: &View<'_>, known: &Known, forest: &mut Forest, hasher: &H
         return Ok(());
     }
     let with_entries: BTreeSet<u32> = samples.iter().filter_map(|sample| sample.group.checked_sub(count)).collect();
-    let votes = votes(view, known, forest, hasher, &samples, stop)?;
+    let votes = votes(view, schema, forest, hasher, &samples, stop)?;
     let mut best: BTreeMap<u32, (u32, usize, usize)> = BTreeMap::new();
     for ((group, table, key), count) in votes {
         let slot = best.entry(group).or_insert((count, table, key));
@@ -55,7 +61,7 @@ pub fn attribute(view: &View<'_>, known: &Known, forest: &mut Forest, hasher: &H
     }
     let mut empty = 0;
     for page in 2..=forest.notes.pages() {
-        let is_leaf = forest.notes.kind(page) == Some(Kind::IndexLeaf) && forest.notes.owner(page) == Owner::Nobody;
+        let is_leaf = forest.notes.kind(page) == Some(Kind::IndexLeaf) && forest.notes.owner(page) == Owner::Unowned;
         empty += usize::from(is_leaf && !group_of.contains_key(&page) && !with_entries.contains(&page));
     }
     for ((table, key), groups) in holders {
@@ -68,24 +74,24 @@ pub fn attribute(view: &View<'_>, known: &Known, forest: &mut Forest, hasher: &H
         let is_led_to = at(&forest.led_to) == Some(true);
         if let Some(pages) = largest
             && !is_led_to
-            && (groups.len() == 1 || !forest.knows_free)
+            && (groups.len() == 1 || !forest.is_freelist_known)
         {
             // Where others may be free, what else claims to be the same index is an older state of it.
             for page in pages {
-                forest.notes.set_owner(*page, Owner::Key(table, key));
+                forest.notes.set_owner(*page, Owner::Index(table, key));
             }
             if let Some(slot) = forest.whole.get_mut(table).and_then(|keys| keys.get_mut(key)) {
                 *slot = true;
             }
-        } else if forest.knows_free || (groups.len() == 1 && empty == 0) {
+        } else if forest.is_freelist_known || (groups.len() == 1 && empty == 0) {
             // What is left of an index whose root is gone, or which is one leaf.
             for group in groups {
                 let one = [group.wrapping_sub(count)];
                 for page in trees.get(group as usize).map_or(&one[..], Vec::as_slice) {
-                    forest.notes.set_owner(*page, Owner::Key(table, key));
+                    forest.notes.set_owner(*page, Owner::Index(table, key));
                 }
             }
-        } else if let Some(slot) = forest.unsure.get_mut(table) {
+        } else if let Some(slot) = forest.is_ambiguous.get_mut(table) {
             // One of them may be the live one; the others name what was deleted.
             *slot = true;
         }
@@ -94,18 +100,18 @@ pub fn attribute(view: &View<'_>, known: &Known, forest: &mut Forest, hasher: &H
 }
 
 /// Trees of tables: the largest of each table that has none is its own.
-fn tables(view: &View<'_>, known: &Known, forest: &mut Forest) -> Result<()> {
-    let mut finder = Finder::new(view, known);
+fn tables(view: &StoreView<'_>, schema: &StoreSchema, forest: &mut Forest) -> Result<()> {
+    let mut finder = RowFinder::new(view, schema);
     let mut bytes = Vec::new();
-    for pages in std::mem::take(&mut forest.nameless_tables) {
-        let mut rows = vec![0_u32; known.tables.len()];
+    for pages in std::mem::take(&mut forest.unnamed_tables) {
+        let mut rows = vec![0_u32; schema.tables.len()];
         let leaves = pages.iter().filter(|page| forest.notes.kind(**page) == Some(Kind::TableLeaf));
         for page in leaves.take(8) {
             view.page(*page, &mut bytes);
             finder.page(*page, &bytes, &forest.notes, &mut |found| {
                 if let Some(fit) = found.fit
-                    && found.origin == Origin::Stray
-                    && !is_odd(known, fit, found.fields, found.payload)
+                    && found.origin == Origin::Orphan
+                    && !has_invalid_value(schema, fit, found.fields, found.payload)
                     && let Some(count) = rows.get_mut(fit.table)
                 {
                     *count += 1;
@@ -128,9 +134,9 @@ fn tables(view: &View<'_>, known: &Known, forest: &mut Forest) -> Result<()> {
 }
 
 fn samples(
-    view: &View<'_>,
+    view: &StoreView<'_>,
     forest: &Forest,
-    hasher: &Hasher64,
+    hasher: &KeyHasher,
     group_of: &HashMap<u32, u32>,
     first_page: u32,
     stop: &Stop,
@@ -138,7 +144,7 @@ fn samples(
     let notes = &forest.notes;
     let want = |number: u32| {
         let is_entry = matches!(notes.kind(number), Some(Kind::IndexLeaf | Kind::IndexInterior));
-        is_entry && notes.owner(number) == Owner::Nobody
+        is_entry && notes.owner(number) == Owner::Unowned
     };
     let mut out = Vec::new();
     let mut entries = Entries::new(view);
@@ -149,7 +155,7 @@ fn samples(
         entries.page(number, bytes, &mut |payload, fields, rowid| {
             if taken < SAMPLES && out.len() < MOST_SAMPLES {
                 taken += 1;
-                let hash = hasher.entry(payload, fields);
+                let hash = hasher.hash_entry(payload, fields);
                 out.push(Sample { hash, rowid, group });
             }
             Ok(())
@@ -162,26 +168,26 @@ fn samples(
 
 /// How many rows of which table and index are among the samples of which group.
 fn votes(
-    view: &View<'_>,
-    known: &Known,
+    view: &StoreView<'_>,
+    schema: &StoreSchema,
     forest: &Forest,
-    hasher: &Hasher64,
+    hasher: &KeyHasher,
     samples: &[Sample],
     stop: &Stop,
 ) -> Result<BTreeMap<(u32, usize, usize), u32>> {
     let notes = &forest.notes;
-    let want = |number: u32| !matches!(notes.owner(number), Owner::Key(..) | Owner::Free);
+    let want = |number: u32| !matches!(notes.owner(number), Owner::Index(..) | Owner::Free);
     let mut out = BTreeMap::new();
-    let mut finder = Finder::new(view, known);
+    let mut finder = RowFinder::new(view, schema);
     view.each(stop, &want, &mut |number, bytes| {
         finder.page(number, bytes, notes, &mut |found| {
             let (Some(fit), Some(rowid)) = (found.fit, found.rowid) else {
                 return Ok(());
             };
-            if found.origin == Origin::Free {
+            if found.origin == Origin::FreeSpace {
                 return Ok(());
             }
-            let keys = hasher.row(known, fit, found.fields, found.payload);
+            let keys = hasher.hash_row(schema, fit, found.fields, found.payload);
             for (key, hash) in keys.iter().enumerate().filter(|(_, hash)| **hash != 0) {
                 let first = samples.partition_point(|sample| (sample.hash, sample.rowid) < (*hash, rowid));
                 let same = samples

@@ -2,19 +2,19 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{Engine, Output, Progress, give, text};
-use crate::salvage::candidates::{Candidate, Elsewhere, Keys, Verdict};
-use crate::salvage::ended::Result;
-use crate::salvage::entries::each_entry;
-use crate::salvage::evidence::{is_sound, said};
-use crate::salvage::known::MOST_KEYS;
+use super::{Engine, Output, TableProgress, give, text};
+use crate::salvage::Result;
+use crate::salvage::candidates::{Candidate, Keys, OtherRowids, Verdict};
+use crate::salvage::entries::for_each_entry;
+use crate::salvage::indexed_rows::{digest, is_sound};
 use crate::salvage::literal::is_plain;
-use crate::salvage::rows::{Finder, Origin};
+use crate::salvage::rows::{Origin, RowFinder};
+use crate::salvage::schema::MOST_KEYS;
 use crate::salvage::sql::Line;
 use sqlite_format::record::Fields;
 
 /// So many lost rows are told with what their index entries hold; of the others, only the rowid.
-const MOST_TOLD: usize = 10_000;
+const MOST_DESCRIBED: usize = 10_000;
 
 /// A key of a table, by its hash.
 type KeyOf = (usize, usize, u64);
@@ -28,9 +28,9 @@ struct Chosen {
 
 impl Engine<'_> {
     /// Weighs the candidates of a pass, writes what is a row, and notes which rows are missing.
-    pub(super) fn settle(
+    pub(super) fn resolve(
         &mut self,
-        tables: &mut [Progress],
+        tables: &mut [TableProgress],
         candidates: &[Candidate],
         late: &mut Vec<Candidate>,
         out: &mut Output<'_, '_>,
@@ -39,34 +39,34 @@ impl Engine<'_> {
         for (at, table) in tables.iter_mut().enumerate().filter(|(_, table)| !table.done) {
             let whole = self.forest.whole.get(at).map(Vec::as_slice).unwrap_or_default();
             let mut missing = Vec::new();
-            for rowid in table.evidence.named() {
+            for rowid in table.indexed.rowids() {
                 // An entry whose rowid is damaged names a row that was given under its own.
-                let keys = table.evidence.of(rowid);
+                let keys = table.indexed.digests(rowid);
                 let explained = keys.iter().enumerate().any(|(key, hash)| held.contains(&(at, key, *hash)));
-                let is_there = table.given.has(rowid) || table.unfit.has(rowid);
+                let is_there = table.given.contains(rowid) || table.unfit.contains(rowid);
                 if !is_there && !explained && !is_denied(&keys, whole) {
                     missing.push(rowid);
                 }
             }
             for rowid in missing {
-                table.missing.put(rowid)?;
+                table.missing.insert(rowid)?;
             }
         }
         self.older(tables, candidates, out)
     }
 
     /// Weighs those whose index names a rowid of another pass.
-    pub(super) fn settle_late(
+    pub(super) fn resolve_deferred(
         &mut self,
-        tables: &mut [Progress],
+        tables: &mut [TableProgress],
         late: &[Candidate],
         out: &mut Output<'_, '_>,
     ) -> Result<()> {
         self.weigh(tables, late, None, out)?;
         for table in tables {
-            let found: Vec<i64> = table.missing.all().filter(|rowid| table.given.has(*rowid)).collect();
+            let found: Vec<i64> = table.missing.iter().filter(|rowid| table.given.contains(*rowid)).collect();
             for rowid in found {
-                table.missing.take(rowid);
+                table.missing.remove(rowid);
             }
         }
         Ok(())
@@ -75,7 +75,7 @@ impl Engine<'_> {
     /// Weighs candidates and writes what is a row. Gives back the keys that their indexes do not name for them.
     fn weigh(
         &mut self,
-        tables: &mut [Progress],
+        tables: &mut [TableProgress],
         candidates: &[Candidate],
         mut late: Option<&mut Vec<Candidate>>,
         out: &mut Output<'_, '_>,
@@ -84,30 +84,30 @@ impl Engine<'_> {
         if candidates.is_empty() {
             return Ok(held);
         }
-        let elsewhere = self.look_up(candidates)?;
+        let elsewhere = self.find_named_rowids(candidates)?;
         let mut chosen: Vec<Chosen> = Vec::new();
         let mut doubtful = Vec::new();
         for (at, candidate) in candidates.iter().enumerate() {
             let Some(table) = tables.get_mut(candidate.fit.table) else {
                 continue;
             };
-            let named = elsewhere_of(candidate, &elsewhere, table);
+            let named = other_rowids_of(candidate, &elsewhere, table);
             let whole = self.forest.whole.get(candidate.fit.table).map(Vec::as_slice).unwrap_or_default();
             let keys = Keys {
                 whole,
-                knows_free: self.forest.knows_free,
-                unsure: self.forest.unsure.get(candidate.fit.table).copied().unwrap_or(false),
+                is_freelist_known: self.forest.is_freelist_known,
+                is_ambiguous: self.forest.is_ambiguous.get(candidate.fit.table).copied().unwrap_or(false),
                 open_ranges: self.forest.open_ranges.get(candidate.fit.table).map_or(&[], Vec::as_slice),
             };
             match candidate.weigh(keys, &named) {
                 Verdict::Row { rowid, odd } => match &mut late {
-                    Some(late) if !table.evidence.covers(rowid) && late.len() < MOST_TOLD => late.push(*candidate),
+                    Some(late) if !table.indexed.covers(rowid) && late.len() < MOST_DESCRIBED => late.push(*candidate),
                     _ => chosen.push(Chosen { rowid, odd, at }),
                 },
                 Verdict::Doubtful => doubtful.push(at),
                 Verdict::Deleted => {
                     if let Some(rowid) = candidate.rowid {
-                        table.deleted.put(rowid)?;
+                        table.deleted.insert(rowid)?;
                     }
                 }
                 Verdict::Older(_) => {}
@@ -123,7 +123,7 @@ impl Engine<'_> {
         });
         chosen.dedup_by(|b, a| (table_of(a), a.rowid) == (table_of(b), b.rowid));
         let mut writer = Writer {
-            finder: Finder::new(self.view, self.known),
+            finder: RowFinder::new(self.view, self.schema),
             fields: Fields::default(),
             payload: Vec::new(),
             used: HashSet::new(),
@@ -138,19 +138,19 @@ impl Engine<'_> {
             let (Some(candidate), Some(table)) = (candidates.get(one.at), tables.get_mut(table_of(one))) else {
                 continue;
             };
-            if table.given.has(one.rowid) {
+            if table.given.contains(one.rowid) {
                 continue;
             }
             let taken = others(candidate, &elsewhere, one)
-                .any(|(key, hash, rowid)| table.given.has(rowid) && table.evidence.may_have(rowid, key, hash));
+                .any(|(key, hash, rowid)| table.given.contains(rowid) && table.indexed.may_have_key(rowid, key, hash));
             if taken || !writer.row(candidate, one, out)? {
                 doubtful.push(one.at);
                 continue;
             }
-            table.given.put(one.rowid)?;
+            table.given.insert(one.rowid)?;
             for (key, hash) in candidate.hashes.iter().enumerate() {
                 if *hash != 0 && (candidate.agree >> key & 1 == 0 || candidate.rowid != Some(one.rowid)) {
-                    held.extend([false, true].map(|is_odd| (candidate.fit.table, key, said(*hash, is_odd))));
+                    held.extend([false, true].map(|is_odd| (candidate.fit.table, key, digest(*hash, is_odd))));
                 }
             }
         }
@@ -162,14 +162,14 @@ impl Engine<'_> {
             };
             let is_named = candidate.agree & 1 == 1;
             let given = tables.get(candidate.fit.table).zip(candidate.rowid);
-            if is_named && given.is_some_and(|(table, rowid)| table.given.has(rowid)) {
+            if is_named && given.is_some_and(|(table, rowid)| table.given.contains(rowid)) {
                 continue;
             }
             writer.doubtful(candidate, out)?;
             for (key, hash) in candidate.hashes.iter().enumerate() {
                 if candidate.agree >> key & 1 == 1 {
                     // It is not lost: it is there, in a comment.
-                    held.extend([false, true].map(|is_odd| (candidate.fit.table, key, said(*hash, is_odd))));
+                    held.extend([false, true].map(|is_odd| (candidate.fit.table, key, digest(*hash, is_odd))));
                 }
             }
         }
@@ -177,7 +177,7 @@ impl Engine<'_> {
     }
 
     /// Which rowids the indexes name for the keys that do not agree.
-    fn look_up(&mut self, candidates: &[Candidate]) -> Result<HashMap<KeyOf, i64>> {
+    fn find_named_rowids(&mut self, candidates: &[Candidate]) -> Result<HashMap<KeyOf, i64>> {
         let mut wanted: HashSet<KeyOf> = HashSet::new();
         for candidate in candidates {
             for (key, hash) in candidate.hashes.iter().enumerate() {
@@ -191,7 +191,7 @@ impl Engine<'_> {
             return Ok(out);
         }
         let (notes, whole) = (&self.forest.notes, &mut self.forest.whole);
-        each_entry(self.view, self.known, notes, self.hasher, whole, self.stop, &mut |entry| {
+        for_each_entry(self.view, self.schema, notes, self.hasher, whole, self.stop, &mut |entry| {
             let key = (entry.table, entry.key, entry.hash);
             if wanted.contains(&key) {
                 out.entry(key).or_insert(entry.rowid);
@@ -202,7 +202,7 @@ impl Engine<'_> {
     }
 
     /// Writes older states of rows that are missing, as comments.
-    fn older(&mut self, tables: &[Progress], candidates: &[Candidate], out: &mut Output<'_, '_>) -> Result<()> {
+    fn older(&mut self, tables: &[TableProgress], candidates: &[Candidate], out: &mut Output<'_, '_>) -> Result<()> {
         let mut best: BTreeMap<(usize, i64), &Candidate> = BTreeMap::new();
         for candidate in candidates {
             let Some((table, rowid)) = tables.get(candidate.fit.table).zip(candidate.rowid) else {
@@ -216,27 +216,28 @@ impl Engine<'_> {
                 .and_then(|keys| keys.first())
                 .copied()
                 .unwrap_or(false);
-            let sure = !candidate.odd && (candidate.origin > Origin::Free || (whole && self.forest.knows_free));
-            if sure && candidate.agree & 1 == 1 && table.missing.has(rowid) {
+            let sure =
+                !candidate.odd && (candidate.origin > Origin::FreeSpace || (whole && self.forest.is_freelist_known));
+            if sure && candidate.agree & 1 == 1 && table.missing.contains(rowid) {
                 let slot = best.entry((candidate.fit.table, rowid)).or_insert(candidate);
                 if candidate.when > slot.when {
                     *slot = candidate;
                 }
             }
         }
-        let mut finder = Finder::new(self.view, self.known);
+        let mut finder = RowFinder::new(self.view, self.schema);
         let (mut payload, mut fields) = (Vec::new(), Fields::default());
         for ((table, rowid), candidate) in best {
-            if finder.again(candidate.place, &mut payload, &mut fields) {
+            if finder.read_again(candidate.place, &mut payload, &mut fields) {
                 let line = Line {
                     fit: candidate.fit,
                     rowid: Some(rowid),
                     fields: fields.all(),
                     payload: &payload,
                 };
-                out.printer.doubtful("lost, and this is an older state of it", &line)?;
-                if let Some(account) = out.account.tables.get_mut(table) {
-                    account.older += 1;
+                out.sql.write_doubtful("lost, and this is an older state of it", &line)?;
+                if let Some(summary) = out.summary.tables.get_mut(table) {
+                    summary.older += 1;
                 }
             }
         }
@@ -244,16 +245,16 @@ impl Engine<'_> {
     }
 
     /// Names the rows that are lost: their rowids, and what their index entries hold.
-    pub(super) fn lost(&mut self, tables: &[Progress], out: &mut Output<'_, '_>) -> Result<()> {
+    pub(super) fn lost(&mut self, tables: &[TableProgress], out: &mut Output<'_, '_>) -> Result<()> {
         let mut told: BTreeMap<(usize, i64), [Option<Vec<u8>>; MOST_KEYS]> = BTreeMap::new();
         if tables.iter().all(|table| table.missing.is_empty()) {
             return Ok(());
         }
         let (notes, whole) = (&self.forest.notes, &mut self.forest.whole);
-        each_entry(self.view, self.known, notes, self.hasher, whole, self.stop, &mut |entry| {
-            let missing = tables.get(entry.table).is_some_and(|table| table.missing.has(entry.rowid));
+        for_each_entry(self.view, self.schema, notes, self.hasher, whole, self.stop, &mut |entry| {
+            let missing = tables.get(entry.table).is_some_and(|table| table.missing.contains(entry.rowid));
             let place = (entry.table, entry.rowid);
-            if missing && (told.len() < MOST_TOLD || told.contains_key(&place)) {
+            if missing && (told.len() < MOST_DESCRIBED || told.contains_key(&place)) {
                 let value = text(entry.payload, entry.fields.first()).filter(|value| value.len() <= 200);
                 if let Some(slot) = told.entry(place).or_default().get_mut(entry.key) {
                     *slot = value.map(<[u8]>::to_vec);
@@ -262,21 +263,21 @@ impl Engine<'_> {
             Ok(())
         })?;
         for (at, table) in tables.iter().enumerate() {
-            let Some((known, account)) = self.known.tables.get(at).zip(out.account.tables.get_mut(at)) else {
+            let Some((of, summary)) = self.schema.tables.get(at).zip(out.summary.tables.get_mut(at)) else {
                 continue;
             };
-            for rowid in table.missing.all() {
+            for rowid in table.missing.iter() {
                 let values = told.get(&(at, rowid));
-                let mut words = format!("lost: {} rowid {rowid}", known.name);
-                for (key, value) in known.keys.iter().zip(values.into_iter().flatten()) {
-                    let column = key.columns.first().and_then(|column| known.columns.get(*column));
+                let mut words = format!("lost: {} rowid {rowid}", of.name);
+                for (key, value) in of.keys.iter().zip(values.into_iter().flatten()) {
+                    let column = key.columns.first().and_then(|column| of.columns.get(*column));
                     if let (Some(column), Some(value)) = (column, value) {
                         let text = std::str::from_utf8(value).ok().filter(|_| is_plain(value));
                         words += &format!(", {} {:?}", column.name, text.unwrap_or("that is not plain text"));
                     }
                 }
-                out.printer.comment(&words)?;
-                account.lost.add(Some(rowid), values.and_then(|values| values.first()?.as_deref()));
+                out.sql.write_comment(&words)?;
+                summary.lost.add(Some(rowid), values.and_then(|values| values.first()?.as_deref()));
             }
         }
         Ok(())
@@ -311,12 +312,12 @@ fn others<'c>(
 }
 
 /// What the indexes name for the keys of a candidate.
-fn elsewhere_of(candidate: &Candidate, elsewhere: &HashMap<KeyOf, i64>, table: &Progress) -> Elsewhere {
-    let mut out = Elsewhere::default();
+fn other_rowids_of(candidate: &Candidate, elsewhere: &HashMap<KeyOf, i64>, table: &TableProgress) -> OtherRowids {
+    let mut out = OtherRowids::default();
     for (key, _, rowid) in named_instead(candidate, elsewhere) {
         if let Some(slot) = out.rowids.get_mut(key) {
             *slot = Some(rowid);
-            out.backed |= u8::from(table.evidence.is_backed(rowid, key)) << key;
+            out.backed |= u8::from(table.indexed.is_named_twice(rowid, key)) << key;
         }
     }
     out
@@ -324,7 +325,7 @@ fn elsewhere_of(candidate: &Candidate, elsewhere: &HashMap<KeyOf, i64>, table: &
 
 /// Reads candidates again and writes them.
 struct Writer<'a> {
-    finder: Finder<'a>,
+    finder: RowFinder<'a>,
     fields: Fields,
     payload: Vec<u8>,
     /// The keys of the rows that were written.
@@ -334,7 +335,7 @@ struct Writer<'a> {
 impl Writer<'_> {
     /// Writes a row; says whether it can stand in the new store beside those that were written.
     fn row(&mut self, candidate: &Candidate, one: &Chosen, out: &mut Output<'_, '_>) -> Result<bool> {
-        if !self.finder.again(candidate.place, &mut self.payload, &mut self.fields) {
+        if !self.finder.read_again(candidate.place, &mut self.payload, &mut self.fields) {
             return Ok(false);
         }
         let line = Line {
@@ -345,32 +346,32 @@ impl Writer<'_> {
         };
         let keys = candidate.hashes.iter().enumerate().filter(|(_, hash)| **hash != 0);
         let keys: Vec<KeyOf> = keys.map(|(key, hash)| (candidate.fit.table, key, *hash)).collect();
-        if !out.printer.can_stand(&line) || keys.iter().any(|key| self.used.contains(key)) {
+        if !out.sql.fits_schema(&line) || keys.iter().any(|key| self.used.contains(key)) {
             return Ok(false);
         }
         self.used.extend(keys);
         give(&line, one.odd, text(&self.payload, self.fields.all().first()), out)?;
         let is_renumbered = !one.odd && candidate.rowid != Some(one.rowid);
-        if let Some(account) = out.account.tables.get_mut(candidate.fit.table) {
-            account.renumbered += u64::from(is_renumbered);
+        if let Some(summary) = out.summary.tables.get_mut(candidate.fit.table) {
+            summary.renumbered += u64::from(is_renumbered);
         }
         Ok(true)
     }
 
     fn doubtful(&mut self, candidate: &Candidate, out: &mut Output<'_, '_>) -> Result<()> {
         let mut id = None;
-        if self.finder.again(candidate.place, &mut self.payload, &mut self.fields) {
+        if self.finder.read_again(candidate.place, &mut self.payload, &mut self.fields) {
             let line = Line {
                 fit: candidate.fit,
                 rowid: candidate.rowid,
                 fields: self.fields.all(),
                 payload: &self.payload,
             };
-            out.printer.doubtful("doubtful, no index names it", &line)?;
+            out.sql.write_doubtful("doubtful, no index names it", &line)?;
             id = text(&self.payload, self.fields.all().first());
         }
-        if let Some(account) = out.account.tables.get_mut(candidate.fit.table) {
-            account.doubtful.add(candidate.rowid, id);
+        if let Some(summary) = out.summary.tables.get_mut(candidate.fit.table) {
+            summary.doubtful.add(candidate.rowid, id);
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What of a damaged store stands whole, in figures: the same search as a salvage's, of which only the account is kept.
+//! What of a damaged store stands whole, in figures: the same search as a salvage's, of which only the summary is kept.
 
 use std::cmp::Reverse;
 use std::io;
@@ -6,10 +6,10 @@ use std::sync::{Mutex, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::account::{Nothing, TableAccount};
-use super::known::replay::known;
-use super::store::Opened;
-use super::{Account, Room, within};
+use super::schema::replay::describe_stores;
+use super::store::OpenFiles;
+use super::summary::{NothingSaved, TableSummary};
+use super::{PassLimits, SalvageSummary, salvage_within};
 use crate::application::Application;
 use crate::findings::kind::Kind;
 use crate::findings::{CountedTable, Finding, Findings, LONGEST_NAME, Loss};
@@ -23,7 +23,7 @@ use crate::text::words::{plural, thousands};
 const MOST_IN_A_SENTENCE: usize = 3;
 
 /// What one pass holds. It is less than a salvage holds, because SQLite may read other stores meanwhile.
-const ROOM: Room = Room {
+const LIMITS: PassLimits = PassLimits {
     blocks: 35_000,
     candidates: 30_000,
 };
@@ -38,46 +38,48 @@ static SEARCHING: Mutex<()> = Mutex::new(());
 
 /// What is known of the rows of a damaged store.
 #[derive(Debug)]
-pub(crate) enum Standing {
+pub(crate) enum RowIntegrity {
     /// Nothing can be said: nothing is known of the application, or nothing of its rows was found.
-    Unsaid,
+    NotApplicable,
     /// It could not be found out, and why.
     Unknown(String),
     /// What was found.
-    Rows(Account),
+    Counted(SalvageSummary),
 }
 
 /// Searches the files of a store, as they lie, for the rows of an application. No handle of this process may be open on them:
 /// the files are opened and closed here.
-pub(crate) fn standing(probe: &Probe, application: &Application, stop: &Stop) -> Standing {
+pub(crate) fn examine_rows(probe: &Probe, application: &Application, stop: &Stop) -> RowIntegrity {
     // Whose row a record is, is told by what the application writes into its columns.
     if application.tables.is_empty() {
-        return Standing::Unsaid;
+        return RowIntegrity::NotApplicable;
     }
     match search(probe, application, stop) {
-        Ok(standing) => standing,
-        Err(why) => Standing::Unknown(why.to_string()),
+        Ok(integrity) => integrity,
+        Err(why) => RowIntegrity::Unknown(why.to_string()),
     }
 }
 
-fn search(probe: &Probe, application: &Application, stop: &Stop) -> super::Result<Standing> {
-    let known = known(application)?;
-    let opened = Opened::of(probe)?;
+fn search(probe: &Probe, application: &Application, stop: &Stop) -> super::Result<RowIntegrity> {
+    let known = describe_stores(application)?;
+    let opened = OpenFiles::open(probe)?;
     // A later change must show in the times of the files.
     let stamps = [probe.stamp, probe.wal.stamp, probe.journal.stamp];
     stamps.iter().flatten().for_each(FileStat::settle);
-    let account = in_turn(stop, || within(opened.files(), &known, &mut io::sink(), &|| true, stop, ROOM))??;
+    let summary = in_turn(stop, || salvage_within(opened.files(), &known, &mut io::sink(), &|| true, stop, LIMITS))??;
     drop(opened);
     if !probe.is_unchanged() || write_locked_now(probe) {
-        return Ok(Standing::Unknown("the store changed while its rows were counted".to_owned()));
+        return Ok(RowIntegrity::Unknown("the store changed while its rows were counted".to_owned()));
     }
-    Ok(match account.nothing {
-        Some(Nothing::Newer) => Standing::Unknown("a migration is applied that this binary does not know".to_owned()),
-        Some(Nothing::NoPages) => Standing::Unsaid,
-        None if account.tables.iter().all(TableAccount::is_unseen) => Standing::Unsaid,
-        None => match account.unsettled {
-            Some(why) => Standing::Unknown(why.in_words().to_owned()),
-            None => Standing::Rows(account),
+    Ok(match summary.nothing {
+        Some(NothingSaved::Newer) => {
+            RowIntegrity::Unknown("a migration is applied that this binary does not know".to_owned())
+        }
+        Some(NothingSaved::NoPages) => RowIntegrity::NotApplicable,
+        None if summary.tables.iter().all(TableSummary::is_unseen) => RowIntegrity::NotApplicable,
+        None => match summary.uncertain_commits {
+            Some(why) => RowIntegrity::Unknown(why.in_words().to_owned()),
+            None => RowIntegrity::Counted(summary),
         },
     })
 }
@@ -102,26 +104,26 @@ fn in_turn<T>(stop: &Stop, work: impl FnOnce() -> T) -> Result<T, Stopped> {
     Ok(done)
 }
 
-impl Account {
+impl SalvageSummary {
     /// How many rows of each table stand whole, and which do not.
     pub(crate) fn in_words(&self) -> String {
-        let mut seen: Vec<&TableAccount> =
-            self.tables.iter().filter(|table| !table.is_unseen() || table.is_open).collect();
+        let mut seen: Vec<&TableSummary> =
+            self.tables.iter().filter(|table| !table.is_unseen() || table.has_unknown_count).collect();
         // Where something is wrong, that comes first; then the largest.
         seen.sort_by_key(|table| {
             let of = table.given + table.lost.count;
             Reverse((of.saturating_sub(table.whole()), of))
         });
-        let mut parts: Vec<String> = seen.into_iter().map(TableAccount::in_words).collect();
-        if !self.ledger_made_anew.is_empty() {
-            let ids: Vec<String> = self.ledger_made_anew.iter().map(i64::to_string).collect();
+        let mut parts: Vec<String> = seen.into_iter().map(TableSummary::in_words).collect();
+        if !self.restored_ledger_rows.is_empty() {
+            let ids: Vec<String> = self.restored_ledger_rows.iter().map(i64::to_string).collect();
             parts.push(format!("whether migration {} was applied is not known", ids.join(", ")));
         }
         if self.too_long > 0 {
             parts.push(format!("{} too long to be looked at", plural(self.too_long, "row is", "rows are")));
         }
-        if self.pages_behind > 0 {
-            let pages = plural(self.pages_behind, "page", "pages");
+        if self.stale_pages > 0 {
+            let pages = plural(self.stale_pages, "page", "pages");
             parts.push(format!("the newest content of {pages} is damaged, so that rows of them may be older"));
         }
         parts.join("; ")
@@ -129,24 +131,25 @@ impl Account {
 
     /// Returns the rows of each table, counted.
     pub(crate) fn counted_tables(&self) -> Vec<CountedTable> {
-        let seen = self.tables.iter().filter(|table| !table.is_unseen() || table.is_open);
+        let seen = self.tables.iter().filter(|table| !table.is_unseen() || table.has_unknown_count);
         seen.map(|table| CountedTable {
             name: escape_untrusted(&table.name, LONGEST_NAME),
             intact: table.whole(),
             lost: table.lost.count,
-            at_least: !table.all_are_named || table.is_open,
+            at_least: !table.is_fully_indexed || table.has_unknown_count,
         })
         .collect()
     }
 
     /// Returns what is known of lost data. A count that is open, or a row of which nothing tells if it is live, leaves it unknown.
     pub(crate) fn loss(&self) -> Loss {
-        let is_unknown = |table: &TableAccount| table.is_open || !table.all_are_named || table.doubtful.count > 0;
+        let is_unknown =
+            |table: &TableSummary| table.has_unknown_count || !table.is_fully_indexed || table.doubtful.count > 0;
         if self.tables.iter().any(|table| table.lost.count + table.flagged.count > 0) {
             Loss::Yes
         } else if self.tables.iter().any(is_unknown)
-            || self.too_long + self.pages_behind > 0
-            || !self.ledger_made_anew.is_empty()
+            || self.too_long + self.stale_pages > 0
+            || !self.restored_ledger_rows.is_empty()
         {
             Loss::Unknown
         } else {
@@ -172,12 +175,12 @@ impl Account {
                 }
                 findings.total += named.count.saturating_sub(named.rows.len() as u64);
             }
-            findings.at_least |= table.lost.count > 0 && !table.all_are_named;
+            findings.at_least |= table.lost.count > 0 && !table.is_fully_indexed;
         }
     }
 }
 
-impl TableAccount {
+impl TableSummary {
     /// Whether nothing was found of it, and nothing names a row of it.
     fn is_unseen(&self) -> bool {
         self.given + self.lost.count + self.doubtful.count == 0
@@ -191,7 +194,7 @@ impl TableAccount {
         let (whole, lost) = (self.whole(), self.lost.count);
         let of = self.given + lost;
         // A doubtful row is perhaps one of the store's, and perhaps none.
-        let is_counted = self.all_are_named && self.doubtful.count == 0;
+        let is_counted = self.is_fully_indexed && self.doubtful.count == 0;
         let mut parts = vec![match of {
             _ if whole == of && lost == 0 && is_counted => match whole {
                 1 => "its only row stands whole".to_owned(),
@@ -203,7 +206,7 @@ impl TableAccount {
             }
             _ => format!("{} whole", plural(whole, "row stands", "rows stand")),
         }];
-        let least = if self.all_are_named { "" } else { "at least " };
+        let least = if self.is_fully_indexed { "" } else { "at least " };
         parts.extend(named(&self.lost, |count| format!("{least}{} lost", plural(count, "is", "are"))));
         parts.extend(named(&self.flagged, |count| {
             format!("{} a damaged value or index entry", plural(count, "has", "have"))
@@ -215,7 +218,7 @@ impl TableAccount {
         parts.extend(named(&self.doubtful, |count| {
             format!("{} doubtful, because no index names what is there", plural(count, "more is", "more are"))
         }));
-        if self.is_open {
+        if self.has_unknown_count {
             parts.push("how many it had is not known".to_owned());
         }
         format!("{}: {}", self.name, parts.join(", "))
@@ -223,7 +226,7 @@ impl TableAccount {
 }
 
 /// What is said of the rows of a kind, and the first of them.
-fn named(rows: &super::account::Named, said: impl Fn(u64) -> String) -> Option<String> {
+fn named(rows: &super::summary::NamedRows, describe: impl Fn(u64) -> String) -> Option<String> {
     if rows.count == 0 {
         return None;
     }
@@ -238,16 +241,16 @@ fn named(rows: &super::account::Named, said: impl Fn(u64) -> String) -> Option<S
         (false, 0) => format!(": {}", first.join(", ")),
         (false, more) => format!(": {} and {} more", first.join(", "), thousands(more)),
     };
-    Some(said(rows.count) + &listed)
+    Some(describe(rows.count) + &listed)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::salvage::account::Named;
+    use crate::salvage::summary::NamedRows;
 
-    fn named(rowids: &[i64]) -> Named {
-        let mut out = Named::default();
+    fn named(rowids: &[i64]) -> NamedRows {
+        let mut out = NamedRows::default();
         for rowid in rowids {
             let id = format!("{rowid:08x}-0000-4000-8000-000000000000");
             out.add(Some(*rowid), (rowid % 2 == 0).then_some(id.as_bytes()));
@@ -255,19 +258,19 @@ mod tests {
         out
     }
 
-    fn people() -> TableAccount {
-        TableAccount {
+    fn people() -> TableSummary {
+        TableSummary {
             name: "people".to_owned(),
             given: 2_000,
-            all_are_named: true,
-            ..TableAccount::default()
+            is_fully_indexed: true,
+            ..TableSummary::default()
         }
     }
 
     #[test]
     fn the_words_say_what_stands_and_what_does_not() {
         assert_eq!(people().in_words(), "people: all 2,000 rows stand whole");
-        let lost = TableAccount {
+        let lost = TableSummary {
             lost: named(&[2, 3, 5, 7, 11]),
             renumbered: 1,
             ..people()
@@ -276,7 +279,7 @@ mod tests {
             lost.in_words(),
             "people: 1,999 of 2,005 rows stand whole, 5 are lost: row 2 (00000002-0000-4000-8000-000000000000), row 3, row 5 and 2 more, 1 has a damaged number, which an index still tells"
         );
-        let doubted = TableAccount {
+        let doubted = TableSummary {
             flagged: named(&[5, 7]),
             doubtful: named(&[9]),
             ..people()
@@ -285,41 +288,41 @@ mod tests {
             doubted.in_words(),
             "people: 1,998 rows stand whole, 2 have a damaged value or index entry: row 5, row 7, 1 more is doubtful, because no index names what is there: row 9"
         );
-        let gone = Account {
+        let gone = SalvageSummary {
             tables: vec![
                 people(),
-                TableAccount {
+                TableSummary {
                     name: "pets".to_owned(),
-                    is_open: true,
-                    ..TableAccount::default()
+                    has_unknown_count: true,
+                    ..TableSummary::default()
                 },
             ],
-            ..Account::default()
+            ..SalvageSummary::default()
         };
         assert_eq!(
             gone.in_words(),
             "people: all 2,000 rows stand whole; pets: how many rows it had is not known"
         );
-        let unsure = TableAccount {
+        let is_ambiguous = TableSummary {
             lost: named(&[3]),
             flagged: named(&[5]),
             doubtful: named(&[7, 9]),
-            all_are_named: false,
+            is_fully_indexed: false,
             ..people()
         };
         assert_eq!(
-            unsure.in_words(),
+            is_ambiguous.in_words(),
             "people: 1,999 rows stand whole, at least 1 is lost: row 3, 1 has a damaged value or index entry: row 5, 2 more are doubtful, because no index names what is there: row 7, row 9"
         );
         let mut findings = Findings::default();
-        let account = Account {
-            tables: vec![lost, unsure],
-            ledger_made_anew: vec![2],
-            ..Account::default()
+        let summary = SalvageSummary {
+            tables: vec![lost, is_ambiguous],
+            restored_ledger_rows: vec![2],
+            ..SalvageSummary::default()
         };
-        account.add_to(&mut findings);
+        summary.add_to(&mut findings);
         assert_eq!((findings.total, findings.at_least), (9, true));
-        assert!(account.in_words().ends_with("; whether migration 2 was applied is not known"));
+        assert!(summary.in_words().ends_with("; whether migration 2 was applied is not known"));
     }
 
     #[test]
@@ -331,18 +334,18 @@ mod tests {
         let probe = Probe::of(&path);
         let application = &crate::banger::APPLICATION;
         let late = Stop::after(Duration::ZERO, std::sync::Arc::default());
-        let said = |stop: &Stop| match standing(&probe, application, stop) {
-            Standing::Rows(account) => account.in_words(),
-            Standing::Unknown(why) => why,
-            Standing::Unsaid => String::new(),
+        let describe = |stop: &Stop| match examine_rows(&probe, application, stop) {
+            RowIntegrity::Counted(summary) => summary.in_words(),
+            RowIntegrity::Unknown(why) => why,
+            RowIntegrity::NotApplicable => String::new(),
         };
-        assert!(said(&Stop::never()).contains(" rows stand whole"), "{}", said(&Stop::never()));
-        assert_eq!(said(&late), "the time limit of 0 s ran out");
+        assert!(describe(&Stop::never()).contains(" rows stand whole"), "{}", describe(&Stop::never()));
+        assert_eq!(describe(&late), "the time limit of 0 s ran out");
         let mut bytes = std::fs::read(&path).unwrap();
         bytes.extend([0; 4096]);
         std::fs::write(&path, bytes).unwrap();
-        assert_eq!(said(&Stop::never()), "the store changed while its rows were counted");
-        let any = standing(&probe, &Application::any(), &Stop::never());
-        assert!(matches!(any, Standing::Unsaid), "{any:?}");
+        assert_eq!(describe(&Stop::never()), "the store changed while its rows were counted");
+        let any = examine_rows(&probe, &Application::any(), &Stop::never());
+        assert!(matches!(any, RowIntegrity::NotApplicable), "{any:?}");
     }
 }
