@@ -102,7 +102,7 @@ fn describe_agreement(status: &MigrationStatus) -> String {
     format!("{applied}, and the files of {same} are those that were applied")
 }
 
-/// What is wrong in the ledger, the worst first: the migration's id, and a sentence about it.
+/// The faults of the ledger, the worst first: the migration's id, and a sentence about it.
 struct LedgerHistory<'a> {
     application: &'a Application,
     former: Vec<(i64, String)>,
@@ -141,7 +141,7 @@ impl<'a> LedgerHistory<'a> {
         }
     }
 
-    /// Reads each row of the ledger. A value too long to be real is not fetched, only measured.
+    /// Reads each row of the ledger. A value too long to be real is measured and not fetched.
     fn read(&mut self, handle: &ReadOnly) -> Result<()> {
         let sql = format!(
             "SELECT id, iif(octet_length(name) > {LONGEST}, NULL, name), octet_length(name),
@@ -236,7 +236,7 @@ impl<'a> LedgerHistory<'a> {
         Outcome::found(sentences.join("; "), problem, self.findings)
     }
 
-    /// The worst that was found.
+    /// Returns the worst that was found.
     fn worst(&self) -> HistoryFault {
         if !self.former.is_empty() {
             HistoryFault::FormerName { ids: ids(&self.former) }
@@ -275,7 +275,7 @@ impl<'a> Cell<'a> {
         Self { value, bytes }
     }
 
-    /// The text, or why no runner can have written it.
+    /// Returns the text, or why no runner can have written it.
     fn text(&self) -> Result<&'a [u8], &'static str> {
         match self.value {
             ValueRef::Text(text) => Ok(text),
@@ -287,7 +287,7 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// Whether a runner can have written this text: not empty, UTF-8, no control characters.
+/// Returns true if a runner can have written this text: not empty, UTF-8, no control characters.
 fn plain(text: &[u8]) -> Result<(), &'static str> {
     match std::str::from_utf8(text) {
         Err(_) => Err("is not UTF-8"),

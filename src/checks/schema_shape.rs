@@ -9,7 +9,7 @@ use crate::findings::{Finding, Findings};
 use crate::limits::stop::Stop;
 use crate::migrations::dialects::built_in;
 use crate::migrations::ledger::LedgerState;
-use crate::migrations::shape::{Difference, Differences, Shape};
+use crate::migrations::shape::{Shape, ShapeDifference, ShapeDifferences};
 use crate::migrations::status::MigrationStatus;
 use crate::migrations::steps::{Step, Steps};
 use crate::report::outcome::Outcome;
@@ -106,7 +106,12 @@ fn passed(tables: usize, replayed: impl FnOnce() -> String) -> Outcome {
 }
 
 /// Returns the failure of a schema that differs, with one finding a difference.
-fn found(differences: &Differences, worst: Impact, detail: String, words: impl Fn(Impact) -> &'static str) -> Outcome {
+fn found(
+    differences: &ShapeDifferences,
+    worst: Impact,
+    detail: String,
+    words: impl Fn(Impact) -> &'static str,
+) -> Outcome {
     let mut findings = Findings::default();
     for difference in &differences.kept {
         findings.add(|| Finding {
@@ -191,7 +196,7 @@ fn compare_steps(
     if differences.total > 0 {
         let worst = differences.worst().unwrap_or(Impact::Extra);
         let detail = describe_differences(&differences);
-        return Ok(Ok(found(&differences, worst, detail, Impact::words_of_a_strangers)));
+        return Ok(Ok(found(&differences, worst, detail, Impact::words_for_unknown_app)));
     }
     if differences.tables > 0 || !run.is_empty() {
         let keys: Vec<&str> = run.iter().map(|step| step.key.as_str()).collect();
@@ -209,10 +214,10 @@ fn cannot_replay(error: &Error) -> String {
 const MOST_NAMED: usize = 2;
 
 /// Names the first differences, each with what it costs an application of which nothing is known.
-fn describe_differences(differences: &Differences) -> String {
-    let line = |difference: &Difference| {
+fn describe_differences(differences: &ShapeDifferences) -> String {
+    let line = |difference: &ShapeDifference| {
         let column = difference.column.as_ref().map_or_else(String::new, |column| format!(".{column}"));
-        let cost = difference.cost.words_of_a_strangers();
+        let cost = difference.cost.words_for_unknown_app();
         format!("{}{column}: {} ({cost})", difference.table, difference.what)
     };
     let mut named: Vec<String> = differences.kept.iter().take(MOST_NAMED).map(line).collect();

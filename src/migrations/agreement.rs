@@ -1,4 +1,4 @@
-//! Where a ledger and a folder do not agree, in sentences: what a report says of it, and why the gate gives the store to nobody.
+//! Puts the differences between a ledger and a folder into sentences, for the report and for the gate.
 //!
 //! What the tool itself takes as it comes is told and is no fault: a migration that was merged late, where the tool runs it all the
 //! same, and line ends that the tool does not look at.
@@ -11,22 +11,22 @@ use crate::migrations::status::MigrationStatus;
 use crate::migrations::status::file_label;
 use crate::text::words::plural;
 
-/// How many places a sentence names.
+/// The most places that a sentence names.
 const NAMED: usize = 3;
 
-/// How a ledger and a folder agree.
+/// The result of comparing a ledger with a folder.
 #[derive(Debug, Default)]
 pub(crate) struct Agreement {
-    /// Where they do not, the worst first.
+    /// The differences, the worst first.
     pub(crate) faults: Vec<Disagreement>,
-    /// What is no fault, and worth a word.
+    /// Remarks that are no fault.
     pub(crate) notes: Vec<String>,
 }
 
 /// Something in which a ledger and a folder do not agree.
 #[derive(Debug)]
 pub(crate) struct Disagreement {
-    /// Of which kind it is.
+    /// The kind of the difference.
     pub(crate) fault: FolderFault,
     /// The migration, where its key is a number.
     pub(crate) id: Option<i64>,
@@ -35,7 +35,7 @@ pub(crate) struct Disagreement {
 }
 
 impl MigrationStatus {
-    /// How the ledger and the folder agree.
+    /// Compares the ledger with the folder.
     pub(crate) fn agreement(&self) -> Agreement {
         let mut agreement = Agreement::default();
         agreement.gaps(self);
@@ -54,7 +54,7 @@ impl Agreement {
         self.faults.push(Disagreement { fault, id, what });
     }
 
-    /// Migrations that were never applied, though a later one was.
+    /// Adds the migrations that were never applied, though a later one was.
     fn gaps(&mut self, status: &MigrationStatus) {
         let gaps: Vec<String> = status.labels(&status.diff.gaps).collect();
         let tool = status.runner_name();
@@ -78,7 +78,7 @@ impl Agreement {
         }
     }
 
-    /// Files that the tool reads before it runs anything.
+    /// Adds the files that the tool reads before it runs anything and that do not exist.
     fn missing(&mut self, status: &MigrationStatus) {
         for known in status.set.not_there() {
             let what = format!(

@@ -12,11 +12,11 @@ pub(crate) struct Checksums {
     pub(crate) own: Vec<String>,
     /// Those of the same text with every line ending in `\n`, or every line in `\r\n`.
     pub(crate) other_line_ends: Vec<String>,
-    /// Whether the tool itself takes other line ends for the same file.
+    /// True if the tool itself takes other line ends for the same file.
     pub(crate) tool_takes_other_line_ends: bool,
 }
 
-/// How a file differs from the one that was applied.
+/// The difference between a file and the one that was applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ContentChange {
     /// By its line ends only.
@@ -26,7 +26,7 @@ pub(crate) enum ContentChange {
 }
 
 impl ContentChange {
-    /// How, in words.
+    /// Returns the difference in words.
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::LineEnds => "by its line ends only",
@@ -36,7 +36,7 @@ impl ContentChange {
 }
 
 impl Checksums {
-    /// Every checksum that `of` gives for the text as it is, and with its line ends made one or the other.
+    /// Creates the checksums that `of` gives for the text as it is, and with each kind of line ends.
     pub(super) fn of(text: &str, of: impl Fn(&str) -> Vec<String>) -> Self {
         let own = of(text);
         let mut other_line_ends = Vec::new();
@@ -54,7 +54,7 @@ impl Checksums {
         }
     }
 
-    /// How the file differs from the one with this checksum; `None` where it does not.
+    /// Returns how the file differs from the one with this checksum; `None` where it does not.
     pub(crate) fn differ_from(&self, applied: &str) -> Option<ContentChange> {
         let is = |own: &String| own == applied;
         if self.own.iter().any(is) {
@@ -67,22 +67,22 @@ impl Checksums {
     }
 }
 
-/// sqlx's: SHA-384 of the bytes, here in hex.
+/// Returns sqlx's checksum: SHA-384 of the bytes, here in hex.
 pub(super) fn sqlx(text: &str) -> String {
     hex(&Sha384::digest(text))
 }
 
-/// drizzle's, and Prisma's today: SHA-256 in hex.
+/// Returns drizzle's checksum, and Prisma's today: SHA-256 in hex.
 pub(super) fn sha256(text: &str) -> String {
     hex(&Sha256::digest(text))
 }
 
-/// Prisma's of old: SHA-256 in hex without the zeros that fill a byte up.
+/// Returns the checksum of older Prisma: SHA-256 in hex without the zeros that fill a byte up.
 pub(super) fn sha256_without_zeros(text: &str) -> String {
     Sha256::digest(text).iter().map(|byte| format!("{byte:x}")).collect()
 }
 
-/// refinery's: `SipHash` 1-3 without keys over what Rust's `Hash` feeds it, in decimal. `wide` where a version has 8 bytes.
+/// Returns refinery's checksum: `SipHash` 1-3 without keys over what Rust's `Hash` feeds it, in decimal. `wide` where a version has 8 bytes.
 pub(super) fn refinery(name: &str, version: i64, text: &str, wide: bool) -> Option<String> {
     let mut hasher = SipHasher13::new();
     name.hash(&mut hasher);
@@ -95,7 +95,7 @@ pub(super) fn refinery(name: &str, version: i64, text: &str, wide: bool) -> Opti
     Some(hasher.finish().to_string())
 }
 
-/// Bytes in lower-case hex.
+/// Returns the bytes in lower-case hex.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -51,7 +51,7 @@ impl Store {
         Ok(Self { conn, migrated })
     }
 
-    /// The ids of the migrations that this opening applied.
+    /// Returns the ids of the migrations that this opening applied.
     pub fn migrated(&self) -> &[i64] {
         &self.migrated
     }

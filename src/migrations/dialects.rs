@@ -26,27 +26,27 @@ use crate::migrations::ledger::{LedgerReader, LedgerTable};
 /// A migration tool whose ledger is understood: a line of [`TOOLS`].
 #[derive(Debug)]
 pub(crate) struct Dialect {
-    /// How people write it: `golang-migrate`.
+    /// The name as its users write it: `golang-migrate`.
     pub(crate) name: &'static str,
     /// The ledgers that its versions write.
     pub(super) ledgers: &'static [LedgerTable],
-    /// What a ledger's rows say.
+    /// Turns a ledger's rows into what was applied.
     pub(super) reader: LedgerReader,
     /// The command that tells the tool what became of a migration that failed.
     pub(crate) settled_by: Option<&'static str>,
-    /// Which files are its migrations.
+    /// The rules by which files are its migrations.
     pub(super) rules: FolderRules,
-    /// Whether foreign keys hold while it migrates, unless the application says otherwise.
+    /// True if foreign keys are enforced while it migrates, unless the application sets it otherwise.
     pub(crate) foreign_keys: bool,
     /// Tables that it keeps in a store beside its ledger.
     pub(super) own_tables: &'static [&'static str],
-    /// What it does about a migration that was never applied though a later one was.
+    /// The response to a migration that was never applied though a later one was.
     pub(super) gap: Response,
-    /// What it does about an applied migration that is not in the folder.
+    /// The response to an applied migration that is not in the folder.
     pub(crate) unknown: Response,
-    /// What it does about an applied migration whose file was changed.
+    /// The response to an applied migration whose file was changed.
     pub(super) edited: Response,
-    /// What it does about two files of one version.
+    /// The response to two files of one version.
     pub(super) twice: Response,
 }
 
@@ -59,26 +59,26 @@ impl PartialEq for Dialect {
 
 impl Eq for Dialect {}
 
-/// What a tool does when the ledger and the folder do not agree.
+/// The response of a tool to a difference between its ledger and the folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Response {
     /// It runs the migration.
     Runs,
     /// It ends with an error and runs nothing.
     Refuses,
-    /// It says so, and goes on all the same.
+    /// It warns and goes on.
     Warns,
-    /// It says nothing and goes on without it.
+    /// It goes on without it and without a message.
     Ignores,
 }
 
 impl Dialect {
-    /// The tool of this name, in capitals or not.
+    /// Returns the tool of this name, whatever the case of its letters.
     pub(crate) fn of_name(name: &str) -> Option<&'static Self> {
         TOOLS.iter().copied().find(|tool| tool.name.eq_ignore_ascii_case(name))
     }
 
-    /// How all of them are called.
+    /// Returns the names of all tools.
     pub(crate) fn names() -> impl Iterator<Item = &'static str> {
         TOOLS.iter().map(|tool| tool.name)
     }

@@ -1,5 +1,4 @@
-//! Where a store stands among a tool's migrations: what the ledger says, held against what the folder holds, and what the
-//! tool itself would do about it.
+//! Compares the known migrations with the ledger, and records what the tool itself would do about each difference.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
@@ -10,7 +9,7 @@ use crate::migrations::key::MigrationKey;
 use crate::migrations::known::{KnownMigration, KnownSet};
 use crate::migrations::ledger::{Applied, LedgerState, Reach};
 
-/// Where a store stands among a tool's migrations. The lists are in the tool's order.
+/// The known migrations compared with those of a ledger. The lists are in the tool's order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LedgerDiff {
     /// Applied, and in the folder. A migration that [`Standing::state`] calls dirty or failed is in none of the lists.
@@ -21,17 +20,17 @@ pub(crate) struct LedgerDiff {
     pub(crate) unknown: Vec<MigrationKey>,
     /// In the folder and not applied, though a later one is. Where the tool runs them all the same, they are also pending.
     pub(crate) gaps: Vec<MigrationKey>,
-    /// What the tool does about the gaps.
+    /// The tool's response to the gaps.
     pub(crate) on_gap: Response,
-    /// What the tool will never run, and never mention.
+    /// The files that the tool will never run, and never mention.
     pub(crate) never_run: Vec<NeverRunFile>,
-    /// How many applied migrations have a checksum that could be compared.
+    /// The number of applied migrations with a checksum that could be compared.
     pub(crate) compared: usize,
     /// Applied, and changed since.
     pub(crate) edited: Vec<EditedMigration>,
     /// Several files of one version.
     pub(crate) twice: Vec<DuplicateVersion>,
-    /// What the ledger says of itself.
+    /// The state that the ledger itself records.
     pub(crate) state: LedgerState,
 }
 
@@ -40,13 +39,13 @@ pub(crate) struct LedgerDiff {
 pub(crate) struct NeverRunFile {
     /// The file, below the folder.
     pub(crate) file: PathBuf,
-    /// What it would be called.
+    /// The key that it would have.
     pub(crate) key: Option<MigrationKey>,
-    /// Why.
+    /// The reason.
     pub(crate) why: NeverRunReason,
 }
 
-/// Why a file is never run.
+/// The reason why a file is never run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NeverRunReason {
     /// It is older than the newest migration that was applied.
@@ -60,9 +59,9 @@ pub(crate) enum NeverRunReason {
 pub(crate) struct EditedMigration {
     /// The migration.
     pub(crate) key: MigrationKey,
-    /// How the file differs.
+    /// The difference between the file and the one that was applied.
     pub(crate) difference: ContentChange,
-    /// What the tool does about it.
+    /// The tool's response to it.
     pub(crate) response: Response,
 }
 
@@ -73,11 +72,11 @@ pub(crate) struct DuplicateVersion {
     pub(crate) key: MigrationKey,
     /// The files, below the folder.
     pub(crate) files: Vec<PathBuf>,
-    /// What the tool does about it.
+    /// The tool's response to it.
     pub(crate) response: Response,
 }
 
-/// Holds a tool's migrations against what was applied.
+/// Compares a tool's migrations with what was applied.
 pub(crate) fn compare(set: &KnownSet, applied: &Applied) -> LedgerDiff {
     let aligned = set.dialect.rules.aligned.map(|aligned| aligned(set, applied.clone()));
     let applied = aligned.as_ref().unwrap_or(applied);
@@ -156,12 +155,12 @@ pub(super) fn compare_keys(set: &KnownSet, ledger: &[MigrationKey]) -> LedgerDif
     }
 }
 
-/// Whether the ledger says of this migration that it did not come to its end.
+/// Returns true if the ledger records that this migration did not come to its end.
 fn is_in_doubt(state: &LedgerState, key: &MigrationKey) -> bool {
     matches!(state, LedgerState::Dirty(begun) | LedgerState::Failed(begun) if begun == key)
 }
 
-/// Which keys a ledger holds.
+/// The keys that a ledger holds.
 struct Ledgered<'a> {
     each: HashSet<&'a MigrationKey>,
     up_to: Option<MigrationKey>,
@@ -186,7 +185,7 @@ impl<'a> Ledgered<'a> {
     }
 }
 
-/// How many files could be compared with what was applied, and those that differ.
+/// Returns the number of files that could be compared with what was applied, and those that differ.
 fn edited(set: &KnownSet, applied: &Applied) -> (usize, Vec<EditedMigration>) {
     let checksums: HashMap<&MigrationKey, &str> = applied
         .entries

@@ -21,21 +21,21 @@ const MOST_COLUMNS: usize = 32;
 /// The longest name or declared type of a column that is told apart from others, in bytes: longer than any tool's.
 const LONGEST_WORD: usize = 64;
 
-/// How many tables that are ledgers are kept. An application has one, or two.
+/// The most ledgers that are kept. An application has one, or two.
 const MOST_LEDGERS: usize = 100;
 
-/// How many bytes the values that are read from a ledger may take together.
+/// The most bytes that the values of a ledger may take together.
 const MOST_BYTES: usize = 2 << 20;
 
 /// A number of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RowCount {
     pub(crate) rows: u64,
-    /// Whether there are more.
+    /// True if there are more.
     pub(crate) or_more: bool,
 }
 
-/// The tables that are tools' ledgers, the likeliest first: one under its tool's own name, in the order of the tools.
+/// Returns the tables that are tools' ledgers, the likeliest first: one under its tool's own name, in the order of the tools.
 ///
 /// # Errors
 /// What SQLite says.
@@ -43,7 +43,7 @@ pub(crate) fn ledgers(handle: &ReadOnly) -> Result<Vec<LedgerMatch>> {
     ledgers_for(handle, &[])
 }
 
-/// The same, where the store is likely to have a ledger of one of these tools.
+/// Returns the ledgers as [`ledgers`] does, where the store is likely to have one of these tools.
 ///
 /// # Errors
 /// What SQLite says.
@@ -63,7 +63,7 @@ pub(super) fn ledgers_for(handle: &ReadOnly, likely: &[&Dialect]) -> Result<Vec<
     Ok(found)
 }
 
-/// The ordinary table of this name, and whose ledger it is.
+/// Returns the ordinary table of this name, and whose ledger it is.
 ///
 /// # Errors
 /// What SQLite says.
@@ -78,7 +78,7 @@ pub(super) fn table(handle: &ReadOnly, name: &str) -> Result<Option<(TableDeclar
     Ok(Some((table, whose)))
 }
 
-/// The columns of a table, as many as a ledger may have and one more.
+/// Returns the columns of a table, as many as a ledger may have and one more.
 fn columns(handle: &ReadOnly, table: &str) -> Result<Vec<LedgerColumn>> {
     let mut columns = Vec::new();
     let sql = format!("PRAGMA table_xinfo({})", quoted(table));
@@ -106,7 +106,7 @@ fn columns(handle: &ReadOnly, table: &str) -> Result<Vec<LedgerColumn>> {
     Ok(columns)
 }
 
-/// What the ledger of a tool that is understood says, or why it says nothing.
+/// Reads a ledger; the inner error says why its rows cannot be those of one.
 ///
 /// # Errors
 /// What SQLite says, and that the ledger's own pages are damaged.
@@ -128,7 +128,7 @@ pub(crate) fn read_ledger(
     Ok(rows.and_then(|rows| (dialect.reader)(&LedgerRows::new(layout.0, &rows))))
 }
 
-/// The rows that a statement gives, in bounds.
+/// Reads the rows that a statement gives, in bounds.
 fn rows(handle: &ReadOnly, sql: &str) -> Result<std::result::Result<Vec<LedgerRow>, MalformedLedger>> {
     let mut rows = Vec::new();
     let mut bytes = 0;
@@ -149,7 +149,7 @@ fn rows(handle: &ReadOnly, sql: &str) -> Result<std::result::Result<Vec<LedgerRo
     Ok(Ok(rows))
 }
 
-/// How many rows a table has, as far as anybody counts; `None` where SQLite refuses to read it.
+/// Counts the rows of a table up to a bound; `None` where SQLite refuses to read it.
 ///
 /// # Errors
 /// What SQLite says.
@@ -172,7 +172,7 @@ pub(crate) fn count(handle: &ReadOnly, table: &str) -> Result<Option<RowCount>> 
     }
 }
 
-/// Whether SQLite reads no row of a table: one WITHOUT ROWID in the order of a collation that only the application has.
+/// Returns true if SQLite refuses to read any row: of a table WITHOUT ROWID in the order of a collation that only the application has.
 fn is_refused(error: &Error) -> bool {
     error.is_refusal() && error.is_while_preparing()
 }

@@ -1,8 +1,8 @@
 //! A folder of migrations, read with plain reads and in bounds: paths, and the texts of the files that may matter. Which of
 //! them are migrations is each tool's to say.
 //!
-//! A folder is a stranger's too: what is not a regular file is refused before it is opened, a long file before it is read,
-//! and names are kept as the bytes that they are. Whoever prints one escapes it first.
+//! A folder is untrusted input: a file that is not regular is refused before it is opened, a long one before it is read,
+//! and names are kept as the bytes that they are. They are escaped before they are printed.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,7 +13,7 @@ use crate::application::{Content, File, Folder, Refusal};
 use crate::probe::{FileKind, FileStat, open_plain};
 use crate::text::words::thousands;
 
-/// How much of a folder is read.
+/// The bounds within which a folder is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FolderLimits {
     /// The most files and folders in it, those that are of no interest among them.
@@ -24,7 +24,7 @@ pub(crate) struct FolderLimits {
     pub(crate) total_bytes: u64,
     /// The longest path below the folder, in bytes.
     pub(crate) name_bytes: usize,
-    /// How many folders deep.
+    /// The most folders below each other.
     pub(crate) depth: usize,
 }
 
@@ -41,7 +41,7 @@ impl Default for FolderLimits {
     }
 }
 
-/// Why a folder was not read.
+/// The reason why a folder was not read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FolderError {
     /// It cannot be opened.
@@ -170,7 +170,7 @@ fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
-/// Whether a file's text may matter: SQL, and the few files that belong to a tool's way of keeping its migrations.
+/// Returns true if a file's text may matter: SQL, and the few files that belong to a tool's way of keeping its migrations.
 fn is_of_interest(path: &Path) -> bool {
     let name = path.file_name().map(OsStr::as_encoded_bytes).unwrap_or_default();
     name.ends_with(b".sql") || matches!(name, b"_journal.json" | b"metadata.toml" | b"migration_lock.toml")

@@ -37,7 +37,7 @@ impl MigrationKey {
         Self::new(digits(text).parse().ok(), text.to_owned())
     }
 
-    /// A key that is its number is always a [`Self::Number`], so that equal keys have one form.
+    /// Creates a key. One that is its number is always a [`Self::Number`], so that equal keys have one form.
     fn new(number: Option<i128>, text: String) -> Self {
         match number.and_then(|number| i64::try_from(number).ok()) {
             Some(number) if number.to_string() == text => Self::Number(number),

@@ -17,14 +17,14 @@ use crate::migrations::dialects::{Dialect, Response, TOOLS};
 use crate::migrations::key::{MigrationKey, digits};
 use crate::migrations::ledger::Applied;
 use crate::migrations::runner;
-use crate::migrations::sections::{Fault, UpSection};
+use crate::migrations::sections::{SectionFault, UpSection};
 use crate::migrations::sql_text;
 use crate::migrations::steps::Transaction;
 
 /// A tool's migrations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KnownSet {
-    /// Whose they are.
+    /// The tool that they belong to.
     pub(crate) dialect: &'static Dialect,
     /// In the order in which the tool runs them.
     pub(crate) known: Vec<KnownMigration>,
@@ -32,39 +32,39 @@ pub(crate) struct KnownSet {
     pub(crate) beside: Vec<NotReplayable>,
     /// SQL files that the tool never looks at: drizzle's that are not in its journal.
     pub(crate) unlisted: Vec<PathBuf>,
-    /// What the tool does about a migration that was never applied though a later one was, in this layout.
+    /// The tool's response, in this layout, to a migration that was never applied though a later one was.
     pub(crate) on_gap: Response,
-    /// Where the first migration of each key stands.
+    /// The position of the first migration of each key.
     places: HashMap<MigrationKey, usize>,
 }
 
 /// A migration that a folder holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KnownMigration {
-    /// What the ledger calls it.
+    /// The key that the ledger has for it.
     pub(crate) key: MigrationKey,
-    /// What people call it. It is text from a folder.
+    /// The name for its users. It is untrusted text from a folder.
     pub(crate) name: String,
     /// Its file, below the folder.
     pub(crate) file: PathBuf,
-    /// What runs.
+    /// The statements that run.
     pub(crate) script: Script,
-    /// What the ledger would hold as its checksum; empty where the tool writes none.
+    /// The checksums that the ledger may hold for it; empty where the tool writes none.
     pub(crate) checksums: Checksums,
     /// drizzle's time in its journal, or in the name of its folder: milliseconds since 1970.
     pub(crate) when: Option<i64>,
-    /// Whether the tool runs it also behind later ones: refinery's that begin with U.
+    /// True if the tool runs it even after later ones: refinery's that begin with U.
     pub(crate) in_any_order: bool,
 }
 
-/// What a migration runs.
+/// The content of a migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Script {
     /// SQL.
     Sql {
-        /// What the tool hands to SQLite, one after the other. Each may hold many statements, which SQLite splits.
+        /// The texts that the tool passes to SQLite, one after the other. Each may hold many statements, which SQLite splits.
         batches: Vec<String>,
-        /// Where its transaction begins and ends.
+        /// The extent of its transaction.
         transaction: Transaction,
     },
     /// It cannot be replayed.
@@ -78,16 +78,16 @@ pub(crate) struct NotReplayable {
     pub(crate) key: MigrationKey,
     /// The file, below the folder.
     pub(crate) file: PathBuf,
-    /// Why.
+    /// The reason.
     pub(crate) why: SkipReason,
 }
 
-/// Why a file cannot be replayed.
+/// The reason why a file cannot be replayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SkipReason {
     /// It is code, of this language.
     Code(&'static str),
-    /// It holds places that somebody fills in before SQLite sees it.
+    /// It holds placeholders that are filled in before SQLite sees it.
     Placeholder,
     /// The tool puts values of the environment into it.
     Environment,
@@ -108,7 +108,7 @@ pub(crate) enum SkipReason {
 }
 
 impl SkipReason {
-    /// Why, in words that follow the file's name. They hold nothing of the file.
+    /// Returns the reason, in words that follow the file's name. They hold nothing of the file.
     pub(crate) fn words(&self) -> String {
         match self {
             Self::Code(language) => format!("is a step in {language}"),
@@ -125,14 +125,14 @@ impl SkipReason {
     }
 }
 
-/// Why a folder cannot be a tool's.
+/// The reason why a folder cannot be a tool's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) struct FolderMismatch {
     /// The tool.
     pub(crate) dialect: &'static Dialect,
     /// The file that is wrong for it, where it is one file.
     pub(crate) file: Option<PathBuf>,
-    /// What is wrong.
+    /// The fault.
     pub(crate) what: &'static str,
 }
 
@@ -140,26 +140,26 @@ impl fmt::Display for FolderMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "these are no migrations of {}: ", self.dialect.name)?;
         match &self.file {
-            // The name is text from a folder: whoever prints the message escapes it.
+            // The name is untrusted text from a folder: the message is escaped where it is printed.
             Some(file) => write!(f, "{}: {}", file.display(), self.what),
             None => f.write_str(self.what),
         }
     }
 }
 
-/// Which files are a tool's migrations.
+/// The rules by which files are a tool's migrations.
 #[derive(Debug)]
 pub(crate) struct FolderRules {
-    /// Whether a folder looks as if it were this tool's, from the names and the first file.
+    /// True if a folder looks as if it were this tool's, from the names and the first file.
     pub(crate) looks: fn(&Folder) -> bool,
     /// The migrations in a folder.
     pub(crate) read: fn(&Folder) -> Result<KnownSet, FolderMismatch>,
-    /// What was applied, called as this set calls it, where a ledger and a folder may be of different layouts.
+    /// Returns the applied migrations under the names of this set, where a ledger and a folder may be of different layouts.
     pub(crate) aligned: Option<fn(&KnownSet, Applied) -> Applied>,
 }
 
 impl KnownSet {
-    /// The tool's migrations in a folder.
+    /// Returns the tool's migrations in a folder.
     ///
     /// # Errors
     /// What makes it no folder of this tool: no migration of its kind, or a name with which the tool itself ends.
@@ -207,18 +207,18 @@ impl KnownSet {
         }
     }
 
-    /// The dialects that a folder may be meant for, from its names and its first file: more than one where plain numbered
+    /// Returns the dialects that a folder may be meant for, from its names and its first file: more than one where plain numbered
     /// files are all there is.
     pub(crate) fn possible(folder: &Folder) -> Vec<&'static Dialect> {
         TOOLS.iter().copied().filter(|tool| (tool.rules.looks)(folder)).collect()
     }
 
-    /// The migration of this key; of several files of one version, the first.
+    /// Returns the migration of this key; of several files of one version, the first.
     pub(crate) fn get(&self, key: &MigrationKey) -> Option<&KnownMigration> {
         self.places.get(key).and_then(|at| self.known.get(*at))
     }
 
-    /// A set that is built up.
+    /// Creates an empty set.
     pub(super) fn new(dialect: &'static Dialect) -> Self {
         Self {
             dialect,
@@ -230,14 +230,14 @@ impl KnownSet {
         }
     }
 
-    /// Those whose file the tool asks for before it runs anything, and that have none.
+    /// Returns the migrations whose file the tool reads before it runs anything, and that have none.
     pub(crate) fn not_there(&self) -> impl Iterator<Item = &KnownMigration> {
         self.known
             .iter()
             .filter(|known| known.script == Script::NotReplayable(SkipReason::NotThere))
     }
 
-    /// Everything that cannot be replayed, in the order of the migrations.
+    /// Returns everything that cannot be replayed, in the order of the migrations.
     pub(crate) fn not_replayable(&self) -> Vec<NotReplayable> {
         let mut beside: HashMap<&MigrationKey, Vec<&NotReplayable>> = HashMap::new();
         for other in &self.beside {
@@ -254,14 +254,14 @@ impl KnownSet {
             }
             out.extend(beside.remove(&known.key).into_iter().flatten().cloned());
         }
-        // Code of which there is no migration: still something that runs, and nobody knows when.
+        // Code without a migration of its own runs as well, at a time that is not known.
         out.extend(self.beside.iter().filter(|other| beside.contains_key(&other.key)).cloned());
         out
     }
 }
 
 impl KnownMigration {
-    /// What it is called in a report: by its key, or by its file where the key is a time that nobody knows by heart.
+    /// Returns its name for a report: its key, or its file's name where the key is a time in milliseconds.
     pub(crate) fn label(&self) -> String {
         if self.when.is_some() && self.key.as_number().is_some() {
             self.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
@@ -270,7 +270,7 @@ impl KnownMigration {
         }
     }
 
-    /// A migration in a file.
+    /// Creates a migration in a file.
     pub(super) fn new(key: MigrationKey, name: impl Into<String>, file: &File, script: Script) -> Self {
         Self {
             key,
@@ -283,7 +283,7 @@ impl KnownMigration {
         }
     }
 
-    /// A migration whose file is not there.
+    /// Creates a migration whose file does not exist.
     pub(super) fn missing(key: MigrationKey, name: impl Into<String>, file: &Path, why: SkipReason) -> Self {
         Self {
             key,
@@ -297,7 +297,7 @@ impl KnownMigration {
     }
 }
 
-/// What a file of SQL runs: as one batch, unless it cannot be replayed.
+/// Returns the content of a file of SQL, as one batch, unless it cannot be replayed.
 pub(super) fn whole(file: &File, transaction: Transaction) -> Script {
     split(file, |text| {
         Ok(Script::Sql {
@@ -307,12 +307,12 @@ pub(super) fn whole(file: &File, transaction: Transaction) -> Script {
     })
 }
 
-/// What a file with marked sections runs.
-pub(super) fn marked(file: &File, sections: fn(&str) -> Result<UpSection, Fault>) -> Script {
+/// Returns the content of a file with marked sections.
+pub(super) fn marked(file: &File, sections: fn(&str) -> Result<UpSection, SectionFault>) -> Script {
     split(file, |text| {
         let up = sections(text).map_err(|fault| match fault {
-            Fault::ToolRefuses(what) => SkipReason::ToolRefuses(what),
-            Fault::Environment => SkipReason::Environment,
+            SectionFault::ToolRefuses(what) => SkipReason::ToolRefuses(what),
+            SectionFault::Environment => SkipReason::Environment,
         })?;
         let transaction = if up.in_transaction {
             Transaction::Each
@@ -326,7 +326,7 @@ pub(super) fn marked(file: &File, sections: fn(&str) -> Result<UpSection, Fault>
     })
 }
 
-/// What a file runs, split as `split` does it, unless it cannot be replayed.
+/// Returns the content of a file, split as `split` does it, unless it cannot be replayed.
 pub(super) fn split(file: &File, split: impl FnOnce(&str) -> Result<Script, SkipReason>) -> Script {
     let made = match &file.content {
         Content::Text(text) if text.contains('\0') => Err(SkipReason::Nul),
@@ -337,7 +337,7 @@ pub(super) fn split(file: &File, split: impl FnOnce(&str) -> Result<Script, Skip
     made.unwrap_or_else(Script::NotReplayable)
 }
 
-/// Refuses what SQLite could not take, and nobody meant it to.
+/// Refuses text that was never meant for SQLite.
 fn for_sqlite(script: Script) -> Result<Script, SkipReason> {
     if let Script::Sql { batches, .. } = &script {
         if batches.iter().any(|sql| sql_text::holds_placeholder(sql)) {
@@ -371,7 +371,7 @@ const LANGUAGES: &[(&str, &str)] = &[
     ("sh", "shell"),
 ];
 
-/// The language of a file, where it is code and no test of code.
+/// Returns the language of a file that is code and not a test.
 pub(super) fn language(file: &File) -> Option<&'static str> {
     let name = file.name();
     let (stem, end) = name.rsplit_once('.')?;
@@ -380,7 +380,7 @@ pub(super) fn language(file: &File) -> Option<&'static str> {
     language.filter(|_| !is_test)
 }
 
-/// Code in the folder itself whose name begins with a migration's number.
+/// Returns the code in the folder itself whose name begins with a migration's number.
 pub(super) fn code_beside<'a>(
     files: impl Iterator<Item = &'a File>,
     key: impl Fn(&str) -> Option<MigrationKey>,
@@ -395,7 +395,7 @@ pub(super) fn code_beside<'a>(
     code.collect()
 }
 
-/// Code in a migration's own folder.
+/// Returns the code in a migration's own folder.
 pub(super) fn code_within(folder: &Folder, known: &[KnownMigration]) -> Vec<NotReplayable> {
     let keys: HashMap<&Path, &MigrationKey> =
         known.iter().filter_map(|known| Some((known.file.parent()?, &known.key))).collect();
@@ -410,14 +410,14 @@ pub(super) fn code_within(folder: &Folder, known: &[KnownMigration]) -> Vec<NotR
     code.collect()
 }
 
-/// Whether the first SQL file holds a line that begins with `--` and says this.
+/// Returns true if the first SQL file has a line that begins with `--` and holds this mark.
 pub(super) fn first_is_marked(folder: &Folder, mark: &str) -> bool {
     let first = folder.flat().find(|file| file.name().ends_with(".sql"));
     let text = first.and_then(File::text).unwrap_or_default();
     text.lines().any(|line| line.starts_with("--") && line.contains(mark))
 }
 
-/// Whether SQL files lie in the folder whose names begin with a number, and none of them is marked as goose's or dbmate's.
+/// Returns true if SQL files lie in the folder whose names begin with a number, and none of them is marked as goose's or dbmate's.
 pub(super) fn is_flat_and_plain(folder: &Folder) -> bool {
     let numbered = |file: &File| file.name().ends_with(".sql") && !digits(&file.name()).is_empty();
     folder.flat().any(numbered) && !first_is_marked(folder, "+goose") && !first_is_marked(folder, "migrate:up")

@@ -9,7 +9,7 @@ use crate::migrations::checksum::hex;
 use crate::migrations::key::MigrationKey;
 use crate::store::introspect::quoted;
 
-/// The most rows that a ledger may have. A real one has hundreds; each of a stranger's costs memory.
+/// The most rows that a ledger may have. A real one has hundreds; each row costs memory, and the store is untrusted.
 pub(super) const MOST_ROWS: usize = 10_000;
 
 /// The longest text or blob that is read from a ledger, in bytes: a file name has 255 at most.
@@ -31,7 +31,7 @@ pub(super) enum LedgerValue {
 }
 
 impl LedgerValue {
-    /// What kind of value it is, in words: the value itself is never said.
+    /// Returns the kind of value, in words: the value itself is never printed.
     fn words(&self) -> &'static str {
         match self {
             Self::Null => "NULL",
@@ -43,7 +43,7 @@ impl LedgerValue {
         }
     }
 
-    /// How many bytes it takes beside the enum's own.
+    /// Returns the number of bytes that it takes beside the enum's own.
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Text(bytes) | Self::Blob(bytes) => bytes.len(),
@@ -72,9 +72,9 @@ pub(super) type LedgerRow = Vec<LedgerValue>;
 pub(crate) struct Applied {
     /// What was applied, in the tool's order, each once.
     pub(crate) entries: Vec<AppliedEntry>,
-    /// Whether these are all there is.
+    /// True if these are all.
     pub(crate) reach: Reach,
-    /// Whether the ledger itself says that something went wrong.
+    /// The state that the ledger itself records.
     pub(crate) state: LedgerState,
     /// What else stands in it.
     pub(crate) notes: Vec<LedgerNote>,
@@ -91,7 +91,7 @@ pub(crate) struct AppliedEntry {
     pub(super) when: Option<i64>,
 }
 
-/// What one applied migration stands for.
+/// The migrations that one row of a ledger covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
     /// Itself.
@@ -100,15 +100,15 @@ pub(crate) enum Reach {
     UpTo,
 }
 
-/// Whether a ledger says that something went wrong.
+/// The state that a ledger records of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LedgerState {
-    /// It does not.
+    /// Nothing went wrong.
     Clean,
     /// golang-migrate: it was at work towards this version and did not come to its end. The store may have the shape
     /// before or after it, or, where it was going down, the one after the next.
     Dirty(MigrationKey),
-    /// This migration failed, and the tool runs nothing before somebody says what became of it.
+    /// This migration failed, and the tool runs nothing before the failure is settled.
     Failed(MigrationKey),
 }
 
@@ -159,7 +159,7 @@ pub(super) struct LedgerTable {
     pub(super) name: &'static str,
     /// Its columns; a table with others is not this one.
     pub(super) columns: &'static [DeclaredColumn],
-    /// Whether the columns alone tell whose it is, so that another name may stand above them.
+    /// True if the columns alone identify the tool, so that the table may have any name.
     pub(super) known_by_columns: bool,
 }
 
@@ -170,9 +170,9 @@ pub(super) struct DeclaredColumn {
     /// The types that the tool's versions gave it, in capitals.
     pub(super) types: &'static [&'static str],
     pub(super) not_null: bool,
-    /// Whether it is the primary key.
+    /// True if it is the primary key.
     pub(super) key: bool,
-    /// Whether it is read.
+    /// True if it is read.
     read: bool,
 }
 
@@ -180,7 +180,7 @@ pub(super) struct DeclaredColumn {
 pub(super) type LedgerReader = fn(&LedgerRows<'_>) -> Result<Applied, MalformedLedger>;
 
 impl DeclaredColumn {
-    /// A column that may be NULL, is not the key and is not read.
+    /// Creates a column that may be NULL, is not the key and is not read.
     pub(super) const fn new(name: &'static str, types: &'static [&'static str]) -> Self {
         Self {
             name,
@@ -205,19 +205,19 @@ impl DeclaredColumn {
 }
 
 impl LedgerTable {
-    /// The columns that are read, in the order in which the statement gives them.
+    /// Returns the columns that are read, in the order in which the statement gives them.
     pub(super) fn read_columns(&self) -> impl Iterator<Item = &'static str> {
         self.columns.iter().filter(|column| column.read).map(|column| column.name)
     }
 
-    /// The statement that reads a ledger: bounded, and past every index, as one may be damaged.
+    /// Returns the statement that reads a ledger: bounded, and past every index, as one may be damaged.
     pub(super) fn select(&self, table: &str) -> String {
         let columns: Vec<String> = self.read_columns().map(bounded).collect();
         format!("SELECT {} FROM {} NOT INDEXED LIMIT {}", columns.join(", "), quoted(table), MOST_ROWS + 1)
     }
 }
 
-/// A column that gives infinity for what is too long; the length alone is found without reading the value.
+/// Returns an expression that gives infinity for what is too long; the length alone is found without reading the value.
 fn bounded(column: &str) -> String {
     let column = quoted(column);
     format!("CASE WHEN octet_length({column}) > {LONGEST_VALUE} THEN 9e999 ELSE {column} END")
@@ -257,7 +257,7 @@ pub(super) struct LedgerCells<'a> {
 }
 
 impl<'a> LedgerCells<'a> {
-    /// The value of a column; NULL where the ledger has no such column.
+    /// Returns the value of a column; NULL where the ledger has no such column.
     pub(super) fn value(self, column: &str) -> &'a LedgerValue {
         let at = self.columns.iter().position(|name| *name == column);
         at.and_then(|at| self.values.get(at)).unwrap_or(&LedgerValue::Null)
@@ -274,7 +274,7 @@ impl<'a> LedgerCells<'a> {
         }
     }
 
-    /// A flag: an integer, of which only 0 means no.
+    /// Returns a flag: an integer, of which only 0 means no.
     pub(super) fn flag(self, column: &str) -> Result<bool, MalformedLedger> {
         self.integer(column).map(|flag| flag != 0)
     }
@@ -288,7 +288,7 @@ impl<'a> LedgerCells<'a> {
         }
     }
 
-    /// A version or a name: text with something in it.
+    /// Returns a version or a name: text with something in it.
     pub(super) fn name(self, column: &str) -> Result<&'a str, MalformedLedger> {
         match self.text(column)? {
             "" => Err(self.wrong(format!("{column} is empty"))),
@@ -296,7 +296,7 @@ impl<'a> LedgerCells<'a> {
         }
     }
 
-    /// A checksum: text, or a blob in hex. What is neither is none.
+    /// Returns a checksum: text, or a blob in hex. What is neither is none.
     pub(super) fn checksum(self, column: &str) -> Option<String> {
         match self.value(column) {
             LedgerValue::Text(text) => std::str::from_utf8(text).ok().map(str::to_owned),
@@ -314,7 +314,7 @@ impl<'a> LedgerCells<'a> {
 }
 
 impl AppliedEntry {
-    /// An entry without a checksum.
+    /// Creates an entry without a checksum.
     pub(super) fn of(key: MigrationKey) -> Self {
         Self::with_checksum(key, None)
     }
@@ -329,12 +329,12 @@ impl AppliedEntry {
 }
 
 impl Applied {
-    /// The keys alone.
+    /// Returns the keys alone.
     pub(super) fn keys(&self) -> impl Iterator<Item = &MigrationKey> {
         self.entries.iter().map(|entry| &entry.key)
     }
 
-    /// Nothing applied.
+    /// Creates the content of an empty ledger.
     pub(super) fn nothing() -> Self {
         Self {
             entries: Vec::new(),
@@ -344,7 +344,7 @@ impl Applied {
         }
     }
 
-    /// Migrations of their own, in the order of their keys.
+    /// Creates applied migrations that each cover themselves alone, in the order of their keys.
     pub(super) fn each(mut entries: Vec<AppliedEntry>) -> Self {
         entries.sort_by(|a, b| a.key.cmp(&b.key));
         Self {
@@ -366,7 +366,7 @@ pub(super) fn once(entries: &[AppliedEntry]) -> Result<(), MalformedLedger> {
     }
 }
 
-/// A ledger of names, one a row.
+/// Reads a ledger of names, one a row.
 pub(super) fn names(
     rows: &LedgerRows<'_>,
     column: &str,

@@ -1,26 +1,26 @@
-//! Whether a migration of which a ledger says that it failed was done or not: told by the store's shape.
+//! Determines from a store's schema how far a migration came that its ledger calls failed.
 
 use crate::error::Result;
 use crate::limits::stop::Stop;
-use crate::migrations::shape::{Difference, Differences, Shape};
+use crate::migrations::shape::{Shape, ShapeDifference, ShapeDifferences};
 use crate::migrations::steps::{Step, Steps};
 use crate::store::ReadOnly;
 
-/// How a store stands to one migration.
+/// The position of a store's schema relative to one migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SchemaPosition {
     /// It has the shape from before the migration.
     Before,
     /// It has the shape that the migration leaves.
     After,
-    /// The migration does not change the shape: nobody can tell by it.
+    /// The migration does not change the shape, so that the shape cannot tell.
     Alike,
     /// It has neither: a part of the migration, or something else, was done.
     Neither,
 }
 
 impl SchemaPosition {
-    /// How a store stands to `failed`, which follows those that `steps` has as applied: each shape is replayed and compared.
+    /// Compares a store with the shapes before and after `failed`, which follows the applied migrations of `steps`.
     ///
     /// What differs from both shapes in the same way has nothing to do with the migration, and is passed over.
     ///
@@ -28,7 +28,7 @@ impl SchemaPosition {
     /// Where the migrations cannot be replayed, and why; the time limit.
     pub(crate) fn of(steps: &Steps, failed: &Step, handle: &ReadOnly, stop: &Stop) -> Result<Self> {
         let mut run: Vec<&Step> = steps.applied.iter().collect();
-        let differences = |run: &[&Step]| -> Result<Differences> {
+        let differences = |run: &[&Step]| -> Result<ShapeDifferences> {
             Shape::replay_steps(run, run.len(), &steps.ledgers, steps.foreign_keys.hold(), stop)?.differences(handle)
         };
         let before = differences(&run)?;
@@ -37,10 +37,10 @@ impl SchemaPosition {
         Ok(Self::between(&before, &after))
     }
 
-    /// How a store stands that differs so from the shape before and the shape after.
-    fn between(before: &Differences, after: &Differences) -> Self {
-        let only = |these: &Differences, others: &Differences| {
-            let is_in_both = |one: &Difference| others.kept.contains(one);
+    /// Returns the position of a store with these differences from the shape before and from the one after.
+    fn between(before: &ShapeDifferences, after: &ShapeDifferences) -> Self {
+        let only = |these: &ShapeDifferences, others: &ShapeDifferences| {
+            let is_in_both = |one: &ShapeDifference| others.kept.contains(one);
             !these.all_kept() || !these.kept.iter().all(is_in_both)
         };
         match (only(before, after), only(after, before)) {

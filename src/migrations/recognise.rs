@@ -1,7 +1,7 @@
 //! Whose ledger a table is: by its columns with their declared types, then by its name.
 //!
 //! Names alone are not enough: five tools call theirs `schema_migrations`. Columns alone are not enough either: D1's are
-//! those that anybody may think of.
+//! common words.
 
 use crate::migrations::dialects::named::{NAMED, NamedTool};
 use crate::migrations::dialects::{Dialect, TOOLS};
@@ -23,22 +23,22 @@ pub(super) struct LedgerColumn {
     pub(super) declared: String,
     pub(super) not_null: bool,
     pub(super) is_key: bool,
-    /// Whether it is generated or hidden: reading it would run what stands in the schema.
+    /// True if it is generated or hidden: reading it would run an expression of the untrusted schema.
     pub(super) is_generated: bool,
 }
 
 /// A table that is a tool's ledger.
 #[derive(Debug, Clone)]
 pub(crate) struct LedgerMatch {
-    /// Whose it is.
+    /// Its tool.
     pub(crate) tool: Tool,
     /// Its name.
     pub(crate) table: String,
-    /// Whether it has its tool's own name.
+    /// True if it has its tool's own name.
     pub(super) has_own_name: bool,
 }
 
-/// Whose a ledger is.
+/// The owner of a ledger.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Tool {
     /// A tool whose ledger is understood, and the ledger's columns.
@@ -52,7 +52,7 @@ pub(crate) enum Tool {
 pub(crate) struct LedgerLayout(pub(super) &'static LedgerTable);
 
 impl Tool {
-    /// How people write it.
+    /// Returns the name as its users write it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Understood(dialect, _) => dialect.name,
@@ -70,7 +70,7 @@ impl LedgerMatch {
         }
     }
 
-    /// The smallest comes first: one under its tool's own name, and of those the first in the order of the tools.
+    /// Returns its rank, the smallest first: one under its tool's own name, and of those the first in the order of the tools.
     pub(super) fn rank(&self) -> (bool, usize) {
         let name = self.tool.name();
         let named = || NAMED.iter().position(|named| named.name == name).map(|at| TOOLS.len() + at);
@@ -80,7 +80,7 @@ impl LedgerMatch {
 }
 
 impl LedgerLayout {
-    /// The columns of a table of which somebody says that it is a tool's ledger: those that are read must be there.
+    /// Returns the columns of a table that --ledger names: those that are read must be there.
     pub(super) fn of_named(dialect: &Dialect, table: &TableDeclaration) -> Option<Self> {
         let has = |name: &str| {
             let is = |column: &LedgerColumn| column.name.eq_ignore_ascii_case(name) && !column.is_generated;
@@ -92,7 +92,7 @@ impl LedgerLayout {
     }
 }
 
-/// Whose ledger a table is; none: nobody's that is known. Where it may be one of `likely`, its columns alone are enough.
+/// Identifies the tool whose ledger a table is; `None` for no known tool. For the `likely` tools the columns alone are enough.
 pub(super) fn recognise(table: &TableDeclaration, likely: &[&Dialect]) -> Option<LedgerMatch> {
     let mut by_columns = None;
     for dialect in TOOLS {
@@ -112,7 +112,7 @@ pub(super) fn recognise(table: &TableDeclaration, likely: &[&Dialect]) -> Option
     named.map(|named| LedgerMatch::new(Tool::Named(named), table, true)).or(by_columns)
 }
 
-/// Whether a table has exactly these columns, with these types.
+/// Returns true if a table has exactly these columns, with these types.
 fn fits(declared: &[DeclaredColumn], table: &TableDeclaration) -> bool {
     declared.len() == table.columns.len()
         && declared.iter().all(|wanted| {
@@ -126,7 +126,7 @@ fn fits(declared: &[DeclaredColumn], table: &TableDeclaration) -> bool {
         })
 }
 
-/// A declared type in capitals, with single blanks.
+/// Returns a declared type in capitals, with single blanks.
 fn spelled(declared: &str) -> String {
     let words: Vec<&str> = declared.split_ascii_whitespace().collect();
     words.join(" ").to_ascii_uppercase()

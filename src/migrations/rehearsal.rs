@@ -4,12 +4,12 @@
 //! its children while every check of SQLite stays silent. So the rows are counted before and after.
 
 mod attempt;
+mod built_in;
 mod by_tool;
 pub(crate) mod copy;
 mod dangling;
 mod kept;
 mod losses;
-mod own;
 mod references;
 mod verify;
 
@@ -27,8 +27,8 @@ use crate::migrations::steps::Steps;
 use crate::probe::Probe;
 use crate::store::{Environment, ReadOnly};
 use crate::text::words::id_list;
-use copy::{Copy, Growth};
-pub(crate) use verify::Fault;
+use copy::{CopyGrowth, RehearsalCopy};
+pub(crate) use verify::RehearsalFault;
 
 /// The migrations that are rehearsed, and who runs them.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +39,7 @@ pub(crate) enum Rehearsed<'a> {
     ByTool {
         /// The migrations.
         steps: &'a Steps,
-        /// Why the applied ones cannot be replayed, where they cannot: the shape is then not compared.
+        /// The reason why the applied ones cannot be replayed, if they cannot: the shape is then not compared.
         no_shape: Option<&'a str>,
     },
 }
@@ -65,7 +65,7 @@ impl RehearsalOutcome {
     }
 }
 
-/// What came of a rehearsal.
+/// The result of a rehearsal.
 #[derive(Debug, Default)]
 pub(crate) struct Rehearsal {
     /// The migrations that ran, as people call them.
@@ -74,16 +74,16 @@ pub(crate) struct Rehearsal {
     pub(crate) rows: u64,
     /// How long the migrations took.
     pub(crate) took: Duration,
-    /// What went wrong, the worst first.
-    pub(crate) faults: Vec<Fault>,
-    /// What somebody wants to know and is no fault: rows that the migrations delete on purpose, each in a line.
+    /// The faults, the worst first.
+    pub(crate) faults: Vec<RehearsalFault>,
+    /// Remarks that are no fault: rows that the migrations delete on purpose, each in a line.
     pub(crate) notes: Vec<String>,
-    /// Why the shape could not be compared, where it could not.
+    /// The reason why the shape was not compared, if it was not.
     pub(crate) shape_unknown: Option<String>,
 }
 
 impl Rehearsal {
-    /// Why the pending migrations must not be run, in a line; `None` where they may.
+    /// Returns why the pending migrations must not be run, in a line; `None` where they may.
     pub(crate) fn failure(&self) -> Option<String> {
         const SHOWN: usize = 2;
         if self.faults.is_empty() {
@@ -168,8 +168,8 @@ fn run(
         None
     };
     let growth = match rehearsed {
-        Rehearsed::BuiltIn(..) => Growth::OWN,
-        Rehearsed::ByTool { .. } => Growth::OF_FOLDER,
+        Rehearsed::BuiltIn(..) => CopyGrowth::OWN,
+        Rehearsed::ByTool { .. } => CopyGrowth::OF_FOLDER,
     };
     on_copies(handle, &|| copy::of_store(probe, handle, growth, environment), rehearsed, environment)
 }
@@ -177,12 +177,12 @@ fn run(
 /// Rehearses them on copies of `source`, each of which `copies` makes.
 fn on_copies(
     source: &ReadOnly,
-    copies: &dyn Fn() -> Result<Copy>,
+    copies: &dyn Fn() -> Result<RehearsalCopy>,
     rehearsed: Rehearsed<'_>,
     environment: &Environment<'_>,
 ) -> Result<Rehearsal> {
     match rehearsed {
-        Rehearsed::BuiltIn(application, status) => own::rehearse(source, copies, application, status, environment),
+        Rehearsed::BuiltIn(application, status) => built_in::rehearse(source, copies, application, status, environment),
         Rehearsed::ByTool { steps, no_shape } => by_tool::rehearse(source, copies, steps, no_shape, environment),
     }
 }

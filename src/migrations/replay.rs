@@ -1,21 +1,21 @@
-//! What a store's own tables say of its ledger: whether migrations ran that it does not have, or never ran though it counts them.
+//! Replays migrations to check a ledger against the tables of its store: some may have run without a row, or have a row and never have run.
 
 use crate::application::MigrationsFolder;
 use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
 use crate::migrations::key::MigrationKey;
 use crate::migrations::known::Script;
-use crate::migrations::shape::{Differences, Shape};
+use crate::migrations::shape::{Shape, ShapeDifferences};
 use crate::migrations::status::MigrationStatus;
 use crate::migrations::steps::{Step, Steps};
 use crate::store::ReadOnly;
 use crate::store::introspect;
 use crate::text::words::plural;
 
-/// How many shapes are replayed to find the one that a store with an empty ledger has.
+/// The most shapes that are replayed to find the one that a store with an empty ledger has.
 const MOST_REPLAYS: usize = 50;
 
-/// How many of the folder's migrations made what is in a store whose ledger is empty; none where that is not so.
+/// Returns how many of the folder's migrations made the tables of a store whose ledger is empty; `None` where no number of them did.
 ///
 /// # Errors
 /// What SQLite says, and the time limit.
@@ -47,7 +47,7 @@ pub(super) fn count_unrecorded(
     Ok(None)
 }
 
-/// Whether not one table is there of those that the applied migrations make: then the number that is taken for their count may count
+/// Returns true if none of the tables exists that the applied migrations make: then the number that is taken for their count may count
 /// something else.
 ///
 /// # Errors
@@ -67,14 +67,14 @@ pub(super) fn lacks_every_table(
     Ok(replayed.is_some_and(|(shape, differences)| shape.has_tables() && differences.tables == 0))
 }
 
-/// The shape that these migrations leave, and how the store differs from it; none where they cannot be replayed, which is another row's to
+/// Replays these migrations and compares the store with their shape; `None` where they cannot be replayed, which another row has to
 /// say.
 fn replay_and_compare(
     run: &[&Step],
     steps: &Steps,
     handle: &ReadOnly,
     stop: &Stop,
-) -> Result<Option<(Shape, Differences)>> {
+) -> Result<Option<(Shape, ShapeDifferences)>> {
     match Shape::replay_steps(run, run.len(), &steps.ledgers, steps.foreign_keys.hold(), stop) {
         Ok(shape) => {
             let differences = shape.differences(handle)?;
@@ -86,7 +86,7 @@ fn replay_and_compare(
 }
 
 impl MigrationStatus {
-    /// That the ledger is empty and the store has what the folder's migrations make, as a sentence; none where that is not so.
+    /// Returns the sentence that the ledger is empty and the store has what the folder's migrations make; `None` where that is not so.
     pub(crate) fn unrecorded_reason(&self) -> Option<String> {
         let applied = self.never_recorded?;
         let all = if applied == self.diff.pending.len() {

@@ -34,7 +34,7 @@ pub(crate) fn migrate(conn: &mut Connection, ledger: &Ledger, migrations: &[Migr
     Ok(applied_now)
 }
 
-/// How the ledger is made; its name as SQL takes it.
+/// Returns the statement that creates the ledger, whose name is given as SQL takes it.
 pub(crate) fn ledger_sql(ledger: &str) -> String {
     format!(
         "CREATE TABLE IF NOT EXISTS {ledger} (
@@ -45,7 +45,7 @@ pub(crate) fn ledger_sql(ledger: &str) -> String {
     )
 }
 
-/// The migrations by their ids.
+/// Returns the migrations in the order of their ids.
 ///
 /// # Errors
 /// [`Error::DuplicateMigration`].
@@ -97,7 +97,7 @@ fn applied_ids(conn: &Connection, ledger: &str) -> Result<BTreeSet<i64>> {
     ask().map_err(Error::sqlite(&sql))
 }
 
-/// The time in UTC, as RFC 3339 to the second.
+/// Returns the time in UTC, as RFC 3339 to the second.
 fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

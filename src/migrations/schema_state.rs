@@ -1,14 +1,14 @@
-//! Where a store stands among the known migrations.
+//! The migration status of a store by ids, as the library's users and the gate's line have it.
 
 use std::fmt;
 
 use crate::migrations::diff::LedgerDiff;
 use crate::text::words::id_list;
 
-/// How many ids its line shows.
+/// The most ids that its line shows.
 pub(crate) const SHOWN_IDS: usize = 20;
 
-/// Whether this binary may take a store over.
+/// The answer to the question whether this binary may take a store over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compatibility {
     /// Every known migration is applied, and no other.
@@ -19,11 +19,11 @@ pub enum Compatibility {
     Incompatible,
 }
 
-/// Where a store stands among the known migrations. All lists ascend.
+/// The migration status of a store by ids. All lists ascend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SchemaState {
-    /// Whether this binary may take the store over.
+    /// The answer to the question whether this binary may take the store over.
     pub compatibility: Compatibility,
     /// The ids in the ledger.
     pub applied: Vec<i64>,
@@ -56,7 +56,7 @@ impl fmt::Display for SchemaState {
     }
 }
 
-/// The gate's line of a store to which so many migrations were applied; `pending` and `unknown` as lists.
+/// Returns the gate's line for a store with so many applied migrations; `pending` and `unknown` are lists.
 pub(crate) fn line(compatibility: Compatibility, applied: usize, pending: &str, unknown: &str) -> String {
     match compatibility {
         Compatibility::Compatible => format!("compatible: all {applied} migrations applied"),

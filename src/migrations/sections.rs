@@ -1,43 +1,43 @@
 //! The files that hold both directions, marked by comments: goose's, which are split into statements by lines, and dbmate's.
 
-/// What such a file says of the way up.
+/// The part of a file that leads up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct UpSection {
-    /// What the tool hands to SQLite, one after the other.
+    /// The texts that the tool passes to SQLite, one after the other.
     pub(crate) batches: Vec<String>,
-    /// Whether the tool wraps it in a transaction.
+    /// True if the tool wraps it in a transaction.
     pub(crate) in_transaction: bool,
 }
 
-/// Why a file cannot be read as the tool reads it.
+/// The reason why a file cannot be read as the tool reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum SectionFault {
     /// The tool itself ends with this error.
     ToolRefuses(&'static str),
     /// The tool puts values of the environment into it.
     Environment,
 }
 
-/// Where goose stands in a file.
+/// The state of goose's reader of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum GooseState {
     Start,
-    Section(Direction),
-    Statement(Direction),
+    Section(GooseDirection),
+    Statement(GooseDirection),
     /// On the line of a `StatementEnd`.
-    StatementEnd(Direction),
+    StatementEnd(GooseDirection),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Direction {
-    UpSection,
+enum GooseDirection {
+    Up,
     Down,
 }
 
-/// What a comment tells goose.
+/// The annotation in a comment for goose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Annotation {
-    UpSection,
+enum GooseAnnotation {
+    Up,
     Down,
     StatementBegin,
     StatementEnd,
@@ -46,39 +46,41 @@ enum Annotation {
     EnvsubOff,
 }
 
-const ANNOTATIONS: [(&str, Annotation); 7] = [
-    ("Up", Annotation::UpSection),
-    ("Down", Annotation::Down),
-    ("StatementBegin", Annotation::StatementBegin),
-    ("StatementEnd", Annotation::StatementEnd),
-    ("NO TRANSACTION", Annotation::NoTransaction),
-    ("ENVSUB ON", Annotation::EnvsubOn),
-    ("ENVSUB OFF", Annotation::EnvsubOff),
+const ANNOTATIONS: [(&str, GooseAnnotation); 7] = [
+    ("Up", GooseAnnotation::Up),
+    ("Down", GooseAnnotation::Down),
+    ("StatementBegin", GooseAnnotation::StatementBegin),
+    ("StatementEnd", GooseAnnotation::StatementEnd),
+    ("NO TRANSACTION", GooseAnnotation::NoTransaction),
+    ("ENVSUB ON", GooseAnnotation::EnvsubOn),
+    ("ENVSUB OFF", GooseAnnotation::EnvsubOff),
 ];
 
-/// The statements of a goose file's way up, as goose splits them: a statement ends with a line that ends with a semicolon,
+/// Returns the statements of a goose file's way up, as goose splits them: a statement ends with a line that ends with a semicolon,
 /// or with `StatementEnd`. Comments within a statement stay in it; those before one do not.
-pub(super) fn goose(text: &str) -> Result<UpSection, Fault> {
-    let mut place = Place::Start;
+pub(super) fn goose(text: &str) -> Result<UpSection, SectionFault> {
+    let mut place = GooseState::Start;
     let mut up = UpSection {
         batches: Vec::new(),
         in_transaction: true,
     };
     let mut statement = String::new();
     for line in text.lines() {
-        if place == Place::Start && line.trim().is_empty() {
+        if place == GooseState::Start && line.trim().is_empty() {
             continue;
         }
         let is_comment = line.trim().starts_with("--");
         if is_comment && line.contains("+goose") {
             let told = annotation(line)?;
             match told {
-                Annotation::NoTransaction => up.in_transaction = false,
-                Annotation::EnvsubOn if place != Place::Section(Direction::Down) => return Err(Fault::Environment),
-                Annotation::EnvsubOn | Annotation::EnvsubOff => {}
+                GooseAnnotation::NoTransaction => up.in_transaction = false,
+                GooseAnnotation::EnvsubOn if place != GooseState::Section(GooseDirection::Down) => {
+                    return Err(SectionFault::Environment);
+                }
+                GooseAnnotation::EnvsubOn | GooseAnnotation::EnvsubOff => {}
                 _ => place = moved(place, told, &statement)?,
             }
-            if told != Annotation::StatementEnd {
+            if told != GooseAnnotation::StatementEnd {
                 continue;
             }
         }
@@ -86,88 +88,92 @@ pub(super) fn goose(text: &str) -> Result<UpSection, Fault> {
         if statement.is_empty() && (is_comment || line.is_empty()) {
             continue;
         }
-        if !matches!(place, Place::StatementEnd(_)) {
+        if !matches!(place, GooseState::StatementEnd(_)) {
             statement.push_str(line);
             statement.push('\n');
         }
         match place {
-            Place::Start => return Err(Fault::ToolRefuses("something stands before '-- +goose Up'")),
-            Place::Section(Direction::Down) | Place::Statement(Direction::Down) => statement.clear(),
-            Place::StatementEnd(Direction::Down) => {
+            GooseState::Start => return Err(SectionFault::ToolRefuses("something stands before '-- +goose Up'")),
+            GooseState::Section(GooseDirection::Down) | GooseState::Statement(GooseDirection::Down) => {
                 statement.clear();
-                place = Place::Section(Direction::Down);
             }
-            Place::Section(Direction::UpSection) if !ends_statement(line) => {}
-            Place::Statement(Direction::UpSection) => {}
-            Place::Section(Direction::UpSection) | Place::StatementEnd(Direction::UpSection) => {
+            GooseState::StatementEnd(GooseDirection::Down) => {
+                statement.clear();
+                place = GooseState::Section(GooseDirection::Down);
+            }
+            GooseState::Section(GooseDirection::Up) if !ends_statement(line) => {}
+            GooseState::Statement(GooseDirection::Up) => {}
+            GooseState::Section(GooseDirection::Up) | GooseState::StatementEnd(GooseDirection::Up) => {
                 up.batches.push(statement.trim().to_owned());
                 statement.clear();
-                place = Place::Section(Direction::UpSection);
+                place = GooseState::Section(GooseDirection::Up);
             }
         }
     }
     match place {
-        Place::Start => Err(Fault::ToolRefuses("it has no '-- +goose Up'")),
-        Place::Statement(_) => Err(Fault::ToolRefuses("a '-- +goose StatementBegin' has no end")),
-        _ if !statement.trim().is_empty() => Err(Fault::ToolRefuses("its last statement has no semicolon")),
+        GooseState::Start => Err(SectionFault::ToolRefuses("it has no '-- +goose Up'")),
+        GooseState::Statement(_) => Err(SectionFault::ToolRefuses("a '-- +goose StatementBegin' has no end")),
+        _ if !statement.trim().is_empty() => Err(SectionFault::ToolRefuses("its last statement has no semicolon")),
         _ => Ok(up),
     }
 }
 
-/// What a comment with `+goose` in it says.
-fn annotation(line: &str) -> Result<Annotation, Fault> {
+/// Reads the annotation of a comment with `+goose` in it.
+fn annotation(line: &str) -> Result<GooseAnnotation, SectionFault> {
     if line.starts_with([' ', '\t']) {
-        return Err(Fault::ToolRefuses("blanks stand before a '-- +goose' comment"));
+        return Err(SectionFault::ToolRefuses("blanks stand before a '-- +goose' comment"));
     }
     let said = line.replace("--", "").replacen("+goose", "", 1);
     let known = ANNOTATIONS.iter().find(|(name, _)| name.eq_ignore_ascii_case(said.trim()));
     known
         .map(|(_, annotation)| *annotation)
-        .ok_or(Fault::ToolRefuses("a '-- +goose' comment says what goose does not know"))
+        .ok_or(SectionFault::ToolRefuses("a '-- +goose' comment says what goose does not know"))
 }
 
-/// Where a comment leads to.
-fn moved(place: Place, told: Annotation, statement: &str) -> Result<Place, Fault> {
-    use Direction::{Down, UpSection};
+/// Returns the state after a comment.
+fn moved(place: GooseState, told: GooseAnnotation, statement: &str) -> Result<GooseState, SectionFault> {
+    use GooseDirection::{Down, Up};
     match (told, place) {
-        (Annotation::UpSection, Place::Start) => Ok(Place::Section(UpSection)),
-        (Annotation::UpSection, _) => Err(Fault::ToolRefuses("it has more than one '-- +goose Up'")),
-        (Annotation::Down, Place::Section(UpSection) | Place::StatementEnd(UpSection))
+        (GooseAnnotation::Up, GooseState::Start) => Ok(GooseState::Section(Up)),
+        (GooseAnnotation::Up, _) => Err(SectionFault::ToolRefuses("it has more than one '-- +goose Up'")),
+        (GooseAnnotation::Down, GooseState::Section(Up) | GooseState::StatementEnd(Up))
             if statement.trim().is_empty() =>
         {
-            Ok(Place::Section(Down))
+            Ok(GooseState::Section(Down))
         }
-        (Annotation::Down, Place::Section(UpSection) | Place::StatementEnd(UpSection)) => {
-            Err(Fault::ToolRefuses("the last statement before '-- +goose Down' has no semicolon"))
+        (GooseAnnotation::Down, GooseState::Section(Up) | GooseState::StatementEnd(Up)) => {
+            Err(SectionFault::ToolRefuses("the last statement before '-- +goose Down' has no semicolon"))
         }
-        (Annotation::Down, _) => Err(Fault::ToolRefuses("a '-- +goose Down' stands where goose takes none")),
-        (Annotation::StatementBegin, Place::Section(direction) | Place::StatementEnd(direction)) => {
-            Ok(Place::Statement(direction))
+        (GooseAnnotation::Down, _) => {
+            Err(SectionFault::ToolRefuses("a '-- +goose Down' stands where goose takes none"))
         }
-        (Annotation::StatementEnd, Place::Statement(direction)) => Ok(Place::StatementEnd(direction)),
-        (Annotation::StatementBegin | Annotation::StatementEnd, _) => Err(Fault::ToolRefuses(
+        (GooseAnnotation::StatementBegin, GooseState::Section(direction) | GooseState::StatementEnd(direction)) => {
+            Ok(GooseState::Statement(direction))
+        }
+        (GooseAnnotation::StatementEnd, GooseState::Statement(direction)) => Ok(GooseState::StatementEnd(direction)),
+        (GooseAnnotation::StatementBegin | GooseAnnotation::StatementEnd, _) => Err(SectionFault::ToolRefuses(
             "a '-- +goose StatementBegin' or 'StatementEnd' stands where goose takes none",
         )),
-        (Annotation::NoTransaction | Annotation::EnvsubOn | Annotation::EnvsubOff, _) => Ok(place),
+        (GooseAnnotation::NoTransaction | GooseAnnotation::EnvsubOn | GooseAnnotation::EnvsubOff, _) => Ok(place),
     }
 }
 
-/// Whether the last word of a line, before a comment, ends with a semicolon.
+/// Returns true if the last word of a line, before a comment, ends with a semicolon.
 fn ends_statement(line: &str) -> bool {
     let words = line.split_whitespace().take_while(|word| !word.starts_with("--"));
     words.last().is_some_and(|word| word.ends_with(';'))
 }
 
-/// The way up of a dbmate file: everything from `-- migrate:up` to `-- migrate:down`, the first comment included.
-pub(super) fn dbmate(text: &str) -> Result<UpSection, Fault> {
+/// Returns the way up of a dbmate file: everything from `-- migrate:up` to `-- migrate:down`, the first comment included.
+pub(super) fn dbmate(text: &str) -> Result<UpSection, SectionFault> {
     let ups = marks(text, "migrate:up");
     let Some(first) = ups.first().copied() else {
-        return Err(Fault::ToolRefuses("it has no '-- migrate:up'"));
+        return Err(SectionFault::ToolRefuses("it has no '-- migrate:up'"));
     };
     let before = text.get(..first).unwrap_or_default();
     let is_nothing = |line: &str| line.is_empty() || line.starts_with("--");
     if !before.split('\n').map(|line| line.trim_start_matches(is_blank)).all(is_nothing) {
-        return Err(Fault::ToolRefuses("something stands before '-- migrate:up'"));
+        return Err(SectionFault::ToolRefuses("something stands before '-- migrate:up'"));
     }
     let downs = marks(text, "migrate:down");
     let mut section = ups.iter().zip(ups.iter().skip(1).copied().chain([text.len()]));
@@ -175,11 +181,13 @@ pub(super) fn dbmate(text: &str) -> Result<UpSection, Fault> {
         .clone()
         .all(|(up, end)| downs.iter().filter(|down| (*up..end).contains(down)).count() == 1)
     {
-        return Err(Fault::ToolRefuses("a '-- migrate:up' has not one '-- migrate:down'"));
+        return Err(SectionFault::ToolRefuses("a '-- migrate:up' has not one '-- migrate:down'"));
     }
     if ups.len() > 1 {
         // It writes the version into the ledger after the first, and cannot write it again.
-        return Err(Fault::ToolRefuses("it has more than one '-- migrate:up', and dbmate ends at the second"));
+        return Err(SectionFault::ToolRefuses(
+            "it has more than one '-- migrate:up', and dbmate ends at the second",
+        ));
     }
     let down = section
         .next()
@@ -193,12 +201,12 @@ pub(super) fn dbmate(text: &str) -> Result<UpSection, Fault> {
     })
 }
 
-/// White space as dbmate's patterns have it.
+/// Returns true for white space as dbmate's patterns have it.
 fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{c}')
 }
 
-/// Where a comment at the beginning of a line says this, and nothing that goes on with it.
+/// Returns the offsets of comments at the beginning of a line that hold this mark as a whole word.
 fn marks(text: &str, mark: &str) -> Vec<usize> {
     let mut places = Vec::new();
     let mut at = 0;
@@ -216,7 +224,7 @@ fn marks(text: &str, mark: &str) -> Vec<usize> {
     places
 }
 
-/// Whether the options behind `-- migrate:up` say `transaction:false`.
+/// Returns true if the options behind `-- migrate:up` say `transaction:false`.
 fn without_transaction(block: &str) -> bool {
     let line = block.split('\n').next().unwrap_or_default();
     let options = line.split_once("migrate:up").map(|(_, options)| options).unwrap_or_default();

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
-pub(crate) use compare::Difference;
+pub(crate) use compare::ShapeDifference;
 pub(crate) use definition::{may_have_checks, module};
 use read::{Kind, Object, Table};
 
@@ -26,7 +26,7 @@ use crate::store::{ReadOnly, interruptible, prepare_rehearsal};
 /// The most differences that are kept; the rest are counted.
 const MOST_KEPT: usize = 1_000;
 
-/// What replaying migrations gives. Names are in lower case.
+/// The schema that replaying migrations gives. Names are in lower case.
 #[derive(Debug, Default)]
 pub(crate) struct Shape {
     tables: BTreeMap<String, Table>,
@@ -36,7 +36,7 @@ pub(crate) struct Shape {
     ignored: BTreeSet<String>,
 }
 
-/// How large a database may become in which migrations are replayed, in bytes.
+/// The size up to which a database may grow in which migrations are replayed, in bytes.
 const MOST_REPLAYED: u64 = 16 << 20;
 
 /// Sets an empty database up for SQL from a folder.
@@ -45,19 +45,19 @@ fn replayable(memory: &mut Connection, foreign_keys: bool, stop: &Stop) -> rusql
     memory.execute_batch(&format!("PRAGMA max_page_count={}", MOST_REPLAYED / 4096))
 }
 
-/// How a store differs from a shape.
+/// The differences between a store and a shape.
 #[derive(Debug, Default)]
-pub(crate) struct Differences {
+pub(crate) struct ShapeDifferences {
     /// The worst first.
-    pub(crate) kept: Vec<Difference>,
-    /// How many there are in all.
+    pub(crate) kept: Vec<ShapeDifference>,
+    /// The number of differences in all.
     pub(crate) total: u64,
-    /// How many tables were compared.
+    /// The number of tables that were compared.
     pub(crate) tables: usize,
 }
 
 impl Shape {
-    /// The shape that these migrations give in an empty database, with the ledger.
+    /// Replays these migrations in an empty database and returns the shape, with the ledger.
     ///
     /// # Errors
     /// Where one of them fails on what those before it left.
@@ -67,7 +67,7 @@ impl Shape {
         Self::read(&ReadOnly::guarded(memory, None, &Stop::never())?)
     }
 
-    /// The shape that a tool's migrations give in an empty database, without the tables that are the tool's own: neither is anything said
+    /// Replays a tool's migrations in an empty database and returns the shape without the tables that are the tool's own: neither is anything said
     /// of these in a store. `apart`: so many of the first were run by connections of their own.
     ///
     /// # Errors
@@ -96,12 +96,12 @@ impl Shape {
         Ok(shape)
     }
 
-    /// Whether it has a table.
+    /// Returns true if it has a table.
     pub(crate) fn has_tables(&self) -> bool {
         !self.tables.is_empty()
     }
 
-    /// How many of the first of these applied migrations were run by connections of their own, as far as a store tells: all, where
+    /// Returns how many of the first of these applied migrations ran on connections of their own, as far as the store shows it: all, where
     /// each came with another release, or none, where they were all there at the first start. Settings that one of them left on its
     /// connection then changed what the next ones did.
     ///
@@ -122,14 +122,14 @@ impl Shape {
         Ok(all)
     }
 
-    /// The same without the ledger: a store to which no migration was applied has none.
+    /// Removes the ledger: a store to which no migration was applied has none.
     #[must_use]
     pub(crate) fn without_ledger(mut self, ledger: &Ledger) -> Self {
         self.tables.remove(&ledger.table.to_ascii_lowercase());
         self
     }
 
-    /// How many tables a store to which these migrations were applied has, where its schema is to the letter the one that
+    /// Returns the number of tables of a store to which these migrations were applied, where its schema is to the letter the one that
     /// the runner leaves. Then it has its shape, and the replay, which takes longer than all other looks at a small store,
     /// is spared. `None` says nothing.
     ///
@@ -176,12 +176,12 @@ impl Shape {
         Ok(out)
     }
 
-    /// How a store differs from this shape. Of tables that this shape does not have, nothing but their names is read.
+    /// Compares a store with this shape. Of tables that this shape does not have, nothing but their names is read.
     ///
     /// # Errors
     /// What SQLite says, and the time limit.
-    pub(crate) fn differences(&self, handle: &ReadOnly) -> Result<Differences> {
-        let mut out = Differences::default();
+    pub(crate) fn differences(&self, handle: &ReadOnly) -> Result<ShapeDifferences> {
+        let mut out = ShapeDifferences::default();
         let mut tables: BTreeMap<String, Object> = BTreeMap::new();
         let mut seen: Vec<String> = Vec::new();
         let mut in_other_form: Vec<String> = Vec::new();
@@ -209,7 +209,7 @@ impl Shape {
         for (name, expected) in &self.tables {
             match tables.get(name) {
                 None if in_other_form.contains(name) => {}
-                None => out.extend(Some(Difference::new(Impact::Reads, name, "the table is missing"))),
+                None => out.extend(Some(ShapeDifference::new(Impact::Reads, name, "the table is missing"))),
                 Some(object) => {
                     let found = Table::read(handle, &object.name, object.sql.as_deref())?;
                     out.extend(compare::tables(name, expected, &found));
@@ -222,13 +222,13 @@ impl Shape {
                 Kind::View | Kind::VirtualTable => (Impact::Reads, name),
                 _ => (Impact::Unguarded, table),
             };
-            out.extend(Some(Difference::new(cost, place, format!("the {} {name} is missing", kind.words()))));
+            out.extend(Some(ShapeDifference::new(cost, place, format!("the {} {name} is missing", kind.words()))));
         }
         out.kept.sort_by(|a, b| (a.cost, &a.table).cmp(&(b.cost, &b.table)));
         Ok(out)
     }
 
-    fn compare_object(&self, name: &str, found: &Object) -> Option<Difference> {
+    fn compare_object(&self, name: &str, found: &Object) -> Option<ShapeDifference> {
         let (kind, _, text) = self.objects.get(name)?;
         let same = *kind == found.kind && found.sql.as_deref().map(definition::object).as_deref() == Some(text);
         let cost = match found.kind {
@@ -236,11 +236,11 @@ impl Shape {
             _ => Impact::Reads,
         };
         let what = || format!("the {} {} is defined differently", found.kind.words(), found.name);
-        (!same).then(|| Difference::new(cost, &found.table, what()))
+        (!same).then(|| ShapeDifference::new(cost, &found.table, what()))
     }
 }
 
-/// Reads a text as each kind of definition that there is. What comes of it is nobody's: it must not panic.
+/// Reads a text as each kind of definition that there is, and drops the result: it must not panic.
 pub(crate) fn read_any_definition(sql: &str) {
     drop((
         definition::table(sql),
@@ -250,8 +250,8 @@ pub(crate) fn read_any_definition(sql: &str) {
     ));
 }
 
-/// Something that the shape does not have.
-fn extra(shape: &Shape, object: &Object) -> Difference {
+/// Returns the difference of an object that the shape does not have.
+fn extra(shape: &Shape, object: &Object) -> ShapeDifference {
     let (kind, name) = (object.kind.words(), &object.name);
     let (cost, what) = match object.kind {
         Kind::Trigger => (Impact::SilentChange, format!("an extra trigger, {name}")),
@@ -260,12 +260,12 @@ fn extra(shape: &Shape, object: &Object) -> Difference {
         }
         _ => (Impact::Extra, format!("an extra {kind}")),
     };
-    Difference::new(cost, &object.table, what)
+    ShapeDifference::new(cost, &object.table, what)
 }
 
-impl Differences {
+impl ShapeDifferences {
     /// Keeps the worst: what is merely extra makes room.
-    fn extend(&mut self, differences: impl IntoIterator<Item = Difference>) {
+    fn extend(&mut self, differences: impl IntoIterator<Item = ShapeDifference>) {
         for difference in differences {
             self.total += 1;
             if self.kept.len() < MOST_KEPT {
@@ -278,20 +278,20 @@ impl Differences {
         }
     }
 
-    /// Whether none of them was left out.
+    /// Returns true if no difference was left out.
     pub(crate) fn all_kept(&self) -> bool {
         self.kept.len() as u64 == self.total
     }
 
-    /// What it costs at worst; `None` where nothing differs.
+    /// Returns the worst impact; `None` where nothing differs.
     pub(crate) fn worst(&self) -> Option<Impact> {
         self.kept.first().map(|difference| difference.cost)
     }
 
-    /// The worst ones in a line, and how many there are more.
+    /// Returns the worst ones in a line, and how many there are more.
     pub(crate) fn line(&self) -> String {
         const SHOWN: usize = 2;
-        let shown: Vec<String> = self.kept.iter().take(SHOWN).map(Difference::line).collect();
+        let shown: Vec<String> = self.kept.iter().take(SHOWN).map(ShapeDifference::line).collect();
         let rest = self.total.saturating_sub(shown.len() as u64);
         let more = match rest {
             0 => String::new(),

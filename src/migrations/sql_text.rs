@@ -3,7 +3,7 @@
 
 use sqlite_format::sql::lexer::{Lexer, TokenKind};
 
-/// What stands at a place of a text outside strings, quoted names and comments.
+/// A piece of a text outside strings, quoted names and comments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Piece<'a> {
     /// A word: a keyword, a plain name or a number.
@@ -27,7 +27,7 @@ fn pieces(sql: &str) -> impl Iterator<Item = Piece<'_>> {
     })
 }
 
-/// What the first statement of a text that ends or begins a transaction does.
+/// The effect of the first statement of a text that begins or ends a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum First {
     /// BEGIN: the text cannot stand within a transaction already.
@@ -36,7 +36,7 @@ pub(crate) enum First {
     Commits,
 }
 
-/// Whether the text first begins or first ends a transaction; `None` where it does neither.
+/// Returns the effect of the first statement that begins or ends a transaction; `None` where there is none.
 ///
 /// The BEGIN of a trigger's body is not the first word of a statement.
 pub(crate) fn first_of_transactions(sql: &str) -> Option<First> {
@@ -52,7 +52,7 @@ pub(crate) fn first_of_transactions(sql: &str) -> Option<First> {
     None
 }
 
-/// How many statements the text holds. Those in a trigger's body are the trigger's.
+/// Counts the statements of the text. Those in a trigger's body belong to the trigger.
 pub(crate) fn statements(sql: &str) -> usize {
     let mut statements = 0;
     // The words that the statement begins with, as far as they may make a trigger.
@@ -84,7 +84,7 @@ pub(crate) fn statements(sql: &str) -> usize {
     statements
 }
 
-/// Whether it holds a place that somebody fills in before SQLite sees it: `${name}`, `{{ name }}`. A brace means nothing in
+/// Returns true if it holds a placeholder that is filled in before SQLite sees it: `${name}`, `{{ name }}`. A brace means nothing in
 /// SQL.
 pub(crate) fn holds_placeholder(sql: &str) -> bool {
     pieces(sql).any(|piece| piece == Piece::Sign('{'))
@@ -111,7 +111,7 @@ const FOREIGN: &[(&[&str], &str)] = &[
     (&["LOCK"], "MySQL"),
 ];
 
-/// Whose SQL it is where SQLite could not take it. Only what is sure.
+/// Returns the database whose SQL it is, if SQLite cannot run it. Only sure signs count.
 pub(crate) fn other_database(sql: &str) -> Option<&'static str> {
     let mut words: Vec<&str> = Vec::new(); // the first words of the statement
     let mut only_words = true;

@@ -39,7 +39,7 @@ pub(crate) struct MigrationStatus {
     pub(crate) other_tools: Vec<&'static str>,
     /// The known migrations.
     pub(crate) set: KnownSet,
-    /// How many of the migrations made the tables that are in the store, where its ledger is empty.
+    /// The number of migrations that made the tables of the store, where its ledger is empty.
     pub(super) never_recorded: Option<usize>,
     /// Remarks on the ledger's rows.
     pub(crate) notes: Vec<LedgerNote>,

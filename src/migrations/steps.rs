@@ -11,14 +11,14 @@ pub(crate) struct Steps {
     pub(crate) pending: Vec<Step>,
     /// Tables that are the tool's own: disregarded in shapes and counts.
     pub(crate) ledgers: Vec<String>,
-    /// Whether foreign keys hold while the tool migrates.
+    /// The enforcement of foreign keys while the tool migrates.
     pub(crate) foreign_keys: ForeignKeys,
-    /// Whether the store is in WAL mode; `None` where nobody knows.
+    /// True if the store is in WAL mode; `None` where it is not known.
     pub(crate) in_wal_mode: Option<bool>,
 }
 
 impl Steps {
-    /// Whether a table is the tool's own.
+    /// Returns true if a table is the tool's own.
     pub(super) fn is_ledger(&self, table: &str) -> bool {
         self.ledgers.iter().any(|ledger| ledger.eq_ignore_ascii_case(table))
     }
@@ -27,20 +27,20 @@ impl Steps {
 /// A migration that can be replayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Step {
-    /// What people call it: its version, its number, the name of its folder.
+    /// The name for its users: its version, its number, the name of its folder.
     pub(crate) key: String,
     /// The rest of its name; empty where the key is all of it.
     pub(crate) name: String,
     /// Its file as it is shown, below the folder; empty where there is none.
     pub(crate) file: String,
-    /// What the tool hands to SQLite, one after the other. Each may hold several statements, which SQLite splits.
+    /// The texts that the tool passes to SQLite, one after the other. Each may hold several statements, which SQLite splits.
     pub(crate) batches: Vec<Cow<'static, str>>,
-    /// Where its transaction begins and ends.
+    /// The extent of its transaction.
     pub(crate) transaction: Transaction,
 }
 
 impl Step {
-    /// Whether it may leave something on its connection that changes what later ones do there.
+    /// Returns true if it may leave a setting on its connection that changes what later ones do there.
     pub(super) fn may_leave_settings(&self) -> bool {
         let holds = |sql: &str| {
             let sql = sql.to_ascii_lowercase();
@@ -49,7 +49,7 @@ impl Step {
         self.batches.iter().any(|sql| holds(sql))
     }
 
-    /// What people call it, with the rest of its name.
+    /// Returns its key with the rest of its name.
     pub(super) fn label(&self) -> String {
         if self.name.is_empty() {
             self.key.clone()
@@ -59,7 +59,7 @@ impl Step {
     }
 }
 
-/// Where the transaction of a migration begins and ends.
+/// The extent of the transaction in which a migration runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Transaction {
     /// The tool puts each migration into one.
@@ -72,19 +72,19 @@ pub(crate) enum Transaction {
     OwnInFile,
 }
 
-/// Whether foreign keys hold while a tool migrates. The folder does not say.
+/// The enforcement of foreign keys while a tool migrates. The folder does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ForeignKeys {
-    /// As the tool has it unless the application sets it otherwise: nobody knows.
+    /// The tool's default, which the application may override: not known.
     Usual(bool),
-    /// They hold.
+    /// They are enforced.
     On,
-    /// They do not.
+    /// They are not enforced.
     Off,
 }
 
 impl ForeignKeys {
-    /// Whether they are taken to hold.
+    /// Returns true if they are taken to be enforced.
     pub(crate) fn hold(self) -> bool {
         matches!(self, Self::On | Self::Usual(true))
     }

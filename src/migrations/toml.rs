@@ -1,7 +1,7 @@
 //! The two keys that are read of `metadata.toml` and `migration_lock.toml`, strictly: a file that is not a list of plain
 //! `key = value` lines is not understood, rather than misread.
 
-/// The value of a key, as it is written; `None` where the key is not there.
+/// Returns the value of a key, as it is written; `None` where the key is not there.
 ///
 /// # Errors
 /// The file is not understood.
@@ -30,7 +30,7 @@ fn value<'a>(text: &'a str, key: &str) -> Result<Option<&'a str>, NotUnderstood>
     Ok(found)
 }
 
-/// A value that ends on its line, without the comment behind it.
+/// Returns a value that ends on its line, without the comment behind it.
 fn scalar(value: &str) -> Option<&str> {
     let end = match value.chars().next()? {
         '"' if value.starts_with("\"\"\"") => return None,
@@ -48,7 +48,7 @@ fn scalar(value: &str) -> Option<&str> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NotUnderstood;
 
-/// A key that is true or false.
+/// Reads a key that is true or false.
 pub(super) fn flag(text: &str, key: &str) -> Result<Option<bool>, NotUnderstood> {
     match value(text, key)? {
         None => Ok(None),
@@ -58,7 +58,7 @@ pub(super) fn flag(text: &str, key: &str) -> Result<Option<bool>, NotUnderstood>
     }
 }
 
-/// A key that is a string.
+/// Reads a key that is a string.
 pub(super) fn string<'a>(text: &'a str, key: &str) -> Result<Option<&'a str>, NotUnderstood> {
     match value(text, key)? {
         None => Ok(None),

@@ -11,26 +11,26 @@ use crate::migrations::steps::{Step, Transaction};
 use crate::store::{FolderSql, Touched};
 
 /// Looks at what becomes of rows while migrations run. An error of it ends them.
-pub(super) trait Watch {
-    /// A statement is about to run, and may do this.
-    fn begins(&mut self, conn: &Connection, statement: &Touched) -> Result<()>;
-    /// It ran, in this step, the position of which is given.
-    fn ran(&mut self, conn: &Connection, statement: &Touched, step: usize) -> Result<()>;
-    /// The step has ended, and may have deleted rows from these tables.
-    fn ended(&mut self, conn: &Connection, step: usize, deleted_from: &BTreeSet<String>) -> Result<()>;
+pub(super) trait StatementObserver {
+    /// Called before a statement runs that may do this.
+    fn before_statement(&mut self, conn: &Connection, statement: &Touched) -> Result<()>;
+    /// Called after it ran, in the step at this position.
+    fn after_statement(&mut self, conn: &Connection, statement: &Touched, step: usize) -> Result<()>;
+    /// Called after a step, which may have deleted rows from these tables.
+    fn after_step(&mut self, conn: &Connection, step: usize, deleted_from: &BTreeSet<String>) -> Result<()>;
 }
 
-/// Where nobody looks: a replay has no rows.
-impl Watch for () {
-    fn begins(&mut self, _: &Connection, _: &Touched) -> Result<()> {
+/// Observes nothing: a replay has no rows.
+impl StatementObserver for () {
+    fn before_statement(&mut self, _: &Connection, _: &Touched) -> Result<()> {
         Ok(())
     }
 
-    fn ran(&mut self, _: &Connection, _: &Touched, _: usize) -> Result<()> {
+    fn after_statement(&mut self, _: &Connection, _: &Touched, _: usize) -> Result<()> {
         Ok(())
     }
 
-    fn ended(&mut self, _: &Connection, _: usize, _: &BTreeSet<String>) -> Result<()> {
+    fn after_step(&mut self, _: &Connection, _: usize, _: &BTreeSet<String>) -> Result<()> {
         Ok(())
     }
 }
@@ -39,36 +39,36 @@ impl Watch for () {
 /// what it holds in a transaction is then rolled back. Nothing stays on the connection but what stays in the database.
 ///
 /// `apart`: so many of the first steps were run by connections of their own, and leave nothing to the next one but what stays in the
-/// database. `in_wal_mode`: whether the store is; `None` where nobody knows, and then it may become so at any time.
+/// database. `in_wal_mode`: true if the store is; `None` where it is not known, and then it may become so at any time.
 ///
 /// # Errors
-/// [`Error::Step`] where one fails, [`Error::NotReplayable`] where it must not run, or cannot without its application; what `watch`
+/// [`Error::Step`] where one fails, [`Error::NotReplayable`] where it must not run, or cannot without its application; what `observer`
 /// says; and the time limit.
 pub(super) fn run(
     conn: &mut Connection,
     steps: &[&Step],
     apart: usize,
     in_wal_mode: Option<bool>,
-    watch: &mut impl Watch,
+    observer: &mut impl StatementObserver,
     stop: &Stop,
 ) -> Result<()> {
     const AUTHORIZE: &str = "sqlite3_set_authorizer";
     let sql = FolderSql::guard(conn).map_err(Error::sqlite(AUTHORIZE))?;
-    let mut runner = Runner {
+    let mut runner = StepRunner {
         conn,
         sql: &sql,
         in_wal_mode,
-        watch,
+        observer,
         stop,
         statements: 0,
     };
-    let ended = runner.all(steps, apart);
+    let after_step = runner.all(steps, apart);
     FolderSql::release(conn).map_err(Error::sqlite(AUTHORIZE))?;
-    if ended.is_err() && !conn.is_autocommit() {
+    if after_step.is_err() && !conn.is_autocommit() {
         // Whatever it says: the copy is thrown away.
         let _ = conn.execute_batch("ROLLBACK");
     }
-    ended?;
+    after_step?;
     forget_connection(conn).map_err(|error| Error::Rehearsal(error.into()))
 }
 
@@ -98,18 +98,18 @@ fn connect_anew(conn: &Connection, foreign_keys: bool) -> Result<()> {
     conn.execute_batch(sql).map_err(Error::sqlite(sql))
 }
 
-struct Runner<'a, W> {
+struct StepRunner<'a, W> {
     conn: &'a Connection,
     sql: &'a FolderSql,
-    /// Whether the store would be by now: its copy never is.
+    /// True if the store would be in WAL mode by now: its copy never is.
     in_wal_mode: Option<bool>,
-    watch: &'a mut W,
+    observer: &'a mut W,
     stop: &'a Stop,
-    /// How many statements of the step that runs have ended.
+    /// The number of statements of the running step that have ended.
     statements: u64,
 }
 
-impl<W: Watch> Runner<'_, W> {
+impl<W: StatementObserver> StepRunner<'_, W> {
     fn all(&mut self, steps: &[&Step], apart: usize) -> Result<()> {
         let sql = "PRAGMA foreign_keys";
         let foreign_keys = self.conn.query_row(sql, [], |row| row.get::<_, bool>(0)).map_err(Error::sqlite(sql))?;
@@ -148,7 +148,7 @@ impl<W: Watch> Runner<'_, W> {
         } else if step.transaction != Transaction::AllPending && !self.conn.is_autocommit() {
             return Err(self.failed(step, Error::LeftOpen));
         }
-        self.watch.ended(self.conn, at, &deleted_from)
+        self.observer.after_step(self.conn, at, &deleted_from)
     }
 
     fn transact(&self, sql: &str, step: &Step) -> Result<()> {
@@ -166,19 +166,19 @@ impl<W: Watch> Runner<'_, W> {
                 return Ok(());
             };
             let touched = self.sql.take_touched();
-            self.watch.begins(self.conn, &touched)?;
+            self.observer.before_statement(self.conn, &touched)?;
             if let Some(mode) = self.sql.take_journal_mode() {
                 let changed = self.change_journal_mode(&mode);
                 changed.map_err(|error| self.failed(step, Error::preparing(text)(error)))?;
             }
-            let ran = self.sql.running(|| -> rusqlite::Result<()> {
+            let after_statement = self.sql.running(|| -> rusqlite::Result<()> {
                 let mut rows = statement.raw_query();
                 while rows.next()?.is_some() {}
                 Ok(())
             });
-            ran.map_err(|error| self.failed(step, Error::sqlite(text)(error)))?;
+            after_statement.map_err(|error| self.failed(step, Error::sqlite(text)(error)))?;
             self.statements += 1;
-            self.watch.ran(self.conn, &touched, at)?;
+            self.observer.after_statement(self.conn, &touched, at)?;
         }
     }
 
@@ -196,7 +196,7 @@ impl<W: Watch> Runner<'_, W> {
         Ok(())
     }
 
-    /// That a step failed, or why it says nothing.
+    /// Returns the error of a step that failed, or the reason why the failure says nothing about the step.
     fn failed(&self, step: &Step, error: Error) -> Error {
         let refused = self.sql.refused().map(|what| format!("it uses {what}, which no migration may do here"));
         let unasked = || {

@@ -200,7 +200,7 @@ mod tests {
     use super::*;
     use crate::banger::APPLICATION;
     use crate::migrations::known::KnownSet;
-    use crate::migrations::rehearsal::{Fault, Rehearsal};
+    use crate::migrations::rehearsal::{Rehearsal, RehearsalFault};
 
     fn said(answer: &Answer) -> (u8, String, String) {
         (answer.exit(), answer.line(), answer.json())
@@ -220,7 +220,7 @@ mod tests {
         let (code, line, json) = said(&Answer::of(&status(&[9001]), None));
         assert!(code == 2 && line.starts_with("incompatible: unknown [9001]") && json.contains("\"incompatible\""));
         let fails = RehearsalOutcome::Rehearsed(Rehearsal {
-            faults: vec![Fault::of_table("t", "a\u{1b}b".to_owned())],
+            faults: vec![RehearsalFault::of_table("t", "a\u{1b}b".to_owned())],
             ..Rehearsal::default()
         });
         let (code, line, json) = said(&Answer::of(&status(&[]), Some(&fails)));

@@ -1,4 +1,4 @@
-//! What a store of which nothing is known says of its migrations: whose ledger it has, and where that says that it stands.
+//! Reports the ledger of an unknown application: its tool, and the version that it records.
 //!
 //! It fails only where the ledger itself says that a migration did not come to its end.
 
@@ -15,7 +15,7 @@ use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::text::words::{plural, thousands};
 
-/// How many other ledgers are named.
+/// The most other ledgers that are named.
 const MOST_OTHERS: usize = 3;
 
 pub(super) fn look(handle: &ReadOnly) -> Result<Outcome> {
@@ -56,7 +56,7 @@ pub(super) fn look(handle: &ReadOnly) -> Result<Outcome> {
     }
 }
 
-/// What stands in the header, where there is no ledger.
+/// Reports `user_version` and `application_id`, where there is no ledger.
 fn without_ledger(handle: &ReadOnly) -> Result<Outcome> {
     let user_version = handle.number("PRAGMA user_version")?;
     let application_id = handle.number("PRAGMA application_id")?;

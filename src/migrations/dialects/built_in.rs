@@ -12,7 +12,7 @@ use crate::store::ReadOnly;
 use crate::store::integrity::check_pages;
 use crate::store::introspect::identifier;
 
-/// The most rows that a ledger may have. A real one has a handful; each of a stranger's costs memory.
+/// The most rows that a ledger may have. A real one has a handful; each row costs memory, and the store is untrusted.
 const MOST_ROWS: usize = 1_000_000;
 
 /// The ledger's columns, in any order.
@@ -65,7 +65,7 @@ struct InStore<'a> {
 }
 
 impl InStore<'_> {
-    /// Whether there is a ledger, and whether it is an ordinary table: a view could run for ever.
+    /// Returns true if there is a ledger. One that is not an ordinary table is an error: a view could run for ever.
     fn exists(&self) -> Result<bool> {
         let sql =
             "SELECT type, rootpage FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type IN ('table', 'view')";
@@ -80,7 +80,7 @@ impl InStore<'_> {
         }
     }
 
-    /// The ledger has exactly its three columns, none of them generated, and `id` is its integer key.
+    /// Checks that the ledger has exactly its three columns, none of them generated, and that `id` is its integer key.
     fn check_columns(&self) -> Result<()> {
         let sql = format!("PRAGMA table_xinfo({})", identifier(self.table));
         let columns = self.handle.collect(&sql, [], |row| {
@@ -125,7 +125,7 @@ impl InStore<'_> {
         Ok(ids)
     }
 
-    /// That the table is not the application's ledger, and why.
+    /// Creates the error that the table is not the application's ledger.
     fn is_not(&self, why: &str) -> Error {
         Error::Ledger(format!("{} is not {}'s ledger: {why}", self.table, self.application.name()))
     }

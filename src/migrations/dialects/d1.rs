@@ -19,7 +19,7 @@ pub(in crate::migrations) static D1: Dialect = Dialect {
             DeclaredColumn::new("name", &["TEXT"]).read(),
             DeclaredColumn::new("applied_at", &["TIMESTAMP"]).not_null(),
         ],
-        // Three columns that anybody may think of: another application's ledger has the same names.
+        // Three common names: another application's ledger may have the same columns.
         known_by_columns: false,
     }],
     reader: |rows| ledger::names(rows, "name", MigrationKey::numbered),

@@ -65,7 +65,7 @@ fn migrations(folder: &Folder) -> KnownSet {
         };
         set.known.push(KnownMigration::new(key, title, file, script));
     }
-    // A folder of folders without a single up.sql is somebody else's.
+    // A folder of folders without a single up.sql is another tool's.
     if !set.known.iter().any(|known| folder.file(&known.file).is_some()) {
         set.known.clear();
     }
@@ -74,7 +74,7 @@ fn migrations(folder: &Folder) -> KnownSet {
     set
 }
 
-/// What `metadata.toml` says. Where the file is there without the key, diesel takes that for "no"; none where the file is not
+/// Returns the transaction that `metadata.toml` asks for. Where the file is there without the key, diesel takes that for "no"; none where the file is not
 /// understood.
 fn transaction(folder: &Folder, path: &Path) -> Option<Transaction> {
     let of = |in_transaction| {

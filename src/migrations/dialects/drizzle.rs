@@ -101,7 +101,7 @@ fn applied(rows: &LedgerRows<'_>) -> Result<Applied, MalformedLedger> {
     })
 }
 
-/// A whole number that a floating-point value holds exactly.
+/// Returns the whole number that a floating-point value holds exactly.
 fn whole(real: f64) -> i64 {
     #[expect(
         clippy::cast_possible_truncation,
@@ -173,7 +173,7 @@ fn by_journal(folder: &Folder, file: &File) -> Result<KnownSet, FolderMismatch> 
         set.known.push(known);
         listed.insert(path);
     }
-    // drizzle-kit numbers its files; what has no number is somebody's own.
+    // drizzle-kit numbers its files; a file without a number is not its own.
     let numbered = |name: String| name.ends_with(".sql") && !digits(&name).is_empty();
     let sql = folder.flat().filter(|file| numbered(file.name()));
     set.unlisted = sql.map(|file| file.path.clone()).filter(|path| !listed.contains(path)).collect();
@@ -194,7 +194,7 @@ fn by_folders(folder: &Folder) -> KnownSet {
             ..migration(MigrationKey::text(name.clone()), title, file)
         });
     }
-    // The names begin with digits; where two differ only behind them, drizzle asks the locale, which nobody knows here.
+    // The names begin with digits; where two differ only behind them, drizzle asks the locale, which is not known here.
     set.known.sort_by_key(|known| known.key.clone());
     set.beside = known::code_within(folder, &set.known);
     set
@@ -214,14 +214,14 @@ fn migration(key: MigrationKey, title: &str, file: &File) -> KnownMigration {
     }
 }
 
-/// The time in a folder's name, `YYYYMMDDhhmmss`, in milliseconds since 1970.
+/// Returns the time in a folder's name, `YYYYMMDDhhmmss`, in milliseconds since 1970.
 fn when_of_name(name: &str) -> Option<i64> {
     let digits = name.get(..14).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
     let time = DateTime::strptime("%Y%m%d%H%M%S", digits).ok()?;
     Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond())
 }
 
-/// What was applied, called as this set calls it. A ledger and a folder may be of different layouts: the old migrator reads
+/// Returns the applied migrations under the names of this set. A ledger and a folder may be of different layouts: the old migrator reads
 /// the times of a new ledger; the new one gives the rows of an old ledger names, by their time to the second, and by their
 /// hash where that does not tell.
 pub(in crate::migrations) fn aligned(set: &KnownSet, mut applied: Applied) -> Applied {

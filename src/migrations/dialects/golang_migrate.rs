@@ -40,7 +40,7 @@ pub(in crate::migrations) static GOLANG_MIGRATE: Dialect = Dialect {
     // mattn/go-sqlite3 and modernc.org/sqlite leave them off unless the address says otherwise.
     foreign_keys: false,
     own_tables: &[],
-    // Only the latest version is kept: what lies before it and was never run is nobody's to see.
+    // Only the latest version is kept: a migration before it that never ran leaves no trace.
     gap: Response::Ignores,
     unknown: Response::Refuses,
     edited: Response::Ignores,
@@ -78,7 +78,7 @@ fn applied(rows: &LedgerRows<'_>) -> Result<Applied, MalformedLedger> {
     })
 }
 
-/// A file's version, its name, and whether it leads up: `^([0-9]+)_(.*)\.(down|up)\.(.*)$`, of which the last `.up.` counts.
+/// Returns a file's version, its name, and whether it leads up: `^([0-9]+)_(.*)\.(down|up)\.(.*)$`, of which the last `.up.` counts.
 fn parse(name: &str) -> Option<(u64, &str, bool)> {
     let digits = digits(name);
     let rest = name.get(digits.len()..)?.strip_prefix('_')?;
@@ -139,7 +139,7 @@ fn migrations(folder: &Folder) -> KnownSet {
     set
 }
 
-/// Whether files are wrapped is the application's to say, and stands nowhere. But one that begins a transaction of its own
+/// Sets where transactions begin and end. The application decides whether files are wrapped, and no file says so. But one that begins a transaction of its own
 /// cannot have been wrapped, and one that first commits must have been: it leaves the tool's transaction. The others are as these.
 fn set_transactions(set: &mut KnownSet) {
     let first = |known: &KnownMigration| match &known.script {

@@ -69,7 +69,7 @@ fn applied(rows: &LedgerRows<'_>) -> Result<Applied, MalformedLedger> {
     })
 }
 
-/// The version of a file: a number above 0 before the first underscore. Tests of Go are no migrations.
+/// Returns the version of a file: a number above 0 before the first underscore. Tests of Go are no migrations.
 fn version(name: &str) -> Option<i64> {
     let (number, _) = name.split_once('_').filter(|_| !name.ends_with("_test.go"))?;
     number.parse().ok().filter(|version| *version > 0)

@@ -5,22 +5,22 @@ use crate::migrations::recognise::{LedgerColumn, TableDeclaration};
 /// A tool that is named and no more.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NamedTool {
-    /// How people write it.
+    /// The name as its users write it.
     pub(crate) name: &'static str,
     /// The ledger's table.
     pub(in crate::migrations) table: &'static str,
     /// The columns that it has; a type, where there is one, must be what was declared.
     columns: &'static [(&'static str, &'static str)],
-    /// Whether the table may have columns beside these: where its name can be no other tool's.
+    /// True if the table may have columns beside these, because its name can be no other tool's.
     others: bool,
-    /// What its migrations are: "Python, not SQL".
+    /// The language of its migrations: "Python, not SQL".
     pub(crate) migrations: &'static str,
-    /// Whether a row is a migration that was applied.
+    /// True if a row is a migration that was applied.
     pub(crate) rows_are_applied: bool,
 }
 
 impl NamedTool {
-    /// A table whose name others use too: it has exactly these columns.
+    /// Requires exactly these columns, because other tools use the table's name too.
     const fn exactly(self) -> Self {
         Self { others: false, ..self }
     }
@@ -32,7 +32,7 @@ impl NamedTool {
         }
     }
 
-    /// Whether this is the tool's ledger.
+    /// Returns true if this is the tool's ledger.
     pub(in crate::migrations) fn wrote(&self, table: &TableDeclaration) -> bool {
         let is = |column: &LedgerColumn, (name, declared): &(&str, &str)| {
             let declared = declared.is_empty() || column.declared.eq_ignore_ascii_case(declared);
@@ -44,7 +44,7 @@ impl NamedTool {
     }
 }
 
-/// A table whose name can be no other tool's.
+/// Creates a tool whose table has a name that can be no other tool's.
 const fn of(
     name: &'static str,
     table: &'static str,

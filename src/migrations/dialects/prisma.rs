@@ -52,7 +52,7 @@ pub(in crate::migrations) static PRISMA: Dialect = Dialect {
     twice: Response::Refuses,
 };
 
-/// What the attempts at one migration came to.
+/// The result of the attempts at one migration.
 #[derive(Default)]
 struct Attempts {
     applied: bool,
@@ -70,7 +70,7 @@ fn applied(rows: &LedgerRows<'_>) -> Result<Applied, MalformedLedger> {
                 attempts.checksum = row.checksum("checksum");
             }
             (true, true) => attempts.failed = true,
-            // Somebody said that it was rolled back: it is as if it had never been tried.
+            // It was marked as rolled back: it counts as never tried.
             (_, false) => {}
         }
     }
@@ -134,7 +134,7 @@ fn migrations(folder: &Folder) -> KnownSet {
     set
 }
 
-/// Also as old versions wrote them; Prisma itself takes other line ends for the same script.
+/// Returns the checksums, as older versions wrote them too; Prisma itself takes other line ends for the same script.
 fn checksums(text: &str) -> Checksums {
     let both = |text: &str| vec![checksum::sha256(text), checksum::sha256_without_zeros(text)];
     Checksums {

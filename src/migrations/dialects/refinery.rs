@@ -66,7 +66,7 @@ struct Name<'a> {
     end: &'a str,
 }
 
-/// The parts of a file's name: `^([U|V])(\d+(?:\.\d+)?)__(\w+)\.(rs|sql)$`.
+/// Returns the parts of a file's name: `^([U|V])(\d+(?:\.\d+)?)__(\w+)\.(rs|sql)$`.
 fn parse(name: &str) -> Option<Name<'_>> {
     let in_any_order = name.starts_with('U');
     let rest = name.strip_prefix(['U', 'V'])?;
@@ -111,7 +111,7 @@ fn migrations(folder: &Folder) -> Result<KnownSet, FolderMismatch> {
     Ok(set)
 }
 
-/// With 4 or 8 bytes for the version: the feature `int8-versions` decides, which the folder does not tell.
+/// Returns the checksums with 4 or 8 bytes for the version: the feature `int8-versions` decides, which the folder does not tell.
 fn checksums(file: &File, title: &str, version: i64) -> Checksums {
     let Some(text) = file.text() else {
         return Checksums::default();

@@ -61,7 +61,7 @@ fn applied(rows: &LedgerRows<'_>) -> Result<Applied, MalformedLedger> {
     })
 }
 
-/// A file's version, where a number stands there, and what follows it; none where sqlx passes the file over.
+/// Returns a file's version, where a number stands there, and what follows it; none where sqlx passes the file over.
 fn parse(name: &str) -> Option<(Option<i64>, &str)> {
     let (version, rest) = name.split_once('_').filter(|(_, rest)| rest.ends_with(".sql"))?;
     Some((version.parse().ok(), rest))

@@ -31,7 +31,7 @@ pub(crate) static USER_VERSION: Dialect = Dialect {
     twice: Response::Refuses,
 };
 
-/// Whether a file of this `application_id` has a format of its own, whose `user_version` counts no migrations.
+/// Returns true if a file of this `application_id` has a format of its own, whose `user_version` counts no migrations.
 pub(in crate::migrations) fn is_of_a_format(application_id: i64) -> bool {
     // GeoPackage (three ids), MBTiles, and Fossil's repository, checkout and settings; from the list that comes with SQLite,
     // `magic.txt`.
@@ -47,7 +47,7 @@ pub(in crate::migrations) fn is_of_a_format(application_id: i64) -> bool {
     FORMATS.contains(&application_id)
 }
 
-/// What this `user_version` says was applied; none where it is below 0.
+/// Returns the migrations that this `user_version` counts; `None` where it is below 0.
 pub(in crate::migrations) fn applied(user_version: i64) -> Option<Applied> {
     let version = u32::try_from(user_version).ok()?;
     let entries = (version > 0).then(|| AppliedEntry::of(MigrationKey::number(version)));
@@ -96,7 +96,7 @@ fn migrations(folder: &Folder) -> Result<KnownSet, FolderMismatch> {
     Ok(set)
 }
 
-/// `rusqlite_migration`'s: `1-name/up.sql`.
+/// Returns the migrations of `rusqlite_migration`: `1-name/up.sql`.
 fn in_folders(folder: &Folder) -> Vec<(u64, String, &File)> {
     let numbered = folder.names_of_folders().filter_map(|(path, name)| {
         let (number, title) = name.split_once('-')?;
@@ -105,7 +105,7 @@ fn in_folders(folder: &Folder) -> Vec<(u64, String, &File)> {
     numbered.collect()
 }
 
-/// Flat files that begin with a number and do not lead down.
+/// Returns the flat files that begin with a number and do not lead down.
 fn flat(folder: &Folder) -> Vec<(u64, String, &File)> {
     let numbered = folder.flat().filter_map(|file| {
         let name = file.name();

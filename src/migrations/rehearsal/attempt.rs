@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::copy::{self, Copy, Temporary};
-use super::verify::{Before, Counts, Fault, Lost, counts};
+use super::copy::{self, RehearsalCopy, TemporaryFiles};
+use super::verify::{LostRows, RehearsalFault, RowCounts, StoreBefore, counts};
 use crate::application::Impact;
 use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
@@ -13,60 +13,60 @@ use crate::migrations::shape::Shape;
 use crate::store::{Environment, ReadOnly, interruptible};
 
 /// Migrations and who runs them.
-pub(super) trait Runner {
-    /// Sets a copy up as whoever migrates has it, within the bounds of a rehearsal.
+pub(super) trait MigrationRunner {
+    /// Sets a copy up as the migrating program does, within the bounds of a rehearsal.
     fn prepare(&mut self, copy: &mut Connection, stop: &Stop) -> rusqlite::Result<()>;
 
-    /// Runs what is pending on a copy whose tables have so many rows, and says what ran, as people call it.
-    fn run(&mut self, copy: &mut Connection, counts: &Counts, stop: &Stop) -> Result<Vec<String>>;
+    /// Runs the pending migrations on a copy whose tables have so many rows, and returns the names of those that ran.
+    fn run(&mut self, copy: &mut Connection, counts: &RowCounts, stop: &Stop) -> Result<Vec<String>>;
 
-    /// Whether this table is where it is kept which migrations were applied: its rows are nobody's.
+    /// Returns true if this table is a ledger: its rows are not counted.
     fn is_ledger(&self, table: &str) -> bool;
 
-    /// The name that a table had before the migrations renamed it.
+    /// Returns the name that a table had before the migrations renamed it.
     fn former(&self, table: &str) -> String;
 
-    /// What a difference in the shape costs, in words.
+    /// Returns the cost of a difference in the shape, in words.
     fn cost(&self, impact: Impact) -> &'static str;
 
-    /// The shape that all migrations make, or why that cannot be known; `None` where nobody knows what the applied ones made.
+    /// Returns the shape that all migrations make, or why it is not known; `None` where unknown migrations are applied.
     fn shape_after(&self, stop: &Stop) -> Result<Option<Result<Shape, String>>>;
 
-    /// The shape that those make which were applied before.
+    /// Returns the shape that the migrations applied before make.
     fn shape_before(&self, stop: &Stop) -> Result<Shape>;
 }
 
-/// What came of it.
+/// The result of one attempt.
 #[derive(Debug, Default)]
 pub(super) struct Attempt {
     /// The migrations that ran.
     pub(super) ran: Vec<String>,
-    /// How many rows there were.
+    /// The number of rows before.
     pub(super) rows: u64,
     /// How long the migrations took.
     pub(super) took: Duration,
     /// The failure of the migrations themselves; nothing was looked at then.
     pub(super) failed: Option<Error>,
     /// Tables that are still there and have fewer rows.
-    pub(super) lost: Vec<Lost>,
+    pub(super) lost: Vec<LostRows>,
     /// Tables with rows that are no longer there, and how many rows they had.
     pub(super) gone: Vec<(String, u64)>,
-    /// What else is wrong.
-    pub(super) faults: Vec<Fault>,
-    /// Why the shape was not compared, where it was to be and could not.
+    /// The other faults.
+    pub(super) faults: Vec<RehearsalFault>,
+    /// The reason why the shape could not be compared.
     pub(super) shape_unknown: Option<String>,
 }
 
 /// Runs migrations on a new copy of `source`, and looks at what they made of it.
 pub(super) fn attempt(
     source: &ReadOnly,
-    copies: &dyn Fn() -> Result<Copy>,
-    runner: &mut impl Runner,
+    copies: &dyn Fn() -> Result<RehearsalCopy>,
+    runner: &mut impl MigrationRunner,
     environment: &Environment<'_>,
 ) -> Result<Attempt> {
     let stop = environment.stop;
     // The connection is closed before its files go.
-    let Copy {
+    let RehearsalCopy {
         mut conn,
         files: _files,
         temporary,
@@ -87,7 +87,7 @@ pub(super) fn attempt(
     match ran {
         Ok(ran) => out.ran = ran,
         Err(error) => {
-            if let Some(outgrown) = temporary.as_ref().and_then(Temporary::outgrown) {
+            if let Some(outgrown) = temporary.as_ref().and_then(TemporaryFiles::outgrown) {
                 return Err(Error::Rehearsal(outgrown.into()));
             }
             out.failed = Some(why_it_ended(error, &conn, stop)?);
@@ -98,7 +98,7 @@ pub(super) fn attempt(
     drop(running);
     let after = ReadOnly::guarded(conn, environment.heap_limit, stop)?;
     let again = || copies()?.guarded(environment);
-    let before = Before::of(source, &again, counted);
+    let before = StoreBefore::of(source, &again, counted);
     let look = || -> Result<Attempt> {
         let mut faults = before.dangling(&after, |table| runner.former(table))?;
         faults.extend(before.integrity(&after)?);
@@ -128,7 +128,7 @@ pub(super) fn attempt(
     looked.and_then(|looked| looked?).map_err(not_rehearsed)
 }
 
-/// What kept the migrations from being looked at, other than the time limit.
+/// Wraps an error that ended the comparison, unless it is the time limit.
 fn not_rehearsed(error: Error) -> Error {
     if error.stopped().is_some() {
         error
@@ -137,7 +137,7 @@ fn not_rehearsed(error: Error) -> Error {
     }
 }
 
-/// A migration's own failure; what ended it from outside (the system, the folder of the copy, a bound) is an error.
+/// Returns a migration's own failure; what ended it from outside (the system, the folder of the copy, a bound) is an error.
 pub(super) fn why_it_ended(error: Error, copy: &Connection, stop: &Stop) -> Result<Error> {
     use rusqlite::ErrorCode::{
         CannotOpen, DatabaseBusy, DatabaseCorrupt, DiskFull, FileLockingProtocolFailed, NotADatabase,
@@ -168,7 +168,7 @@ pub(super) fn why_it_ended(error: Error, copy: &Connection, stop: &Stop) -> Resu
     }
 }
 
-/// The reason to stop, where that is what ended a statement.
+/// Returns the reason to stop, where that is what ended a statement.
 fn interrupted(error: Error, stop: &Stop) -> Error {
     match stop.reason() {
         Some(why) if error.sqlite_code() == Some(rusqlite::ErrorCode::OperationInterrupted) => why.into(),
@@ -176,7 +176,7 @@ fn interrupted(error: Error, stop: &Stop) -> Error {
     }
 }
 
-/// What ended a statement on the copy: the time limit, or what SQLite says.
+/// Returns the error that ended a statement on the copy: the time limit, or SQLite's.
 fn ended(stop: &Stop) -> impl FnOnce(rusqlite::Error) -> Error {
     let reason = stop.reason();
     move |error| match reason {

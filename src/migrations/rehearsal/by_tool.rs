@@ -1,19 +1,19 @@
-//! Another tool's migrations, rehearsed as the tool runs them; and, where nobody knows whether foreign keys hold meanwhile, both ways.
+//! Rehearses another tool's migrations as the tool runs them; where it is not known whether foreign keys are enforced, both ways.
 //!
-//! Strangers delete rows on purpose. Rows that their statements delete were deleted by the migrations' text, which is said and no
+//! An unknown application may delete rows on purpose. Rows that its statements delete were deleted by the migrations' text, a remark and no
 //! fault. Rows that the actions of foreign keys take, as a table is dropped or rows are replaced to which they refer, went by a
-//! cascade that nobody wrote. What goes wrong one way is a fault as long as nobody has said that the application goes the other.
+//! cascade that no statement names. A failure in one of the two ways is a fault unless --foreign-keys rules that way out.
 
-mod told;
+mod summary;
 
 use rusqlite::Connection;
 
 use super::Rehearsal;
-use super::attempt::{Attempt, Runner, attempt};
-use super::copy::Copy;
-use super::losses::{Losses, Missed};
+use super::attempt::{Attempt, MigrationRunner, attempt};
+use super::copy::RehearsalCopy;
+use super::losses::{CascadeLoss, Losses};
 use super::references::References;
-use super::verify::Counts;
+use super::verify::RowCounts;
 use crate::application::Impact;
 use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
@@ -22,27 +22,27 @@ use crate::migrations::steps::{ForeignKeys, Step, Steps};
 use crate::migrations::tool_runner;
 use crate::store::introspect;
 use crate::store::{Environment, ReadOnly, prepare_rehearsal};
-use told::Told;
+use summary::ToolSummary;
 
 /// A tool's migrations with foreign keys on or off.
-struct ByTool<'a> {
+struct ToolRunner<'a> {
     steps: &'a Steps,
     no_shape: Option<&'a str>,
     foreign_keys: bool,
-    /// How many of the applied migrations were run by connections of their own.
+    /// The number of applied migrations that ran on connections of their own.
     apart: usize,
     losses: Losses,
-    missed: Vec<Missed>,
-    /// Whether it makes a difference that foreign keys hold or do not.
+    missed: Vec<CascadeLoss>,
+    /// True if enforcing foreign keys makes a difference.
     keys_matter: bool,
 }
 
-impl Runner for ByTool<'_> {
+impl MigrationRunner for ToolRunner<'_> {
     fn prepare(&mut self, copy: &mut Connection, stop: &Stop) -> rusqlite::Result<()> {
         prepare_rehearsal(copy, self.foreign_keys, stop)
     }
 
-    fn run(&mut self, copy: &mut Connection, counts: &Counts, stop: &Stop) -> Result<Vec<String>> {
+    fn run(&mut self, copy: &mut Connection, counts: &RowCounts, stop: &Stop) -> Result<Vec<String>> {
         let not_rehearsed = |error: Error| Error::Rehearsal(error.into());
         self.losses = Losses::of(counts);
         let before = References::of(copy).map_err(not_rehearsed)?;
@@ -63,7 +63,7 @@ impl Runner for ByTool<'_> {
     }
 
     fn cost(&self, impact: Impact) -> &'static str {
-        impact.words_of_a_strangers()
+        impact.words_for_unknown_app()
     }
 
     fn shape_after(&self, stop: &Stop) -> Result<Option<Result<Shape, String>>> {
@@ -82,26 +82,26 @@ impl Runner for ByTool<'_> {
     }
 }
 
-impl ByTool<'_> {
+impl ToolRunner<'_> {
     fn replay<'s>(&self, steps: impl Iterator<Item = &'s Step>, stop: &Stop) -> Result<Shape> {
         Shape::replay_steps(&steps.collect::<Vec<_>>(), self.apart, &self.steps.ledgers, self.foreign_keys, stop)
     }
 }
 
-/// One attempt, and where the rows went.
-struct Tried {
+/// One attempt with foreign keys on or off, and what became of the rows.
+struct ToolTrial {
     foreign_keys: bool,
     attempt: Attempt,
     losses: Losses,
-    missed: Vec<Missed>,
-    /// Whether it makes a difference that foreign keys hold or do not.
+    missed: Vec<CascadeLoss>,
+    /// True if enforcing foreign keys makes a difference.
     keys_matter: bool,
 }
 
 /// Rehearses what is pending; on two copies where foreign keys make a difference.
 pub(super) fn rehearse(
     source: &ReadOnly,
-    copies: &dyn Fn() -> Result<Copy>,
+    copies: &dyn Fn() -> Result<RehearsalCopy>,
     steps: &Steps,
     no_shape: Option<&str>,
     environment: &Environment<'_>,
@@ -111,8 +111,8 @@ pub(super) fn rehearse(
         None => Shape::apart(&applied, steps, source, environment.stop)?,
         Some(_) => applied.len(),
     };
-    let attempt = |foreign_keys| -> Result<Tried> {
-        let mut runner = ByTool {
+    let attempt = |foreign_keys| -> Result<ToolTrial> {
+        let mut runner = ToolRunner {
             steps,
             no_shape,
             foreign_keys,
@@ -122,7 +122,7 @@ pub(super) fn rehearse(
             keys_matter: false,
         };
         let attempt = attempt(source, copies, &mut runner, environment)?;
-        Ok(Tried {
+        Ok(ToolTrial {
             foreign_keys,
             attempt,
             losses: runner.losses,
@@ -140,17 +140,17 @@ pub(super) fn rehearse(
         .into_iter()
         .filter(|table| table.is_virtual)
         .filter_map(|table| table.name);
-    let told = Told {
+    let summary = ToolSummary {
         steps,
         judged: &judged,
         other: other.as_ref(),
         virtuals: virtuals.map(|name| name.to_ascii_lowercase()).collect(),
     };
-    Ok(told.rehearsal())
+    Ok(summary.rehearsal())
 }
 
-/// Whether the migrations are to be run the other way too.
-fn needs_another(judged: &Tried, foreign_keys: ForeignKeys) -> bool {
+/// Returns true if the migrations have to be run with the other setting of foreign keys too.
+fn needs_another(judged: &ToolTrial, foreign_keys: ForeignKeys) -> bool {
     let Attempt { failed, faults, .. } = &judged.attempt;
     let is_wrong = failed.is_some() || !faults.is_empty() || !judged.missed.is_empty();
     match foreign_keys {

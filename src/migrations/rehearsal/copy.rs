@@ -8,19 +8,19 @@ use crate::error::{Error, Result};
 use crate::probe::Probe;
 use crate::store::{Environment, ReadOnly, empty_copy};
 use crate::store::{MOST_COPIED_TO_MEMORY, MOST_REHEARSED_IN_MEMORY, PrivateCopy};
-pub(super) use temporary::Temporary;
+pub(super) use temporary::TemporaryFiles;
 
 /// A copy of a store, open for writing. The connection goes first, then the files.
-pub(crate) struct Copy {
+pub(crate) struct RehearsalCopy {
     pub(super) conn: Connection,
     /// Where it lies, unless it is in memory; removed when this is dropped.
     pub(super) files: Option<PrivateCopy>,
     /// Where SQLite may put temporary files, unless they are in memory.
-    pub(super) temporary: Option<Temporary>,
+    pub(super) temporary: Option<TemporaryFiles>,
 }
 
-impl Copy {
-    /// The same copy behind a handle that is guarded as every handle is, but whose database SQLite could write to.
+impl RehearsalCopy {
+    /// Puts the copy behind a handle that is guarded as every handle is, but whose database SQLite could write to.
     pub(crate) fn guarded(self, environment: &Environment<'_>) -> Result<(ReadOnly, Option<PrivateCopy>)> {
         // Before anything is read: a copy in WAL mode then needs no -shm.
         let sql = "PRAGMA locking_mode=EXCLUSIVE";
@@ -29,26 +29,26 @@ impl Copy {
     }
 }
 
-/// How large a copy in memory may become, in bytes: room for new tables in a store of a few pages.
+/// The size up to which a copy in memory may grow, in bytes: room for new tables in a store of a few pages.
 const MOST_IN_MEMORY: u64 = 16 << 20;
 
-/// How large a copy in the private folder may become.
+/// The size up to which a copy in the private folder may grow.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Growth {
-    /// How many times as large as the store.
+pub(super) struct CopyGrowth {
+    /// The factor by which it may be larger than the store.
     times: u64,
     /// And so many bytes more.
     spare: u64,
 }
 
-impl Growth {
+impl CopyGrowth {
     /// An application's own migrations may write each table anew before they drop the old one.
     pub(super) const OWN: Self = Self {
         times: 2,
         spare: 4 << 20,
     };
 
-    /// Nobody knows what those of a folder do. An index on texts of a thousand characters has a page for each row, which is four
+    /// The migrations of a folder may do anything. An index on texts of a thousand characters has a page for each row, which is four
     /// times its table.
     pub(super) const OF_FOLDER: Self = Self {
         times: 8,
@@ -62,13 +62,13 @@ impl Growth {
 
 /// Copies all that a handle sees, to rehearse migrations on it: a small store to memory, a larger one to the private folder.
 ///
-/// The copy can grow, but stays in proportion to the store. Triggers of a stranger's store run in it, and would fill the disk.
+/// The copy can grow, but stays in proportion to the store. Triggers of an untrusted store run in it, and could fill the disk.
 pub(super) fn of_store(
     probe: &Probe,
     handle: &ReadOnly,
-    growth: Growth,
+    growth: CopyGrowth,
     environment: &Environment<'_>,
-) -> Result<Copy> {
+) -> Result<RehearsalCopy> {
     made(probe, handle, growth, environment, MOST_REHEARSED_IN_MEMORY).map_err(|error| match error {
         error if error.stopped().is_some() => error,
         error => Error::Copy {
@@ -82,17 +82,17 @@ pub(super) fn of_store(
 ///
 /// # Errors
 /// Where there is no room for it, and the time limit.
-pub(crate) fn to_check(probe: &Probe, handle: &ReadOnly, environment: &Environment<'_>) -> Result<Copy> {
-    made(probe, handle, Growth::OWN, environment, MOST_COPIED_TO_MEMORY)
+pub(crate) fn to_check(probe: &Probe, handle: &ReadOnly, environment: &Environment<'_>) -> Result<RehearsalCopy> {
+    made(probe, handle, CopyGrowth::OWN, environment, MOST_COPIED_TO_MEMORY)
 }
 
 fn made(
     probe: &Probe,
     handle: &ReadOnly,
-    growth: Growth,
+    growth: CopyGrowth,
     environment: &Environment<'_>,
     most_in_memory: u64,
-) -> Result<Copy> {
+) -> Result<RehearsalCopy> {
     let bytes = bytes(probe);
     let (mut conn, files, most) = if bytes <= most_in_memory {
         (memory()?, None, MOST_IN_MEMORY)
@@ -102,21 +102,21 @@ fn made(
     };
     handle.back_up_to(&mut conn)?;
     bound(&conn, most)?;
-    let temporary = files.as_ref().and_then(|_| Temporary::new(environment, most));
-    Ok(Copy { conn, files, temporary })
+    let temporary = files.as_ref().and_then(|_| TemporaryFiles::new(environment, most));
+    Ok(RehearsalCopy { conn, files, temporary })
 }
 
-/// How large a store is, with its log.
+/// Returns the size of a store with its log, in bytes.
 fn bytes(probe: &Probe) -> u64 {
     probe.size() + probe.wal.size()
 }
 
-/// Whether a store is copied to the private folder where its migrations are rehearsed.
+/// Returns true if a store is copied to the private folder where its migrations are rehearsed.
 pub(super) fn goes_to_folder(probe: &Probe) -> bool {
     bytes(probe) > MOST_REHEARSED_IN_MEMORY
 }
 
-/// A place for a copy in the private folder, and how large the copy may become there: its journal needs the rest of the room,
+/// Returns a place for a copy in the private folder, and the size up to which the copy may grow there: its journal needs the rest of the room,
 /// to keep each page that the store has now.
 fn in_folder(bytes: u64, environment: &Environment<'_>) -> Result<(Connection, PrivateCopy, u64)> {
     let files = environment.private.new_copy()?;
@@ -133,7 +133,7 @@ fn bound(conn: &Connection, most: u64) -> Result<()> {
     conn.execute_batch(&sql).map_err(Error::sqlite(&sql))
 }
 
-/// That a copy became as large as it may, where SQLite says that it is full.
+/// Returns the error that a copy reached its bound, where SQLite reports a full disk.
 pub(super) fn outgrown(copy: &Connection) -> Result<Error> {
     let bytes = pragma(copy, "PRAGMA max_page_count")?.saturating_mul(pragma(copy, "PRAGMA page_size")?);
     Ok(Error::Outgrown { bytes })
@@ -144,23 +144,23 @@ fn pragma(conn: &Connection, sql: &str) -> Result<u64> {
     Ok(number.into())
 }
 
-/// An empty database in memory.
+/// Creates an empty database in memory.
 pub(super) fn memory() -> Result<Connection> {
     Connection::open_in_memory().map_err(Error::sqlite("open"))
 }
 
-/// A copy of nothing, which may grow as large as one of any store in memory.
-pub(super) fn empty() -> Result<Copy> {
+/// Creates a copy of an empty store, which may grow as large as one of any store in memory.
+pub(super) fn empty() -> Result<RehearsalCopy> {
     let conn = memory()?;
     bound(&conn, MOST_IN_MEMORY)?;
-    Ok(Copy {
+    Ok(RehearsalCopy {
         conn,
         files: None,
         temporary: None,
     })
 }
 
-/// A handle on a store in which there is nothing.
+/// Opens a handle on an empty store.
 pub(super) fn nothing(environment: &Environment<'_>) -> Result<ReadOnly> {
     ReadOnly::guarded(memory()?, environment.heap_limit, environment.stop)
 }

@@ -9,20 +9,20 @@ use crate::error::{Error, Result};
 use crate::store::ReadOnly;
 use crate::store::introspect::{self, quoted};
 
-/// How many different references are told apart. Where there are more, they are only counted.
+/// The most different references that are told apart. Where there are more, they are only counted.
 const MOST_TOLD_APART: usize = 1 << 18;
 
 /// The references of a table to what is not there.
 #[derive(Debug, Default)]
 pub(super) struct Dangling {
     pub(super) count: u64,
-    /// How many there are of each, by the table and the values to which they refer. None where they cannot be told apart: a table
+    /// The number of each, by the table and the values to which they refer. `None` where they cannot be told apart: a table
     /// without rowids gives only their number.
     by_value: Option<HashMap<u64, u64>>,
 }
 
 impl Dangling {
-    /// How many there are that were not there before.
+    /// Returns the number of those that are new.
     pub(super) fn more_than(&self, before: &Self) -> u64 {
         let more = self.count.saturating_sub(before.count);
         let (Some(now), Some(before)) = (&self.by_value, &before.by_value) else {
@@ -32,7 +32,7 @@ impl Dangling {
         now.iter().map(|(value, now)| now.saturating_sub(before(value))).sum()
     }
 
-    /// How many rows of a table refer to rows that are not there.
+    /// Returns how many rows of a table refer to rows that are not there.
     ///
     /// # Errors
     /// What SQLite says: also that it cannot check the table's foreign keys.
@@ -88,7 +88,7 @@ impl Dangling {
     }
 }
 
-/// The foreign keys of a table: their numbers, the tables to which they refer, and the columns that do.
+/// Returns the foreign keys of a table: their numbers, the tables to which they refer, and the columns that do.
 fn keys(handle: &ReadOnly, table: &str) -> Result<Vec<(i64, String, Vec<String>)>> {
     let sql = format!("PRAGMA foreign_key_list({})", quoted(table));
     let mut keys: Vec<(i64, String, Vec<String>)> = Vec::new();

@@ -9,33 +9,33 @@ use rusqlite::types::ValueRef;
 use crate::error::{Error, Result};
 use crate::store::introspect::quoted;
 
-/// How many keys are kept of one table. Of one with more rows, the rows are only counted.
+/// The most keys that are kept of one table. Of one with more rows, the rows are only counted.
 const MOST_KEYS: usize = 1 << 20;
 
 /// The rows of a table, or those that have a value in a column.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct RowPlace {
     pub(super) table: String,
     pub(super) column: Option<String>,
 }
 
 /// What rows there are.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Rows {
+pub(super) struct RowHashes {
     pub(super) count: u64,
     /// Their keys; none where the table has no primary key, or too many rows.
-    pub(super) keys: Option<Keys>,
+    pub(super) keys: Option<RowKeys>,
 }
 
 /// Rows by the columns of their primary key.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Keys {
+pub(super) struct RowKeys {
     columns: Vec<String>,
     hashes: HashSet<u64>,
 }
 
-impl Place {
-    /// All rows of a table.
+impl RowPlace {
+    /// Reads all rows of a table.
     pub(super) fn whole(table: &str) -> Self {
         Self {
             table: table.to_owned(),
@@ -44,9 +44,9 @@ impl Place {
     }
 }
 
-impl Rows {
-    /// Those of a place; `None` where it is not there.
-    pub(super) fn of(conn: &Connection, place: &Place, hash: &RandomState) -> Result<Option<Self>> {
+impl RowHashes {
+    /// Reads the rows of a place; `None` where it does not exist.
+    pub(super) fn of(conn: &Connection, place: &RowPlace, hash: &RandomState) -> Result<Option<Self>> {
         if !is_there(conn, place)? {
             return Ok(None);
         }
@@ -62,14 +62,14 @@ impl Rows {
                 keys = None;
             }
         })?;
-        let keys = keys.map(|hashes| Keys { columns, hashes });
+        let keys = keys.map(|hashes| RowKeys { columns, hashes });
         Ok(Some(Self { count, keys }))
     }
 
-    /// Those that are not among what is there now.
+    /// Returns the rows that are not among those that are there now.
     pub(super) fn without(&self, now: &Self) -> Self {
         let keys = match (&self.keys, &now.keys) {
-            (Some(before), Some(now)) if before.columns == now.columns => Some(Keys {
+            (Some(before), Some(now)) if before.columns == now.columns => Some(RowKeys {
                 columns: before.columns.clone(),
                 hashes: before.hashes.difference(&now.hashes).copied().collect(),
             }),
@@ -83,16 +83,16 @@ impl Rows {
     }
 }
 
-impl Keys {
+impl RowKeys {
     /// These and others, where they are keys of the same columns.
     pub(super) fn and(mut self, others: &Self) -> Option<Self> {
         self.hashes.extend(&others.hashes);
         (self.columns == others.columns).then_some(self)
     }
 
-    /// How many of these rows are missed in a place: they are not in the table or, where it is about a column, they are there
+    /// Returns how many of these rows are missing in a place: they are not in the table or, where it is about a column, they are there
     /// without a value. `None` where the table has not got the columns of the key any more.
-    pub(super) fn missed(&self, conn: &Connection, place: &Place, hash: &RandomState) -> Result<Option<u64>> {
+    pub(super) fn missed(&self, conn: &Connection, place: &RowPlace, hash: &RandomState) -> Result<Option<u64>> {
         for column in &self.columns {
             if !has_column(conn, &place.table, column)? {
                 return Ok(None);
@@ -114,7 +114,7 @@ impl Keys {
     }
 }
 
-/// The columns of a table's primary key, in its order.
+/// Returns the columns of a table's primary key, in its order.
 fn key_of(conn: &Connection, table: &str) -> Result<Vec<String>> {
     let sql = "SELECT name FROM pragma_table_info(?1, 'main') WHERE pk > 0 ORDER BY pk";
     let ask =
@@ -122,7 +122,7 @@ fn key_of(conn: &Connection, table: &str) -> Result<Vec<String>> {
     ask().map_err(Error::sqlite(sql))
 }
 
-fn is_there(conn: &Connection, place: &Place) -> Result<bool> {
+fn is_there(conn: &Connection, place: &RowPlace) -> Result<bool> {
     let there = exists(conn, &place.table)?;
     match &place.column {
         Some(column) if there => has_column(conn, &place.table, column),
@@ -136,7 +136,7 @@ fn has_column(conn: &Connection, table: &str, column: &str) -> Result<bool> {
     Ok(found > 0)
 }
 
-/// Whether there is an ordinary table of this name; SQLite's own are nobody's.
+/// Returns true if there is an ordinary table of this name that is not SQLite's own.
 pub(super) fn exists(conn: &Connection, table: &str) -> Result<bool> {
     let sql =
         "SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name = ?1 COLLATE NOCASE
@@ -174,7 +174,7 @@ fn each(
     Ok(())
 }
 
-/// A number and its digits as text are one key: a rebuild may change the type of a column.
+/// Hashes a value. A number and its digits as text are one key: a rebuild may change the type of a column.
 pub(super) fn hash_value(value: ValueRef<'_>, hasher: &mut impl Hasher) {
     match value {
         ValueRef::Null => {}

@@ -1,7 +1,7 @@
-//! Where rows go while a tool's migrations run: which migration has fewer afterwards, and what the actions of foreign keys take.
+//! Follows the rows while a tool's migrations run: which migration leaves fewer, and what the actions of foreign keys take.
 //!
 //! To drop a table deletes its rows first, and to replace a row deletes the old one; where foreign keys hold, that cascades into the
-//! tables that refer to it: nobody wrote a statement that deletes those rows, or that empties their references. SQLite says of each
+//! tables that refer to it: no statement names those rows or references. SQLite reports for each
 //! statement, while it prepares it, to which tables its foreign keys' actions may write: those are looked at before and after it.
 //! That needs no second run, and holds wherever a migration switches foreign keys on or off.
 
@@ -10,76 +10,76 @@ use std::hash::RandomState;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::kept::{Keys, Place, Rows, exists};
+use super::kept::{RowHashes, RowKeys, RowPlace, exists};
 use super::references::References;
-use super::verify::{Counts, count_rows};
+use super::verify::{RowCounts, count_rows};
 use crate::error::{Error, Result};
 use crate::findings::LONGEST_NAME;
-use crate::migrations::tool_runner::Watch;
+use crate::migrations::tool_runner::StatementObserver;
 use crate::store::{Touched, Write};
 use crate::text::words::cut;
 
 /// A table of which there is less after a migration, which is given by its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Fewer {
+struct FewerRows {
     table: String,
     step: usize,
 }
 
-/// What became of the rows.
+/// The losses of one run.
 #[derive(Debug, Default)]
 pub(super) struct Losses {
     hash: RandomState,
-    /// How many rows each table had when it was last counted.
-    last: Counts,
-    /// What the statement that runs may take.
-    around: Around,
-    /// What the statement before it left, as far as it was looked at.
-    left: BTreeMap<Place, Rows>,
-    /// What went by the actions of foreign keys.
-    taken: Vec<Taken>,
+    /// The number of rows of each table when it was last counted.
+    last: RowCounts,
+    /// The places from which the running statement may take rows.
+    around: StatementEffects,
+    /// The rows that the statement before it left, where they were read.
+    left: BTreeMap<RowPlace, RowHashes>,
+    /// The rows and references that the actions of foreign keys took.
+    taken: Vec<CascadeEffect>,
     /// Tables that have other names now, in the order in which they got them: the old name and the new one.
     renamed: Vec<(String, String)>,
-    /// What each migration left fewer.
-    fewer: Vec<Fewer>,
+    /// The tables with fewer rows after a migration.
+    fewer: Vec<FewerRows>,
     /// The names of the tables that were dropped.
     pub(super) dropped: BTreeSet<String>,
     /// The names of the tables that statements wrote to, altered or dropped.
     pub(super) touched: BTreeSet<String>,
 }
 
-/// What is looked at around a statement.
+/// The state around one statement.
 #[derive(Debug, Default)]
-struct Around {
-    rows: BTreeMap<Place, Rows>,
+struct StatementEffects {
+    rows: BTreeMap<RowPlace, RowHashes>,
     references: References,
-    /// How much the connection had changed before.
+    /// The change count of the connection before it.
     changes: u64,
     /// The page of the table that is altered: it stays the same under a new name.
     root: Option<(String, i64)>,
 }
 
-/// What went from one place in one statement by the action of a foreign key.
+/// The rows that the action of a foreign key took from one place in one statement.
 #[derive(Debug)]
-struct Taken {
-    place: Place,
-    /// How many names had been changed before.
+struct CascadeEffect {
+    place: RowPlace,
+    /// The number of renames before it.
     since: usize,
     step: usize,
-    /// How many rows there were.
+    /// The number of rows before.
     before: u64,
-    /// Those that went.
-    rows: Rows,
-    how: How,
-    /// What the statement itself deleted: the table, how many rows it had, and those that went.
-    deleted: Option<(String, u64, Rows)>,
+    /// The rows that were taken.
+    rows: RowHashes,
+    how: CascadeCause,
+    /// The rows that the statement itself deleted: the table, its number of rows before, and the rows.
+    deleted: Option<(String, u64, RowHashes)>,
     /// The table to which an emptied column refers.
     parent: Option<String>,
 }
 
-/// In what a foreign key's action took its part.
+/// The kind of statement that set a foreign key's action off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum How {
+pub(super) enum CascadeCause {
     /// The table to which the rows refer was dropped.
     Dropped,
     /// Rows to which they refer were replaced, or deleted and made again.
@@ -88,46 +88,46 @@ pub(super) enum How {
 
 /// What went by the action of a foreign key, and did not come back: how much, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Missed {
+pub(super) struct CascadeLoss {
     pub(super) table: String,
     /// The column that was emptied, unless it is whole rows that went.
     pub(super) column: Option<String>,
     pub(super) rows: u64,
-    /// How many there were, and are at the end.
+    /// The number of rows before, and at the end.
     pub(super) before: u64,
     pub(super) after: u64,
     pub(super) steps: Vec<usize>,
-    pub(super) how: How,
+    pub(super) how: CascadeCause,
 }
 
 impl Losses {
     /// Of tables that have so many rows now.
-    pub(super) fn of(counts: &Counts) -> Self {
+    pub(super) fn of(counts: &RowCounts) -> Self {
         Self {
             last: counts.clone(),
             ..Self::default()
         }
     }
 
-    /// Where a table had fewer rows after a migration.
+    /// Returns the positions of the migrations after which a table had fewer rows.
     pub(super) fn fewer_in(&self, table: &str) -> Vec<usize> {
         self.fewer.iter().filter(|fewer| fewer.table == table).map(|fewer| fewer.step).collect()
     }
 
-    /// The first name that a table had.
+    /// Returns the first name that a table had.
     pub(super) fn former(&self, table: &str) -> String {
         let renamed = self.renamed.iter().rev();
         let first = renamed.fold(table, |name, (old, new)| if new.eq_ignore_ascii_case(name) { old } else { name });
         first.to_owned()
     }
 
-    /// What went by the actions of foreign keys and is missed now, at the end. A migration may save rows elsewhere, and bring them
+    /// Returns what the actions of foreign keys took and what is still missing at the end. A migration may save rows elsewhere, and bring them
     /// back; a table that is gone for good misses none.
     ///
     /// # Errors
     /// What SQLite says.
-    pub(super) fn missed(&self, conn: &Connection) -> Result<Vec<Missed>> {
-        let mut places: BTreeMap<Place, Vec<&Taken>> = BTreeMap::new();
+    pub(super) fn missed(&self, conn: &Connection) -> Result<Vec<CascadeLoss>> {
+        let mut places: BTreeMap<RowPlace, Vec<&CascadeEffect>> = BTreeMap::new();
         for taken in &self.taken {
             let Some(table) = self.name_now(conn, &taken.place.table, taken.since)? else {
                 continue;
@@ -136,14 +136,14 @@ impl Losses {
                 continue;
             }
             let column = taken.place.column.clone();
-            places.entry(Place { table, column }).or_default().push(taken);
+            places.entry(RowPlace { table, column }).or_default().push(taken);
         }
         let missed = places.into_iter().map(|(place, taken)| self.missed_in(conn, place, &taken));
         missed.filter_map(Result::transpose).collect()
     }
 
-    fn missed_in(&self, conn: &Connection, place: Place, taken: &[&Taken]) -> Result<Option<Missed>> {
-        let (Some(first), Some(now)) = (taken.first(), Rows::of(conn, &place, &self.hash)?) else {
+    fn missed_in(&self, conn: &Connection, place: RowPlace, taken: &[&CascadeEffect]) -> Result<Option<CascadeLoss>> {
+        let (Some(first), Some(now)) = (taken.first(), RowHashes::of(conn, &place, &self.hash)?) else {
             return Ok(None);
         };
         let by_key = match keys_of(taken) {
@@ -156,7 +156,7 @@ impl Losses {
             went.min(first.before.saturating_sub(now.count))
         };
         let rows = by_key.unwrap_or_else(counted);
-        Ok((rows > 0).then(|| Missed {
+        Ok((rows > 0).then(|| CascadeLoss {
             table: place.table,
             column: place.column,
             rows,
@@ -167,16 +167,16 @@ impl Losses {
         }))
     }
 
-    /// Whether somebody wrote what a foreign key's action did: a statement deleted rows, and they are missed at the end. What a
+    /// Returns true if the text asked for what a foreign key's action did: a statement deleted rows that are missing at the end. What a
     /// deletion that stays takes along is as the schema's author had it.
-    fn is_written(&self, conn: &Connection, taken: &Taken) -> Result<bool> {
+    fn is_written(&self, conn: &Connection, taken: &CascadeEffect) -> Result<bool> {
         let Some((table, before, rows)) = &taken.deleted else {
             return Ok(false);
         };
         let Some(table) = self.name_now(conn, table, taken.since)? else {
             return Ok(true);
         };
-        let place = Place { table, column: None };
+        let place = RowPlace { table, column: None };
         let by_key = match &rows.keys {
             Some(keys) => keys.missed(conn, &place, &self.hash)?,
             None => None,
@@ -187,15 +187,15 @@ impl Losses {
         })
     }
 
-    /// Whether there is nothing any more to which an emptied column could refer.
-    fn means_nothing(&self, conn: &Connection, taken: &Taken) -> Result<bool> {
+    /// Returns true if the rows to which an emptied column could refer are gone.
+    fn means_nothing(&self, conn: &Connection, taken: &CascadeEffect) -> Result<bool> {
         match &taken.parent {
             Some(parent) => Ok(self.name_now(conn, parent, taken.since)?.is_none()),
             None => Ok(false),
         }
     }
 
-    /// The name that a table has now: the last that it got, of those that are there. `None` where it is gone.
+    /// Returns the name that a table has now: the last that it got, of those that are there. `None` where it is gone.
     fn name_now(&self, conn: &Connection, table: &str, since: usize) -> Result<Option<String>> {
         let mut names = vec![table];
         for (old, new) in &self.renamed[since..] {
@@ -212,11 +212,11 @@ impl Losses {
     }
 
     /// Looks at what the actions of foreign keys may take, before a statement runs.
-    fn before(&mut self, conn: &Connection, statement: &Touched) -> Result<Around> {
+    fn before(&mut self, conn: &Connection, statement: &Touched) -> Result<StatementEffects> {
         let mut left = std::mem::take(&mut self.left);
-        let mut around = Around {
+        let mut around = StatementEffects {
             changes: conn.total_changes(),
-            ..Around::default()
+            ..StatementEffects::default()
         };
         if let Some(table) = &statement.altered {
             around.root = root_of(conn, table)?.map(|root| (table.clone(), root));
@@ -228,7 +228,7 @@ impl Losses {
         for place in places(statement, &around.references) {
             let rows = match left.remove(&place) {
                 Some(rows) => Some(rows),
-                None => Rows::of(conn, &place, &self.hash)?,
+                None => RowHashes::of(conn, &place, &self.hash)?,
             };
             around.rows.extend(rows.map(|rows| (place, rows)));
         }
@@ -236,20 +236,20 @@ impl Losses {
     }
 
     /// Looks at it again, after it ran.
-    fn after(&mut self, conn: &Connection, statement: &Touched, around: Around, step: usize) -> Result<()> {
+    fn after(&mut self, conn: &Connection, statement: &Touched, around: StatementEffects, step: usize) -> Result<()> {
         if let Some((old, root)) = around.root
             && !exists(conn, &old)?
         {
             self.renamed.extend(name_of(conn, root)?.map(|new| (old, new)));
         }
         let how = if statement.dropped.is_empty() {
-            How::Replaced
+            CascadeCause::Replaced
         } else {
-            How::Dropped
+            CascadeCause::Dropped
         };
         let target = statement.target.as_ref().map(Write::table);
         let changed = conn.total_changes() - around.changes;
-        if how == How::Replaced && changed == conn.changes() {
+        if how == CascadeCause::Replaced && changed == conn.changes() {
             // The statement changed rows of its own table and no others.
             let others = around.rows.into_iter().filter(|(place, _)| Some(place.table.as_str()) != target);
             self.left = others.collect();
@@ -257,14 +257,14 @@ impl Losses {
         }
         let mut lost = BTreeMap::new();
         for (place, before) in around.rows {
-            if let Some(now) = Rows::of(conn, &place, &self.hash)? {
+            if let Some(now) = RowHashes::of(conn, &place, &self.hash)? {
                 lost.insert(place.clone(), (before.count, before.without(&now)));
                 self.left.insert(place, now);
             }
         }
         let deleted = match &statement.target {
             Some(Write::Delete(table)) => {
-                let rows = lost.remove(&Place::whole(table));
+                let rows = lost.remove(&RowPlace::whole(table));
                 rows.map(|(before, rows)| (table.clone(), before, rows))
             }
             _ => None,
@@ -274,7 +274,7 @@ impl Losses {
                 continue;
             }
             let column = place.column.as_deref();
-            self.taken.push(Taken {
+            self.taken.push(CascadeEffect {
                 parent: column.and_then(|column| around.references.parent(&place.table, column)),
                 since: self.renamed.len(),
                 deleted: deleted.clone(),
@@ -289,15 +289,15 @@ impl Losses {
     }
 }
 
-/// The keys of all the rows that went, where all of them are known by keys of the same columns.
-fn keys_of(taken: &[&Taken]) -> Option<Keys> {
+/// Returns the keys of all the rows that went, where all of them are known by keys of the same columns.
+fn keys_of(taken: &[&CascadeEffect]) -> Option<RowKeys> {
     let mut keys = taken.iter().map(|taken| taken.rows.keys.as_ref());
     let first = keys.next()??.clone();
     keys.try_fold(first, |all, more| all.and(more?))
 }
 
-/// Where the actions of foreign keys may take something in a statement, and the table from which it deletes itself.
-fn places(statement: &Touched, references: &References) -> BTreeSet<Place> {
+/// Returns where the actions of foreign keys may take something in a statement, and the table from which it deletes itself.
+fn places(statement: &Touched, references: &References) -> BTreeSet<RowPlace> {
     let parents = statement.dropped.iter().map(String::as_str);
     let parents: Vec<&str> = parents.chain(statement.target.as_ref().map(Write::table)).collect();
     let refers = |table: &str| {
@@ -308,8 +308,8 @@ fn places(statement: &Touched, references: &References) -> BTreeSet<Place> {
     let is_dropped = |table: &str| statement.dropped.iter().any(|dropped| dropped == table);
     let place = |write: &Write| match write {
         Write::Insert(_) => None,
-        Write::Delete(table) => Some(Place::whole(table)),
-        Write::Update(table, column) => references.parent(table, column).map(|_| Place {
+        Write::Delete(table) => Some(RowPlace::whole(table)),
+        Write::Update(table, column) => references.parent(table, column).map(|_| RowPlace {
             table: table.clone(),
             column: Some(column.clone()),
         }),
@@ -320,8 +320,8 @@ fn places(statement: &Touched, references: &References) -> BTreeSet<Place> {
     places.filter(|place| !is_dropped(&place.table)).collect()
 }
 
-impl Watch for Losses {
-    fn begins(&mut self, conn: &Connection, statement: &Touched) -> Result<()> {
+impl StatementObserver for Losses {
+    fn before_statement(&mut self, conn: &Connection, statement: &Touched) -> Result<()> {
         self.around = self.before(conn, statement).map_err(not_rehearsed)?;
         let written = statement.target.as_ref().map(Write::table);
         let written = written.into_iter().chain(statement.altered.as_deref());
@@ -331,19 +331,19 @@ impl Watch for Losses {
         Ok(())
     }
 
-    fn ran(&mut self, conn: &Connection, statement: &Touched, step: usize) -> Result<()> {
+    fn after_statement(&mut self, conn: &Connection, statement: &Touched, step: usize) -> Result<()> {
         let around = std::mem::take(&mut self.around);
         self.after(conn, statement, around, step).map_err(not_rehearsed)
     }
 
-    fn ended(&mut self, conn: &Connection, step: usize, deleted_from: &BTreeSet<String>) -> Result<()> {
+    fn after_step(&mut self, conn: &Connection, step: usize, deleted_from: &BTreeSet<String>) -> Result<()> {
         for table in deleted_from {
             let key = cut(table, LONGEST_NAME);
             if exists(conn, table).map_err(not_rehearsed)? {
                 let now = count_rows(conn, table).map_err(not_rehearsed)?;
                 let before = self.last.insert(key.clone(), now).unwrap_or(0);
                 if now < before {
-                    self.fewer.push(Fewer { table: key, step });
+                    self.fewer.push(FewerRows { table: key, step });
                 }
             }
         }

@@ -46,7 +46,7 @@ impl References {
         Ok(out)
     }
 
-    /// The tables that refer to this one, and those that refer to them; the table itself is none of them.
+    /// Returns the tables that refer to this one, and those that refer to them; the table itself is none of them.
     pub(super) fn descendants(&self, table: &str) -> BTreeSet<String> {
         let mut out = BTreeSet::new();
         let mut next = vec![table.to_ascii_lowercase()];
@@ -60,7 +60,7 @@ impl References {
         out
     }
 
-    /// The table to which a column refers.
+    /// Returns the table to which a column refers.
     pub(super) fn parent(&self, child: &str, column: &str) -> Option<String> {
         let is_it = |reference: &&Reference| {
             reference.child.eq_ignore_ascii_case(child) && reference.column.eq_ignore_ascii_case(column)
@@ -68,7 +68,7 @@ impl References {
         self.to.values().flatten().find(is_it).map(|reference| reference.parent.clone())
     }
 
-    /// Whether one of these tables, whose names are in lower case, refers to another or is referred to.
+    /// Returns true if one of these tables, whose names are in lower case, refers to another or is referred to.
     pub(super) fn touch(&self, tables: &BTreeSet<String>) -> bool {
         self.to.iter().any(|(parent, references)| {
             tables.contains(parent)

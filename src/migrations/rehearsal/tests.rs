@@ -52,9 +52,9 @@ fn rehearsed(source: &ReadOnly, second: Migration, applied: &[i64], stop: &Stop)
     on_copies(source, &copies_of(source), Rehearsed::BuiltIn(&application, &status), &environment)
 }
 
-fn copies_of(source: &ReadOnly) -> impl Fn() -> Result<Copy> {
+fn copies_of(source: &ReadOnly) -> impl Fn() -> Result<RehearsalCopy> {
     || {
-        Ok(Copy {
+        Ok(RehearsalCopy {
             conn: copy_of(source),
             files: None,
             temporary: None,
@@ -123,9 +123,9 @@ fn what_became(before: &str, after: &str, compare_shape: bool) -> Vec<String> {
     let (source, after) = (store(before, &stop), store(after, &stop));
     let counts = |of: &ReadOnly| verify::counts(&copy_of(of)).unwrap();
     let again = || Ok((ReadOnly::guarded(copy_of(&source), None, &stop)?, None));
-    let before = verify::Before::of(&source, &again, counts(&source));
+    let before = verify::StoreBefore::of(&source, &again, counts(&source));
     let lost = before.lost(&counts(&after));
-    let mut faults: Vec<Fault> = lost.iter().map(Fault::of_lost).collect();
+    let mut faults: Vec<RehearsalFault> = lost.iter().map(RehearsalFault::of_lost).collect();
     faults.extend(before.dangling(&after, str::to_owned).unwrap());
     faults.extend(before.integrity(&after).unwrap());
     if compare_shape {

@@ -1,5 +1,5 @@
 //! A store before and after its migrations → what went wrong. What was wrong before is other checks' to say, and what is
-//! merely extra stops nobody.
+//! merely extra does no harm.
 
 use std::collections::BTreeMap;
 use std::hash::RandomState;
@@ -10,7 +10,7 @@ use super::dangling::Dangling;
 use crate::application::Impact;
 use crate::error::{Error, Result};
 use crate::findings::{Finding, LONGEST_NAME};
-use crate::migrations::shape::{Difference, Shape};
+use crate::migrations::shape::{Shape, ShapeDifference};
 use crate::store::PrivateCopy;
 use crate::store::ReadOnly;
 use crate::store::integrity::{Extent, each_message, unread_page};
@@ -19,19 +19,19 @@ use crate::text::words::{cut, plural, thousands};
 
 /// One thing that the migrations fail at or leave wrong.
 #[derive(Debug, Clone)]
-pub(crate) struct Fault {
+pub(crate) struct RehearsalFault {
     /// In a line, with its place.
     pub(crate) line: String,
     /// The same as a finding.
     pub(crate) finding: Finding,
-    /// Whether it was so before the migrations: a shape that this binary cannot work with.
+    /// True if it was there before the migrations: a shape that this binary cannot work with.
     pub(crate) was_there: bool,
-    /// Whether rows or references went by a cascade that nobody wrote.
+    /// True if a cascade that no statement names took rows or references.
     pub(crate) by_cascade: bool,
 }
 
-impl Fault {
-    /// A migration that fails.
+impl RehearsalFault {
+    /// Creates the fault of a migration that fails.
     pub(super) fn of_migration(error: &Error) -> Self {
         // Without the SQL: the migration's name stands for that.
         let fails = |why: &Error| format!("fails on this store: {}", why.said_by_sqlite());
@@ -68,8 +68,8 @@ impl Fault {
         }
     }
 
-    /// A shape that differs from a fresh store's.
-    fn of_shape(difference: &Difference, cost: &str, was_there: bool) -> Self {
+    /// Creates the fault of a shape that differs from a fresh store's.
+    fn of_shape(difference: &ShapeDifference, cost: &str, was_there: bool) -> Self {
         let old = if was_there { ", as before the migrations" } else { "" };
         let what = format!("{} ({cost}{old})", difference.what);
         let column = difference.column.as_ref().map_or_else(String::new, |column| format!(".{column}"));
@@ -92,14 +92,14 @@ impl Fault {
         self
     }
 
-    /// The same, by a cascade that nobody wrote.
+    /// Marks it as the work of a cascade that no statement names.
     pub(super) fn of_cascade(mut self) -> Self {
         self.by_cascade = true;
         self
     }
 
-    /// Rows that nobody meant to lose.
-    pub(super) fn of_lost(lost: &Lost) -> Self {
+    /// Creates the fault of lost rows.
+    pub(super) fn of_lost(lost: &LostRows) -> Self {
         let rows = plural(lost.rows(), "row is lost", "rows are lost");
         Self::of_table(&lost.table, format!("{rows}: {}", lost.counts()))
     }
@@ -128,25 +128,25 @@ impl Fault {
 pub(super) type Untouched = (ReadOnly, Option<PrivateCopy>);
 
 /// What a store was before its migrations.
-pub(super) struct Before<'a> {
+pub(super) struct StoreBefore<'a> {
     source: &'a ReadOnly,
     /// Makes another copy, for when the one that the migrations ran on is not enough.
     again: &'a dyn Fn() -> Result<Untouched>,
-    counts: Counts,
+    counts: RowCounts,
 }
 
-/// How many rows each table has. Long names are cut: tables that then have one name are counted together.
-pub(super) type Counts = BTreeMap<String, u64>;
+/// The number of rows of each table. Long names are cut: tables that then have one name are counted together.
+pub(super) type RowCounts = BTreeMap<String, u64>;
 
 /// A table that is still there and has fewer rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Lost {
+pub(super) struct LostRows {
     pub(super) table: String,
     pub(super) before: u64,
     pub(super) after: u64,
 }
 
-impl Lost {
+impl LostRows {
     pub(super) fn rows(&self) -> u64 {
         self.before - self.after
     }
@@ -157,23 +157,23 @@ impl Lost {
     }
 }
 
-impl<'a> Before<'a> {
+impl<'a> StoreBefore<'a> {
     /// With the rows of each table counted in the copy: in the store itself a daemon may have added some since.
-    pub(super) fn of(source: &'a ReadOnly, again: &'a dyn Fn() -> Result<Untouched>, counts: Counts) -> Self {
+    pub(super) fn of(source: &'a ReadOnly, again: &'a dyn Fn() -> Result<Untouched>, counts: RowCounts) -> Self {
         Self { source, again, counts }
     }
 
-    /// Tables that are still there and have fewer rows.
-    pub(super) fn lost(&self, after: &Counts) -> Vec<Lost> {
+    /// Returns the tables that are still there and have fewer rows.
+    pub(super) fn lost(&self, after: &RowCounts) -> Vec<LostRows> {
         let lost = |(table, before): (&String, &u64)| {
             let (table, before, after) = (table.clone(), *before, now(after, table)?);
-            (after < before).then_some(Lost { table, before, after })
+            (after < before).then_some(LostRows { table, before, after })
         };
         self.counts.iter().filter_map(lost).collect()
     }
 
-    /// Tables that had rows and are no longer there under that name, and how many rows they had.
-    pub(super) fn gone(&self, after: &Counts) -> Vec<(String, u64)> {
+    /// Returns the tables that had rows and no longer exist under that name, with their former number of rows.
+    pub(super) fn gone(&self, after: &RowCounts) -> Vec<(String, u64)> {
         let is_gone = |(table, before): &(&String, &u64)| **before > 0 && now(after, table).is_none();
         self.counts
             .iter()
@@ -182,9 +182,9 @@ impl<'a> Before<'a> {
             .collect()
     }
 
-    /// Tables in which rows refer to rows that are not there that did not before. `former` gives the name that a table had before it
+    /// Returns the tables with new dangling references. `former` gives the name that a table had before it
     /// was renamed.
-    pub(super) fn dangling(&self, after: &ReadOnly, former: impl Fn(&str) -> String) -> Result<Vec<Fault>> {
+    pub(super) fn dangling(&self, after: &ReadOnly, former: impl Fn(&str) -> String) -> Result<Vec<RehearsalFault>> {
         let mut faults = Vec::new();
         let hash = RandomState::new();
         // A table that is made anew gets its old name in the end.
@@ -231,16 +231,16 @@ impl<'a> Before<'a> {
                     Ok(_) => format!("its foreign keys cannot be checked any more: {error}"),
                 },
             };
-            faults.push(Fault::of_table(&name, what));
+            faults.push(RehearsalFault::of_table(&name, what));
         }
         Ok(faults)
     }
 
-    /// Whether SQLite's check finds more than before. In the store itself it does not see the CHECK constraints, which it sees
+    /// Returns the fault that SQLite's check finds more than before. In the store itself it does not see the CHECK constraints, which it sees
     /// in a copy: so the comparison is with another copy.
-    pub(super) fn integrity(&self, after: &ReadOnly) -> Result<Vec<Fault>> {
+    pub(super) fn integrity(&self, after: &ReadOnly) -> Result<Vec<RehearsalFault>> {
         let now = integrity(after);
-        if matches!(now, Ok(Integrity { lines: 0, .. })) {
+        if matches!(now, Ok(IntegrityCounts { lines: 0, .. })) {
             return Ok(Vec::new());
         }
         let (before, _files) = (self.again)()?;
@@ -254,7 +254,7 @@ impl<'a> Before<'a> {
             }
             (Err(error), Ok(_)) => format!("SQLite's integrity check cannot be run any more: {error}"),
         };
-        Ok(vec![Fault {
+        Ok(vec![RehearsalFault {
             line: what.clone(),
             finding: Finding::new(what),
             was_there: false,
@@ -270,7 +270,7 @@ impl<'a> Before<'a> {
         after: &ReadOnly,
         applied: impl FnOnce() -> Result<Shape>,
         cost: impl Fn(Impact) -> &'static str,
-    ) -> Result<Vec<Fault>> {
+    ) -> Result<Vec<RehearsalFault>> {
         let differences = all.differences(after)?;
         if differences.total == 0 {
             return Ok(Vec::new());
@@ -281,26 +281,26 @@ impl<'a> Before<'a> {
             // The ledger's history cannot be replayed, which `schema-shape` says; nothing is known to be old or new.
             Err(_) => None,
         };
-        let fault = |difference: &Difference| {
+        let fault = |difference: &ShapeDifference| {
             let was_there = before.as_ref().map(|before| before.contains(difference));
             let is_reason =
                 difference.cost.stops_the_daemon() || (difference.cost.harms_rows() && was_there == Some(false));
-            is_reason.then(|| Fault::of_shape(difference, cost(difference.cost), was_there == Some(true)))
+            is_reason.then(|| RehearsalFault::of_shape(difference, cost(difference.cost), was_there == Some(true)))
         };
         Ok(differences.kept.iter().filter_map(fault).collect())
     }
 }
 
-/// How many rows a table has now, whatever the case of its name has become.
-fn now(after: &Counts, table: &str) -> Option<u64> {
+/// Returns the number of rows of a table now, whatever the case of its name has become.
+fn now(after: &RowCounts, table: &str) -> Option<u64> {
     let in_other_case = || after.iter().find(|(name, _)| name.eq_ignore_ascii_case(table)).map(|(_, count)| count);
     after.get(table).or_else(in_other_case).copied()
 }
 
-/// How many rows each ordinary table has.
-pub(super) fn counts(copy: &Connection) -> Result<Counts> {
+/// Counts the rows of each ordinary table.
+pub(super) fn counts(copy: &Connection) -> Result<RowCounts> {
     let sql = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name NOT LIKE 'sqlite~_%' ESCAPE '~'";
-    let mut out = Counts::new();
+    let mut out = RowCounts::new();
     let mut statement = copy.prepare(sql).map_err(Error::preparing(sql))?;
     let mut rows = statement.query([]).map_err(Error::sqlite(sql))?;
     while let Some(row) = rows.next().map_err(Error::sqlite(sql))? {
@@ -313,7 +313,7 @@ pub(super) fn counts(copy: &Connection) -> Result<Counts> {
     Ok(out)
 }
 
-/// How many rows a table of the store has.
+/// Counts the rows of a table of the store.
 ///
 /// `count(*)` would count entries of a tree, or of an index in its place, without ever asking whether to stop; to count a
 /// constant, SQLite steps from row to row.
@@ -324,20 +324,20 @@ pub(super) fn count_rows(copy: &Connection, table: &str) -> Result<u64> {
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// Whether an error says nothing about the migrations: a limit of the doctor's, damage, a disk that cannot be read.
+/// Returns true if an error says nothing about the migrations: a limit of the doctor's, damage, a disk that cannot be read.
 fn says_nothing(error: &Error) -> bool {
     error.is_own_bound() || error.is_damage() || error.is_io()
 }
 
-/// How many lines SQLite's check says; what one says may be a page's number, which moves.
+/// The number of lines of SQLite's check. The lines themselves hold page numbers, which may change.
 #[derive(Debug, Default)]
-struct Integrity {
+struct IntegrityCounts {
     lines: usize,
-    /// How many of them are of each of these forms.
+    /// The number of lines of each form.
     of_form: [usize; FORMS.len()],
 }
 
-/// How lines begin of which each is about a row: an old one that goes must not hide a new one of another form.
+/// The beginnings of lines that are about one row: an old one that goes must not hide a new one of another form.
 const FORMS: [&str; 4] = [
     "NULL value in ",
     "CHECK constraint failed in ",
@@ -345,20 +345,20 @@ const FORMS: [&str; 4] = [
     "row ",
 ];
 
-/// How many lines are asked for.
+/// The most lines that are asked for.
 const MOST_LINES: usize = 1000;
 
-impl Integrity {
+impl IntegrityCounts {
     fn is_worse_than(&self, before: &Self) -> bool {
-        // Of more lines than are asked for, nobody knows which were left out.
+        // Where there are more lines than were asked for, it is not known which were left out.
         let is_whole = self.lines.max(before.lines) < MOST_LINES;
         let is_new = || self.of_form.iter().zip(before.of_form).any(|(now, before)| *now > before);
         self.lines > before.lines || (is_whole && is_new())
     }
 }
 
-fn integrity(handle: &ReadOnly) -> Result<Integrity> {
-    let mut out = Integrity::default();
+fn integrity(handle: &ReadOnly) -> Result<IntegrityCounts> {
+    let mut out = IntegrityCounts::default();
     each_message(handle, Extent::Store { most_lines: MOST_LINES }, |message| {
         out.lines += usize::from(message != "ok");
         for (form, count) in FORMS.iter().zip(&mut out.of_form) {

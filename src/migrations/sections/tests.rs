@@ -6,7 +6,7 @@ fn statements(text: &str) -> Vec<String> {
 
 fn refusal(text: &str) -> &'static str {
     match goose(text) {
-        Err(Fault::ToolRefuses(what)) => what,
+        Err(SectionFault::ToolRefuses(what)) => what,
         other => panic!("{other:?}"),
     }
 }
@@ -53,7 +53,10 @@ fn what_goose_refuses_is_refused_with_its_reason() {
     assert!(refusal("-- +goose Up\n-- +goose StatementEnd\n").contains("takes none"));
     assert!(refusal("-- +goose Up\n  -- +goose Down\n").contains("blanks"));
     assert!(refusal("-- +goose Up\n-- +goose Sideways\n").contains("does not know"));
-    assert_eq!(goose("-- +goose Up\n-- +goose ENVSUB ON\nSELECT '$HOME';\n"), Err(Fault::Environment));
+    assert_eq!(
+        goose("-- +goose Up\n-- +goose ENVSUB ON\nSELECT '$HOME';\n"),
+        Err(SectionFault::Environment)
+    );
 }
 
 /// As goose has it: the mark's state lasts, and takes the next line with it.
@@ -93,7 +96,7 @@ fn what_dbmate_refuses_is_refused_with_its_reason() {
         (" -- migrate:up\n-- migrate:down\n", "has no"),
     ] {
         match dbmate(text) {
-            Err(Fault::ToolRefuses(what)) => assert!(what.contains(why), "{text:?}: {what}"),
+            Err(SectionFault::ToolRefuses(what)) => assert!(what.contains(why), "{text:?}: {what}"),
             other => panic!("{text:?}: {other:?}"),
         }
     }

@@ -6,17 +6,17 @@ use super::read::{Column, ForeignKey, Index, Table};
 use crate::application::Impact;
 
 impl Impact {
-    /// Whether the daemon cannot work with a store that has this difference.
+    /// Returns true if the daemon cannot work with a store that has this difference.
     pub(crate) fn stops_the_daemon(self) -> bool {
         matches!(self, Self::Reads | Self::Writes)
     }
 
-    /// Whether it lets rows become wrong.
+    /// Returns true if rows can become wrong by it.
     pub(crate) fn harms_rows(self) -> bool {
         matches!(self, Self::SilentChange | Self::Unguarded)
     }
 
-    /// In words, to be printed after the difference.
+    /// Returns the words that follow a difference.
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Reads => "the daemon cannot read it",
@@ -28,8 +28,8 @@ impl Impact {
         }
     }
 
-    /// The same of an application of which no more is known than its migrations.
-    pub(crate) fn words_of_a_strangers(self) -> &'static str {
+    /// Returns the words that follow a difference, for an application of which only the migrations are known.
+    pub(crate) fn words_for_unknown_app(self) -> &'static str {
         match self {
             Self::Reads => "what reads it may fail",
             Self::SilentChange => "changes rows behind the application's back",
@@ -42,8 +42,8 @@ impl Impact {
 
 /// One thing that is not as replaying the migrations gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Difference {
-    /// What it costs.
+pub(crate) struct ShapeDifference {
+    /// The impact on the application.
     pub(crate) cost: Impact,
     /// The table, view or trigger's table.
     pub(crate) table: String,
@@ -51,11 +51,11 @@ pub(crate) struct Difference {
     pub(crate) column: Option<String>,
     /// The index.
     pub(crate) index: Option<String>,
-    /// What is different.
+    /// The difference in words.
     pub(crate) what: String,
 }
 
-impl Difference {
+impl ShapeDifference {
     pub(super) fn new(cost: Impact, table: &str, what: impl Into<String>) -> Self {
         Self {
             cost,
@@ -66,7 +66,7 @@ impl Difference {
         }
     }
 
-    /// Where, what and at what cost, in a line.
+    /// Returns place, difference and impact in a line.
     pub(crate) fn line(&self) -> String {
         let column = self.column.as_ref().map_or_else(String::new, |column| format!(".{column}"));
         format!("{}{column}: {} ({})", self.table, self.what, self.cost.words())
@@ -74,7 +74,7 @@ impl Difference {
 }
 
 /// Compares two tables of one name.
-pub(super) fn tables(name: &str, expected: &Table, found: &Table) -> Vec<Difference> {
+pub(super) fn tables(name: &str, expected: &Table, found: &Table) -> Vec<ShapeDifference> {
     let mut comparison = Comparison {
         table: name,
         out: Vec::new(),
@@ -89,18 +89,18 @@ pub(super) fn tables(name: &str, expected: &Table, found: &Table) -> Vec<Differe
 
 struct Comparison<'a> {
     table: &'a str,
-    out: Vec<Difference>,
+    out: Vec<ShapeDifference>,
 }
 
 impl Comparison<'_> {
     fn add(&mut self, cost: Impact, what: impl Into<String>) {
-        self.out.push(Difference::new(cost, self.table, what));
+        self.out.push(ShapeDifference::new(cost, self.table, what));
     }
 
     fn add_column(&mut self, cost: Impact, column: &str, what: impl Into<String>) {
-        self.out.push(Difference {
+        self.out.push(ShapeDifference {
             column: Some(column.to_owned()),
-            ..Difference::new(cost, self.table, what)
+            ..ShapeDifference::new(cost, self.table, what)
         });
     }
 
@@ -208,9 +208,9 @@ impl Comparison<'_> {
             } else {
                 Impact::Extra
             };
-            self.out.push(Difference {
+            self.out.push(ShapeDifference {
                 index: Some(index.name.0.clone()),
-                ..Difference::new(cost, self.table, format!("{} is extra", words(index)))
+                ..ShapeDifference::new(cost, self.table, format!("{} is extra", words(index)))
             });
         }
     }
@@ -241,7 +241,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// What only the definitions' text shows.
+    /// Compares what only the definitions' text shows.
     fn texts(&mut self, expected: &Table, found: &Table) {
         if found.text_is_missing {
             self.add(
@@ -267,7 +267,7 @@ impl Comparison<'_> {
     }
 }
 
-/// What an action of a foreign key that the migrations do not ask for costs.
+/// Returns the impact of a foreign key's action that the migrations do not ask for.
 fn cost_of_action(action: &str) -> Impact {
     match action {
         "cascade" | "set null" | "set default" => Impact::SilentChange,
@@ -275,7 +275,7 @@ fn cost_of_action(action: &str) -> Impact {
     }
 }
 
-/// What each side has that the other has not, counting.
+/// Returns the elements of each side that the other lacks, with multiplicity.
 fn unmatched<'a, T: PartialEq>(expected: &'a [T], found: &'a [T]) -> (Vec<&'a T>, Vec<&'a T>) {
     let mut extra: Vec<&T> = found.iter().collect();
     let mut missing = Vec::new();
@@ -288,7 +288,7 @@ fn unmatched<'a, T: PartialEq>(expected: &'a [T], found: &'a [T]) -> (Vec<&'a T>
     (missing, extra)
 }
 
-/// "the unique index on name, state DESC where …". Expressions may quote anything, and are not printed.
+/// Describes an index: "the unique index on name, state DESC where …". Expressions may quote anything, and are not printed.
 fn words(index: &Index) -> String {
     let unique = if index.unique { "unique " } else { "" };
     let columns: Vec<String> = index

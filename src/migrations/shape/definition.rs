@@ -5,24 +5,24 @@ use std::collections::BTreeMap;
 
 use super::tokens::{Token, canonical, group, parts, tokens, unwrapped};
 
-/// What a `CREATE TABLE` says beyond the pragmas. Names are in lower case.
+/// The parts of a `CREATE TABLE` that the pragmas do not show. Names are in lower case.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct TableText {
     /// The columns that are compared by another collation than the usual one.
     pub(super) collations: BTreeMap<String, String>,
-    /// How generated columns are computed.
+    /// The expressions of generated columns.
     pub(super) generated: BTreeMap<String, String>,
     /// The conditions that each row is held to.
     pub(super) checks: Vec<String>,
-    /// What happens on a conflict, where it is not the usual thing.
+    /// The conflict clauses other than the default.
     pub(super) conflicts: Vec<String>,
     /// The columns of foreign keys that are only held at the end of a transaction.
     pub(super) deferred: Vec<String>,
-    /// Whether ids are never used twice.
+    /// True if ids are never used twice (AUTOINCREMENT).
     pub(super) autoincrement: bool,
-    /// Whether each value must be of its column's type.
+    /// True if each value must be of its column's type.
     pub(super) strict: bool,
-    /// Whether rows are found by their primary key alone.
+    /// True if rows are found by their primary key alone.
     pub(super) without_rowid: bool,
 }
 
@@ -50,19 +50,19 @@ pub(super) fn table(sql: &str) -> TableText {
     out
 }
 
-/// Whether a `CREATE TABLE` may hold a CHECK constraint: where it does not, no such word stands in it.
+/// Returns true if a `CREATE TABLE` may hold a CHECK constraint: where it does not, no such word stands in it.
 pub(crate) fn may_have_checks(sql: &str) -> bool {
     tokens(sql).iter().any(|token| token.is_word("check"))
 }
 
-/// The module of a virtual table, in lower case.
+/// Returns the module of a virtual table, in lower case.
 pub(crate) fn module(sql: &str) -> Option<String> {
     let tokens = tokens(sql);
     let using = tokens.iter().position(|token| token.is_word("using"))?;
     tokens.get(using + 1)?.name()
 }
 
-/// The column that a part of the body defines; `None` where it is a constraint of the table.
+/// Returns the column that a part of the body defines; `None` where it is a constraint of the table.
 fn column_name(part: &[Token]) -> Option<String> {
     const CONSTRAINTS: [&str; 5] = ["constraint", "primary", "unique", "check", "foreign"];
     let first = part.first()?;
@@ -72,7 +72,7 @@ fn column_name(part: &[Token]) -> Option<String> {
     first.name()
 }
 
-/// The columns that a table's constraint is about: `a , b` of `UNIQUE (a, b)`.
+/// Returns the columns that a table's constraint is about: `a , b` of `UNIQUE (a, b)`.
 fn columns_of_constraint(part: &[Token]) -> String {
     let open = part.iter().position(|token| token.is_symbol("("));
     open.and_then(|open| group(part, open))
@@ -132,12 +132,12 @@ impl TableText {
     }
 }
 
-/// What a `CREATE INDEX` says beyond the pragmas.
+/// The parts of a `CREATE INDEX` that the pragmas do not show.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct IndexText {
     /// Each column's name or expression, without its collation and order.
     pub(super) columns: Vec<String>,
-    /// Which rows it covers, where not all.
+    /// The condition of a partial index.
     pub(super) filter: Option<String>,
 }
 
@@ -158,7 +158,7 @@ pub(super) fn index(sql: &str) -> IndexText {
     }
 }
 
-/// An indexed expression without what the pragma shows: its order and its collation.
+/// Returns an indexed expression without what the pragma shows: its order and its collation.
 fn bare(mut part: &[Token]) -> &[Token] {
     if let [rest @ .., last] = part
         && (last.is_word("asc") || last.is_word("desc"))
@@ -173,7 +173,7 @@ fn bare(mut part: &[Token]) -> &[Token] {
     part
 }
 
-/// A view, a trigger or a virtual table in one way, from its name on.
+/// Returns the canonical text of a view, a trigger or a virtual table, from its name on.
 pub(super) fn object(sql: &str) -> String {
     let tokens = tokens(sql);
     let skipped = [

@@ -10,13 +10,13 @@ use crate::error::{Error, Result};
 use crate::store::ReadOnly;
 use crate::store::introspect::quoted;
 
-/// The longest definition whose text is compared, in bytes. Real ones are far below it; a stranger's costs memory.
+/// The longest definition whose text is compared, in bytes. Real ones are far below it; each costs memory, and the store is untrusted.
 pub(super) const LONGEST_SQL: usize = 64 << 10;
 
 /// The longest name that is read, in characters. What is longer is no application's.
 const LONGEST_NAME: usize = 256;
 
-/// What kind of object the schema names.
+/// The kind of an object of the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Table,
@@ -57,7 +57,7 @@ pub(super) struct Table {
     pub(super) indexes: Vec<Index>,
     pub(super) foreign_keys: Vec<ForeignKey>,
     pub(super) text: TableText,
-    /// Whether the text is too long to be real and was not read.
+    /// True if the text is too long to be real and was not read.
     pub(super) text_is_missing: bool,
 }
 
@@ -80,9 +80,9 @@ pub(super) struct Index {
     pub(super) unique: bool,
     /// Column or expression, collation, descending.
     pub(super) columns: Vec<(String, String, bool)>,
-    /// Which rows it covers, where not all.
+    /// The condition of a partial index.
     pub(super) filter: Option<String>,
-    /// Whether an expression is indexed, which can fail on a row.
+    /// True if an expression is indexed, which can fail on a row.
     pub(super) computed: bool,
     /// Its name, which takes no part in the comparison.
     pub(super) name: IgnoredName,
@@ -103,7 +103,7 @@ impl Eq for IgnoredName {}
 /// A foreign key by its meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ForeignKey {
-    /// Which column refers to which.
+    /// The pairs of columns, the referring one first.
     pub(super) columns: Vec<(String, String)>,
     pub(super) parent: String,
     pub(super) on_update: String,
@@ -143,7 +143,7 @@ fn object(row: &Row<'_>) -> rusqlite::Result<Option<Object>> {
     }))
 }
 
-/// Text of a store, which need not be UTF-8.
+/// Reads text of a store, which need not be UTF-8.
 fn text(row: &Row<'_>, column: impl rusqlite::RowIndex) -> rusqlite::Result<String> {
     let bytes = row.get_ref(column)?.as_bytes_or_null()?.unwrap_or_default();
     Ok(String::from_utf8_lossy(bytes).into_owned())
@@ -155,7 +155,7 @@ fn lower(row: &Row<'_>, column: &str) -> rusqlite::Result<String> {
 
 impl Table {
     /// Reads an ordinary table of this name. Not with `PRAGMA table_list`: it compiles each view of the schema, and a
-    /// stranger's views can take for ever.
+    /// views of an untrusted store can take for ever.
     pub(super) fn read(handle: &ReadOnly, name: &str, sql: Option<&str>) -> Result<Self> {
         Ok(Self {
             columns: columns(handle, name)?,
@@ -166,7 +166,7 @@ impl Table {
         })
     }
 
-    /// The collation of a column; the name must be in lower case.
+    /// Returns the collation of a column; the name must be in lower case.
     pub(super) fn collation(&self, column: &str) -> &str {
         self.text.collations.get(column).map_or("binary", String::as_str)
     }
@@ -246,7 +246,7 @@ fn index(handle: &ReadOnly, name: String, unique: bool, partial: bool) -> Result
     })
 }
 
-/// An index's definition; empty where it is too long to be real.
+/// Returns an index's definition; empty where it is too long to be real.
 fn index_sql(handle: &ReadOnly, name: &str) -> Result<String> {
     let sql = format!(
         "SELECT iif(octet_length(sql) > {LONGEST_SQL}, NULL, sql) FROM sqlite_schema WHERE type = 'index' AND name = ?1 LIMIT 1"

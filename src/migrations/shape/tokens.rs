@@ -24,7 +24,7 @@ impl Token {
         matches!(self, Self::Symbol(own) if own == symbol)
     }
 
-    /// The name that this token is, where it can be one; in lower case, as SQLite compares names.
+    /// Returns the name that this token is, where it can be one; in lower case, as SQLite compares names.
     pub(super) fn name(&self) -> Option<String> {
         match self {
             Self::Word(name) | Self::Name(name) | Self::Text(name) => Some(name.to_ascii_lowercase()),
@@ -80,7 +80,7 @@ fn is_word_start(text: &str) -> bool {
     text.bytes().next().is_some_and(is_word_byte)
 }
 
-/// What is between the parenthesis that opens at `open` and the one that closes it; and the place behind that.
+/// Returns the tokens between the parenthesis at `open` and the one that closes it, with the position after it.
 pub(super) fn group(tokens: &[Token], open: usize) -> Option<(&[Token], usize)> {
     if !tokens.get(open)?.is_symbol("(") {
         return None;
@@ -99,7 +99,7 @@ pub(super) fn group(tokens: &[Token], open: usize) -> Option<(&[Token], usize)> 
     None
 }
 
-/// The parts between the commas that are outside all parentheses.
+/// Returns the parts between the commas that are outside all parentheses.
 pub(super) fn parts(tokens: &[Token]) -> Vec<&[Token]> {
     let mut depth = 0_i64;
     tokens
@@ -110,7 +110,7 @@ pub(super) fn parts(tokens: &[Token]) -> Vec<&[Token]> {
         .collect()
 }
 
-/// The words written in one way: equal for SQL that means the same.
+/// Returns the canonical text of tokens: equal for SQL that means the same.
 pub(super) fn canonical(tokens: &[Token]) -> String {
     let words: Vec<String> = tokens
         .iter()
@@ -123,7 +123,7 @@ pub(super) fn canonical(tokens: &[Token]) -> String {
     words.join(" ")
 }
 
-/// A quoted name, quoted only where it must be.
+/// Returns a name in quotes only where it needs them.
 fn as_name(name: &str) -> String {
     if name.bytes().all(is_word_byte) && !name.starts_with(|c: char| c.is_ascii_digit()) && !name.is_empty() {
         name.to_owned()
@@ -132,7 +132,7 @@ fn as_name(name: &str) -> String {
     }
 }
 
-/// The words without the parentheses that enclose all of them.
+/// Removes the parentheses that enclose all tokens.
 pub(super) fn unwrapped(mut tokens: &[Token]) -> &[Token] {
     while let Some((inner, end)) = group(tokens, 0) {
         if end != tokens.len() {
@@ -143,7 +143,7 @@ pub(super) fn unwrapped(mut tokens: &[Token]) -> &[Token] {
     tokens
 }
 
-/// A default's expression in one way; `None` for none, which is what `NULL` means.
+/// Returns the canonical text of a default's expression; `None` for none and for `NULL`, which mean the same.
 pub(super) fn default(sql: &str) -> Option<String> {
     let tokens = tokens(sql);
     match unwrapped(&tokens) {

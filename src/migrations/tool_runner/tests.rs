@@ -14,13 +14,13 @@ fn step(key: &str, batches: &[&'static str], transaction: Transaction) -> Step {
 }
 
 /// How it ended, and the tables that are there then.
-fn ran(steps: &[Step]) -> (Option<String>, Vec<String>) {
+fn after_statement(steps: &[Step]) -> (Option<String>, Vec<String>) {
     let mut conn = Connection::open_in_memory().unwrap();
-    let ended = run(&mut conn, &steps.iter().collect::<Vec<_>>(), 0, None, &mut (), &Stop::never());
+    let after_step = run(&mut conn, &steps.iter().collect::<Vec<_>>(), 0, None, &mut (), &Stop::never());
     assert!(conn.is_autocommit());
     let mut names = conn.prepare("SELECT name FROM sqlite_schema ORDER BY name").unwrap();
     let names = names.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<_>>().unwrap();
-    (ended.err().map(|error| error.to_string()), names)
+    (after_step.err().map(|error| error.to_string()), names)
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn what_a_failure_leaves_is_what_the_tool_leaves() {
         ),
         (OwnInFile, &["a", "b"], ""),
     ] {
-        let (why, tables) = ran(&[step("1", first, transaction), step("2", second, transaction)]);
+        let (why, tables) = after_statement(&[step("1", first, transaction), step("2", second, transaction)]);
         assert_eq!(tables, left, "{transaction:?}");
         assert_eq!(
             why.unwrap(),
@@ -48,7 +48,7 @@ fn what_a_failure_leaves_is_what_the_tool_leaves() {
 #[test]
 fn what_is_together_is_committed_before_what_is_not() {
     let fails = step("3", &["INSERT INTO nowhere VALUES (1)"], Each);
-    let (why, tables) = ran(&[
+    let (why, tables) = after_statement(&[
         step("1", &["CREATE TABLE a(x)"], AllPending),
         step("2", &["COMMIT; CREATE TABLE b(x); BEGIN"], AllPending),
         fails,
@@ -61,7 +61,7 @@ fn what_is_together_is_committed_before_what_is_not() {
 fn sqlite_splits_what_the_tool_hands_over_whole() {
     let trigger = "CREATE TABLE a(x); -- no end; here\nCREATE TRIGGER g AFTER INSERT ON a BEGIN SELECT ';'; DELETE FROM a; END;\n;;/* ; */";
     assert_eq!(
-        ran(&[step("1", &[trigger, "", "-- nothing"], Each)]),
+        after_statement(&[step("1", &[trigger, "", "-- nothing"], Each)]),
         (None, vec!["a".to_owned(), "g".to_owned()])
     );
 }
@@ -84,7 +84,7 @@ fn what_is_left_on_the_connection_is_forgotten() {
 fn many_short_statements_are_asked_between_them_whether_to_stop() {
     let mut conn = Connection::open_in_memory().unwrap();
     let stop = Stop::after(std::time::Duration::ZERO, std::sync::Arc::default());
-    let ended = run(&mut conn, &[&step("1", &["SELECT 1; SELECT 2"], Each)], 0, None, &mut (), &stop);
-    assert!(ended.unwrap_err().stopped().is_some());
+    let after_step = run(&mut conn, &[&step("1", &["SELECT 1; SELECT 2"], Each)], 0, None, &mut (), &stop);
+    assert!(after_step.unwrap_err().stopped().is_some());
     assert!(conn.is_autocommit());
 }

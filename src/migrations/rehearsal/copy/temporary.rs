@@ -18,18 +18,18 @@ use crate::store::{Environment, STEPS_BETWEEN_QUESTIONS};
 /// The files that this process has open.
 const OPEN_FILES: &str = "/proc/self/fd";
 
-/// How often the files are measured while statements run.
+/// The time between two measurements of the files while statements run.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
-/// Where temporary files go, and how large they may be together.
-pub(in crate::migrations::rehearsal) struct Temporary {
+/// The folder for temporary files, and the bound on their size.
+pub(in crate::migrations::rehearsal) struct TemporaryFiles {
     folder: PathBuf,
     most: u64,
     outgrown: Arc<AtomicBool>,
 }
 
-impl Temporary {
-    /// Temporary files in the private folder, of so many bytes in all; `None` where they must be kept in memory.
+impl TemporaryFiles {
+    /// Creates a bound of so many bytes for temporary files in the private folder; `None` where they must be kept in memory.
     ///
     /// SQLite knows one folder for them, the whole process's: that of a caller is the caller's. And what cannot be measured cannot
     /// be bounded.
@@ -68,14 +68,14 @@ impl Temporary {
         )
     }
 
-    /// That the files became too large, where they did.
+    /// Returns the error that the files became too large, if they did.
     pub(in crate::migrations::rehearsal) fn outgrown(&self) -> Option<Error> {
         let is_outgrown = self.outgrown.load(Ordering::Relaxed);
         is_outgrown.then_some(Error::Outgrown { bytes: self.most })
     }
 }
 
-/// How many bytes the files in a folder have that this process has open and that have no name any more. `None` where the kernel
+/// Returns how many bytes the files in a folder have that this process has open and that have no name any more. `None` where the kernel
 /// does not say. None of them is opened: to close it would drop the locks on it.
 fn used(folder: &Path) -> Option<u64> {
     let mut bytes = 0;

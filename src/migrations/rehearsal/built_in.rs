@@ -3,9 +3,9 @@
 use rusqlite::Connection;
 
 use super::Rehearsal;
-use super::attempt::{Runner, attempt};
-use super::copy::Copy;
-use super::verify::{Counts, Fault};
+use super::attempt::{MigrationRunner, attempt};
+use super::copy::RehearsalCopy;
+use super::verify::{RehearsalFault, RowCounts};
 use crate::application::{Application, Impact};
 use crate::error::Result;
 use crate::limits::stop::Stop;
@@ -15,17 +15,17 @@ use crate::migrations::status::MigrationStatus;
 use crate::store::{Environment, ReadOnly, prepare_rehearsal};
 
 /// An application on a store that stands so among its migrations.
-struct Own<'a> {
+struct BuiltInRunner<'a> {
     application: &'a Application,
     status: &'a MigrationStatus,
 }
 
-impl Runner for Own<'_> {
+impl MigrationRunner for BuiltInRunner<'_> {
     fn prepare(&mut self, copy: &mut Connection, stop: &Stop) -> rusqlite::Result<()> {
         prepare_rehearsal(copy, true, stop)
     }
 
-    fn run(&mut self, copy: &mut Connection, _: &Counts, _: &Stop) -> Result<Vec<String>> {
+    fn run(&mut self, copy: &mut Connection, _: &RowCounts, _: &Stop) -> Result<Vec<String>> {
         let ran = runner::migrate(copy, &self.application.ledger, &self.application.migrations)?;
         Ok(ran.iter().map(ToString::to_string).collect())
     }
@@ -57,16 +57,16 @@ impl Runner for Own<'_> {
 /// Rehearses the known migrations. Every row that is lost is a fault: the application deletes none on purpose.
 pub(super) fn rehearse(
     source: &ReadOnly,
-    copies: &dyn Fn() -> Result<Copy>,
+    copies: &dyn Fn() -> Result<RehearsalCopy>,
     application: &Application,
     status: &MigrationStatus,
     environment: &Environment<'_>,
 ) -> Result<Rehearsal> {
-    let attempt = attempt(source, copies, &mut Own { application, status }, environment)?;
+    let attempt = attempt(source, copies, &mut BuiltInRunner { application, status }, environment)?;
     let unknown = "migrations are applied that this binary does not know";
     let faults = match &attempt.failed {
-        Some(error) => vec![Fault::of_migration(error)],
-        None => attempt.lost.iter().map(Fault::of_lost).chain(attempt.faults).collect(),
+        Some(error) => vec![RehearsalFault::of_migration(error)],
+        None => attempt.lost.iter().map(RehearsalFault::of_lost).chain(attempt.faults).collect(),
     };
     Ok(Rehearsal {
         ran: attempt.ran,

@@ -1,25 +1,25 @@
-//! What came of one attempt, or of two with foreign keys on and off → faults and notes.
+//! Turns one trial, or two with foreign keys on and off, into faults and remarks.
 
-use super::Tried;
+use super::ToolTrial;
 use crate::findings::LONGEST_NAME;
 use crate::migrations::rehearsal::Rehearsal;
-use crate::migrations::rehearsal::losses::{How, Missed};
-use crate::migrations::rehearsal::verify::Fault;
+use crate::migrations::rehearsal::losses::{CascadeCause, CascadeLoss};
+use crate::migrations::rehearsal::verify::RehearsalFault;
 use crate::migrations::steps::{ForeignKeys, Steps};
 use crate::text::words::{cut, plural, thousands};
 
-/// The attempts, and what is needed to tell of them.
-pub(super) struct Told<'a> {
+/// The trials, and what is needed to summarise them.
+pub(super) struct ToolSummary<'a> {
     pub(super) steps: &'a Steps,
     /// The attempt by which the migrations are judged.
-    pub(super) judged: &'a Tried,
-    /// The other way, where it was tried.
-    pub(super) other: Option<&'a Tried>,
+    pub(super) judged: &'a ToolTrial,
+    /// The trial with the other setting of foreign keys, if there was one.
+    pub(super) other: Option<&'a ToolTrial>,
     /// The store's virtual tables, in lower case: the tables in which they keep their rows are their own affair.
     pub(super) virtuals: Vec<String>,
 }
 
-impl Told<'_> {
+impl ToolSummary<'_> {
     pub(super) fn rehearsal(&self) -> Rehearsal {
         let attempt = &self.judged.attempt;
         let mut out = Rehearsal {
@@ -30,7 +30,7 @@ impl Told<'_> {
             ..Rehearsal::default()
         };
         if let Some(error) = &attempt.failed {
-            out.faults = vec![self.qualified(Fault::of_migration(error))];
+            out.faults = vec![self.qualified(RehearsalFault::of_migration(error))];
             return out;
         }
         out.faults.extend(self.missed().map(|missed| self.cascade(missed)));
@@ -41,22 +41,22 @@ impl Told<'_> {
         out
     }
 
-    /// The attempt that did not fail with foreign keys on, or off.
-    fn passed(&self, foreign_keys: bool) -> Option<&Tried> {
+    /// Returns the trial with this setting of foreign keys, if it did not fail.
+    fn passed(&self, foreign_keys: bool) -> Option<&ToolTrial> {
         let tried = [Some(self.judged), self.other].into_iter().flatten();
         tried
             .filter(|tried| tried.attempt.failed.is_none())
             .find(|tried| tried.foreign_keys == foreign_keys)
     }
 
-    /// The other way, where nobody knows which of them is the application's.
-    fn as_likely(&self) -> Option<&Tried> {
+    /// Returns the other trial, where it is not known which setting the application has.
+    fn as_likely(&self) -> Option<&ToolTrial> {
         self.other.filter(|_| matches!(self.steps.foreign_keys, ForeignKeys::Usual(_)))
     }
 
-    /// A fault of the judged attempt, with words to say so where the other way does not have it.
-    fn qualified(&self, fault: Fault) -> Fault {
-        let is_only_here = |other: &Tried| {
+    /// Adds to a fault of the judged trial that the other trial does not have it.
+    fn qualified(&self, fault: RehearsalFault) -> RehearsalFault {
+        let is_only_here = |other: &ToolTrial| {
             let faults = &other.attempt.faults;
             other.attempt.failed.is_none() && faults.iter().all(|there| there.line != fault.line)
         };
@@ -67,9 +67,9 @@ impl Told<'_> {
         fault.and(&format!("; only with foreign keys {here}, and not with them {there}"))
     }
 
-    fn fails_the_other_way(&self) -> Option<Fault> {
+    fn fails_the_other_way(&self) -> Option<RehearsalFault> {
         let error = self.as_likely()?.attempt.failed.as_ref()?;
-        let fault = Fault::of_migration(error).and(&format!(
+        let fault = RehearsalFault::of_migration(error).and(&format!(
             "; only with foreign keys {}, and not with them {}, as is usual for the tool (--foreign-keys settles it)",
             on_or_off_otherwise(self.judged),
             on_or_off(self.judged),
@@ -77,15 +77,15 @@ impl Told<'_> {
         Some(fault)
     }
 
-    /// What cascades took: with foreign keys on, where that was tried and did not fail.
-    fn missed(&self) -> impl Iterator<Item = &Missed> {
+    /// Returns what cascades took: in the trial with foreign keys on, if it did not fail.
+    fn missed(&self) -> impl Iterator<Item = &CascadeLoss> {
         let tried = self.passed(true).unwrap_or(self.judged);
         tried.missed.iter().filter(|missed| !self.is_not_told(&missed.table))
     }
 
-    /// What a cascade did that nobody wrote.
-    fn cascade(&self, missed: &Missed) -> Fault {
-        let Missed { table, rows, steps, .. } = missed;
+    /// Returns the fault of a cascade that no statement names.
+    fn cascade(&self, missed: &CascadeLoss) -> RehearsalFault {
+        let CascadeLoss { table, rows, steps, .. } = missed;
         let (what, counts) = match &missed.column {
             None => {
                 let lost = self.judged.attempt.lost.iter().find(|lost| lost.table.eq_ignore_ascii_case(table));
@@ -95,7 +95,8 @@ impl Told<'_> {
             }
             Some(_) => (format!("{} emptied", plural(*rows, "reference is", "references are")), String::new()),
         };
-        let is_same = |there: &&Missed| there.table == *table && there.column == missed.column && there.rows == *rows;
+        let is_same =
+            |there: &&CascadeLoss| there.table == *table && there.column == missed.column && there.rows == *rows;
         let stays = self.passed(false).filter(|off| !off.missed.iter().any(|there| is_same(&there)));
         let (condition, rest) = match (stays.is_some(), self.judged.foreign_keys) {
             (false, _) => ("", ""),
@@ -105,23 +106,23 @@ impl Told<'_> {
             }
         };
         let why = match missed.how {
-            How::Dropped => "a table to which they refer is dropped",
-            How::Replaced => "rows to which they refer are replaced",
+            CascadeCause::Dropped => "a table to which they refer is dropped",
+            CascadeCause::Replaced => "rows to which they refer are replaced",
         };
         let place = self.migrations(steps);
         let what = format!("{what}{condition}{place}, by a cascade that nobody wrote: {why}{counts}{rest}");
         match &missed.column {
-            None => Fault::of_table(&cut(table, LONGEST_NAME), what),
-            Some(column) => Fault::of_column(table, column, what),
+            None => RehearsalFault::of_table(&cut(table, LONGEST_NAME), what),
+            Some(column) => RehearsalFault::of_column(table, column, what),
         }
         .of_cascade()
     }
 
-    /// Rows that the text deletes: what the judged attempt lost otherwise.
+    /// Returns the rows that the text deletes: all that the judged trial lost otherwise.
     fn deleted(&self) -> Vec<String> {
         let mut out = Vec::new();
         for lost in self.judged.attempt.lost.iter().filter(|lost| !self.is_not_told(&lost.table)) {
-            let of_table = |missed: &&Missed| {
+            let of_table = |missed: &&CascadeLoss| {
                 missed.column.is_none() && cut(&missed.table, LONGEST_NAME).eq_ignore_ascii_case(&lost.table)
             };
             let by_cascade = self.judged.missed.iter().find(of_table).map_or(0, |missed| missed.rows);
@@ -135,7 +136,7 @@ impl Told<'_> {
         out
     }
 
-    /// Tables that are no longer there.
+    /// Returns the tables that no longer exist.
     fn gone(&self) -> Vec<String> {
         let told = |(table, rows): &(String, u64)| {
             let how = if self.judged.losses.dropped.contains(table) {
@@ -154,7 +155,7 @@ impl Told<'_> {
             .collect()
     }
 
-    /// Whether nobody put the rows of a table there himself: the tool's own, and those in which a virtual table keeps its rows.
+    /// Returns true for tables without rows of the application: the tool's own, and the shadow tables of virtual tables.
     fn is_not_told(&self, table: &str) -> bool {
         let table = table.to_ascii_lowercase();
         let keeps = |name: &String| table.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('_'));
@@ -176,10 +177,10 @@ impl Told<'_> {
     }
 }
 
-fn on_or_off(tried: &Tried) -> &'static str {
+fn on_or_off(tried: &ToolTrial) -> &'static str {
     if tried.foreign_keys { "on" } else { "off" }
 }
 
-fn on_or_off_otherwise(tried: &Tried) -> &'static str {
+fn on_or_off_otherwise(tried: &ToolTrial) -> &'static str {
     if tried.foreign_keys { "off" } else { "on" }
 }
