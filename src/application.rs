@@ -150,7 +150,7 @@ pub(crate) struct Definition {
 }
 
 impl Application {
-    /// Creates an application of which no more is known than its name and its migrations, in any order; no id may stand twice.
+    /// Creates an application of which no more is known than its name and its migrations, in any order; ids must be unique.
     ///
     /// Which of them were applied, its stores say in the table `schema_migrations`, or another that is named with
     /// [`ledger`](Self::ledger): `(id INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL)`, the last in RFC 3339. A

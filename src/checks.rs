@@ -1,4 +1,4 @@
-//! The registry: every check, in the order in which its row is printed. The table itself stands in
+//! The registry: every check, in the order in which its row is printed. The table itself is in
 //! [`check_id`](crate::findings::check_id), so that names are known to rooms that know no check.
 
 mod artifacts;

@@ -111,7 +111,7 @@ impl Finding {
         self.page
     }
 
-    /// Returns how many places this stands for, where it stands for several.
+    /// Returns the number of places that this finding covers, if it covers several.
     pub fn count(&self) -> Option<u64> {
         self.count
     }

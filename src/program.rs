@@ -40,7 +40,7 @@ use signals::Signals;
 /// The doctor itself failed (`EX_SOFTWARE` in `sysexits.h`).
 const EXIT_SOFTWARE: u8 = 70;
 
-/// The reader of the output went away before all was said: 128 and the number of SIGPIPE.
+/// The reader closed the output before all was printed: 128 and the number of SIGPIPE.
 const EXIT_PIPE_CLOSED: u8 = 141;
 
 const NO_STORE: &str = "no store is named, and there is no home folder to look in; give a path, or --system";

@@ -89,7 +89,7 @@ impl Report {
         &self.store
     }
 
-    /// Returns the condition in which the store lies on disk, by the name that `docs/json.md` explains: `closed`, `live`, …
+    /// Returns the condition of the store on disk, by the name that `docs/json.md` explains: `closed`, `live`, …
     pub fn situation(&self) -> &str {
         self.situation
     }

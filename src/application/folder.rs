@@ -108,7 +108,7 @@ impl Folder {
             .and_then(|at| self.files.get(at))
     }
 
-    /// Returns what lies in one of the folders in it, as a folder of its own.
+    /// Returns the content of one of its folders, as a folder of its own.
     pub(crate) fn below(&self, path: &Path) -> Self {
         let below = |other: &PathBuf| {
             other

@@ -231,7 +231,7 @@ pub(crate) enum NoStore {
     Unreadable,
     /// A file of no bytes.
     Empty,
-    /// A file of no bytes, beside which lies what was in it.
+    /// An empty file with a sidecar file that holds its content.
     EmptyWithSidecar {
         /// The file that holds it: `-wal` or `-journal`.
         suffix: &'static str,

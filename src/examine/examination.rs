@@ -43,7 +43,7 @@ pub fn examine(path: impl AsRef<Path>) -> Report {
     Examination::new(path).run()
 }
 
-/// Returns where the store at `path` stands among the known migrations, without changing anything: what an updater asks before it
+/// Returns the migration status of the store at `path`, without changing anything: what an updater asks before it
 /// swaps binaries.
 ///
 /// A file of no bytes, which is what SQLite makes of a new database, has everything pending.
@@ -215,7 +215,7 @@ impl Examination {
         })
     }
 
-    /// Returns where the store stands among the known migrations; the checks that are asked for make no difference.
+    /// Returns the migration status of the store; the selected checks make no difference.
     ///
     /// # Errors
     /// As [`inspect_schema_state`], the time limit, and the interrupt.
@@ -268,7 +268,7 @@ pub struct Rehearsal {
 }
 
 impl Rehearsal {
-    /// Returns where the store stands.
+    /// Returns the migration status.
     pub fn state(&self) -> &SchemaState {
         &self.state
     }

@@ -1,4 +1,4 @@
-//! Asks the checks in order, each once what it needs is there.
+//! Runs the checks in order, each after the check that it needs.
 
 use std::time::{Duration, Instant};
 

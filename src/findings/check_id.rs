@@ -6,8 +6,8 @@ use std::str::FromStr;
 /// The table of all checks, passed on to another macro: a variant of [`CheckId`] with its documentation, the module in
 /// `src/checks` that holds the check, and the name in rows, options and documents.
 ///
-/// A new check is one line here and one module there. The rows of a report stand in this order, which goes from the file inwards; a
-/// check stands behind those that it needs.
+/// A new check is one line here and one module there. The rows of a report are in this order, which goes from the file inwards; a
+/// check comes after those that it needs.
 macro_rules! with_every_check {
     ($make:ident) => {
         $make! {

@@ -46,7 +46,7 @@ struct State {
     watched: Vec<Watched>,
     /// The time when the program last made progress.
     alive: Option<Instant>,
-    /// True if all is said, and the program ends.
+    /// True if all output is printed and the program ends.
     rests: bool,
 }
 

@@ -21,12 +21,12 @@ impl Report {
         json::report(self)
     }
 
-    /// Markdown to paste into an issue. Nothing that stands in the store becomes markup, a mention or a link.
+    /// Returns Markdown to paste into an issue. Nothing in the store becomes markup, a mention or a link.
     pub fn to_markdown(&self) -> String {
         markdown::report(self, &system())
     }
 
-    /// Returns one HTML page that stands by itself: it runs nothing, loads nothing, and holds no value of the store. It has a map of the
+    /// Returns a self-contained HTML page: it runs nothing, loads nothing, and holds no value of the store. It has a map of the
     /// store's pages where [`Examination::page_map`](crate::Examination::page_map) asked for one.
     pub fn to_html(&self) -> String {
         html::report(self, &system())

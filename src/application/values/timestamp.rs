@@ -42,7 +42,7 @@ fn is_offset(text: &[u8]) -> bool {
     }
 }
 
-/// Returns what stands behind a fraction of a second; `None` where the fraction has no digits.
+/// Returns the text after a fraction of a second, or `None` if the fraction has no digits.
 fn without_fraction(text: &[u8]) -> Option<&[u8]> {
     let Some((b'.', rest)) = text.split_first() else {
         return Some(text);

@@ -40,7 +40,7 @@ pub(super) struct Looked {
 }
 
 impl Looked {
-    /// Returns true if SQLite refused to begin, for a reason that lies in the schema and not in the doctor's own bounds.
+    /// Returns true if SQLite refused to begin, because of the schema and not of the doctor's own limits.
     fn is_refused(&self) -> bool {
         let refuses = |error: &Error| error.is_while_preparing() && !error.is_own_bound();
         self.lines.is_empty() && self.error.as_ref().is_some_and(refuses)

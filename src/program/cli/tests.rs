@@ -105,7 +105,8 @@ fn the_long_help_teaches() {
           --foreign-keys <on|off>
               With --migrations: whether foreign keys are on while the application migrates
               
-              The folder does not say it. Without this, what goes wrong either way is a failure, as far as it is tried.
+              The folder does not say it. Without this, what goes wrong either way is a failure, as far
+              as it is tried.
 
           --format <FORMAT>
               Output: table (default), markdown, json or html

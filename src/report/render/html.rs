@@ -1,4 +1,4 @@
-//! One page that stands by itself: to be opened in any browser, attached to an issue, printed.
+//! A self-contained page: to be opened in any browser, attached to an issue, printed.
 //!
 //! It runs nothing and loads nothing, and its own policy forbids both. What comes from a store becomes text and nothing else:
 //! every piece passes through [`text`], and the style is the same for every report.
@@ -93,7 +93,7 @@ fn row(row: &Row) -> String {
     )
 }
 
-/// Running text. A browser would end a line within `-wal` or `--salvage`; such words are kept whole.
+/// Escapes running text. A browser would end a line within `-wal` or `--salvage`; such words are not broken.
 fn prose(words: &str) -> String {
     let word = |word: &str| {
         if word.starts_with('-') && word.len() <= LONGEST_OPTION {

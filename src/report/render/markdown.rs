@@ -33,7 +33,7 @@ fn table_row(row: &Row) -> String {
     format!("| {status} | `{}` | {} |\n", row.check, text.join("<br>"))
 }
 
-/// Text that shows as itself, wherever it stands in a line.
+/// Escapes text so that it shows as itself anywhere in a line.
 ///
 /// A backslash takes markup away, but not GitHub's links: it looks for `@name`, `#1`, `GH-1`, `:emoji:` and addresses
 /// in the text that is left. An empty comment cuts these in two and shows as nothing.

@@ -168,7 +168,7 @@ impl<'a> Key<'a> {
         counts.map(|count| count.pages).sum()
     }
 
-    /// Returns what is said before the map: how to read it, and what is wrong.
+    /// Returns the text before the map: how to read it, and what is wrong.
     fn account(&self, is_faulty: bool) -> String {
         let map = self.map;
         let mut out = String::new();
