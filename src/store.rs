@@ -1,4 +1,7 @@
-//! A path → a handle to read through. Starts over when somebody changes the store in the middle.
+//! The read-only handle on a store: how it is opened, private copies, the sandbox, questions to SQLite.
+//!
+//! [`with_stable_store`] leads from a path to a handle. It starts over when another process changes the store in the middle.
+//! `read_method` decides how a store is opened, `access` opens it, and `read_only` is the handle.
 
 mod access;
 mod folder_sql;
@@ -28,11 +31,11 @@ use crate::limits::stop::Stopped;
 use crate::probe::{FileStat, PathKind, Probe, Situation};
 use crate::store::sandbox::Sandbox;
 
-/// For how long, and at least how often, the doctor starts over before it reports that the store keeps changing. One attempt on a
+/// The time during which, and the least number of times that, the doctor starts over before it reports that the store keeps changing. One attempt on a
 /// large store may take longer than that; the later attempts then take locks, and a writer no longer spoils them.
 const PATIENCE: (Duration, u32) = (Duration::from_secs(10), 5);
 
-/// How long another process may hold the write lock without a journal on disk. A writer that keeps its journal there deletes
+/// The time for which another process may hold the write lock without a journal on disk. A writer that keeps its journal there deletes
 /// it just before it unlocks; one that keeps it in memory may finish soon.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -40,13 +43,14 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 /// result invalid for the read method used, so that the result is exactly what was committed. Each handle sees one snapshot; beside
 /// writers that never stop, a second handle may see a later snapshot than the first.
 ///
-/// If a writer without a journal on disk holds the write lock, nobody can tell what of the file is committed: this waits for a second.
+/// If a writer without a journal on disk holds the write lock, it is unknown which of the file's content is committed: this waits
+/// for a second.
 ///
 /// If the store could not be prepared, `work` gets the error. `work` must close everything that it opens.
 ///
 /// # Errors
 /// [`Error::Moving`] if the store changed during each attempt, [`Error::Stopped`] if the time ran out first,
-/// [`Error::OpenHere`] where the process is a caller's and has the store open itself.
+/// [`Error::OpenHere`] if this is a caller's process, which has the store open itself.
 pub(crate) fn with_stable_store<T>(
     path: &Path,
     need: Need,
@@ -76,7 +80,7 @@ pub(crate) fn with_stable_store<T>(
         let (found, believed) = match Access::prepare(&probe, disturbed, need, environment) {
             Ok(access) => {
                 let found = work(&probe, Ok(&access));
-                (found, access.still_valid(&probe) || access.gave_up())
+                (found, access.is_still_valid(&probe) || access.has_given_up())
             }
             Err(error) => {
                 let gave_up = matches!(error.stopped(), Some(Stopped::WritersWait(_)));
@@ -87,7 +91,7 @@ pub(crate) fn with_stable_store<T>(
         if believed {
             return Ok(found);
         }
-        // What was found in a store that moved is no truth, also when there is no time for another look.
+        // A result from a store that changed is not valid, even when there is no time for another attempt.
         environment.stop.check()?;
         disturbed += 1;
         if begun.elapsed() > PATIENCE.0 && disturbed >= PATIENCE.1 {
@@ -97,7 +101,7 @@ pub(crate) fn with_stable_store<T>(
     }
 }
 
-/// Whether what kept a store from being made ready is there to stay.
+/// Returns true when the reason for which a store could not be prepared will not pass by itself.
 fn is_settled(probe: &Probe) -> bool {
     match probe.nature {
         PathKind::Sqlite(_) => probe.is_unchanged() && Probe::of(&probe.path).situation == probe.situation,
@@ -107,10 +111,10 @@ fn is_settled(probe: &Probe) -> bool {
     }
 }
 
-/// Where the system lists what this process has open.
+/// The folder in which the system lists the files that this process has open.
 const DESCRIPTORS: &str = "/proc/self/fd";
 
-/// Refuses a store that this process has open, or a sidecar file of it, whatever for. It opens none of these files.
+/// Refuses a store that this process has open, or a sidecar file of it, for whatever purpose. It opens none of these files.
 ///
 /// To close any descriptor of a file drops all POSIX locks that the process holds on it, SQLite's among them ("How To Corrupt
 /// An SQLite Database File", section 2.2). Where the system has no list of descriptors, nothing is refused.
@@ -140,7 +144,7 @@ fn refuse_if_open_here(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What a path leads to, by device and inode.
+/// Returns the device and inode of the file that a path leads to.
 fn id(path: &Path) -> Option<(u64, u64)> {
     FileStat::of(path).ok().flatten().map(|stamp| stamp.id)
 }

@@ -316,7 +316,7 @@ impl Answers {
 fn still_valid_in_time(witness: Witness, probe: Probe) -> bool {
     const PATIENCE: Duration = Duration::from_millis(200);
     let (tell, told) = mpsc::channel();
-    let asked = thread::Builder::new().spawn(move || tell.send(witness.still_valid(&probe)));
+    let asked = thread::Builder::new().spawn(move || tell.send(witness.is_still_valid(&probe)));
     asked.is_ok() && told.recv_timeout(PATIENCE).unwrap_or(false)
 }
 

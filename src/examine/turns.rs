@@ -80,7 +80,7 @@ impl Answers {
                 self.run_handle_checks(&context, &handle);
                 drop(handle);
                 self.note_memory_shortage(access.is_short_of_memory());
-                self.record_read_only(probe, access.way(), opening, options.environment.sandbox);
+                self.record_read_only(probe, access.read_method(), opening, options.environment.sandbox);
             }
             Err(error) => self.set(CheckId::ReadOnly, (self.outcome_of_error(&error), begun.elapsed())),
         }

@@ -1,4 +1,4 @@
-//! A store made ready to be opened the way that its situation asks for, leaving nothing behind.
+//! Opens a store by the read method that its situation requires, and leaves nothing behind.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,27 +7,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rusqlite::Connection;
 
 use super::private_copy::{PrivateCopy, PrivateFolder, copy_and_recover, empty_copy, not_copied};
-use super::read_method::{Facts, InPlace, LARGE, MOST_COPIED_TO_MEMORY, Need, ReadMethod, Seen, only_by_copy};
+use super::read_method::{Facts, InPlace, LARGE, MOST_COPIED_TO_MEMORY, Need, Observed, ReadMethod, only_by_copy};
 use super::read_only::{ReadOnly, uri};
 use super::sandbox::Sandbox;
 use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
 use crate::probe::{FileStat, Probe, Sidecar, words};
 
-/// Where copies may go, what the kernel forbids, how much memory SQLite may take, when to stop.
+/// The surroundings of an examination: the private folder, the sandbox, SQLite's bound on memory, the time limit.
 #[derive(Debug, Clone)]
 pub(crate) struct Environment<'a> {
-    /// Where private copies may go.
+    /// The folder for private copies.
     pub private: &'a PrivateFolder,
-    /// What the kernel holds this process to.
+    /// The limits that the kernel enforces on this process.
     pub sandbox: &'a Sandbox,
-    /// The most memory that SQLite may take in this process, in bytes; `None` leaves SQLite's bound as it is.
+    /// SQLite's bound on memory in this process, in bytes; `None` leaves SQLite's own bound as it is.
     pub heap_limit: Option<u64>,
-    /// When to stop.
+    /// The time limit and the interrupt.
     pub stop: &'a Stop,
 }
 
-/// Files that hold a store.
+/// The files that hold a store.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PlainFiles<'p> {
     /// The database file.
@@ -36,20 +36,20 @@ pub(crate) struct PlainFiles<'p> {
     pub wal: Option<&'p Sidecar>,
 }
 
-/// A store made ready to be opened, as often as there are threads that read it.
+/// A store that is ready to be opened, once by each thread that reads it.
 #[derive(Debug)]
 pub(crate) struct Access<'a> {
-    way: ReadMethod,
+    method: ReadMethod,
     facts: Facts,
     uri: String,
     environment: &'a Environment<'a>,
-    /// When the handles on the store itself must stop: the caller's limit, and how long writers may be kept waiting.
+    /// The stop for handles on the store itself: the caller's, and the longest time for which writers may be kept waiting.
     stop: Stop,
     /// A copy that lives as long as this does.
     copy: Option<PrivateCopy>,
-    /// Whether a handle could not be opened, or SQLite could not read through one for a reason that may pass.
+    /// Set when a handle could not be opened, or SQLite could not read through one for a reason that may pass.
     disturbed: Arc<AtomicBool>,
-    /// Whether SQLite hit its bound on memory.
+    /// Set when SQLite hit its bound on memory.
     short_of_memory: Arc<AtomicBool>,
 }
 
@@ -77,28 +77,28 @@ impl<'a> Access<'a> {
             need,
             disturbed,
         };
-        let way = ReadMethod::choose(&facts);
-        let stop = way
+        let method = ReadMethod::choose(&facts);
+        let stop = method
             .longest_hold()
             .map_or_else(|| environment.stop.clone(), |most| environment.stop.holding(most));
         let mut access = Self {
-            way,
+            method,
             facts,
-            uri: uri(&probe.path, query(way)),
+            uri: uri(&probe.path, query(method)),
             environment,
             stop,
             copy: None,
             disturbed: Arc::default(),
             short_of_memory: Arc::default(),
         };
-        // A later change must show in the times of the files that are compared.
-        let compared = match way {
+        // A later change must show in the times of the files that are compared afterwards.
+        let compared = match method {
             ReadMethod::CopyOfFiles => [probe.stamp, probe.wal.stamp, probe.journal.stamp],
             ReadMethod::Immutable | ReadMethod::PrivateIndex => [probe.stamp, None, None],
             ReadMethod::SharedIndex | ReadMethod::UnderLock | ReadMethod::LockedCopy => [None; 3],
         };
         compared.iter().flatten().for_each(FileStat::settle);
-        let copied = match way {
+        let copied = match method {
             ReadMethod::CopyOfFiles => copy_and_recover(probe, environment).map(Some).map_err(not_copied(
                 only_by_copy.unwrap_or(if facts.in_place == InPlace::FileAndLongWal {
                     "its WAL has too many pages for an index in memory"
@@ -119,26 +119,26 @@ impl<'a> Access<'a> {
         Ok(access)
     }
 
-    /// How this store is read.
-    pub(crate) fn way(&self) -> ReadMethod {
-        self.way
+    /// Returns the method by which this store is read.
+    pub(crate) fn read_method(&self) -> ReadMethod {
+        self.method
     }
 
-    /// Whether each handle is a copy of its own in memory.
+    /// Returns true when each handle is a copy of its own in memory.
     fn is_in_memory(&self) -> bool {
-        self.way == ReadMethod::LockedCopy && self.copy.is_none()
+        self.method == ReadMethod::LockedCopy && self.copy.is_none()
     }
 
-    /// Whether several handles see one and the same store: not where each is a copy of its own in memory.
+    /// Returns true when several handles see one and the same store: not when each is a copy of its own in memory.
     pub(crate) fn is_shared(&self) -> bool {
         !self.is_in_memory()
     }
 
-    /// The files in which all that a handle sees lies, where they may be read without a lock; `None` where only SQLite may read.
-    /// No handle of this process then holds a lock on them.
+    /// Returns the files that hold all that a handle sees, when they may be read without a lock; `None` when only SQLite may read
+    /// them. No handle of this process then holds a lock on them, which closing a descriptor of theirs would drop.
     pub(crate) fn plain_files<'p>(&'p self, probe: &'p Probe) -> Option<PlainFiles<'p>> {
         let database = self.copy.as_ref().map_or(probe.path.as_path(), PrivateCopy::path);
-        let wal = match self.way {
+        let wal = match self.method {
             _ if self.copy.is_some() => None,
             ReadMethod::Immutable => None,
             ReadMethod::PrivateIndex => Some(&probe.wal),
@@ -152,21 +152,21 @@ impl<'a> Access<'a> {
     /// Opens a handle.
     ///
     /// # Errors
-    /// What SQLite says: this is where a file that cannot be read fails.
+    /// SQLite's error: a file that cannot be read fails here.
     pub(crate) fn open(&self) -> Result<ReadOnly> {
         let opened = self.try_open();
         self.disturbed.fetch_or(opened.is_err(), Ordering::Relaxed);
-        Ok(opened?.telling(&self.disturbed, &self.short_of_memory))
+        Ok(opened?.setting_flags(&self.disturbed, &self.short_of_memory))
     }
 
-    /// Whether SQLite hit its bound on memory while it read through a handle.
+    /// Returns true when SQLite hit its bound on memory while it read through a handle.
     pub(crate) fn is_short_of_memory(&self) -> bool {
         self.short_of_memory.load(Ordering::Relaxed)
     }
 
-    /// To ask afterwards whether what was read through this is still valid.
+    /// Returns a witness that can tell afterwards whether the result of reading is still valid.
     pub(crate) fn witness(&self) -> Witness {
-        Witness::new(self.way, self.facts, self.disturbed.clone())
+        Witness::new(self.method, self.facts, self.disturbed.clone())
     }
 
     fn try_open(&self) -> Result<ReadOnly> {
@@ -186,8 +186,14 @@ impl<'a> Access<'a> {
 
     /// Opens a handle on the store's own files.
     fn open_in_place(&self) -> Result<ReadOnly> {
-        let open =
-            || ReadOnly::open(&self.uri, self.way == ReadMethod::PrivateIndex, self.environment.heap_limit, &self.stop);
+        let open = || {
+            ReadOnly::open(
+                &self.uri,
+                self.method == ReadMethod::PrivateIndex,
+                self.environment.heap_limit,
+                &self.stop,
+            )
+        };
         let opened = self.environment.sandbox.without_writing(open);
         opened.map_err(Error::io("give up writing to", Path::new("the store's files")))?
     }
@@ -202,41 +208,47 @@ impl<'a> Access<'a> {
         Ok(copy)
     }
 
-    /// Whether what was read through this is still valid. Every handle must have been closed.
-    pub(super) fn still_valid(&self, probe: &Probe) -> bool {
-        self.witness().still_valid(probe)
+    /// Returns true when the result of reading is still valid. Every handle must have been closed.
+    pub(super) fn is_still_valid(&self, probe: &Probe) -> bool {
+        self.witness().is_still_valid(probe)
     }
 
-    /// Whether reading was given up because the store's writers would have waited too long: another attempt would end the same
-    /// way.
-    pub(super) fn gave_up(&self) -> bool {
+    /// Returns true when reading was given up because the store's writers would have waited too long: another attempt would end
+    /// the same method.
+    pub(super) fn has_given_up(&self) -> bool {
         self.stop.hold_ran_out()
     }
 }
 
-/// Remembers how a store is read, to say afterwards whether the result is still valid. Any thread may ask.
+/// The facts by which to tell afterwards whether the result of reading a store is still valid. Any thread may ask.
 #[derive(Debug, Clone)]
 pub(crate) struct Witness {
-    way: ReadMethod,
+    method: ReadMethod,
     facts: Facts,
     disturbed: Arc<AtomicBool>,
 }
 
 impl Witness {
-    /// For a store that is read in this way because of these facts; `disturbed` is set if SQLite could not read.
-    pub(super) fn new(way: ReadMethod, facts: Facts, disturbed: Arc<AtomicBool>) -> Self {
-        Self { way, facts, disturbed }
+    /// Creates the witness of a store that is read by this method because of these facts; `disturbed` is set if SQLite could not
+    /// read.
+    pub(super) fn new(method: ReadMethod, facts: Facts, disturbed: Arc<AtomicBool>) -> Self {
+        Self {
+            method,
+            facts,
+            disturbed,
+        }
     }
 
-    /// Whether the result is still valid: no file changed in a way that matters to this read method.
-    pub(crate) fn still_valid(&self, probe: &Probe) -> bool {
-        self.way
-            .still_valid(&self.facts, Seen::now(probe, self.disturbed.load(Ordering::Relaxed)))
+    /// Returns true when the result is still valid: no file changed in a way that matters to this read method.
+    pub(crate) fn is_still_valid(&self, probe: &Probe) -> bool {
+        self.method
+            .is_still_valid(&self.facts, Observed::now(probe, self.disturbed.load(Ordering::Relaxed)))
     }
 }
 
-fn query(way: ReadMethod) -> &'static str {
-    match way {
+/// Returns the parameters of the URI by which SQLite opens a store. None of them lets it write.
+fn query(method: ReadMethod) -> &'static str {
+    match method {
         ReadMethod::Immutable | ReadMethod::CopyOfFiles => "?mode=ro&immutable=1",
         ReadMethod::PrivateIndex => "?mode=ro&vfs=unix-none",
         // A store in rollback mode may have become one in WAL mode in the meantime; no -shm is made for it either.
@@ -265,13 +277,13 @@ mod tests {
         bytes[18..20].copy_from_slice(&[1, 1]);
         std::fs::write(&path, bytes).unwrap();
         let probe = Probe::of(&path);
-        for (disturbed, need, way, are_plain) in [
+        for (disturbed, need, method, are_plain) in [
             (0, Need::Everything, ReadMethod::Immutable, true),
             (9, Need::Everything, ReadMethod::LockedCopy, false),
             (9, Need::Ledger, ReadMethod::UnderLock, false),
         ] {
             let access = Access::prepare(&probe, disturbed, need, &environment).unwrap();
-            assert_eq!((access.way(), access.plain_files(&probe).is_some()), (way, are_plain));
+            assert_eq!((access.read_method(), access.plain_files(&probe).is_some()), (method, are_plain));
         }
     }
 }

@@ -1,7 +1,7 @@
-//! SQL that comes from a folder of migrations: what it may do to a private copy, and what it was seen to do.
+//! Watches over SQL that comes from a folder of migrations, and notes what it does to a private copy.
 //!
-//! It is a stranger's. It may change the copy as it likes; what would reach out of the copy is refused by name, and what would
-//! only change how the copy is kept is passed over without a word, as SQLite passes over a pragma that it does not know.
+//! It is untrusted. It may change the copy in any way. A statement that would reach out of the copy is refused by name, and one
+//! that would only change how the copy is kept is silently ignored, as SQLite ignores a pragma that it does not know.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -74,18 +74,18 @@ const MODULES: &[&str] = &[
     "rtree_i32",
 ];
 
-/// Watches over the SQL of a folder on one connection.
+/// The watch over the SQL of a folder on one connection.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FolderSql {
     seen: Arc<Mutex<Seen>>,
 }
 
-/// What statements were seen to do while they were prepared.
+/// The effects that statements announced while they were prepared.
 #[derive(Debug, Default)]
 struct Seen {
-    /// Whether a statement runs, and what is prepared is SQLite's own.
+    /// True while a statement runs, when all that is prepared is SQLite's own.
     runs: bool,
-    /// What was refused first.
+    /// The first action that was refused.
     refused: Option<String>,
     touched: Touched,
     deleted_from: BTreeSet<String>,
@@ -93,26 +93,26 @@ struct Seen {
     journal_mode: Option<String>,
 }
 
-/// What a statement may do to the tables of the store, as SQLite says it while it prepares it.
+/// The effects of a statement on the tables of the store, as SQLite announces them while it prepares it.
 #[derive(Debug, Default)]
 pub(crate) struct Touched {
     /// The tables that it drops.
     pub(crate) dropped: Vec<String>,
     /// The table to which it writes itself.
     pub(crate) target: Option<Write>,
-    /// What the actions of foreign keys do to other rows, where foreign keys hold.
+    /// The writes to other rows by actions of foreign keys, when foreign keys are enforced.
     pub(crate) by_reference: BTreeSet<Write>,
     /// The table that it alters: its name may be another one afterwards.
     pub(crate) altered: Option<String>,
 }
 
 impl Touched {
-    /// An action of a foreign key and the statement itself write in the same words: what is not the statement's own table, or is
-    /// done to that in another way, is an action's.
+    /// Notes a write. SQLite announces an action of a foreign key and the statement's own write in the same way: a write to another
+    /// table than the statement's own, or of another kind, is an action's.
     fn write(&mut self, write: Write) {
         let is_own = match (&self.target, &write) {
             (None, _) => true,
-            // What `ON CONFLICT DO UPDATE` writes is the statement's own.
+            // The update of `ON CONFLICT DO UPDATE` is the statement's own.
             (Some(Write::Delete(own)), Write::Delete(table))
             | (Some(Write::Update(own, _) | Write::Insert(own)), Write::Update(table, _)) => own == table,
             _ => false,
@@ -144,7 +144,7 @@ impl Write {
         }
     }
 
-    /// What an action writes to a table of the store; SQLite's own tables are nobody's.
+    /// Returns the write of an action to a table of the store; `None` for SQLite's own tables.
     fn of(action: &AuthAction<'_>) -> Option<Self> {
         let write = match action {
             AuthAction::Insert { table_name } => Self::Insert((*table_name).to_owned()),
@@ -163,9 +163,9 @@ impl FolderSql {
     /// Holds a connection to what a migration may do.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// SQLite's error.
     pub(crate) fn guard(conn: &mut Connection) -> Result<Self> {
-        // VACUUM attaches a database of its own, in memory. Nobody else comes to attach one.
+        // VACUUM attaches a database of its own, in memory. Any other ATTACH is refused below.
         conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 1)?;
         let watched = Self::default();
         let asked = watched.clone();
@@ -176,10 +176,10 @@ impl FolderSql {
     /// Gives the connection back to the doctor's own statements.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// SQLite's error.
     pub(crate) fn release(conn: &mut Connection) -> Result<()> {
-        let nobody: Option<fn(AuthContext<'_>) -> Authorization> = None;
-        conn.authorizer(nobody)?;
+        let none: Option<fn(AuthContext<'_>) -> Authorization> = None;
+        conn.authorizer(none)?;
         conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0).map(|_| ())
     }
 
@@ -191,13 +191,13 @@ impl FolderSql {
         made
     }
 
-    /// What was refused, in words that follow the name of a file; none where nothing was.
+    /// Returns the action that was refused, in words that follow the name of a file.
     pub(crate) fn refused(&self) -> Option<String> {
         self.seen().refused.clone()
     }
 
-    /// What the statements prepared since the last question do to the store, which is one statement where one is asked about at a
-    /// time.
+    /// Returns the effects on the store of the statements that were prepared since the last call: of one statement, when it is called
+    /// after each.
     pub(crate) fn take_touched(&self) -> Touched {
         std::mem::take(&mut self.seen().touched)
     }
@@ -221,7 +221,8 @@ impl FolderSql {
     fn judge(&self, context: &AuthContext<'_>) -> Authorization {
         let mut seen = self.seen();
         let is_in_store = context.database_name == Some("main");
-        // What triggers write was written by the schema's author, and what is prepared while a statement runs is SQLite's own.
+        // Writes of triggers come from the schema, not from the migration, and a statement that is prepared while another runs is
+        // SQLite's own.
         let is_written = is_in_store && context.accessor.is_none() && !seen.runs;
         if let Some(write) = Write::of(&context.action).filter(|_| is_written) {
             seen.touched.write(write);
@@ -269,10 +270,10 @@ fn is_passed_over(pragma: &str, value: Option<&str>) -> bool {
     !is_asked && !is_one_of(PRAGMAS, pragma) && !is_one_of(REFUSED_PRAGMAS, pragma)
 }
 
-/// Why an action is refused, or none.
+/// Returns the name of an action that is refused; `None` for one that is allowed.
 fn refusal(action: &AuthAction<'_>, runs: bool) -> Option<String> {
     match action {
-        // What VACUUM attaches while it runs has no name, and lies in memory.
+        // The database that VACUUM attaches while it runs has no name, and lies in memory.
         AuthAction::Attach { filename } if runs && filename.is_empty() => None,
         AuthAction::Attach { .. }
         | AuthAction::Unknown {
@@ -301,7 +302,7 @@ fn refusal(action: &AuthAction<'_>, runs: bool) -> Option<String> {
         {
             Some(format!("a virtual table of the module {}", cut(module_name, LONGEST_NAME)))
         }
-        // Nobody knows what it would do.
+        // Its effect is unknown.
         AuthAction::Unknown { code, .. } => {
             Some(format!("something that the doctor does not know (SQLite's action {code})"))
         }

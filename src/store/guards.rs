@@ -1,4 +1,4 @@
-//! What holds a read-only handle to reading, and a stranger's store to its bounds. Each guard holds by itself.
+//! The guards that hold a read-only handle to reading, and an untrusted store to its bounds. Each guard is enough by itself.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,10 +12,10 @@ use rusqlite::{Connection, Result};
 
 use crate::limits::stop::{Interruptible, Stop};
 
-/// How many steps of SQLite's virtual machine pass between two questions whether to stop: well under a millisecond.
+/// The number of steps of SQLite's virtual machine between two questions to the stop: well under a millisecond.
 pub(crate) const STEPS_BETWEEN_QUESTIONS: i32 = 2_000;
 
-/// How long a statement waits for a lock, in milliseconds.
+/// The time for which a statement waits for a lock, in milliseconds.
 pub(crate) const BUSY_TIMEOUT_MS: u32 = 5_000;
 
 /// The longest text or blob that is ever read whole, in bytes. Longer values are read in pieces.
@@ -77,10 +77,10 @@ const PRAGMAS_WITHOUT_VALUE: &[&str] = &[
     "data_version",
 ];
 
-/// How long a statement sleeps before it tries again to get a lock: no longer than a busy writer lets readers in for.
+/// The time between two attempts to get a lock: no longer than a busy writer lets readers in.
 const BETWEEN_TRIES: Duration = Duration::from_millis(1);
 
-/// Sets a connection up for a stranger's store: bounds, defensive settings and the time limit. None of it writes.
+/// Sets a connection up for an untrusted store: bounds, defensive settings and the time limit. None of it writes.
 ///
 /// The stop comes first: it also ends the waiting for a lock, and the statements below.
 pub(super) fn bound(conn: &mut Connection, stop: &Stop) -> Result<()> {
@@ -99,8 +99,8 @@ pub(super) fn bound(conn: &mut Connection, stop: &Stop) -> Result<()> {
     )
 }
 
-/// Lets statements wait for a lock as long as a daemon's would, and asks meanwhile whether to stop. SQLite's own waiting asks
-/// nobody.
+/// Lets statements wait for a lock as long as a daemon's would, and asks the stop meanwhile. SQLite's own waiting could not be
+/// ended.
 fn wait_for_locks(conn: &mut Connection, stop: &Stop) -> Result<()> {
     let most = Duration::from_millis(BUSY_TIMEOUT_MS.into());
     let stop = stop.clone();
@@ -110,11 +110,11 @@ fn wait_for_locks(conn: &mut Connection, stop: &Stop) -> Result<()> {
             begun = Instant::now();
         }
         stop.waiting();
-        let goes_on = stop.reason().is_none() && begun.elapsed() < most;
-        if goes_on {
+        let should_wait = stop.reason().is_none() && begun.elapsed() < most;
+        if should_wait {
             thread::sleep(BETWEEN_TRIES);
         }
-        goes_on
+        should_wait
     }))
 }
 
@@ -131,7 +131,7 @@ pub(crate) fn interruptible(conn: &Connection, stop: &Stop) -> Interruptible {
     stop.interruptible(move || handle.interrupt())
 }
 
-/// Sets a private copy up for migrations: as whoever migrates has it (triggers, SQLite's own bounds for values, foreign keys or
+/// Sets a private copy up for migrations: as the migrating application has it (triggers, SQLite's own bounds for values, foreign keys or
 /// not), but without what reaches out of the copy, and with the time limit.
 pub(crate) fn prepare_rehearsal(conn: &mut Connection, foreign_keys: bool, stop: &Stop) -> Result<()> {
     conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
@@ -139,7 +139,7 @@ pub(crate) fn prepare_rehearsal(conn: &mut Connection, foreign_keys: bool, stop:
     conn.set_limit(Limit::SQLITE_LIMIT_VDBE_OP, 5_000_000)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-    // The first pragma before anything is read: a copy in WAL mode then needs no -shm. Nobody needs it after a crash.
+    // The first pragma before anything is read: a copy in WAL mode then needs no -shm. After a crash it is of no use.
     conn.execute_batch(
         "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=OFF; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0;
          PRAGMA cache_size=-2000;",
@@ -149,12 +149,12 @@ pub(crate) fn prepare_rehearsal(conn: &mut Connection, foreign_keys: bool, stop:
     conn.progress_handler(STEPS_BETWEEN_QUESTIONS, Some(move || stop.reason().is_some()))
 }
 
-/// The driver's guard: SQLite itself refuses to write.
+/// Sets the driver's guard: SQLite itself refuses to write.
 pub(super) fn query_only(conn: &Connection) -> Result<()> {
     conn.execute_batch("PRAGMA query_only=ON")
 }
 
-/// The authorizer's guard: nothing but reads compiles.
+/// Sets the authorizer's guard: only reads compile.
 ///
 /// A virtual table compiles its own INSERT and DELETE as soon as it is connected, which SQLite's integrity check does.
 /// While `connecting` is set, those compile too; to run one is refused by the other guards.

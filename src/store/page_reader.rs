@@ -1,10 +1,9 @@
-//! One pass over a whole store through the reader of SQLite's file format, which answers several checks together: each page is
-//! read once, each record decoded once.
+//! Reads a whole store page by page, without SQLite, for several checks together: each page is read once, each record decoded once.
 //!
-//! Only what is sound is told. Whatever else the reader makes of a store, SQLite is asked, and its words are what is printed:
-//! so no store fails for a mistake in the reader. It reads only where no lock is needed for the truth: what lies in place and
-//! is compared afterwards, and private copies. SQLite then holds no lock on these files either, which closing a descriptor of
-//! them would drop.
+//! The result only ever says that something is sound. Wherever the reader finds a fault, SQLite is asked, and its words are
+//! printed: so no store fails because of a fault in the reader. It reads only files for which no lock is
+//! needed: those in place that are compared afterwards, and private copies. SQLite then holds no lock on these files either,
+//! which closing a descriptor of theirs would drop.
 
 mod values;
 
@@ -24,23 +23,23 @@ use sqlite_format::wal::{Committed, WalHeader};
 use values::Judge;
 pub(crate) use values::Values;
 
-/// What is sound, in figures. Where it is `None`, SQLite has to say.
+/// The parts of a store that are sound, in figures; `None` where SQLite has to be asked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Sound {
-    /// How many pages the store has, where SQLite's integrity check would find nothing.
+    /// The number of pages, when SQLite's integrity check would find no fault.
     pub pages: Option<u64>,
-    /// How many foreign keys there are, where all of them hold.
+    /// The number of foreign keys, when all of them hold.
     pub foreign_keys: Option<u64>,
-    /// What was looked at, where each value is one that the application could have written.
+    /// The values that were judged, when the application could have written each of them.
     pub values: Option<Values>,
 }
 
 impl Sound {
-    /// Reads the store, where it may be read so. `judged`: the application whose values are judged, if they shall be. SQLite
-    /// must have opened the store before: that its schema loads, nobody else knows.
+    /// Reads the store, if it may be read without SQLite. `judged`: the application by whose rules its values are judged, if any.
+    /// SQLite must have opened the store before: only SQLite can tell that its schema loads.
     ///
     /// # Errors
-    /// Where it is time to stop.
+    /// If it is time to stop.
     pub(crate) fn read(
         probe: &Probe,
         access: &Access<'_>,
@@ -77,7 +76,7 @@ impl Sound {
     }
 }
 
-/// How many foreign keys the application's tables have, where all hold.
+/// Returns the number of foreign keys of the application's tables, when all hold.
 fn foreign_keys<S>(schema: &Schema, checked: &Checked<S>) -> Option<u64> {
     let is_own = |name: &str| name.get(..7).is_some_and(|begin| begin.eq_ignore_ascii_case("sqlite_"));
     let all = schema.tables.iter().filter(|table| table.root != 0 && !is_own(&table.name));
@@ -85,10 +84,10 @@ fn foreign_keys<S>(schema: &Schema, checked: &Checked<S>) -> Option<u64> {
     checked.foreign_keys.is_sound().then_some(keys)
 }
 
-/// So many frames of a log are laid over the database at most; where there are more, SQLite reads.
+/// The most frames of a log that are laid over the database; with more, SQLite reads.
 const MOST_FRAMES: usize = 1 << 18;
 
-/// Why the files are not read.
+/// The reason for which the files are not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotRead {
     /// Only SQLite may read them.
@@ -97,7 +96,7 @@ pub(crate) enum NotRead {
     /// The database file could not be opened.
     #[error("the database file could not be opened to be read page by page")]
     Database,
-    /// What the log holds cannot be told, or is more than is held.
+    /// The log cannot be read, or is longer than the reader takes.
     #[error("the WAL could not be laid over the pages: it is another store's, too long, or unreadable")]
     Log,
     /// It was time to stop.
@@ -105,14 +104,14 @@ pub(crate) enum NotRead {
     Stopped(#[from] Stopped),
 }
 
-/// The files of a store.
+/// The files of a store, opened to be read without SQLite: the database and, if one lies over it, its log.
 pub(crate) struct Files {
     pub(crate) database: File,
     log: Option<Log>,
 }
 
 impl Files {
-    /// Opens them, where they may be read without a lock.
+    /// Opens them, if they may be read without a lock.
     pub(crate) fn open(probe: &Probe, access: &Access<'_>, stop: &Stop) -> Result<Self, NotRead> {
         let PlainFiles { database, wal } = access.plain_files(probe).ok_or(NotRead::OnlyBySqlite)?;
         let database = open_plain(database).map_err(|_| NotRead::Database)?;
@@ -120,7 +119,7 @@ impl Files {
         Ok(Self { database, log })
     }
 
-    /// What the log lays over the database.
+    /// Returns the pages that the log lays over the database.
     pub(crate) fn overlay(&self) -> Result<Option<Overlay<'_>>, NotRead> {
         match &self.log {
             Some(Log { file, committed, .. }) if committed.pages > 0 => {
@@ -132,7 +131,7 @@ impl Files {
         }
     }
 
-    /// Whether nothing was written to the log since the probe, and so since SQLite opened the store.
+    /// Returns true when nothing was written to the log since the probe, and so since SQLite opened the store.
     fn are_as_opened(&self) -> bool {
         self.log.as_ref().is_none_or(|log| log.is_as_opened)
     }

@@ -1,4 +1,5 @@
-//! The private folder: the only place where the doctor writes, made only where a copy may be needed.
+//! The private folder, which is the only place where the doctor writes, and the copies in it, which are the only databases that it
+//! ever opens for writing.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -24,25 +25,25 @@ use crate::probe::{FileStat, Probe, open_plain};
 use crate::text::shown;
 use crate::text::words::thousands;
 
-/// How long whoever waits for a turn sleeps before asking again.
+/// The time between two attempts to get a turn.
 const BETWEEN_QUESTIONS: Duration = Duration::from_millis(5);
 
-/// Where a private folder may lie where `TMPDIR` names none or the folder of a store, the first that will do.
+/// The parents of the private folder when `TMPDIR` names none or the folder of a store: the first that will do.
 const PARENTS: [&str; 2] = ["/tmp", "/var/tmp"];
 
-/// A folder of our own below `TMPDIR`, mode 0700, made when it is first needed, removed when this is dropped.
+/// A folder below `TMPDIR`, mode 0700, created when it is first needed and removed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct PrivateFolder {
     /// The stores that are read. It is never made in the folder of one of them, whose times that would change.
     stores: Vec<PathBuf>,
-    /// The folder, or why there is none; nothing as long as nobody needed it.
+    /// The folder, or the reason why there is none; empty until it is first needed.
     made: OnceLock<Result<PathBuf, String>>,
     used: AtomicU64,
     turn: Mutex<()>,
 }
 
 impl PrivateFolder {
-    /// A folder that is not there yet, for copies of these stores.
+    /// Describes a folder for copies of these stores, and does not create it yet.
     pub(crate) fn for_stores<P: AsRef<Path>>(stores: &[P]) -> Self {
         Self {
             stores: stores.iter().map(|path| path.as_ref().to_path_buf()).collect(),
@@ -60,7 +61,7 @@ impl PrivateFolder {
         }
     }
 
-    /// From here on no folder is made: the kernel forbids it.
+    /// Notes that no folder is created from here on: the kernel forbids it.
     pub(crate) fn seal(&self) {
         self.made.get_or_init(|| {
             Err(
@@ -70,17 +71,17 @@ impl PrivateFolder {
         });
     }
 
-    /// Where it is, if it was made.
+    /// Returns its path, if it was created.
     pub(crate) fn path(&self) -> Option<&Path> {
         self.made.get()?.as_deref().ok()
     }
 
-    /// Whether it is known that there is none and none can be made.
+    /// Returns true when it is known that there is none and none can be created.
     pub(crate) fn is_refused(&self) -> bool {
         matches!(self.made.get(), Some(Err(_)))
     }
 
-    /// The folder, made if it was not there yet.
+    /// Returns the folder, and creates it if it is not there yet.
     fn get(&self) -> Result<&Path> {
         let made = self.made.get_or_init(|| make_beside_none(&self.stores));
         made.as_deref().map_err(|why| Error::NoFolder(why.clone()))
@@ -104,7 +105,7 @@ impl PrivateFolder {
         }
     }
 
-    /// A path within the folder that nothing has yet, for a copy that is removed when it is dropped.
+    /// Creates an empty place within the folder, for a copy that is removed when it is dropped.
     pub(crate) fn new_copy(&self) -> Result<PrivateCopy> {
         let number = self.used.fetch_add(1, Ordering::Relaxed);
         let folder = self.get()?.join(number.to_string());
@@ -118,8 +119,8 @@ impl PrivateFolder {
 
 impl Drop for PrivateFolder {
     fn drop(&mut self) {
-        // Each copy has gone by now. To remove a folder by its name alone opens nothing: to list it first, and to be told
-        // that it cannot be closed, would be a panic.
+        // Each copy has gone by now. `remove_dir` opens nothing: to list the folder first would open a descriptor, and a watchdog
+        // that ends the process may have closed it, which the standard library answers with a panic.
         if let Some(folder) = self.path() {
             let _ = fs::remove_dir(folder);
         }
@@ -141,7 +142,7 @@ fn make_beside_none(stores: &[PathBuf]) -> Result<PathBuf, String> {
             Ok(folder) => return Ok(folder),
             Err(error) => why_not.push(error.to_string()),
         }
-        // A folder that somebody chose is not silently exchanged for another.
+        // A folder that the user chose is not silently exchanged for another.
         if named.as_deref() == Some(parent) {
             break;
         }
@@ -160,7 +161,7 @@ fn folders_of(stores: &[PathBuf]) -> HashSet<(u64, u64)> {
     stores.iter().flat_map(ends).flatten().filter_map(|path| folder_of(&path)).collect()
 }
 
-/// What lies at a path, by device and inode.
+/// Returns the device and inode of what lies at a path.
 fn id(path: &Path) -> Option<(u64, u64)> {
     FileStat::of(path).ok().flatten().map(|stamp| stamp.id)
 }
@@ -174,7 +175,7 @@ fn make_in(parent: &Path) -> Result<PathBuf> {
         .map_err(|error| Error::io("make a private folder in", parent)(bare(&error)))
 }
 
-/// A store's place within the private folder. Only what lies at such a place is ever opened for writing.
+/// A place for a copy of a store within the private folder. Only a database at such a place is ever opened for writing.
 #[derive(Debug)]
 pub(crate) struct PrivateCopy {
     folder: PathBuf,
@@ -182,7 +183,7 @@ pub(crate) struct PrivateCopy {
 }
 
 impl PrivateCopy {
-    /// Where the copy's database is.
+    /// Returns the path of the copy's database.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -190,7 +191,7 @@ impl PrivateCopy {
     /// Copies a store with its WAL and its journal, so that SQLite can recover here what a writer left unfinished.
     ///
     /// # Errors
-    /// Where a file cannot be read, there is no room, or the time is up.
+    /// If a file cannot be read, there is no room, or the time is up.
     pub(crate) fn of_files(folder: &PrivateFolder, probe: &Probe, stop: &Stop) -> Result<Self> {
         let copy = folder.new_copy()?;
         copy.check_room(probe.size() + probe.wal.size() + probe.journal.size())?;
@@ -212,7 +213,10 @@ impl PrivateCopy {
         name.into()
     }
 
-    /// How many bytes there is room for in the folder's file system; fails at once where they are fewer than these.
+    /// Returns the free bytes in the folder's file system.
+    ///
+    /// # Errors
+    /// If they are fewer than `bytes`.
     pub(crate) fn check_room(&self, bytes: u64) -> Result<u64> {
         let room = rustix::fs::statvfs(&self.folder)
             .map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize))
@@ -234,7 +238,7 @@ impl PrivateCopy {
 
 impl Drop for PrivateCopy {
     fn drop(&mut self) {
-        // By their names, as the private folder itself.
+        // By their names, as with the private folder itself.
         for suffix in ["", "-journal", "-wal", "-shm"] {
             let _ = fs::remove_file(self.beside(suffix));
         }
@@ -242,22 +246,22 @@ impl Drop for PrivateCopy {
     }
 }
 
-/// What the system said, without the path that `tempfile` adds: it may name a home folder, and we name it already.
+/// Returns the system's error without the path that `tempfile` adds: it may name a home folder, and our own message names it.
 fn bare(error: &io::Error) -> io::Error {
     let text = error.to_string();
     let words = text.split(" at path ").next().unwrap_or_default();
     io::Error::new(error.kind(), words)
 }
 
-/// How many bytes of the journal shall be played back; `None` for none.
+/// Returns the number of bytes of the journal that are to be played back; `None` for none.
 ///
 /// A journal of a transaction over several databases ends with the name of its super-journal. SQLite would look at that
-/// path, anywhere on this machine, and remove it. So we look ourselves: where the super-journal is gone the transaction
+/// path, anywhere on this machine, and remove it. So it is looked for here, with a plain `stat`: where the super-journal is gone the transaction
 /// was committed and the journal counts for nothing; where it is there, the journal is played back without its name.
 /// (`pager.c`, `pager_playback`.)
 ///
 /// # Errors
-/// Where the journal cannot be read.
+/// If the journal cannot be read.
 pub(crate) fn journal_to_play(probe: &Probe) -> Result<Option<u64>> {
     let path = &probe.journal.path;
     if !probe.journal.has_content() {
@@ -270,7 +274,7 @@ pub(crate) fn journal_to_play(probe: &Probe) -> Result<Option<u64>> {
     }
 }
 
-/// Whether SQLite would say that a super-journal is there: an empty file is none (`os_unix.c`, `unixAccess`).
+/// Returns true when a super-journal exists for SQLite, to which an empty file is none (`os_unix.c`, `unixAccess`).
 fn counts_as_there(path: &Path) -> bool {
     path.metadata().is_ok_and(|meta| !meta.is_file() || meta.len() > 0)
 }
@@ -295,7 +299,7 @@ fn copy_file(from: &Path, to: &Path, length: u64, stop: &Stop) -> Result<()> {
     }
 }
 
-/// Why a copy was needed, around what went wrong with it. What ended it from outside stands for itself.
+/// Wraps the error of a copy in the reason for which it was needed, unless the store's writers would have had to wait.
 pub(super) fn not_copied(why: &'static str) -> impl FnOnce(Error) -> Error {
     move |error| match error {
         error if matches!(error.stopped(), Some(Stopped::WritersWait(_))) => error,
@@ -313,13 +317,13 @@ pub(super) fn copy_and_recover(probe: &Probe, environment: &Environment<'_>) -> 
     let sql = "SELECT count(*) FROM sqlite_schema";
     let recovered = conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(Error::sqlite(sql));
     match recovered {
-        // What is damaged is the checks' to say; it was rolled back all the same.
+        // Damage is for the checks to report; the copy was rolled back all the same.
         Err(error) if !error.is_damage() => Err(error),
         _ => Ok(copy),
     }
 }
 
-/// Opens a private copy in which there is nothing yet, to be filled as fast as it can be: nobody needs it after a crash.
+/// Opens a private copy that is still empty, to be filled without syncing: after a crash it is of no use.
 pub(crate) fn empty_copy(copy: &PrivateCopy) -> Result<Connection> {
     const SQL: &str = "PRAGMA synchronous=OFF";
     let conn = open_copy(copy)?;
@@ -334,7 +338,7 @@ fn open_copy(copy: &PrivateCopy) -> Result<Connection> {
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let path = uri(copy.path(), "");
-    #[expect(clippy::disallowed_methods, reason = "a private copy, which nobody else sees")]
+    #[expect(clippy::disallowed_methods, reason = "a private copy, which no other process sees")]
     let opened = Connection::open_with_flags(&path, flags);
     opened.map_err(Error::opening(&path))
 }

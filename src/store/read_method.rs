@@ -1,5 +1,10 @@
-//! Which way into a store is right and leaves nothing behind, and whether what was read that way may be believed: both
-//! decided from plain facts.
+//! The decision how a store is opened so that the result is right and nothing is left behind, and the decision whether that
+//! result is still valid: both from plain facts, so that they can be tested without a store.
+//!
+//! SQLite's own read-only mode promises neither. It makes or rewrites a `-shm`, or reads past a WAL (`immutable=1`), or cannot
+//! open the store at all: `tools/read_only_facts.py` shows which in each situation. So plain reads find the situation first.
+//! Without a lock, the files are compared afterwards, and a change makes the attempt invalid: locks would let the doctor delay the
+//! application's writers. Only a store that is never left alone is read with locks, or copied.
 
 use std::time::Duration;
 
@@ -8,7 +13,7 @@ use crate::probe::{FileStat, Probe, Sidecar, Situation, situation, wal};
 /// A store larger than this takes long to read and to copy. In bytes.
 pub(super) const LARGE: u64 = 8 << 20;
 
-/// How a store is read.
+/// The method by which a store is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReadMethod {
     /// `immutable=1`: no lock, no sidecar files. Right as long as nothing moves, so the files are compared afterwards.
@@ -28,7 +33,7 @@ pub(crate) enum ReadMethod {
     CopyOfFiles,
 }
 
-/// How much of a store is read.
+/// The part of a store that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
     /// The ledger: a few pages, read in very little time.
@@ -37,7 +42,7 @@ pub(crate) enum Need {
     Everything,
 }
 
-/// What SQLite may open where it lies.
+/// The files that SQLite may open in place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum InPlace {
     /// Nothing: only a copy.
@@ -51,7 +56,7 @@ pub(super) enum InPlace {
 }
 
 impl InPlace {
-    /// For this store; `only_by_copy`: SQLite must not open its own files.
+    /// Returns the files of this store that SQLite may open; `only_by_copy`: none of them.
     pub(super) fn of(probe: &Probe, only_by_copy: bool) -> Self {
         if only_by_copy {
             Self::Nothing
@@ -65,27 +70,27 @@ impl InPlace {
     }
 }
 
-/// What decides how a store is read.
+/// The facts that decide how a store is read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts {
     /// The condition in which the store lies on disk.
     pub(super) situation: Situation,
-    /// What SQLite may open where it lies.
+    /// The files that SQLite may open in place.
     pub(super) in_place: InPlace,
-    /// Whether it is larger than [`LARGE`].
+    /// True when it is larger than [`LARGE`].
     pub(super) is_large: bool,
-    /// Whether copies have a place to go to, as far as is known.
+    /// True unless it is known that there is no folder for copies.
     pub(super) has_folder: bool,
-    /// How much of it is read.
+    /// The part of it that is read.
     pub(super) need: Need,
-    /// How many attempts were spoiled because a file changed.
+    /// The number of attempts that a change of a file made invalid.
     pub(super) disturbed: u32,
 }
 
-/// What became of a file since it was probed.
+/// The change of a file since it was probed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Since {
-    /// Nothing.
+pub(super) enum FileChange {
+    /// None.
     Same,
     /// It is the same file and longer, and what was in it is still there.
     Grew,
@@ -95,45 +100,48 @@ pub(super) enum Since {
     Replaced,
 }
 
-/// What is known when a store has been read.
+/// The facts that are known after a store has been read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Seen {
-    /// What became of the database file.
-    pub(super) database: Since,
-    /// What became of the `-wal`.
-    pub(super) wal: Since,
-    /// Whether a `-wal` with anything in it lies there now.
+pub(super) struct Observed {
+    /// The change of the database file.
+    pub(super) database: FileChange,
+    /// The change of the `-wal`.
+    pub(super) wal: FileChange,
+    /// True when there is a `-wal` with content now.
     pub(super) wal_has_content: bool,
-    /// What became of the `-shm`.
-    pub(super) shm: Since,
-    /// What became of the `-journal`.
-    pub(super) journal: Since,
-    /// Whether another process may be writing to the database file without a journal on disk.
+    /// The change of the `-shm`.
+    pub(super) shm: FileChange,
+    /// The change of the `-journal`.
+    pub(super) journal: FileChange,
+    /// True when another process may be writing to the database file without a journal on disk.
     pub(super) write_locked: bool,
-    /// Whether it could not be opened, or SQLite could not read for a reason that may pass.
+    /// True when the store could not be opened, or SQLite could not read for a reason that may pass.
     pub(super) failed: bool,
 }
 
-/// A store larger than this is copied to the private folder, a smaller one to memory. In bytes.
+/// The size in bytes up to which a store is copied to memory; a larger one is copied to the private folder.
 pub(crate) const MOST_COPIED_TO_MEMORY: u64 = 8 << 20;
 
-/// The same where migrations are rehearsed on the copy; of the store with its WAL. In bytes. As many stores at once as there are
-/// threads must find room in the memory that SQLite may take, with all that migrations make of them.
+/// The size in bytes, with its WAL, up to which a store is copied to memory for a rehearsal of its migrations. One store for each
+/// thread must fit at once into the memory that SQLite may take, with all that the migrations add to it.
 pub(crate) const MOST_REHEARSED_IN_MEMORY: u64 = 1 << 20;
 
-/// What stores are read for, as far as that decides whether copies of them may be needed.
+/// The purpose for which stores are read, as far as it decides whether copies of them may be needed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Purpose {
-    /// Whether SQLite reads them at all.
+    /// True when SQLite reads them at all.
     pub opened: bool,
-    /// Whether more than the ledger is read.
+    /// True when more than the ledger is read.
     pub whole: bool,
-    /// Whether pending migrations are rehearsed.
+    /// True when pending migrations are rehearsed.
     pub rehearsed: bool,
 }
 
-/// Whether examining this store may need the folder: where SQLite cannot or must not open it in place, and where it is
-/// too large for memory and may be copied because its writers never rest, or to rehearse its migrations.
+/// Returns true when an examination of this store may need a copy in the private folder: when SQLite cannot or must not open it in
+/// place, and when it is too large for memory and may be copied because its writers never rest, or to rehearse its migrations.
+///
+/// This is asked once, before the sandbox: afterwards no folder can be created. So it must say yes wherever
+/// [`ReadMethod::choose`] may come to a copy later.
 pub(super) fn may_need_copy(probe: &Probe, purpose: Purpose, wal_in_place: bool) -> bool {
     use Situation::{FinishedJournal, HotJournal, Rollback, RollbackLive};
     let bytes = probe.size() + probe.wal.size();
@@ -147,7 +155,7 @@ pub(super) fn may_need_copy(probe: &Probe, purpose: Purpose, wal_in_place: bool)
                 && matches!(probe.situation, Rollback | FinishedJournal)))
 }
 
-/// Why SQLite cannot or must not open this store where it lies, whoever else has it open.
+/// Returns the reason for which SQLite cannot or must not open this store in place, in whatever situation it is.
 pub(super) fn only_by_copy(probe: &Probe, wal_in_place: bool) -> Option<&'static str> {
     if probe.path_is_too_long() {
         return Some("its path is too long for SQLite");
@@ -156,7 +164,7 @@ pub(super) fn only_by_copy(probe: &Probe, wal_in_place: bool) -> Option<&'static
 }
 
 impl ReadMethod {
-    /// How it reads, in words for the row `read-only`.
+    /// Returns a description for the row `read-only`.
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Immutable => "read in place without a lock, then checked for changes",
@@ -168,13 +176,13 @@ impl ReadMethod {
         }
     }
 
-    /// Whether nothing keeps others from changing the store while it is read this way.
+    /// Returns true when no lock keeps other processes from changing the store while it is read by this method.
     fn is_lock_free(self) -> bool {
         matches!(self, Self::Immutable | Self::PrivateIndex | Self::CopyOfFiles)
     }
 
-    /// For how long those who write to the store may be kept waiting while it is read this way: well under a daemon's busy
-    /// timeout of five seconds. No limit where nobody waits.
+    /// Returns the longest time for which the store's writers may be kept waiting by this method: well under a daemon's busy timeout
+    /// of five seconds. `None` when no writer waits.
     pub(super) fn longest_hold(self) -> Option<Duration> {
         match self {
             Self::UnderLock => Some(Duration::from_secs(1)),
@@ -183,7 +191,7 @@ impl ReadMethod {
         }
     }
 
-    /// The way in.
+    /// Chooses the method.
     pub(super) fn choose(facts: &Facts) -> Self {
         use Situation::{Crashed, FinishedJournal, HotJournal, Live, Rollback, RollbackLive};
         if facts.in_place == InPlace::Nothing {
@@ -224,9 +232,9 @@ impl ReadMethod {
         }
     }
 
-    /// Whether the result is still valid: no file changed in a way that matters to this read method.
-    pub(super) fn still_valid(self, facts: &Facts, seen: Seen) -> bool {
-        use Since::{Grew, Replaced, Same};
+    /// Returns true when the result is still valid: no file changed in a way that matters to this read method.
+    pub(super) fn is_still_valid(self, facts: &Facts, seen: Observed) -> bool {
+        use FileChange::{Grew, Replaced, Same};
         let settled = [seen.database, seen.wal, seen.journal].iter().all(|file| *file == Same);
         // Another process was perhaps just opening it, closing it or switching its journal mode.
         if seen.failed && !settled {
@@ -243,7 +251,7 @@ impl ReadMethod {
         match self {
             // Uncommitted pages of a writer without a journal look like any other content.
             Self::Immutable => seen.journal == Same && !seen.wal_has_content && !seen.write_locked,
-            // A journal on disk says what of a file that is being written to is committed.
+            // With a journal on disk it is known which content of the file is committed.
             Self::CopyOfFiles => {
                 let has_journal = matches!(facts.situation, Situation::HotJournal | Situation::RollbackLive);
                 seen.journal == Same && seen.wal == Same && (has_journal || !seen.write_locked)
@@ -255,50 +263,50 @@ impl ReadMethod {
     }
 }
 
-impl Seen {
+impl Observed {
     /// Compares the files with what they were when they were probed. Opens some of them, so every handle on the store must
     /// have been closed.
     pub(super) fn now(probe: &Probe, failed: bool) -> Self {
-        let wal = stamp(&probe.wal);
+        let wal = current_stamp(&probe.wal);
         let grew = |now: FileStat| now.size >= probe.wal.size() && wal::same_generation(&probe.wal);
         Self {
             database: if probe.file_is_unchanged() {
-                Since::Same
+                FileChange::Same
             } else {
                 changed(probe.stamp, FileStat::of(&probe.path).ok().flatten())
             },
-            wal: match since(&probe.wal) {
-                Since::Changed if wal.is_some_and(grew) => Since::Grew,
+            wal: match change_of(&probe.wal) {
+                FileChange::Changed if wal.is_some_and(grew) => FileChange::Grew,
                 other => other,
             },
             wal_has_content: wal.is_some_and(|now| now.size > 0),
-            shm: since(&probe.shm),
-            journal: since(&probe.journal),
+            shm: change_of(&probe.shm),
+            journal: change_of(&probe.journal),
             write_locked: situation::write_locked_now(probe),
             failed,
         }
     }
 }
 
-/// What lies in a sidecar's place. What cannot be looked at counts as nothing.
-fn stamp(sidecar: &Sidecar) -> Option<FileStat> {
+/// Returns the file in a sidecar's place; none when the system does not let us see it.
+fn current_stamp(sidecar: &Sidecar) -> Option<FileStat> {
     FileStat::beside(&sidecar.path).ok().flatten()
 }
 
-/// What became of a sidecar. What could not be looked at then, and cannot be now for the same reason, is the same.
-fn since(sidecar: &Sidecar) -> Since {
+/// Returns the change of a sidecar. One that could not be read then, and cannot be now for the same reason, is the same.
+fn change_of(sidecar: &Sidecar) -> FileChange {
     if sidecar.is_unchanged() {
-        Since::Same
+        FileChange::Same
     } else {
-        changed(sidecar.stamp, stamp(sidecar))
+        changed(sidecar.stamp, current_stamp(sidecar))
     }
 }
 
-/// What became of a file that is not what it was.
-fn changed(then: Option<FileStat>, now: Option<FileStat>) -> Since {
+/// Returns the change of a file that is not as it was.
+fn changed(then: Option<FileStat>, now: Option<FileStat>) -> FileChange {
     match (then, now) {
-        (Some(then), Some(now)) if then.id == now.id => Since::Changed,
-        _ => Since::Replaced,
+        (Some(then), Some(now)) if then.id == now.id => FileChange::Changed,
+        _ => FileChange::Replaced,
     }
 }
 

@@ -13,7 +13,7 @@ use super::guards;
 use crate::error::{Error, Result};
 use crate::limits::stop::{Interruptible, Stop};
 
-/// How many rows are read between two words to whoever watches.
+/// The number of rows that are read between two reports of progress.
 const ROWS_BETWEEN_NEWS: u64 = 1024;
 
 /// Extended error codes of a reader beside writers that are just changing the wal-index, or opening or closing the store:
@@ -26,22 +26,22 @@ const MAY_PASS: &[i32] = &[
     ffi::SQLITE_PROTOCOL,
 ];
 
-/// A handle through which a store can be read, and nothing else: a write through it is impossible to spell, and is
-/// refused by SQLite (`mode=ro`, `query_only`), by the authorizer and by the kernel if it were spelled.
+/// A handle through which a store can only be read. It has no method that writes; and SQLite (`mode=ro`, `query_only`), the
+/// authorizer and the kernel would each refuse a statement that does.
 ///
 /// It sees the store of one moment: it stays in the read transaction in which it was opened.
 ///
 /// It gives out no connection and takes no SQL from outside this crate.
 pub(crate) struct ReadOnly {
-    /// Ends before the connection does: to close it may take long, and nobody shall wait for that to interrupt it.
+    /// Declared before the connection, so that it is dropped first: closing may take long, and an interrupt must not wait for it.
     _interruptible: Interruptible,
     conn: Connection,
     stop: Stop,
-    /// Whether virtual tables may be connected: see [`guards::authorize_reads_alone`].
+    /// Set while virtual tables may be connected: see [`guards::authorize_reads_alone`].
     connecting: Arc<AtomicBool>,
-    /// Set where SQLite could not read for a reason that may pass.
+    /// Set when SQLite could not read for a reason that may pass.
     disturbed: Arc<AtomicBool>,
-    /// Set where SQLite hit its bound on memory, whatever is made of that.
+    /// Set when SQLite hit its bound on memory, even if the error is handled.
     short_of_memory: Arc<AtomicBool>,
 }
 
@@ -54,10 +54,10 @@ impl std::fmt::Debug for ReadOnly {
 impl ReadOnly {
     /// Opens a URI read-only, guards it and pings it, so that what cannot be read fails here.
     ///
-    /// Whoever may write to the store's folder can exchange a file for a FIFO after it was probed, and `open(2)` then waits
+    /// A process that may write to the store's folder can exchange a file for a FIFO after the probe, and `open(2)` then waits
     /// for ever: SQLite opens without `O_NONBLOCK` and goes on after a signal. No name keeps SQLite from it: it resolves
     /// `/proc/self/fd/N` to the path again (`os_unix.c`, `appendOnePathElement`), and finds the sidecar files by that path.
-    /// What is left is to end a process that hangs so, which is not for a handle to do.
+    /// So a process that hangs here can only be ended, which is the watchdog's task.
     pub(super) fn open(uri: &str, private_index: bool, heap_limit: Option<u64>, stop: &Stop) -> Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let open = |()| -> rusqlite::Result<Connection> {
@@ -65,7 +65,7 @@ impl ReadOnly {
             let conn = Connection::open_with_flags(uri, flags)?;
             if private_index {
                 // With this mode set before the first read, SQLite keeps the wal-index in its own memory ("Write-Ahead
-                // Logging", section 8): no -shm is made, and through the VFS without locks nobody is locked out.
+                // Logging", section 8): no -shm is made, and through the VFS without locks no other process is locked out.
                 conn.execute_batch("PRAGMA locking_mode=EXCLUSIVE")?;
             }
             Ok(conn)
@@ -73,8 +73,8 @@ impl ReadOnly {
         Self::guarded(open(()).map_err(Error::opening(uri))?, heap_limit, stop)
     }
 
-    /// The same, telling where SQLite could not read for a reason that may pass, and where it hit its bound on memory.
-    pub(super) fn telling(mut self, disturbed: &Arc<AtomicBool>, short_of_memory: &Arc<AtomicBool>) -> Self {
+    /// Lets the handle set these flags: SQLite could not read for a reason that may pass, and it hit its bound on memory.
+    pub(super) fn setting_flags(mut self, disturbed: &Arc<AtomicBool>, short_of_memory: &Arc<AtomicBool>) -> Self {
         self.disturbed = Arc::clone(disturbed);
         self.short_of_memory = Arc::clone(short_of_memory);
         self
@@ -107,7 +107,7 @@ impl ReadOnly {
         Ok(handle)
     }
 
-    /// Reads the schema. It is not asked whether to stop: what comes next asks, and says which check was not reached.
+    /// Reads the schema. The stop is not asked here: the statement that comes next asks, and names the check that was not reached.
     fn ping(&self) -> Result<()> {
         const SQL: &str = "SELECT count(*) FROM sqlite_schema";
         let pinged = self.conn.query_row(SQL, [], |_| Ok(()));
@@ -117,8 +117,8 @@ impl ReadOnly {
     /// Takes the authorizer away, for SQLite's own integrity check alone: it cannot be asked about a name that is not UTF-8,
     /// and what cannot be asked is refused. SQLite itself and the kernel still refuse to write.
     pub(crate) fn without_authorizer(mut self) -> Result<Self> {
-        let nobody: Option<fn(AuthContext<'_>) -> Authorization> = None;
-        self.conn.authorizer(nobody).map_err(Error::sqlite("sqlite3_set_authorizer"))?;
+        let none: Option<fn(AuthContext<'_>) -> Authorization> = None;
+        self.conn.authorizer(none).map_err(Error::sqlite("sqlite3_set_authorizer"))?;
         Ok(self)
     }
 
@@ -213,12 +213,12 @@ impl ReadOnly {
         explained(&self.stop, wrap, error)
     }
 
-    /// Copies all that this handle sees into another database, which nobody else has open. It asks now and then whether to
+    /// Copies all that this handle sees into another database, which no other connection has open. It asks now and then whether to
     /// stop; a writer's commit does not make it begin anew, because the read transaction goes on.
     pub(crate) fn back_up_to(&self, target: &mut Connection) -> Result<()> {
         use rusqlite::backup::{Backup, StepResult};
         const SQL: &str = "backup";
-        // So few that even a slow disk has read them soon: others may be waiting.
+        // So few that even a slow disk has read them soon: writers may be waiting.
         const PAGES: i32 = 64;
         let failed = |error| self.explain(Error::sqlite(SQL), error);
         let backup = Backup::new(&self.conn, target).map_err(failed)?;
@@ -227,7 +227,7 @@ impl ReadOnly {
             match backup.step(PAGES).map_err(failed)? {
                 StepResult::Done => return Ok(()),
                 StepResult::More => {}
-                // Nobody else has either of them locked; if that were so, the stop would end it.
+                // No other connection locks either of them; if one did, the stop would end this loop.
                 _ => std::thread::sleep(Duration::from_millis(2)),
             }
         }

@@ -21,7 +21,7 @@ use super::read_method::{Purpose, may_need_copy};
 /// The newest Landlock whose rights are asked for; an older kernel gives up what it knows.
 const NEWEST: ABI = ABI::V7;
 
-/// What the kernel holds the process to.
+/// The limits that the kernel enforces on the process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Sandbox {
     /// Landlock, at this version of its interface: no file can be created, written, truncated, renamed or removed
@@ -29,17 +29,17 @@ pub(crate) enum Sandbox {
     Landlock {
         /// The version of Landlock's interface.
         abi: i32,
-        /// Whether owners, modes and times cannot be changed either (seccomp).
+        /// True when owners, modes and times cannot be changed either (seccomp).
         metadata: bool,
     },
-    /// No Landlock, and why.
+    /// No Landlock.
     None {
-        /// Why.
+        /// The reason.
         why: String,
-        /// Whether owners, modes and times cannot be changed nevertheless (seccomp).
+        /// True when owners, modes and times cannot be changed nevertheless (seccomp).
         metadata: bool,
     },
-    /// Nothing: the process is not the doctor's own but that of a caller of the library, who decides for it.
+    /// None: the process is not the doctor's own but that of a caller of the library, which decides for it.
     NotAsked,
 }
 
@@ -65,15 +65,15 @@ impl Sandbox {
         }
     }
 
-    /// Not asked for: the caller of the library decides for its own process.
+    /// Returns the sandbox of a library call: the caller decides for its own process.
     pub(crate) fn not_asked() -> Self {
         Self::NotAsked
     }
 
-    /// Whether SQLite can open a store's files where they lie without changing anything, because the kernel says no to that:
-    /// see [`Sandbox::without_writing`].
+    /// Returns true when SQLite can open a store's files in place without changing anything, because the kernel refuses every
+    /// change: [`Sandbox::without_writing`] says how.
     pub(crate) fn opens_in_place(&self) -> bool {
-        self.guard() != Guard::Nobody
+        self.guard() != Guard::Missing
     }
 
     /// Lets SQLite open a store where the kernel refuses to open any of its files for writing, or to change their owners.
@@ -84,7 +84,7 @@ impl Sandbox {
     /// opens no file after its first statement, because it stays in one read transaction.
     ///
     /// # Errors
-    /// Where such a thread is needed and cannot be started, or cannot be held.
+    /// If such a thread is needed and cannot be started, or the kernel takes no filter for it.
     pub(crate) fn without_writing<T: Send>(&self, open: impl FnOnce() -> T + Send) -> io::Result<T> {
         if self.guard() != Guard::Thread {
             return Ok(open());
@@ -95,44 +95,44 @@ impl Sandbox {
         })
     }
 
-    /// Who keeps SQLite from changing a WAL that it opens.
+    /// Returns the guard that keeps SQLite from changing a WAL that it opens.
     fn guard(&self) -> Guard {
         static THREADS_CAN_BE_HELD: OnceLock<bool> = OnceLock::new();
         match self {
             Self::Landlock { metadata, .. } if owners_are_safe(*metadata) => Guard::Process,
-            Self::Landlock { .. } | Self::None { metadata: false, .. } => Guard::Nobody,
+            Self::Landlock { .. } | Self::None { metadata: false, .. } => Guard::Missing,
             Self::None { metadata: true, .. } => Guard::Thread,
             Self::NotAsked => {
                 let tried = || on_a_thread(|| Ok(forbid_writing().is_ok())).unwrap_or(false);
                 if *THREADS_CAN_BE_HELD.get_or_init(tried) {
                     Guard::Thread
                 } else {
-                    Guard::Nobody
+                    Guard::Missing
                 }
             }
         }
     }
 
-    /// Whether the kernel says no to changes of owners, modes and times.
+    /// Returns true when the kernel refuses changes of owners, modes and times.
     fn holds_metadata(&self) -> bool {
         matches!(self, Self::Landlock { metadata: true, .. } | Self::None { metadata: true, .. })
     }
 }
 
-/// Whether SQLite cannot change the owner of a WAL that it opens: seccomp forbids it, or this process is not root's.
+/// Returns true when SQLite cannot change the owner of a WAL that it opens: seccomp forbids it, or this process is not root's.
 fn owners_are_safe(metadata: bool) -> bool {
     metadata || !rustix::process::geteuid().is_root()
 }
 
-/// Who keeps SQLite from changing a WAL that it opens.
+/// The guard that keeps SQLite from changing a WAL that it opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Guard {
     /// The kernel, whatever thread opens it.
     Process,
     /// The kernel, on a thread that gave up its right to write.
     Thread,
-    /// Nobody: a WAL is read from a copy.
-    Nobody,
+    /// None: a WAL is read from a copy.
+    Missing,
 }
 
 impl fmt::Display for Sandbox {
@@ -223,7 +223,7 @@ fn for_writing(how: u8) -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
     how_written.into_iter().map(rule).collect()
 }
 
-/// Enters Landlock; its interface's version, or why not.
+/// Enters Landlock and returns its interface's version, or the reason for which it could not.
 fn restrict(private: Option<&Path>) -> Result<i32, String> {
     let status = enforce(private).map_err(|error| format!("Landlock refused: {error}"))?;
     match (status.ruleset, status.landlock) {

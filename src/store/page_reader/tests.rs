@@ -50,7 +50,7 @@ fn both_ways(path: &Path, application: &Application) -> Option<(Sound, ReadMetho
         let of_reader = said(&by_reader, &access.open().ok()?);
         let of_sqlite = said(&by_sqlite, &access.open().ok()?);
         assert_eq!(of_reader, of_sqlite, "{}", path.display());
-        Some((by_reader.sound().unwrap(), access.way()))
+        Some((by_reader.sound().unwrap(), access.read_method()))
     })
     .unwrap()
 }

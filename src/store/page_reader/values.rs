@@ -7,12 +7,12 @@ use sqlite_format::answer::Checked;
 use sqlite_format::row::{Row, Value, Visitor};
 use sqlite_format::schema::{Schema, Table};
 
-/// What was looked at, where each value follows its rule.
+/// The number of values that were judged, all of which follow their rules.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Values {
-    /// How many rows.
+    /// The rows.
     pub rows: u64,
-    /// How many columns, and how many of the same tables have no rule.
+    /// The columns, and those of the same tables that have no rule.
     pub columns: u64,
     pub without_rule: u64,
 }
@@ -20,26 +20,26 @@ pub(crate) struct Values {
 /// The longest value that is remembered, in bytes.
 const LONGEST_REMEMBERED: usize = 1 << 10;
 
-/// What one thread makes of the rows that it sees.
+/// The state of one thread that judges rows.
 pub(super) struct Judged {
-    /// Whether some value does not follow its rule, or could not be judged.
+    /// True when some value does not follow its rule, or could not be judged.
     is_wrong: bool,
     /// The last value that was found good, for each rule that takes long to follow. In many columns most values are the same.
     good: Vec<Vec<u8>>,
 }
 
-/// Judges rows. It only finds out whether each value follows its rule: what is wrong where one does not, SQL says.
+/// A judge of rows. It only tells whether each value follows its rule: if one does not, a query finds out what is wrong.
 pub(super) struct Judge {
     /// By the place of a table in the schema.
     tables: Vec<Option<Columns>>,
-    /// How many rules take long to follow.
+    /// The number of rules that take long to follow.
     slow: usize,
 }
 
 /// The columns of a table that have a rule.
 struct Columns {
     rules: Vec<Ruled>,
-    /// Whether a row can be named in SQL, so that a long value of it is looked at there, too.
+    /// True when a row can be named in SQL, so that a query reads its long values too.
     has_name: bool,
 }
 
@@ -47,7 +47,7 @@ struct Columns {
 struct Ruled {
     column: usize,
     rule: Rule,
-    /// Where the last good value is remembered.
+    /// The place at which the last good value is remembered.
     place: Option<usize>,
 }
 
@@ -136,7 +136,8 @@ impl Columns {
     }
 }
 
-/// Whether a text does not follow its rule. One that does is remembered, and is not judged where it comes again.
+/// Returns true when a text does not follow its rule. One that does is remembered, and is not judged when it comes again: in many
+/// columns most values are equal, and rules such as that of JSON are slow.
 fn is_wrong_or_remembered(rule: Rule, text: &[u8], good: &mut Vec<u8>) -> bool {
     // No rule that takes long to follow is followed by no text at all.
     if !text.is_empty() && text == good.as_slice() {
@@ -150,7 +151,7 @@ fn is_wrong_or_remembered(rule: Rule, text: &[u8], good: &mut Vec<u8>) -> bool {
     is_wrong
 }
 
-/// What was looked at, where all of the application's tables were read to their ends and each value follows its rule.
+/// Returns the number of values, when all of the application's tables were read to their ends and each value follows its rule.
 pub(super) fn sound(application: &Application, schema: &Schema, checked: &Checked<Judged>) -> Option<Values> {
     let mut values = Values::default();
     for known in application.tables.iter() {

@@ -145,27 +145,27 @@ fn a_lock_that_others_wait_for_is_held_well_under_their_five_seconds() {
 const ALL: [ReadMethod; 6] = [Immutable, PrivateIndex, SharedIndex, UnderLock, LockedCopy, CopyOfFiles];
 
 /// A store of which nothing moved.
-const STILL: Seen = Seen {
-    database: Since::Same,
-    wal: Since::Same,
+const STILL: Observed = Observed {
+    database: FileChange::Same,
+    wal: FileChange::Same,
     wal_has_content: false,
-    shm: Since::Same,
-    journal: Since::Same,
+    shm: FileChange::Same,
+    journal: FileChange::Same,
     write_locked: false,
     failed: false,
 };
 
 /// The ways whose answer is believed when this was seen.
-fn believed(seen: Seen) -> Vec<ReadMethod> {
+fn believed(seen: Observed) -> Vec<ReadMethod> {
     let facts = lies(Rollback);
-    ALL.into_iter().filter(|way| way.still_valid(&facts, seen)).collect()
+    ALL.into_iter().filter(|way| way.is_still_valid(&facts, seen)).collect()
 }
 
 #[test]
 fn what_moved_is_believed_only_where_the_way_in_stands_it() {
-    use Since::{Changed, Grew, Replaced};
-    let database = |database| Seen { database, ..STILL };
-    let wal = |wal| Seen {
+    use FileChange::{Changed, Grew, Replaced};
+    let database = |database| Observed { database, ..STILL };
+    let wal = |wal| Observed {
         wal,
         wal_has_content: true,
         ..STILL
@@ -181,18 +181,18 @@ fn what_moved_is_believed_only_where_the_way_in_stands_it() {
         ("the log is another file", wal(Replaced), &[UnderLock, LockedCopy]),
         (
             "an empty log appeared",
-            Seen { wal: Replaced, ..STILL },
+            Observed { wal: Replaced, ..STILL },
             &[Immutable, UnderLock, LockedCopy],
         ),
         (
             "the index is another file",
-            Seen { shm: Replaced, ..STILL },
+            Observed { shm: Replaced, ..STILL },
             &[Immutable, PrivateIndex, UnderLock, LockedCopy, CopyOfFiles],
         ),
-        ("the index changed", Seen { shm: Changed, ..STILL }, &ALL),
+        ("the index changed", Observed { shm: Changed, ..STILL }, &ALL),
         (
             "a journal appeared",
-            Seen {
+            Observed {
                 journal: Replaced,
                 ..STILL
             },
@@ -200,7 +200,7 @@ fn what_moved_is_believed_only_where_the_way_in_stands_it() {
         ),
         (
             "somebody may be writing without a journal",
-            Seen {
+            Observed {
                 write_locked: true,
                 ..STILL
             },
@@ -214,46 +214,46 @@ fn what_moved_is_believed_only_where_the_way_in_stands_it() {
 
 #[test]
 fn why_a_store_could_not_be_opened_is_believed_where_nothing_moved() {
-    let failed = Seen { failed: true, ..STILL };
+    let failed = Observed { failed: true, ..STILL };
     assert_eq!(believed(failed), ALL);
     for moved in [
-        Seen {
-            database: Since::Changed,
+        Observed {
+            database: FileChange::Changed,
             ..failed
         },
-        Seen {
-            wal: Since::Grew,
+        Observed {
+            wal: FileChange::Grew,
             ..failed
         },
-        Seen {
-            journal: Since::Replaced,
+        Observed {
+            journal: FileChange::Replaced,
             ..failed
         },
     ] {
         assert_eq!(believed(moved), [], "{moved:?}");
     }
     // The index changes with every reader.
-    let shm = Since::Changed;
-    assert_eq!(believed(Seen { shm, ..failed }), ALL);
+    let shm = FileChange::Changed;
+    assert_eq!(believed(Observed { shm, ..failed }), ALL);
 }
 
 #[test]
 fn a_writer_that_keeps_readers_out_is_no_answer_as_long_as_a_copy_was_not_tried() {
-    let failed = Seen { failed: true, ..STILL };
+    let failed = Observed { failed: true, ..STILL };
     let first = lies(RollbackLive);
-    let answers = |facts: Facts| UnderLock.still_valid(&facts, failed);
+    let answers = |facts: Facts| UnderLock.is_still_valid(&facts, failed);
     assert!(!answers(first));
     assert!(answers(Facts { disturbed: 2, ..first }));
     assert!(answers(Facts {
         has_folder: false,
         ..first
     }));
-    assert!(UnderLock.still_valid(&first, STILL));
+    assert!(UnderLock.is_still_valid(&first, STILL));
 }
 
 #[test]
 fn a_writer_with_a_journal_on_disk_is_no_reason_to_doubt_a_copy_of_the_files() {
-    let writing = Seen {
+    let writing = Observed {
         write_locked: true,
         ..STILL
     };
@@ -264,7 +264,7 @@ fn a_writer_with_a_journal_on_disk_is_no_reason_to_doubt_a_copy_of_the_files() {
         (FinishedJournal, false),
         (Closed, false),
     ] {
-        assert_eq!(CopyOfFiles.still_valid(&lies(situation), writing), believed, "{situation:?}");
-        assert!(!Immutable.still_valid(&lies(situation), writing), "{situation:?}");
+        assert_eq!(CopyOfFiles.is_still_valid(&lies(situation), writing), believed, "{situation:?}");
+        assert!(!Immutable.is_still_valid(&lies(situation), writing), "{situation:?}");
     }
 }
