@@ -11,7 +11,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::text::shown::home;
+use crate::text::paths::home;
 
 pub(crate) use advice::general as default_advice;
 pub(crate) use folder::{Content, File, Folder, MigrationsFolder, Refusal};

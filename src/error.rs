@@ -1,6 +1,6 @@
 //! "Could not look": why a store, or a part of it, could not be examined. Never a finding.
 
-pub(crate) mod mistake;
+pub(crate) mod internal_error;
 pub(crate) mod opaque;
 mod sqlite_words;
 
@@ -17,33 +17,33 @@ use crate::text::words::cut;
 /// The longest statement that an error keeps, in characters: names in it may be a store's.
 const LONGEST_SQL: usize = 400;
 
-/// Why the doctor could not look.
+/// The reason for which the doctor could not look.
 ///
 /// `Display` says what was tried and why it failed; it does not name the store, which the caller knows and names.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused.
-    #[error("cannot {doing} {}: {source}", crate::text::shown::shown(path))]
+    #[error("cannot {doing} {}: {source}", crate::text::paths::display_path(path))]
     Io {
-        /// What was tried, as a verb.
+        /// The attempt, as a verb.
         doing: &'static str,
-        /// On what.
+        /// Its object.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// SQLite refused a statement; the SQL is kept.
     #[error("SQLite says: {} (while running: {sql})", sqlite_words(source))]
     Sqlite {
-        /// The statement, or what stands in its place (`open`).
+        /// The statement, or a word in its place (`open`).
         sql: String,
-        /// Whether SQLite had only read the statement and the schema, and no row yet.
+        /// True when SQLite had only read the statement and the schema, and no row yet.
         while_preparing: bool,
-        /// What SQLite said, without any cell's value.
+        /// SQLite's error, without any cell's value.
         source: rusqlite::Error,
     },
-    /// What lies at the path is not a store: missing, a folder, text, too short, …
+    /// There is no store at the path: missing, a folder, text, too short, …
     #[error("{0}")]
     NotAStore(String),
     /// The ledger's table is there, but it is not the application's ledger; in words.
@@ -52,11 +52,12 @@ pub enum Error {
     /// Nothing is known of the application, so there is nothing to hold its ledger against.
     #[error("it is not known which migrations the application has")]
     NothingKnown,
-    /// A journal lies beside the store that hides or has lost commits, so that what SQLite would show is not the truth.
+    /// A journal lies beside the store that hides or has lost commits, so that SQLite would show something else than was
+    /// committed.
     #[error("{0}")]
     Journal(String),
-    /// Another process holds the write lock of a store in rollback mode and keeps its journal elsewhere, so that nobody can
-    /// know what of the file is committed.
+    /// Another process holds the write lock of a store in rollback mode and keeps its journal elsewhere, so that it is
+    /// unknown which content of the file is committed.
     #[error(
         "another process holds the store's write lock, and no journal lies on disk: what it has written may never be committed"
     )]
@@ -64,21 +65,21 @@ pub enum Error {
     /// This process has a file of the store open itself.
     #[error(
         "this process has {} open, and reading the store here would drop its locks on it: close it first, or examine the store from another process",
-        crate::text::shown::shown(.0)
+        crate::text::paths::display_path(.0)
     )]
     OpenHere(PathBuf),
     /// The store was changed by another process during each attempt to read it.
     #[error("another process changed the store during each of {0} attempts to read it")]
     Moving(u32),
-    /// There is no folder for private copies, and why.
+    /// There is no folder for private copies, for this reason.
     #[error("{0}")]
     NoFolder(String),
     /// A private copy is needed and cannot be made.
     #[error("a private copy of the store is needed ({why}) and could not be made: {source}")]
     Copy {
-        /// Why a copy is needed.
+        /// The reason for which a copy is needed.
         why: &'static str,
-        /// What went wrong.
+        /// The error.
         source: Box<Error>,
     },
     /// The pending migrations could not be rehearsed, for another reason than the migrations themselves.
@@ -87,18 +88,18 @@ pub enum Error {
     /// A private copy was written to until it was as large as it may become.
     #[error("the migrations write more than fits into the {} KiB that a copy of this store may take", crate::text::words::thousands(bytes >> 10))]
     Outgrown {
-        /// How large it may become.
+        /// The size that it may reach.
         bytes: u64,
     },
     /// The time limit, or Ctrl-C.
     #[error(transparent)]
     Stopped(#[from] Stopped),
-    /// The time limit, or Ctrl-C, and what was running did not end all the same.
+    /// The time limit, or Ctrl-C, after which a running statement did not end.
     #[error("{0}, and what was running could not be interrupted")]
     Stuck(Stopped),
-    /// The doctor itself failed.
+    /// An internal error: a fault in the doctor itself.
     #[error("a mistake in the doctor, please report it: {0}")]
-    Mistake(String),
+    Internal(String),
     /// Two known migrations carry the same id: a mistake in the program, found before anything is touched.
     #[error("migration id {id} is given twice: {first} and {second}")]
     DuplicateMigration {
@@ -116,21 +117,21 @@ pub enum Error {
         id: i64,
         /// Its name.
         name: String,
-        /// What SQLite said.
+        /// SQLite's error.
         source: Box<Error>,
     },
     /// A migration of another tool failed.
     ///
-    /// Its file stands for what it runs: the text may hold values that are nobody else's to read.
-    #[error("migration {migration} failed{}: {}{stays}", in_file(file), source.without_its_sql())]
+    /// Its file stands for what it runs: the text may hold confidential values.
+    #[error("migration {migration} failed{}: {}{stays}", in_file(file), source.to_string_without_sql())]
     Step {
-        /// How people call it.
+        /// Its name for users.
         migration: String,
         /// Its file; empty where it has none.
         file: String,
-        /// What becomes of what was done before it, where that is not as everybody expects; begins with a semicolon.
+        /// The fate of what was done before it, when that is unexpected; begins with a semicolon.
         stays: &'static str,
-        /// What SQLite said, or what is wrong with its transaction.
+        /// SQLite's error, or the fault of its transaction.
         source: Box<Error>,
     },
     /// A migration leaves a transaction open.
@@ -139,16 +140,16 @@ pub enum Error {
     /// A migration cannot be tried without its application, or must not be: this says nothing about the store.
     #[error("migration {migration} cannot be run here{}: {why}", in_file(file))]
     NotReplayable {
-        /// How people call it.
+        /// Its name for users.
         migration: String,
         /// Its file; empty where it has none.
         file: String,
-        /// Why.
+        /// The reason.
         why: String,
     },
 }
 
-/// Where a migration stands, as words that follow it.
+/// Returns the place of a migration in words that follow its name.
 fn in_file(file: &str) -> String {
     if file.is_empty() {
         String::new()
@@ -158,23 +159,23 @@ fn in_file(file: &str) -> String {
 }
 
 impl Error {
-    /// Wraps what the system said about `path` while it was asked to `doing`.
+    /// Wraps the system's error about `path` while it was asked to `doing`.
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Io { doing, path, source }
     }
 
-    /// Wraps what SQLite said while it ran `sql`.
+    /// Wraps SQLite's error while it ran `sql`.
     pub(crate) fn sqlite(sql: &str) -> impl FnOnce(rusqlite::Error) -> Self {
         Self::of_sqlite(sql, false)
     }
 
-    /// Wraps what SQLite said while it only prepared `sql`: it had read the schema, and no row.
+    /// Wraps SQLite's error while it only prepared `sql`: it had read the schema, and no row.
     pub(crate) fn preparing(sql: &str) -> impl FnOnce(rusqlite::Error) -> Self {
         Self::of_sqlite(sql, true)
     }
 
-    /// That there is no memory for what a statement gives.
+    /// Returns the error that there is no memory for the rows of a statement.
     pub(crate) fn out_of_memory(sql: &str) -> Self {
         Self::sqlite(sql)(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_NOMEM), None))
     }
@@ -192,8 +193,8 @@ impl Error {
         }
     }
 
-    /// Wraps what SQLite said when it opened what this URI names, without the URI that the driver appends: the caller names
-    /// the store, and not by its whole path.
+    /// Wraps SQLite's error when it opened this URI, without the URI that the driver appends: the caller names the store, and
+    /// not by its whole path, which may name a user.
     pub(crate) fn opening(uri: &str) -> impl FnOnce(rusqlite::Error) -> Self {
         move |error| {
             let error = match error {
@@ -207,7 +208,7 @@ impl Error {
         }
     }
 
-    /// Whether this is the time limit or Ctrl-C.
+    /// Returns the reason when this is the time limit or Ctrl-C.
     pub fn stopped(&self) -> Option<Stopped> {
         match self {
             Self::Stopped(why) | Self::Stuck(why) => Some(*why),
@@ -219,13 +220,13 @@ impl Error {
         }
     }
 
-    /// Whether SQLite found the file itself to be damaged or not a database.
+    /// Returns true when SQLite found the file itself to be damaged or not a database.
     pub fn is_damage(&self) -> bool {
         use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
         matches!(self.sqlite_code(), Some(DatabaseCorrupt | NotADatabase))
     }
 
-    /// Whether the process's bound on memory was hit, or the machine's: this says nothing about the store, and another
+    /// Returns true when the process's bound on memory was hit, or the machine's: this says nothing about the store, and another
     /// store that is examined at the same time may be the reason.
     pub fn is_out_of_memory(&self) -> bool {
         match self {
@@ -238,38 +239,39 @@ impl Error {
         }
     }
 
-    /// Whether a limit of the doctor's own ended the work (time, Ctrl-C, memory, the length of a value), which says nothing
-    /// about the store.
+    /// Returns true when a limit of the doctor's own ended the work (time, Ctrl-C, memory, the length of a value), which says
+    /// nothing about the store.
     pub fn is_own_bound(&self) -> bool {
         self.stopped().is_some() || self.is_out_of_memory() || self.sqlite_code() == Some(rusqlite::ErrorCode::TooBig)
     }
 
-    /// Whether the system did not give what SQLite asked it for, which says nothing about what the store holds.
+    /// Returns true when the system refused a read or another request of SQLite's, which says nothing about the store's content.
     pub(crate) fn is_io(&self) -> bool {
         self.sqlite_code() == Some(rusqlite::ErrorCode::SystemIoFailure)
     }
 
-    /// Whether SQLite had only read the statement and the schema, and no row yet.
+    /// Returns true when SQLite had only read the statement and the schema, and no row yet.
     pub(crate) fn is_while_preparing(&self) -> bool {
         matches!(self, Self::Sqlite { while_preparing, .. } if *while_preparing)
     }
 
-    /// Whether SQLite, or a module of it, refused without finding damage: something that the schema names is not there, may
-    /// not be used, or fails.
+    /// Returns true when SQLite, or a module of it, refused without finding damage: something that the schema names is not
+    /// there, may not be used, or fails.
     pub(crate) fn is_refusal(&self) -> bool {
         use rusqlite::ErrorCode::{AuthorizationForStatementDenied, Unknown};
         matches!(self.sqlite_code(), Some(AuthorizationForStatementDenied | Unknown))
     }
 
-    /// Whether a virtual table was refused because the tokenizer that its definition names is not here: only its application has it.
+    /// Returns true when a virtual table was refused because the tokenizer of its definition is missing: only its application
+    /// has it.
     pub(crate) fn is_missing_tokenizer(&self) -> bool {
         let said = self.said_by_sqlite();
         self.is_refusal() && NO_TOKENIZER.iter().any(|begin| said.starts_with(begin))
     }
 
-    /// Whether a statement failed for want of something that only the application brings (a function, a collation, a module, a
-    /// tokenizer), or at what SQLite allows only where the store is trusted: to write to the tables in which a virtual table keeps its
-    /// rows, or to take their names.
+    /// Returns true when a statement failed for want of something that only the application brings (a function, a collation, a
+    /// module, a tokenizer), or at what SQLite allows only where the store is trusted: to write to the tables in which a
+    /// virtual table keeps its rows, or to take their names.
     pub(crate) fn needs_the_application(&self) -> bool {
         const WANTED: &[&str] = &[
             "no such function: ",
@@ -286,12 +288,12 @@ impl Error {
         self.is_refusal() && (self.is_missing_tokenizer() || WANTED.iter().any(|words| said.contains(words)))
     }
 
-    /// Whether a migration cannot be tried without its application, or must not be: this says nothing about the store.
+    /// Returns true when a migration cannot be tried without its application, or must not be: this says nothing about the store.
     pub(crate) fn is_not_replayable(&self) -> bool {
         matches!(self, Self::NotReplayable { .. })
     }
 
-    /// What SQLite said, without the statement; any other error in its own words.
+    /// Returns SQLite's message without the statement; any other error in its own words.
     pub(crate) fn said_by_sqlite(&self) -> String {
         match self {
             Self::Sqlite { source, .. } => sqlite_words(source),
@@ -299,15 +301,15 @@ impl Error {
         }
     }
 
-    /// The same as a sentence.
-    fn without_its_sql(&self) -> String {
+    /// Returns the error as a sentence that does not quote the statement.
+    fn to_string_without_sql(&self) -> String {
         match self {
             Self::Sqlite { source, .. } => format!("SQLite says: {}", sqlite_words(source)),
             error => error.to_string(),
         }
     }
 
-    /// SQLite's code, where it was SQLite that refused.
+    /// Returns SQLite's code, if the error is SQLite's.
     pub(crate) fn sqlite_code(&self) -> Option<rusqlite::ErrorCode> {
         match self {
             Self::Sqlite { source, .. } => source.sqlite_error_code(),

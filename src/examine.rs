@@ -8,12 +8,12 @@ mod turns;
 use std::path::Path;
 
 use crate::application::{Application, History};
-use crate::error::mistake::caught;
+use crate::error::internal_error::catch_panic;
 use crate::error::{Error, Result};
 use crate::findings::check_id::CheckId;
 use crate::migrations::rehearsal::{self, RehearsalOutcome};
 use crate::migrations::status::MigrationStatus;
-use crate::probe::{PathKind, Probe, sidecars, until_sure};
+use crate::probe::{PathKind, Probe, retry_until_stable, sidecars};
 use crate::report::Report;
 use crate::store::{Environment, Need, ReadOnly, with_stable_store};
 
@@ -50,7 +50,7 @@ fn report(answers: &Answers, path: &Path, options: &Options<'_>) -> Report {
 
 /// Runs the checks on the store at `path`. A panic of the doctor becomes a row and affects no other store.
 pub(crate) fn report_despite_panics(answers: &Answers, path: &Path, options: &Options<'_>) -> Report {
-    caught(|| report(answers, path, options)).unwrap_or_else(|mistake| answers.broken_off(&mistake))
+    catch_panic(|| report(answers, path, options)).unwrap_or_else(|mistake| answers.broken_off(&mistake))
 }
 
 /// Reads the migration status of the store at `path`; and, where `rehearse` asks for it, tries the pending migrations on a copy of the same
@@ -90,13 +90,13 @@ fn read_stable_store<T>(
     mut make: impl FnMut(&Probe, Option<&ReadOnly>) -> Result<T>,
 ) -> Result<T> {
     with_stable_store(path, need, environment, |probe, access| {
-        if probe.nature == PathKind::Empty {
+        if probe.kind == PathKind::Empty {
             return make(probe, None);
         }
         let access = access?;
         // What a foreign or damaged journal hides may be a migration.
         let examine = |probe: &Probe| sidecars::examine(probe, application, environment.stop);
-        let verdict = until_sure(probe, environment.stop, sidecars::seems_wrong, examine)?;
+        let verdict = retry_until_stable(probe, environment.stop, sidecars::seems_wrong, examine)?;
         if let Some((suffix, what)) = verdict.fault() {
             return Err(Error::Journal(format!("something is wrong with the store's {suffix} file: {what}")));
         }

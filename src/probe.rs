@@ -1,7 +1,9 @@
-//! A path → what lies there: kind, header, sidecar files, situation. Plain reads only, no SQLite.
+//! Looks at a path with plain reads, without SQLite: the kind of file, its header, its sidecar files, its situation.
 //!
-//! Each descriptor that is opened here is closed here, before SQLite opens the file: closing a descriptor drops every
-//! POSIX lock that this process holds on the file ("How To Corrupt An SQLite Database File", section 2.2).
+//! SQLite cannot be asked first: `sqlite3_open` succeeds on any file, and the first statement may already write a sidecar,
+//! delete one or wait for ever at a FIFO. Each descriptor that is opened here is closed here, before SQLite opens the file:
+//! closing a descriptor drops every POSIX lock that this process holds on the file ("How To Corrupt An SQLite Database File",
+//! section 2.2).
 
 pub(crate) mod file_stat;
 pub(crate) mod foreign;
@@ -30,14 +32,14 @@ pub(crate) use situation::Situation;
 use crate::limits::stop::Stop;
 use crate::text::words::plural;
 
-/// What lies at a path.
+/// A path with all that plain reads tell of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Probe {
     /// The path with its links resolved: SQLite keeps the sidecar files beside this one.
     pub path: PathBuf,
-    /// What kind of thing it is.
-    pub nature: PathKind,
-    /// The file itself, where there is one.
+    /// The kind of thing that lies there.
+    pub kind: PathKind,
+    /// The file itself, if there is one.
     pub stamp: Option<FileStat>,
     /// The `-wal` file.
     pub wal: Sidecar,
@@ -49,7 +51,7 @@ pub(crate) struct Probe {
     pub situation: Situation,
 }
 
-/// What kind of thing lies at a path.
+/// The kind of thing that lies at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PathKind {
     /// Nothing.
@@ -58,15 +60,15 @@ pub(crate) enum PathKind {
     DanglingLink,
     /// Something other than a regular file, refused before it is opened.
     WrongKind(FileKind),
-    /// The system does not let us read it, and says why.
+    /// Something that the system does not let us read, with its reason.
     Unreadable(String),
     /// A file of no bytes.
     Empty,
-    /// A file of no bytes beside a file that may hold what it has lost.
-    EmptyBeside(Leftover),
-    /// A file for which the system reports 0 bytes, and which holds some.
+    /// A file of no bytes beside a sidecar that may hold the lost content.
+    EmptyWithSidecar(Leftover),
+    /// A file for which the system reports 0 bytes although it holds some.
     SizeUnknown,
-    /// A file that does not begin like a database; what it is instead, where that is known.
+    /// A file that does not begin like a database, with what it is instead, if that is known.
     NotSqlite(Option<&'static str>),
     /// A file that begins like a database and ends within its header.
     CutInHeader,
@@ -74,25 +76,25 @@ pub(crate) enum PathKind {
     Sqlite(HeaderFields),
 }
 
-/// What lies beside a file of no bytes, where SQLite deletes it as soon as the store is opened.
+/// A sidecar of a file of no bytes, which SQLite deletes as soon as the store is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Leftover {
-    /// Which file: `-wal` or `-journal`.
+    /// Its suffix: `-wal` or `-journal`.
     pub suffix: &'static str,
-    /// What is known of it, in words.
+    /// Its content, in words that follow its name.
     pub what: String,
 }
 
 /// A file that SQLite keeps beside the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sidecar {
-    /// Where it lies, or would lie.
+    /// The path where it lies, or would lie.
     pub path: PathBuf,
-    /// The file, where there is one.
+    /// The file, if there is one.
     pub stamp: Option<FileStat>,
     /// Its first bytes: up to [`SIDECAR_HEAD`] of them.
     pub head: Vec<u8>,
-    /// Why it cannot be read, where it cannot.
+    /// The reason for which it cannot be read, if it cannot.
     pub unreadable: Option<String>,
 }
 
@@ -100,10 +102,10 @@ pub(crate) struct Sidecar {
 /// (`pager.c`, `sqlite3PagerOpen`; `os_unix.c`, `MAX_PATHNAME`).
 pub(crate) const LONGEST_PATH: usize = 504;
 
-/// How many bytes of a sidecar file the probe reads: a whole wal-index header, the longest of the three.
+/// The number of bytes of a sidecar file that the probe reads: a whole wal-index header, the longest of the three.
 const SIDECAR_HEAD: usize = 136;
 
-/// How many bytes of the database file the probe reads: enough for the header, or to recognise what the file is instead.
+/// The number of bytes of the database file that the probe reads: enough for the header, or to recognise another kind of file.
 const HEAD: usize = 4096;
 
 impl Sidecar {
@@ -137,23 +139,23 @@ impl Sidecar {
         out
     }
 
-    /// Whether there is such a file with anything in it.
+    /// Returns true when there is such a file with any content.
     pub(crate) fn has_content(&self) -> bool {
         self.stamp.is_some_and(|stamp| stamp.size > 0)
     }
 
-    /// Its length in bytes, 0 where there is none.
+    /// Returns its length in bytes, 0 when there is none.
     pub(crate) fn size(&self) -> u64 {
         self.stamp.map_or(0, |stamp| stamp.size)
     }
 
-    /// Whether it is, as far as the file system tells, what it was when it was probed.
+    /// Returns true when it is, as far as the file system tells, as it was when it was probed.
     pub(crate) fn is_unchanged(&self) -> bool {
         same(FileStat::beside(&self.path), self.stamp, self.unreadable.as_deref())
     }
 }
 
-/// Whether the file system says of a path what it said then: the same file, nothing, or the same refusal.
+/// Returns true when the file system gives the same answer for a path as before: the same file, none, or the same refusal.
 fn same(now: io::Result<Option<FileStat>>, then: Option<FileStat>, refusal: Option<&str>) -> bool {
     match now {
         Ok(Some(now)) => then == Some(now),
@@ -165,19 +167,19 @@ fn same(now: io::Result<Option<FileStat>>, then: Option<FileStat>, refusal: Opti
 impl Probe {
     /// Looks at a path with plain reads. Never blocks, never follows a link to a FIFO or a device.
     pub(crate) fn of(given: &Path) -> Self {
-        let (path, nature, stamp) = look(given);
+        let (path, kind, stamp) = resolve(given);
         let [wal, shm, journal] = ["-wal", "-shm", "-journal"].map(|suffix| Sidecar::beside(&path, suffix));
-        let nature = match nature {
-            PathKind::Empty => leftover(&wal, &journal).map_or(PathKind::Empty, PathKind::EmptyBeside),
+        let kind = match kind {
+            PathKind::Empty => leftover(&wal, &journal).map_or(PathKind::Empty, PathKind::EmptyWithSidecar),
             other => other,
         };
-        let situation = match &nature {
+        let situation = match &kind {
             PathKind::Sqlite(header) => situation::name(&path, header, &wal, &shm, &journal),
             _ => Situation::None,
         };
         Self {
             path,
-            nature,
+            kind,
             stamp,
             wal,
             shm,
@@ -186,26 +188,26 @@ impl Probe {
         }
     }
 
-    /// Whether the files are, as far as the file system tells, what they were when they were probed.
+    /// Returns true when the files are, as far as the file system tells, as they were when they were probed.
     pub(crate) fn is_unchanged(&self) -> bool {
         self.file_is_unchanged() && self.wal.is_unchanged() && self.journal.is_unchanged()
     }
 
-    /// The same of the database file alone.
+    /// Returns true when the database file alone is as it was.
     pub(crate) fn file_is_unchanged(&self) -> bool {
-        let refusal = match &self.nature {
+        let refusal = match &self.kind {
             PathKind::Unreadable(why) => Some(why.as_str()),
             _ => None,
         };
         same(FileStat::of(&self.path), self.stamp, refusal)
     }
 
-    /// Whether SQLite opens no path as long as this one.
+    /// Returns true when SQLite opens no path as long as this one.
     pub(crate) fn path_is_too_long(&self) -> bool {
         self.path.as_os_str().len() > LONGEST_PATH
     }
 
-    /// Whether an index of the WAL in our own memory would leave too little of it for anything else: in a large store two
+    /// Returns true when an index of the WAL in memory would leave too little of it for anything else: in a large store two
     /// handles have one each, of eight bytes for each frame (`wal.c`, `WALINDEX_PGSZ`).
     pub(crate) fn wal_index_is_too_large(&self) -> bool {
         const LARGEST_INDEX: u64 = 10 << 20;
@@ -213,47 +215,48 @@ impl Probe {
         self.wal.size() / frame * 8 > LARGEST_INDEX
     }
 
-    /// Whether another probe saw the same files.
-    fn saw_the_same(&self, other: &Self) -> bool {
+    /// Returns true when another probe saw the same files.
+    fn has_same_files_as(&self, other: &Self) -> bool {
         let stamps = |probe: &Self| [probe.stamp, probe.wal.stamp, probe.journal.stamp];
         stamps(self) == stamps(other)
     }
 
-    /// The header, where the file is a database.
+    /// Returns the header, if the file is a database.
     pub(crate) fn header(&self) -> Option<&HeaderFields> {
-        match &self.nature {
+        match &self.kind {
             PathKind::Sqlite(header) => Some(header),
             _ => None,
         }
     }
 
-    /// The size of the database file in bytes, 0 where there is none.
+    /// Returns the size of the database file in bytes, 0 when there is none.
     pub(crate) fn size(&self) -> u64 {
         self.stamp.map_or(0, |stamp| stamp.size)
     }
 }
 
-/// Looks at a store with plain reads, and, as long as something seems wrong, looks again until it is sure.
+/// Examines a store with plain reads, and, while it seems faulty, again until the result is stable.
 ///
-/// Plain reads take no lock, so a healthy store that is being written to can look damaged. What seems wrong is believed
-/// when nothing changed for so long that a change would have shown, or when it is seen time and again.
-pub(crate) fn until_sure<T>(
+/// Plain reads take no lock, so a healthy store that is being written to can look damaged. A fault is believed when nothing
+/// changed for one tick of the file system's clock, so that a change would have shown, or when it is seen in each of many
+/// attempts.
+pub(crate) fn retry_until_stable<T>(
     probe: &Probe,
     stop: &Stop,
     seems_wrong: impl Fn(&T) -> bool,
-    look: impl Fn(&Probe) -> T,
+    examine: impl Fn(&Probe) -> T,
 ) -> T {
-    const MOST_LOOKS: u32 = 20;
-    let mut found = look(probe);
+    const MOST_ATTEMPTS: u32 = 20;
+    let mut found = examine(probe);
     let mut before = probe.clone();
-    for _ in 1..MOST_LOOKS {
+    for _ in 1..MOST_ATTEMPTS {
         if !seems_wrong(&found) || stop.reason().is_some() {
             break;
         }
         thread::sleep(file_stat::TICK);
         let now = Probe::of(&probe.path);
-        found = look(&now);
-        if now.saw_the_same(&before) && now.is_unchanged() {
+        found = examine(&now);
+        if now.has_same_files_as(&before) && now.is_unchanged() {
             break;
         }
         before = now;
@@ -262,7 +265,7 @@ pub(crate) fn until_sure<T>(
 }
 
 /// Resolves the path, refuses what is not a regular file, and reads the head of what is.
-fn look(given: &Path) -> (PathBuf, PathKind, Option<FileStat>) {
+fn resolve(given: &Path) -> (PathBuf, PathKind, Option<FileStat>) {
     let unreadable = |error: io::Error| PathKind::Unreadable(error.to_string());
     let path = match fs::canonicalize(given) {
         Ok(path) => path,
@@ -274,7 +277,7 @@ fn look(given: &Path) -> (PathBuf, PathKind, Option<FileStat>) {
     };
     match FileStat::of(&path) {
         Ok(Some(stamp)) if stamp.kind == FileKind::Regular => match read_head(&path, HEAD) {
-            Ok(head) => (path, nature_of(&head, stamp.size), Some(stamp)),
+            Ok(head) => (path, kind_of(&head, stamp.size), Some(stamp)),
             Err(error) => (path, unreadable(error), Some(stamp)),
         },
         Ok(Some(stamp)) => (path, PathKind::WrongKind(stamp.kind), Some(stamp)),
@@ -283,7 +286,8 @@ fn look(given: &Path) -> (PathBuf, PathKind, Option<FileStat>) {
     }
 }
 
-/// What a path leads to that the links on it do not: nothing, or what has no path of its own, as a pipe on `/dev/stdin`.
+/// Returns the kind of a path that cannot be resolved: nothing is there, or a thing without a path of its own, as a pipe on
+/// `/dev/stdin`.
 fn without_path(given: &Path, stamp: Option<FileStat>) -> PathKind {
     match stamp {
         Some(stamp) if stamp.kind == FileKind::Regular => PathKind::Unreadable("the file was deleted".to_owned()),
@@ -293,8 +297,8 @@ fn without_path(given: &Path, stamp: Option<FileStat>) -> PathKind {
     }
 }
 
-/// What SQLite deletes beside a file of no bytes as soon as it opens it, and what may be all that is left of the store: a WAL
-/// that holds anything, and the journal of a transaction on a database that was not empty when it began
+/// Returns the sidecar that SQLite deletes beside a file of no bytes as soon as it opens it, and that may be all that is left
+/// of the store: a WAL with any content, and the journal of a transaction on a database that was not empty when it began
 /// (`pager.c`, `pagerOpenWalIfPresent` and `hasHotJournal`).
 fn leftover(wal: &Sidecar, journal: &Sidecar) -> Option<Leftover> {
     let unreadable = |sidecar: &Sidecar| sidecar.unreadable.as_ref().map(|why| format!("cannot be read: {why}"));
@@ -318,7 +322,7 @@ fn leftover(wal: &Sidecar, journal: &Sidecar) -> Option<Leftover> {
     })
 }
 
-fn nature_of(head: &[u8], size: u64) -> PathKind {
+fn kind_of(head: &[u8], size: u64) -> PathKind {
     if size == 0 {
         return if head.is_empty() {
             PathKind::Empty
@@ -341,7 +345,7 @@ fn nature_of(head: &[u8], size: u64) -> PathKind {
 pub(crate) fn open_plain(path: &Path) -> io::Result<File> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
-    // What lies there may have been exchanged since it was looked at.
+    // The file may have been exchanged since its kind was asked for.
     if file.metadata()?.is_file() {
         Ok(file)
     } else {
@@ -355,15 +359,15 @@ fn read_head(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// What is wrong with what lies at a path, in words, where it is not a database.
-pub(crate) fn words(nature: &PathKind, size: u64) -> String {
-    match nature {
+/// Describes what lies at a path, for a message that it is not a database.
+pub(crate) fn words(kind: &PathKind, size: u64) -> String {
+    match kind {
         PathKind::Missing => "there is no such file".to_owned(),
         PathKind::DanglingLink => "it is a symbolic link whose target does not exist".to_owned(),
         PathKind::WrongKind(kind) => format!("it is {}, not a regular file", kind.words()),
         PathKind::Unreadable(why) => format!("it cannot be read: {why}"),
         PathKind::Empty => "it is empty (0 bytes)".to_owned(),
-        PathKind::EmptyBeside(Leftover { suffix, what }) => format!(
+        PathKind::EmptyWithSidecar(Leftover { suffix, what }) => format!(
             "it is empty (0 bytes), and the {suffix} beside it {what}; keep a copy of that file: SQLite deletes it as soon as the store is opened"
         ),
         PathKind::SizeUnknown => "the system reports a size of 0 bytes, but the file holds data".to_owned(),

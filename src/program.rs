@@ -28,7 +28,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::banger::APPLICATION;
-use crate::error::{Error, mistake};
+use crate::error::{Error, internal_error};
 use crate::report::Report;
 
 use cli::{Args, EXIT_USAGE, Format};
@@ -52,7 +52,7 @@ pub fn main() -> ExitCode {
     ExitCode::from(match Args::try_parse_from(&arguments) {
         Err(error) => print_usage(&cli::escape_error(error, &arguments), has_gate_option(&arguments)),
         Ok(args) if args.check_migrations => run_gate(args),
-        Ok(args) => exit_code(mistake::caught(|| run_doctor(args)).map_err(anyhow::Error::from).flatten()),
+        Ok(args) => exit_code(internal_error::catch_panic(|| run_doctor(args)).map_err(anyhow::Error::from).flatten()),
     })
 }
 
@@ -72,7 +72,7 @@ fn run_gate(args: Args) -> u8 {
     }
     let format = args.format;
     let mut session = None;
-    let asked = mistake::caught(|| -> Result<Answer> {
+    let asked = internal_error::catch_panic(|| -> Result<Answer> {
         let stores = stores(&args).ok_or_else(|| anyhow::anyhow!(NO_STORE))?;
         let application = migrations::application(&args).map_err(anyhow::Error::msg)?;
         let session = session.insert(Session::prepare(args, application, Vec::new(), stores, Signals::catch()?));
@@ -115,7 +115,7 @@ fn run_doctor(args: Args) -> Result<u8> {
         Err(why) => return Ok(print_usage(&cli::usage_error(&why), false)),
     };
     let session = Session::prepare(args, application, checks, stores, Signals::catch()?);
-    let code = mistake::caught(|| match session.stores.len() {
+    let code = internal_error::catch_panic(|| match session.stores.len() {
         1 if session.args.salvage => Ok(salvage::salvage(&session)),
         1 => examine_one(&session),
         _ => fleet::examine(&session),
@@ -133,7 +133,7 @@ fn examine_one(session: &Arc<Session>) -> Result<u8> {
         let (theirs, answers, meter) = (session.clone(), answers.clone(), meter.clone());
         session.watchdog.watch(&stop, move |why| {
             let report = answers.broken_off(&Error::Stuck(why));
-            let printed = mistake::caught(|| print_report(&theirs, &report, &meter));
+            let printed = internal_error::catch_panic(|| print_report(&theirs, &report, &meter));
             theirs.exit_process(exit_code(printed.map_err(anyhow::Error::from).flatten()))
         })
     };

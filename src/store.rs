@@ -31,17 +31,18 @@ use crate::limits::stop::Stopped;
 use crate::probe::{FileStat, PathKind, Probe, Situation};
 use crate::store::sandbox::Sandbox;
 
-/// The time during which, and the least number of times that, the doctor starts over before it reports that the store keeps changing. One attempt on a
-/// large store may take longer than that; the later attempts then take locks, and a writer no longer spoils them.
+/// The time during which, and the least number of times that, the doctor starts over before it reports that the store keeps
+/// changing. One attempt on a large store may take longer than that; the later attempts then take locks, and a writer no longer
+/// spoils them.
 const PATIENCE: (Duration, u32) = (Duration::from_secs(10), 5);
 
-/// The time for which another process may hold the write lock without a journal on disk. A writer that keeps its journal there deletes
-/// it just before it unlocks; one that keeps it in memory may finish soon.
+/// The time for which another process may hold the write lock without a journal on disk. A writer that keeps its journal there
+/// deletes it just before it unlocks; one that keeps it in memory may finish soon.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Probes a path, prepares the store for reading, and lets `work` read it. Starts over if a file changed in a way that makes the
-/// result invalid for the read method used, so that the result is exactly what was committed. Each handle sees one snapshot; beside
-/// writers that never stop, a second handle may see a later snapshot than the first.
+/// Probes a path, prepares the store for reading, and lets `work` read it. Starts over if a file changed in a way that makes
+/// the result invalid for the read method used, so that the result is exactly what was committed. Each handle sees one
+/// snapshot; beside writers that never stop, a second handle may see a later snapshot than the first.
 ///
 /// If a writer without a journal on disk holds the write lock, it is unknown which of the file's content is committed: this waits
 /// for a second.
@@ -103,10 +104,10 @@ pub(crate) fn with_stable_store<T>(
 
 /// Returns true when the reason for which a store could not be prepared will not pass by itself.
 fn is_settled(probe: &Probe) -> bool {
-    match probe.nature {
+    match probe.kind {
         PathKind::Sqlite(_) => probe.is_unchanged() && Probe::of(&probe.path).situation == probe.situation,
         // A new store has no bytes for a moment, and then its first ones.
-        PathKind::Empty | PathKind::EmptyBeside(_) | PathKind::SizeUnknown => probe.is_unchanged(),
+        PathKind::Empty | PathKind::EmptyWithSidecar(_) | PathKind::SizeUnknown => probe.is_unchanged(),
         _ => true,
     }
 }

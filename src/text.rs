@@ -1,5 +1,5 @@
 //! Text as people read it: numbers and lists, untrusted text made safe to print, paths without the name of a home folder.
 
 pub(crate) mod escape;
-pub(crate) mod shown;
+pub(crate) mod paths;
 pub(crate) mod words;

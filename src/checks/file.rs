@@ -7,7 +7,7 @@ use crate::checks::check::{Check, Input, Needs};
 use crate::findings::check_id::CheckId;
 use crate::limits::stop::Stop;
 use crate::probe::sidecars::scan_wal;
-use crate::probe::{Leftover, PathKind, Probe, Situation, until_sure, words};
+use crate::probe::{Leftover, PathKind, Probe, Situation, retry_until_stable, words};
 use crate::report::outcome::Outcome;
 use crate::text::words::plural;
 
@@ -20,11 +20,11 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(probe: &Probe, _application: &Application, stop: &Stop) -> Outcome {
-    until_sure(probe, stop, Outcome::failed, |probe| examine(probe, stop))
+    retry_until_stable(probe, stop, Outcome::failed, |probe| examine(probe, stop))
 }
 
 fn examine(probe: &Probe, stop: &Stop) -> Outcome {
-    match &probe.nature {
+    match &probe.kind {
         PathKind::Sqlite(header) => examine_database(probe, header, stop),
         other => {
             let detail = format!("{}{}", words(other, probe.size()), consequence(other));
@@ -34,8 +34,8 @@ fn examine(probe: &Probe, stop: &Stop) -> Outcome {
 }
 
 /// Returns what the kind of file means for the data, as the end of a sentence.
-fn consequence(nature: &PathKind) -> &'static str {
-    match nature {
+fn consequence(kind: &PathKind) -> &'static str {
+    match kind {
         PathKind::Missing | PathKind::DanglingLink => ", so nothing could be examined",
         PathKind::WrongKind(_) => ", so it cannot be a store",
         PathKind::Unreadable(_) => "; nothing is known about its data",
@@ -43,19 +43,19 @@ fn consequence(nature: &PathKind) -> &'static str {
         PathKind::SizeUnknown => ": SQLite would take it for an empty store; nothing is known about its data",
         PathKind::NotSqlite(_) => ": no store can be read from it",
         PathKind::CutInHeader => ": no data is left in it",
-        PathKind::EmptyBeside(_) | PathKind::Sqlite(_) => "",
+        PathKind::EmptyWithSidecar(_) | PathKind::Sqlite(_) => "",
     }
 }
 
 /// Returns the problem for a path that is not a store.
-fn no_store(nature: &PathKind) -> NoStore {
-    match nature {
+fn no_store(kind: &PathKind) -> NoStore {
+    match kind {
         PathKind::Missing => NoStore::Missing,
         PathKind::DanglingLink => NoStore::DanglingLink,
         PathKind::WrongKind(_) => NoStore::WrongKind,
         PathKind::Unreadable(_) => NoStore::Unreadable,
         PathKind::Empty => NoStore::Empty,
-        PathKind::EmptyBeside(Leftover { suffix, .. }) => NoStore::EmptyWithSidecar { suffix },
+        PathKind::EmptyWithSidecar(Leftover { suffix, .. }) => NoStore::EmptyWithSidecar { suffix },
         PathKind::SizeUnknown => NoStore::SizeUnknown,
         PathKind::CutInHeader => NoStore::CutInHeader,
         // A database is looked at, and does not come here.

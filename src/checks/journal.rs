@@ -6,7 +6,7 @@ use crate::findings::check_id::CheckId;
 use crate::findings::{Finding, Findings};
 use crate::limits::stop::Stop;
 use crate::probe::sidecars::{self, Verdict, examine};
-use crate::probe::{Probe, until_sure};
+use crate::probe::{Probe, retry_until_stable};
 use crate::report::outcome::Outcome;
 
 /// The check.
@@ -18,7 +18,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(probe: &Probe, application: &Application, stop: &Stop) -> Outcome {
-    match until_sure(probe, stop, sidecars::seems_wrong, |probe| examine(probe, application, stop)) {
+    match retry_until_stable(probe, stop, sidecars::seems_wrong, |probe| examine(probe, application, stop)) {
         Ok(Verdict::Sound(words)) => Outcome::pass(words + &hard_link_note(probe)),
         Ok(Verdict::Wrong { suffix, what }) => failure(suffix, what, Problem::SidecarWrong { suffix }),
         Ok(Verdict::Unreadable { suffix, why }) => {

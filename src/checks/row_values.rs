@@ -224,7 +224,7 @@ impl<'a> Table<'a> {
                 Ok(error) => error,
                 Err(Ok(error)) => Error::sqlite("incremental blob I/O")(error),
                 Err(Err(error)) => {
-                    Error::Mistake(format!("a long value was read from something else than SQLite: {error}"))
+                    Error::Internal(format!("a long value was read from something else than SQLite: {error}"))
                 }
             })
     }

@@ -1,21 +1,21 @@
-//! Why something could not be done, as callers of the library see it: the cause may change, its kind and its words stay.
+//! Errors as callers of the library see them: the cause may change, its kind and its words stay.
 
 use std::fmt;
 
 use super::Error as Cause;
 use crate::limits::stop::Stopped;
 
-/// Why a store could not be read, or could not be opened by its daemon.
+/// The reason for which a store could not be read, or could not be opened by its daemon.
 ///
-/// `Display` says what was tried and why it failed, without any value that stands in the store; it does not name the store,
+/// `Display` says what was tried and why it failed, without any value of the store; it does not name the store,
 /// which the caller knows.
 pub struct Error(Cause);
 
-/// What kind of reason an [`Error`] is.
+/// The kind of an [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// What lies at the path is not a store: missing, a folder, text, too short.
+    /// There is no store at the path: missing, a folder, text, too short.
     NotAStore,
     /// The operating system refused.
     Io,
@@ -25,11 +25,11 @@ pub enum ErrorKind {
     Sqlite,
     /// The store has a ledger, and it is another application's.
     ForeignLedger,
-    /// Nothing is known of the application, so nobody can say where its store stands.
+    /// Nothing is known of the application, so the migration status of its store is unknown.
     NothingKnown,
     /// The `-wal` or `-journal` beside the store is damaged, or belongs to another store.
     Journal,
-    /// Another process holds the store's write lock, and nobody can know what of the file is committed.
+    /// Another process holds the store's write lock, and it is unknown which content of the file is committed.
     WriteLocked,
     /// This process has a file of the store open itself: to read the store would drop the locks that it holds on it.
     OpenHere,
@@ -47,12 +47,12 @@ pub enum ErrorKind {
     Migration,
     /// The pending migrations could not be tried, for a reason that is not theirs.
     Rehearsal,
-    /// A mistake in this library: please report it.
+    /// An internal error, a fault in this library: please report it.
     Mistake,
 }
 
 impl Error {
-    /// What kind of reason this is.
+    /// Returns the kind of this error.
     pub fn kind(&self) -> ErrorKind {
         kind(&self.0)
     }
@@ -73,7 +73,7 @@ fn kind(cause: &Cause) -> ErrorKind {
         Cause::WriteLocked => ErrorKind::WriteLocked,
         Cause::OpenHere(_) => ErrorKind::OpenHere,
         Cause::Moving(_) => ErrorKind::Moving,
-        Cause::Mistake(_) => ErrorKind::Mistake,
+        Cause::Internal(_) => ErrorKind::Mistake,
         Cause::DuplicateMigration { .. } | Cause::Migration { .. } | Cause::Step { .. } | Cause::LeftOpen => {
             ErrorKind::Migration
         }
@@ -139,7 +139,7 @@ mod tests {
             (copy(limit()), ErrorKind::TimeLimit),
             (Cause::Stuck(Stopped::Interrupted), ErrorKind::Interrupted),
             (Cause::Rehearsal(sqlite(ffi::SQLITE_BUSY).into()), ErrorKind::Rehearsal),
-            (Cause::Mistake(String::new()), ErrorKind::Mistake),
+            (Cause::Internal(String::new()), ErrorKind::Mistake),
         ] {
             let words = cause.to_string();
             let error = Error::from(cause);

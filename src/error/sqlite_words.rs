@@ -1,4 +1,4 @@
-//! What SQLite says, without what may be a cell's value.
+//! SQLite's messages, without anything that may be a cell's value.
 
 use rusqlite::ffi;
 
@@ -7,7 +7,7 @@ use crate::text::words::cut;
 /// The longest message of SQLite that is kept, in characters.
 const LONGEST_MESSAGE: usize = 600;
 
-/// SQLite's message, with its extended code where the message alone is vague ("disk I/O error").
+/// Returns SQLite's message, with its extended code where the message alone is vague ("disk I/O error").
 pub(super) fn sqlite_words(error: &rusqlite::Error) -> String {
     let Some(code) = error.sqlite_extended_error_code() else {
         return error.to_string();
@@ -23,11 +23,12 @@ pub(super) fn sqlite_words(error: &rusqlite::Error) -> String {
     format!("{words} [{code}]")
 }
 
-/// The same error without what may be a cell's value. This is the only place where SQLite's messages come in.
+/// Returns the error without anything that may be a cell's value. This is the only place where SQLite's messages come in.
 ///
-/// While SQLite prepares a statement it knows names and definitions alone, and its message can hold nothing else but a piece of their
-/// text, which is left out where it is a string. Once it runs, a function that a definition calls on a row, or a virtual table, may put a value of that row into the message
-/// (`bad JSON path: '10.77.0.2'`), and a trigger may raise any text. Then the message is replaced by a description of the error code.
+/// While SQLite prepares a statement it knows names and definitions alone, and its message can hold nothing else but a piece of
+/// their text, which is left out where it is a string. Once it runs, a function that a definition calls on a row, or a virtual
+/// table, may put a value of that row into the message (`bad JSON path: '10.77.0.2'`), and a trigger may raise any text. Then
+/// the message is replaced by a description of the error code.
 pub(super) fn without_values(error: rusqlite::Error, preparing: bool) -> rusqlite::Error {
     use rusqlite::Error::{InvalidColumnName, InvalidColumnType, QueryReturnedNoRows, SqlInputError, SqliteFailure};
     let (failure, message) = match error {
@@ -47,9 +48,9 @@ pub(super) fn without_values(error: rusqlite::Error, preparing: bool) -> rusqlit
     SqliteFailure(failure, Some(words))
 }
 
-/// Whether a message of SQLite's with this code holds names and definitions, and never a value.
+/// Returns true when a message of SQLite's with this code holds names and definitions, and never a value.
 fn names_the_schema_alone(code: i32, message: &str, preparing: bool) -> bool {
-    /// What ALTER TABLE says while it runs: each a text of SQLite's own.
+    /// Messages of ALTER TABLE while it runs: each a text of SQLite's own.
     const OF_ALTER: &[&str] = &[
         "CHECK constraint failed",
         "NOT NULL constraint failed",
@@ -59,7 +60,7 @@ fn names_the_schema_alone(code: i32, message: &str, preparing: bool) -> bool {
         "Cannot add a column with non-constant default",
         "cannot add a STORED column",
     ];
-    /// What is said of transactions, and of what cannot be done within one.
+    /// Messages about transactions, and about statements that cannot run within one.
     const OF_TRANSACTIONS: &[&str] = &[
         "cannot start a transaction within a transaction",
         "cannot commit - no transaction is active",
@@ -67,9 +68,9 @@ fn names_the_schema_alone(code: i32, message: &str, preparing: bool) -> bool {
         "cannot VACUUM from within a transaction",
         "Safety level may not be changed inside a transaction",
     ];
-    /// What is said of a value without saying which.
+    /// Messages about a value that do not quote it.
     const OF_VALUES: &[&str] = &["malformed JSON", "too many levels of trigger recursion"];
-    /// What ALTER TABLE says of another definition that no longer makes sense. No function begins a message so.
+    /// Beginnings of ALTER TABLE's messages about another definition that no longer makes sense. No function's message begins so.
     const OF_ANOTHER: &[&str] = &[
         "error in table ",
         "error in index ",
@@ -77,7 +78,8 @@ fn names_the_schema_alone(code: i32, message: &str, preparing: bool) -> bool {
         "error in trigger ",
     ];
     match code {
-        // The path of the file, which rusqlite adds, is named by whoever knows how it may be shown; and memory is ours.
+        // The path of the file, which rusqlite adds, is named by the caller, which knows how it may be shown; and
+        // the bound on memory is the doctor's.
         ffi::SQLITE_NOMEM => false,
         code if code & 0xff == ffi::SQLITE_CANTOPEN => false,
         _ if preparing => true,
@@ -99,8 +101,9 @@ fn names_the_schema_alone(code: i32, message: &str, preparing: bool) -> bool {
     }
 }
 
-/// A message without the piece of SQL at which SQLite could not go on, unless that is a word or a sign: `near "'secret'": syntax error`
-/// and `unrecognized token: "'secret"` repeat a string as it is written in a migration or a definition.
+/// Returns a message without the piece of SQL at which SQLite could not go on, unless that is a word or a sign: `near
+/// "'secret'": syntax error` and `unrecognized token: "'secret"` repeat a string as it is written in a migration or a
+/// definition.
 fn without_strings(message: &str) -> String {
     for (begin, end) in [("near \"", "\": syntax error"), ("unrecognized token: \"", "\"")] {
         let found = message
@@ -119,10 +122,10 @@ fn without_strings(message: &str) -> String {
     message.to_owned()
 }
 
-/// What full-text search says of a tokenizer that is not here: a name in the table's definition.
+/// Beginnings of full-text search's messages about a missing tokenizer; a name in the table's definition follows.
 pub(super) const NO_TOKENIZER: &[&str] = &["no such tokenizer: ", "unknown tokenizer: "];
 
-/// What a code of SQLite's says, where its message is not repeated.
+/// Returns the meaning of a code of SQLite's, for when its message is not repeated.
 fn words_of_code(code: i32) -> &'static str {
     match code {
         ffi::SQLITE_CONSTRAINT_TRIGGER => return "a trigger of the store refuses it",

@@ -12,7 +12,7 @@ use crate::application::Application;
 use crate::checks::check::Check;
 use crate::checks::{self, CHECKS};
 use crate::error::Error;
-use crate::error::mistake::caught;
+use crate::error::internal_error::catch_panic;
 use crate::findings::CountedTable;
 use crate::findings::check_id::CheckId;
 use crate::limits::stop::Stop;
@@ -22,7 +22,7 @@ use crate::report::outcome::{Failure, Outcome};
 use crate::report::{Report, Row};
 use crate::store::{Access, Witness};
 use crate::text::escape::escape_untrusted;
-use crate::text::shown;
+use crate::text::paths;
 
 /// The longest path that is shown, in characters.
 const LONGEST_PATH: usize = 4096;
@@ -95,7 +95,7 @@ impl Answers {
     pub(crate) fn of(path: &Path, options: &Options<'_>) -> Self {
         Self {
             application: Arc::new(options.application.clone()),
-            store: escape_untrusted(&shown::shown(path), LONGEST_PATH),
+            store: escape_untrusted(&paths::display_path(path), LONGEST_PATH),
             sandbox: options.environment.sandbox.to_string(),
             wanted: options.checks.clone(),
             wants_map: options.page_map,
@@ -157,7 +157,7 @@ impl Answers {
             None => MapResult::unavailable("the store could not be opened to be read, as the rows say"),
             Some(access) => {
                 let known = self.known_damage();
-                caught(|| page_map::map_store(probe, access, &known, stop)).unwrap_or_else(MapResult::unavailable)
+                catch_panic(|| page_map::map_store(probe, access, &known, stop)).unwrap_or_else(MapResult::unavailable)
             }
         };
         self.lock().map = map;

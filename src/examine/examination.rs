@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::application::Application;
 use crate::banger::APPLICATION;
-use crate::error::mistake;
+use crate::error::internal_error;
 use crate::error::opaque::Error;
 use crate::examine::{self, Answers, Options};
 use crate::findings::check_id::CheckId;
@@ -221,7 +221,9 @@ impl Examination {
     /// As [`inspect_schema_state`], the time limit, and the interrupt.
     pub fn schema_state(&self) -> Result<SchemaState, Error> {
         self.with_environment(|environment| {
-            mistake::caught(|| examine::migration_status(&self.path, &self.application, false, &environment))
+            internal_error::catch_panic(|| {
+                examine::migration_status(&self.path, &self.application, false, &environment)
+            })
         })
         .flatten()
         .map(|(status, _)| status.schema_state())
@@ -235,7 +237,7 @@ impl Examination {
     /// the rehearsal.
     pub fn rehearse(&self) -> Result<Rehearsal, Error> {
         self.with_environment(|environment| {
-            mistake::caught(|| examine::migration_status(&self.path, &self.application, true, &environment))
+            internal_error::catch_panic(|| examine::migration_status(&self.path, &self.application, true, &environment))
         })
         .flatten()
         .map(|(status, rehearsal)| Rehearsal {

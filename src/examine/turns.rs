@@ -7,7 +7,7 @@ use crate::application::{History, NoStore, Problem};
 use crate::checks::check::{Check, Input, Needs};
 use crate::checks::context::StoreContext;
 use crate::checks::{CHECKS, TraceCheck};
-use crate::error::mistake::caught;
+use crate::error::internal_error::catch_panic;
 use crate::error::{Error, Result};
 use crate::findings::check_id::CheckId;
 use crate::limits::stop::{Stop, Stopped};
@@ -95,7 +95,7 @@ impl Answers {
             if needed {
                 self.begin_check(check, probe, stop);
                 let begun = Instant::now();
-                let outcome = caught(|| run(probe, options.application, stop))
+                let outcome = catch_panic(|| run(probe, options.application, stop))
                     .unwrap_or_else(|error| self.outcome_of_error(&error));
                 self.set(check.id, (outcome, begun.elapsed()));
             }
@@ -148,7 +148,7 @@ impl Answers {
             return TurnEnd::NotReached(why);
         }
         let begun = Instant::now();
-        let answered = caught(|| match check.needs {
+        let answered = catch_panic(|| match check.needs {
             Needs::Looked(CheckId::SchemaState) if matches!(context.application.history, History::NotKnown) => {
                 Ok(Outcome::skip(Error::NothingKnown.to_string()))
             }
@@ -209,7 +209,7 @@ impl Answers {
         }
         stop.ends_checks();
         let begun = Instant::now();
-        let standing = caught(|| examine_rows(probe, self.application(), stop))
+        let standing = catch_panic(|| examine_rows(probe, self.application(), stop))
             .unwrap_or_else(|mistake| RowIntegrity::Unknown(mistake.to_string()));
         if let RowIntegrity::Counted(account) = &standing {
             self.set_tables(account.counted_tables());

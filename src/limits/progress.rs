@@ -1,4 +1,4 @@
-//! What is running now and how far it has come, for somebody who waits. Costs nothing where nobody watches.
+//! The progress of an examination, for a user who waits. It costs nothing when it is not shown.
 
 use std::fmt;
 use std::sync::Mutex;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::findings::check_id::CheckId;
 
-/// How far an examination has come.
+/// The progress of an examination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
@@ -20,54 +20,54 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// The check that runs; `None` before the first.
+    /// Returns the check that runs; `None` before the first.
     pub fn check(&self) -> Option<CheckId> {
         self.check
     }
 
-    /// How many rows that check has read.
+    /// Returns the number of rows that this check has read.
     pub fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// How many pages the store has.
+    /// Returns the number of pages of the store.
     pub fn pages(&self) -> u64 {
         self.pages
     }
 
-    /// How many of its pages that check has read, where it reads each of them once; otherwise 0.
+    /// Returns the number of pages that this check has read, if it reads each of them once; otherwise 0.
     pub fn pages_read(&self) -> u64 {
         self.pages_read
     }
 
-    /// How long it will take to read the rest of them, as far as the first ones tell.
+    /// Returns an estimate of the time for the rest of the pages, from that for the first ones.
     pub fn left(&self) -> Option<Duration> {
         self.left
     }
 
-    /// How long the whole examination has taken so far.
+    /// Returns the time that the whole examination has taken so far.
     pub fn elapsed(&self) -> Duration {
         self.elapsed
     }
 }
 
-/// What shows the state to somebody.
+/// The callback that shows the progress.
 type Show = Box<dyn Fn(&Progress) + Send + Sync>;
 
-/// The state of one examination, and how often somebody wants to see it.
+/// The progress of one examination and the interval at which it is shown.
 ///
-/// It has no thread of its own: whoever asks whether to stop, as every long loop and SQLite's progress handler do, also
-/// drives it.
+/// It has no thread of its own: each question to the stop, which every long loop and SQLite's progress handler ask, also drives
+/// it.
 pub(crate) struct Ticker {
     begun: Instant,
     every: Duration,
-    /// When to show next, in milliseconds after the beginning.
+    /// The time of the next showing, in milliseconds after the beginning.
     due: AtomicU64,
     check: Mutex<Option<CheckId>>,
     rows: AtomicU64,
     pages: AtomicU64,
     pages_read: AtomicU64,
-    /// When the first page was read, in milliseconds after the beginning.
+    /// The time at which the first page was read, in milliseconds after the beginning.
     reads_since: AtomicU64,
     show: Show,
 }
@@ -79,7 +79,7 @@ impl fmt::Debug for Ticker {
 }
 
 impl Ticker {
-    /// A state that is shown for the first time `first` from now, and from then on `every` so often.
+    /// Creates a progress that is shown for the first time after `first`, and from then on at intervals of `every`.
     pub(crate) fn new(first: Duration, every: Duration, show: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
         Self {
             begun: Instant::now(),
@@ -94,7 +94,7 @@ impl Ticker {
         }
     }
 
-    /// A check begins on a store of so many pages.
+    /// Notes that a check begins, on a store of so many pages.
     pub(crate) fn begin(&self, check: CheckId, pages: u64) {
         if let Ok(mut running) = self.check.lock() {
             *running = Some(check);
@@ -104,7 +104,7 @@ impl Ticker {
         self.pages_read.store(0, Ordering::Relaxed);
     }
 
-    /// All checks have ended; something else begins.
+    /// Notes that all checks have ended and something else begins.
     pub(crate) fn ends_checks(&self) {
         if let Ok(mut running) = self.check.lock() {
             *running = None;
@@ -112,7 +112,7 @@ impl Ticker {
         self.rows.store(0, Ordering::Relaxed);
     }
 
-    /// Each of so many pages is read from now on; none any more, where there are 0.
+    /// Notes that each of so many pages is read from now on; with 0, that this has ended.
     pub(crate) fn reads_pages(&self, pages: u64) {
         if pages > 0 {
             self.pages.store(pages, Ordering::Relaxed);
@@ -121,12 +121,12 @@ impl Ticker {
         self.reads_since.store(millis(self.begun.elapsed()), Ordering::Relaxed);
     }
 
-    /// So many more pages were read.
+    /// Notes that so many more pages were read.
     pub(crate) fn pages_read(&self, pages: u64) {
         self.pages_read.fetch_add(pages, Ordering::Relaxed);
     }
 
-    /// So many more rows were read.
+    /// Notes that so many more rows were read.
     pub(crate) fn read(&self, rows: u64) {
         self.rows.fetch_add(rows, Ordering::Relaxed);
     }
@@ -156,7 +156,7 @@ impl Ticker {
     }
 }
 
-/// How long the rest takes, where so many milliseconds were needed for so many of all pages.
+/// Returns the time for the rest of the pages, from the milliseconds for those that are done.
 fn left(millis: u64, done: u64, of: u64) -> Option<Duration> {
     let rest = millis.checked_mul(of.saturating_sub(done))?;
     rest.checked_div(done).map(Duration::from_millis)

@@ -1,4 +1,4 @@
-//! When to stop looking: the time limit, or the user's Ctrl-C; and how to interrupt what does not ask.
+//! The token that ends an examination: at the time limit or at Ctrl-C; it also interrupts statements that do not ask.
 //!
 //! Not part of the library's interface: it is public only because tests of the reader are other crates.
 
@@ -12,7 +12,7 @@ use sqlite_format::interrupt::Interrupt;
 use crate::findings::check_id::CheckId;
 use crate::limits::progress::Ticker;
 
-/// Why reading ended early.
+/// The reason for which reading ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Stopped {
     /// The time limit for this store ran out.
@@ -21,7 +21,7 @@ pub enum Stopped {
     /// The user (or the system) asked the program to end.
     #[error("interrupted")]
     Interrupted,
-    /// A lock was held for as long as those who write to the store may be kept waiting.
+    /// A lock was held for as long as the store's writers may be kept waiting.
     #[error(
         "the store is being written to, and reading it would keep its writers waiting for more than {} s",
         .0.as_secs_f64()
@@ -39,14 +39,14 @@ pub struct Stop {
     running: Arc<Mutex<Running>>,
 }
 
-/// A lock for which others wait.
+/// A lock for which writers wait.
 #[derive(Debug)]
 struct Hold {
-    /// For how long it may be held.
+    /// The longest time for which it may be held.
     most: Duration,
-    /// When it was last waited for: it has been held for no longer.
+    /// The last time at which it was waited for: it has been held for no longer.
     since: Mutex<Instant>,
-    /// Whether a reader was stopped because it was held for long enough.
+    /// Set when a reader was stopped because it was held for long enough.
     ran_out: AtomicBool,
 }
 
@@ -56,7 +56,7 @@ impl Hold {
     }
 }
 
-/// What runs and may not ask for long, and how to interrupt each.
+/// The running statements that may not ask for long, each with its interrupt.
 #[derive(Default)]
 struct Running {
     next: u64,
@@ -87,7 +87,7 @@ fn lock(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
 }
 
 impl Stop {
-    /// A token that says stop `limit` from now, or as soon as `interrupted` is set.
+    /// Creates a token that says stop `limit` from now, or as soon as `interrupted` is set.
     pub fn after(limit: Duration, interrupted: Arc<AtomicBool>) -> Self {
         // A limit too far away to be counted is no limit.
         let limit = Instant::now().checked_add(limit).map(|at| (limit, at));
@@ -100,7 +100,7 @@ impl Stop {
         }
     }
 
-    /// A token that never says stop.
+    /// Creates a token that never says stop.
     pub fn never() -> Self {
         Self {
             limit: None,
@@ -111,14 +111,14 @@ impl Stop {
         }
     }
 
-    /// The same token, which also drives this progress each time that it is asked.
+    /// Returns this token, which then also drives this progress each time that it is asked.
     #[must_use]
     pub(crate) fn showing(mut self, progress: Arc<Ticker>) -> Self {
         self.progress = Some(progress);
         self
     }
 
-    /// The same token, which also says stop when a lock has been held for so long.
+    /// Returns a clone of this token that also says stop when a lock has been held for so long.
     pub(crate) fn holding(&self, most: Duration) -> Self {
         let hold = Hold {
             most,
@@ -138,7 +138,7 @@ impl Stop {
         }
     }
 
-    /// Whether this has said stop because the lock was held for too long.
+    /// Returns true when this has said stop because the lock was held for too long.
     pub(crate) fn hold_ran_out(&self) -> bool {
         self.hold.as_ref().is_some_and(|hold| hold.ran_out.load(Ordering::Relaxed))
     }
@@ -171,7 +171,7 @@ impl Stop {
         }
     }
 
-    /// Why to stop now, if there is a reason.
+    /// Returns the reason to stop now, if there is one.
     pub(crate) fn reason(&self) -> Option<Stopped> {
         if let Some(progress) = &self.progress {
             progress.tick();
@@ -179,7 +179,8 @@ impl Stop {
         self.due()
     }
 
-    /// The same, asked by somebody who only watches: it drives no progress, and never waits for anything.
+    /// Returns the reason to stop now as [`Stop::reason`] does, for the watchdog: it drives no progress, and so never waits for a
+    /// terminal that takes no output.
     pub(crate) fn due(&self) -> Option<Stopped> {
         if self.interrupted.load(Ordering::Relaxed) {
             return Some(Stopped::Interrupted);
@@ -194,7 +195,8 @@ impl Stop {
         Some(Stopped::WritersWait(hold.most))
     }
 
-    /// Makes known how to interrupt something that may run for long without asking, such as a statement of SQLite's.
+    /// Registers the interrupt of something that may run for long without asking, such as a statement of SQLite's, until the
+    /// result is dropped.
     pub(crate) fn interruptible(&self, interrupt: impl Fn() + Send + Sync + 'static) -> Interruptible {
         let mut running = lock(&self.running);
         let number = running.next;
@@ -206,20 +208,21 @@ impl Stop {
         }
     }
 
-    /// Interrupts whatever is running. What begins afterwards is not interrupted: call it again as long as it is wanted.
+    /// Interrupts all that is registered. A statement that begins afterwards is not interrupted, because SQLite forgets an
+    /// interrupt when none runs: so the watchdog calls this again until the work has ended.
     pub(crate) fn interrupt(&self) {
         for (_, interrupt) in &lock(&self.running).interrupts {
             interrupt();
         }
     }
 
-    /// Returns the reason for an [`Interrupted`](sqlite_format::interrupt::Interrupted) read: the reader knows that it was stopped,
-    /// and only the token knows why.
+    /// Returns the reason for an [`Interrupted`](sqlite_format::interrupt::Interrupted) read: the reader knows that it was
+    /// stopped, and only the token knows why.
     pub(crate) fn why_interrupted(&self) -> Stopped {
         self.due().unwrap_or(Stopped::Interrupted)
     }
 
-    /// `Ok` to go on.
+    /// Returns `Ok` when the work may go on.
     ///
     /// # Errors
     /// The reason to stop.

@@ -1,4 +1,4 @@
-//! What the file system says of a file, and whether it still says the same.
+//! A file as the file system describes it: to tell afterwards whether it changed.
 
 use std::fs;
 use std::io;
@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How old a change must be before two changes can be told apart by their time.
+/// The age that a change must have before a later one is sure to get another time.
 ///
 /// The kernel stamps files with a clock that may tick only every 10 ms.
 pub(super) const TICK: Duration = Duration::from_millis(12);
@@ -22,17 +22,17 @@ pub(crate) struct FileStat {
     pub id: (u64, u64),
     /// The length in bytes.
     pub size: u64,
-    /// When its content was last changed: seconds and nanoseconds since 1970.
+    /// The time of the last change of its content: seconds and nanoseconds since 1970.
     pub mtime: (i64, i64),
-    /// When anything of it was last changed.
+    /// The time of the last change of anything in it, as `mtime`.
     pub ctime: (i64, i64),
     /// Owner and group.
     pub owner: (u32, u32),
     /// Type and permission bits.
     pub mode: u32,
-    /// What kind of file it is.
+    /// Its kind.
     pub kind: FileKind,
-    /// How many names it has (hard links).
+    /// The number of its names (hard links).
     pub links: u64,
 }
 
@@ -54,7 +54,7 @@ pub(crate) enum FileKind {
 }
 
 impl FileKind {
-    /// In words, with the article.
+    /// Returns the kind in words, with the article.
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Regular => "a regular file",
@@ -68,20 +68,20 @@ impl FileKind {
 }
 
 impl FileStat {
-    /// What lies at the path, links followed; `None` where nothing does.
+    /// Returns what lies at the path, links followed; `None` when nothing does.
     ///
     /// # Errors
-    /// What the system says where it does not let us see.
+    /// The system's error when it does not let us see.
     pub(crate) fn of(path: &Path) -> io::Result<Option<Self>> {
         Self::seen(fs::metadata(path))
     }
 
-    /// What lies beside a database at the path, links not followed: SQLite follows none there (`os_unix.c`, `O_NOFOLLOW`).
+    /// Returns what lies at the path of a sidecar, links not followed: SQLite follows none there (`os_unix.c`, `O_NOFOLLOW`).
     ///
-    /// A name that is too long for the file system is nobody's, as it is to SQLite.
+    /// With a name that is too long for the file system there is no file, as for SQLite.
     ///
     /// # Errors
-    /// What the system says where it does not let us see.
+    /// The system's error when it does not let us see.
     pub(crate) fn beside(path: &Path) -> io::Result<Option<Self>> {
         match fs::symlink_metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::InvalidFilename && path.as_os_str().len() < PATH_MAX => {

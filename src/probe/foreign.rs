@@ -1,6 +1,6 @@
-//! What a file is that is not a database.
+//! Recognises a file that is not a database.
 
-/// What the first bytes of a file say that it is, where that is known.
+/// Returns the kind of file that the first bytes announce, if it is known.
 pub(crate) fn recognise(head: &[u8]) -> Option<&'static str> {
     const KNOWN: &[(&[u8], &str)] = &[
         (b"\x1f\x8b", "gzip data"),
@@ -32,7 +32,7 @@ pub(crate) fn recognise(head: &[u8]) -> Option<&'static str> {
     None
 }
 
-/// Whether the bytes are text: UTF-8, perhaps cut in a character, without control characters but white space.
+/// Returns true when the bytes are text: UTF-8, perhaps cut in a character, without control characters but white space.
 fn is_text(head: &[u8]) -> bool {
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,
@@ -44,9 +44,9 @@ fn is_text(head: &[u8]) -> bool {
     !text.is_empty() && text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t'))
 }
 
-/// Whether the bytes look like nothing but noise: an encrypted database has no byte more common than another.
+/// Returns true when the bytes look random, as those of an encrypted database do, in which no byte is more common than another.
 ///
-/// `head` should be a whole page or more; a shorter one is never called noise.
+/// `head` should be a whole page or more: of fewer bytes the entropy says too little, and they are never called random.
 pub(crate) fn looks_encrypted(head: &[u8]) -> bool {
     if head.len() < 1024 {
         return false;

@@ -1,4 +1,7 @@
-//! Whether what lies beside a database belongs to it, and whether commits were lost in it.
+//! Judges the sidecar files: tells whether they belong to the database, and whether commits were lost in them.
+//!
+//! SQLite says nothing of either. It plays the WAL of another database over this one, and silently ignores all that follows a
+//! damaged frame.
 
 use std::thread;
 use std::time::Duration;
@@ -14,29 +17,29 @@ use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
 use crate::text::words::plural;
 
-/// What the sidecar files show.
+/// The verdict on the sidecar files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Nothing wrong, and what there is, in words.
+    /// No fault, with a description of what there is.
     Sound(String),
     /// A sidecar cannot belong to the store, or has lost commits; in words.
     Wrong {
-        /// Which file: `-wal`, `-shm` or `-journal`.
+        /// Its suffix: `-wal`, `-shm` or `-journal`.
         suffix: &'static str,
-        /// What is wrong with it.
+        /// Its fault.
         what: String,
     },
     /// A sidecar cannot be read, or is not a file.
     Unreadable {
-        /// Which file: `-wal`, `-shm` or `-journal`.
+        /// Its suffix: `-wal`, `-shm` or `-journal`.
         suffix: &'static str,
-        /// Why, in words.
+        /// The reason, in words.
         why: String,
     },
 }
 
 impl Verdict {
-    /// Which file something is wrong with, and what; `None` where nothing is.
+    /// Returns the suffix of the faulty file and its fault; `None` when there is no fault.
     pub(crate) fn fault(self) -> Option<(&'static str, String)> {
         match self {
             Self::Sound(_) => None,
@@ -46,12 +49,12 @@ impl Verdict {
     }
 }
 
-/// Why a sidecar cannot be read, in a sentence.
+/// Returns the reason for which a sidecar cannot be read, as a sentence.
 pub(crate) fn cannot_be_read(why: &str) -> String {
     format!("it cannot be read: {why}")
 }
 
-/// Whether the files should be looked at once more before this is believed.
+/// Returns true for a verdict that is believed only after another look at the files.
 pub(crate) fn seems_wrong(verdict: &Result<Verdict>) -> bool {
     !matches!(verdict, Ok(Verdict::Sound(_)))
 }
@@ -59,7 +62,7 @@ pub(crate) fn seems_wrong(verdict: &Result<Verdict>) -> bool {
 /// Reads the sidecar files of a database.
 ///
 /// # Errors
-/// Where one cannot be read, or the time is up.
+/// If one cannot be read, or the time is up.
 pub(crate) fn examine(probe: &Probe, application: &Application, stop: &Stop) -> Result<Verdict> {
     let Some(header) = probe.header() else {
         return Ok(Verdict::Sound("there is no database".to_owned()));
@@ -104,10 +107,10 @@ pub(crate) fn examine(probe: &Probe, application: &Application, stop: &Stop) -> 
     ))
 }
 
-/// The WAL as read by ourselves, where there is one that belongs to the store.
+/// Scans the WAL, if there is one that belongs to the store.
 ///
 /// # Errors
-/// Where it cannot be read, or the time is up.
+/// If it cannot be read, or the time is up.
 pub(crate) fn scan_wal(probe: &Probe, stop: &Stop) -> Result<Option<WalScan>> {
     let (Some(header), Ok(Some(log))) = (probe.header(), WalHeader::parse(&probe.wal.head)) else {
         return Ok(None);
@@ -147,7 +150,7 @@ fn examine_wal(probe: &Probe, header: &HeaderFields, stop: &Stop) -> Result<Verd
             log.page_size, header.page_size
         ));
     }
-    let Some(scan) = scan_until_sure(probe, stop)? else {
+    let Some(scan) = scan_until_stable(probe, stop)? else {
         return Ok(Verdict::Sound("the WAL was restarted while it was read".to_owned()));
     };
     let readable = commits_in_frames(scan.commits, scan.committed_frames);
@@ -172,7 +175,7 @@ fn commits_in_frames(commits: u64, frames: u64) -> String {
 
 /// Scans the WAL; damage is only believed when a second scan, a moment later, finds the same: a frame that is being
 /// written looks damaged too. `None` where the log was restarted in between.
-fn scan_until_sure(probe: &Probe, stop: &Stop) -> Result<Option<WalScan>> {
+fn scan_until_stable(probe: &Probe, stop: &Stop) -> Result<Option<WalScan>> {
     const SCANS: u32 = 5;
     let mut before: Option<WalScan> = None;
     for _ in 0..SCANS {
@@ -195,7 +198,7 @@ fn scan_until_sure(probe: &Probe, stop: &Stop) -> Result<Option<WalScan>> {
 fn examine_journal(probe: &Probe, header: &HeaderFields, application: &Application, stop: &Stop) -> Result<Verdict> {
     let scan = match journal::scan(&probe.journal, header.page_size, stop) {
         Ok(scan) => scan,
-        // It was finished while we looked.
+        // It was finished in the meantime.
         Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
             return Ok(Verdict::Sound("a rollback journal that was finished just now".to_owned()));
         }

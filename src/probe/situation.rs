@@ -27,7 +27,7 @@ pub(crate) enum Situation {
     StaleIndex,
     /// A `-wal` that does not begin as a write-ahead log does.
     NotAWal,
-    /// Rollback mode, nobody is writing.
+    /// Rollback mode, no process is writing.
     Rollback,
     /// Rollback mode, another process is in the middle of a transaction.
     RollbackLive,
@@ -41,7 +41,7 @@ pub(crate) enum Situation {
 }
 
 impl Situation {
-    /// Its name in reports.
+    /// Returns its name in reports.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -60,7 +60,7 @@ impl Situation {
         }
     }
 
-    /// What it means, in a few words.
+    /// Returns its meaning in a few words.
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::None => "there is no database",
@@ -95,7 +95,10 @@ const SHARED_LOCKS: (u64, u64) = (0x4000_0002, 510);
 /// ("WAL-mode File Format", section 2.3.2; `os_unix.c`, `UNIX_SHM_DMS`).
 const INDEX_LOCK: (u64, u64) = (128, 1);
 
-/// Names the situation of what has a database's header.
+/// Names the situation of a file with a database's header.
+///
+/// A hot journal comes first, because with it the file holds half a transaction whatever else lies there. Locks are only asked
+/// about and never taken: a lock held here could let a writer's transaction fail.
 pub(super) fn name(path: &Path, header: &HeaderFields, wal: &Sidecar, shm: &Sidecar, journal: &Sidecar) -> Situation {
     if is_hot(journal) {
         // A writer deletes its journal, and only then unlocks: a journal that has changed is not left by one that is gone.
@@ -131,37 +134,38 @@ pub(super) fn name(path: &Path, header: &HeaderFields, wal: &Sidecar, shm: &Side
     Situation::Rollback
 }
 
-/// Whether SQLite would take the journal for one that must be rolled back: it is a file with content, and its first byte is
+/// Returns true when SQLite would roll the journal back: it is a file with content, and its first byte is
 /// not zero (`pager.c`, `hasHotJournal`).
 pub(crate) fn is_hot(journal: &Sidecar) -> bool {
     let is_file = journal.stamp.is_some_and(|stamp| stamp.kind == FileKind::Regular);
     is_file && (journal.unreadable.is_some() || journal.head.first().is_some_and(|byte| *byte != 0))
 }
 
-/// Whether the bytes begin like a write-ahead log. Bytes too short for a header are an empty log, cut off when it was begun.
+/// Returns true when the bytes begin like a write-ahead log. Bytes too short for a header are an empty log, cut off when it was
+/// begun.
 fn is_wal(head: &[u8]) -> bool {
     head.len() < HEADER_LEN || has_magic(head)
 }
 
-/// Whether another process may write to the database file at any time, and perhaps has: it holds the write lock of a store
-/// whose commits go to that file and not to a WAL.
+/// Returns true when another process may write to the database file at any time, and perhaps has: it holds the write lock of a
+/// store whose commits go to that file and not to a WAL.
 ///
 /// SQLite takes this lock before it writes the first page, and the journal, where it keeps one on disk, is there by then.
 fn is_write_locked(path: &Path, header: &HeaderFields, wal: &Sidecar) -> bool {
     !header.is_wal() && !wal.has_content() && conflicts(path, SHARED_LOCKS, FlockType::ReadLock)
 }
 
-/// The same of a store that was probed, as it is now.
+/// Returns true when another process holds the write lock of a probed store now, as [`Situation::WriteLocked`] has it.
 pub(crate) fn write_locked_now(probe: &super::Probe) -> bool {
     probe.header().is_some_and(|header| is_write_locked(&probe.path, header, &probe.wal))
 }
 
-/// Whether another process has a lock on these bytes.
+/// Returns true when another process has a lock on these bytes.
 fn locked(path: &Path, bytes: (u64, u64)) -> bool {
     conflicts(path, bytes, FlockType::WriteLock)
 }
 
-/// Whether another process has a lock on these bytes that one of this type would have to wait for. Asks, and takes no lock.
+/// Returns true when another process has a lock on these bytes for which one of this type would have to wait. Takes no lock.
 fn conflicts(path: &Path, (start, length): (u64, u64), typ: FlockType) -> bool {
     let asked = Flock {
         start,
@@ -173,7 +177,7 @@ fn conflicts(path: &Path, (start, length): (u64, u64), typ: FlockType) -> bool {
     open_plain(path).is_ok_and(|file| matches!(fcntl_getlk(&file, &asked), Ok(Some(_))))
 }
 
-/// Whether another process has the store open, as far as its locks show.
+/// Returns true when another process has the store open, as far as its locks show.
 pub(crate) fn in_use(probe: &super::Probe) -> bool {
     locked(&probe.path, DATABASE_LOCKS) || (probe.shm.stamp.is_some() && locked(&probe.shm.path, INDEX_LOCK))
 }

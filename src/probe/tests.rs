@@ -9,7 +9,7 @@ fn a_refusal_that_stays_the_same_is_no_change() {
     let path = folder.path().join("state.db");
     symlink("state.db", &path).unwrap();
     let probe = Probe::of(&path);
-    assert!(matches!(probe.nature, PathKind::Unreadable(_)), "{probe:?}");
+    assert!(matches!(probe.kind, PathKind::Unreadable(_)), "{probe:?}");
     assert!(probe.is_unchanged());
     fs::remove_file(&path).unwrap();
     assert!(!probe.is_unchanged());

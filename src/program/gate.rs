@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::error::{Error, mistake};
+use crate::error::{Error, internal_error};
 use crate::examine::migration_status;
 use crate::migrations::key::MigrationKey;
 use crate::migrations::rehearsal::RehearsalOutcome;
@@ -14,7 +14,7 @@ use crate::program::output::{gate_text, print};
 use crate::program::session::Session;
 use crate::report::render::json::{self, GateIds, WireId, WireIds};
 use crate::text::escape::escape_untrusted;
-use crate::text::shown;
+use crate::text::paths;
 
 /// The longest path that the line shows, in characters.
 const LONGEST_PATH: usize = 300;
@@ -64,7 +64,7 @@ impl Answer {
     /// There is no answer for the store at `path`.
     pub(crate) fn could_not_look(path: &Path, error: &Error) -> Self {
         // However long the path is, there is room for the reason.
-        let path = escape_untrusted(&shown::shown(path), LONGEST_PATH);
+        let path = escape_untrusted(&paths::display_path(path), LONGEST_PATH);
         Self::cannot_tell(&format!("{path}: {error}"))
     }
 
@@ -132,7 +132,7 @@ pub(crate) fn ask(session: &Arc<Session>) -> Answer {
     };
     let (path, environment) = (session.store(), session.environment(&stop));
     let (application, rehearse) = (&session.application, session.args.rehearse);
-    let asked = mistake::caught(|| {
+    let asked = internal_error::catch_panic(|| {
         let (status, rehearsal) = migration_status(path, application, rehearse, &environment)?;
         Ok(Answer::of(&status, rehearsal.as_ref()))
     });

@@ -9,7 +9,7 @@ use crate::migrations::folder::{self, FolderLimits};
 use crate::migrations::known::KnownSet;
 use crate::program::cli::Args;
 use crate::text::escape::escape_untrusted;
-use crate::text::shown;
+use crate::text::paths;
 
 /// The longest reason that is given, in characters.
 const LONGEST_REASON: usize = 500;
@@ -26,7 +26,7 @@ pub(super) fn application(args: &Args) -> Result<Application, String> {
         return Ok(APPLICATION.clone());
     };
     let of_no_use = |why: &str| {
-        let path = escape_untrusted(&shown::shown(path), LONGEST_REASON);
+        let path = escape_untrusted(&paths::display_path(path), LONGEST_REASON);
         format!("--migrations {path}: {}", escape_untrusted(why, LONGEST_REASON))
     };
     let folder = MigrationsFolder {
@@ -45,7 +45,7 @@ pub(super) fn application(args: &Args) -> Result<Application, String> {
     };
     Err(match (find_likely_folder(&folder.folder, args.dialect), candidates.is_empty()) {
         (Some(below), _) => {
-            let below = shown::shown(&path.join(below));
+            let below = paths::display_path(&path.join(below));
             of_no_use(&format!("{why}; {below} looks as if it were the folder: give that"))
         }
         (None, true) => of_no_use(&format!("{why}; {GIVE}, or say whose they are with --dialect")),

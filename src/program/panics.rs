@@ -2,7 +2,7 @@
 
 use std::panic::PanicHookInfo;
 
-use crate::error::mistake;
+use crate::error::internal_error;
 
 /// Remembers where a panic is.
 pub(super) fn remember_place(info: &PanicHookInfo<'_>) {
@@ -15,14 +15,14 @@ pub(super) fn remember_place(info: &PanicHookInfo<'_>) {
         };
         format!(" at {}:{}", file.unwrap_or_default(), at.line())
     });
-    mistake::remember(place);
+    internal_error::remember_place(place);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::Result;
-    use crate::error::mistake::caught;
+    use crate::error::internal_error::catch_panic;
     use std::{panic, thread};
 
     #[test]
@@ -30,7 +30,12 @@ mod tests {
         let before = panic::take_hook();
         panic::set_hook(Box::new(remember_place));
         let value = "what stands in a cell";
-        let work = move || [caught(|| panic!("own words")), caught(|| panic!("met {value}"))];
+        let work = move || {
+            [
+                catch_panic(|| panic!("own words")),
+                catch_panic(|| panic!("met {value}")),
+            ]
+        };
         let said: Vec<String> = work()
             .into_iter()
             .chain(thread::spawn(work).join().unwrap())

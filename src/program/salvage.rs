@@ -11,7 +11,7 @@ use rustix::fs::OFlags;
 
 use crate::banger::APPLICATION;
 use crate::error::Error;
-use crate::error::mistake;
+use crate::error::internal_error;
 use crate::probe::Probe;
 use crate::program::EXIT_PIPE_CLOSED;
 use crate::program::meter::Meter;
@@ -22,7 +22,7 @@ use crate::report::render::table::Style;
 use crate::salvage::store::{NoSummary, salvage_store};
 use crate::salvage::{SalvageError, SalvageSummary, describe_stores};
 use crate::text::escape::escape_untrusted;
-use crate::text::shown;
+use crate::text::paths;
 
 /// Something is lost or doubtful, or the salvage ended early.
 const EXIT_NOT_ALL: u8 = 1;
@@ -111,7 +111,7 @@ pub(super) fn salvage(session: &Arc<Session>) -> u8 {
             theirs.exit_process(theirs.signals.exit_code().unwrap_or(EXIT_NOT_ALL))
         })
     };
-    let asked = mistake::caught(|| {
+    let asked = internal_error::catch_panic(|| {
         let known = describe_stores(&APPLICATION).map_err(NoSummary::NotRead)?;
         let mut out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
         salvage_store(session.store(), &known, &mut out, &stop)
@@ -164,7 +164,7 @@ fn describe_account(store: &Path, account: &SalvageSummary, style: Style) -> Str
 }
 
 fn displayed_path(store: &Path) -> String {
-    escape_untrusted(&shown::shown(store), LONGEST_PATH)
+    escape_untrusted(&paths::display_path(store), LONGEST_PATH)
 }
 
 fn broken_off(why: &impl ToString) -> String {

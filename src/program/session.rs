@@ -19,7 +19,7 @@ use crate::report::Report;
 use crate::store::Environment;
 use crate::store::sandbox::Sandbox;
 use crate::store::{PrivateFolder, Purpose};
-use crate::text::shown;
+use crate::text::paths;
 
 /// The most memory that SQLite may take in the whole process, in bytes; with the rest of the program this stays below 64 MiB.
 const HEAP_LIMIT: u64 = 40 << 20;
@@ -49,7 +49,7 @@ impl Session {
         stores: Vec<PathBuf>,
         signals: Signals,
     ) -> Arc<Self> {
-        shown::introduce(&stores);
+        paths::register_home_dirs(&stores);
         let private = PrivateFolder::for_stores(&stores);
         let sandbox = Sandbox::enter(&private, purpose(&args, &checks));
         let folder = private.path().map(Path::to_path_buf);

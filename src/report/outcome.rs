@@ -89,7 +89,7 @@ fn obstacle(error: &Error) -> Obstacle {
         Error::Stopped(Stopped::WritersWait(_)) => Obstacle::WritersWait,
         Error::Stopped(_) | Error::Stuck(_) => Obstacle::Interrupted,
         error if error.is_own_bound() && error.stopped().is_none() => Obstacle::ResourceLimit,
-        Error::Mistake(_) => Obstacle::InternalError,
+        Error::Internal(_) => Obstacle::InternalError,
         Error::Ledger(_) => Obstacle::ForeignLedger,
         Error::WriteLocked => Obstacle::WriteLocked,
         Error::Moving(_) => Obstacle::KeepsChanging,

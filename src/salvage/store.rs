@@ -75,13 +75,13 @@ impl OpenFiles {
     /// # Errors
     /// Why they cannot be read.
     pub(super) fn open(probe: &Probe) -> Result<Self> {
-        match probe.nature {
-            PathKind::Sqlite(_) | PathKind::NotSqlite(_) | PathKind::CutInHeader | PathKind::EmptyBeside(_) => {}
-            _ => return Err(Error::NotAStore(words(&probe.nature, probe.size()))),
+        match probe.kind {
+            PathKind::Sqlite(_) | PathKind::NotSqlite(_) | PathKind::CutInHeader | PathKind::EmptyWithSidecar(_) => {}
+            _ => return Err(Error::NotAStore(words(&probe.kind, probe.size()))),
         }
         for sidecar in [&probe.wal, &probe.journal] {
             if let Some(why) = &sidecar.unreadable {
-                let name = crate::text::shown::shown(&sidecar.path);
+                let name = crate::text::paths::display_path(&sidecar.path);
                 return Err(Error::Journal(format!("{name} cannot be read: {why}")));
             }
         }

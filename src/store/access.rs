@@ -60,11 +60,11 @@ impl<'a> Access<'a> {
     /// If the path leads to no store, or a copy is needed and cannot be made.
     pub(super) fn prepare(probe: &Probe, disturbed: u32, need: Need, environment: &'a Environment<'a>) -> Result<Self> {
         if probe.header().is_none() {
-            return Err(Error::NotAStore(words(&probe.nature, probe.size())));
+            return Err(Error::NotAStore(words(&probe.kind, probe.size())));
         }
         for sidecar in [&probe.wal, &probe.shm, &probe.journal] {
             if let Some(why) = &sidecar.unreadable {
-                let name = crate::text::shown::shown(&sidecar.path);
+                let name = crate::text::paths::display_path(&sidecar.path);
                 return Err(Error::Journal(format!("{name} cannot be read: {why}")));
             }
         }

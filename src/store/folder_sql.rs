@@ -107,8 +107,8 @@ pub(crate) struct Touched {
 }
 
 impl Touched {
-    /// Notes a write. SQLite announces an action of a foreign key and the statement's own write in the same way: a write to another
-    /// table than the statement's own, or of another kind, is an action's.
+    /// Notes a write. SQLite announces an action of a foreign key and the statement's own write in the same way: a write to
+    /// another table than the statement's own, or of another kind, is an action's.
     fn write(&mut self, write: Write) {
         let is_own = match (&self.target, &write) {
             (None, _) => true,
@@ -196,8 +196,8 @@ impl FolderSql {
         self.seen().refused.clone()
     }
 
-    /// Returns the effects on the store of the statements that were prepared since the last call: of one statement, when it is called
-    /// after each.
+    /// Returns the effects on the store of the statements that were prepared since the last call: of one statement, when it is
+    /// called after each.
     pub(crate) fn take_touched(&self) -> Touched {
         std::mem::take(&mut self.seen().touched)
     }

@@ -131,8 +131,8 @@ pub(crate) fn interruptible(conn: &Connection, stop: &Stop) -> Interruptible {
     stop.interruptible(move || handle.interrupt())
 }
 
-/// Sets a private copy up for migrations: as the migrating application has it (triggers, SQLite's own bounds for values, foreign keys or
-/// not), but without what reaches out of the copy, and with the time limit.
+/// Sets a private copy up for migrations: as the migrating application has it (triggers, SQLite's own bounds for values,
+/// foreign keys or not), but without what reaches out of the copy, and with the time limit.
 pub(crate) fn prepare_rehearsal(conn: &mut Connection, foreign_keys: bool, stop: &Stop) -> Result<()> {
     conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
     conn.set_limit(Limit::SQLITE_LIMIT_WORKER_THREADS, 0)?;

@@ -276,9 +276,9 @@ pub(crate) fn ordinary_columns(handle: &ReadOnly, table: &str) -> Result<Ordinar
     })
 }
 
-/// Returns true when the rows of a table have rowids. A table WITHOUT ROWID always has the index of its primary key, to which SQLite
-/// gives a name made of the table's, and none of its indexes ends with a rowid, which has the number -1 among the columns. So any
-/// index whose name can be written tells.
+/// Returns true when the rows of a table have rowids. A table WITHOUT ROWID always has the index of its primary key, to which
+/// SQLite gives a name made of the table's, and none of its indexes ends with a rowid, which has the number -1 among the
+/// columns. So any index whose name can be written tells.
 fn has_rowid(handle: &ReadOnly, table: &str) -> Result<bool> {
     let indexes = indexes(handle, table)?;
     let Some(index) = indexes.iter().rev().find_map(|index| std::str::from_utf8(&index.name).ok()) else {

@@ -1,4 +1,5 @@
-//! Reads a whole store page by page, without SQLite, for several checks together: each page is read once, each record decoded once.
+//! Reads a whole store page by page, without SQLite, for several checks together: each page is read once, each record decoded
+//! once.
 //!
 //! The result only ever says that something is sound. Wherever the reader finds a fault, SQLite is asked, and its words are
 //! printed: so no store fails because of a fault in the reader. It reads only files for which no lock is

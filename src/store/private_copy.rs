@@ -22,7 +22,7 @@ use super::read_only::uri;
 use crate::error::{Error, Result};
 use crate::limits::stop::{Stop, Stopped};
 use crate::probe::{FileStat, Probe, open_plain};
-use crate::text::shown;
+use crate::text::paths;
 use crate::text::words::thousands;
 
 /// The time between two attempts to get a turn.
@@ -135,7 +135,10 @@ fn make_beside_none(stores: &[PathBuf]) -> Result<PathBuf, String> {
     let mut why_not = Vec::new();
     for parent in named.iter().map(PathBuf::as_path).chain(others) {
         if id(parent).is_some_and(|id| theirs.contains(&id)) {
-            why_not.push(format!("no private folder is made in {}, because a store is in it", shown::shown(parent)));
+            why_not.push(format!(
+                "no private folder is made in {}, because a store is in it",
+                paths::display_path(parent)
+            ));
             continue;
         }
         match make_in(parent) {
@@ -255,10 +258,10 @@ fn bare(error: &io::Error) -> io::Error {
 
 /// Returns the number of bytes of the journal that are to be played back; `None` for none.
 ///
-/// A journal of a transaction over several databases ends with the name of its super-journal. SQLite would look at that
-/// path, anywhere on this machine, and remove it. So it is looked for here, with a plain `stat`: where the super-journal is gone the transaction
-/// was committed and the journal counts for nothing; where it is there, the journal is played back without its name.
-/// (`pager.c`, `pager_playback`.)
+/// A journal of a transaction over several databases ends with the name of its super-journal. SQLite would look at that path,
+/// anywhere on this machine, and remove it. So it is looked for here, with a plain `stat`: where the super-journal is gone the
+/// transaction was committed and the journal counts for nothing; where it is there, the journal is played back without its
+/// name. (`pager.c`, `pager_playback`.)
 ///
 /// # Errors
 /// If the journal cannot be read.

@@ -181,8 +181,8 @@ impl ReadMethod {
         matches!(self, Self::Immutable | Self::PrivateIndex | Self::CopyOfFiles)
     }
 
-    /// Returns the longest time for which the store's writers may be kept waiting by this method: well under a daemon's busy timeout
-    /// of five seconds. `None` when no writer waits.
+    /// Returns the longest time for which the store's writers may be kept waiting by this method: well under a daemon's busy
+    /// timeout of five seconds. `None` when no writer waits.
     pub(super) fn longest_hold(self) -> Option<Duration> {
         match self {
             Self::UnderLock => Some(Duration::from_secs(1)),

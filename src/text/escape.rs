@@ -2,8 +2,8 @@
 
 use crate::text::words::plural;
 
-/// Text without control characters and without what is not seen, each written `\u{1b}`. At most `most` characters of that; what
-/// is cut off is counted.
+/// Returns text without control and invisible characters, each of which is written `\u{1b}`. At most `most` characters of that
+/// are kept; the others are counted.
 pub(crate) fn escape_untrusted(text: &str, most: usize) -> String {
     // Most text is ASCII that can be printed up to its end, and then no character is looked at by itself.
     let plain = text.bytes().take(most).take_while(|byte| matches!(byte, b' '..=b'~')).count();

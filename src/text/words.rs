@@ -1,11 +1,11 @@
-//! Numbers and short lists as people read them.
+//! Numbers and short lists for people to read.
 
-/// A number with its noun: "1 row", "200,000 rows".
+/// Returns a number with its noun: "1 row", "200,000 rows".
 pub(crate) fn plural(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", thousands(n), if n == 1 { one } else { many })
 }
 
-/// A number with commas at the thousands.
+/// Returns a number with commas at the thousands.
 pub(crate) fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
@@ -18,7 +18,7 @@ pub(crate) fn thousands(n: u64) -> String {
     out
 }
 
-/// The first few of many ids, with the true count of the rest: `[1 2 3 … and 97 more]`.
+/// Returns the first few of many ids, with the true count of the rest: `[1 2 3 … and 97 more]`.
 pub(crate) fn id_list<I>(ids: I, most: usize) -> String
 where
     I: IntoIterator<Item: ToString, IntoIter: ExactSizeIterator>,
@@ -32,7 +32,7 @@ where
     format!("[{}{rest}]", shown.join(" "))
 }
 
-/// Text of at most `most` characters: its beginning, and how many characters more there were. A store's names can be of any
+/// Returns text of at most `most` characters: its beginning, and the number of further characters. A store's names can be of any
 /// length, and are cut when they are kept.
 pub(crate) fn cut(text: &str, most: usize) -> String {
     // No text of so few bytes has more characters.

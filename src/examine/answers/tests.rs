@@ -153,7 +153,7 @@ fn what_hangs_costs_the_rows_of_the_checks_that_look_and_those_behind_it() {
 
 #[test]
 fn a_mistake_outside_the_checks_is_a_row_of_its_own_and_leaves_those_before_it() {
-    let report = broken_off(&[CheckId::File], &[CheckId::ReadOnly], &Error::Mistake("panic".to_owned()));
+    let report = broken_off(&[CheckId::File], &[CheckId::ReadOnly], &Error::Internal("panic".to_owned()));
     assert_eq!((report.verdict(), report.failures(), report.count(Status::Skip)), ("fail", 1, 3));
     assert_eq!(report.rows[1].detail, "could not look: a mistake in the doctor, please report it: panic");
 }

@@ -1,11 +1,11 @@
-//! How a path is shown: without anybody's name.
+//! Paths as they are shown: without the names of users.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::{env, fs};
 
-/// This user's home folder, by `$HOME`.
+/// Returns this user's home folder, by `$HOME`.
 pub(crate) fn home() -> Option<PathBuf> {
     env::var_os("HOME").map(PathBuf::from).filter(|path| path.is_absolute())
 }
@@ -13,22 +13,23 @@ pub(crate) fn home() -> Option<PathBuf> {
 /// Folders that hold the users' home folders, by name.
 const HOLD_HOMES: [&str; 2] = ["home", "Users"];
 
-/// The path as it may be shown, without anybody's name: this user's home folder is written `~`, other users' `~other1`,
-/// `~other2` and so on, in the order in which they are met, however the path spells them.
-pub(crate) fn shown(path: &Path) -> String {
+/// Returns the path as it may be shown, without the names of users: this user's home folder is written `~`, other users'
+/// `~other1`, `~other2` and so on, in the order in which they are met, however the path spells them.
+pub(crate) fn display_path(path: &Path) -> String {
     static OWN: OnceLock<Vec<PathBuf>> = OnceLock::new();
     let here = || env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-    shown_from(here, path, OWN.get_or_init(own_homes), &mut number)
+    display_path_from(here, path, OWN.get_or_init(own_homes), &mut number)
 }
 
-/// Gives the other users' home folders on these paths their numbers, in this order.
-pub(crate) fn introduce(paths: &[PathBuf]) {
+/// Gives the other users' home folders on these paths their numbers, in this order: so the same stores get the same numbers in
+/// each run, whichever is examined first.
+pub(crate) fn register_home_dirs(paths: &[PathBuf]) {
     for path in paths {
-        shown(path);
+        display_path(path);
     }
 }
 
-/// The number of another user's home folder: the first one met is 1.
+/// Returns the number of another user's home folder: the first one met is 1.
 fn number(home: &Path) -> usize {
     static MET: Mutex<BTreeMap<PathBuf, usize>> = Mutex::new(BTreeMap::new());
     let mut met = MET.lock().unwrap_or_else(PoisonError::into_inner);
@@ -36,7 +37,7 @@ fn number(home: &Path) -> usize {
     *met.entry(home.to_path_buf()).or_insert(next)
 }
 
-/// This user's home folder as `$HOME` spells it, and where its links lead; none where it is `/` or holds the others.
+/// Returns this user's home folder as `$HOME` spells it, and with its links resolved; none when it is `/` or holds the others.
 fn own_homes() -> Vec<PathBuf> {
     let Some(home) = home() else { return Vec::new() };
     let mut homes = vec![home.components().collect()];
@@ -49,19 +50,19 @@ fn holds_homes(folder: &Path) -> bool {
     folder.file_name().is_some_and(|name| HOLD_HOMES.iter().any(|holds| name == *holds))
 }
 
-/// How many names an absolute path has.
+/// Returns the number of names in an absolute path.
 fn depth(folder: &Path) -> usize {
     folder.components().count().saturating_sub(1)
 }
 
-/// What a folder on the way to a store is.
+/// The kind of a folder on the way to a store.
 enum Folder {
     OwnHome,
     OtherHome,
     Any,
 }
 
-/// What a path leads to that has no `.` and no `..` in it; `last`: whether it may be the store itself.
+/// Returns the kind of the folder at a path that has no `.` and no `..` in it; `last`: it may be the store itself.
 fn folder(way: &Path, own: &[PathBuf], last: bool) -> Folder {
     if own.iter().any(|home| home == way) {
         return Folder::OwnHome;
@@ -77,8 +78,8 @@ fn folder(way: &Path, own: &[PathBuf], last: bool) -> Folder {
     }
 }
 
-/// [`shown`] for somebody who is `here`, with these homes.
-fn shown_from(
+/// [`display_path`] for a user whose working directory is `here`, with these homes.
+fn display_path_from(
     here: impl FnOnce() -> PathBuf,
     path: &Path,
     own: &[PathBuf],
@@ -104,7 +105,7 @@ fn shown_from(
     }
 }
 
-/// An absolute path with each home folder on it written `~` or `~other1`.
+/// Returns an absolute path with each home folder on it written `~` or `~other1`.
 fn without_homes(path: &Path, own: &[PathBuf], number: &mut dyn FnMut(&Path) -> usize) -> String {
     let mut out = String::new();
     let mut way = PathBuf::from("/");
@@ -114,7 +115,7 @@ fn without_homes(path: &Path, own: &[PathBuf], number: &mut dyn FnMut(&Path) -> 
         match folder(&way, own, components.peek().is_none()) {
             Folder::OwnHome => "~".clone_into(&mut out),
             Folder::OtherHome => {
-                // What lies deeper, as in a backup, keeps the folders before it.
+                // A home folder that lies deeper, as in a backup, keeps the folders before it.
                 if depth(&way) > 2 {
                     out.push('/');
                 } else {
@@ -131,7 +132,7 @@ fn without_homes(path: &Path, own: &[PathBuf], number: &mut dyn FnMut(&Path) -> 
     if out.is_empty() { "/".to_owned() } else { out }
 }
 
-/// The path as text, each byte that is not UTF-8 written `\xff`.
+/// Returns the path as text, each byte that is not UTF-8 written `\xff`.
 fn lossless(path: &Path) -> String {
     use std::os::unix::ffi::OsStrExt;
     let chunks = path.as_os_str().as_bytes().utf8_chunks();
@@ -149,7 +150,7 @@ mod tests {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
 
-    /// How a path is shown to a user whose home is `/home/op`, a link to `/data/op`, and who is at `here`.
+    /// Returns the path as it is shown to a user whose home is `/home/op`, a link to `/data/op`, and who is at `here`.
     fn shown_at(here: &str, path: &str) -> String {
         let own = [PathBuf::from("/home/op"), PathBuf::from("/data/op")];
         let mut met = Vec::new();
@@ -159,7 +160,7 @@ mod tests {
             }
             met.iter().position(|known| known == home).map_or(0, |at| at + 1)
         };
-        shown_from(|| PathBuf::from(here), Path::new(path), &own, &mut number)
+        display_path_from(|| PathBuf::from(here), Path::new(path), &own, &mut number)
     }
 
     #[test]
@@ -212,7 +213,8 @@ mod tests {
 
     #[test]
     fn a_home_keeps_its_number() {
-        let names = ["/home/first", "/home/second", "/home/first"].map(|home| shown(&Path::new(home).join("state.db")));
+        let names =
+            ["/home/first", "/home/second", "/home/first"].map(|home| display_path(&Path::new(home).join("state.db")));
         assert_eq!(names[0], names[2]);
         assert_ne!(names[0], names[1]);
     }
