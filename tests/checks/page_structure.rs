@@ -27,12 +27,12 @@ const FORBIDDEN: &str = "CREATE TABLE z(a CHECK (a > 5)); PRAGMA ignore_check_co
 fn a_value_that_a_check_constraint_forbids_is_found() {
     let place = Place::with(1, 3);
     place.sql(FORBIDDEN);
-    assert_snapshot!(said(&place), @r"
+    assert_snapshot!(said(&place), @r#"
     fail: rows hold values that their columns or a unique index forbid: no data is lost
-      count 1: CHECK constraint failed in z
+      count 1, kind "constraint": CHECK constraint failed in z
       1 in all
       -> stop banger, keep a copy of the store, and give these rows a value that banger would write; where two rows have the same name or address, let banger remove one
-    ");
+    "#);
 }
 
 #[test]
@@ -163,12 +163,12 @@ fn a_collation_that_is_not_here_leaves_out_its_table_and_no_other() {
     place.sql(
         "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = replace(sql, '(a)', '(a NOT NULL)') WHERE name = 'plain'",
     );
-    assert_snapshot!(said(&place), @r"
+    assert_snapshot!(said(&place), @r#"
     fail: rows hold values that their columns or a unique index forbid: no data is lost; not checked: authors (no such collation sequence: pynocase [257]); not checked: whether every page is used (the tables were checked one by one)
-      count 1: NULL value in plain.a
+      count 1, kind "constraint": NULL value in plain.a
       1 in all
       -> stop banger, keep a copy of the store, and give these rows a value that banger would write; where two rows have the same name or address, let banger remove one
-    ");
+    "#);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn a_virtual_table_that_its_module_refuses_says_nothing_of_lost_data() {
     );
     assert_snapshot!(said(&place), @r#"
     fail: a virtual table could not be checked, because its own module refuses it: it is not known whether it is damaged
-      count 1, table "books": a function or a virtual table of the store fails [1]
+      count 1, kind "virtual-table-refused", table "books": a function or a virtual table of the store fails [1]
       1 in all
       -> keep a copy of the store, and let the program that made this table open it: it may have what the doctor lacks (a tokenizer, an option); if that program refuses it as well, let it rebuild the table; the ordinary tables were checked
     "#);
