@@ -1,9 +1,14 @@
-//! What can still be read of a damaged store, as SQL that makes a new one; and an account of what is lost.
+//! Salvages a damaged store: what can still be read, as SQL that makes a new one, and a summary of what is lost.
 //!
-//! Every page is looked at, whatever leads to it; a row is found by its cell pointer, or by its own record header where the
-//! pointer or the page's header is gone. The unique indexes say which rows are live, which are lost and which were deleted: what
-//! they name is given, what all of them deny is not. NothingSaved is invented, nothing of the store is executed, nothing is written
-//! but to the output, and memory is bounded on every file.
+//! Every page is read, whatever leads to it. A row is found by its cell pointer, or by its own record header where the pointer or
+//! the page's header is gone. The unique indexes tell live, lost and deleted rows apart: what they name is given, what all of
+//! them deny is not. Nothing is invented, nothing of the store is executed, nothing but the output is written, and memory is
+//! bounded on every file.
+//!
+//! The order of the work: the log's or the journal's pages are laid over the file ([`view`]); each page gets an owner ([`forest`],
+//! then [`attribution`] for trees that no schema names); the ledger says which schema the new store has ([`ledger`]); the
+//! [`engine`] reads the indexes, finds the rows, and weighs those that are not plainly live; [`gaps`] says which tables had rows
+//! that nothing names.
 //!
 //! Source of the format: "Database File Format", <https://www.sqlite.org/fileformat2.html>.
 
@@ -48,7 +53,7 @@ use crate::limits::stop::{Stop, Stopped};
 use sqlite_format::header::Layout;
 use sqlite_format::source::ReadAt;
 
-/// Why a salvage ended before its end. What it had printed by then has no COMMIT.
+/// The reason why a salvage ended early. What it had written by then has no COMMIT.
 #[derive(Debug, thiserror::Error)]
 pub enum SalvageError {
     /// The time limit or the user.
@@ -57,10 +62,10 @@ pub enum SalvageError {
     /// The output could not be written.
     #[error("the output could not be written: {0}")]
     Output(#[from] io::Error),
-    /// The store is such that no bound of memory would hold.
+    /// The store would need more memory than a salvage takes.
     #[error("{0}")]
     LimitExceeded(&'static str),
-    /// The schema could not be made from the migrations.
+    /// The schema could not be built from the migrations.
     #[error(transparent)]
     Schema(#[from] crate::error::Error),
 }
@@ -73,17 +78,17 @@ pub type Result<T, E = SalvageError> = std::result::Result<T, E>;
 pub struct Files<'a> {
     /// The database file.
     pub database: &'a dyn ReadAt,
-    /// Its rollback journal, where that is hot: a writer that is gone left it, and its super-journal, if it names one, is there.
+    /// Its rollback journal, where that is hot: a crashed writer left it, and its super-journal, if it names one, is there.
     pub journal: Option<&'a dyn ReadAt>,
-    /// Its write-ahead log, where there is one with anything in it.
+    /// Its write-ahead log, where there is one that is not empty.
     pub log: Option<&'a dyn ReadAt>,
 }
 
-/// Writes all that can still be read as SQL. `unchanged` is asked at the end whether the files are what they were: without that,
-/// there is no COMMIT.
+/// Writes all that can still be read as SQL. At the end `unchanged` compares the files with what they were; if they
+/// changed, there is no COMMIT.
 ///
 /// # Errors
-/// Why it ended early. Then the output has no COMMIT either.
+/// When it ended early. Then the output has no COMMIT either.
 pub fn salvage(
     files: Files<'_>,
     known: &KnownStore,
@@ -140,7 +145,7 @@ pub fn salvage_within(
     summary.has_unrelated_log = is_of_another || files.log.is_some_and(|log| !log::is_one(log));
     let mut pages = None;
     let mut overlay = None;
-    // What has pages of another size is another database's.
+    // Pages of another size belong to another database.
     if let (Some(before), Some(journal)) = (before.filter(|before| before.page_size == layout.page_size), files.journal)
     {
         summary.damaged_frames = before.damaged;

@@ -1,4 +1,10 @@
-//! Whose the trees are that no schema names: an index's by the rows that its entries name, a table's by its rows.
+//! Finds the owners of trees that no schema names.
+//!
+//! A table's tree is known by its rows: the table that most rows of its first leaves fit. An index has no such mark, since its
+//! entries may be any values; but each entry holds a key and a rowid. So some entries of each tree are sampled, by a hash of the
+//! key and the rowid, and every row that is found votes for the trees whose samples it has made: a tree belongs to the table and
+//! key with the most votes. A tree of deleted rows gets votes too, from the rows that were live before. So where the freelist is
+//! not known, only the largest tree of an index is taken.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -13,11 +19,11 @@ use super::view::StoreView;
 use crate::limits::stop::Stop;
 use sqlite_format::page::Kind;
 
-/// How many entries of a page are remembered, and of all pages together.
+/// The most entries of a page that are sampled, and of all pages together.
 const SAMPLES: usize = 8;
 const MOST_SAMPLES: usize = 300_000;
 
-/// An entry of a page whose index is not known yet.
+/// A sampled entry of a page whose index is not known yet.
 struct Sample {
     hash: u64,
     rowid: i64,
@@ -35,19 +41,19 @@ pub fn attribute_pages(
     hasher: &KeyHasher,
     stop: &Stop,
 ) -> Result<()> {
-    tables(view, schema, forest)?;
+    attribute_tables(view, schema, forest)?;
     let trees = std::mem::take(&mut forest.unnamed_indexes);
     let mut group_of: HashMap<u32, u32> = HashMap::new();
     for (group, pages) in (0_u32..).zip(&trees) {
         group_of.extend(pages.iter().map(|page| (*page, group)));
     }
     let count = u32::try_from(trees.len()).unwrap_or(u32::MAX);
-    let samples = samples(view, forest, hasher, &group_of, count, stop)?;
+    let samples = take_samples(view, forest, hasher, &group_of, count, stop)?;
     if samples.is_empty() {
         return Ok(());
     }
     let with_entries: BTreeSet<u32> = samples.iter().filter_map(|sample| sample.group.checked_sub(count)).collect();
-    let votes = votes(view, schema, forest, hasher, &samples, stop)?;
+    let votes = count_votes(view, schema, forest, hasher, &samples, stop)?;
     let mut best: BTreeMap<u32, (u32, usize, usize)> = BTreeMap::new();
     for ((group, table, key), count) in votes {
         let slot = best.entry(group).or_insert((count, table, key));
@@ -99,8 +105,8 @@ pub fn attribute_pages(
     Ok(())
 }
 
-/// Trees of tables: the largest of each table that has none is its own.
-fn tables(view: &StoreView<'_>, schema: &StoreSchema, forest: &mut Forest) -> Result<()> {
+/// Gives each table without a tree the largest one whose rows fit it.
+fn attribute_tables(view: &StoreView<'_>, schema: &StoreSchema, forest: &mut Forest) -> Result<()> {
     let mut finder = RowFinder::new(view, schema);
     let mut bytes = Vec::new();
     for pages in std::mem::take(&mut forest.unnamed_tables) {
@@ -133,7 +139,8 @@ fn tables(view: &StoreView<'_>, schema: &StoreSchema, forest: &mut Forest) -> Re
     Ok(())
 }
 
-fn samples(
+/// Samples the entries of index pages without an owner. `group_of` numbers their trees.
+fn take_samples(
     view: &StoreView<'_>,
     forest: &Forest,
     hasher: &KeyHasher,
@@ -166,8 +173,8 @@ fn samples(
     Ok(out)
 }
 
-/// How many rows of which table and index are among the samples of which group.
-fn votes(
+/// Counts, for each group of pages, table and key, the rows that are among the samples of the group.
+fn count_votes(
     view: &StoreView<'_>,
     schema: &StoreSchema,
     forest: &Forest,

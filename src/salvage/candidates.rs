@@ -1,33 +1,38 @@
-//! Rows that are not plainly live: each is weighed against all indexes before one of it is given.
+//! Weighs rows that are not plainly live against all indexes.
+//!
+//! A row of the store is in each of its table's unique indexes, unless it has NULL there, so that the indexes are witnesses that
+//! lie on other pages than the row. A damaged page costs an index entries; it does not make entries that fit a row's key and
+//! rowid by chance. So one index that names a row outweighs any that do not, and a whole index that does not name it is
+//! evidence that it was deleted. The first index, the primary key's, decides where it can, because every row has that key.
 
 use std::ops::RangeInclusive;
 
-use super::row_layout::{Fit, Hashes};
-use super::rows::{Origin, Place};
+use super::row_layout::{Hashes, RowLayout};
+use super::rows::{Origin, RecordPlace};
 use super::schema::MOST_KEYS;
 
 /// A row that may be live.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate {
-    /// How it was found.
+    /// The place where it was found.
     pub origin: Origin,
-    /// Whether its page does not vouch for it.
+    /// Whether its page does not vouch for it: see [`super::rows::FoundRow`].
     pub is_unvouched: bool,
-    /// Whether it holds what the application never writes.
+    /// Whether it holds a value that the application never writes.
     pub odd: bool,
     /// The rowid that stands before it.
     pub rowid: Option<i64>,
-    /// Where it lies.
-    pub place: Place,
-    /// Whose it can be.
-    pub fit: Fit,
-    /// Its keys.
+    /// The place of its record.
+    pub place: RecordPlace,
+    /// The table and layout that it fits.
+    pub fit: RowLayout,
+    /// The hashes of its keys.
     pub hashes: Hashes,
-    /// Which of them an index names with this rowid, as a set of bits.
+    /// The keys that an index names with this rowid, as a set of bits.
     pub agree: u8,
-    /// Which of them an index has otherwise for this rowid.
+    /// The keys for which an index has another value with this rowid, as a set of bits.
     pub differ: u8,
-    /// The latest time in it.
+    /// The latest time in it, to tell an older state from a newer one.
     pub when: u64,
 }
 
@@ -36,39 +41,39 @@ pub struct Candidate {
 pub struct OtherRowids {
     /// The rowids.
     pub rowids: [Option<i64>; MOST_KEYS],
-    /// Which of them another index knows too, as a set of bits. Where none does, it is perhaps the rowid in the entry that is
-    /// damaged.
+    /// The keys whose rowid another index names too, as a set of bits. A rowid that only one entry names is perhaps damaged
+    /// itself.
     pub backed: u8,
 }
 
-/// What becomes of a candidate.
+/// The decision on a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is a row, with this rowid; perhaps with something odd about it.
+    /// It is a live row.
     Row {
-        /// The rowid, by an index where the row's own is damaged.
+        /// Its rowid, from an index where the row's own is damaged.
         rowid: i64,
-        /// Whether it is flagged.
+        /// Whether it is flagged, because a value is invalid or an index contradicts it.
         odd: bool,
     },
     /// It is an older state of the row with this rowid.
     Older(i64),
-    /// It is whole, and perhaps none of the store's.
+    /// It is intact, and perhaps not live.
     Doubtful,
-    /// It was deleted, as far as anybody can tell.
+    /// It was deleted, as far as can be told.
     Deleted,
 }
 
-/// What is known of the keys of a candidate's table.
+/// The state of the indexes of a candidate's table.
 #[derive(Debug, Clone, Copy)]
-pub struct Keys<'k> {
+pub struct KeyStates<'k> {
     /// Whether each index was found whole.
     pub whole: &'k [bool],
     /// Whether the freelist is known.
     pub is_freelist_known: bool,
-    /// Whether an index has pages of which nobody can tell whether they are free ones.
+    /// Whether an index has pages that may be free ones.
     pub is_ambiguous: bool,
-    /// Where the freelist is not schema, the ranges of rowids whose leaves were not found.
+    /// The ranges of rowids whose leaves were not found, where the freelist is not known.
     pub open_ranges: &'k [RangeInclusive<i64>],
 }
 
@@ -81,17 +86,25 @@ impl Candidate {
         self.hashes.get(key).copied().unwrap_or(0)
     }
 
-    /// Whether another index than the first names it, and the first alone is perhaps an older state. Where its page does not vouch
-    /// for it, that index must be whole: what is left of one may name what was deleted.
-    fn is_confirmed(&self, keys: Keys<'_>) -> bool {
+    /// Returns whether another index than the first names it, so that the first alone may be an older state. When its page does
+    /// not vouch for it, that index must be whole: the rest of a damaged index may name what was deleted.
+    fn is_confirmed(&self, keys: KeyStates<'_>) -> bool {
         let is_vouched = self.origin == Origin::OwnTree && !self.is_unvouched;
         let mut others = keys.whole.iter().enumerate().skip(1);
         others.any(|(key, whole)| self.agrees(key) && (*whole || is_vouched))
     }
 
-    /// Weighs it. The first index, the primary key's, decides where it names the row, or has another one for its rowid; or where it is
-    /// whole, does not name it, and no other does.
-    pub fn weigh(&self, keys: Keys<'_>, elsewhere: &OtherRowids) -> Verdict {
+    /// Weighs it, in this order:
+    ///
+    /// 1. The first index decides when it names the row, with this rowid or with another one, which more indexes must then agree on
+    ///    than on the row's own.
+    /// 2. The row is denied when the first index has another key for its rowid; or when that index is whole and does not name it,
+    ///    and no other index confirms the row.
+    /// 3. Otherwise the row is live when any index names it; a row in its table's own tree also when no whole index denies it.
+    ///
+    /// A live row in free space is an older state of the row with its rowid, because SQLite leaves the bytes of a row that it
+    /// moves where they were. A live row with an index against it is given and flagged.
+    pub fn weigh(&self, keys: KeyStates<'_>, elsewhere: &OtherRowids) -> Verdict {
         let all = 0..keys.whole.len();
         let named = |key: usize| elsewhere.rowids.get(key).copied().flatten();
         let is_whole = |key: usize| keys.whole.get(key).copied().unwrap_or(false);
@@ -107,7 +120,7 @@ impl Candidate {
         let rowid = if self.agrees(0) {
             self.rowid
         } else if let Some(rowid) = named(0) {
-            // The more indexes name it so, the better.
+            // One of the two rowids is damaged, the entry's or the row's: the one that more indexes have is right.
             let same = all.clone().filter(|key| named(*key) == Some(rowid)).count();
             if self.agree.count_ones() as usize >= same {
                 self.rowid
@@ -115,7 +128,7 @@ impl Candidate {
                 Some(rowid)
             }
         } else if self.differ & 1 == 1 || (denies(&0) && !self.is_confirmed(keys)) {
-            return self.denied();
+            return self.judge_denied();
         } else {
             let any = all.clone().any(|key| supports(&key));
             let live = match self.origin {
@@ -133,11 +146,12 @@ impl Candidate {
         if self.origin <= Origin::FreeSpace {
             return Verdict::Older(rowid);
         }
-        // It may be the header of an older row over the bytes of another.
+        // Carving found it, and its values are invalid: it may be the header of an older row over the bytes of another.
         if self.origin == Origin::Gap && self.odd {
             return Verdict::Doubtful;
         }
-        // An index that names the same key for another row, or knows nothing of it though it is whole.
+        // An index contradicts the row when it names the same key for another row, or is whole and does not have it. An entry that no
+        // other index backs may itself be the damaged one.
         let contradicts = |key: usize| {
             let same = named(key) == Some(rowid) || (self.agrees(key) && self.rowid == Some(rowid));
             let is_anothers = named(key).is_some() && elsewhere.backed >> key & 1 == 1;
@@ -149,8 +163,9 @@ impl Candidate {
         }
     }
 
-    /// The index that must name it does not.
-    fn denied(&self) -> Verdict {
+    /// Returns the verdict on a row that the first index denies. Its page still has it as live when that is sound, and one of the two
+    /// is wrong.
+    fn judge_denied(&self) -> Verdict {
         if self.origin == Origin::OwnTree && !self.is_unvouched {
             Verdict::Doubtful
         } else {
@@ -158,17 +173,19 @@ impl Candidate {
         }
     }
 
-    fn judge_unnamed(&self, keys: Keys<'_>) -> Verdict {
+    /// Returns the verdict on a row that no index names and no whole index denies alone. An orphaned page may be a free one, whose rows
+    /// were deleted.
+    fn judge_unnamed(&self, keys: KeyStates<'_>) -> Verdict {
         let is_in_open_range = || self.rowid.is_none_or(|id| keys.open_ranges.iter().any(|open| open.contains(&id)));
         let can_be_live = keys.is_freelist_known || (keys.is_ambiguous && is_in_open_range());
         match self.origin {
-            Origin::OwnTree => self.denied(),
+            Origin::OwnTree => self.judge_denied(),
             Origin::Orphan if can_be_live && !self.is_unvouched => Verdict::Doubtful,
             _ => Verdict::Deleted,
         }
     }
 
-    /// What speaks for it, beside another candidate for the same rowid.
+    /// Returns what speaks for it beside another candidate for the same rowid; the greater is given.
     pub fn weight(&self, odd: bool) -> (bool, Origin, u32, u64) {
         (!odd, self.origin, self.agree.count_ones(), self.when)
     }

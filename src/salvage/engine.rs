@@ -1,7 +1,8 @@
-//! The passes over a store: what the indexes name, then the rows, then what became of neither.
+//! The passes over a store: first the indexes, then the rows, then the rows that an index names and that were not found.
 //!
-//! A pass takes as many rowids of each table as memory has room for, from the lowest on; most stores need one. What is plainly
-//! live is written at once. The rest are candidates, which are weighed when all of them are known.
+//! A pass takes as many rowids of each table as memory has room for, from the lowest on; most stores need one. A row in its
+//! table's own tree that all indexes name is written at once. The others are candidates, which are weighed when all of them are
+//! known: only then it is clear whether a better copy of the same row exists.
 
 mod weighing;
 
@@ -17,16 +18,16 @@ use super::row_layout::{KeyHasher, has_invalid_value, is_broken_uuid, latest_tim
 use super::rowid_set::{RowidBudget, RowidSet};
 use super::rows::{FoundRow, Origin, RowFinder};
 use super::schema::StoreSchema;
-use super::sql::{Line, SqlWriter};
+use super::sql::{SqlRow, SqlWriter};
 use super::summary::{SalvageSummary, TableSummary};
 use super::view::StoreView;
 use crate::limits::stop::Stop;
 use sqlite_format::record::Classes;
 
-/// How much one pass holds: blocks of evidence of all tables, and candidates.
+/// The limits of the memory of one pass.
 #[derive(Debug, Clone, Copy)]
 pub struct PassLimits {
-    /// Blocks of indexed.
+    /// Blocks of indexed rowids, of all tables.
     pub blocks: usize,
     /// Candidates.
     pub candidates: usize,
@@ -41,7 +42,7 @@ impl Default for PassLimits {
     }
 }
 
-/// A table in the passes.
+/// The progress of a table.
 struct TableProgress {
     indexed: IndexedRows,
     done: bool,
@@ -64,7 +65,7 @@ pub struct Engine<'a> {
     pub(super) limits: PassLimits,
 }
 
-/// What the passes write to.
+/// The output of the passes.
 pub struct Output<'p, 'a> {
     /// The SQL.
     pub sql: &'p mut SqlWriter<'a>,
@@ -76,7 +77,7 @@ impl Engine<'_> {
     /// Runs all passes. Returns, for each table, the rowids that were given.
     ///
     /// # Errors
-    /// What the output says, that it is time to stop, or that there is too much.
+    /// When the output cannot be written, it is time to stop, or a limit is exceeded.
     pub fn run(&mut self, out: &mut Output<'_, '_>) -> Result<Vec<RowidSet>> {
         let budget = RowidBudget::default();
         let mut tables: Vec<TableProgress> =
@@ -94,7 +95,7 @@ impl Engine<'_> {
         let mut late = Vec::new();
         while tables.iter().any(|table| !table.done) {
             self.read_indexes(&mut tables)?;
-            let candidates = self.rows(&mut tables, first, out)?;
+            let candidates = self.read_rows(&mut tables, first, out)?;
             self.resolve(&mut tables, &candidates, &mut late, out)?;
             for table in tables.iter_mut().filter(|table| !table.done) {
                 table.done = table.indexed.to == i64::MAX;
@@ -103,7 +104,7 @@ impl Engine<'_> {
             first = false;
         }
         self.resolve_deferred(&mut tables, &late, out)?;
-        self.lost(&tables, out)?;
+        self.write_lost(&tables, out)?;
         for ((table, whole), of) in tables.iter().zip(&self.forest.whole).zip(&mut out.summary.tables) {
             of.deleted = table.deleted.len();
             of.is_fully_indexed = whole.contains(&true);
@@ -111,7 +112,7 @@ impl Engine<'_> {
         Ok(tables.into_iter().map(|table| table.given).collect())
     }
 
-    /// Reads what the indexes say, as much of it as there is room for.
+    /// Reads the indexes, as many rowids from the lowest on as there is room for.
     fn read_indexes(&mut self, tables: &mut [TableProgress]) -> Result<()> {
         let most = self.limits.blocks;
         let mut since = 0;
@@ -150,8 +151,13 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Reads the rows: writes those that are plainly live, and gives back those that must be weighed.
-    fn rows(&mut self, tables: &mut [TableProgress], first: bool, out: &mut Output<'_, '_>) -> Result<Vec<Candidate>> {
+    /// Reads the rows: writes those that are plainly live, and returns those that must be weighed.
+    fn read_rows(
+        &mut self,
+        tables: &mut [TableProgress],
+        first: bool,
+        out: &mut Output<'_, '_>,
+    ) -> Result<Vec<Candidate>> {
         let notes = &self.forest.notes;
         let mut candidates = Vec::new();
         let mut finder = RowFinder::new(self.view, self.schema);
@@ -159,7 +165,7 @@ impl Engine<'_> {
         let most = self.limits.candidates;
         self.view.each(self.stop, &want, &mut |number, bytes| {
             finder.page(number, bytes, notes, &mut |found| {
-                let candidate = self.row(tables, found, first, out)?;
+                let candidate = self.sort_row(tables, found, first, out)?;
                 candidates.extend(candidate);
                 if candidates.len() > most {
                     make_room(tables, &mut candidates, most);
@@ -173,8 +179,8 @@ impl Engine<'_> {
         Ok(candidates)
     }
 
-    /// Looks at one row.
-    fn row(
+    /// Writes a row that is plainly live, or returns it as a candidate, or passes it over.
+    fn sort_row(
         &self,
         tables: &mut [TableProgress],
         found: &FoundRow<'_>,
@@ -183,7 +189,7 @@ impl Engine<'_> {
     ) -> Result<Option<Candidate>> {
         let Some(fit) = found.fit else {
             if first {
-                self.unfit(tables, found, out)?;
+                self.write_unfit(tables, found, out)?;
             }
             return Ok(None);
         };
@@ -227,7 +233,7 @@ impl Engine<'_> {
             && !odd
             && !is_given
         {
-            let line = Line {
+            let line = SqlRow {
                 fit,
                 rowid: Some(rowid),
                 fields: found.fields,
@@ -235,7 +241,7 @@ impl Engine<'_> {
             };
             if out.sql.fits_schema(&line) {
                 table.given.insert(rowid)?;
-                give(&line, false, None, out)?;
+                write_counted(&line, false, None, out)?;
                 return Ok(None);
             }
         }
@@ -255,7 +261,7 @@ impl Engine<'_> {
         }))
     }
 
-    /// How a row of this table was found. Where the table's own tree was found, what another table's has is none of its rows.
+    /// Returns the origin of a row of this table. When the table's own tree was found, a row in another tree is not one of its rows.
     fn origin(&self, found: &FoundRow<'_>, table: usize) -> Origin {
         let is_anothers = self.forest.notes.owner(found.place.page) == Owner::Other;
         if is_anothers && self.forest.rooted.get(table) == Some(&true) {
@@ -265,8 +271,8 @@ impl Engine<'_> {
         }
     }
 
-    /// A record in a table's own tree that has another number of fields than any version of the table.
-    fn unfit(&self, tables: &mut [TableProgress], found: &FoundRow<'_>, out: &mut Output<'_, '_>) -> Result<()> {
+    /// Comments on a record in a table's own tree that has another number of fields than any version of the table.
+    fn write_unfit(&self, tables: &mut [TableProgress], found: &FoundRow<'_>, out: &mut Output<'_, '_>) -> Result<()> {
         let Owner::Table(table) = self.forest.notes.owner(found.place.page) else {
             return Ok(());
         };
@@ -285,13 +291,13 @@ impl Engine<'_> {
     }
 }
 
-/// A field's text.
+/// Returns the text of a field, if it holds text.
 fn text<'p>(payload: &'p [u8], field: Option<&sqlite_format::record::Field>) -> Option<&'p [u8]> {
     payload.get(field.filter(|field| field.class == Classes::TEXT)?.range())
 }
 
 /// Writes a row and counts it.
-fn give(line: &Line<'_>, odd: bool, id: Option<&[u8]>, out: &mut Output<'_, '_>) -> Result<()> {
+fn write_counted(line: &SqlRow<'_>, odd: bool, id: Option<&[u8]>, out: &mut Output<'_, '_>) -> Result<()> {
     out.sql.write_row(line)?;
     let loses = out.sql.loses_column(line);
     if let Some(summary) = out.summary.tables.get_mut(line.fit.table) {

@@ -1,4 +1,4 @@
-//! The entries of indexes: which rows the store names.
+//! Reads the entries of indexes.
 
 use super::Result;
 use super::gaps::{adds_up, free_space};
@@ -22,7 +22,7 @@ pub struct Entry<'e> {
     pub rowid: i64,
     /// The hash of its values.
     pub hash: u64,
-    /// Whether it holds what the application never writes: then it is perhaps the entry that is damaged, and not the row.
+    /// Whether it holds a value that the application never writes: then perhaps the entry is damaged, and not the row.
     pub is_odd: bool,
     /// The record, whose last field is the rowid.
     pub payload: &'e [u8],
@@ -30,7 +30,7 @@ pub struct Entry<'e> {
     pub fields: &'e [Field],
 }
 
-/// What takes a record of an index: its bytes, its fields, the rowid at its end.
+/// Takes a record of an index: its bytes, its fields, the rowid at its end.
 type EachRecord<'e> = dyn FnMut(&[u8], &[Field], i64) -> Result<()> + 'e;
 
 /// Reads an index page's records with two fields or more of which the last is an integer.
@@ -44,7 +44,7 @@ pub struct Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
-    /// A reader of these pages.
+    /// Creates a reader of these pages.
     pub fn new(view: &'a StoreView<'a>) -> Self {
         Self {
             view,
@@ -56,10 +56,10 @@ impl<'a> Entries<'a> {
         }
     }
 
-    /// Hands out each record of a page; says whether every cell gave one.
+    /// Hands out each record of a page; returns whether every cell gave one and the page adds up.
     ///
     /// # Errors
-    /// What `each` returns.
+    /// When `each` fails.
     pub fn page(&mut self, number: u32, bytes: &[u8], each: &mut EachRecord<'_>) -> Result<bool> {
         let Ok(page) = Page::parse(self.view.layout(), number, bytes) else {
             return Ok(false);
@@ -68,7 +68,7 @@ impl<'a> Entries<'a> {
             return Ok(false);
         }
         let mut count = 0;
-        // In a sound page no byte is in two cells.
+        // In a sound page no byte is in two cells. Without this bound, cells that share bytes would cost time without end.
         let mut left = 8 * bytes.len();
         for cell in page.all_cells().filter_map(std::result::Result::ok) {
             let local = cell.payload.local;
@@ -112,7 +112,7 @@ impl<'a> Entries<'a> {
 /// whole.
 ///
 /// # Errors
-/// What `each` returns, or that it is time to stop.
+/// When `each` fails, or it is time to stop.
 pub fn for_each_entry(
     view: &StoreView<'_>,
     schema: &StoreSchema,
@@ -130,7 +130,7 @@ pub fn for_each_entry(
         };
         let of = schema.tables.get(table).and_then(|table| Some((table, table.keys.get(key)?)));
         let columns = of.map_or(0, |(_, key)| key.columns.len());
-        // An older state of a page names what is gone, and not what is new.
+        // A stale page names deleted rows, and not the newest ones.
         let mut odd = view.is_stale(number);
         let all = entries.page(number, bytes, &mut |payload, fields, rowid| {
             if fields.len() != columns + 1 {
@@ -159,7 +159,7 @@ pub fn for_each_entry(
     })
 }
 
-/// Whether an entry holds what the application never writes.
+/// Returns whether an entry holds a value that the application never writes.
 fn has_invalid_key(table: &TableSchema, key: &UniqueKey, payload: &[u8], fields: &[Field]) -> bool {
     key.columns.iter().zip(fields).any(|(column, field)| {
         let rule = table.columns.get(*column).and_then(|column| column.rule);

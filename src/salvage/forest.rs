@@ -1,4 +1,9 @@
-//! Which pages belong to which table and index: by the schema where it can be read, by the trees' own inner pages where not.
+//! Finds the owner of each page: by the schema where it can be read, by the trees' own interior pages where not.
+//!
+//! The order of the claims decides where two want one page. The trees of known tables come first, then their indexes, then other
+//! trees: what the schema leads to is live. Then the freelist. Children of stale interior pages come after it, since an older
+//! parent may lead to pages that were freed since; unless the freelist is damaged too, which then says no more than they. What is left has no root any more, and interior pages without a parent become
+//! the roots of what is left of their trees.
 
 mod freelist;
 mod roots;
@@ -15,24 +20,24 @@ use sqlite_format::header::Header;
 use sqlite_format::page::{Kind, Page};
 use sqlite_format::walk::{ChildOrder, Claim, TreeVisitor, WalkRules, read_children, walk_tree};
 
-/// What was found out about all pages.
+/// The owners of all pages, and the state of the trees.
 #[derive(Debug)]
 pub struct Forest {
-    /// Each page's note.
+    /// The kind and the owner of each page.
     pub notes: PageNotes,
-    /// For each table, each key's tree: whether every page of it was found, and is of the right kind.
+    /// For each table and key, whether every page of the index was found and is of the right kind.
     pub whole: Vec<Vec<bool>>,
-    /// For each table, each key: whether the schema leads to its root.
+    /// For each table and key, whether the schema leads to the root of the index.
     pub led_to: Vec<Vec<bool>>,
-    /// For each table, whether pages of an index of it are there of which nobody can tell whether they are free ones.
+    /// For each table, whether there are pages of an index of it that may be free ones.
     pub is_ambiguous: Vec<bool>,
-    /// Whether the freelist is schema, so that a page that nothing leads to is not merely a free one.
+    /// Whether the freelist is known, so that an orphaned page is not merely a free one.
     pub is_freelist_known: bool,
-    /// Trees of indexes that no schema names, found by their inner pages: their first page, and all.
+    /// The pages of each index tree that no schema names, found by its interior pages; the root first.
     pub unnamed_indexes: Vec<Vec<u32>>,
-    /// The same of tables.
+    /// The pages of each table tree that no schema names, the root first.
     pub unnamed_tables: Vec<Vec<u32>>,
-    /// For each table, its columns' names by the store's own schema, where that can be read.
+    /// For each table, the names of its columns in the store's own schema, where that can be read.
     pub columns: Vec<Option<Vec<String>>>,
     /// For each table, whether its tree was found.
     pub rooted: Vec<bool>,
@@ -43,16 +48,16 @@ pub struct Forest {
     pub complete_tables: Vec<bool>,
 }
 
-/// How many inner pages that nobody leads to are looked at.
+/// The most interior pages without a parent that are looked at.
 const MOST_INNER: usize = 1 << 20;
 
-/// How many roots of unknown trees are followed.
+/// The most roots of unknown trees that are followed.
 const MOST_ROOTS: usize = 10_000;
 
-/// How many ranges without a leaf are kept account of for a table.
+/// The most ranges without a leaf that are kept for a table.
 const MOST_OPEN_RANGES: usize = 10_000;
 
-/// Looks at every page once, and walks the trees.
+/// Reads every page once, and walks the trees.
 ///
 /// # Errors
 /// When it is time to stop.
@@ -83,7 +88,7 @@ pub fn survey(view: &StoreView<'_>, schema: &StoreSchema, stop: &Stop) -> Result
         stop,
         bytes: Vec::new(),
     };
-    let roots = walker.roots(schema, &mut forest)?;
+    let roots = walker.read_roots(schema, &mut forest)?;
     let mut outdated = Vec::new();
     for &(owner, root) in &roots {
         let (pages, whole) = walker.walk(root, owner, &mut forest, Some(&mut outdated))?;
@@ -93,11 +98,11 @@ pub fn survey(view: &StoreView<'_>, schema: &StoreSchema, stop: &Stop) -> Result
     // commit put on the freelist, with deleted rows in them: a sound freelist takes them first. Where the freelist is damaged
     // too, nothing says better than the outdated parent.
     let before = (!outdated.is_empty()).then(|| forest.notes.clone());
-    forest.is_freelist_known = walker.free(&mut forest)?;
+    forest.is_freelist_known = walker.claim_free(&mut forest)?;
     if let Some(before) = before.filter(|_| !forest.is_freelist_known) {
         forest.notes = before;
         walker.claim_outdated(&outdated, &mut forest)?;
-        walker.free(&mut forest)?;
+        walker.claim_free(&mut forest)?;
     } else {
         walker.claim_outdated(&outdated, &mut forest)?;
     }
@@ -314,7 +319,7 @@ impl Walker<'_> {
         children.into_iter().flatten().filter(|child| self.is_child(*child)).collect()
     }
 
-    /// Follows the inner pages that nobody leads to: each is the root of what is left of a tree.
+    /// Follows the interior pages without a parent: each is the root of what is left of a tree.
     fn adopt(&mut self, forest: &mut Forest) -> Result<()> {
         let is_inner = |forest: &Forest, number: u32| {
             forest.notes.owner(number) == Owner::Unowned
@@ -331,7 +336,7 @@ impl Walker<'_> {
         let mut trees = Vec::new();
         for root in roots {
             let is_key = forest.notes.kind(root).is_some_and(|kind| !kind.is_table());
-            // Taken for one of a kind, so that only pages of that kind are followed; whose it is comes later.
+            // Any owner of the kind will do, so that only pages of that kind are followed; attribution finds the right one.
             let owner = if is_key { Owner::Index(0, 0) } else { Owner::Table(0) };
             let (pages, whole) = self.walk(root, owner, forest, None)?;
             for page in &pages {

@@ -1,5 +1,8 @@
-//! Of which tables rows may be gone that nothing names: a page of theirs is not there or is damaged, and no index of theirs is
-//! whole.
+//! Notes the tables of which rows may be lost that nothing names.
+//!
+//! A whole index names every row of its table, so that a lost row is known by its entry. Without one, only the table's own pages
+//! tell how many rows there were, and only if all of them are there and add up: a page whose header, cells, free blocks and
+//! fragments are not as many bytes as it has may have lost cells. So may a stale page, which is an older state of itself.
 
 use super::Result;
 use super::forest::Forest;
@@ -9,8 +12,8 @@ use super::view::StoreView;
 use crate::limits::stop::Stop;
 use sqlite_format::page::{Kind, Page};
 
-/// Notes in the account of which tables nobody knows how many rows they had. The ledger is none of them: what it must have held
-/// is known.
+/// Notes in the summary the tables whose number of rows is not known. The ledger is none of them: its rows follow from the
+/// migrations.
 ///
 /// # Errors
 /// When it is time to stop.
@@ -48,7 +51,7 @@ pub fn note_unknown_counts(
     Ok(())
 }
 
-/// What the header says is free: between the cell pointers and the content, and the free blocks.
+/// Appends the ranges that a page's header says are free: between the cell pointers and the content, and the free blocks.
 pub fn free_space(page: &Page<'_>, into: &mut Vec<(usize, usize)>) {
     let usable = page.bytes().len();
     if page.pointers_end() <= page.content_at() && page.content_at() <= usable {
@@ -56,7 +59,7 @@ pub fn free_space(page: &Page<'_>, into: &mut Vec<(usize, usize)>) {
     }
     let mut at = page.first_free_block();
     let two = |at: usize| page.bytes().get(at..at + 2).and_then(|two| two.try_into().ok()).map(u16::from_be_bytes);
-    // They ascend, so that there is no circle.
+    // Free blocks ascend. One that does not ends the chain, so that there is no circle.
     while let (Some(next), Some(size)) = (two(at), two(at + 2)) {
         if at == 0 {
             break;
@@ -69,7 +72,7 @@ pub fn free_space(page: &Page<'_>, into: &mut Vec<(usize, usize)>) {
     }
 }
 
-/// Whether the page's header, its cells, its free space and its fragments are as many bytes as it has.
+/// Returns whether a page's header, cells, free space and fragments are as many bytes as it has.
 pub fn adds_up(page: &Page<'_>, free: &[(usize, usize)]) -> bool {
     let mut sum = page.pointers_end() + page.fragments() + free.iter().map(|(from, to)| to - from).sum::<usize>();
     for cell in page.all_cells() {

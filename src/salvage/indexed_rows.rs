@@ -1,16 +1,19 @@
-//! What the indexes say of each rowid of a part of a table: a short hash of each key that names it.
+//! The rowids of a part of a table that its indexes name, with a digest of the key in each index.
+//!
+//! A digest has 30 bits of the key's hash: enough for a row that matches by chance to be rare, and few enough that one block of 16
+//! rowids costs 256 bytes.
 
 use std::collections::BTreeMap;
 
 use super::row_layout::Hashes;
 use super::schema::MOST_KEYS;
 
-/// How many rowids stand in one block.
+/// The rowids of one block.
 const EACH: usize = 16;
 
 type Block = [[u32; MOST_KEYS]; EACH];
 
-/// What the indexes of one table say of the rowids of a range.
+/// The rowids of a range that the indexes of one table name.
 #[derive(Debug)]
 pub struct IndexedRows {
     blocks: BTreeMap<i64, Block>,
@@ -24,34 +27,34 @@ fn place(rowid: i64) -> (i64, usize) {
     (rowid >> 4, (rowid.cast_unsigned() & 15) as usize)
 }
 
-/// The bits of what is kept that are no part of a hash: whether an entry that holds nothing odd names the row, and whether one
-/// that does, or a second one.
+/// The bits of a digest that are no part of the hash: whether an entry without invalid values names the row, and whether one with
+/// invalid values does, or a second one.
 const MARKS: u32 = SOUND | UNSURE;
 const SOUND: u32 = 1;
 const UNSURE: u32 = 2;
 
-/// What an entry says of its row. It is never 0, which says that no entry names the row.
+/// Returns the digest of an entry. It is never 0, which stands for a row without an entry.
 pub fn digest(hash: u64, is_odd: bool) -> u32 {
     (hash >> 32) as u32 & !MARKS | if is_odd { UNSURE } else { SOUND }
 }
 
-/// Whether an entry that holds nothing odd says so.
+/// Returns whether an entry without invalid values has this digest.
 pub fn is_sound(said: u32) -> bool {
     said & SOUND != 0
 }
 
-/// Whether an index has two entries for the row: the rowid of one of them is damaged.
+/// Returns whether an index has two entries for the row: the rowid of one of them is damaged.
 fn is_double(said: u32) -> bool {
     said & MARKS == MARKS
 }
 
-/// Whether what an entry says agrees with a row's hash. One that is odd agrees with the row that is as odd.
+/// Returns whether an entry's digest matches a row's hash. An entry with an invalid value matches the row with the same value.
 fn agrees(said: u32, hash: u64) -> bool {
     said != 0 && (said ^ digest(hash, false)) & !MARKS == 0
 }
 
 impl IndexedRows {
-    /// Nothing yet of rowids from this one on.
+    /// Creates an empty range of rowids from this one on.
     pub fn from(from: i64) -> Self {
         Self {
             blocks: BTreeMap::new(),
@@ -60,13 +63,13 @@ impl IndexedRows {
         }
     }
 
-    /// Whether a rowid is in the range.
+    /// Returns whether a rowid is in the range.
     pub fn covers(&self, rowid: i64) -> bool {
         (self.from..=self.to).contains(&rowid)
     }
 
-    /// Takes an entry: its row, its index, what it says. The first entry of an index for a row counts, but for odd ones. Says
-    /// whether the index had said the very same before: then one of its pages is there twice, and another is missing.
+    /// Takes an entry. The first entry of an index for a row counts, but one with invalid values gives way. Returns whether the index
+    /// had the very same entry before: then one of its pages is there twice, and another is missing.
     pub fn insert(&mut self, rowid: i64, key: usize, said: u32) -> bool {
         if !self.covers(rowid) {
             return false;
@@ -85,12 +88,12 @@ impl IndexedRows {
         false
     }
 
-    /// How many blocks are held.
+    /// Returns the number of blocks that are held.
     pub fn blocks(&self) -> usize {
         self.blocks.len()
     }
 
-    /// Gives the upper half of the range up; it is looked at in another pass.
+    /// Gives up the upper half of the range; another pass takes it.
     pub fn halve(&mut self) {
         let middle = self.blocks.keys().nth(self.blocks.len() / 2).copied();
         if let Some(middle) = middle {
@@ -98,14 +101,14 @@ impl IndexedRows {
         }
     }
 
-    /// Gives up what lies behind a rowid.
+    /// Gives up the rowids behind this one.
     pub fn cut(&mut self, to: i64) {
         self.to = self.to.min(to.max(self.from));
         // The block in which the range now ends stays: what it holds beyond is not asked for.
         let _ = self.blocks.split_off(&((self.to >> 4) + 1));
     }
 
-    /// What is said of a row: one hash for each key.
+    /// Returns the digests of a row, one for each key.
     pub fn digests(&self, rowid: i64) -> [u32; MOST_KEYS] {
         let (block, at) = place(rowid);
         if !self.covers(rowid) {
@@ -114,7 +117,7 @@ impl IndexedRows {
         self.blocks.get(&block).and_then(|block| block.get(at)).copied().unwrap_or_default()
     }
 
-    /// Which keys of a row agree with the indexes, as a set of bits.
+    /// Returns the keys of a row that match the indexes, as a set of bits.
     pub fn matching_keys(&self, rowid: i64, hashes: &Hashes) -> u8 {
         let said = self.digests(rowid);
         let agrees = |(said, hash): (&u32, &u64)| *hash != 0 && agrees(*said, *hash);
@@ -126,8 +129,8 @@ impl IndexedRows {
             .sum()
     }
 
-    /// Which keys of a row the indexes have otherwise for this rowid, as a set of bits. What is odd in an index, or stands there
-    /// twice, is perhaps damaged itself, and says nothing against a row.
+    /// Returns the keys of a row for which the indexes have another value with this rowid, as a set of bits. An entry with invalid
+    /// values, or one of two, is perhaps damaged itself, and is no evidence against a row.
     pub fn conflicting_keys(&self, rowid: i64, hashes: &Hashes) -> u8 {
         let said = self.digests(rowid);
         let differs =
@@ -140,7 +143,7 @@ impl IndexedRows {
             .sum()
     }
 
-    /// Whether another index names a row too which this one names once, as far as can be told.
+    /// Returns whether another index names a row too which this one names once, as far as can be told.
     pub fn is_named_twice(&self, rowid: i64, key: usize) -> bool {
         let said = self.digests(rowid);
         let is_double = said.get(key).copied().is_some_and(is_double);
@@ -148,13 +151,13 @@ impl IndexedRows {
         !self.covers(rowid) || (!is_double && others.any(|(_, said)| *said != 0))
     }
 
-    /// Whether a row has such a key, as far as can be told.
+    /// Returns whether a row has such a key, as far as can be told.
     pub fn may_have_key(&self, rowid: i64, key: usize, hash: u64) -> bool {
         let said = self.digests(rowid).get(key).copied().unwrap_or(0);
         !self.covers(rowid) || (agrees(said, hash) && !is_double(said))
     }
 
-    /// Every rowid that an entry names.
+    /// Returns every rowid that an entry names.
     pub fn rowids(&self) -> impl Iterator<Item = i64> + '_ {
         self.blocks.iter().flat_map(move |(block, rows)| {
             let first = block << 4;

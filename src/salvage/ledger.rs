@@ -1,6 +1,6 @@
-//! Which migrations a damaged store had: by its ledger where that is whole, otherwise all that are known.
+//! Finds the migrations that a damaged store had: those of its ledger when that is whole, otherwise all that are known.
 //!
-//! Where no schema says which pages are the ledger's, it is the one page that holds known migrations under their names.
+//! When no schema says which pages are the ledger's, it is the one page that holds known migrations under their names.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use crate::limits::stop::Stop;
 use sqlite_format::page::{Kind, Page};
 use sqlite_format::record::Classes;
 
-/// What the ledger says.
+/// The content of the ledger.
 #[derive(Debug, Default)]
 pub struct Ledger {
     /// Known migrations whose rows are there.
@@ -32,7 +32,7 @@ pub struct Ledger {
 /// Reads the ledger.
 ///
 /// # Errors
-/// When it is time to stop, or that the known migrations cannot be applied.
+/// When it is time to stop, or the known migrations cannot be applied.
 pub fn read_ledger(view: &StoreView<'_>, known: &KnownStore, forest: &Forest, stop: &Stop) -> Result<Ledger> {
     let mut out = Ledger::default();
     let rooted = forest.rooted.get(known.ledger.table).copied().unwrap_or(false);
@@ -97,8 +97,8 @@ pub fn read_ledger(view: &StoreView<'_>, known: &KnownStore, forest: &Forest, st
     Ok(out)
 }
 
-/// Whether the store's own tables have columns that come with a migration which its ledger does not have: then the ledger's page
-/// is an older state of it.
+/// Returns whether the store's own tables have columns that come with a migration which its ledger does not have: then the
+/// ledger's page is stale.
 fn is_stale(schema: &StoreSchema, forest: &Forest, target: &TargetSchema, last: &TargetSchema) -> bool {
     let tables = schema.tables.iter().zip(&forest.columns).zip(target.columns.iter().zip(&last.columns));
     tables.into_iter().any(|((table, names), (now, last))| {

@@ -1,4 +1,4 @@
-//! A value as SQL that every SQLite reads back to the same bytes, on one line, whatever it holds.
+//! Writes a value as SQL that every SQLite reads back to the same bytes, on one line, whatever it holds.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use sqlite_format::record::{Classes, Field};
 /// Writes a value, for a store with text in this encoding.
 ///
 /// # Errors
-/// What the output says.
+/// When the output cannot be written.
 pub fn write(out: &mut dyn Write, field: Field, payload: &[u8], encoding: Encoding) -> io::Result<()> {
     let bytes = payload.get(field.range()).unwrap_or_default();
     match field.class {
@@ -31,8 +31,8 @@ pub fn write(out: &mut dyn Write, field: Field, payload: &[u8], encoding: Encodi
     }
 }
 
-/// Whether text may stand between quotes: it is UTF-8, and nothing in it ends a line, ends a string, or turns the direction in
-/// which it is read.
+/// Returns whether text may stand between quotes: it is UTF-8, and nothing in it ends a line, ends a string, or turns the direction
+/// in which it is read.
 pub fn is_plain(bytes: &[u8]) -> bool {
     if bytes.iter().all(|byte| (0x20..0x7f).contains(byte)) {
         return true;
@@ -68,8 +68,8 @@ fn hex(out: &mut dyn Write, bytes: &[u8]) -> io::Result<()> {
     out.write_all(b"'")
 }
 
-/// A floating point number. Not every SQLite reads seventeen digits to the last bit, so that only what is surely exact stands as
-/// digits: whole numbers, and others as a whole number divided by powers of two, where nothing is rounded.
+/// Writes a floating point number. Not every SQLite reads seventeen digits to the last bit, so that only what is exact is written
+/// as digits: integers, and other numbers as an integer divided by powers of two, where nothing is rounded.
 fn real(out: &mut dyn Write, value: f64) -> io::Result<()> {
     const WHOLE: f64 = 9_007_199_254_740_992.0;
     if value.is_infinite() {

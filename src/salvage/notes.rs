@@ -1,17 +1,17 @@
-//! What is known of each page: its kind, and whose it is. Two bytes a page.
+//! The kind and the owner of each page, in two bytes a page.
 
 use sqlite_format::page::Kind;
 
-/// Whose a page is.
+/// The owner of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
-    /// Nobody's: nothing that could be read leads to it.
+    /// Nothing that could be read leads to it.
     Unowned,
-    /// The freelist's.
+    /// The freelist.
     Free,
-    /// A table's or index's that is not known.
+    /// A table or index that is not known.
     Other,
-    /// A known table's.
+    /// A known table.
     Table(usize),
     /// A known index: the table's place and the index's own among that table's keys.
     Index(usize, usize),
@@ -31,12 +31,12 @@ const KINDS: [Option<Kind>; 5] = [
 
 /// The first number of an owner that is known.
 const KNOWN: u16 = 3;
-/// How many numbers a table takes: its own and those of its keys.
+/// The numbers that a table takes: its own and those of its keys.
 const EACH: u16 = 5;
 const _: () = assert!(EACH as usize == 1 + super::schema::MOST_KEYS);
 
 impl PageNotes {
-    /// Notes of so many pages, of which nothing is known.
+    /// Creates notes of so many pages, of which nothing is known.
     pub fn new(pages: u32) -> Self {
         Self(vec![0; pages as usize])
     }
@@ -51,12 +51,12 @@ impl PageNotes {
         }
     }
 
-    /// What the page begins as.
+    /// Returns the kind as which the page begins.
     pub fn kind(&self, page: u32) -> Option<Kind> {
         KINDS.get(usize::from(self.slot(page) & 7)).copied().flatten()
     }
 
-    /// Notes what the page begins as.
+    /// Sets the kind as which the page begins.
     pub fn set_kind(&mut self, page: u32, kind: Option<Kind>) {
         let at = KINDS
             .iter()
@@ -66,7 +66,7 @@ impl PageNotes {
         self.set(page, |slot| slot & !7 | at);
     }
 
-    /// Whose the page is.
+    /// Returns the owner of the page.
     pub fn owner(&self, page: u32) -> Owner {
         let number = self.slot(page) >> 3;
         let Some(known) = number.checked_sub(KNOWN) else {
@@ -83,7 +83,7 @@ impl PageNotes {
         }
     }
 
-    /// Notes whose the page is.
+    /// Sets the owner of the page.
     pub fn set_owner(&mut self, page: u32, owner: Owner) {
         let number = |table: usize, part: usize| {
             let known = table * usize::from(EACH) + part + usize::from(KNOWN);
@@ -99,7 +99,7 @@ impl PageNotes {
         self.set(page, |slot| slot & 7 | number << 3);
     }
 
-    /// How many pages there are.
+    /// Returns the number of pages.
     pub fn pages(&self) -> u32 {
         u32::try_from(self.0.len()).unwrap_or(u32::MAX)
     }

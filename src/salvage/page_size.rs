@@ -1,4 +1,4 @@
-//! The page size of a file whose header is gone: the one with which most rows can be read.
+//! Guesses the page size of a file whose header is gone: the one with which most rows can be read.
 
 use super::Result;
 use super::gaps::{adds_up, free_space};
@@ -11,10 +11,10 @@ use sqlite_format::source::ReadAt;
 /// Every page size that there is.
 const SIZES: [usize; 8] = [512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536];
 
-/// How many pages of each size are looked at.
+/// The most pages that are read for each size.
 const MOST_LOOKS: u64 = 1000;
 
-/// What the file's own beginning says, where it begins as a database does.
+/// Returns the layout of the file's own header, if it begins as a database does.
 pub fn of_header(head: &[u8; 100]) -> Option<Layout> {
     if let Ok(header) = Header::parse(head) {
         return Some(header.layout);
@@ -50,7 +50,7 @@ pub fn of_header(head: &[u8; 100]) -> Option<Layout> {
     SIZES.contains(&size).then(|| Layout::new(size, 0)).flatten()
 }
 
-/// The page size by the file's content.
+/// Returns the layout with which most rows of the file can be read.
 ///
 /// # Errors
 /// When it is time to stop.
@@ -71,7 +71,7 @@ pub fn guess(file: &dyn ReadAt, stop: &Stop) -> Result<Option<Layout>> {
             stop.check()?;
             looks += 1;
             if file.read_exact_at(&mut page, number * page_size as u64).is_ok() {
-                good += rows(layout, &page);
+                good += count_rows(layout, &page);
             }
             number += every;
         }
@@ -84,8 +84,8 @@ pub fn guess(file: &dyn ReadAt, stop: &Stop) -> Result<Option<Layout>> {
     Ok(best.map(|(_, layout)| layout))
 }
 
-/// How many rows of a page can be read.
-fn rows(layout: Layout, bytes: &[u8]) -> u64 {
+/// Returns the number of rows of a page that can be read.
+fn count_rows(layout: Layout, bytes: &[u8]) -> u64 {
     let Ok(page) = Page::parse(layout, 2, bytes) else {
         return 0;
     };
@@ -99,11 +99,11 @@ fn rows(layout: Layout, bytes: &[u8]) -> u64 {
         .count() as u64
 }
 
-/// How many bytes are reserved at each page's end by those that are in use: what encrypts or checks pages keeps something there.
+/// The numbers of bytes that extensions in use reserve at each page's end, for a nonce or a checksum.
 const RESERVED: [usize; 13] = [0, 4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 64, 80];
 
-/// The layout with as many reserved bytes as the pages show: with the right number, a page's cells and its free space are all that it
-/// has. Where none fits more pages, it stays what it is.
+/// Returns the layout with as many reserved bytes as the pages show: with the right number, a page's cells and its free space are
+/// all that it has. When no other number fits more pages, the layout stays as it is.
 ///
 /// # Errors
 /// When it is time to stop.

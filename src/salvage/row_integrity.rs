@@ -1,4 +1,4 @@
-//! What of a damaged store stands whole, in figures: the same search as a salvage's, of which only the summary is kept.
+//! Counts the intact rows of a damaged store: a salvage of which only the summary is kept.
 
 use std::cmp::Reverse;
 use std::io;
@@ -19,38 +19,38 @@ use crate::probe::{FileStat, Probe};
 use crate::text::escape::escape_untrusted;
 use crate::text::words::{plural, thousands};
 
-/// How many rows of a kind are named in a sentence.
+/// The most rows of a kind that are named in a sentence.
 const MOST_IN_A_SENTENCE: usize = 3;
 
-/// What one pass holds. It is less than a salvage holds, because SQLite may read other stores meanwhile.
+/// The limits of one pass, below those of a salvage because SQLite may read other stores meanwhile.
 const LIMITS: PassLimits = PassLimits {
     blocks: 35_000,
     candidates: 30_000,
 };
 
-/// How long a thread sleeps before it asks again whether it is its turn, and after how long it goes on in any case: the disk
-/// of another store may hang.
+/// The pause before a thread asks again for its turn, and the time after which it goes on in any case: the disk of another store
+/// may hang.
 const TURN: Duration = Duration::from_millis(5);
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Of all stores that are examined at once, one is searched at a time: so its memory is needed once.
+/// Held by the thread that searches. One store is searched at a time, so that the memory is needed once.
 static SEARCHING: Mutex<()> = Mutex::new(());
 
-/// What is known of the rows of a damaged store.
+/// The state of the rows of a damaged store.
 #[derive(Debug)]
 pub(crate) enum RowIntegrity {
-    /// Nothing can be said: nothing is known of the application, or nothing of its rows was found.
+    /// The application is not known, or none of its rows were found.
     NotApplicable,
-    /// It could not be found out, and why.
+    /// The reason why the rows could not be counted.
     Unknown(String),
-    /// What was found.
+    /// The rows that were found.
     Counted(SalvageSummary),
 }
 
 /// Searches the files of a store, as they lie, for the rows of an application. No handle of this process may be open on them:
 /// the files are opened and closed here.
 pub(crate) fn examine_rows(probe: &Probe, application: &Application, stop: &Stop) -> RowIntegrity {
-    // Whose row a record is, is told by what the application writes into its columns.
+    // Only the values that the application writes into its columns tell which table a record belongs to.
     if application.tables.is_empty() {
         return RowIntegrity::NotApplicable;
     }
@@ -66,7 +66,8 @@ fn search(probe: &Probe, application: &Application, stop: &Stop) -> super::Resul
     // A later change must show in the times of the files.
     let stamps = [probe.stamp, probe.wal.stamp, probe.journal.stamp];
     stamps.iter().flatten().for_each(FileStat::settle);
-    let summary = in_turn(stop, || salvage_within(opened.files(), &known, &mut io::sink(), &|| true, stop, LIMITS))??;
+    let summary =
+        run_in_turn(stop, || salvage_within(opened.files(), &known, &mut io::sink(), &|| true, stop, LIMITS))??;
     drop(opened);
     if !probe.is_unchanged() || write_locked_now(probe) {
         return Ok(RowIntegrity::Unknown("the store changed while its rows were counted".to_owned()));
@@ -84,8 +85,8 @@ fn search(probe: &Probe, application: &Application, stop: &Stop) -> super::Resul
     })
 }
 
-/// Does something that no other thread does meanwhile.
-fn in_turn<T>(stop: &Stop, work: impl FnOnce() -> T) -> Result<T, Stopped> {
+/// Runs work that no other thread runs meanwhile.
+fn run_in_turn<T>(stop: &Stop, work: impl FnOnce() -> T) -> Result<T, Stopped> {
     let begun = Instant::now();
     let turn = loop {
         match SEARCHING.try_lock() {
@@ -105,7 +106,7 @@ fn in_turn<T>(stop: &Stop, work: impl FnOnce() -> T) -> Result<T, Stopped> {
 }
 
 impl SalvageSummary {
-    /// How many rows of each table stand whole, and which do not.
+    /// Describes how many rows of each table are intact, and which are not.
     pub(crate) fn in_words(&self) -> String {
         let mut seen: Vec<&TableSummary> =
             self.tables.iter().filter(|table| !table.is_unseen() || table.has_unknown_count).collect();
@@ -157,7 +158,7 @@ impl SalvageSummary {
         }
     }
 
-    /// Adds the rows that do not stand whole to findings.
+    /// Adds the rows that are not intact to findings.
     pub(crate) fn add_to(&self, findings: &mut Findings) {
         for table in &self.tables {
             let kinds = [
@@ -181,12 +182,12 @@ impl SalvageSummary {
 }
 
 impl TableSummary {
-    /// Whether nothing was found of it, and nothing names a row of it.
+    /// Returns whether nothing was found of the table, and no index names a row of it.
     fn is_unseen(&self) -> bool {
         self.given + self.lost.count + self.doubtful.count == 0
     }
 
-    /// `people: 1,994 of 2,000 rows stand whole, 6 are lost: row 17 (0f8c…), row 18 (…), row 19 (…) and 3 more`.
+    /// Describes the rows of a table: `people: 1,994 of 2,000 rows stand whole, 6 are lost: row 17 (0f8c…), row 18 (…), row 19 (…) and 3 more`.
     fn in_words(&self) -> String {
         if self.is_unseen() {
             return format!("{}: how many rows it had is not known", self.name);
@@ -225,7 +226,7 @@ impl TableSummary {
     }
 }
 
-/// What is said of the rows of a kind, and the first of them.
+/// Describes the rows of a kind, and names the first of them.
 fn named(rows: &super::summary::NamedRows, describe: impl Fn(u64) -> String) -> Option<String> {
     if rows.count == 0 {
         return None;

@@ -1,4 +1,4 @@
-//! Whose row a record can be: by the number of its fields and by what they hold.
+//! Matches records with the tables whose rows they can be: by the number of their fields and by the storage class of each.
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
@@ -8,18 +8,18 @@ use sqlite_format::record::{Classes, Field};
 
 /// A table and one of its layouts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fit {
+pub struct RowLayout {
     /// The table's place.
     pub table: usize,
     /// The layout's place among the table's.
     pub layout: usize,
 }
 
-/// Hashes of the values that a row has in its table's unique indexes; 0 where it has none there.
+/// The hashes of the values that a row has in its table's unique indexes; 0 where it has none there.
 pub type Hashes = [u64; MOST_KEYS];
 
-/// The table and the layout that a record fits; of a row in a table's own tree, that table's alone.
-pub fn fit(schema: &StoreSchema, own: Option<usize>, fields: &[Field]) -> Option<Fit> {
+/// Returns the table and the layout that a record fits. A record in a table's own tree fits that table alone.
+pub fn match_layout(schema: &StoreSchema, own: Option<usize>, fields: &[Field]) -> Option<RowLayout> {
     let mut almost = None;
     for (table, of) in schema.tables.iter().enumerate() {
         if own.is_some_and(|own| own != table) {
@@ -37,17 +37,17 @@ pub fn fit(schema: &StoreSchema, own: Option<usize>, fields: &[Field]) -> Option
                 rule.is_none_or(|rule| rule.allows_class(field.class))
             };
             if columns.iter().zip(fields).all(takes) {
-                return Some(Fit { table, layout });
+                return Some(RowLayout { table, layout });
             }
-            almost.get_or_insert(Fit { table, layout });
+            almost.get_or_insert(RowLayout { table, layout });
         }
     }
     // In a table's own tree a value of another class is a broken value; elsewhere it is another table's row.
     almost.filter(|_| own.is_some())
 }
 
-/// Whether a value is none that the application writes.
-pub fn has_invalid_value(schema: &StoreSchema, fit: Fit, fields: &[Field], payload: &[u8]) -> bool {
+/// Returns whether a row has a value that the application never writes.
+pub fn has_invalid_value(schema: &StoreSchema, fit: RowLayout, fields: &[Field], payload: &[u8]) -> bool {
     let Some(table) = schema.tables.get(fit.table) else {
         return true;
     };
@@ -58,14 +58,14 @@ pub fn has_invalid_value(schema: &StoreSchema, fit: Fit, fields: &[Field], paylo
     })
 }
 
-/// Whether text has a UUID's length and dashes, and is none: a letter of it is damaged.
+/// Returns whether text is as long as a UUID and is none: a letter of it is damaged.
 pub fn is_broken_uuid(field: Field, payload: &[u8]) -> bool {
     let text = payload.get(field.range()).unwrap_or_default();
     field.class == Classes::TEXT && text.len() == 36 && !is_uuid(text)
 }
 
-/// The latest of the times that a row holds, as a number.
-pub fn latest_time(schema: &StoreSchema, fit: Fit, fields: &[Field], payload: &[u8]) -> u64 {
+/// Returns the latest of the times that a row holds, as a number.
+pub fn latest_time(schema: &StoreSchema, fit: RowLayout, fields: &[Field], payload: &[u8]) -> u64 {
     let table = schema.tables.get(fit.table);
     let columns = table
         .and_then(|table| table.layouts.get(fit.layout))
@@ -78,12 +78,12 @@ pub fn latest_time(schema: &StoreSchema, fit: Fit, fields: &[Field], payload: &[
     columns.iter().zip(fields).filter_map(time).max().unwrap_or(0)
 }
 
-/// Makes the hashes of one salvage; nobody can foresee them.
+/// Hashes the keys of one salvage. They are keyed with a random number, so that no store can be made whose keys collide.
 #[derive(Debug, Default)]
 pub struct KeyHasher(RandomState);
 
 impl KeyHasher {
-    /// The hash of the values of some fields; 0 where one of them is NULL, as a unique index takes any number of those.
+    /// Returns the hash of the values of some fields; 0 when one of them is NULL, as a unique index takes any number of those.
     pub fn hash_values<'f>(&self, payload: &[u8], fields: impl Iterator<Item = Option<&'f Field>>) -> u64 {
         let mut hasher = self.0.build_hasher();
         for field in fields {
@@ -98,8 +98,8 @@ impl KeyHasher {
         hasher.finish() | 1
     }
 
-    /// The hashes of a row.
-    pub fn hash_row(&self, schema: &StoreSchema, fit: Fit, fields: &[Field], payload: &[u8]) -> Hashes {
+    /// Returns the hashes of a row.
+    pub fn hash_row(&self, schema: &StoreSchema, fit: RowLayout, fields: &[Field], payload: &[u8]) -> Hashes {
         let mut out = Hashes::default();
         let Some(table) = schema.tables.get(fit.table) else {
             return out;
@@ -111,7 +111,7 @@ impl KeyHasher {
         out
     }
 
-    /// The hash of an index entry: all of its fields but the last, which is the rowid.
+    /// Returns the hash of an index entry: of all its fields but the last, which is the rowid.
     pub fn hash_entry(&self, payload: &[u8], fields: &[Field]) -> u64 {
         let keys = fields.split_last().map(|(_, keys)| keys).unwrap_or_default();
         self.hash_values(payload, keys.iter().map(Some))

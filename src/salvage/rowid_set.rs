@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 use super::{Result, SalvageError};
 
-/// How many blocks of 512 rowids all sets of a salvage may have together: 16 MiB.
+/// The most blocks of 512 rowids that all sets of a salvage have together, in 16 MiB.
 const MOST: usize = 160_000;
 
-/// How many blocks the sets that share it may still take.
+/// The number of blocks that the sets which share it may still take.
 #[derive(Debug, Clone)]
 pub struct RowidBudget(Rc<Cell<usize>>);
 
@@ -29,21 +29,21 @@ fn place(rowid: i64) -> (i64, usize, u64) {
 }
 
 impl RowidSet {
-    /// An empty set that shares this budget.
+    /// Creates an empty set that shares this budget.
     pub fn within(budget: &RowidBudget) -> Self {
         Self(BTreeMap::new(), budget.clone())
     }
 
-    /// Whether it is in the set.
+    /// Returns whether a rowid is in the set.
     pub fn contains(&self, rowid: i64) -> bool {
         let (block, word, bit) = place(rowid);
         self.0.get(&block).and_then(|words| words.get(word)).is_some_and(|word| word & bit != 0)
     }
 
-    /// Puts it into the set; says whether it was not there.
+    /// Puts a rowid into the set; returns whether it was not there.
     ///
     /// # Errors
-    /// Where rowids lie so far apart that the set would grow out of all bounds.
+    /// When rowids lie so far apart that the budget does not suffice.
     pub fn insert(&mut self, rowid: i64) -> Result<bool> {
         let (block, word, bit) = place(rowid);
         if !self.0.contains_key(&block) {
@@ -60,7 +60,7 @@ impl RowidSet {
         Ok(new)
     }
 
-    /// Takes it out of the set.
+    /// Takes a rowid out of the set.
     pub fn remove(&mut self, rowid: i64) {
         let (block, word, bit) = place(rowid);
         if let Some(word) = self.0.get_mut(&block).and_then(|words| words.get_mut(word)) {
@@ -68,17 +68,17 @@ impl RowidSet {
         }
     }
 
-    /// How many there are.
+    /// Returns the number of rowids.
     pub fn len(&self) -> u64 {
         self.0.values().flatten().map(|word| u64::from(word.count_ones())).sum()
     }
 
-    /// Whether there is none.
+    /// Returns whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// All of them in order.
+    /// Returns the rowids in order.
     pub fn iter(&self) -> impl Iterator<Item = i64> + '_ {
         self.0.iter().flat_map(|(block, words)| {
             let first = block << 9;

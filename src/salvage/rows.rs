@@ -1,11 +1,11 @@
-//! The rows of a page: by its cell pointers, each judged alone, and in the bytes to which no pointer leads.
+//! Finds the rows of a page: by its cell pointers, each judged alone, and in the bytes to which no pointer leads.
 
 mod carve;
 
 use super::Result;
 use super::gaps::{adds_up, free_space};
 use super::notes::{Owner, PageNotes};
-use super::row_layout::{Fit, fit};
+use super::row_layout::{RowLayout, match_layout};
 use super::schema::StoreSchema;
 use super::view::PayloadReader;
 use super::view::StoreView;
@@ -14,7 +14,7 @@ use sqlite_format::encoding::{Decoder, Encoding};
 use sqlite_format::page::{Kind, Page};
 use sqlite_format::record::{Field, Fields};
 
-/// How a row was found. What stands higher is believed more.
+/// The place where a row was found. The later variants are believed more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// In the tree of another table: a copy, perhaps of an older state. A page's own rows are never found as this.
@@ -29,57 +29,57 @@ pub enum Origin {
     OwnTree,
 }
 
-/// Where a record lies: enough to read it again.
+/// The place of a record: enough to read it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct RecordPlace {
     /// Its page.
     pub page: u32,
-    /// Where in that page it begins.
+    /// The offset in that page at which it begins.
     pub at: u32,
-    /// How long it is, with what is on overflow pages.
+    /// Its length in bytes, with the part on overflow pages.
     pub len: u32,
 }
 
 /// A row that was found.
 pub struct FoundRow<'r> {
-    /// How.
+    /// The place where it was found.
     pub origin: Origin,
     /// Whether its page does not vouch for it: its header says that nothing is there, or does not add up.
     pub is_unvouched: bool,
     /// The rowid, where it stands before the record.
     pub rowid: Option<i64>,
-    /// Where it lies.
-    pub place: Place,
-    /// Whose it can be; nothing for a record of a table's own tree that has another number of fields than any row of it.
-    pub fit: Option<Fit>,
+    /// The place of its record.
+    pub place: RecordPlace,
+    /// The table and layout that it fits; `None` for a record of a table's own tree that has another number of fields than any row of it.
+    pub fit: Option<RowLayout>,
     /// The record.
     pub payload: &'r [u8],
     /// Its fields.
     pub fields: &'r [Field],
 }
 
-/// What takes a record: where it lies, whose it can be, its bytes and its fields.
-type EachRecord<'e> = dyn FnMut(Place, Option<Fit>, &[u8], &[Field]) -> Result<()> + 'e;
+/// Takes a record: its place, the layout that it fits, its bytes and its fields.
+type EachRecord<'e> = dyn FnMut(RecordPlace, Option<RowLayout>, &[u8], &[Field]) -> Result<()> + 'e;
 
-/// What takes rows.
-pub type Each<'e> = dyn FnMut(&FoundRow<'_>) -> Result<()> + 'e;
+/// Takes rows.
+pub type EachRow<'e> = dyn FnMut(&FoundRow<'_>) -> Result<()> + 'e;
 
 /// Finds rows.
 pub struct RowFinder<'a> {
     view: &'a StoreView<'a>,
     schema: &'a StoreSchema,
-    /// The chains that were walked.
+    /// Reads overflow chains.
     pub payloads: PayloadReader,
     fields: Fields,
     decoder: Decoder,
     whole: Vec<u8>,
     taken: Vec<(usize, usize)>,
     free: Vec<(usize, usize)>,
-    /// How many bytes of the page may still be handed out: where many cells share their bytes, time would have no bound.
+    /// The bytes of the page that may still be handed out. Without a bound, cells that share their bytes would cost time without end.
     left: usize,
 }
 
-/// How often a page's bytes are handed out at most, together. In a sound page no byte is in two cells.
+/// The most times that a page's bytes are handed out, together. In a sound page no byte is in two cells.
 const MOST_TIMES: usize = 8;
 
 /// A record in a page, before its overflow pages were looked for.
@@ -92,7 +92,7 @@ struct Local {
 }
 
 impl<'a> RowFinder<'a> {
-    /// A finder in these pages.
+    /// Creates a finder in these pages.
     pub fn new(view: &'a StoreView<'a>, schema: &'a StoreSchema) -> Self {
         Self {
             view,
@@ -110,8 +110,8 @@ impl<'a> RowFinder<'a> {
     /// Hands out each row of a page that is not an index's.
     ///
     /// # Errors
-    /// What `each` returns.
-    pub fn page(&mut self, number: u32, bytes: &[u8], notes: &PageNotes, each: &mut Each<'_>) -> Result<()> {
+    /// When `each` fails.
+    pub fn page(&mut self, number: u32, bytes: &[u8], notes: &PageNotes, each: &mut EachRow<'_>) -> Result<()> {
         let owner = notes.owner(number);
         let usable = bytes.get(..self.view.layout().usable).unwrap_or_default();
         self.taken.clear();
@@ -156,7 +156,7 @@ impl<'a> RowFinder<'a> {
         page: &Page<'_>,
         owner: Owner,
         own: Option<usize>,
-        each: &mut Each<'_>,
+        each: &mut EachRow<'_>,
     ) -> Result<()> {
         let origin = match owner {
             Owner::Table(_) => Origin::OwnTree,
@@ -196,7 +196,7 @@ impl<'a> RowFinder<'a> {
         Ok(())
     }
 
-    /// Hands out a record that lies there, if it describes itself exactly and can be a row; says whether it is one.
+    /// Hands out a record, if its header describes it exactly and it can be a row; returns whether it is one.
     fn record(
         &mut self,
         number: u32,
@@ -214,7 +214,7 @@ impl<'a> RowFinder<'a> {
         let Some(left) = self.left.checked_sub(local.here) else {
             return Ok(false);
         };
-        let fit = fit(self.schema, own, self.fields.all());
+        let fit = match_layout(self.schema, own, self.fields.all());
         if fit.is_none() && own.is_none() {
             return Ok(false);
         }
@@ -228,7 +228,7 @@ impl<'a> RowFinder<'a> {
                 &self.whole
             }
         };
-        let place = Place {
+        let place = RecordPlace {
             page: number,
             at: u32::try_from(local.at).unwrap_or(0),
             len: u32::try_from(local.len).unwrap_or(0),
@@ -238,8 +238,8 @@ impl<'a> RowFinder<'a> {
         Ok(fit.is_some())
     }
 
-    /// Reads a record again.
-    pub fn read_again(&mut self, place: Place, into: &mut Vec<u8>, fields: &mut Fields) -> bool {
+    /// Reads a record again; returns `false` when it is not there any more.
+    pub fn read_again(&mut self, place: RecordPlace, into: &mut Vec<u8>, fields: &mut Fields) -> bool {
         let mut page = Vec::new();
         if !self.view.page(place.page, &mut page) {
             return false;

@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 
 use super::literal;
-use super::row_layout::Fit;
+use super::row_layout::RowLayout;
 use super::schema::replay::{ColumnConstraints, TargetSchema};
 use super::schema::{KnownLedger, StoreSchema};
 use sqlite_format::encoding::Encoding;
@@ -22,9 +22,9 @@ pub struct SqlWriter<'a> {
 
 /// A row that shall be written.
 #[derive(Clone, Copy)]
-pub struct Line<'l> {
+pub struct SqlRow<'l> {
     /// Whose it is.
-    pub fit: Fit,
+    pub fit: RowLayout,
     /// Its rowid; none only in a comment.
     pub rowid: Option<i64>,
     /// Its fields.
@@ -106,7 +106,7 @@ impl<'a> SqlWriter<'a> {
     }
 
     /// Whether a row can stand in the new store: it has no NULL where the schema forbids it.
-    pub fn fits_schema(&self, line: &Line<'_>) -> bool {
+    pub fn fits_schema(&self, line: &SqlRow<'_>) -> bool {
         let Some(table) = self.schema.tables.get(line.fit.table) else {
             return false;
         };
@@ -126,7 +126,7 @@ impl<'a> SqlWriter<'a> {
     }
 
     /// Whether a row has a value of a column that the schema does not have.
-    pub fn loses_column(&self, line: &Line<'_>) -> bool {
+    pub fn loses_column(&self, line: &SqlRow<'_>) -> bool {
         let table = self.schema.tables.get(line.fit.table);
         let layout = table
             .and_then(|table| table.layouts.get(line.fit.layout))
@@ -139,7 +139,7 @@ impl<'a> SqlWriter<'a> {
     ///
     /// # Errors
     /// What the output says.
-    pub fn write_row(&mut self, line: &Line<'_>) -> io::Result<()> {
+    pub fn write_row(&mut self, line: &SqlRow<'_>) -> io::Result<()> {
         self.write_insert(line)?;
         self.out.write_all(b"\n")
     }
@@ -148,7 +148,7 @@ impl<'a> SqlWriter<'a> {
     ///
     /// # Errors
     /// What the output says.
-    pub fn write_doubtful(&mut self, why: &str, line: &Line<'_>) -> io::Result<()> {
+    pub fn write_doubtful(&mut self, why: &str, line: &SqlRow<'_>) -> io::Result<()> {
         write!(self.out, "-- {why}: ")?;
         self.write_insert(line)?;
         self.out.write_all(b"\n")
@@ -175,7 +175,7 @@ impl<'a> SqlWriter<'a> {
         self.out.write_all(b"\n")
     }
 
-    fn write_insert(&mut self, line: &Line<'_>) -> io::Result<()> {
+    fn write_insert(&mut self, line: &SqlRow<'_>) -> io::Result<()> {
         let Some(table) = self.schema.tables.get(line.fit.table) else {
             return Ok(());
         };

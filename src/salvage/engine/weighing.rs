@@ -1,25 +1,25 @@
-//! What becomes of the candidates, and of the rows that an index names and nobody found.
+//! Decides on the candidates of a pass, and names the rows that an index has and that were not found.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{Engine, Output, TableProgress, give, text};
+use super::{Engine, Output, TableProgress, text, write_counted};
 use crate::salvage::Result;
-use crate::salvage::candidates::{Candidate, Keys, OtherRowids, Verdict};
+use crate::salvage::candidates::{Candidate, KeyStates, OtherRowids, Verdict};
 use crate::salvage::entries::for_each_entry;
 use crate::salvage::indexed_rows::{digest, is_sound};
 use crate::salvage::literal::is_plain;
 use crate::salvage::rows::{Origin, RowFinder};
 use crate::salvage::schema::MOST_KEYS;
-use crate::salvage::sql::Line;
+use crate::salvage::sql::SqlRow;
 use sqlite_format::record::Fields;
 
-/// So many lost rows are told with what their index entries hold; of the others, only the rowid.
+/// The most lost rows that are described with the text of their index entries; of the others, only the rowid is named.
 const MOST_DESCRIBED: usize = 10_000;
 
-/// A key of a table, by its hash.
+/// A key of a row: its table, its index, its hash.
 type KeyOf = (usize, usize, u64);
 
-/// A candidate that is a row.
+/// A candidate that is a live row.
 struct Chosen {
     rowid: i64,
     odd: bool,
@@ -27,7 +27,7 @@ struct Chosen {
 }
 
 impl Engine<'_> {
-    /// Weighs the candidates of a pass, writes what is a row, and notes which rows are missing.
+    /// Weighs the candidates of a pass, writes the live rows, and notes which rows are missing.
     pub(super) fn resolve(
         &mut self,
         tables: &mut [TableProgress],
@@ -40,7 +40,7 @@ impl Engine<'_> {
             let whole = self.forest.whole.get(at).map(Vec::as_slice).unwrap_or_default();
             let mut missing = Vec::new();
             for rowid in table.indexed.rowids() {
-                // An entry whose rowid is damaged names a row that was given under its own.
+                // An entry whose rowid is damaged names a row that was given under its own rowid.
                 let keys = table.indexed.digests(rowid);
                 let explained = keys.iter().enumerate().any(|(key, hash)| held.contains(&(at, key, *hash)));
                 let is_there = table.given.contains(rowid) || table.unfit.contains(rowid);
@@ -52,10 +52,10 @@ impl Engine<'_> {
                 table.missing.insert(rowid)?;
             }
         }
-        self.older(tables, candidates, out)
+        self.write_older(tables, candidates, out)
     }
 
-    /// Weighs those whose index names a rowid of another pass.
+    /// Weighs the candidates whose index names a rowid of another pass.
     pub(super) fn resolve_deferred(
         &mut self,
         tables: &mut [TableProgress],
@@ -72,7 +72,8 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Weighs candidates and writes what is a row. Gives back the keys that their indexes do not name for them.
+    /// Weighs candidates and writes the live rows. Returns the keys that their indexes do not name for them, so that an entry with
+    /// such a key is not taken for a lost row.
     fn weigh(
         &mut self,
         tables: &mut [TableProgress],
@@ -93,7 +94,7 @@ impl Engine<'_> {
             };
             let named = other_rowids_of(candidate, &elsewhere, table);
             let whole = self.forest.whole.get(candidate.fit.table).map(Vec::as_slice).unwrap_or_default();
-            let keys = Keys {
+            let keys = KeyStates {
                 whole,
                 is_freelist_known: self.forest.is_freelist_known,
                 is_ambiguous: self.forest.is_ambiguous.get(candidate.fit.table).copied().unwrap_or(false),
@@ -128,7 +129,8 @@ impl Engine<'_> {
             payload: Vec::new(),
             used: HashSet::new(),
         };
-        // Those whose keys are another row's by an index come last: only where that row is not there can they stand.
+        // A row whose key an index has for another row comes last: it is only given when that other row is not there, because the
+        // new store's unique index takes one of the two.
         let clashes = |one: &Chosen| {
             let candidate = candidates.get(one.at);
             candidate.is_some_and(|candidate| others(candidate, &elsewhere, one).next().is_some())
@@ -176,7 +178,7 @@ impl Engine<'_> {
         Ok(held)
     }
 
-    /// Which rowids the indexes name for the keys that do not agree.
+    /// Returns the rowids that the indexes name for keys which do not match.
     fn find_named_rowids(&mut self, candidates: &[Candidate]) -> Result<HashMap<KeyOf, i64>> {
         let mut wanted: HashSet<KeyOf> = HashSet::new();
         for candidate in candidates {
@@ -202,7 +204,12 @@ impl Engine<'_> {
     }
 
     /// Writes older states of rows that are missing, as comments.
-    fn older(&mut self, tables: &[TableProgress], candidates: &[Candidate], out: &mut Output<'_, '_>) -> Result<()> {
+    fn write_older(
+        &mut self,
+        tables: &[TableProgress],
+        candidates: &[Candidate],
+        out: &mut Output<'_, '_>,
+    ) -> Result<()> {
         let mut best: BTreeMap<(usize, i64), &Candidate> = BTreeMap::new();
         for candidate in candidates {
             let Some((table, rowid)) = tables.get(candidate.fit.table).zip(candidate.rowid) else {
@@ -229,7 +236,7 @@ impl Engine<'_> {
         let (mut payload, mut fields) = (Vec::new(), Fields::default());
         for ((table, rowid), candidate) in best {
             if finder.read_again(candidate.place, &mut payload, &mut fields) {
-                let line = Line {
+                let line = SqlRow {
                     fit: candidate.fit,
                     rowid: Some(rowid),
                     fields: fields.all(),
@@ -245,7 +252,7 @@ impl Engine<'_> {
     }
 
     /// Names the rows that are lost: their rowids, and what their index entries hold.
-    pub(super) fn lost(&mut self, tables: &[TableProgress], out: &mut Output<'_, '_>) -> Result<()> {
+    pub(super) fn write_lost(&mut self, tables: &[TableProgress], out: &mut Output<'_, '_>) -> Result<()> {
         let mut told: BTreeMap<(usize, i64), [Option<Vec<u8>>; MOST_KEYS]> = BTreeMap::new();
         if tables.iter().all(|table| table.missing.is_empty()) {
             return Ok(());
@@ -284,15 +291,15 @@ impl Engine<'_> {
     }
 }
 
-/// Whether no fewer whole indexes know nothing of a row than sound entries name it: then it is the rowid in an entry that is
-/// damaged.
+/// Returns whether at least as many whole indexes do not have a rowid as sound entries name it: then the rowid in an entry is what is
+/// damaged, and no row is lost.
 fn is_denied(keys: &[u32; MOST_KEYS], whole: &[bool]) -> bool {
     let naming = keys.iter().filter(|said| is_sound(**said)).count();
     let denying = keys.iter().zip(whole).filter(|(said, whole)| **said == 0 && **whole).count();
     denying >= naming
 }
 
-/// For each key that does not agree, the row that its index names instead: the key's place, its hash, the rowid.
+/// Returns, for each key that does not match, the row that its index names instead: the key's place, its hash, the rowid.
 fn named_instead<'c>(
     candidate: &'c Candidate,
     elsewhere: &'c HashMap<KeyOf, i64>,
@@ -302,7 +309,7 @@ fn named_instead<'c>(
         .filter_map(|(key, hash)| Some((key, *hash, *elsewhere.get(&(candidate.fit.table, key, *hash))?)))
 }
 
-/// The same of a row that was chosen, where it is another row.
+/// Returns the keys of a chosen row that an index names for another row.
 fn others<'c>(
     candidate: &'c Candidate,
     elsewhere: &'c HashMap<KeyOf, i64>,
@@ -311,7 +318,7 @@ fn others<'c>(
     named_instead(candidate, elsewhere).filter(|(_, _, rowid)| *rowid != one.rowid)
 }
 
-/// What the indexes name for the keys of a candidate.
+/// Returns the rowids that the indexes name for the keys of a candidate.
 fn other_rowids_of(candidate: &Candidate, elsewhere: &HashMap<KeyOf, i64>, table: &TableProgress) -> OtherRowids {
     let mut out = OtherRowids::default();
     for (key, _, rowid) in named_instead(candidate, elsewhere) {
@@ -333,12 +340,12 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Writes a row; says whether it can stand in the new store beside those that were written.
+    /// Writes a row; returns `false` when the new store would not take it beside those that were written.
     fn row(&mut self, candidate: &Candidate, one: &Chosen, out: &mut Output<'_, '_>) -> Result<bool> {
         if !self.finder.read_again(candidate.place, &mut self.payload, &mut self.fields) {
             return Ok(false);
         }
-        let line = Line {
+        let line = SqlRow {
             fit: candidate.fit,
             rowid: Some(one.rowid),
             fields: self.fields.all(),
@@ -350,7 +357,7 @@ impl Writer<'_> {
             return Ok(false);
         }
         self.used.extend(keys);
-        give(&line, one.odd, text(&self.payload, self.fields.all().first()), out)?;
+        write_counted(&line, one.odd, text(&self.payload, self.fields.all().first()), out)?;
         let is_renumbered = !one.odd && candidate.rowid != Some(one.rowid);
         if let Some(summary) = out.summary.tables.get_mut(candidate.fit.table) {
             summary.renumbered += u64::from(is_renumbered);
@@ -361,7 +368,7 @@ impl Writer<'_> {
     fn doubtful(&mut self, candidate: &Candidate, out: &mut Output<'_, '_>) -> Result<()> {
         let mut id = None;
         if self.finder.read_again(candidate.place, &mut self.payload, &mut self.fields) {
-            let line = Line {
+            let line = SqlRow {
                 fit: candidate.fit,
                 rowid: candidate.rowid,
                 fields: self.fields.all(),

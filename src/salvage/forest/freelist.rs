@@ -1,4 +1,4 @@
-//! Which pages are free: by the header, or, where that is gone, by the trunk pages themselves.
+//! Finds the free pages: from the header, or, where that is gone, from the trunk pages themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use sqlite_format::freelist::Trunk;
 use sqlite_format::header::Header;
 use sqlite_format::walk::{FreelistVisitor, walk_freelist};
 
-/// How many trunk pages are looked for where nothing leads to them.
+/// The most trunk pages that are found where nothing leads to them.
 const MOST_TRUNKS: usize = 100_000;
 
 /// Claims the pages of the freelist.
@@ -33,8 +33,8 @@ impl FreelistVisitor for FreePages<'_> {
 }
 
 impl Walker<'_> {
-    /// Notes which pages are free; says whether that is known.
-    pub(super) fn free(&mut self, forest: &mut Forest) -> Result<bool> {
+    /// Claims the free pages; returns whether all of them are known.
+    pub(super) fn claim_free(&mut self, forest: &mut Forest) -> Result<bool> {
         self.view.page(1, &mut self.bytes);
         match self.bytes.first_chunk().map(Header::parse) {
             Some(Ok(header)) => {
@@ -42,7 +42,8 @@ impl Walker<'_> {
                     notes: &mut forest.notes,
                     count: 0,
                 };
-                // A trunk that was overwritten with zeros is one without leaves, and the last: only the header's count shows it.
+                // A trunk that was overwritten with zeros reads as one without leaves, and the last: only the header's count
+                // shows that pages are missing.
                 let has_end = walk_freelist(self.view, header.freelist_trunk, &mut visitor)?;
                 Ok(has_end && visitor.count == header.freelist_pages)
             }
@@ -50,8 +51,8 @@ impl Walker<'_> {
         }
     }
 
-    /// Notes one trunk page and what it lists.
-    fn link(&mut self, number: u32, forest: &mut Forest) {
+    /// Claims a trunk page and what it lists.
+    fn claim_trunk(&mut self, number: u32, forest: &mut Forest) {
         let is_noted = take_free(number, &mut forest.notes) || forest.notes.owner(number) == Owner::Free;
         if !is_noted || !self.view.page(number, &mut self.bytes) {
             return;
@@ -61,8 +62,8 @@ impl Walker<'_> {
         }
     }
 
-    /// Looks for trunk pages by what they hold. The freelist is known where they are one chain with an end, or where there is
-    /// none and no page can have been one.
+    /// Finds trunk pages by what they hold. The freelist is known when they are one chain with an end, or when there is none and no
+    /// page can have been one.
     fn free_without_header(&mut self, forest: &mut Forest) -> Result<bool> {
         let mut trunks = BTreeMap::new();
         let mut unclear = false;
@@ -74,7 +75,7 @@ impl Walker<'_> {
             }
             self.stop.check()?;
             self.view.page(number, &mut self.bytes);
-            match self.trunk(number) {
+            match self.plausible_trunk(number) {
                 Some(trunk) if trunks.len() < MOST_TRUNKS => {
                     is_cut |= trunk.leaves().any(|leaf| leaf > self.view.pages());
                     trunks.insert(number, trunk.next());
@@ -92,14 +93,14 @@ impl Walker<'_> {
         let (head, is_one) = (first.next(), first.next().is_none());
         let has_end = trunks.values().all(|next| *next == 0 || trunks.contains_key(next)) && !is_cut;
         for trunk in trunks.keys() {
-            self.link(*trunk, forest);
+            self.claim_trunk(*trunk, forest);
         }
-        self.not_free(forest)?;
+        self.release_claimed_children(forest)?;
         Ok(is_one && has_end && if trunks.is_empty() { !unclear } else { head.is_some() })
     }
 
-    /// The trunk that was read, where the page can be one: what it lists are pages, and each only once.
-    fn trunk(&self, number: u32) -> Option<Trunk<'_>> {
+    /// Returns the trunk that was read, if the page can be one: it lists pages, each only once.
+    fn plausible_trunk(&self, number: u32) -> Option<Trunk<'_>> {
         // The file may have been cut off: what it lists may lie behind the end.
         let is_page = |page: u32| (2..=MOST_PAGES).contains(&page) && page != number;
         let trunk = Trunk::parse(self.view.layout(), &self.bytes)?;
@@ -109,8 +110,8 @@ impl Walker<'_> {
         (leads_on && all && trunk.leaves().len() > 0).then_some(trunk)
     }
 
-    /// What an inner page that is not free leads to is not free either: then it is the trunk that is damaged.
-    fn not_free(&mut self, forest: &mut Forest) -> Result<()> {
+    /// Takes back the pages to which an interior page leads that is not free: then the trunk is what is damaged.
+    fn release_claimed_children(&mut self, forest: &mut Forest) -> Result<()> {
         let is_inner = |forest: &Forest, number: u32| forest.notes.kind(number).is_some_and(|kind| !kind.is_leaf());
         let mut inner: Vec<u32> = (2..=self.view.pages())
             .filter(|number| forest.notes.owner(*number) == Owner::Unowned && is_inner(forest, *number))
@@ -132,7 +133,7 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes)
 }
 
-/// Notes that a page is free; says whether it can be, and was not noted before.
+/// Claims a page as free; returns `false` when it cannot be, or has an owner.
 fn take_free(number: u32, notes: &mut PageNotes) -> bool {
     let can_be = (2..=notes.pages()).contains(&number) && notes.owner(number) == Owner::Unowned;
     if can_be {

@@ -1,4 +1,4 @@
-//! What `sqlite_schema` says, as far as it can be read: where the trees begin, and how the columns are called.
+//! Reads `sqlite_schema`, as far as it can be read: the roots of the trees, and the names of the columns.
 
 use super::{Forest, MOST_ROOTS, Walker};
 use crate::salvage::Result;
@@ -10,7 +10,7 @@ use sqlite_format::record::Fields;
 use sqlite_format::schema::StoredRow;
 use sqlite_format::schema::table::{self, Statement};
 
-/// What begins at a root page.
+/// The roots that `sqlite_schema` names.
 #[derive(Default)]
 struct Roots {
     tables: Vec<(usize, u32)>,
@@ -22,8 +22,8 @@ struct Roots {
 }
 
 impl Walker<'_> {
-    /// The roots that the schema names: those of known tables first, then their indexes', then all others.
-    pub(super) fn roots(&mut self, schema: &StoreSchema, forest: &mut Forest) -> Result<Vec<(Owner, u32)>> {
+    /// Returns the roots that the schema names: those of known tables first, then their indexes', then all others.
+    pub(super) fn read_roots(&mut self, schema: &StoreSchema, forest: &mut Forest) -> Result<Vec<(Owner, u32)>> {
         let mut roots = Roots::default();
         roots.statements.resize_with(schema.tables.len(), || None);
         forest.notes.set_owner(1, Owner::Unowned);
@@ -44,7 +44,7 @@ impl Walker<'_> {
             roots.tables.iter().map(|(table, root)| (Owner::Table(*table), *root)).collect();
         for (table, name, root) in &roots.indexes {
             let statement = roots.statements.get(*table).and_then(Option::as_ref);
-            match key(schema, *table, name, statement) {
+            match find_key(schema, *table, name, statement) {
                 Some(key) => out.push((Owner::Index(*table, key), *root)),
                 None => roots.other.push(*root),
             }
@@ -60,7 +60,7 @@ impl Walker<'_> {
 }
 
 impl Roots {
-    /// Takes what a page of the schema names; says how many of its rows are such as SQLite writes.
+    /// Takes the rows of a page of the schema; returns how many of them are such as SQLite writes.
     fn take(&mut self, page: &Page<'_>, schema: &StoreSchema, decoder: &mut Decoder) -> usize {
         let mut sound = 0;
         let mut fields = Fields::default();
@@ -100,8 +100,9 @@ impl Roots {
     }
 }
 
-/// Which key of a known table an index is. Those that SQLite makes are numbered in the order of the table's own statement.
-fn key(schema: &StoreSchema, table: usize, name: &[u8], statement: Option<&Statement>) -> Option<usize> {
+/// Returns the key of a known table that an index has. SQLite numbers the indexes of constraints in the order of the table's own
+/// statement, so that a name does not suffice where the store's statement has another order.
+fn find_key(schema: &StoreSchema, table: usize, name: &[u8], statement: Option<&Statement>) -> Option<usize> {
     let number = std::str::from_utf8(name).ok().filter(|name| name.starts_with("sqlite_autoindex_"));
     let number = number.and_then(|name| name.rsplit('_').next()?.parse::<usize>().ok());
     if let (Some(statement), Some(number)) = (statement, number) {

@@ -1,40 +1,48 @@
-//! Rows whose cell pointer or whose page's header is gone, found by their own record header: its sizes must add up.
+//! Carves rows whose cell pointer or whose page's header is gone.
+//!
+//! A record begins with its header: the header's length, then a serial type for each field ("Record Format",
+//! <https://www.sqlite.org/fileformat2.html#record_format>). At each byte that no cell has, a header is tried: its length must be
+//! one that a known table can have, its serial types must fill it exactly and be as many as a known layout has columns, and the
+//! values that they describe must end before the gap does. The payload's length stands before the rowid, and the rowid before
+//! the record: when the length agrees with the header, the rowid is the row's. By chance such bytes are rare, and a carved row is
+//! only given when an index names it.
 
-use super::{Each, FoundRow, Local, Origin, RowFinder};
+use super::{EachRow, FoundRow, Local, Origin, RowFinder};
 use crate::salvage::Result;
 use crate::salvage::row_layout::has_invalid_value;
 use sqlite_format::bytes::read_varint;
 use sqlite_format::page::Kind;
 
 impl RowFinder<'_> {
-    /// Hands out the rows that lie whole in bytes which no cell has.
+    /// Hands out the rows in the bytes that no cell has.
     pub(super) fn carve(
         &mut self,
         number: u32,
         page: &[u8],
         (from, to): (usize, usize),
         origin: Origin,
-        each: &mut Each<'_>,
+        each: &mut EachRow<'_>,
     ) -> Result<()> {
         self.taken.sort_unstable();
         let mut at = from;
         for next in 0..=self.taken.len() {
             let (begin, end) = self.taken.get(next).copied().unwrap_or((to, to));
             if at < begin {
-                self.gap(number, page, (at, begin), origin, each)?;
+                self.carve_gap(number, page, (at, begin), origin, each)?;
             }
             at = at.max(end);
         }
         Ok(())
     }
 
-    fn gap(
+    /// Hands out the rows of one gap between cells.
+    fn carve_gap(
         &mut self,
         number: u32,
         page: &[u8],
         (from, to): (usize, usize),
         origin: Origin,
-        each: &mut Each<'_>,
+        each: &mut EachRow<'_>,
     ) -> Result<()> {
         let lengths = || self.schema.tables.iter().flat_map(|table| &table.layouts).map(Vec::len);
         let least = lengths().min().unwrap_or(0) + 1;
@@ -44,14 +52,14 @@ impl RowFinder<'_> {
             let header = page.get(at).copied().map_or(0, usize::from);
             let local = (least..=most)
                 .contains(&header)
-                .then(|| self.described(page, (from, to), at, header))
+                .then(|| self.read_header(page, (from, to), at, header))
                 .flatten();
             let Some(local) = local else {
                 at += 1;
                 continue;
             };
             let end = at + local.here + if local.overflow.is_some() { 4 } else { 0 };
-            let (rowid, begin) = before(page, from, at, local.len);
+            let (rowid, begin) = read_cell_head(page, from, at, local.len);
             let origin = if self.is_free(begin, end) {
                 Origin::FreeSpace
             } else {
@@ -71,14 +79,14 @@ impl RowFinder<'_> {
                     fields,
                 })
             })?;
-            // What is left of an older row may be a header over the bytes of another.
+            // A row with invalid values may be the header of an older row over the bytes of another one, which then begins inside it.
             at = if odd { at + 1 } else { end };
         }
         Ok(())
     }
 
-    /// The record whose header may begin there: its number of fields is a known one, and all of it has room before the gap ends.
-    fn described(&self, page: &[u8], (_, to): (usize, usize), at: usize, header: usize) -> Option<Local> {
+    /// Returns the record whose header may begin there: its number of fields is a known one, and it ends before the gap does.
+    fn read_header(&self, page: &[u8], (_, to): (usize, usize), at: usize, header: usize) -> Option<Local> {
         let mut serials = page.get(at + 1..(at + header).min(to))?;
         let mut count = 0;
         let mut len = header as u64;
@@ -112,7 +120,7 @@ impl RowFinder<'_> {
     }
 }
 
-/// The size of a value by its serial type.
+/// Returns the size of a value by its serial type.
 fn size(serial: u64) -> Option<u64> {
     Some(match serial {
         0 | 8 | 9 => 0,
@@ -124,8 +132,8 @@ fn size(serial: u64) -> Option<u64> {
     })
 }
 
-/// The rowid that stands before a record, where its length stands before that and agrees; and where the cell begins.
-fn before(page: &[u8], from: usize, at: usize, len: usize) -> (Option<i64>, usize) {
+/// Returns the rowid that stands before a record, if the payload's length stands before that and agrees; and the start of the cell.
+fn read_cell_head(page: &[u8], from: usize, at: usize, len: usize) -> (Option<i64>, usize) {
     let ends = |begin: usize, end: usize| {
         let (value, used) = read_varint(page.get(begin..end)?)?;
         (begin + used == end).then_some(value)
