@@ -2,13 +2,10 @@
 //!
 //! Not part of the library's interface: it is public only because `fuzz/` and `tests/fuzz.rs` are other crates.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use sqlite_format::bytes::read_u32;
-use sqlite_format::header::{HeaderFault, HeaderFields};
-use sqlite_format::wal::{FRAME_HEADER_LEN, HEADER_LEN, WalHeader, rewrite_checksums};
+use sqlite_format::wal::rewrite_checksums;
 
 use crate::application::{Content, File, Folder};
 use crate::banger::APPLICATION;
@@ -16,7 +13,6 @@ use crate::limits::stop::Stop;
 use crate::migrations::dialects::Dialect;
 use crate::migrations::known::{KnownSet, Script};
 use crate::page_map::{self, MapResult, PageClass};
-use crate::probe::{Sidecar, journal, wal};
 use crate::salvage;
 
 /// A target's name, which is also its folder of seeds, and what it runs.
@@ -24,70 +20,12 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
-    ("header", header),
-    ("wal", write_ahead_log),
-    ("journal", rollback_journal),
     ("sql", sql),
     ("markdown", markdown),
     ("folder", folder),
     ("map", map),
     ("salvage", salvage_of_any_bytes),
 ];
-
-/// The header of a database: what is read of it is what stands there, and its faults are named without a panic.
-pub fn header(bytes: &[u8]) {
-    let Some(header) = HeaderFields::parse(bytes) else {
-        return;
-    };
-    assert_eq!(Some(header.pages), read_u32(bytes, 28), "the page count is the number at offset 28");
-    let faults = header.faults();
-    let names_page_size = faults.iter().any(|fault| matches!(fault, HeaderFault::PageSize(_)));
-    assert_eq!(
-        names_page_size,
-        !header.has_valid_page_size(),
-        "an impossible page size is named: {faults:?}"
-    );
-}
-
-/// A write-ahead log. Its first byte chooses whether the checksums are made right first, so that more than the first frame
-/// is ever looked at.
-pub fn write_ahead_log(bytes: &[u8]) {
-    let Some((choice, log)) = bytes.split_first() else {
-        return;
-    };
-    let mut log = log.to_vec();
-    if choice & 1 == 1 {
-        rewrite_checksums(&mut log, usize::from(choice >> 1));
-    }
-    let place = Place::new("-wal", &log);
-    let Ok(Some(header)) = WalHeader::parse(&log) else {
-        return;
-    };
-    let Ok(scan) = wal::scan(&place.sidecar, &place.none, &header, 0, &Stop::never()) else {
-        return;
-    };
-    let frames = ((log.len() - HEADER_LEN) / (header.page_size as usize + FRAME_HEADER_LEN)) as u64;
-    assert!(
-        scan.committed_frames + scan.frames_beyond <= frames,
-        "no more frames than there are: {scan:?}"
-    );
-    assert!(scan.commits <= scan.committed_frames, "a commit has a frame: {scan:?}");
-    assert!(scan.commits_beyond <= scan.frames_beyond, "so has one behind damage: {scan:?}");
-}
-
-/// A rollback journal; its first byte is the logarithm of the page size.
-pub fn rollback_journal(bytes: &[u8]) {
-    let Some((size, journal_bytes)) = bytes.split_first() else {
-        return;
-    };
-    let page_size = 512_u32 << (size % 8);
-    let place = Place::new("-journal", journal_bytes);
-    let Ok(scan) = journal::scan(&place.sidecar, page_size, &Stop::never()) else {
-        return;
-    };
-    let room = journal_bytes.len() as u64 / u64::from(page_size);
-    assert!(scan.pages <= room, "no more pages than there is room for: {scan:?}");
-}
 
 /// The text of a definition in `sqlite_schema`.
 pub fn sql(bytes: &[u8]) {
@@ -215,33 +153,4 @@ fn database_and_log(bytes: &[u8]) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
         rewrite_checksums(&mut log, usize::from(choice >> 2));
     }
     Some((database.to_vec(), Some(log)))
-}
-
-/// A sidecar file with these bytes, and one that is not there.
-struct Place {
-    folder: PathBuf,
-    sidecar: Sidecar,
-    none: Sidecar,
-}
-
-impl Place {
-    fn new(suffix: &str, bytes: &[u8]) -> Self {
-        let parent = Some(Path::new("/dev/shm")).filter(|folder| folder.is_dir());
-        let parent = parent.map_or_else(std::env::temp_dir, Path::to_path_buf);
-        let folder = parent.join(format!("doctor-fuzz-{}-{:?}", std::process::id(), std::thread::current().id()));
-        let database = folder.join("state.db");
-        // Where this cannot be written there is nothing to scan, and each target ends at once.
-        let _ = fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join(format!("state.db{suffix}")), bytes));
-        Self {
-            sidecar: Sidecar::beside(&database, suffix),
-            none: Sidecar::beside(&database, "-none"),
-            folder,
-        }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
-    }
 }

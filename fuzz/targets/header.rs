@@ -1,3 +1,7 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| banger_doctor::fuzzing::header(bytes));
+#[path = "../../crates/sqlite-format/tests/format/targets.rs"]
+#[allow(dead_code, reason = "what the other targets run")]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::header(bytes));

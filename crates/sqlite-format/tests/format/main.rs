@@ -15,5 +15,6 @@ mod pass;
 mod random;
 mod sqlite;
 mod stores;
+mod targets;
 mod values;
 mod wal;
