@@ -209,7 +209,7 @@ fn edited(set: &KnownSet, applied: &Applied) -> (usize, Vec<EditedMigration>) {
         })
     };
     let mut edited: Vec<EditedMigration> = compared.iter().filter_map(differs).collect();
-    // Of several files of one version, it may have been another.
+    // Of several files of one version, the applied one may have been another: a version is edited only when none of its files match.
     let same: HashSet<&MigrationKey> =
         compared.iter().filter(|known| differs(known).is_none()).map(|known| &known.key).collect();
     edited.retain(|edited| !same.contains(&edited.key));

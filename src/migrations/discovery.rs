@@ -80,28 +80,22 @@ pub(super) fn table(handle: &ReadOnly, name: &str) -> Result<Option<(TableDeclar
 
 /// Returns the columns of a table, as many as a ledger may have and one more.
 fn columns(handle: &ReadOnly, table: &str) -> Result<Vec<LedgerColumn>> {
+    let word = |bytes: &[u8]| {
+        let known = std::str::from_utf8(bytes).ok().filter(|word| word.len() <= LONGEST_WORD);
+        // No tool's column is called by this, nor has this type.
+        known.unwrap_or("?").to_owned()
+    };
     let mut columns = Vec::new();
-    let sql = format!("PRAGMA table_xinfo({})", quoted(table));
-    handle.rows(&sql, [], |row| {
-        let word = |name: &str| -> rusqlite::Result<String> {
-            let bytes = row.get_ref(name)?.as_bytes_or_null()?.unwrap_or_default();
-            let known = std::str::from_utf8(bytes).ok().filter(|word| word.len() <= LONGEST_WORD);
-            // No tool's column is called by this, nor has this type.
-            Ok(known.unwrap_or("?").to_owned())
-        };
-        let get = || -> rusqlite::Result<LedgerColumn> {
-            Ok(LedgerColumn {
-                name: word("name")?,
-                declared: word("type")?,
-                not_null: row.get("notnull")?,
-                is_key: row.get::<_, i64>("pk")? > 0,
-                is_generated: row.get::<_, i64>("hidden")? != 0,
-            })
-        };
+    introspect::each_column(handle, table, |column| {
         if columns.len() <= MOST_COLUMNS {
-            columns.push(get().map_err(Error::sqlite(&sql))?);
+            columns.push(LedgerColumn {
+                name: word(column.name),
+                declared: word(column.declared),
+                not_null: column.is_not_null,
+                is_key: column.key_position > 0,
+                is_generated: column.hidden != 0,
+            });
         }
-        Ok(())
     })?;
     Ok(columns)
 }

@@ -43,6 +43,8 @@ impl SchemaPosition {
             let is_in_both = |one: &ShapeDifference| others.kept.contains(one);
             !these.all_kept() || !these.kept.iter().all(is_in_both)
         };
+        // A difference that both shapes share has nothing to do with the migration. What remains on one side alone is a part of the
+        // migration that was not done (before) or was (after); a list that was cut could hide such a part, and counts as one.
         match (only(before, after), only(after, before)) {
             (false, false) => Self::Alike,
             (false, true) => Self::Before,

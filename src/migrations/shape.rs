@@ -79,11 +79,13 @@ impl Shape {
         foreign_keys: bool,
         stop: &Stop,
     ) -> Result<Self> {
+        // The shape is read from a database that SQLite made of the migrations, not from their text: whatever ALTER TABLE, quoting or
+        // generated names do, both sides of the comparison then went through the same SQLite.
         let mut memory = Connection::open_in_memory().map_err(Error::sqlite("open"))?;
         replayable(&mut memory, foreign_keys, stop).map_err(Error::preparing("prepare a replay"))?;
         let running = interruptible(&memory, stop);
         let ran = tool_runner::run(&mut memory, steps, apart, None, &mut (), stop);
-        // What was interrupted is not the migrations' to answer for.
+        // An interrupt makes a statement fail: that failure is the time limit's and not the migration's.
         stop.check()?;
         ran?;
         drop(running);
@@ -112,6 +114,7 @@ impl Shape {
         if !run.iter().any(|step| step.may_leave_settings()) {
             return Ok(all);
         }
+        // Only the two extremes are tried: each number in between would cost another replay, and few migrations leave settings at all.
         for apart in [all, 0] {
             match Self::replay_steps(run, apart, &steps.ledgers, steps.foreign_keys.hold(), stop) {
                 Ok(shape) if shape.differences(handle)?.total == 0 => return Ok(apart),

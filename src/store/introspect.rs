@@ -317,7 +317,6 @@ pub(crate) fn indexes<Q: Query>(source: &Q, table: &str) -> Result<Vec<IndexInfo
 
 /// A column of an index, as `PRAGMA index_xinfo` has it.
 #[derive(Debug)]
-#[allow(dead_code, reason = "the comparison of shapes reads all of it")]
 pub(crate) struct IndexColumn {
     /// The number of the table's column; -1 for the rowid, -2 for an expression.
     pub number: i64,
@@ -349,7 +348,6 @@ pub(crate) fn index_columns<Q: Query>(source: &Q, index: &str) -> Result<Vec<Ind
 
 /// A foreign key of a table, as `PRAGMA foreign_key_list` has it.
 #[derive(Debug)]
-#[allow(dead_code, reason = "the comparison of shapes reads all of it")]
 pub(crate) struct ForeignKeyInfo {
     /// Its number, by which `PRAGMA foreign_key_check` names it.
     pub id: i64,

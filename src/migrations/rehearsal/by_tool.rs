@@ -98,7 +98,11 @@ struct ToolTrial {
     keys_matter: bool,
 }
 
-/// Rehearses what is pending; on two copies where foreign keys make a difference.
+/// Rehearses the pending migrations, on two copies where foreign keys make a difference.
+//
+// The setting of foreign keys is the connection's and stands in no file (https://www.sqlite.org/foreignkeys.html, section 2), so it is not
+// known how the application migrates. One run tells what the tool's default does. A loss that both runs have is the text's own; one that
+// only enforced foreign keys cause is a cascade.
 pub(super) fn rehearse(
     source: &ReadOnly,
     copies: &dyn Fn() -> Result<RehearsalCopy>,
@@ -154,7 +158,8 @@ fn needs_another(judged: &ToolTrial, foreign_keys: ForeignKeys) -> bool {
     let Attempt { failed, faults, .. } = &judged.attempt;
     let is_wrong = failed.is_some() || !faults.is_empty() || !judged.missed.is_empty();
     match foreign_keys {
-        // To say that it goes wrong this way only.
+        // The default of the tool is judged. The other setting is tried to find out what is wrong with this one only; where the default
+        // is off, it is also tried whenever a table of a foreign key is written to, because a cascade would show there alone.
         ForeignKeys::Usual(true) => is_wrong,
         ForeignKeys::Usual(false) => is_wrong || judged.keys_matter,
         ForeignKeys::On | ForeignKeys::Off => false,

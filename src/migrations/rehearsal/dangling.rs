@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use super::kept::hash_value;
 use crate::error::{Error, Result};
 use crate::store::ReadOnly;
-use crate::store::introspect::{self, quoted};
+use crate::store::introspect::{self, ForeignKeyInfo, quoted};
 
 /// The most different references that are told apart. Where there are more, they are only counted.
 const MOST_TOLD_APART: usize = 1 << 18;
@@ -36,7 +36,7 @@ impl Dangling {
     ///
     /// # Errors
     /// What SQLite says: also that it cannot check the table's foreign keys.
-    pub(super) fn counted(handle: &ReadOnly, table: &str) -> Result<Self> {
+    pub(super) fn count(handle: &ReadOnly, table: &str) -> Result<Self> {
         let mut count = 0;
         handle.rows(&format!("PRAGMA foreign_key_check({})", quoted(table)), [], |_| {
             count += 1;
@@ -60,9 +60,17 @@ impl Dangling {
             return Ok(());
         };
         let mut values = HashMap::new();
-        let mut told = 0;
-        for (key, parent, columns) in keys(handle, table)? {
-            let parent = former(&parent).to_ascii_lowercase();
+        let mut told_apart = 0;
+        for ForeignKeyInfo {
+            id, parent, columns, ..
+        } in introspect::foreign_keys(handle, table)?
+        {
+            let columns: Option<Vec<&str>> = columns.iter().map(|(from, _)| std::str::from_utf8(from).ok()).collect();
+            // A name that is not UTF-8 cannot be written in a statement of ours.
+            let (Ok(parent), Some(columns)) = (std::str::from_utf8(&parent), columns) else {
+                return Ok(());
+            };
+            let parent = former(parent).to_ascii_lowercase();
             let asked: Vec<String> = columns.iter().map(|column| format!("t.{}", quoted(column))).collect();
             let sql = format!(
                 "SELECT {} FROM pragma_foreign_key_check(?1) AS dangling, main.{} AS t
@@ -70,38 +78,20 @@ impl Dangling {
                 asked.join(", "),
                 quoted(table)
             );
-            handle.rows(&sql, (table, key), |row| {
+            handle.rows(&sql, (table, id), |row| {
                 let mut hasher = hash.build_hasher();
                 hasher.write(parent.as_bytes());
                 for at in 0..columns.len() {
                     hash_value(row.get_ref(at).map_err(Error::sqlite(&sql))?, &mut hasher);
                 }
-                told += 1;
+                told_apart += 1;
                 if values.len() < MOST_TOLD_APART {
                     *values.entry(hasher.finish()).or_insert(0) += 1;
                 }
                 Ok(())
             })?;
         }
-        self.by_value = (told == self.count && values.len() < MOST_TOLD_APART).then_some(values);
+        self.by_value = (told_apart == self.count && values.len() < MOST_TOLD_APART).then_some(values);
         Ok(())
     }
-}
-
-/// Returns the foreign keys of a table: their numbers, the tables to which they refer, and the columns that do.
-fn keys(handle: &ReadOnly, table: &str) -> Result<Vec<(i64, String, Vec<String>)>> {
-    let sql = format!("PRAGMA foreign_key_list({})", quoted(table));
-    let mut keys: Vec<(i64, String, Vec<String>)> = Vec::new();
-    handle.rows(&sql, [], |row| {
-        let get =
-            || -> rusqlite::Result<(i64, String, String)> { Ok((row.get("id")?, row.get("table")?, row.get("from")?)) };
-        let (id, parent, column) = get().map_err(Error::sqlite(&sql))?;
-        // SQLite hands them out key by key.
-        match keys.last_mut().filter(|(last, ..)| *last == id) {
-            Some((_, _, columns)) => columns.push(column),
-            None => keys.push((id, parent, vec![column])),
-        }
-        Ok(())
-    })?;
-    Ok(keys)
 }

@@ -19,7 +19,7 @@ pub(super) struct RowPlace {
     pub(super) column: Option<String>,
 }
 
-/// What rows there are.
+/// The rows of a place: their number, and a hash of each key.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RowHashes {
     pub(super) count: u64,
@@ -68,6 +68,8 @@ impl RowHashes {
 
     /// Returns the rows that are not among those that are there now.
     pub(super) fn without(&self, now: &Self) -> Self {
+        // By their keys where both sides have the same ones: then rows that were replaced by others of new keys count as gone although
+        // the number of rows is the same. Otherwise by their number alone.
         let keys = match (&self.keys, &now.keys) {
             (Some(before), Some(now)) if before.columns == now.columns => Some(RowKeys {
                 columns: before.columns.clone(),

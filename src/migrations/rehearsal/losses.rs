@@ -150,7 +150,7 @@ impl Losses {
             Some(keys) => keys.missed(conn, &place, &self.hash)?,
             None => None,
         };
-        // Without keys: all that went, as far as there are fewer at the end.
+        // Rows without keys cannot be recognised when they come back: at most as many are missing as the table has fewer at the end.
         let counted = || {
             let went: u64 = taken.iter().map(|taken| taken.rows.count).sum();
             went.min(first.before.saturating_sub(now.count))
@@ -211,7 +211,11 @@ impl Losses {
         Ok(None)
     }
 
-    /// Looks at what the actions of foreign keys may take, before a statement runs.
+    /// Reads the places from which the actions of foreign keys may take something, before a statement runs.
+    //
+    // SQLite itself says which: while it prepares a statement, its authorizer asks about each table that the program of a foreign key's
+    // action reads or writes. So nothing is read around the many statements that can take nothing, and each place is read once: the rows
+    // after one statement are those before the next.
     fn before(&mut self, conn: &Connection, statement: &Touched) -> Result<StatementEffects> {
         let mut left = std::mem::take(&mut self.left);
         let mut around = StatementEffects {
@@ -235,7 +239,12 @@ impl Losses {
         Ok(around)
     }
 
-    /// Looks at it again, after it ran.
+    /// Reads the same places again after the statement ran: the rows that are gone were taken by an action.
+    //
+    // `changes()` counts the rows that the statement itself wrote, `total_changes()` those of triggers and foreign keys too
+    // (https://www.sqlite.org/c3ref/total_changes.html). Where both agree no action ran, and nothing has to be read again. DROP TABLE
+    // counts in neither, although it deletes the rows first where foreign keys are enforced (https://www.sqlite.org/foreignkeys.html,
+    // section 5): there the places are always read.
     fn after(&mut self, conn: &Connection, statement: &Touched, around: StatementEffects, step: usize) -> Result<()> {
         if let Some((old, root)) = around.root
             && !exists(conn, &old)?

@@ -200,12 +200,12 @@ impl<'a> StoreBefore<'a> {
             let old = before_name(&table);
             let before = || -> Result<Dangling> {
                 if self.counts.contains_key(&cut(&old, LONGEST_NAME)) {
-                    Dangling::counted(self.source, &old)
+                    Dangling::count(self.source, &old)
                 } else {
                     Ok(Dangling::default())
                 }
             };
-            let what = match Dangling::counted(after, &table) {
+            let what = match Dangling::count(after, &table) {
                 Ok(Dangling { count: 0, .. }) => continue,
                 Ok(mut now) => {
                     let mut before = before()?;

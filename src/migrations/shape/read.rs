@@ -8,7 +8,7 @@ use super::definition::{self, TableText};
 use super::tokens;
 use crate::error::{Error, Result};
 use crate::store::ReadOnly;
-use crate::store::introspect::quoted;
+use crate::store::introspect;
 
 /// The longest definition whose text is compared, in bytes. Real ones are far below it; each costs memory, and the store is untrusted.
 pub(super) const LONGEST_SQL: usize = 64 << 10;
@@ -149,12 +149,18 @@ fn text(row: &Row<'_>, column: impl rusqlite::RowIndex) -> rusqlite::Result<Stri
     Ok(String::from_utf8_lossy(bytes).into_owned())
 }
 
-fn lower(row: &Row<'_>, column: &str) -> rusqlite::Result<String> {
-    Ok(text(row, column)?.to_ascii_lowercase())
+/// Returns text of a store, which need not be UTF-8.
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Returns a name of a store in lower case, as SQLite compares names.
+fn lower(bytes: &[u8]) -> String {
+    lossy(bytes).to_ascii_lowercase()
 }
 
 impl Table {
-    /// Reads an ordinary table of this name. Not with `PRAGMA table_list`: it compiles each view of the schema, and a
+    /// Reads an ordinary table of this name. Not with `PRAGMA table_list`: it compiles each view of the schema, and the
     /// views of an untrusted store can take for ever.
     pub(super) fn read(handle: &ReadOnly, name: &str, sql: Option<&str>) -> Result<Self> {
         Ok(Self {
@@ -173,52 +179,37 @@ impl Table {
 }
 
 fn columns(handle: &ReadOnly, table: &str) -> Result<BTreeMap<String, Column>> {
-    let pragma = format!("PRAGMA table_xinfo({})", quoted(table));
-    let read = handle.collect(&pragma, [], |row| {
-        let default = row.get_ref("dflt_value")?.as_bytes_or_null()?;
-        let column = Column {
-            declared: tokens::canonical(&tokens::tokens(&text(row, "type")?)),
-            not_null: row.get("notnull")?,
-            default: default.and_then(|sql| tokens::default(&String::from_utf8_lossy(sql))),
-            key: row.get("pk")?,
-            hidden: row.get("hidden")?,
+    let mut out = BTreeMap::new();
+    introspect::each_column(handle, table, |column| {
+        let read = Column {
+            declared: tokens::canonical(&tokens::tokens(&lossy(column.declared))),
+            not_null: column.is_not_null,
+            default: column.default.and_then(|sql| tokens::default(&lossy(sql))),
+            key: column.key_position,
+            hidden: column.hidden,
         };
-        Ok((lower(row, "name")?, column))
+        out.insert(lower(column.name), read);
     })?;
-    Ok(read.into_iter().collect())
+    Ok(out)
 }
 
 fn indexes(handle: &ReadOnly, table: &str) -> Result<Vec<Index>> {
-    let pragma = format!("PRAGMA index_list({})", quoted(table));
-    let listed =
-        handle.collect(&pragma, [], |row| Ok((text(row, "name")?, row.get("unique")?, row.get("partial")?)))?;
+    let listed = introspect::indexes(handle, table)?.into_iter();
     listed
-        .into_iter()
-        .map(|(name, unique, partial)| index(handle, name, unique, partial))
+        .map(|listed| index(handle, lossy(&listed.name), listed.is_unique, listed.is_partial))
         .collect()
 }
 
 fn index(handle: &ReadOnly, name: String, unique: bool, partial: bool) -> Result<Index> {
-    let pragma = format!("PRAGMA index_xinfo({})", quoted(&name));
-    let mut columns = Vec::new();
-    handle.rows(&pragma, [], |row| {
-        let read = || -> rusqlite::Result<_> {
-            let of_the_key: bool = row.get("key")?;
-            let expression = row.get::<_, i64>("cid")? == -2;
-            Ok((
-                of_the_key,
-                expression,
-                lower(row, "name")?,
-                lower(row, "coll")?,
-                row.get::<_, bool>("desc")?,
-            ))
-        };
-        let (of_the_key, expression, column, collation, descending) = read().map_err(Error::sqlite(&pragma))?;
-        if of_the_key {
-            columns.push((expression, column, collation, descending));
-        }
-        Ok(())
-    })?;
+    /// The number that SQLite gives an expression among the columns of an index.
+    const EXPRESSION: i64 = -2;
+    let columns = introspect::index_columns(handle, &name)?.into_iter().filter(|column| column.is_in_key);
+    let columns: Vec<(bool, String, String, bool)> = columns
+        .map(|column| {
+            let name = lower(&column.name.unwrap_or_default());
+            (column.number == EXPRESSION, name, lower(&column.collation), column.is_descending)
+        })
+        .collect();
     let computed = columns.iter().any(|(expression, ..)| *expression);
     let text = if partial || computed {
         definition::index(&index_sql(handle, &name)?)
@@ -255,23 +246,15 @@ fn index_sql(handle: &ReadOnly, name: &str) -> Result<String> {
 }
 
 fn foreign_keys(handle: &ReadOnly, table: &str) -> Result<Vec<ForeignKey>> {
-    let pragma = format!("PRAGMA foreign_key_list({})", quoted(table));
-    let mut keys: BTreeMap<i64, ForeignKey> = BTreeMap::new();
-    handle.rows(&pragma, [], |row| {
-        let read = || -> rusqlite::Result<_> {
-            let key = ForeignKey {
-                columns: Vec::new(),
-                parent: lower(row, "table")?,
-                on_update: lower(row, "on_update")?,
-                on_delete: lower(row, "on_delete")?,
-            };
-            Ok((row.get("id")?, key, (lower(row, "from")?, lower(row, "to")?)))
-        };
-        let (id, key, columns): (i64, _, _) = read().map_err(Error::sqlite(&pragma))?;
-        keys.entry(id).or_insert(key).columns.push(columns);
-        Ok(())
-    })?;
-    let mut keys: Vec<ForeignKey> = keys.into_values().collect();
+    let listed = introspect::foreign_keys(handle, table)?.into_iter();
+    let mut keys: Vec<ForeignKey> = listed
+        .map(|key| ForeignKey {
+            columns: key.columns.iter().map(|(from, to)| (lower(from), lower(to))).collect(),
+            parent: lower(&key.parent),
+            on_update: lower(&key.on_update),
+            on_delete: lower(&key.on_delete),
+        })
+        .collect();
     for key in &mut keys {
         if key.columns.iter().any(|(_, to)| to.is_empty()) {
             name_parent_key(handle, key)?;
