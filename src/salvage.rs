@@ -117,10 +117,10 @@ pub fn salvage_within(
     let of_head = has_head.then(|| page_size::of_header(&head)).flatten();
     let own = of_head.map(|layout| layout.page_size);
     let frames = match files.log {
-        Some(log) => log::frames(log, own, stop)?,
+        Some(log) => log::read_log(log, own, stop)?,
         None => None,
     };
-    let before = files.journal.map(|journal| journal::before(journal, own, stop)).transpose()?;
+    let before = files.journal.map(|journal| journal::read_journal(journal, own, stop)).transpose()?;
     summary.uncertain_commits = match (&before, &frames) {
         (Some(before), _) if before.is_cut || before.damaged > 0 => Some(UncertainCommits::Journal),
         (_, Some(frames)) if frames.pages.is_empty() => Some(UncertainCommits::Log),
@@ -142,29 +142,29 @@ pub fn salvage_within(
     let layout = page_size::with_reserved(files.database, layout, stop)?;
     let is_of_another = |frames: &log::Frames| !frames.pages.is_empty() && frames.page_size != layout.page_size;
     let is_of_another = frames.as_ref().is_some_and(is_of_another);
-    summary.has_unrelated_log = is_of_another || files.log.is_some_and(|log| !log::is_one(log));
+    summary.has_unrelated_log = is_of_another || files.log.is_some_and(|log| !log::is_log(log));
     let mut pages = None;
     let mut overlay = None;
     // Pages of another size belong to another database.
     if let (Some(before), Some(journal)) = (before.filter(|before| before.page_size == layout.page_size), files.journal)
     {
         summary.damaged_frames = before.damaged;
-        summary.stale_pages = before.behind.len() as u64;
+        summary.stale_pages = before.stale.len() as u64;
         pages = Some(before.size);
         overlay = Some(PageOverlay {
             from: journal,
             pages: before.pages,
-            stale: before.behind,
+            stale: before.stale,
         });
     } else if let (Some(frames), Some(log)) = (frames.filter(|frames| frames.page_size == layout.page_size), files.log)
     {
         summary.damaged_frames = frames.damaged;
-        summary.stale_pages = frames.behind.len() as u64;
+        summary.stale_pages = frames.stale.len() as u64;
         pages = frames.size;
         overlay = Some(PageOverlay {
             from: log,
             pages: frames.pages,
-            stale: frames.behind,
+            stale: frames.stale,
         });
     }
     let view = StoreView::new(files.database, layout, overlay, pages)?.with_encoding(stop)?;

@@ -9,24 +9,24 @@ use crate::limits::stop::Stop;
 use sqlite_format::journal::{HEADER_LEN, Record, RecordFault, SegmentHeader};
 use sqlite_format::source::{Overlay, ReadAt};
 
-/// What a journal gives.
+/// The pages of a journal.
 #[derive(Debug, Default)]
 pub struct Before {
     /// The page size.
     pub page_size: usize,
     /// Each page's number, and the offset of its content.
     pub pages: BTreeMap<u32, u64>,
-    /// How many pages the database had.
+    /// The number of pages that the database had.
     pub size: u32,
     /// Records that are damaged.
     pub damaged: u64,
     /// Pages of which only the content of the unfinished transaction is there.
-    pub behind: BTreeSet<u32>,
-    /// Whether a header is damaged, or records that it counts are not there: then nobody knows which pages are not put back.
+    pub stale: BTreeSet<u32>,
+    /// Whether a header is damaged, or records that it counts are not there: then it is not known which pages are not put back.
     pub is_cut: bool,
 }
 
-/// What a segment's header says, where it is one. `own`: the page size of the store, where that is known.
+/// Reads a segment's header, if it is one. `own` is the page size of the store, if known.
 fn read_segment(head: &[u8; HEADER_LEN], own: Option<usize>) -> Option<SegmentHeader> {
     let is_plausible = |segment: &SegmentHeader| {
         let is_own = own.is_none_or(|own| own == segment.page_size as usize);
@@ -35,7 +35,7 @@ fn read_segment(head: &[u8; HEADER_LEN], own: Option<usize>) -> Option<SegmentHe
     SegmentHeader::parse(head).filter(is_plausible)
 }
 
-/// What a damaged header may have said: with the store's own page size, and a sector size behind which a record verifies.
+/// Guesses a damaged header: with the store's own page size, and a sector size behind which a record verifies.
 fn guess_segment(journal: &dyn ReadAt, head: &[u8; HEADER_LEN], at: u64, own: Option<usize>) -> Option<SegmentHeader> {
     let fields = SegmentHeader::read_fields(head);
     let page_size = own.map_or(Some(fields.page_size), |own| u32::try_from(own).ok())?;
@@ -47,22 +47,22 @@ fn guess_segment(journal: &dyn ReadAt, head: &[u8; HEADER_LEN], at: u64, own: Op
     segments.find(|segment| segment.has_valid_page_size() && leads_to_a_record(journal, segment, at))
 }
 
-/// Whether the first record of a segment verifies.
+/// Returns whether the first record of a segment verifies.
 fn leads_to_a_record(journal: &dyn ReadAt, segment: &SegmentHeader, at: u64) -> bool {
     let first = segment.records(journal, at, 1).next();
     first.is_some_and(|record| record.is_ok_and(|record| is_whole(&record)))
 }
 
-/// Whether a record is whole, and its page one of those that are kept account of.
+/// Returns whether a record is whole, and its page not beyond the most pages.
 fn is_whole(record: &Record) -> bool {
     matches!(record.fault, None | Some(RecordFault::LockBytePage)) && record.page <= MOST_PAGES
 }
 
-/// Reads a hot journal. `own`: the page size of the store, where that is known.
+/// Reads a hot journal. `own` is the page size of the store, if known.
 ///
 /// # Errors
 /// When it is time to stop.
-pub fn before(journal: &dyn ReadAt, own: Option<usize>, stop: &Stop) -> Result<Before> {
+pub fn read_journal(journal: &dyn ReadAt, own: Option<usize>, stop: &Stop) -> Result<Before> {
     let length = journal.size()?;
     let mut out = Before {
         is_cut: length < HEADER_LEN as u64,
@@ -99,12 +99,12 @@ pub fn before(journal: &dyn ReadAt, own: Option<usize>, stop: &Stop) -> Result<B
 }
 
 impl Before {
-    /// Whether it puts anything back.
+    /// Returns whether it puts anything back.
     pub fn has_pages(&self) -> bool {
         self.size > 0 && !self.pages.is_empty()
     }
 
-    /// Takes a segment's records, as many as fit into the file of this length; says how many there are.
+    /// Takes a segment's records, as many as fit into the file of this length; returns their number.
     fn records(
         &mut self,
         journal: &dyn ReadAt,
@@ -131,7 +131,7 @@ impl Before {
                 None => {
                     self.damaged += 1;
                     if (1..=self.size).contains(&page) && page <= MOST_PAGES && !self.pages.contains_key(&page) {
-                        self.behind.insert(page);
+                        self.stale.insert(page);
                     }
                 }
                 Some(record) if page <= self.size => {

@@ -8,35 +8,35 @@ use crate::limits::stop::Stop;
 use sqlite_format::source::{Overlay, ReadAt};
 use sqlite_format::wal::{self, HEADER_LEN, WalHeader};
 
-/// What a log gives.
+/// The pages of a log.
 #[derive(Debug, Default)]
 pub struct Frames {
     /// The page size.
     pub page_size: usize,
     /// Each page's number, and the offset of its newest committed content.
     pub pages: BTreeMap<u32, u64>,
-    /// How many pages the database has after the last commit.
+    /// The number of pages of the database after the last commit.
     pub size: Option<u32>,
     /// Frames that are damaged, up to the last commit.
     pub damaged: u64,
     /// Pages whose newest frame is damaged, so that an older state of them counts.
-    pub behind: BTreeSet<u32>,
+    pub stale: BTreeSet<u32>,
 }
 
-/// Whether bytes are a log at all: fewer than its header are an empty one, cut off when it was begun.
-pub fn is_one(log: &dyn ReadAt) -> bool {
+/// Returns whether bytes are a log at all: fewer than its header are an empty one, cut off when it was begun.
+pub fn is_log(log: &dyn ReadAt) -> bool {
     WalHeader::read_damaged(log).is_some() || log.size().is_ok_and(|size| size < HEADER_LEN as u64)
 }
 
-/// Reads a log; `None` where it is none, or holds no commit and no damage. `own`: the page size of the store, where that is known.
+/// Reads a log; `None` when it is none, or holds no commit and no damage. `own` is the page size of the store, if known.
 ///
 /// # Errors
 /// When it is time to stop.
-pub fn frames(log: &dyn ReadAt, own: Option<usize>, stop: &Stop) -> Result<Option<Frames>> {
+pub fn read_log(log: &dyn ReadAt, own: Option<usize>, stop: &Stop) -> Result<Option<Frames>> {
     let Some(header) = WalHeader::read_damaged(log) else {
         return Ok(None);
     };
-    let mut out = frames_by(log, &header, stop)?;
+    let mut out = read_frames(log, &header, stop)?;
     if header.checksum.is_none() {
         // What is damaged of the header may be the byte order or the page size.
         let own = own.and_then(|own| u32::try_from(own).ok());
@@ -50,7 +50,7 @@ pub fn frames(log: &dyn ReadAt, own: Option<usize>, stop: &Stop) -> Result<Optio
                     is_big_endian,
                     ..header
                 };
-                let by_other = frames_by(log, &other, stop)?;
+                let by_other = read_frames(log, &other, stop)?;
                 out = if by_other.pages.is_empty() { out } else { by_other };
             }
         }
@@ -60,7 +60,7 @@ pub fn frames(log: &dyn ReadAt, own: Option<usize>, stop: &Stop) -> Result<Optio
 }
 
 /// Reads the frames by what the header says.
-fn frames_by(log: &dyn ReadAt, header: &WalHeader, stop: &Stop) -> Result<Frames> {
+fn read_frames(log: &dyn ReadAt, header: &WalHeader, stop: &Stop) -> Result<Frames> {
     let mut out = Frames {
         page_size: header.page_size as usize,
         ..Frames::default()
@@ -101,12 +101,12 @@ fn frames_by(log: &dyn ReadAt, header: &WalHeader, stop: &Stop) -> Result<Frames
             for (page, offset) in std::mem::take(&mut pending) {
                 match offset {
                     Some(offset) => {
-                        out.behind.remove(&page);
+                        out.stale.remove(&page);
                         largest = largest.max(page);
                         out.pages.insert(page, offset);
                     }
                     None => {
-                        out.behind.insert(page);
+                        out.stale.insert(page);
                     }
                 }
             }

@@ -1,4 +1,4 @@
-//! The output: SQL that makes a new store of what was found.
+//! Writes the output: SQL that makes a new store of what was found.
 //!
 //! The schema comes from the application's migrations, never from the store. Each row is one plain INSERT on one line; a row
 //! that is doubtful is the same within a comment, which cannot end early because no value breaks a line.
@@ -20,12 +20,12 @@ pub struct SqlWriter<'a> {
     encoding: Encoding,
 }
 
-/// A row that shall be written.
+/// A row to be written.
 #[derive(Clone, Copy)]
 pub struct SqlRow<'l> {
-    /// Whose it is.
+    /// Its table and layout.
     pub fit: RowLayout,
-    /// Its rowid; none only in a comment.
+    /// Its rowid; `None` only in a comment.
     pub rowid: Option<i64>,
     /// Its fields.
     pub fields: &'l [Field],
@@ -34,7 +34,7 @@ pub struct SqlRow<'l> {
 }
 
 impl<'a> SqlWriter<'a> {
-    /// A printer to this output, of a store with text in this encoding.
+    /// Creates a writer to this output, for a store with text in this encoding.
     pub fn new(out: &'a mut dyn Write, schema: &'a StoreSchema, target: &'a TargetSchema, encoding: Encoding) -> Self {
         Self {
             out,
@@ -44,10 +44,10 @@ impl<'a> SqlWriter<'a> {
         }
     }
 
-    /// Everything before the first row.
+    /// Writes everything before the first row.
     ///
     /// # Errors
-    /// What the output says.
+    /// When the output cannot be written.
     pub fn write_head(&mut self) -> io::Result<()> {
         self.out.write_all(
             b"-- This holds everything that the store held, secrets too: it is no report. Keep it to yourself.\n\
@@ -64,10 +64,10 @@ impl<'a> SqlWriter<'a> {
         Ok(())
     }
 
-    /// Everything behind the last row. Without `commit`, nothing of the output is loaded.
+    /// Writes everything behind the last row. Without `commit`, nothing of the output is loaded.
     ///
     /// # Errors
-    /// What the output says.
+    /// When the output cannot be written.
     pub fn write_end(&mut self, commit: bool) -> io::Result<()> {
         if commit {
             for statement in &self.target.after {
@@ -81,19 +81,19 @@ impl<'a> SqlWriter<'a> {
         self.out.flush()
     }
 
-    /// A comment of our own words.
+    /// Writes a comment.
     ///
     /// # Errors
-    /// What the output says.
+    /// When the output cannot be written.
     pub fn write_comment(&mut self, words: &str) -> io::Result<()> {
         let words: String = words.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
         writeln!(self.out, "-- {words}")
     }
 
-    /// A row of the ledger that was lost.
+    /// Writes a row of the ledger that was lost.
     ///
     /// # Errors
-    /// What the output says.
+    /// When the output cannot be written.
     pub fn write_ledger_row(&mut self, ledger: &KnownLedger, id: i64, name: &str, applied_at: &str) -> io::Result<()> {
         let table = self.schema.tables.get(ledger.table).map_or("", |table| &table.name);
         let text = |text: &str| format!("'{}'", text.replace('\'', "''"));
@@ -105,7 +105,7 @@ impl<'a> SqlWriter<'a> {
         )
     }
 
-    /// Whether a row can stand in the new store: it has no NULL where the schema forbids it.
+    /// Returns whether the new store takes a row: it has no NULL where the schema forbids it.
     pub fn fits_schema(&self, line: &SqlRow<'_>) -> bool {
         let Some(table) = self.schema.tables.get(line.fit.table) else {
             return false;
@@ -125,7 +125,7 @@ impl<'a> SqlWriter<'a> {
             })
     }
 
-    /// Whether a row has a value of a column that the schema does not have.
+    /// Returns whether a row has a value of a column that the schema does not have.
     pub fn loses_column(&self, line: &SqlRow<'_>) -> bool {
         let table = self.schema.tables.get(line.fit.table);
         let layout = table
@@ -135,29 +135,29 @@ impl<'a> SqlWriter<'a> {
         layout.iter().any(|column| self.target.constraints(line.fit.table, *column).is_none())
     }
 
-    /// A row.
+    /// Writes a row.
     ///
     /// # Errors
-    /// What the output says.
+    /// When the output cannot be written.
     pub fn write_row(&mut self, line: &SqlRow<'_>) -> io::Result<()> {
         self.write_insert(line)?;
         self.out.write_all(b"\n")
     }
 
-    /// A row in a comment, and why it stands there.
+    /// Writes a row in a comment, with the reason.
     ///
     /// # Errors
-    /// What the output says.
+    /// When the output cannot be written.
     pub fn write_doubtful(&mut self, why: &str, line: &SqlRow<'_>) -> io::Result<()> {
         write!(self.out, "-- {why}: ")?;
         self.write_insert(line)?;
         self.out.write_all(b"\n")
     }
 
-    /// Values that fit no version of a table, in a comment.
+    /// Writes values that fit no version of a table in a comment.
     ///
     /// # Errors
-    /// What the output says.
+    /// When the output cannot be written.
     pub fn write_values(
         &mut self,
         why: &str,
@@ -210,7 +210,7 @@ impl<'a> SqlWriter<'a> {
     }
 }
 
-/// A name as SQL takes it: those of migrations, never of the store.
+/// Quotes a name for SQL. All names come from the migrations, never from the store.
 fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -1,6 +1,6 @@
-//! A path → the files that a salvage reads, and its output.
+//! Salvages the store at a path.
 //!
-//! Plain reads only: the files need no header by which SQLite would know them, and are compared before and after.
+//! Its files are read with plain reads, because they need not have a header that SQLite accepts, and are compared before and after.
 
 use std::fs::File;
 use std::io::Write;
@@ -15,10 +15,10 @@ use crate::probe::situation::{is_hot, write_locked_now};
 use crate::probe::{FileStat, PathKind, Probe, Sidecar, Situation, open_plain, words};
 use crate::store::private_copy::journal_to_play;
 
-/// How long another process may hold the write lock of a store whose file it may have written to. A transaction is short.
+/// The time for which another process may hold the write lock while it may have written to the file. A transaction is short.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Why there is no account of a store.
+/// The reason why there is no summary of a store.
 #[derive(Debug)]
 pub(crate) enum NoSummary {
     /// Its files could not be read: nothing was written.
@@ -30,21 +30,21 @@ pub(crate) enum NoSummary {
 /// Writes all that can still be read of the store at a path as SQL.
 ///
 /// # Errors
-/// Why its files cannot be read, or why the salvage ended early.
+/// When its files cannot be read, or the salvage ended early.
 pub(crate) fn salvage_store(
     path: &Path,
     known: &KnownStore,
     out: &mut dyn Write,
     stop: &Stop,
 ) -> std::result::Result<SalvageSummary, NoSummary> {
-    let probe = settled(path, stop).map_err(NoSummary::NotRead)?;
+    let probe = probe_unlocked(path, stop).map_err(NoSummary::NotRead)?;
     let opened = OpenFiles::open(&probe).map_err(NoSummary::NotRead)?;
     let unchanged = || probe.is_unchanged() && !write_locked_now(&probe);
     salvage(opened.files(), known, out, &unchanged, stop).map_err(NoSummary::Ended)
 }
 
-/// What lies at the path, once nobody is in the middle of writing to the database file itself.
-fn settled(path: &Path, stop: &Stop) -> Result<Probe> {
+/// Probes the path until no process is in the middle of writing to the database file itself.
+fn probe_unlocked(path: &Path, stop: &Stop) -> Result<Probe> {
     let begun = Instant::now();
     loop {
         let probe = Probe::of(path);
@@ -70,10 +70,10 @@ pub(super) struct OpenFiles {
 }
 
 impl OpenFiles {
-    /// Opens them, where something lies there that may hold pages.
+    /// Opens the files, if they may hold pages.
     ///
     /// # Errors
-    /// Why they cannot be read.
+    /// When they cannot be read.
     pub(super) fn open(probe: &Probe) -> Result<Self> {
         match probe.kind {
             PathKind::Sqlite(_) | PathKind::NotSqlite(_) | PathKind::CutInHeader | PathKind::EmptyWithSidecar(_) => {}
@@ -94,7 +94,7 @@ impl OpenFiles {
         })
     }
 
-    /// To be searched.
+    /// Returns the files to be salvaged.
     pub(super) fn files(&self) -> Files<'_> {
         Files {
             database: &self.database,
@@ -104,8 +104,8 @@ impl OpenFiles {
     }
 }
 
-/// Whether the journal holds what a writer that is gone left unfinished. Where the file has no header any more, nobody tells
-/// whether it is gone; what is read is compared all the same.
+/// Returns whether the journal is one that a crashed writer left. When the file has no header any more, this cannot be known; the
+/// files are compared all the same.
 fn has_hot_journal(probe: &Probe) -> Result<bool> {
     let is_left = match probe.situation {
         Situation::HotJournal => true,

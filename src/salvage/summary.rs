@@ -1,32 +1,32 @@
-//! What a salvage gave, and what not. It holds no value of a cell but ids that are UUIDs.
+//! The summary of a salvage: what was given, and what not. It holds no value of a cell but ids that are UUIDs.
 
-/// So many rows of each kind are named in an account; of the rest, only the number is told.
+/// The most rows of each kind that a summary names; the rest it only counts.
 pub const MOST_NAMED: usize = 1000;
 
-/// What a salvage gave.
+/// The summary of a salvage.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SalvageSummary {
-    /// For each known table.
+    /// The summary of each known table.
     pub tables: Vec<TableSummary>,
-    /// Why nothing could be looked for, where nothing could.
+    /// The reason why nothing could be salvaged, if so.
     pub nothing: Option<NothingSaved>,
-    /// Migrations whose rows in the ledger were lost, and are written anew.
+    /// The ids of migrations whose rows in the ledger were lost and are restored.
     pub restored_ledger_rows: Vec<i64>,
     /// Frames of the log that are damaged.
     pub damaged_frames: u64,
     /// Pages whose newest frame is damaged: their rows may be older than the last commit.
     pub stale_pages: u64,
-    /// Whether the file in the log's place is none of this store's, so that what may have been committed to it is not there.
+    /// Whether the file in the log's place belongs to another store, so that commits may be missing.
     pub has_unrelated_log: bool,
-    /// Why nobody can tell which rows are the committed ones, where that is so.
+    /// The reason why the committed rows cannot be told from others, if so.
     pub uncertain_commits: Option<UncertainCommits>,
     /// Rows too long to be held, in any table.
     pub too_long: u64,
-    /// Whether the output ends with COMMIT: all was looked at, and the files did not change meanwhile.
+    /// Whether the output ends with COMMIT: every page was read, and the files did not change meanwhile.
     pub committed: bool,
 }
 
-/// Why nothing could be looked for.
+/// The reason why nothing could be salvaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NothingSaved {
     /// Nothing in the file looks like a database's pages.
@@ -35,7 +35,7 @@ pub enum NothingSaved {
     Newer,
 }
 
-/// Why nobody can tell which rows are the committed ones.
+/// The reason why the committed rows cannot be told from others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UncertainCommits {
     /// The journal of a transaction that was never finished is damaged, so that not all of it can be put back.
@@ -45,7 +45,7 @@ pub enum UncertainCommits {
 }
 
 impl UncertainCommits {
-    /// The same in words.
+    /// Returns the reason in words.
     pub fn in_words(self) -> &'static str {
         match self {
             Self::Journal => {
@@ -56,44 +56,43 @@ impl UncertainCommits {
     }
 }
 
-/// What a salvage gave of one table.
+/// The summary of a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TableSummary {
-    /// The table.
+    /// Its name.
     pub name: String,
     /// Rows that are given.
     pub given: u64,
-    /// Of these, rows of which all is whole but the number that stands before them: they are given under the one by which
-    /// their index names them.
+    /// Given rows of which only the rowid is damaged: they are given under the rowid that their index has.
     pub renumbered: u64,
-    /// Of those given, rows that hold a value which the application never writes, or that an index contradicts.
+    /// Given rows with a value that the application never writes, or that an index contradicts.
     pub flagged: NamedRows,
-    /// Rows that an index names, and that are nowhere.
+    /// Lost rows: an index names them, and they are nowhere.
     pub lost: NamedRows,
-    /// Rows that are whole, and that are perhaps none of the store's: they stand in comments.
+    /// Intact rows that are perhaps not live: they are in comments.
     pub doubtful: NamedRows,
-    /// Lost rows of which an older state stands in a comment.
+    /// Lost rows of which an older state is in a comment.
     pub older: u64,
-    /// Rows that were deleted, and of which something was found. Nothing of them is printed.
+    /// Deleted rows that were found. Nothing of them is printed.
     pub deleted: u64,
-    /// Rows with values of columns that the schema has no more.
+    /// Given rows without the values of columns that the schema does not have.
     pub missing_a_column: u64,
     /// Whether an index of it is whole, so that what is given and what is lost are all the rows that it had.
     pub is_fully_indexed: bool,
-    /// Whether nobody knows how many rows it had: a page of it is gone or damaged, and no index tells what was on it.
+    /// Whether the number of its rows is not known: a page of it is gone or damaged, and no index tells what was on it.
     pub has_unknown_count: bool,
 }
 
-/// Some rows: how many, and the first of them.
+/// Rows of a kind: their number, and the first of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NamedRows {
-    /// How many there are.
+    /// Their number.
     pub count: u64,
     /// The first of them.
     pub rows: Vec<Row>,
 }
 
-/// A row, by what may be told of it.
+/// A row, without its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// The rowid, where it is known.
@@ -103,7 +102,7 @@ pub struct Row {
 }
 
 impl NamedRows {
-    /// One more.
+    /// Adds a row. Its id is named if it is a UUID.
     pub fn add(&mut self, rowid: Option<i64>, id: Option<&[u8]>) {
         self.count += 1;
         if self.rows.len() < MOST_NAMED {
@@ -115,19 +114,19 @@ impl NamedRows {
 }
 
 impl TableSummary {
-    /// How many rows stand whole: every byte of them is what was committed, as far as anybody can tell.
+    /// Returns the number of intact rows: every byte of them is what was committed, as far as can be told.
     pub fn whole(&self) -> u64 {
         self.given.saturating_sub(self.flagged.count + self.renumbered)
     }
 }
 
 impl SalvageSummary {
-    /// How many rows are given.
+    /// Returns the number of rows that are given.
     pub fn given(&self) -> u64 {
         self.tables.iter().map(|table| table.given).sum()
     }
 
-    /// Whether all that the store names is given, and nothing of it is doubtful.
+    /// Returns whether all that the store names is given, and nothing of it is doubtful.
     pub fn is_complete(&self) -> bool {
         let whole = |table: &TableSummary| {
             table.lost.count + table.doubtful.count + table.flagged.count + table.missing_a_column == 0

@@ -1,7 +1,7 @@
-//! The pages of a damaged store: the file's, however it was cut, with those of its log or its journal laid over them.
+//! Reads the pages of a damaged store: the file's, wherever it was cut off, with those of its log or its journal laid over them.
 //!
-//! A page that ends behind the file's end, or that the system does not read, is filled with zeros: what is whole in the rest of
-//! it is found all the same.
+//! The part of a page behind the file's end, or that the system cannot read, is filled with zeros, so that intact rows in the rest
+//! of it are found.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -15,20 +15,20 @@ use sqlite_format::record::{Classes, Fields};
 use sqlite_format::source::ReadAt;
 use sqlite_format::walk::Pages;
 
-/// So many pages are kept account of: a store of 32 GiB with pages of 4,096 bytes.
+/// The most pages of a store that is salvaged: 32 GiB with pages of 4,096 bytes.
 pub const MOST_PAGES: u32 = 1 << 23;
 
-/// What a database begins with.
+/// The bytes with which a database begins.
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
-/// How many bytes are read at once.
+/// The bytes that are read at once.
 const BLOCK: usize = 256 << 10;
 
 /// Pages that lie elsewhere than in the database file.
 pub struct PageOverlay<'a> {
-    /// Where they lie.
+    /// The file in which they lie.
     pub from: &'a dyn ReadAt,
-    /// Each page's number, and the offset of its bytes.
+    /// The number of each page, and the offset of its bytes.
     pub pages: BTreeMap<u32, u64>,
     /// Pages whose newest content is damaged: an older state of them is read.
     pub stale: BTreeSet<u32>,
@@ -40,28 +40,28 @@ pub struct StoreView<'a> {
     size: u64,
     layout: Layout,
     pages: u32,
-    /// How many of them begin before the file's end.
+    /// The pages that begin before the file's end.
     in_file: u32,
-    patch: Option<PageOverlay<'a>>,
+    overlay: Option<PageOverlay<'a>>,
     encoding: Encoding,
 }
 
 impl<'a> StoreView<'a> {
-    /// The pages of a file. `pages` is how many the database has where a log or a journal says so.
+    /// Creates a view of a file's pages. `pages` is the size of the database that a log or a journal tells.
     ///
     /// # Errors
-    /// Where there are more than are kept account of.
+    /// When there are more than [`MOST_PAGES`].
     pub fn new(
         file: &'a dyn ReadAt,
         layout: Layout,
-        patch: Option<PageOverlay<'a>>,
+        overlay: Option<PageOverlay<'a>>,
         pages: Option<u32>,
     ) -> Result<Self> {
         let size = file.size()?;
         let there = size.div_ceil(layout.page_size as u64);
         // Without a commit that says so, what lies behind the file's end was committed all the same; and no commit makes pages
         // that lie nowhere.
-        let last = patch.as_ref().and_then(|patch| patch.pages.keys().next_back().copied());
+        let last = overlay.as_ref().and_then(|overlay| overlay.pages.keys().next_back().copied());
         let all = there.max(last.unwrap_or(0).into());
         let pages = pages.map_or(all, |pages| all.min(pages.into()));
         let pages = u32::try_from(pages).ok().filter(|pages| *pages <= MOST_PAGES);
@@ -72,12 +72,12 @@ impl<'a> StoreView<'a> {
             layout,
             pages,
             in_file: u32::try_from(there).unwrap_or(pages).min(pages),
-            patch,
+            overlay,
             encoding: Encoding::Utf8,
         })
     }
 
-    /// The same pages with text in the encoding that the first page says, or the rows show.
+    /// Sets the encoding of text: the one of the header, or the one that the rows show.
     ///
     /// # Errors
     /// When it is time to stop.
@@ -87,13 +87,13 @@ impl<'a> StoreView<'a> {
         let number = first.get(56..60).filter(|_| is_there).and_then(|four| four.try_into().ok());
         self.encoding = match number.map(u32::from_be_bytes) {
             Some(number @ 1..=3) => Encoding::from_number(number).unwrap_or_default(),
-            _ => self.shown_encoding(stop)?,
+            _ => self.guess_encoding(stop)?,
         };
         Ok(self)
     }
 
-    /// The encoding that most text of rows shows: letters in UTF-16 have a byte of zeros beside them.
-    fn shown_encoding(&self, stop: &Stop) -> Result<Encoding> {
+    /// Guesses the encoding from the text of rows: Latin letters in UTF-16 have a zero byte beside them.
+    fn guess_encoding(&self, stop: &Stop) -> Result<Encoding> {
         const MOST_LOOKS: u32 = 1000;
         let every = (self.pages / MOST_LOOKS).max(1);
         let mut votes = [(0_u32, Encoding::Utf16Be), (0, Encoding::Utf16Le), (0, Encoding::Utf8)];
@@ -121,34 +121,34 @@ impl<'a> StoreView<'a> {
         Ok(most.map(|(_, encoding)| encoding).unwrap_or_default())
     }
 
-    /// The encoding of the text in them.
+    /// Returns the encoding of text.
     pub fn encoding(&self) -> Encoding {
         self.encoding
     }
 
-    /// How the pages are laid out.
+    /// Returns how the pages are laid out.
     pub fn layout(&self) -> Layout {
         self.layout
     }
 
-    /// How many there are.
+    /// Returns the number of pages.
     pub fn pages(&self) -> u32 {
         self.pages
     }
 
-    /// Whether only an older state of a page can be read.
+    /// Returns whether a page is stale: only an older state of it can be read.
     pub fn is_stale(&self, number: u32) -> bool {
-        self.patch.as_ref().is_some_and(|patch| patch.stale.contains(&number))
+        self.overlay.as_ref().is_some_and(|overlay| overlay.stale.contains(&number))
     }
 
-    /// Reads one page; says whether there is one of this number.
+    /// Reads one page; returns `false` when there is none of this number.
     pub fn page(&self, number: u32, into: &mut Vec<u8>) -> bool {
         into.clear();
         into.resize(self.layout.page_size, 0);
         if number == 0 || number > self.pages {
             return false;
         }
-        if !self.patched(number, into) {
+        if !self.read_overlaid(number, into) {
             self.read(self.offset(number), into);
         }
         true
@@ -158,12 +158,15 @@ impl<'a> StoreView<'a> {
         u64::from(number.saturating_sub(1)) * self.layout.page_size as u64
     }
 
-    fn patched(&self, number: u32, into: &mut [u8]) -> bool {
-        let place = self.patch.as_ref().and_then(|patch| Some((patch.from, *patch.pages.get(&number)?)));
+    fn read_overlaid(&self, number: u32, into: &mut [u8]) -> bool {
+        let place = self
+            .overlay
+            .as_ref()
+            .and_then(|overlay| Some((overlay.from, *overlay.pages.get(&number)?)));
         place.is_some_and(|(from, offset)| from.read_exact_at(into, offset).is_ok())
     }
 
-    /// Reads what there is of these bytes of the file; says whether the system gave all that the file has of them.
+    /// Reads the bytes of the file that are there; returns whether the system could read all of them.
     fn read(&self, offset: u64, into: &mut [u8]) -> bool {
         let there = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX).min(into.len());
         let (begin, rest) = into.split_at_mut(there);
@@ -178,7 +181,7 @@ impl<'a> StoreView<'a> {
     /// Hands out each page that is wanted and lies somewhere, in order.
     ///
     /// # Errors
-    /// What `each` returns, or that it is time to stop.
+    /// When `each` fails, or it is time to stop.
     pub fn each(
         &self,
         stop: &Stop,
@@ -199,8 +202,8 @@ impl<'a> StoreView<'a> {
                     if !want(number) {
                         continue;
                     }
-                    // Where the system does not read all of them, it may read some.
-                    if !self.patched(number, page) && !whole {
+                    // When the system cannot read the whole block, it may read single pages.
+                    if !self.read_overlaid(number, page) && !whole {
                         self.read(self.offset(number), page);
                     }
                     each(number, page)?;
@@ -212,13 +215,13 @@ impl<'a> StoreView<'a> {
         stop.reads_pages(0);
         block.resize(size, 0);
         let behind = self
-            .patch
+            .overlay
             .iter()
-            .flat_map(|patch| patch.pages.range(self.in_file + 1..).map(|(number, _)| *number));
+            .flat_map(|overlay| overlay.pages.range(self.in_file + 1..).map(|(number, _)| *number));
         for number in behind.filter(|number| *number <= self.pages && want(*number)) {
             stop.check()?;
             block.fill(0);
-            self.patched(number, &mut block);
+            self.read_overlaid(number, &mut block);
             each(number, &block)?;
         }
         Ok(())
@@ -235,22 +238,26 @@ impl Pages for StoreView<'_> {
     }
 }
 
-/// The longest row that is held. In bytes.
+/// The longest row that is held, in bytes.
 pub const LONGEST: usize = 12 << 20;
 
-/// Walks chains.
+/// Puts payloads together from overflow chains.
+///
+/// A damaged chain may lead anywhere: in a circle, over the pages of other chains, or to a length that no store has. So a
+/// payload is refused before anything is read when it needs more pages than the store has; each page of a chain must be a new one;
+/// and the pages of all chains together are bounded. A payload is copied as the chain is walked, up to [`LONGEST`] bytes.
 #[derive(Debug)]
 pub struct PayloadReader {
-    /// How many pages may still be walked: where chains of many cells lead over the same pages, time would have no bound.
+    /// The pages that may still be read. Chains of many cells may lead over the same pages, and would cost time without end.
     left: u64,
     seen: HashSet<u32>,
     page: Vec<u8>,
-    /// Rows that are longer than is held.
+    /// The rows that are longer than [`LONGEST`].
     pub too_long: u64,
 }
 
 impl PayloadReader {
-    /// Creates a reader for a view with so many pages, of which each may be walked a few times.
+    /// Creates a reader for a view with so many pages, each of which may be read a few times.
     pub fn new(pages: u32) -> Self {
         Self {
             left: 4 * u64::from(pages) + 1000,
@@ -260,7 +267,7 @@ impl PayloadReader {
         }
     }
 
-    /// Puts a payload together: the part that lies in its cell, and the rest. Says whether all of it was there.
+    /// Puts a payload together: the part in its cell, and its overflow pages. Returns whether all of it was there.
     pub fn read_payload(
         &mut self,
         view: &StoreView<'_>,
@@ -279,7 +286,6 @@ impl PayloadReader {
             self.too_long += 1;
             return false;
         }
-        // First only the way is walked: a chain that leads nowhere costs no memory.
         self.seen.clear();
         into.extend_from_slice(local);
         let mut next = first;
