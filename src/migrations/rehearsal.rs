@@ -162,8 +162,8 @@ fn run(
         return on_copies(&nothing, &copy::empty, rehearsed, environment);
     };
     // The private folder has room for the copies of one store, not of all stores at once.
-    let _turn = if copy::goes_to_folder(probe) {
-        Some(environment.private.turn(environment.stop)?)
+    let _permit = if copy::goes_to_folder(probe) {
+        environment.private.wait_for_heavy_work(environment.stop)?
     } else {
         None
     };

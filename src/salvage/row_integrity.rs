@@ -2,9 +2,7 @@
 
 use std::cmp::Reverse;
 use std::io;
-use std::sync::{Mutex, TryLockError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::schema::replay::describe_stores;
 use super::store::OpenFiles;
@@ -13,7 +11,8 @@ use super::{PassLimits, SalvageSummary, salvage_within};
 use crate::application::Application;
 use crate::findings::kind::Kind;
 use crate::findings::{CountedTable, Finding, Findings, LONGEST_NAME, Loss};
-use crate::limits::stop::{Stop, Stopped};
+use crate::limits::HeavyWork;
+use crate::limits::stop::Stop;
 use crate::probe::situation::write_locked_now;
 use crate::probe::{FileStat, Probe};
 use crate::text::escape::escape_untrusted;
@@ -28,13 +27,11 @@ const LIMITS: PassLimits = PassLimits {
     candidates: 30_000,
 };
 
-/// The pause before a thread asks again for its turn, and the time after which it goes on in any case: the disk of another store
-/// may hang.
-const TURN: Duration = Duration::from_millis(5);
+/// The time after which a search begins without the permit: the disk of another store may hang.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Held by the thread that searches. One store is searched at a time, so that the memory is needed once.
-static SEARCHING: Mutex<()> = Mutex::new(());
+/// The permit to search. Of all stores that are examined at once, one is searched at a time: so its memory is needed once.
+static SEARCH: HeavyWork = HeavyWork::new();
 
 /// The state of the rows of a damaged store.
 #[derive(Debug)]
@@ -66,8 +63,9 @@ fn search(probe: &Probe, application: &Application, stop: &Stop) -> super::Resul
     // A later change must show in the times of the files.
     let stamps = [probe.stamp, probe.wal.stamp, probe.journal.stamp];
     stamps.iter().flatten().for_each(FileStat::settle);
-    let summary =
-        run_in_turn(stop, || salvage_within(opened.files(), &known, &mut io::sink(), &|| true, stop, LIMITS))??;
+    let permit = SEARCH.wait(Some(PATIENCE), stop)?;
+    let summary = salvage_within(opened.files(), &known, &mut io::sink(), &|| true, stop, LIMITS)?;
+    drop(permit);
     drop(opened);
     if !probe.is_unchanged() || write_locked_now(probe) {
         return Ok(RowIntegrity::Unknown("the store changed while its rows were counted".to_owned()));
@@ -83,26 +81,6 @@ fn search(probe: &Probe, application: &Application, stop: &Stop) -> super::Resul
             None => RowIntegrity::Counted(summary),
         },
     })
-}
-
-/// Runs work that no other thread runs meanwhile.
-fn run_in_turn<T>(stop: &Stop, work: impl FnOnce() -> T) -> Result<T, Stopped> {
-    let begun = Instant::now();
-    let turn = loop {
-        match SEARCHING.try_lock() {
-            Ok(turn) => break Some(turn),
-            // It guards nothing that a panic could have left half done.
-            Err(TryLockError::Poisoned(poisoned)) => break Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) if begun.elapsed() > PATIENCE => break None,
-            Err(TryLockError::WouldBlock) => {
-                stop.check()?;
-                thread::sleep(TURN);
-            }
-        }
-    };
-    let done = work();
-    drop(turn);
-    Ok(done)
 }
 
 impl SalvageSummary {

@@ -9,9 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, TryLockError};
-use std::thread;
-use std::time::Duration;
+use std::sync::{MutexGuard, OnceLock};
 
 use rusqlite::{Connection, OpenFlags};
 use sqlite_format::journal::read_super_journal;
@@ -20,13 +18,11 @@ use tempfile::TempDir;
 use super::access::Environment;
 use super::read_only::uri;
 use crate::error::{Error, Result};
+use crate::limits::HeavyWork;
 use crate::limits::stop::{Stop, Stopped};
 use crate::probe::{FileStat, Probe, open_plain};
 use crate::text::paths;
 use crate::text::words::thousands;
-
-/// The time between two attempts to get a turn.
-const BETWEEN_QUESTIONS: Duration = Duration::from_millis(5);
 
 /// The parents of the private folder when `TMPDIR` names none or the folder of a store: the first that will do.
 const PARENTS: [&str; 2] = ["/tmp", "/var/tmp"];
@@ -39,7 +35,7 @@ pub(crate) struct PrivateFolder {
     /// The folder, or the reason why there is none; empty until it is first needed.
     made: OnceLock<Result<PathBuf, String>>,
     used: AtomicU64,
-    turn: Mutex<()>,
+    heavy_work: HeavyWork,
 }
 
 impl PrivateFolder {
@@ -49,7 +45,7 @@ impl PrivateFolder {
             stores: stores.iter().map(|path| path.as_ref().to_path_buf()).collect(),
             made: OnceLock::new(),
             used: AtomicU64::new(0),
-            turn: Mutex::new(()),
+            heavy_work: HeavyWork::new(),
         }
     }
 
@@ -87,22 +83,12 @@ impl PrivateFolder {
         made.as_deref().map_err(|why| Error::NoFolder(why.clone()))
     }
 
-    /// Waits until nobody else does here what takes much memory and much of the disk. The turn ends when this is dropped.
+    /// Waits for the permit to do what takes much memory and much of the disk. It is given back when the result is dropped.
     ///
     /// # Errors
     /// The time limit, or Ctrl-C.
-    pub(crate) fn turn(&self, stop: &Stop) -> Result<MutexGuard<'_, ()>> {
-        loop {
-            match self.turn.try_lock() {
-                Ok(turn) => return Ok(turn),
-                // Whoever panicked in it left nothing half done: there is nothing.
-                Err(TryLockError::Poisoned(turn)) => return Ok(turn.into_inner()),
-                Err(TryLockError::WouldBlock) => {
-                    stop.check()?;
-                    thread::sleep(BETWEEN_QUESTIONS);
-                }
-            }
-        }
+    pub(crate) fn wait_for_heavy_work(&self, stop: &Stop) -> Result<Option<MutexGuard<'_, ()>>> {
+        Ok(self.heavy_work.wait(None, stop)?)
     }
 
     /// Creates an empty place within the folder, for a copy that is removed when it is dropped.
