@@ -12,7 +12,7 @@ use crate::migrations::ledger::{Applied, LedgerState, Reach};
 /// The known migrations compared with those of a ledger. The lists are in the tool's order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LedgerDiff {
-    /// Applied, and in the folder. A migration that [`Standing::state`] calls dirty or failed is in none of the lists.
+    /// Applied, and in the folder. A migration that [`LedgerDiff::state`] calls dirty or failed is in none of the lists.
     pub(crate) applied: Vec<MigrationKey>,
     /// In the folder, not applied, and what the tool would run next.
     pub(crate) pending: Vec<MigrationKey>,
