@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::findings::check_id::CheckId;
 use crate::findings::{Finding, Findings};
 use crate::report::outcome::Outcome;
-use crate::store::introspect::{self, quoted};
+use crate::store::introspect::{self, OrdinaryColumns, quoted};
 use crate::store::page_reader::Values;
 use crate::store::{LONGEST_VALUE, ReadOnly};
 use crate::text::words::plural;
@@ -47,19 +47,21 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     if let Some(values) = context.sound()?.values {
         return Ok(ValueFindings::from_reader(values).outcome(application));
     }
-    Ok(scan_tables(handle, application, &application.tables)?.outcome(application))
+    Ok(scan_tables(handle, application, &application.tables, introspect::ordinary_columns)?.outcome(application))
 }
 
-/// Looks at every value of these tables, as far as they are there.
+/// Looks at every value of these tables, as far as they are there. `columns_of` returns the columns of one of them.
 fn scan_tables<'a>(
     handle: &ReadOnly,
     application: &Application,
     tables: &'a [application::Table],
+    columns_of: impl Fn(&ReadOnly, &str) -> Result<OrdinaryColumns>,
 ) -> Result<ValueFindings<'a>> {
     let mut found = ValueFindings::default();
     for table in tables {
         let mut rows = 0;
-        let ended = Table::known(handle, table).and_then(|table| {
+        let ended = columns_of(handle, &table.name).and_then(|there| {
+            let table = Table::known(&there, table);
             let Some(table) = table else { return Ok(()) };
             found.columns += table.columns.len() as u64;
             found.without_rule += table.without_rule;
@@ -130,17 +132,16 @@ struct Table<'a> {
 
 impl<'a> Table<'a> {
     /// Returns which of the application's columns a table has, where it has any; what is missing is `schema-shape`'s to say.
-    fn known(handle: &ReadOnly, table: &'a application::Table) -> Result<Option<Self>> {
-        let there = introspect::ordinary_columns(handle, &table.name)?;
+    fn known(there: &OrdinaryColumns, table: &'a application::Table) -> Option<Self> {
         let columns: Vec<&Column> = table.columns.iter().filter(|column| there.has(&column.name)).collect();
         let without_rule = (there.names.len() - columns.len()) as u64;
-        Ok((!columns.is_empty()).then_some(Self {
+        (!columns.is_empty()).then_some(Self {
             name: &table.name,
             columns,
             without_rule,
             rowid: there.rowid,
             in_pieces: there.rowid.is_some() && !there.has_generated,
-        }))
+        })
     }
 
     /// Returns a SELECT of the row's number and of these parts.
@@ -286,18 +287,18 @@ impl<'a> ValueFindings<'a> {
         let rows = plural(self.rows, "row", "rows");
         let columns = plural(self.columns, "column", "columns");
         let sound = format!("every value of {rows} in {columns} looks like {name}'s");
-        self.outcome_in_words(sound, |values| format!("{values} that {name} never writes"))
+        self.outcome_in_words(sound, |found| format!("{} that {name} never writes", found.count("value", "values")))
     }
 
-    /// `sound`: what is said where nothing is wrong. `wrong`: what is said of "3 values" that are.
-    fn outcome_in_words(mut self, sound: String, wrong: impl FnOnce(String) -> String) -> Outcome {
+    /// `sound`: what is said where nothing is wrong. `wrong`: what is said of the values that are.
+    fn outcome_in_words(mut self, sound: String, wrong: impl FnOnce(&Findings) -> String) -> Outcome {
         if self.findings.is_empty() && self.unreadable.is_empty() {
             return Outcome::pass(sound + &self.left_out());
         }
         let mut said = Vec::new();
         if !self.findings.is_empty() {
             self.findings.at_least = !self.unreadable.is_empty();
-            said.push(format!("{}, in {}", wrong(self.findings.count("value", "values")), self.places()));
+            said.push(format!("{}, in {}", wrong(&self.findings), self.places()));
         }
         let unsaid = self.unreadable.len().saturating_sub(MOST_UNREADABLE) as u64;
         for Unreadable { table, rows, error } in self.unreadable.iter().take(MOST_UNREADABLE) {

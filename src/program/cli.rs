@@ -373,12 +373,19 @@ fn dialect() -> impl TypedValueParser<Value = &'static str> {
         .try_map(|name| Dialect::of_name(&name).map(|dialect| dialect.name).ok_or("no tool that is known"))
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if seconds <= 0.0 {
-        return Err("it must be more than 0".to_owned());
+/// Reads a time limit. A microsecond is the shortest that is one; a limit above 30 years is none.
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number")?;
+    if seconds.is_nan() {
+        return Err("not a number");
     }
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+    if seconds <= 0.0 {
+        return Err("it must be more than 0");
+    }
+    if !(1e-6..=1e9).contains(&seconds) {
+        return Err("it must be between 0.000001 and 1000000000");
+    }
+    Duration::try_from_secs_f64(seconds).map_err(|_| "not a number of seconds")
 }
 
 #[cfg(test)]

@@ -41,16 +41,20 @@ pub(crate) fn each_message(
     })
 }
 
-/// Hands out the lines of the messages in which SQLite's integrity check says that something is wrong, as [`each_message`].
+/// Hands out the faults that SQLite's integrity check finds, as [`each_message`]: a line about a page, or a message about a row,
+/// an index or a virtual table, which may have line ends in it.
 ///
 /// # Errors
 /// As [`each_message`].
 pub(crate) fn each_line(handle: &ReadOnly, extent: Extent<'_>, mut each: impl FnMut(&str)) -> Result<()> {
     each_message(handle, extent, |message| {
-        message
-            .lines()
-            .filter(|line| *line != "ok" && !line.starts_with(OF_PAGES))
-            .for_each(&mut each);
+        // Only a message about pages is cut at line ends: no name is in it. In every other one a line end is a name's, or it
+        // parts the faults of one spatial index.
+        if message.starts_with(OF_PAGES) {
+            message.lines().skip(1).for_each(&mut each);
+        } else if message != "ok" {
+            each(message);
+        }
         Ok(())
     })
 }

@@ -255,6 +255,15 @@ pub(crate) fn ordinary_columns(handle: &ReadOnly, table: &str) -> Result<Ordinar
     if handle.collect(sql, [table], |_| Ok(()))?.is_empty() {
         return Ok(OrdinaryColumns::default());
     }
+    columns_of_ordinary(handle, table)
+}
+
+/// Returns the columns of a table that is known to be an ordinary one. It does not search the schema for it, so that to ask for
+/// each table takes no longer the more there are.
+///
+/// # Errors
+/// SQLite's error.
+pub(crate) fn columns_of_ordinary(handle: &ReadOnly, table: &str) -> Result<OrdinaryColumns> {
     let mut all = Vec::new();
     each_column(handle, table, |column| {
         let name = cut(&String::from_utf8_lossy(column.name), LONGEST_NAME).to_ascii_lowercase();

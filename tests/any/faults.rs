@@ -73,7 +73,7 @@ fn text_that_is_not_in_the_stores_encoding_is_named_and_never_shown() {
 fn long_text_is_read_to_its_end_also_beside_a_generated_column() {
     let long = "CAST(CAST(hex(zeroblob(600000)) AS BLOB) || x'ff' AS TEXT)";
     let place = made(&format!("CREATE TABLE t(a); INSERT INTO t VALUES ({long}), (zeroblob(2000000))"));
-    assert_eq!(said(&place, "row-values"), "fail: 1 value of text that are not UTF-8, in t.a (1)");
+    assert_eq!(said(&place, "row-values"), "fail: 1 value of text that is not UTF-8, in t.a (1)");
     let place = made(&format!(
         "CREATE TABLE t(a, b AS (1)); INSERT INTO t VALUES ({long}), (zeroblob(2000000))"
     ));

@@ -183,7 +183,7 @@ fn a_ledger_that_says_that_something_failed_fails() {
     assert_eq!(
         whole(&written("golang-migrate/ledger-dirty")),
         "fail: golang-migrate's ledger `schema_migrations`: version 4, dirty: it was at work there, did not come to its end, and runs nothing any more\n  \
-           id 4, table \"schema_migrations\": dirty\n  \
+           id 4, kind \"migration-unfinished\", table \"schema_migrations\": dirty\n  \
            1 in all\n  \
            -> keep a copy of the store with its -wal, -shm and -journal before anything else; find out whether what the migration does is there or not (`sqlite3 -readonly COPY .schema | cat -v` shows the schema); then tell golang-migrate which of the two it is (`migrate force VERSION`), and let it go on\n"
     );

@@ -227,3 +227,31 @@ fn long_values_that_sqlites_own_checks_compare_are_no_fault_of_a_store_with_pend
         assert_eq!(place.row(check, &[])["status"], "pass", "{}", place.said(check, &[]));
     }
 }
+
+#[test]
+fn a_line_end_in_a_name_is_a_part_of_the_name() {
+    let index = "by\nTree 2 page 2: btreeInitPage() returns error code 11";
+    let place = Place::with(1, 3);
+    // A row that the index does not see.
+    place.sql(&format!(
+        "CREATE TABLE t(a); INSERT INTO t VALUES (1), (2); CREATE INDEX \"{index}\" ON t(a);
+         CREATE TABLE kept AS SELECT * FROM sqlite_schema WHERE type = 'index' AND tbl_name = 't';
+         PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE type = 'index' AND tbl_name = 't'",
+    ));
+    place.sql("INSERT INTO t VALUES (3); PRAGMA writable_schema=ON; INSERT INTO sqlite_schema SELECT * FROM kept");
+    assert_snapshot!(place.said(CHECK, &["--any"]), @r#"
+    fail: only an index is wrong: no data is lost
+      count 2, index "by\\nTree 2 page 2: btreeInitPage() returns error code 11", kind "index-only", table "t": wrong # of entries in index by\nTree 2 page 2: btreeInitPage() returns error code 11
+      1 in all
+      -> stop the application, keep a copy of the store, then rebuild the index, first in a second copy: sqlite3 -safe STORE REINDEX
+    "#);
+
+    let place = Place::with(1, 3).after("CREATE TABLE \"my\nitems\"(a); INSERT INTO \"my\nitems\" VALUES (NULL)");
+    let place = place.rewritten("my\nitems", "(a)", "(a NOT NULL)");
+    assert_snapshot!(place.said(CHECK, &["--any"]), @r#"
+    fail: rows hold values that their columns or a unique index forbid: no data is lost
+      count 1, kind "constraint": NULL value in my\nitems.a
+      1 in all
+      -> stop the application, keep a copy of the store, and give these rows a value that the application would write; where two rows have the same name or address, let the application remove one
+    "#);
+}

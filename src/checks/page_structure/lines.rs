@@ -35,7 +35,6 @@ enum Place {
 impl Line {
     /// Reads a line of SQLite's.
     pub(super) fn of(line: &str) -> Self {
-        let line = line.trim();
         if let Some((root, page, what)) = tree_line(line) {
             if let Some(error) = unread_page(what) {
                 return Self {
@@ -56,7 +55,7 @@ impl Line {
                 Damage::Index
             };
             Place::Index(damage, cut(index, LONGEST_NAME))
-        } else if line.contains(" value in ") || line.starts_with("CHECK constraint failed in ") {
+        } else if is_of_value(line) {
             Place::Other(Damage::Constraint)
         } else if line.starts_with("Page ") || line.starts_with("Freelist") || line.contains("rootpage") {
             Place::Other(Damage::Unaccounted)
@@ -72,18 +71,31 @@ impl Line {
     }
 }
 
-/// Returns the index that a line names.
+/// Returns the index that a line names. A line is told by how it begins, up to the name, which can hold any words and line ends.
 fn index_of(line: &str) -> Option<&str> {
-    const BEFORE: [&str; 5] = [
-        "missing from index ",
-        "of entries in index ",
-        "entry in index ",
-        "of index ",
-        "differ from index ",
+    let before = |words| line.strip_prefix(words);
+    let of_row = |begin, words| {
+        let rest = line.strip_prefix(begin)?;
+        rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-').strip_prefix(words)
+    };
+    before("wrong # of entries in index ")
+        .or_else(|| before("non-unique entry in index "))
+        .or_else(|| of_row("row ", " missing from index "))
+        .or_else(|| of_row("row ", " values differ from index "))
+        .or_else(|| of_row("rowid not at end-of-record for row ", " of index "))
+        .or_else(|| before("index ")?.rsplit_once(" stores an imprecise ").map(|(index, _)| index))
+}
+
+/// Returns true for a line about a value that its column or a CHECK constraint forbids.
+fn is_of_value(line: &str) -> bool {
+    const BEGINS: [&str; 4] = [
+        "NULL value in ",
+        "NUMERIC value in ",
+        "TEXT value in ",
+        "CHECK constraint failed in ",
     ];
-    let named = BEFORE.iter().find_map(|words| line.split_once(words).map(|(_, index)| index));
-    let imprecise = || line.strip_prefix("index ")?.rsplit_once(" stores an imprecise ").map(|(index, _)| index);
-    named.or_else(imprecise)
+    let of_type = || Some(line.strip_prefix("non-")?.split_once(' ')?.1.starts_with("value in "));
+    BEGINS.iter().any(|begin| line.starts_with(begin)) || of_type().unwrap_or_default()
 }
 
 /// Takes `Tree 5 page 7 cell 3: words` apart: root, page, words.
@@ -271,6 +283,24 @@ mod tests {
         }
         let twice = Line::of("non-unique entry in index i");
         assert_eq!(twice.place, Place::Index(Damage::Constraint, "i".to_owned()));
+    }
+
+    #[test]
+    fn a_name_that_reads_like_a_line_of_sqlites_is_a_name() {
+        for name in [
+            "a\nb",
+            "a\nTree 2 page 2: x",
+            "x missing from index y",
+            "a value in b",
+            "ok",
+        ] {
+            let line = Line::of(&format!("row 7 missing from index {name}"));
+            assert_eq!(line.place, Place::Index(Damage::Index, name.to_owned()));
+            let line = Line::of(&format!("wrong # of entries in index {name}"));
+            assert_eq!(line.place, Place::Index(Damage::Index, name.to_owned()));
+            let line = Line::of(&format!("NULL value in {name}.Page 2: missing from index i"));
+            assert_eq!(line.place, Place::Other(Damage::Constraint));
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(super) fn look(application: &Application, handle: &ReadOnly) -> Result<Outco
         ));
     }
     let (all, passed_over) = all_columns(handle)?;
-    let found = scan_tables(handle, application, &all)?;
+    let found = scan_tables(handle, application, &all, introspect::columns_of_ordinary)?;
     let rows = plural(found.rows, "row", "rows");
     let tables = plural(all.len() as u64, "table", "tables");
     let mut sound = format!("the text in {rows} of {tables} is in the store's encoding, UTF-8");
@@ -31,7 +31,9 @@ pub(super) fn look(application: &Application, handle: &ReadOnly) -> Result<Outco
         let words = plural(passed_over, "table whose name is not UTF-8", "tables whose names are not UTF-8");
         sound += &format!("; not looked at: {words}");
     }
-    Ok(found.outcome_in_words(sound, |values| format!("{values} of text that are not UTF-8")))
+    Ok(found.outcome_in_words(sound, |found| {
+        format!("{} not UTF-8", found.count("value of text that is", "values of text that are"))
+    }))
 }
 
 /// Returns the columns of all ordinary tables that can be asked for; and how many tables there are more, of which there is no name to
@@ -41,7 +43,7 @@ fn all_columns(handle: &ReadOnly) -> Result<(Vec<Table>, u64)> {
     let mut room = MOST_COLUMNS;
     let mut all = Vec::new();
     for name in ordinary.names {
-        let names = introspect::ordinary_columns(handle, &name)?
+        let names = introspect::columns_of_ordinary(handle, &name)?
             .names
             .into_iter()
             .filter(|name| is_whole(name));

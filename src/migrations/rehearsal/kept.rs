@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 use crate::error::{Error, Result};
-use crate::store::introspect::quoted;
+use crate::store::introspect::{self, quoted};
 
 /// The most keys that are kept of one table. Of one with more rows, the rows are only counted.
 const MOST_KEYS: usize = 1 << 20;
@@ -118,10 +118,18 @@ impl RowKeys {
 
 /// Returns the columns of a table's primary key, in its order.
 fn key_of(conn: &Connection, table: &str) -> Result<Vec<String>> {
-    let sql = "SELECT name FROM pragma_table_info(?1, 'main') WHERE pk > 0 ORDER BY pk";
-    let ask =
-        || -> rusqlite::Result<Vec<String>> { conn.prepare(sql)?.query_map([table], |row| row.get(0))?.collect() };
-    ask().map_err(Error::sqlite(sql))
+    let mut key = Vec::new();
+    introspect::each_column(conn, table, |column| {
+        if column.hidden == 0 && column.key_position > 0 {
+            key.push((column.key_position, column.name.to_vec()));
+        }
+    })?;
+    key.sort_unstable();
+    let names = key.into_iter().map(|(_, name)| String::from_utf8(name));
+    names.collect::<Result<_, _>>().map_err(|_| {
+        let sql = format!("PRAGMA main.table_xinfo({})", quoted(table));
+        Error::sqlite(&sql)(rusqlite::Error::InvalidColumnName("a name that is not UTF-8".to_owned()))
+    })
 }
 
 fn is_there(conn: &Connection, place: &RowPlace) -> Result<bool> {
@@ -133,9 +141,11 @@ fn is_there(conn: &Connection, place: &RowPlace) -> Result<bool> {
 }
 
 fn has_column(conn: &Connection, table: &str, column: &str) -> Result<bool> {
-    let sql = "SELECT count(*) FROM pragma_table_info(?1, 'main') WHERE name = ?2 COLLATE NOCASE";
-    let found: i64 = conn.query_row(sql, (table, column), |row| row.get(0)).map_err(Error::sqlite(sql))?;
-    Ok(found > 0)
+    let mut found = false;
+    introspect::each_column(conn, table, |there| {
+        found |= there.hidden == 0 && there.name.eq_ignore_ascii_case(column.as_bytes());
+    })?;
+    Ok(found)
 }
 
 /// Returns true if there is an ordinary table of this name that is not SQLite's own.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::store::introspect;
 
 /// The references between tables.
 #[derive(Debug, Default)]
@@ -27,20 +28,19 @@ struct Reference {
 impl References {
     /// Reads them from the schema of the store itself.
     pub(super) fn of(conn: &Connection) -> Result<Self> {
-        let sql = "SELECT child.name, key.\"table\", key.\"from\"
-                   FROM main.sqlite_schema AS child, pragma_foreign_key_list(child.name, 'main') AS key
-                   WHERE child.type = 'table' AND child.rootpage > 0 AND key.seq = 0";
         let mut out = Self::default();
-        let mut statement = conn.prepare(sql).map_err(Error::preparing(sql))?;
-        let mut rows = statement.query([]).map_err(Error::sqlite(sql))?;
-        while let Some(row) = rows.next().map_err(Error::sqlite(sql))? {
-            let text = |column| row.get_ref(column).ok().and_then(|text| text.as_str().ok()).map(str::to_owned);
-            // A name that is not UTF-8 cannot be written in a statement of ours.
-            if let (Some(child), Some(parent), Some(column)) = (text(0), text(1), text(2)) {
-                out.to
-                    .entry(parent.to_ascii_lowercase())
-                    .or_default()
-                    .push(Reference { child, column, parent });
+        // A name that is not UTF-8 cannot be written in a statement of ours.
+        let text = |name: &[u8]| std::str::from_utf8(name).ok().map(str::to_owned);
+        // No table of the store can hide a pragma, as it can hide the function of that name.
+        let ordinary = introspect::tables(conn)?.into_iter().filter(|table| !table.is_virtual);
+        for child in ordinary.filter_map(|table| table.name) {
+            for key in introspect::foreign_keys(conn, &child)? {
+                let column = key.columns.first().and_then(|(from, _)| text(from));
+                if let (Some(parent), Some(column)) = (text(&key.parent), column) {
+                    let child = child.clone();
+                    let of_parent = out.to.entry(parent.to_ascii_lowercase()).or_default();
+                    of_parent.push(Reference { child, column, parent });
+                }
             }
         }
         Ok(out)
