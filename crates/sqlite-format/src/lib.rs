@@ -35,7 +35,8 @@
 //! [`overflow`] chains; the [`freelist`]; the [`pointer_map`]; a [`wal`] frame by frame and a [`journal`] record by record, each
 //! valid or not; a [`source`] of pages, with a log laid over a database; [`sql`], tokens; the [`schema`]. Above them stand two ways
 //! to read a whole database: the strict [`check`], which finds every fault fast and believes nothing behind one, and the tolerant
-//! [`walk`], which goes on where a page is damaged.
+//! [`walk`], which goes on where a page is damaged. [`cross_check`] holds each index against its table and looks at the pages that
+//! nothing leads to: where a database is not sound, it tells if rows are missing or only derived data is wrong.
 //!
 //! # What is sound
 //!
@@ -53,6 +54,7 @@ pub mod bytes;
 pub mod check;
 pub mod compare;
 pub mod cover;
+pub mod cross_check;
 pub mod damage;
 pub mod encoding;
 pub mod freelist;

@@ -10,6 +10,7 @@ mod tokens;
 
 pub use affinity::{Affinity, may_be_number};
 pub use link::StoredRow;
+pub(crate) use index::parse as parse_index;
 pub(super) use link::link;
 
 use super::compare::{Collation, Order};

@@ -39,6 +39,13 @@ impl Accounts {
         }
     }
 
+    /// Returns `true` when a page is taken.
+    pub fn has(&self, number: u32) -> bool {
+        let at = number.wrapping_sub(1);
+        let word = self.words.get(at as usize / 64).map_or(0, |word| word.load(Ordering::Relaxed));
+        word >> (at % 64) & 1 == 1
+    }
+
     /// Returns the first page that was not taken.
     pub fn unused(&self) -> Option<u32> {
         (0_u32..)

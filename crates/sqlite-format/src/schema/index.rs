@@ -9,21 +9,21 @@ use crate::compare::Order;
 
 /// An index as its statement has it.
 #[derive(Debug)]
-pub(super) struct Statement {
+pub(crate) struct Statement {
     /// Its name.
     pub name: String,
     /// The table's name.
     pub table: String,
     /// `true` when each key may occur only once.
     pub unique: bool,
-    /// Its columns and how each is ordered.
-    pub columns: Result<Vec<(usize, Order)>>,
+    /// Its columns and how each is ordered; `None` for a collation that is not known.
+    pub columns: Result<Vec<(usize, Option<Order>)>>,
     /// `true` when only SQLite can tell that the whole statement is valid.
     pub needs_sqlite: bool,
 }
 
 /// Reads `CREATE INDEX …`; `columns_of` gives a table's columns.
-pub(super) fn parse<'s>(sql: &str, columns_of: impl FnOnce(&str) -> Option<&'s [Column]>) -> Result<Statement> {
+pub(crate) fn parse<'s>(sql: &str, columns_of: impl FnOnce(&str) -> Option<&'s [Column]>) -> Result<Statement> {
     let mut tokens = Tokens::new(sql)?;
     tokens.expect("CREATE")?;
     let unique = tokens.skip("UNIQUE")?;
@@ -36,7 +36,10 @@ pub(super) fn parse<'s>(sql: &str, columns_of: impl FnOnce(&str) -> Option<&'s [
         Some(of_table) => columns(&mut tokens, of_table, &mut needs_sqlite),
         None => Err(Beyond::Statement),
     };
-    needs_sqlite |= columns.is_err();
+    needs_sqlite |= match &columns {
+        Ok(columns) => columns.iter().any(|(_, order)| order.is_none()),
+        Err(_) => true,
+    };
     Ok(Statement {
         name,
         table,
@@ -46,7 +49,7 @@ pub(super) fn parse<'s>(sql: &str, columns_of: impl FnOnce(&str) -> Option<&'s [
     })
 }
 
-fn columns(tokens: &mut Tokens<'_>, of_table: &[Column], needs_sqlite: &mut bool) -> Result<Vec<(usize, Order)>> {
+fn columns(tokens: &mut Tokens<'_>, of_table: &[Column], needs_sqlite: &mut bool) -> Result<Vec<(usize, Option<Order>)>> {
     let mut out = Vec::new();
     tokens.expect_mark(b'(')?;
     loop {
@@ -60,7 +63,7 @@ fn columns(tokens: &mut Tokens<'_>, of_table: &[Column], needs_sqlite: &mut bool
         let own = of_table.get(at).and_then(|column| column.collation);
         let (order, also_certain) = ordered(tokens, own)?;
         *needs_sqlite |= !certain || !also_certain;
-        out.push((at, order.ok_or(Beyond::Collation)?));
+        out.push((at, order));
         if !tokens.skip_mark(b',')? {
             break;
         }

@@ -337,13 +337,16 @@ fn of_statement(row: &Row, table: &Table) -> Result<(Index, Option<Beyond>)> {
     let needs_sqlite = statement.needs_sqlite.then_some(Beyond::Statement);
     let linked = match statement.columns {
         Ok(ordered) => {
-            let (columns, orders) = ordered.into_iter().unzip();
-            Index {
-                unique: statement.unique,
-                columns,
-                orders,
-                beyond: None,
-                ..beyond(Beyond::Statement)
+            let (columns, orders): (Vec<_>, Vec<_>) = ordered.into_iter().unzip();
+            match orders.into_iter().collect::<Option<Vec<_>>>() {
+                Some(orders) => Index {
+                    unique: statement.unique,
+                    columns,
+                    orders,
+                    beyond: None,
+                    ..beyond(Beyond::Statement)
+                },
+                None => beyond(Beyond::Collation),
             }
         }
         Err(why) => beyond(why),

@@ -27,6 +27,8 @@ pub struct Statement {
     pub rows_beyond: Option<Beyond>,
     /// `true` when only SQLite can tell that the whole statement is valid.
     pub needs_sqlite: bool,
+    /// `true` for a table WITHOUT ROWID, whose rows are the entries of its primary key.
+    pub without_rowid: bool,
     has_primary_key: bool,
 }
 
@@ -236,7 +238,9 @@ impl Statement {
             } else {
                 tokens.expect("WITHOUT")?;
                 tokens.expect("ROWID")?;
-                self.rows_beyond = Some(Beyond::WithoutRowid);
+                self.without_rowid = true;
+                // A generated column keeps more from being read than that.
+                self.rows_beyond.get_or_insert(Beyond::WithoutRowid);
                 self.needs_sqlite = true;
             }
             if !tokens.skip_mark(b',')? && tokens.peek() != Token::End {

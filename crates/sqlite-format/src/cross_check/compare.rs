@@ -1,0 +1,318 @@
+//! The keys of rows and of index entries, and one index held against its table.
+
+use std::collections::HashMap;
+
+use super::super::encoding::Encoding;
+use super::super::hash::{Hash, Keys};
+use super::super::overflow::whole;
+use super::super::page::Cell;
+use super::super::record::{Classes, Fields};
+use super::super::schema::DefaultValue;
+use super::super::source::Source;
+use super::objects::{IndexObject, Object};
+use super::{Pass, RowName, TableFacts};
+use crate::interrupt::Interrupted;
+
+/// The most bytes of a row or entry that are put together.
+const MOST_HELD: usize = 128 << 10;
+
+/// The number of rows that are held at a time: 16 bytes each.
+const ROWS_AT_A_TIME: u64 = 1 << 20;
+
+/// The most rows without an entry whose keys are looked for in other rows.
+const MOST_DUPLICATES: usize = 10_000;
+
+/// A key that is not known: a row or an entry that is too long, or a value that an expression gives.
+const UNKNOWN: u64 = 0;
+
+/// The length of a UUID.
+const UUID_LEN: usize = 36;
+
+/// Reads rows and entries, and makes numbers of what identifies them: the rowid itself, or a keyed hash of the primary key; and a
+/// keyed hash of the columns of an index.
+pub(super) struct KeyReader<'p> {
+    source: &'p Source<'p>,
+    keys: &'p Keys,
+    encoding: Encoding,
+    fields: Fields,
+    payload: Vec<u8>,
+    page: Vec<u8>,
+    rowid: i64,
+    id: u64,
+    has_rowid: bool,
+}
+
+impl<'p> KeyReader<'p> {
+    pub(super) fn new(source: &'p Source<'p>, keys: &'p Keys, encoding: Encoding) -> Self {
+        Self {
+            source,
+            keys,
+            encoding,
+            fields: Fields::default(),
+            payload: Vec::new(),
+            page: Vec::new(),
+            rowid: 0,
+            id: 0,
+            has_rowid: true,
+        }
+    }
+
+    /// Puts a record together, as far as it is held. Returns `false` when it is none.
+    fn read(&mut self, cell: &Cell<'_>) -> bool {
+        let payload = &cell.payload;
+        let is_held = payload.overflow.is_some()
+            && payload.len <= MOST_HELD
+            && whole(self.source, payload, MOST_HELD, &mut self.page, &mut self.payload).is_ok();
+        if !is_held {
+            self.payload.clear();
+            self.payload.extend_from_slice(payload.local);
+        }
+        self.fields.read(&self.payload, payload.len).is_ok()
+    }
+
+    /// Reads a row of a table. Returns `false` when it is none.
+    pub(super) fn read_row(&mut self, object: &Object, cell: &Cell<'_>) -> bool {
+        if !self.read(cell) {
+            return false;
+        }
+        self.rowid = cell.rowid;
+        let primary = object.shape.as_ref().and_then(|shape| shape.primary.as_ref());
+        self.has_rowid = primary.is_none();
+        self.id = match primary {
+            None => cell.rowid.cast_unsigned(),
+            // These are the first columns of the row.
+            Some(primary) => match self.hash(0..primary.len()) {
+                Some(id) => id,
+                None => return false,
+            },
+        };
+        true
+    }
+
+    /// Returns what identifies the row that was read.
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Returns the hash of the columns of an index in the row that was read, as the index stores them; `None` when they are not
+    /// known.
+    pub(super) fn key_of_row(&self, object: &Object, index: &IndexObject) -> Option<u64> {
+        let (shape, columns) = (object.shape.as_ref()?, index.columns.as_ref()?);
+        let fields = self.fields.all();
+        let mut hash = Hash::new(self.keys);
+        for column in columns {
+            if shape.rowid_alias == Some(*column) {
+                hash.integer(self.rowid);
+                continue;
+            }
+            match fields.get(*shape.stored_at.get(*column)?) {
+                Some(field) if field.to as usize <= self.payload.len() => hash.field(*field, &self.payload),
+                Some(_) => return None,
+                None => match &shape.columns.get(*column)?.default {
+                    DefaultValue::Null => hash.null(),
+                    DefaultValue::Integer(value) => hash.integer(*value),
+                    DefaultValue::Real(value) => hash.real(*value),
+                    DefaultValue::Text(text) => hash.text(&self.encoding.encode(text.as_bytes())),
+                    DefaultValue::NotUnderstood => return None,
+                },
+            }
+        }
+        Some(hash.finish())
+    }
+
+    /// Returns `true` when a column of an index is NULL in the row that was read: such keys are never the same.
+    fn has_null(&self, object: &Object, index: &IndexObject) -> bool {
+        let (Some(shape), Some(columns)) = (&object.shape, &index.columns) else {
+            return true;
+        };
+        let is_null = |column: &usize| {
+            if shape.rowid_alias == Some(*column) {
+                return false;
+            }
+            let field = shape.stored_at.get(*column).and_then(|at| self.fields.all().get(*at));
+            match field {
+                Some(field) => field.class == Classes::NULL,
+                None => shape.columns.get(*column).is_none_or(|column| column.default == DefaultValue::Null),
+            }
+        };
+        columns.iter().any(is_null)
+    }
+
+    /// Reads an entry of an index. Returns what identifies its row, and the hash of its key; `None` when it is no entry.
+    pub(super) fn read_entry(&mut self, object: &Object, index: &IndexObject, cell: &Cell<'_>) -> Option<(u64, u64)> {
+        if !self.read(cell) {
+            return None;
+        }
+        let fields = self.fields.all();
+        let primary = object.shape.as_ref().and_then(|shape| shape.primary.as_ref());
+        self.has_rowid = primary.is_none();
+        let id = match (primary, &index.columns) {
+            (None, columns) => {
+                let last = fields.last().filter(|field| field.class == Classes::INTEGER)?;
+                if columns.as_ref().is_some_and(|columns| columns.len() + 1 != fields.len()) {
+                    return None;
+                }
+                self.rowid = last.integer(&self.payload).filter(|_| last.to as usize <= self.payload.len())?;
+                self.rowid.cast_unsigned()
+            }
+            (Some(primary), Some(columns)) => {
+                // The columns of the primary key that the index does not have stand behind its own.
+                let mut behind = columns.len();
+                let mut places = Vec::with_capacity(primary.len());
+                for column in primary {
+                    places.push(columns.iter().position(|own| own == column).unwrap_or_else(|| {
+                        behind += 1;
+                        behind - 1
+                    }));
+                }
+                if behind != fields.len() {
+                    return None;
+                }
+                self.hash(places)?
+            }
+            (Some(_), None) => return None,
+        };
+        self.id = id;
+        let key = index.columns.as_ref().and_then(|columns| self.hash(0..columns.len()));
+        Some((id, key.unwrap_or(UNKNOWN)))
+    }
+
+    /// Returns the hash of the fields at these places; `None` when one is not held.
+    fn hash(&self, places: impl IntoIterator<Item = usize>) -> Option<u64> {
+        let mut hash = Hash::new(self.keys);
+        for place in places {
+            let field = self.fields.all().get(place)?;
+            if field.to as usize > self.payload.len() {
+                return None;
+            }
+            hash.field(*field, &self.payload);
+        }
+        Some(hash.finish())
+    }
+
+    /// Returns the hash of a key and what identifies its row.
+    pub(super) fn pair(&self, key: u64, id: u64) -> u64 {
+        let mut hash = Hash::new(self.keys);
+        hash.pair(key, id);
+        hash.finish()
+    }
+
+    /// Returns the name of the row or entry that was read.
+    fn name(&self) -> RowName {
+        let first = self.fields.all().first().filter(|field| field.class == Classes::TEXT);
+        let text = first.and_then(|field| self.payload.get(field.range()));
+        RowName {
+            rowid: self.has_rowid.then_some(self.rowid),
+            key: text.filter(|text| text.len() == UUID_LEN).map(<[u8]>::to_vec),
+        }
+    }
+}
+
+impl Pass<'_> {
+    /// Holds each index that does not agree with its table against it, entry by entry.
+    pub(super) fn compare(&self, object: &Object, facts: &mut TableFacts) -> Result<(), Interrupted> {
+        for (place, index) in object.indexes.iter().enumerate() {
+            let has_agreed = facts.indexes.get(place).is_none_or(|of_index| of_index.is_compared);
+            let can_be_compared = object.shape.as_ref().is_none_or(|shape| shape.primary.is_none()) || index.columns.is_some();
+            if object.root != 1 && !has_agreed && can_be_compared {
+                self.compare_index(object, index, place, facts)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn compare_index(
+        &self,
+        object: &Object,
+        index: &IndexObject,
+        place: usize,
+        facts: &mut TableFacts,
+    ) -> Result<(), Interrupted> {
+        let parts = facts.rows.div_ceil(ROWS_AT_A_TIME).max(1);
+        let part_of = |id: u64| id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32 & 0xffff_ffff;
+        let mut reader = KeyReader::new(self.source, &self.keys, self.encoding);
+        let Some(of_index) = facts.indexes.get_mut(place) else {
+            return Ok(());
+        };
+        let mut lacking: Vec<(u64, i64)> = Vec::new();
+        for part in 0..parts {
+            let mut rows: Vec<(u64, u64)> = Vec::new();
+            self.again(object.root, |cell| {
+                if reader.read_row(object, cell) && part_of(reader.id()) % parts == part {
+                    rows.push((reader.id(), reader.key_of_row(object, index).unwrap_or(UNKNOWN)));
+                }
+            })?;
+            rows.sort_unstable();
+            rows.dedup();
+            let mut seen = vec![false; rows.len()];
+            self.again(index.root, |cell| {
+                let Some((id, key)) = reader.read_entry(object, index, cell) else {
+                    return;
+                };
+                if part_of(id) % parts != part {
+                    return;
+                }
+                let from = rows.partition_point(|row| row.0 < id);
+                let same = rows.get(from..).unwrap_or_default().iter().take_while(|row| row.0 == id).count();
+                let known = rows.get(from..from + same).unwrap_or_default();
+                if known.is_empty() {
+                    of_index.keys_without_rows.add(|| reader.name());
+                    return;
+                }
+                let agrees = |row: &(u64, u64)| row.1 == key || row.1 == UNKNOWN || key == UNKNOWN;
+                if !known.iter().any(agrees) {
+                    of_index.differing.add(|| reader.name());
+                }
+                seen.get_mut(from..from + same).unwrap_or_default().fill(true);
+            })?;
+            if index.columns.is_none() {
+                continue;
+            }
+            for ((id, key), _) in rows.iter().zip(&seen).filter(|(_, seen)| !**seen) {
+                let rowid = id.cast_signed();
+                let name = || RowName {
+                    rowid: reader.has_rowid.then_some(rowid),
+                    key: None,
+                };
+                of_index.rows_without_keys.add(name);
+                if *key != UNKNOWN && lacking.len() < MOST_DUPLICATES {
+                    lacking.push((*key, rowid));
+                }
+            }
+        }
+        of_index.is_compared = true;
+        if index.is_unique && reader.has_rowid && !lacking.is_empty() {
+            let lacking: HashMap<u64, i64> = lacking.into_iter().collect();
+            let duplicates = &mut of_index.duplicates;
+            self.again(object.root, |cell| {
+                if duplicates.len() < super::MOST_NAMED
+                    && reader.read_row(object, cell)
+                    && let Some(key) = reader.key_of_row(object, index)
+                    && let Some(other) = lacking.get(&key).filter(|other| **other != cell.rowid)
+                    && !reader.has_null(object, index)
+                {
+                    duplicates.push((*other, cell.rowid));
+                }
+            })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cross_check::Named;
+
+    #[test]
+    fn named_rows_are_counted_past_those_that_are_kept() {
+        let mut named = Named::default();
+        for rowid in 0..100 {
+            named.add(|| RowName {
+                rowid: Some(rowid),
+                key: None,
+            });
+        }
+        assert_eq!((named.count, named.first.len()), (100, super::super::MOST_NAMED));
+    }
+}
