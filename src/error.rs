@@ -269,6 +269,13 @@ impl Error {
         self.is_refusal() && NO_TOKENIZER.iter().any(|begin| said.starts_with(begin))
     }
 
+    /// Returns true when a statement failed because a collation is missing: only its application has it.
+    pub(crate) fn is_missing_collation(&self) -> bool {
+        let said = self.said_by_sqlite();
+        // The second is SQLite's message where such a collation orders an index that a statement asks for by its name.
+        self.is_refusal() && (said.contains("no such collation sequence: ") || said.contains("no query solution"))
+    }
+
     /// Returns true when a statement failed for want of something that only the application brings (a function, a collation, a
     /// module, a tokenizer), or at what SQLite allows only where the store is trusted: to write to the tables in which a
     /// virtual table keeps its rows, or to take their names.

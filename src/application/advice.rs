@@ -32,6 +32,7 @@ pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'stat
         )
         .into(),
         Problem::Structure(damage) => structure(*damage, application),
+        Problem::StaleIndexes { names } => rebuild_by_name(names, name).into(),
         Problem::Newer { .. } => format!(
             "the store is newer than this binary: update {name} to the version that last used it; do not delete the store or edit its ledger, and do not swap this binary in"
         )
@@ -267,6 +268,25 @@ fn structure(damage: Damage, application: &Application) -> Cow<'static, str> {
     let name = application.name();
     match damage {
         Damage::Rows | Damage::NotChecked => keep_and_save(application).into(),
+        Damage::Keys | Damage::OutOfReach | Damage::Disagree => match application.salvage {
+            Some(_) => keep_and_save(application).into(),
+            None => format!(
+                "rows may be lost: stop {name} before it writes, and keep a copy of the store with its -wal, -shm and -journal; then compare the copy with a backup, or restore the backup; do not rebuild an index and do not write the store anew: what an index or a page out of reach still holds is nowhere else"
+            )
+            .into(),
+        },
+        Damage::Freelist => format!(
+            "no program may write to the store: stop {name} and keep a copy of the store with its -wal, -shm and -journal; then write its rows into a new file: sqlite3 -readonly COPY \"VACUUM INTO 'NEW'\"; examine that file, and put it in the store's place"
+        )
+        .into(),
+        Damage::Differ => format!(
+            "stop {name} and keep a copy of the store with its -wal, -shm and -journal; compare the rows that the findings name with a backup: a rebuilt index would keep what the table holds"
+        )
+        .into(),
+        Damage::Duplicate => format!(
+            "stop {name}, keep a copy of the store, and compare the two rows: while both are there, the index cannot be rebuilt; let {name} remove the one that is wrong, and then rebuild the index"
+        )
+        .into(),
         Damage::Index => format!(
             "stop {name}, keep a copy of the store, then rebuild the index, first in a second copy: sqlite3 -safe STORE REINDEX"
         )
@@ -287,6 +307,21 @@ fn structure(damage: Damage, application: &Application) -> Cow<'static, str> {
             .into()
         }
     }
+}
+
+/// Returns the remedy for stale indexes of a store with collations that only its application has: `REINDEX` without a name fails
+/// there.
+fn rebuild_by_name(names: &[String], application: &str) -> String {
+    if names.is_empty() {
+        return format!(
+            "stop {application}, keep a copy of the store, then let {application} itself rebuild the index (REINDEX): no other program knows its collation"
+        );
+    }
+    let commands: Vec<String> = names.iter().map(|name| format!("sqlite3 -safe STORE 'REINDEX {name}'")).collect();
+    format!(
+        "stop {application}, keep a copy of the store, then rebuild the index by its name, first in a second copy, because another index needs a collation that only {application} has: {}",
+        commands.join("; ")
+    )
 }
 
 fn unfinished(tool: &str, settled_by: Option<&str>, reached: Reached) -> String {

@@ -39,6 +39,11 @@ pub(crate) enum Problem {
     },
     /// SQLite's integrity check found something; this is the worst of it.
     Structure(Damage),
+    /// Only indexes are wrong, in a store with collations that no other program has.
+    StaleIndexes {
+        /// Those that any program can rebuild, when that is all of them and their names are plain words.
+        names: Vec<String>,
+    },
     /// Migrations are applied that this binary, or the folder, does not have.
     Newer {
         /// Their number.
@@ -157,12 +162,19 @@ impl Problem {
             Self::LeftBehind { .. } => Kind::LeftBehind,
             Self::Structure(damage) => match damage {
                 Damage::Rows => Kind::Damaged,
+                Damage::Keys => Kind::KeysWithoutRows,
+                Damage::OutOfReach => Kind::RowsOutOfReach,
+                Damage::Freelist => Kind::FreelistWrong,
+                Damage::Disagree => Kind::IndexDisagrees,
+                Damage::Differ => Kind::IndexDiffers,
+                Damage::Duplicate => Kind::DuplicateKey,
                 Damage::Index => Kind::IndexOnly,
                 Damage::Constraint => Kind::Constraint,
                 Damage::Unaccounted => Kind::PagesUnaccounted,
                 Damage::NotChecked => Kind::CouldNotLook,
                 Damage::Refused => Kind::VirtualTableRefused,
             },
+            Self::StaleIndexes { .. } => Kind::IndexOnly,
             Self::Newer { .. } => Kind::UnknownMigrations,
             Self::Unfinished { .. } => Kind::MigrationUnfinished,
             Self::NeverRecorded { .. } => Kind::NeverRecorded,
@@ -185,7 +197,10 @@ impl Problem {
             Self::CouldNotCheck(obstacle) => *obstacle == Obstacle::Damage,
             Self::NoStore(what) => *what == NoStore::NotSqlite,
             Self::Header { .. } | Self::CutShort { .. } => true,
-            Self::Structure(damage) => matches!(damage, Damage::Rows | Damage::NotChecked),
+            Self::Structure(damage) => matches!(
+                damage,
+                Damage::Rows | Damage::NotChecked | Damage::Keys | Damage::OutOfReach | Damage::Disagree
+            ),
             _ => false,
         }
     }
@@ -251,7 +266,19 @@ pub(crate) enum NoStore {
 pub(crate) enum Damage {
     /// Rows of a table.
     Rows,
-    /// An index: no row is lost.
+    /// An index names rows that its table does not have.
+    Keys,
+    /// Pages that nothing leads to hold rows.
+    OutOfReach,
+    /// The freelist lists pages that are in use, or fewer than the header counts.
+    Freelist,
+    /// An index and its table disagree, and it could not be counted how.
+    Disagree,
+    /// An index and its table hold different keys for the same row.
+    Differ,
+    /// Two rows have the same key in a unique index.
+    Duplicate,
+    /// An index lacks entries: no row is lost.
     Index,
     /// A value that its column forbids: nothing is lost.
     Constraint,

@@ -1,8 +1,11 @@
 //! Are the pages, trees and indexes whole? The doctor's own reader says where they are; otherwise SQLite's own integrity check
 //! says what is wrong, grouped by table and index.
 
+mod evidence;
 mod integrity;
 mod lines;
+
+use std::collections::BTreeSet;
 
 use crate::application::{Damage, Problem};
 use crate::checks::check::{Check, Input, LeftOut, Needs};
@@ -16,8 +19,9 @@ use crate::store::ReadOnly;
 use crate::store::introspect::{self, LONGEST_DEFINITION, ObjectKind};
 use crate::text::words::{cut, plural};
 
+use evidence::Evidence;
 use integrity::Looked;
-use lines::Groups;
+use lines::{Groups, Line};
 
 /// The number of missing modules that are named one by one.
 const MOST_MODULES: usize = 1_000;
@@ -46,17 +50,61 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     if !context.application.has_builtin_migrations() {
         looked.excuse_missing_tokenizers(handle)?;
     }
+    let evidence = gather_evidence(context, handle, &mut looked)?;
     let missing = match missing_modules(handle) {
         Err(error) if error.is_own_bound() => return Err(error),
         missing => missing.unwrap_or_default(),
     };
     let left_out = missing.into_iter().chain(looked.left_out());
     let left_out: Vec<String> = left_out.map(|words| format!("not checked: {words}")).collect();
-    if looked.lines.is_empty() && looked.error.is_none() && looked.refused.is_empty() {
+    let mut groups = Groups::of(std::mem::take(&mut looked.lines), handle, &evidence)?;
+    evidence.add_pages_to(&mut groups);
+    if looked.has_own_collations {
+        evidence.add_keys_to(&mut groups, handle)?;
+    }
+    if groups.is_empty() && looked.error.is_none() && looked.refused.is_empty() {
         let pages = u64::try_from(handle.number("PRAGMA page_count")?).unwrap_or(0);
         return Ok(Outcome::pass([vec![describe_pages(pages)], left_out].concat().join("; ")));
     }
-    outcome(handle, looked, left_out)
+    // Of an application whose rows are known, the search for intact rows names those that are lost.
+    let names_rows = context.application.tables.is_empty();
+    Ok(outcome(groups, &evidence, looked, left_out, names_rows))
+}
+
+/// Reads the store without SQLite where its lines do not say all: where it found something, and where it may have passed over
+/// the freelist and unused pages. Whatever is found so is put to SQLite again, on a copy in which it passes over nothing.
+fn gather_evidence(context: &StoreContext<'_>, handle: &ReadOnly, looked: &mut Looked) -> Result<Evidence> {
+    let has_found = !looked.lines.is_empty() || looked.error.is_some() || !looked.refused.is_empty();
+    let is_partial = looked.in_parts || looked.has_own_collations || has_objects_without_pages(handle)?;
+    if !has_found && !is_partial {
+        return Ok(Evidence::default());
+    }
+    let evidence = Evidence::gather(context, handle)?;
+    if evidence.has_wrong_pages() {
+        if is_partial && !looked.lines.iter().any(Line::is_about_use_of_pages) {
+            match integrity::look_without_views(context, handle) {
+                Ok(other) => {
+                    looked.add_lines(other);
+                    looked.in_parts = false;
+                }
+                Err(error) if error.is_own_bound() => return Err(error),
+                // The look at pages is then named among what was left out.
+                Err(_) => looked.in_parts = true,
+            }
+        }
+    } else if evidence.all_rows_read() {
+        looked.in_parts = false;
+    }
+    Ok(evidence)
+}
+
+/// Returns true if there is a view or a virtual table.
+fn has_objects_without_pages(handle: &ReadOnly) -> Result<bool> {
+    let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'view' OR type = 'table' AND ifnull(rootpage, 0) = 0";
+    match handle.number(sql) {
+        Err(error) if error.is_own_bound() => Err(error),
+        number => Ok(number.unwrap_or(0) > 0),
+    }
 }
 
 fn describe_pages(pages: u64) -> String {
@@ -86,9 +134,14 @@ fn missing_modules(handle: &ReadOnly) -> Result<Vec<String>> {
 }
 
 /// Returns the verdict, the places, and what was not looked at.
-fn outcome(handle: &ReadOnly, looked: Looked, left_out: Vec<String>) -> Result<Outcome> {
+fn outcome(
+    mut groups: Groups,
+    evidence: &Evidence,
+    looked: Looked,
+    left_out: Vec<String>,
+    names_rows: bool,
+) -> Outcome {
     let mut findings = Findings::default();
-    let mut groups = Groups::of(looked.lines, handle)?;
     if let Some(error) = looked.error {
         groups.count(Damage::NotChecked, None, error.to_string());
     }
@@ -96,35 +149,52 @@ fn outcome(handle: &ReadOnly, looked: Looked, left_out: Vec<String>) -> Result<O
         groups.count(Damage::Refused, Some(table), why);
     }
     let worst = worst(&groups);
-    let detail = [vec![describe(worst).to_owned()], left_out].concat().join("; ");
+    let mut detail = vec![evidence.describe(worst, &groups)];
+    if worst != Damage::Freelist && groups.has(Damage::Freelist) {
+        detail.push("the freelist is wrong as well: no program may write to the store".to_owned());
+    }
+    detail.extend(left_out);
+    for finding in evidence.findings(&groups, names_rows) {
+        findings.add(|| finding);
+    }
+    let problem = match worst {
+        Damage::Index if looked.has_own_collations => Problem::StaleIndexes {
+            names: indexes_to_rebuild(&groups, &looked.ordered),
+        },
+        worst => Problem::Structure(worst),
+    };
     for finding in groups.into_findings() {
         findings.add(|| finding);
     }
     findings.at_least = looked.at_least;
-    Ok(Outcome::found(detail, Problem::Structure(worst), findings))
+    Outcome::found(detail.join("; "), problem, findings)
+}
+
+/// Returns the names of the wrong indexes, when each of them can be rebuilt without the application and written in a command.
+fn indexes_to_rebuild(groups: &Groups, ordered: &BTreeSet<String>) -> Vec<String> {
+    let is_plain = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let names: Vec<&str> = groups.indexes(Damage::Index).collect();
+    if names.iter().all(|name| is_plain(name) && !ordered.contains(*name)) {
+        names.into_iter().map(str::to_owned).collect()
+    } else {
+        Vec::new()
+    }
 }
 
 /// Returns the kind of damage that decides what to do.
 fn worst(groups: &Groups) -> Damage {
-    const WORST_FIRST: [Damage; 5] = [
+    const WORST_FIRST: [Damage; 11] = [
         Damage::Rows,
+        Damage::Keys,
+        Damage::OutOfReach,
         Damage::NotChecked,
+        Damage::Disagree,
+        Damage::Freelist,
+        Damage::Differ,
+        Damage::Duplicate,
         Damage::Index,
         Damage::Constraint,
         Damage::Refused,
     ];
     WORST_FIRST.into_iter().find(|damage| groups.has(*damage)).unwrap_or(Damage::Unaccounted)
-}
-
-fn describe(worst: Damage) -> &'static str {
-    match worst {
-        Damage::Rows => "pages that hold rows are damaged",
-        Damage::NotChecked => "not everything could be checked: it is not known whether data is lost",
-        Damage::Index => "only an index is wrong: no data is lost",
-        Damage::Constraint => "rows hold values that their columns or a unique index forbid: no data is lost",
-        Damage::Refused => {
-            "a virtual table could not be checked, because its own module refuses it: it is not known whether it is damaged"
-        }
-        Damage::Unaccounted => "pages are unaccounted for: no data is lost, only disk space",
-    }
 }

@@ -74,7 +74,13 @@ fn scan_tables<'a>(
             Err(error) if error.is_own_bound() => return Err(error),
             // A table WITHOUT ROWID in the order of a collation that only the application has.
             Err(error) if !application.has_builtin_migrations() && error.is_refusal() && error.is_while_preparing() => {
-                found.refused.count(error.said_by_sqlite(), &table.name);
+                let why = match error.said_by_sqlite() {
+                    said if said.starts_with("no query solution") => {
+                        "a collation of the application's orders it".to_owned()
+                    }
+                    said => said,
+                };
+                found.refused.count(why, &table.name);
             }
             Err(error) => found.unreadable.push(Unreadable {
                 table: &table.name,

@@ -65,6 +65,18 @@ kinds! {
     RowDoubtful => "row-doubtful",
     /// A row has a damaged value, or an index contradicts it.
     RowDamaged => "row-damaged",
+    /// An index names a row that its table does not have.
+    KeysWithoutRows => "keys-without-rows",
+    /// Pages that nothing leads to hold rows.
+    RowsOutOfReach => "rows-out-of-reach",
+    /// The freelist lists pages that are in use, or fewer than the header counts.
+    FreelistWrong => "freelist-wrong",
+    /// An index and its table disagree, and it could not be counted how.
+    IndexDisagrees => "index-disagrees",
+    /// An index and its table hold different keys for the same row.
+    IndexDiffers => "index-differs",
+    /// Two rows have the same key in a unique index.
+    DuplicateKey => "duplicate-key",
     /// An index is wrong and no row of its table is.
     IndexOnly => "index-only",
     /// A row holds a value that its column or a unique index forbids.

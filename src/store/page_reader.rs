@@ -16,8 +16,9 @@ use crate::probe::{Probe, Sidecar, open_plain};
 use crate::store::{Access, PlainFiles};
 use sqlite_format::answer::Checked;
 use sqlite_format::check::Ask;
+use sqlite_format::cross_check::CrossCheck;
 use sqlite_format::interrupt::Interrupted;
-use sqlite_format::reader::Reader;
+use sqlite_format::reader::{Reader, pages_there};
 use sqlite_format::schema::Schema;
 use sqlite_format::source::Overlay;
 use sqlite_format::wal::{Committed, WalHeader};
@@ -83,6 +84,38 @@ fn foreign_keys<S>(schema: &Schema, checked: &Checked<S>) -> Option<u64> {
     let all = schema.tables.iter().filter(|table| table.root != 0 && !is_own(&table.name));
     let keys = all.map(|table| table.foreign_keys.len() as u64).sum();
     checked.foreign_keys.is_sound().then_some(keys)
+}
+
+/// Holds the indexes of a damaged store against their tables, and looks at the pages that nothing leads to. `None` when its files
+/// cannot be read without SQLite.
+///
+/// # Errors
+/// If it is time to stop.
+pub(crate) fn cross_check(probe: &Probe, access: &Access<'_>, stop: &Stop) -> Result<Option<CrossCheck>, Stopped> {
+    match Files::open(probe, access, stop) {
+        Ok(files) => match files.overlay() {
+            Ok(overlay) => cross_check_file(&files.database, overlay.as_ref(), stop),
+            Err(_) => Ok(None),
+        },
+        Err(NotRead::Stopped(why)) => Err(why),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Does so for a database file, such as a private copy.
+///
+/// # Errors
+/// If it is time to stop.
+pub(crate) fn cross_check_file(
+    database: &File,
+    overlay: Option<&Overlay<'_>>,
+    stop: &Stop,
+) -> Result<Option<CrossCheck>, Stopped> {
+    let Ok((header, source)) = pages_there(database, overlay) else {
+        return Ok(None);
+    };
+    let facts = CrossCheck::read(&header, &source, stop);
+    facts.map(Some).map_err(|Interrupted| stop.why_interrupted())
 }
 
 /// The most frames of a log that are laid over the database; with more, SQLite reads.

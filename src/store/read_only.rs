@@ -122,6 +122,27 @@ impl ReadOnly {
         Ok(self)
     }
 
+    /// Lets SQLite's own integrity check run where the store names collations that only its application has: each of them then
+    /// compares byte by byte. What the check reports about order under such a collation means nothing.
+    ///
+    /// # Errors
+    /// SQLite's error.
+    pub(crate) fn replace_missing_collations(&self) -> Result<()> {
+        let replace = |conn: &Connection, name: &str| conn.create_collation(name, str::cmp);
+        self.conn.collation_needed(replace).map_err(Error::sqlite("sqlite3_collation_needed"))
+    }
+
+    /// Returns the collations that were replaced since, in lower case.
+    ///
+    /// # Errors
+    /// SQLite's error.
+    pub(crate) fn replaced_collations(&self) -> Result<Vec<String>> {
+        let names: Vec<String> = self.collect("PRAGMA collation_list", [], |row| row.get("name"))?;
+        let is_own = |name: &String| ["binary", "nocase", "rtrim"].contains(&name.as_str());
+        let names = names.into_iter().map(|name| name.to_ascii_lowercase());
+        Ok(names.filter(|name| !is_own(name)).collect())
+    }
+
     /// Runs a query and hands out each row, in one read transaction.
     ///
     /// An error of `each` ends the query; the rows handed out before an error of SQLite stand.

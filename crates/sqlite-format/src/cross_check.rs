@@ -247,12 +247,7 @@ impl Pass<'_> {
 
     /// Hands out each row of a table or each entry of an index. `each` returns `false` for one that is damaged. Returns `true` when
     /// nothing of the tree is damaged.
-    fn each_cell(
-        &self,
-        root: u32,
-        taken: &Accounts,
-        each: impl FnMut(&Cell<'_>) -> bool,
-    ) -> Result<bool, Interrupted> {
+    fn each_cell(&self, root: u32, taken: &Accounts, each: impl FnMut(&Cell<'_>) -> bool) -> Result<bool, Interrupted> {
         const MOST_LEVELS: usize = 20;
         let mut visitor = Cells {
             taken,
@@ -335,7 +330,7 @@ impl<F: FnMut(&Cell<'_>) -> bool> TreeVisitor for Cells<'_, F> {
                 Err(_) => self.is_whole = false,
             }
         }
-        Ok(true)
+        Ok(!kind.is_leaf())
     }
 
     fn note_fault(&mut self, _page: u32) {

@@ -109,14 +109,6 @@ pub enum HeaderFault {
     /// Incremental vacuum needs auto-vacuum.
     #[error("incremental vacuum is on without auto-vacuum")]
     IncrementalVacuum,
-    /// Only one of the freelist's fields says that it is empty.
-    #[error("the freelist's first page is {trunk} and its length is {pages} pages")]
-    Freelist {
-        /// The first trunk page.
-        trunk: u32,
-        /// The number of pages.
-        pages: u32,
-    },
     /// Bytes that must be zero are not.
     #[error("bytes 72 to 91, reserved for expansion, are not zero")]
     Expansion,
@@ -197,13 +189,6 @@ impl HeaderFields {
             },
         );
         report(self.incremental_vacuum != 0 && self.largest_root == 0, HeaderFault::IncrementalVacuum);
-        report(
-            (self.freelist_trunk == 0) != (self.freelist_pages == 0),
-            HeaderFault::Freelist {
-                trunk: self.freelist_trunk,
-                pages: self.freelist_pages,
-            },
-        );
         report(!self.expansion_is_zero, HeaderFault::Expansion);
         out
     }

@@ -9,8 +9,8 @@ pub mod table;
 mod tokens;
 
 pub use affinity::{Affinity, may_be_number};
-pub use link::StoredRow;
 pub(crate) use index::parse as parse_index;
+pub use link::StoredRow;
 pub(super) use link::link;
 
 use super::compare::{Collation, Order};

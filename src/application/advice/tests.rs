@@ -51,6 +51,12 @@ fn problems() -> Vec<Problem> {
     ];
     let damages = [
         Damage::Rows,
+        Damage::Keys,
+        Damage::OutOfReach,
+        Damage::Freelist,
+        Damage::Disagree,
+        Damage::Differ,
+        Damage::Duplicate,
         Damage::Index,
         Damage::Constraint,
         Damage::Unaccounted,

@@ -1,6 +1,8 @@
 //! SQLite's own integrity check: with the CHECK constraints, which it does not see in a store that it cannot write to; and,
 //! where it refuses the store as a whole, table by table.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::lines::Line;
 use crate::checks::check::LeftOut;
 use crate::checks::context::StoreContext;
@@ -36,7 +38,13 @@ pub(super) struct Looked {
     /// The tables that need something the doctor does not have, such as a module.
     tables_left_out: LeftOut,
     /// True if it was asked table by table, which leaves out whether each page is used.
-    in_parts: bool,
+    pub(super) in_parts: bool,
+    /// Tables and indexes whose order only the application's collation tells.
+    unordered: LeftOut,
+    /// True if a collation of the application's was replaced.
+    pub(super) has_own_collations: bool,
+    /// The tables and indexes that it orders.
+    pub(super) ordered: BTreeSet<String>,
 }
 
 impl Looked {
@@ -49,10 +57,11 @@ impl Looked {
     /// Returns the parts that were left out, with reasons. They are no fault of the store.
     pub(super) fn left_out(&self) -> Vec<String> {
         let checks = self.checks_left_out.iter().map(|why| format!("CHECK constraints ({why})"));
+        let orders = self.unordered.words().into_iter().map(|words| format!("the order of {words}"));
         let pages = self
             .in_parts
             .then(|| "whether every page is used (the tables were checked one by one)".to_owned());
-        checks.chain(self.tables_left_out.words()).chain(pages).collect()
+        checks.chain(orders).chain(self.tables_left_out.words()).chain(pages).collect()
     }
 }
 
@@ -102,6 +111,11 @@ pub(super) fn look(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Look
 fn look_again(copied: Copied, mut checks_left_out: Option<String>, has_checks: bool) -> Result<Looked> {
     let handle = copied.handle.without_authorizer()?;
     let mut looked = whole(&handle)?;
+    let lacks_collations = looked.error.as_ref().is_some_and(Error::is_missing_collation);
+    if lacks_collations {
+        handle.replace_missing_collations()?;
+        looked = whole(&handle)?;
+    }
     if looked.is_refused() && has_checks && checks_left_out.is_none() {
         // A constraint may call a function that is not here.
         checks_left_out = looked.error.as_ref().map(Error::said_by_sqlite);
@@ -112,6 +126,22 @@ fn look_again(copied: Copied, mut checks_left_out: Option<String>, has_checks: b
         looked = in_parts(&handle)?;
     }
     looked.checks_left_out = checks_left_out;
+    if lacks_collations {
+        looked.drop_lines_about_order(&handle)?;
+    }
+    Ok(looked)
+}
+
+/// Runs SQLite's check on a private copy without views and virtual tables, where it also looks at the freelist and at pages that
+/// nothing uses. Rows are left out: they were looked at before.
+pub(super) fn look_without_views(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Looked> {
+    let copy = copy::to_check(context.probe, handle, context.environment)?.without_views()?;
+    let (handle, _files) = copy.guarded(context.environment)?;
+    let handle = handle.without_authorizer()?;
+    handle.rows("PRAGMA ignore_check_constraints=ON", [], |_| Ok(()))?;
+    handle.replace_missing_collations()?;
+    let mut looked = whole(&handle)?;
+    looked.drop_lines_about_order(&handle)?;
     Ok(looked)
 }
 
@@ -214,6 +244,48 @@ impl Looked {
             }
         }
         Ok(())
+    }
+
+    /// Drops the lines about the order of what is ordered by a collation of the application's, and notes that it was not looked at.
+    fn drop_lines_about_order(&mut self, handle: &ReadOnly) -> Result<()> {
+        let collations = handle.replaced_collations()?;
+        if collations.is_empty() {
+            return Ok(());
+        }
+        self.has_own_collations = true;
+        let mut ordered = BTreeSet::new();
+        for table in introspect::tables(handle)?.into_iter().filter_map(|table| table.name) {
+            let mut of_table = BTreeMap::new();
+            for index in introspect::indexes(handle, &table)? {
+                let Ok(name) = String::from_utf8(index.name) else {
+                    continue;
+                };
+                for column in introspect::index_columns(handle, &name)? {
+                    let collation = String::from_utf8_lossy(&column.collation).to_ascii_lowercase();
+                    if collations.contains(&collation) {
+                        of_table.insert(collation, name.clone());
+                        ordered.insert(cut(&name, LONGEST_NAME));
+                    }
+                }
+            }
+            for collation in of_table.into_keys() {
+                let why = format!("the collation {} is the application's", cut(&collation, LONGEST_NAME));
+                self.unordered.count(why, &table);
+                ordered.insert(cut(&table, LONGEST_NAME));
+            }
+        }
+        self.lines.retain(|line| !line.is_about_order_of(&ordered));
+        self.ordered = ordered;
+        Ok(())
+    }
+
+    /// Adds the lines of another look that this one lacks.
+    pub(super) fn add_lines(&mut self, other: Self) {
+        for line in other.lines {
+            if self.lines.len() < MOST_LINES && !self.lines.contains(&line) {
+                self.lines.push(line);
+            }
+        }
     }
 
     /// Leaves those virtual tables out that were refused because a tokenizer is not here, which only their application has: to

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::evidence::Evidence;
 use crate::application::Damage;
 use crate::error::{Error, Result};
 use crate::findings::{Finding, LONGEST_NAME};
@@ -26,6 +27,10 @@ enum Place {
     Tree(u64, Option<u64>),
     /// At a page of such a tree that could not be read, so that nothing is known of what is in it.
     Unread(u64, Option<u64>),
+    /// At a page that two places lead to, of which the first is perhaps the freelist: the root, the page, and the page that is used twice.
+    Twice(u64, Option<u64>, u64),
+    /// At a page that nothing uses.
+    NeverUsed,
     /// In an index, by its name.
     Index(Damage, String),
     /// Somewhere else.
@@ -42,9 +47,10 @@ impl Line {
                     place: Place::Unread(root, page),
                 };
             }
+            let twice = what.rsplit_once("2nd reference to page ").and_then(|(_, page)| page.parse().ok());
             return Self {
                 words: cut(what, LONGEST_LINE),
-                place: Place::Tree(root, page),
+                place: twice.map_or(Place::Tree(root, page), |twice| Place::Twice(root, page, twice)),
             };
         }
         let place = if let Some(index) = index_of(line) {
@@ -57,7 +63,11 @@ impl Line {
             Place::Index(damage, cut(index, LONGEST_NAME))
         } else if is_of_value(line) {
             Place::Other(Damage::Constraint)
-        } else if line.starts_with("Page ") || line.starts_with("Freelist") || line.contains("rootpage") {
+        } else if line.starts_with("Page ") && line.ends_with(": never used") {
+            Place::NeverUsed
+        } else if line.starts_with("Freelist") {
+            Place::Other(Damage::Freelist)
+        } else if line.starts_with("Page ") || line.contains("rootpage") {
             Place::Other(Damage::Unaccounted)
         } else if line.starts_with("unable to validate") || line.contains("vtable constructor") {
             Place::Other(Damage::NotChecked)
@@ -67,6 +77,27 @@ impl Line {
         Self {
             words: cut(line, LONGEST_LINE),
             place,
+        }
+    }
+
+    /// Returns true if the line is about pages that are used twice or by nothing, or about the freelist.
+    pub(super) fn is_about_use_of_pages(&self) -> bool {
+        matches!(self.place, Place::NeverUsed | Place::Twice(..) | Place::Other(Damage::Freelist))
+    }
+
+    /// Returns true if the line only says that an entry was not found where the order of one of these indexes has it.
+    pub(super) fn is_about_order_of(&self, ordered: &BTreeSet<String>) -> bool {
+        match &self.place {
+            Place::Index(_, index) => {
+                ordered.contains(index)
+                    && (self.words.starts_with("row ") && self.words.contains(" missing from index ")
+                        || self.words.starts_with("non-unique "))
+            }
+            Place::Other(_) => {
+                let table = self.words.split_once("not in PRIMARY KEY order for ").map(|(_, table)| table);
+                table.is_some_and(|table| ordered.contains(table))
+            }
+            _ => false,
         }
     }
 }
@@ -116,6 +147,8 @@ fn tree_line(line: &str) -> Option<(u64, Option<u64>, &str)> {
 pub(super) struct Groups {
     /// The groups, by damage, table and index.
     groups: BTreeMap<(Damage, Option<String>, Option<String>), Group>,
+    /// True if a line says that nothing uses a page.
+    pub(super) has_unused_pages: bool,
 }
 
 /// The number of lines, the first one, and the page that it names.
@@ -123,25 +156,45 @@ type Group = (u64, String, Option<u64>);
 
 impl Groups {
     /// Puts lines together, with the names that the schema has for their places, as far as it can be read.
-    pub(super) fn of(lines: Vec<Line>, handle: &ReadOnly) -> Result<Self> {
+    pub(super) fn of(lines: Vec<Line>, handle: &ReadOnly, evidence: &Evidence) -> Result<Self> {
         let trees = match Trees::named_by(&lines, handle) {
             Err(error) if error.is_own_bound() => return Err(error),
             trees => trees.unwrap_or_default(),
         };
         let mut groups = Self::default();
+        let of_tree = |root: u64| {
+            let tree = trees.by_root.get(&root).cloned().unwrap_or_default();
+            let damage = tree.index.as_ref().map_or(Damage::Rows, |index| evidence.of_index(index));
+            (damage, tree)
+        };
         for line in lines {
             let (damage, tree, page) = match line.place {
-                Place::Tree(root, page) => match trees.by_root.get(&root) {
-                    Some(tree) if tree.index.is_some() => (Damage::Index, tree.clone(), page),
-                    Some(tree) => (Damage::Rows, tree.clone(), page),
-                    None => (Damage::Rows, Tree::default(), page),
-                },
+                Place::Tree(root, page) => {
+                    let (damage, tree) = of_tree(root);
+                    (damage, tree, page)
+                }
+                Place::Twice(root, page, twice) => {
+                    let (damage, tree) = of_tree(root);
+                    let is_of_freelist = evidence.is_listed_as_free(twice);
+                    (if is_of_freelist { Damage::Freelist } else { damage }, tree, page)
+                }
+                // The evidence has them, by what is on them.
+                Place::NeverUsed if evidence.is_there() => {
+                    groups.has_unused_pages = true;
+                    continue;
+                }
+                Place::NeverUsed => (Damage::NotChecked, Tree::default(), None),
                 Place::Unread(root, page) => {
                     let tree = trees.by_root.get(&root).cloned().unwrap_or_default();
                     (Damage::NotChecked, tree, page)
                 }
                 Place::Index(damage, index) => {
                     let table = trees.tables_of_indexes.get(&index).cloned();
+                    let damage = if damage == Damage::Index {
+                        evidence.of_index(&index)
+                    } else {
+                        damage
+                    };
                     let index = Some(index);
                     (damage, Tree { table, index }, None)
                 }
@@ -161,8 +214,31 @@ impl Groups {
         self.groups.entry(key).or_insert((0, words, page)).0 += 1;
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
     pub(super) fn has(&self, damage: Damage) -> bool {
         self.groups.keys().any(|(found, ..)| *found == damage)
+    }
+
+    /// Adds what was counted without a line of SQLite's.
+    pub(super) fn count_pages(&mut self, damage: Damage, (pages, first): (u64, u32), words: String) {
+        self.groups.insert((damage, None, None), (pages, words, Some(first.into())));
+    }
+
+    /// Adds an index that no line of SQLite's is about.
+    pub(super) fn count_index(&mut self, damage: Damage, table: &str, index: &str, words: String) {
+        let name = |name| Some(cut(name, LONGEST_NAME));
+        self.add((damage, name(table), name(index)), words, None);
+    }
+
+    /// Returns the indexes with this damage.
+    pub(super) fn indexes(&self, damage: Damage) -> impl Iterator<Item = &str> {
+        self.groups
+            .keys()
+            .filter(move |key| key.0 == damage)
+            .filter_map(|(.., index)| index.as_deref())
     }
 
     /// Returns one finding for each group: the first line, and how many there are.
@@ -199,9 +275,9 @@ impl Trees {
         let mut indexes = BTreeSet::new();
         for line in lines {
             match &line.place {
-                Place::Tree(root, _) | Place::Unread(root, _) => drop(roots.insert(*root)),
+                Place::Tree(root, _) | Place::Unread(root, _) | Place::Twice(root, ..) => drop(roots.insert(*root)),
                 Place::Index(_, index) => drop(indexes.insert(index.clone())),
-                Place::Other(_) => {}
+                Place::Other(_) | Place::NeverUsed => {}
             }
         }
         let mut out = Self::default();

@@ -29,6 +29,27 @@ impl RehearsalCopy {
     }
 }
 
+impl RehearsalCopy {
+    /// Takes the views, triggers and virtual tables out of the schema. SQLite's integrity check passes over the freelist and over
+    /// pages that nothing uses when an object without pages comes first among its tables (`pragma.c` hands its root page 0 to
+    /// `btree.c`, `sqlite3BtreeIntegrityCheck`, where a first 0 stands for a part of the database).
+    ///
+    /// # Errors
+    /// SQLite's error.
+    pub(crate) fn without_views(self) -> Result<Self> {
+        let sql = "PRAGMA writable_schema=ON;
+             DELETE FROM sqlite_schema WHERE type IN ('view', 'trigger') OR type = 'table' AND ifnull(rootpage, 0) = 0;
+             PRAGMA writable_schema=RESET";
+        self.conn.execute_batch(sql).map_err(Error::sqlite(sql))?;
+        Ok(self)
+    }
+
+    /// Closes the copy and keeps its files, to be read without SQLite.
+    pub(crate) fn into_files(self) -> Option<PrivateCopy> {
+        self.files
+    }
+}
+
 /// The size up to which a copy in memory may grow, in bytes: room for new tables in a store of a few pages.
 const MOST_IN_MEMORY: u64 = 16 << 20;
 
@@ -84,6 +105,14 @@ pub(super) fn of_store(
 /// Where there is no room for it, and the time limit.
 pub(crate) fn to_check(probe: &Probe, handle: &ReadOnly, environment: &Environment<'_>) -> Result<RehearsalCopy> {
     made(probe, handle, CopyGrowth::OWN, environment, MOST_COPIED_TO_MEMORY)
+}
+
+/// Copies all that a handle sees to the private folder, to be read without SQLite.
+///
+/// # Errors
+/// Where there is no room for it, and the time limit.
+pub(crate) fn to_folder(probe: &Probe, handle: &ReadOnly, environment: &Environment<'_>) -> Result<RehearsalCopy> {
+    made(probe, handle, CopyGrowth::OWN, environment, 0)
 }
 
 fn made(

@@ -1,12 +1,15 @@
 //! The keys of rows and of index entries, and one index held against its table.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use super::super::compare::{Entry, follows};
+use super::super::damage::Damage;
 use super::super::encoding::Encoding;
 use super::super::hash::{Hash, Keys};
 use super::super::overflow::whole;
 use super::super::page::Cell;
 use super::super::record::{Classes, Fields};
+use super::super::scan::scan;
 use super::super::schema::DefaultValue;
 use super::super::source::Source;
 use super::objects::{IndexObject, Object};
@@ -197,6 +200,26 @@ impl<'p> KeyReader<'p> {
         hash.finish()
     }
 
+    /// Returns `false` when the index has a column that is the rowid by another name, and the entry that was read holds another
+    /// number there than at its end.
+    fn has_own_rowid(&self, object: &Object, index: &IndexObject) -> bool {
+        let alias = object.shape.as_ref().and_then(|shape| shape.rowid_alias);
+        let place = index
+            .columns
+            .as_ref()
+            .and_then(|columns| columns.iter().position(|column| Some(*column) == alias));
+        let copy = place.and_then(|place| self.fields.all().get(place));
+        copy.is_none_or(|copy| copy.integer(&self.payload) == Some(self.rowid))
+    }
+
+    /// Returns the entry that was read.
+    fn entry(&self) -> Entry<'_> {
+        Entry {
+            payload: &self.payload,
+            fields: self.fields.all(),
+        }
+    }
+
     /// Returns the name of the row or entry that was read.
     fn name(&self) -> RowName {
         let first = self.fields.all().first().filter(|field| field.class == Classes::TEXT);
@@ -213,12 +236,46 @@ impl Pass<'_> {
     pub(super) fn compare(&self, object: &Object, facts: &mut TableFacts) -> Result<(), Interrupted> {
         for (place, index) in object.indexes.iter().enumerate() {
             let has_agreed = facts.indexes.get(place).is_none_or(|of_index| of_index.is_compared);
-            let can_be_compared = object.shape.as_ref().is_none_or(|shape| shape.primary.is_none()) || index.columns.is_some();
+            let can_be_compared =
+                object.shape.as_ref().is_none_or(|shape| shape.primary.is_none()) || index.columns.is_some();
             if object.root != 1 && !has_agreed && can_be_compared {
                 self.compare_index(object, index, place, facts)?;
             }
         }
         Ok(())
+    }
+
+    /// Returns what identifies the rows of the entries that stand out of order, or hold two numbers for one rowid: SQLite never
+    /// writes one so, and an older page of the index is sound as well. Such an entry is damaged, whatever its table holds.
+    fn misplaced_entries(&self, object: &Object, index: &IndexObject) -> Result<HashSet<u64>, Interrupted> {
+        let mut misplaced = HashSet::new();
+        let has_rowid = object.shape.as_ref().is_some_and(|shape| shape.primary.is_none());
+        let Some(orders) = index.orders.as_ref().filter(|_| has_rowid && self.encoding == Encoding::Utf8) else {
+            return Ok(misplaced);
+        };
+        let new = || KeyReader::new(self.source, &self.keys, self.encoding);
+        let (mut before, mut here) = (new(), new());
+        let mut is_first = true;
+        let scanned = scan(self.source, index.root, self.stop, &mut |cell| {
+            if here.read_entry(object, index, cell).is_none() {
+                return Err(Damage::Record);
+            }
+            let is_misplaced =
+                !is_first && matches!(follows(before.entry(), here.entry(), orders), Err(Damage::EntryOrder));
+            if is_misplaced && misplaced.len() < MOST_DUPLICATES {
+                misplaced.extend([before.id, here.id]);
+            }
+            if !here.has_own_rowid(object, index) && misplaced.len() < MOST_DUPLICATES {
+                misplaced.insert(here.id);
+            }
+            is_first = false;
+            std::mem::swap(&mut before, &mut here);
+            Ok(())
+        });
+        match scanned {
+            Err(Damage::Stopped) => Err(Interrupted),
+            _ => Ok(misplaced),
+        }
     }
 
     fn compare_index(
@@ -234,6 +291,7 @@ impl Pass<'_> {
         let Some(of_index) = facts.indexes.get_mut(place) else {
             return Ok(());
         };
+        let misplaced = self.misplaced_entries(object, index)?;
         let mut lacking: Vec<(u64, i64)> = Vec::new();
         for part in 0..parts {
             let mut rows: Vec<(u64, u64)> = Vec::new();
@@ -244,7 +302,9 @@ impl Pass<'_> {
             })?;
             rows.sort_unstable();
             rows.dedup();
-            let mut seen = vec![false; rows.len()];
+            // Of each row: if an entry agrees with it, and if one differs.
+            let mut seen = vec![(false, false); rows.len()];
+            let mut differing: HashMap<u64, RowName> = HashMap::new();
             self.again(index.root, |cell| {
                 let Some((id, key)) = reader.read_entry(object, index, cell) else {
                     return;
@@ -260,15 +320,25 @@ impl Pass<'_> {
                     return;
                 }
                 let agrees = |row: &(u64, u64)| row.1 == key || row.1 == UNKNOWN || key == UNKNOWN;
-                if !known.iter().any(agrees) {
-                    of_index.differing.add(|| reader.name());
+                let does_agree = known.iter().any(agrees);
+                if !does_agree && differing.len() < MOST_DUPLICATES && !misplaced.contains(&id) {
+                    differing.insert(id, reader.name());
                 }
-                seen.get_mut(from..from + same).unwrap_or_default().fill(true);
+                for seen in seen.get_mut(from..from + same).unwrap_or_default() {
+                    seen.0 |= does_agree;
+                    seen.1 |= !does_agree;
+                }
             })?;
             if index.columns.is_none() {
                 continue;
             }
-            for ((id, key), _) in rows.iter().zip(&seen).filter(|(_, seen)| !**seen) {
+            // An entry that differs is one that is left over when another of the same row agrees.
+            for ((id, _), _) in rows.iter().zip(&seen).filter(|(_, seen)| **seen == (false, true)) {
+                if let Some(name) = differing.remove(id) {
+                    of_index.differing.add(|| name);
+                }
+            }
+            for ((id, key), _) in rows.iter().zip(&seen).filter(|(_, seen)| **seen == (false, false)) {
                 let rowid = id.cast_signed();
                 let name = || RowName {
                     rowid: reader.has_rowid.then_some(rowid),
@@ -279,6 +349,13 @@ impl Pass<'_> {
                     lacking.push((*key, rowid));
                 }
             }
+        }
+        for named in [
+            &mut of_index.keys_without_rows,
+            &mut of_index.rows_without_keys,
+            &mut of_index.differing,
+        ] {
+            named.first.sort_by_key(|name| name.rowid);
         }
         of_index.is_compared = true;
         if index.is_unique && reader.has_rowid && !lacking.is_empty() {

@@ -1,5 +1,6 @@
 //! The tables and indexes that `sqlite_schema` names, read row by row: a row that is damaged or not understood costs no other.
 
+use super::super::compare::Order;
 use super::super::encoding::Encoding;
 use super::super::header::Header;
 use super::super::overflow::whole;
@@ -45,6 +46,8 @@ pub(super) struct IndexObject {
     pub(super) is_unique: bool,
     /// The columns of its key; `None` when they are not understood, or when not each row has an entry.
     pub(super) columns: Option<Vec<usize>>,
+    /// How each column is ordered; `None` when a collation is not known.
+    pub(super) orders: Option<Vec<Order>>,
 }
 
 /// A row of `sqlite_schema` that has a tree.
@@ -171,23 +174,26 @@ fn shape(statement: &Statement) -> Option<Shape> {
 
 fn index(row: Row, object: &Object, statement: Option<&Statement>) -> IndexObject {
     let shape = object.shape.as_ref();
-    let (is_unique, columns) = if let Some(sql) = &row.sql {
+    let (is_unique, columns, orders) = if let Some(sql) = &row.sql {
         let columns_of = |_: &str| shape.map(|shape| &shape.columns[..]);
-        parse_index(sql, columns_of).map_or((false, None), |index| {
-            let columns = index.columns.ok().map(|columns| columns.into_iter().map(|(at, _)| at).collect());
-            (index.unique, columns)
+        parse_index(sql, columns_of).map_or((false, None, None), |index| {
+            let (columns, orders) = index.columns.ok().map(|columns| columns.into_iter().unzip()).unzip();
+            let orders = orders.and_then(|orders: Vec<Option<Order>>| orders.into_iter().collect());
+            (index.unique, columns, orders)
         })
     } else {
         // The index of a key in its table's own statement is named by the key's place.
         let place = row.name.rsplit_once('_').and_then(|(_, number)| number.parse::<usize>().ok());
         let keys = statement.filter(|_| shape.is_some()).map(|statement| &statement.keys);
         let key = place.and_then(|place| keys?.get(place.checked_sub(1)?));
-        (true, key.map(|key| key.columns.clone()))
+        let orders = key.and_then(|key| key.orders.iter().copied().collect());
+        (true, key.map(|key| key.columns.clone()), orders)
     };
     IndexObject {
         name: row.name,
         root: row.root,
         is_unique,
         columns,
+        orders,
     }
 }

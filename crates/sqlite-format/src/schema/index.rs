@@ -49,7 +49,11 @@ pub(crate) fn parse<'s>(sql: &str, columns_of: impl FnOnce(&str) -> Option<&'s [
     })
 }
 
-fn columns(tokens: &mut Tokens<'_>, of_table: &[Column], needs_sqlite: &mut bool) -> Result<Vec<(usize, Option<Order>)>> {
+fn columns(
+    tokens: &mut Tokens<'_>,
+    of_table: &[Column],
+    needs_sqlite: &mut bool,
+) -> Result<Vec<(usize, Option<Order>)>> {
     let mut out = Vec::new();
     tokens.expect_mark(b'(')?;
     loop {

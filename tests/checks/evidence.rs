@@ -1,0 +1,284 @@
+//! What `page-structure` makes of an index and a table that disagree, of pages that nothing leads to, and of a wrong freelist.
+//! Each store lost one write: a page that the last commits changed is as it was before.
+
+use std::fs;
+
+use insta::assert_snapshot;
+use rusqlite::Connection;
+
+use crate::support::Place;
+use crate::support::damage::{change, leaves, root};
+
+const CHECK: &str = "page-structure";
+const PAGE: usize = 4096;
+
+/// An application's store with these rows.
+fn store(schema: &str, rows: i64, width: usize) -> Place {
+    let place = Place::new();
+    let conn = Connection::open(place.store()).unwrap();
+    conn.execute_batch(schema).unwrap();
+    insert(&conn, 1..=rows, width);
+    place
+}
+
+fn insert(conn: &Connection, ids: std::ops::RangeInclusive<i64>, width: usize) {
+    conn.execute_batch("BEGIN").unwrap();
+    for id in ids {
+        let values = (id, format!("k{id}"), "x".repeat(width));
+        conn.execute("INSERT INTO t VALUES (?1, ?2, ?3)", values).unwrap();
+    }
+    conn.execute_batch("COMMIT").unwrap();
+}
+
+/// Changes the store, and takes the change of one page back.
+fn lose_write(place: &Place, page: usize, work: impl FnOnce(&Connection)) {
+    let before = fs::read(place.store()).unwrap();
+    work(&Connection::open(place.store()).unwrap());
+    let range = (page - 1) * PAGE..page * PAGE;
+    change(&place.store(), |bytes| {
+        assert_ne!(bytes[range.clone()], before[range.clone()], "the page was not written");
+        bytes[range.clone()].copy_from_slice(&before[range]);
+    });
+}
+
+const KEYED: &str = "CREATE TABLE t(id INTEGER PRIMARY KEY, k TEXT UNIQUE, body)";
+const PLAIN: &str = "CREATE TABLE t(id INTEGER PRIMARY KEY, k TEXT, body)";
+const INDEX: &str = "sqlite_autoindex_t_1";
+
+fn said(place: &Place) -> String {
+    place.said(CHECK, &["--any"])
+}
+
+fn detail(place: &Place) -> String {
+    place.row(CHECK, &["--any"])["detail"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn rows_that_only_an_index_has_are_counted_and_named() {
+    let place = store(KEYED, 5, 1);
+    lose_write(&place, root(&place.store(), "t"), |conn| insert(conn, 6..=8, 1));
+    assert_snapshot!(said(&place), @r#"
+    fail: 3 rows named by an index are missing from the table: lost, or deleted without the index (t has 5 rows, its index sqlite_autoindex_t_1 has 8 entries)
+      index "sqlite_autoindex_t_1", kind "keys-without-rows", row 6, table "t": the index names this row, and the table does not have it
+      index "sqlite_autoindex_t_1", kind "keys-without-rows", row 7, table "t": the index names this row, and the table does not have it
+      index "sqlite_autoindex_t_1", kind "keys-without-rows", row 8, table "t": the index names this row, and the table does not have it
+      count 1, index "sqlite_autoindex_t_1", kind "keys-without-rows", table "t": wrong # of entries in index sqlite_autoindex_t_1
+      4 in all
+      -> rows may be lost: stop the application before it writes, and keep a copy of the store with its -wal, -shm and -journal; then compare the copy with a backup, or restore the backup; do not rebuild an index and do not write the store anew: what an index or a page out of reach still holds is nowhere else
+    "#);
+}
+
+#[test]
+fn an_index_that_lacks_entries_costs_no_row() {
+    let place = store(KEYED, 5, 1);
+    lose_write(&place, root(&place.store(), INDEX), |conn| insert(conn, 6..=8, 1));
+    assert_eq!(detail(&place), "only an index is wrong: no data is lost");
+}
+
+#[test]
+fn an_index_with_more_entries_than_rows_and_no_entry_without_its_row_costs_none() {
+    // The leaf that is put back has all entries, and its new sibling a half of them once more.
+    let place = store(KEYED, 300, 1);
+    let leaf = leaves(&place.store(), INDEX)[0];
+    let mut next = 1_000;
+    let count = leaves(&place.store(), INDEX).len();
+    let before = fs::read(place.store()).unwrap();
+    let conn = Connection::open(place.store()).unwrap();
+    while leaves(&place.store(), INDEX).len() == count {
+        conn.execute("INSERT INTO t VALUES (?1, ?2, 1)", (next, format!("k1{next}"))).unwrap();
+        next += 1;
+    }
+    drop(conn);
+    change(&place.store(), |bytes| {
+        let range = (leaf - 1) * PAGE..leaf * PAGE;
+        bytes[range.clone()].copy_from_slice(&before[range]);
+    });
+    let row = place.row(CHECK, &["--any"]);
+    let detail = row["detail"].as_str().unwrap();
+    assert!(!detail.contains("missing") && row["data_lost"] != "yes", "{row}");
+}
+
+#[test]
+fn a_row_that_was_changed_in_the_table_or_in_the_index_alone_is_named() {
+    let place = store(KEYED, 5, 1);
+    lose_write(&place, root(&place.store(), "t"), |conn| {
+        conn.execute_batch("UPDATE t SET k = 'changed' WHERE id = 3").unwrap();
+    });
+    assert_snapshot!(said(&place), @r#"
+    fail: an index and its table hold different keys for 1 row: one of the two is older, and nothing tells which
+      index "sqlite_autoindex_t_1", kind "index-differs", row 3, table "t": the index and the table hold different keys for this row
+      count 1, index "sqlite_autoindex_t_1", kind "index-differs", table "t": row 3 missing from index sqlite_autoindex_t_1
+      2 in all
+      -> stop the application and keep a copy of the store with its -wal, -shm and -journal; compare the rows that the findings name with a backup: a rebuilt index would keep what the table holds
+    "#);
+}
+
+#[test]
+fn two_rows_with_one_key_are_named() {
+    let place = store(KEYED, 5, 1);
+    lose_write(&place, root(&place.store(), INDEX), |conn| {
+        conn.execute_batch("INSERT INTO t VALUES (6, 'twice', 1)").unwrap();
+    });
+    let conn = Connection::open(place.store()).unwrap();
+    conn.execute_batch("INSERT INTO t VALUES (7, 'twice', 1)").unwrap();
+    drop(conn);
+    assert_snapshot!(said(&place), @r#"
+    fail: two rows have the same key in a unique index (rows 6 and 7 of t), which cannot be rebuilt until one of them is removed: no row is lost
+      index "sqlite_autoindex_t_1", kind "duplicate-key", row 6, table "t": row 6 has the same key as row 7, and no entry in the index
+      count 2, index "sqlite_autoindex_t_1", kind "duplicate-key", table "t": wrong # of entries in index sqlite_autoindex_t_1
+      2 in all
+      -> stop the application, keep a copy of the store, and compare the two rows: while both are there, the index cannot be rebuilt; let the application remove the one that is wrong, and then rebuild the index
+    "#);
+}
+
+#[test]
+fn rows_on_pages_that_nothing_leads_to_are_counted() {
+    let place = store(PLAIN, 10, 300);
+    lose_write(&place, root(&place.store(), "t"), |conn| insert(conn, 11..=60, 300));
+    assert_snapshot!(said(&place), @r#"
+    fail: 5 pages that nothing leads to hold 50 rows that no table has: rows are out of reach, or were deleted
+      count 5, kind "rows-out-of-reach", page 3: nothing leads to these pages, which hold 50 rows that no table has
+      1 in all
+      -> rows may be lost: stop the application before it writes, and keep a copy of the store with its -wal, -shm and -journal; then compare the copy with a backup, or restore the backup; do not rebuild an index and do not write the store anew: what an index or a page out of reach still holds is nowhere else
+    "#);
+}
+
+#[test]
+fn rows_of_a_table_without_rowids_are_counted_likewise() {
+    let place = store("CREATE TABLE t(id INT PRIMARY KEY, k TEXT, body) WITHOUT ROWID", 10, 300);
+    lose_write(&place, root(&place.store(), "t"), |conn| insert(conn, 11..=60, 300));
+    assert!(detail(&place).contains("rows are out of reach"), "{}", said(&place));
+}
+
+#[test]
+fn keys_without_rows_are_found_in_a_table_without_rowids() {
+    let place = store("CREATE TABLE t(id INT PRIMARY KEY, k TEXT UNIQUE, body) WITHOUT ROWID", 5, 1);
+    lose_write(&place, root(&place.store(), "t"), |conn| insert(conn, 6..=8, 1));
+    assert!(
+        detail(&place).starts_with("3 rows named by an index are missing from the table"),
+        "{}",
+        said(&place)
+    );
+}
+
+#[test]
+fn the_rest_of_a_long_row_is_out_of_reach() {
+    let place = store(PLAIN, 2, 9_000);
+    lose_write(&place, root(&place.store(), "t"), |conn| insert(conn, 3..=3, 9_000));
+    assert_eq!(
+        detail(&place),
+        "2 pages that nothing leads to hold parts of long rows: rows are out of reach, or were deleted"
+    );
+}
+
+#[test]
+fn pages_of_zeroes_and_former_free_pages_are_only_disk_space() {
+    let place = store(PLAIN, 60, 300);
+    let conn = Connection::open(place.store()).unwrap();
+    conn.execute_batch("CREATE TABLE gone AS SELECT * FROM t; DROP TABLE gone").unwrap();
+    drop(conn);
+    // The header forgets the list.
+    change(&place.store(), |bytes| bytes[32..40].fill(0));
+    assert_eq!(detail(&place), "pages are unaccounted for: no data is lost, only disk space");
+}
+
+#[test]
+fn no_program_may_write_where_the_freelist_is_wrong() {
+    let place = store(PLAIN, 60, 300);
+    let conn = Connection::open(place.store()).unwrap();
+    conn.execute_batch("CREATE TABLE gone AS SELECT * FROM t; DROP TABLE gone").unwrap();
+    drop(conn);
+    let used = u32::try_from(leaves(&place.store(), "t")[1]).unwrap();
+    name_as_free(&place, used);
+    assert_snapshot!(said(&place), @r#"
+    fail: the freelist is wrong: no row is lost, but the next write fails or overwrites rows, so no program may write to the store
+      count 1, kind "freelist-wrong", page 2, table "t": 2nd reference to page 4
+      count 1, kind "freelist-wrong", page 8: nothing leads to these pages, which hold what was deleted: they were free pages
+      2 in all
+      -> no program may write to the store: stop the application and keep a copy of the store with its -wal, -shm and -journal; then write its rows into a new file: sqlite3 -readonly COPY "VACUUM INTO 'NEW'"; examine that file, and put it in the store's place
+    "#);
+    // A view that comes first makes SQLite's own check pass over it.
+    for view in ["v", "report", "latest"] {
+        let conn = Connection::open(place.store()).unwrap();
+        conn.execute_batch(&format!("CREATE VIEW {view} AS SELECT 1")).unwrap();
+        drop(conn);
+        assert!(
+            detail(&place).starts_with("the freelist is wrong: no row is lost"),
+            "{view}: {}",
+            said(&place)
+        );
+    }
+    // In a log of a store that is in use as well.
+    let conn = Connection::open(place.store()).unwrap();
+    conn.execute_batch("PRAGMA journal_mode=WAL; UPDATE t SET k = 'other' WHERE id = 1")
+        .unwrap();
+    assert!(detail(&place).starts_with("the freelist is wrong"), "{}", said(&place));
+}
+
+/// Lets the first trunk page of the freelist name another page than its last one.
+fn name_as_free(place: &Place, page: u32) {
+    change(&place.store(), |bytes| {
+        let four = |bytes: &[u8], at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+        let trunk = (four(bytes, 32) - 1) * PAGE;
+        let last = trunk + 8 + 4 * (four(bytes, trunk + 4) - 1);
+        bytes[last..last + 4].copy_from_slice(&page.to_be_bytes());
+    });
+}
+
+#[test]
+fn a_header_that_counts_free_pages_and_names_none_costs_no_row() {
+    let place = store(PLAIN, 60, 300);
+    change(&place.store(), |bytes| bytes[39] = 4);
+    assert!(detail(&place).starts_with("the freelist is wrong: no row is lost"), "{}", said(&place));
+}
+
+/// A table that is ordered by a collation which only its application has, beside another.
+fn with_own_collation() -> Place {
+    let place = Place::new();
+    let conn = Connection::open(place.store()).unwrap();
+    let compare = |a: &str, b: &str| a.to_lowercase().cmp(&b.to_lowercase());
+    conn.create_collation("own", compare).unwrap();
+    conn.execute_batch(
+        "CREATE TABLE tags(name TEXT COLLATE own PRIMARY KEY, note) WITHOUT ROWID; CREATE TABLE words(id INTEGER PRIMARY KEY, w);
+         CREATE INDEX by_word ON words(w COLLATE own); CREATE TABLE t(id INTEGER PRIMARY KEY, k TEXT UNIQUE, body)",
+    )
+    .unwrap();
+    for n in 0..400 {
+        let name = if n % 2 == 0 {
+            format!("Tag{n}")
+        } else {
+            format!("tag{n}")
+        };
+        conn.execute("INSERT INTO tags VALUES (?1, 'note')", [&name]).unwrap();
+        conn.execute("INSERT INTO words(w) VALUES (?1)", [&name]).unwrap();
+    }
+    insert(&conn, 1..=5, 1);
+    place
+}
+
+#[test]
+fn only_the_order_is_left_out_where_a_collation_is_the_applications() {
+    let place = with_own_collation();
+    let row = place.row(CHECK, &["--any"]);
+    assert_eq!(row["status"], "pass", "{row}");
+    let words = row["detail"].as_str().unwrap();
+    assert!(
+        words.ends_with("; not checked: the order of tags and 1 table more (the collation own is the application's)"),
+        "{words}"
+    );
+    for tree in ["tags", "words", "by_word"] {
+        let place = with_own_collation();
+        let leaf = leaves(&place.store(), tree)[1];
+        change(&place.store(), |bytes| bytes[(leaf - 1) * PAGE..leaf * PAGE].fill(0));
+        assert_eq!(place.row(CHECK, &["--any"])["status"], "fail", "{tree}");
+    }
+}
+
+#[test]
+fn beside_a_collation_of_the_applications_an_index_is_rebuilt_by_its_name() {
+    let place = with_own_collation();
+    lose_write(&place, root(&place.store(), INDEX), |conn| insert(conn, 6..=8, 1));
+    let row = place.row(CHECK, &["--any"]);
+    let remedy = row["remedy"].as_str().unwrap();
+    assert!(remedy.ends_with("sqlite3 -safe STORE 'REINDEX sqlite_autoindex_t_1'"), "{row}");
+}
