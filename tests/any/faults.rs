@@ -62,8 +62,8 @@ fn text_that_is_not_in_the_stores_encoding_is_named_and_never_shown() {
     assert_eq!(
         text,
         "fail: 2 values of text that are not UTF-8, in t.title (1), w.v (1)\n  \
-           column \"title\", row 7, table \"t\": text that is not UTF-8\n  \
-           column \"v\", table \"w\": text that is not UTF-8\n  \
+           column \"title\", kind \"wrong-value\", row 7, table \"t\": text that is not UTF-8\n  \
+           column \"v\", kind \"wrong-value\", table \"w\": text that is not UTF-8\n  \
            2 in all\n  \
            -> some programs write the bytes of another encoding as text: if the application shows these values as it should, leave them; if it does not, keep a copy of the store with its -wal, -shm and -journal, suspect the disk or whatever else wrote to it, and restore a backup\n"
     );

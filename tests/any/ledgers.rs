@@ -189,7 +189,7 @@ fn a_ledger_that_says_that_something_failed_fails() {
     );
     let failed = whole(&written("prisma/ledger-failed"));
     let begin = "fail: Prisma's ledger `_prisma_migrations`: 3 applied, the last of them 20240101000003…, and migration 20240101000004… failed\n  \
-                   table \"_prisma_migrations\": failed\n";
+                   kind \"migration-unfinished\", table \"_prisma_migrations\": failed\n";
     assert!(failed.starts_with(begin), "{failed}");
     // The name of a migration is a cell's value: no more of it is told than its number.
     assert!(!failed.contains("archive"), "{failed}");

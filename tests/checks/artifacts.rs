@@ -61,14 +61,14 @@ fn every_kind_of_fault_is_found() {
     assert!(!text.contains("XYZZY"), "no path is printed: {text}");
     assert_snapshot!(text, @r#"
     fail: 8 of 34 paths that images name: missing, or the wrong kind of file
-      column "rootfs_path", row 1, table "images": nothing is there
-      column "artifact_dir", row 2, table "images": not a folder
-      column "kernel_path", row 3, table "images": not a regular file
-      column "initrd_path", row 4, table "images": not an absolute path
-      column "work_seed_path", row 5, table "images": not a valid path
-      column "modules_dir", row 6, table "images": nothing is there
-      column "kernel_path", row 7, table "images": nothing is there
-      column "kernel_path", row 8, table "images": not a valid path
+      column "rootfs_path", kind "named-file-missing", row 1, table "images": nothing is there
+      column "artifact_dir", kind "named-file-missing", row 2, table "images": not a folder
+      column "kernel_path", kind "named-file-missing", row 3, table "images": not a regular file
+      column "initrd_path", kind "named-file-missing", row 4, table "images": not an absolute path
+      column "work_seed_path", kind "named-file-missing", row 5, table "images": not a valid path
+      column "modules_dir", kind "named-file-missing", row 6, table "images": nothing is there
+      column "kernel_path", kind "named-file-missing", row 7, table "images": nothing is there
+      column "kernel_path", kind "named-file-missing", row 8, table "images": not a valid path
       8 in all
       -> the store itself is not the problem; put the files back where the image names them, or let banger build or pull the image again; a store that was copied from another machine names that machine's files
     "#);
@@ -95,7 +95,7 @@ fn a_place_that_this_user_may_not_look_at_is_said() {
     };
     assert_snapshot!(asked(), @r#"
     fail: could not look at 1 path: permission denied
-      column "kernel_path", row 1, table "images": could not look there: permission denied
+      column "kernel_path", kind "could-not-look", row 1, table "images": could not look there: permission denied
       1 in all
       -> run the doctor as the user that banger runs as
     "#);
@@ -116,9 +116,9 @@ fn nobody_asked_so_it_does_not_look() {
     assert_snapshot!(place.said("artifacts", &[]), @"skip: not asked for: use --artifacts to look for the files that the store names");
     assert_snapshot!(said(&place), @r#"
     fail: 3 of 3 paths that images name: missing, or the wrong kind of file
-      column "artifact_dir", row 1, table "images": nothing is there
-      column "rootfs_path", row 1, table "images": nothing is there
-      column "kernel_path", row 1, table "images": nothing is there
+      column "artifact_dir", kind "named-file-missing", row 1, table "images": nothing is there
+      column "rootfs_path", kind "named-file-missing", row 1, table "images": nothing is there
+      column "kernel_path", kind "named-file-missing", row 1, table "images": nothing is there
       3 in all
       -> the store itself is not the problem; put the files back where the image names them, or let banger build or pull the image again; a store that was copied from another machine names that machine's files
     "#);
@@ -145,9 +145,9 @@ fn the_default_store_is_looked_at_without_asking() {
     let row = by_default(&place, &home.join(".local/state"), ("HOME", &home));
     assert_snapshot!(place.text(&row), @r#"
     fail: 3 of 3 paths that images name: missing, or the wrong kind of file
-      column "artifact_dir", row 1, table "images": nothing is there
-      column "rootfs_path", row 1, table "images": nothing is there
-      column "kernel_path", row 1, table "images": nothing is there
+      column "artifact_dir", kind "named-file-missing", row 1, table "images": nothing is there
+      column "rootfs_path", kind "named-file-missing", row 1, table "images": nothing is there
+      column "kernel_path", kind "named-file-missing", row 1, table "images": nothing is there
       3 in all
       -> the store itself is not the problem; put the files back where the image names them, or let banger build or pull the image again; a store that was copied from another machine names that machine's files
     "#);

@@ -33,10 +33,10 @@ fn a_row_whose_parent_is_gone_is_found_in_any_table() {
     assert!(!text.contains("XYZZY"), "no value is printed: {text}");
     assert_snapshot!(text, @r#"
     fail: 4 rows refer to rows that are not there: deleted, or lost
-      column "image_id", row 2, table "vms": refers to a row of images that is not there
-      column "image_id", row 4, table "vms": refers to a row of images that is not there
-      column "a, b", row 2, table "extra": refers to a row of pairs that is not there
-      column "vm", row 3, table "extra": refers to a row of vms that is not there
+      column "image_id", kind "dangling-reference", row 2, table "vms": refers to a row of images that is not there
+      column "image_id", kind "dangling-reference", row 4, table "vms": refers to a row of images that is not there
+      column "a, b", kind "dangling-reference", row 2, table "extra": refers to a row of pairs that is not there
+      column "vm", kind "dangling-reference", row 3, table "extra": refers to a row of vms that is not there
       4 in all
     "#);
 }
@@ -58,8 +58,8 @@ fn a_key_that_cannot_hold_does_not_hide_the_others() {
     );
     assert_snapshot!(said(&place), @r#"
     fail: at least 1 row refers to a row that is not there: deleted, or lost; mismatched could not be checked: SQLite says: foreign key mismatch - "mismatched" referencing "images" [1] (while running: PRAGMA foreign_key_check("mismatched"))
-      column "image_id", row 1, table "vms": refers to a row of images that is not there
-      table "mismatched": could not be checked
+      column "image_id", kind "dangling-reference", row 1, table "vms": refers to a row of images that is not there
+      kind "dangling-reference", table "mismatched": could not be checked
       at least 2 in all
     "#);
 }
@@ -72,8 +72,8 @@ fn a_table_that_cannot_be_read_does_not_hide_the_others() {
     overwrite_page(&place.store(), leaves[leaves.len() / 2], 0);
     assert_snapshot!(said(&place), @r#"
     fail: at least 1 row refers to a row that is not there: deleted, or lost; vms could not be checked: SQLite says: database disk image is malformed [11] (while running: PRAGMA foreign_key_check("vms"))
-      column "vm", row 1, table "extra": refers to a row of vms that is not there
-      table "vms": could not be checked
+      column "vm", kind "dangling-reference", row 1, table "extra": refers to a row of vms that is not there
+      kind "dangling-reference", table "vms": could not be checked
       at least 2 in all
     "#);
 }

@@ -56,18 +56,18 @@ fn long_values_that_no_banger_wrote_are_found() {
     plant(&place, "images", "kernel_path", 4, [MARK.repeat(LONG).into_bytes(), vec![0]].concat());
     assert_snapshot!(said(&place), @r#"
     fail: 12 values that banger never writes, in images.kernel_path (1), images.managed (1), images.name (1), images.rootfs_path (1), vms.created_at (1), vms.guest_ip (2), vms.runtime_json (1), vms.spec_json (1), vms.state (1), vms.stats_json (1), vms.workspace_json (1)
-      column "name", key "6f9c2f0e-5a53-4d0b-9001-000000000001", row 1, table "images": a control character in text
-      column "rootfs_path", key "6f9c2f0e-5a53-4d0b-9001-000000000002", row 2, table "images": text that is not UTF-8
-      column "managed", key "6f9c2f0e-5a53-4d0b-9001-000000000003", row 3, table "images": not an integer where a flag belongs
-      column "kernel_path", key "6f9c2f0e-5a53-4d0b-9001-000000000004", row 4, table "images": a control character in text
-      column "spec_json", key "6f9c2f0e-5a53-4d0b-9002-000000000001", row 1, table "vms": not one JSON object
-      column "runtime_json", key "6f9c2f0e-5a53-4d0b-9002-000000000002", row 2, table "vms": text that is not UTF-8
-      column "stats_json", key "6f9c2f0e-5a53-4d0b-9002-000000000003", row 3, table "vms": not one JSON object
-      column "workspace_json", key "6f9c2f0e-5a53-4d0b-9002-000000000004", row 4, table "vms": not one JSON object
-      column "guest_ip", key "6f9c2f0e-5a53-4d0b-9002-000000000005", row 5, table "vms": not an IP address
-      column "created_at", key "6f9c2f0e-5a53-4d0b-9002-000000000006", row 6, table "vms": not a time in RFC 3339 format
-      column "state", key "6f9c2f0e-5a53-4d0b-9002-000000000007", row 7, table "vms": a blob where text belongs
-      column "guest_ip", key "6f9c2f0e-5a53-4d0b-9002-000000000008", row 8, table "vms": not an IP address
+      column "name", key "6f9c2f0e-5a53-4d0b-9001-000000000001", kind "wrong-value", row 1, table "images": a control character in text
+      column "rootfs_path", key "6f9c2f0e-5a53-4d0b-9001-000000000002", kind "wrong-value", row 2, table "images": text that is not UTF-8
+      column "managed", key "6f9c2f0e-5a53-4d0b-9001-000000000003", kind "wrong-value", row 3, table "images": not an integer where a flag belongs
+      column "kernel_path", key "6f9c2f0e-5a53-4d0b-9001-000000000004", kind "wrong-value", row 4, table "images": a control character in text
+      column "spec_json", key "6f9c2f0e-5a53-4d0b-9002-000000000001", kind "wrong-value", row 1, table "vms": not one JSON object
+      column "runtime_json", key "6f9c2f0e-5a53-4d0b-9002-000000000002", kind "wrong-value", row 2, table "vms": text that is not UTF-8
+      column "stats_json", key "6f9c2f0e-5a53-4d0b-9002-000000000003", kind "wrong-value", row 3, table "vms": not one JSON object
+      column "workspace_json", key "6f9c2f0e-5a53-4d0b-9002-000000000004", kind "wrong-value", row 4, table "vms": not one JSON object
+      column "guest_ip", key "6f9c2f0e-5a53-4d0b-9002-000000000005", kind "wrong-value", row 5, table "vms": not an IP address
+      column "created_at", key "6f9c2f0e-5a53-4d0b-9002-000000000006", kind "wrong-value", row 6, table "vms": not a time in RFC 3339 format
+      column "state", key "6f9c2f0e-5a53-4d0b-9002-000000000007", kind "wrong-value", row 7, table "vms": a blob where text belongs
+      column "guest_ip", key "6f9c2f0e-5a53-4d0b-9002-000000000008", kind "wrong-value", row 8, table "vms": not an IP address
       12 in all
       -> stop banger and keep a copy of the store with its -wal, -shm and -journal; check the disk, and find out whether another program wrote to the store; then restore a backup, or let banger re-create the named VMs and images
     "#);

@@ -56,25 +56,25 @@ fn every_kind_of_fault_in_images_is_found() {
     );
     assert_snapshot!(said(&place), @r#"
     fail: 19 values that banger never writes, in images.artifact_dir (1), images.build_size (1), images.created_at (1), images.initrd_path (1), images.kernel_path (1), images.managed (3), images.modules_dir (1), images.name (6), images.rootfs_path (1), images.seeded_ssh_public_key_fingerprint (1), images.updated_at (1), images.work_seed_path (1)
-      column "name", key "6f9c2f0e-5a53-4d0b-9001-000000000001", row 1, table "images": empty text where a value is required
-      column "name", key "6f9c2f0e-5a53-4d0b-9001-000000000002", row 2, table "images": text that is not UTF-8
-      column "name", key "6f9c2f0e-5a53-4d0b-9001-000000000003", row 3, table "images": a control character in text
-      column "name", key "6f9c2f0e-5a53-4d0b-9001-000000000004", row 4, table "images": a blob where text belongs
-      column "name", key "6f9c2f0e-5a53-4d0b-9001-000000000005", row 5, table "images": a number where text belongs
-      column "name", key "6f9c2f0e-5a53-4d0b-9001-000000000006", row 6, table "images": NULL where text belongs
-      column "managed", key "6f9c2f0e-5a53-4d0b-9001-000000000007", row 7, table "images": a flag that is neither 0 nor 1
-      column "managed", key "6f9c2f0e-5a53-4d0b-9001-000000000008", row 8, table "images": NULL where a flag belongs
-      column "managed", key "6f9c2f0e-5a53-4d0b-9001-000000000009", row 9, table "images": not an integer where a flag belongs
-      column "artifact_dir", key "6f9c2f0e-5a53-4d0b-9001-00000000000a", row 10, table "images": a number where text belongs
-      column "rootfs_path", key "6f9c2f0e-5a53-4d0b-9001-00000000000b", row 11, table "images": a control character in text
-      column "work_seed_path", key "6f9c2f0e-5a53-4d0b-9001-00000000000c", row 12, table "images": text that is not UTF-8
-      column "kernel_path", key "6f9c2f0e-5a53-4d0b-9001-00000000000d", row 13, table "images": NULL where text belongs
-      column "initrd_path", key "6f9c2f0e-5a53-4d0b-9001-00000000000e", row 14, table "images": a blob where text belongs
-      column "modules_dir", key "6f9c2f0e-5a53-4d0b-9001-00000000000f", row 15, table "images": a control character in text
-      column "build_size", key "6f9c2f0e-5a53-4d0b-9001-000000000010", row 16, table "images": a control character in text
-      column "seeded_ssh_public_key_fingerprint", key "6f9c2f0e-5a53-4d0b-9001-000000000011", row 17, table "images": a control character in text
-      column "created_at", key "6f9c2f0e-5a53-4d0b-9001-000000000012", row 18, table "images": not a time in RFC 3339 format
-      column "updated_at", key "6f9c2f0e-5a53-4d0b-9001-000000000013", row 19, table "images": a number where text belongs
+      column "name", key "6f9c2f0e-5a53-4d0b-9001-000000000001", kind "wrong-value", row 1, table "images": empty text where a value is required
+      column "name", key "6f9c2f0e-5a53-4d0b-9001-000000000002", kind "wrong-value", row 2, table "images": text that is not UTF-8
+      column "name", key "6f9c2f0e-5a53-4d0b-9001-000000000003", kind "wrong-value", row 3, table "images": a control character in text
+      column "name", key "6f9c2f0e-5a53-4d0b-9001-000000000004", kind "wrong-value", row 4, table "images": a blob where text belongs
+      column "name", key "6f9c2f0e-5a53-4d0b-9001-000000000005", kind "wrong-value", row 5, table "images": a number where text belongs
+      column "name", key "6f9c2f0e-5a53-4d0b-9001-000000000006", kind "wrong-value", row 6, table "images": NULL where text belongs
+      column "managed", key "6f9c2f0e-5a53-4d0b-9001-000000000007", kind "wrong-value", row 7, table "images": a flag that is neither 0 nor 1
+      column "managed", key "6f9c2f0e-5a53-4d0b-9001-000000000008", kind "wrong-value", row 8, table "images": NULL where a flag belongs
+      column "managed", key "6f9c2f0e-5a53-4d0b-9001-000000000009", kind "wrong-value", row 9, table "images": not an integer where a flag belongs
+      column "artifact_dir", key "6f9c2f0e-5a53-4d0b-9001-00000000000a", kind "wrong-value", row 10, table "images": a number where text belongs
+      column "rootfs_path", key "6f9c2f0e-5a53-4d0b-9001-00000000000b", kind "wrong-value", row 11, table "images": a control character in text
+      column "work_seed_path", key "6f9c2f0e-5a53-4d0b-9001-00000000000c", kind "wrong-value", row 12, table "images": text that is not UTF-8
+      column "kernel_path", key "6f9c2f0e-5a53-4d0b-9001-00000000000d", kind "wrong-value", row 13, table "images": NULL where text belongs
+      column "initrd_path", key "6f9c2f0e-5a53-4d0b-9001-00000000000e", kind "wrong-value", row 14, table "images": a blob where text belongs
+      column "modules_dir", key "6f9c2f0e-5a53-4d0b-9001-00000000000f", kind "wrong-value", row 15, table "images": a control character in text
+      column "build_size", key "6f9c2f0e-5a53-4d0b-9001-000000000010", kind "wrong-value", row 16, table "images": a control character in text
+      column "seeded_ssh_public_key_fingerprint", key "6f9c2f0e-5a53-4d0b-9001-000000000011", kind "wrong-value", row 17, table "images": a control character in text
+      column "created_at", key "6f9c2f0e-5a53-4d0b-9001-000000000012", kind "wrong-value", row 18, table "images": not a time in RFC 3339 format
+      column "updated_at", key "6f9c2f0e-5a53-4d0b-9001-000000000013", kind "wrong-value", row 19, table "images": a number where text belongs
       19 in all
       -> stop banger and keep a copy of the store with its -wal, -shm and -journal; check the disk, and find out whether another program wrote to the store; then restore a backup, or let banger re-create the named VMs and images
     "#);
@@ -107,25 +107,25 @@ fn every_kind_of_fault_in_vms_is_found() {
     );
     assert_snapshot!(said(&place), @r#"
     fail: 19 values that banger never writes, in vms.created_at (1), vms.guest_ip (3), vms.image_id (1), vms.last_touched_at (1), vms.name (2), vms.runtime_json (2), vms.spec_json (2), vms.state (2), vms.stats_json (2), vms.updated_at (1), vms.workspace_json (2)
-      column "name", key "6f9c2f0e-5a53-4d0b-9002-000000000001", row 1, table "vms": a control character in text
-      column "name", key "6f9c2f0e-5a53-4d0b-9002-000000000002", row 2, table "vms": empty text where a value is required
-      column "image_id", key "6f9c2f0e-5a53-4d0b-9002-000000000003", row 3, table "vms": a blob where text belongs
-      column "guest_ip", key "6f9c2f0e-5a53-4d0b-9002-000000000004", row 4, table "vms": not an IP address
-      column "guest_ip", key "6f9c2f0e-5a53-4d0b-9002-000000000005", row 5, table "vms": not an IP address
-      column "guest_ip", key "6f9c2f0e-5a53-4d0b-9002-000000000006", row 6, table "vms": not an IP address
-      column "state", key "6f9c2f0e-5a53-4d0b-9002-000000000007", row 7, table "vms": empty text where a value is required
-      column "state", key "6f9c2f0e-5a53-4d0b-9002-000000000008", row 8, table "vms": a number where text belongs
-      column "created_at", key "6f9c2f0e-5a53-4d0b-9002-000000000009", row 9, table "vms": not a time in RFC 3339 format
-      column "updated_at", key "6f9c2f0e-5a53-4d0b-9002-00000000000a", row 10, table "vms": not a time in RFC 3339 format
-      column "last_touched_at", key "6f9c2f0e-5a53-4d0b-9002-00000000000b", row 11, table "vms": NULL where text belongs
-      column "spec_json", key "6f9c2f0e-5a53-4d0b-9002-00000000000c", row 12, table "vms": not one JSON object
-      column "spec_json", key "6f9c2f0e-5a53-4d0b-9002-00000000000d", row 13, table "vms": not one JSON object
-      column "runtime_json", key "6f9c2f0e-5a53-4d0b-9002-00000000000e", row 14, table "vms": not one JSON object
-      column "runtime_json", key "6f9c2f0e-5a53-4d0b-9002-00000000000f", row 15, table "vms": not one JSON object
-      column "stats_json", key "6f9c2f0e-5a53-4d0b-9002-000000000010", row 16, table "vms": text that is not UTF-8
-      column "stats_json", key "6f9c2f0e-5a53-4d0b-9002-000000000011", row 17, table "vms": a blob where text belongs
-      column "workspace_json", key "6f9c2f0e-5a53-4d0b-9002-000000000012", row 18, table "vms": not one JSON object
-      column "workspace_json", key "6f9c2f0e-5a53-4d0b-9002-000000000013", row 19, table "vms": a number where text belongs
+      column "name", key "6f9c2f0e-5a53-4d0b-9002-000000000001", kind "wrong-value", row 1, table "vms": a control character in text
+      column "name", key "6f9c2f0e-5a53-4d0b-9002-000000000002", kind "wrong-value", row 2, table "vms": empty text where a value is required
+      column "image_id", key "6f9c2f0e-5a53-4d0b-9002-000000000003", kind "wrong-value", row 3, table "vms": a blob where text belongs
+      column "guest_ip", key "6f9c2f0e-5a53-4d0b-9002-000000000004", kind "wrong-value", row 4, table "vms": not an IP address
+      column "guest_ip", key "6f9c2f0e-5a53-4d0b-9002-000000000005", kind "wrong-value", row 5, table "vms": not an IP address
+      column "guest_ip", key "6f9c2f0e-5a53-4d0b-9002-000000000006", kind "wrong-value", row 6, table "vms": not an IP address
+      column "state", key "6f9c2f0e-5a53-4d0b-9002-000000000007", kind "wrong-value", row 7, table "vms": empty text where a value is required
+      column "state", key "6f9c2f0e-5a53-4d0b-9002-000000000008", kind "wrong-value", row 8, table "vms": a number where text belongs
+      column "created_at", key "6f9c2f0e-5a53-4d0b-9002-000000000009", kind "wrong-value", row 9, table "vms": not a time in RFC 3339 format
+      column "updated_at", key "6f9c2f0e-5a53-4d0b-9002-00000000000a", kind "wrong-value", row 10, table "vms": not a time in RFC 3339 format
+      column "last_touched_at", key "6f9c2f0e-5a53-4d0b-9002-00000000000b", kind "wrong-value", row 11, table "vms": NULL where text belongs
+      column "spec_json", key "6f9c2f0e-5a53-4d0b-9002-00000000000c", kind "wrong-value", row 12, table "vms": not one JSON object
+      column "spec_json", key "6f9c2f0e-5a53-4d0b-9002-00000000000d", kind "wrong-value", row 13, table "vms": not one JSON object
+      column "runtime_json", key "6f9c2f0e-5a53-4d0b-9002-00000000000e", kind "wrong-value", row 14, table "vms": not one JSON object
+      column "runtime_json", key "6f9c2f0e-5a53-4d0b-9002-00000000000f", kind "wrong-value", row 15, table "vms": not one JSON object
+      column "stats_json", key "6f9c2f0e-5a53-4d0b-9002-000000000010", kind "wrong-value", row 16, table "vms": text that is not UTF-8
+      column "stats_json", key "6f9c2f0e-5a53-4d0b-9002-000000000011", kind "wrong-value", row 17, table "vms": a blob where text belongs
+      column "workspace_json", key "6f9c2f0e-5a53-4d0b-9002-000000000012", kind "wrong-value", row 18, table "vms": not one JSON object
+      column "workspace_json", key "6f9c2f0e-5a53-4d0b-9002-000000000013", kind "wrong-value", row 19, table "vms": a number where text belongs
       19 in all
       -> stop banger and keep a copy of the store with its -wal, -shm and -journal; check the disk, and find out whether another program wrote to the store; then restore a backup, or let banger re-create the named VMs and images
     "#);
@@ -140,8 +140,8 @@ fn a_flag_that_a_later_migration_drops_is_looked_at_while_it_is_there() {
     );
     assert_snapshot!(said(&place), @r#"
     fail: 2 values that banger never writes, in images.docker (2)
-      column "docker", key "6f9c2f0e-5a53-4d0b-9001-000000000001", row 1, table "images": a flag that is neither 0 nor 1
-      column "docker", key "6f9c2f0e-5a53-4d0b-9001-000000000002", row 2, table "images": not an integer where a flag belongs
+      column "docker", key "6f9c2f0e-5a53-4d0b-9001-000000000001", kind "wrong-value", row 1, table "images": a flag that is neither 0 nor 1
+      column "docker", key "6f9c2f0e-5a53-4d0b-9001-000000000002", kind "wrong-value", row 2, table "images": not an integer where a flag belongs
       2 in all
       -> stop banger and keep a copy of the store with its -wal, -shm and -journal; check the disk, and find out whether another program wrote to the store; then restore a backup, or let banger re-create the named VMs and images
     "#);
@@ -228,8 +228,8 @@ fn text_does_not_end_at_a_nul() {
     plant(&place, "vms", "spec_json", 2, "{}\0");
     assert_snapshot!(said(&place), @r#"
     fail: 2 values that banger never writes, in vms.name (1), vms.spec_json (1)
-      column "name", key "6f9c2f0e-5a53-4d0b-9002-000000000001", row 1, table "vms": a control character in text
-      column "spec_json", key "6f9c2f0e-5a53-4d0b-9002-000000000002", row 2, table "vms": not one JSON object
+      column "name", key "6f9c2f0e-5a53-4d0b-9002-000000000001", kind "wrong-value", row 1, table "vms": a control character in text
+      column "spec_json", key "6f9c2f0e-5a53-4d0b-9002-000000000002", kind "wrong-value", row 2, table "vms": not one JSON object
       2 in all
       -> stop banger and keep a copy of the store with its -wal, -shm and -journal; check the disk, and find out whether another program wrote to the store; then restore a backup, or let banger re-create the named VMs and images
     "#);
@@ -248,7 +248,7 @@ fn a_damaged_page_ends_the_look_and_it_says_how_far_it_came() {
     lose_a_page(&place, "vms");
     assert_snapshot!(said(&place), @r#"
     fail: vms could not be read to its end: after 204 rows, SQLite says: database disk image is malformed [11] (while running: SELECT rowid, "id", "name", "image_id", "guest_ip", "state", "created_at", "updated_at", "last_touched_at", "spec_json", "runtime_json", "stats_json", "workspace_json" FROM "vms" NOT INDEXED)
-      table "vms": could not be read to its end
+      kind "could-not-look", table "vms": could not be read to its end
       1 in all
       -> data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save all that can still be read: doctor --salvage STORE > saved.sql; then: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db
     "#);
@@ -270,8 +270,8 @@ fn one_damaged_table_does_not_hide_the_other() {
     place.sql("UPDATE vms SET guest_ip = 'XYZZY' WHERE rowid = 3");
     assert_snapshot!(said(&place), @r#"
     fail: at least 1 value that banger never writes, in vms.guest_ip (1); images could not be read to its end: after 196 rows, SQLite says: database disk image is malformed [11] (while running: SELECT rowid, "id", "name", "managed", "artifact_dir", "rootfs_path", "work_seed_path", "kernel_path", "initrd_path", "modules_dir", "build_size", "seeded_ssh_public_key_fingerprint", "created_at", "updated_at" FROM "images" NOT INDEXED)
-      column "guest_ip", key "6f9c2f0e-5a53-4d0b-9002-000000000003", row 3, table "vms": not an IP address
-      table "images": could not be read to its end
+      column "guest_ip", key "6f9c2f0e-5a53-4d0b-9002-000000000003", kind "could-not-look", row 3, table "vms": not an IP address
+      kind "could-not-look", table "images": could not be read to its end
       at least 2 in all
       -> data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save all that can still be read: doctor --salvage STORE > saved.sql; then: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db
     "#);

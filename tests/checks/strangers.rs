@@ -141,7 +141,10 @@ fn a_table_without_rowids_is_read_and_its_rows_are_named_by_their_keys() {
     );
     place.sql("UPDATE vms SET guest_ip = '10.77.0.400' WHERE name = 'vm-2'");
     let said = place.said("row-values", &[]);
-    let finding = format!("  column \"guest_ip\", key \"{}\", table \"vms\": not an IP address\n", uuid(2, 2));
+    let finding = format!(
+        "  column \"guest_ip\", key \"{}\", kind \"wrong-value\", table \"vms\": not an IP address\n",
+        uuid(2, 2)
+    );
     assert!(said.contains(&finding), "{said}");
     // What is too long to be read whole is read in pieces by the row's number, of which there is none.
     place.sql("UPDATE vms SET guest_ip = '10.77.0.2', spec_json = '{\"a\":\"' || hex(zeroblob(600000)) || '\"}' WHERE name = 'vm-2'");

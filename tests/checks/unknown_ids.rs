@@ -12,14 +12,14 @@ fn what_this_binary_does_not_know_is_listed_in_order() {
         "INSERT INTO schema_migrations VALUES
          (9002, 'latest', '2026-04-28T18:41:31Z'), (9001, 'later', '2026-04-28T18:41:31Z'), (-1, 'never', '2026-04-28T18:41:31Z')",
     );
-    assert_snapshot!(place.said("unknown-ids", &[]), @r"
+    assert_snapshot!(place.said("unknown-ids", &[]), @r#"
     fail: 3 unknown ids: [-1 9001 9002]
-      id -1: applied, and unknown to this binary
-      id 9001: applied, and unknown to this binary
-      id 9002: applied, and unknown to this binary
+      id -1, kind "unknown-migrations": applied, and unknown to this binary
+      id 9001, kind "unknown-migrations": applied, and unknown to this binary
+      id 9002, kind "unknown-migrations": applied, and unknown to this binary
       3 in all
       -> the store is newer than this binary: update banger to the version that last used it; do not delete the store or edit its ledger, and do not swap this binary in
-    ");
+    "#);
 }
 
 #[test]

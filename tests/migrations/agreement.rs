@@ -194,10 +194,10 @@ fn why_the_gate_stays_closed_is_what_the_report_says() {
     insta::assert_snapshot!(gate(PRISMA, "an empty ledger"), @r"incompatible: nothing applied, and yet the store has what all 3 migrations of the folder make: Prisma would run them again (do not swap) [2]");
     let kept = Kept::by(DRIZZLE);
     fs::remove_file(kept.folder().join("0000_step1.sql")).unwrap();
-    insta::assert_snapshot!(kept.said("migration-history"), @r"
+    insta::assert_snapshot!(kept.said("migration-history"), @r#"
     fail: 0000_step1.sql is not there, and the journal names it: drizzle refuses to run
-      : 0000_step1.sql is not there, and the journal names it: drizzle refuses to run
+      kind "folder-differs": 0000_step1.sql is not there, and the journal names it: drizzle refuses to run
       1 in all
       -> nothing is wrong with the store: put the file back as it was (from the version control system); until then the tool runs nothing
-    ");
+    "#);
 }

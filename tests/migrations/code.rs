@@ -17,7 +17,7 @@ fn steps_in_code_among_the_applied_leave_the_rehearsal_of_the_pending() {
     pass: goose's ledger `goose_db_version`: 4 applied, pending [5]: goose applies them when it next migrates
     skip: not all applied migrations can be replayed: 00003_note_colour.go is a step in Go
     fail: notes: 6 rows are lost if foreign keys are on, in migration 5, by a cascade that nobody wrote: a table to which they refer is dropped (6 before, 0 after); with foreign keys off, as is usual for the tool, they stay
-      table "notes": 6 rows are lost if foreign keys are on, in migration 5, by a cascade that nobody wrote: a table to which they refer is dropped (6 before, 0 after); with foreign keys off, as is usual for the tool, they stay
+      kind "rehearsal-fails", table "notes": 6 rows are lost if foreign keys are on, in migration 5, by a cascade that nobody wrote: a table to which they refer is dropped (6 before, 0 after); with foreign keys off, as is usual for the tool, they stay
       1 in all
       -> do not let these migrations run on this store: they would go wrong; nothing was changed; mend the migration, and rehearse it again; rebuild a table that others refer to, or replace its rows, only while foreign keys are off, which they are if that is said outside of any transaction (--foreign-keys says whether the application has them on)
     "#);
@@ -52,7 +52,7 @@ fn hooks_beside_the_files_count_with_their_version() {
     pass: Prisma's ledger `_prisma_migrations`: 3 applied, pending [20240101000004_archive]: Prisma applies them when it next migrates
     skip: not all applied migrations can be replayed: 20240101000002_notes/backfill.ts is a step in TypeScript
     fail: notes: 6 rows are lost, in migration 20240101000004_archive, by a cascade that nobody wrote: a table to which they refer is dropped (6 before, 0 after); with foreign keys off they stay
-      table "notes": 6 rows are lost, in migration 20240101000004_archive, by a cascade that nobody wrote: a table to which they refer is dropped (6 before, 0 after); with foreign keys off they stay
+      kind "rehearsal-fails", table "notes": 6 rows are lost, in migration 20240101000004_archive, by a cascade that nobody wrote: a table to which they refer is dropped (6 before, 0 after); with foreign keys off they stay
       1 in all
       -> do not let these migrations run on this store: they would go wrong; nothing was changed; mend the migration, and rehearse it again; rebuild a table that others refer to, or replace its rows, only while foreign keys are off, which they are if that is said outside of any transaction (--foreign-keys says whether the application has them on)
     "#);

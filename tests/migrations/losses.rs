@@ -19,12 +19,12 @@ fn rehearsed(kept: &Kept, options: &[&str]) -> String {
 #[test]
 fn what_fails_only_on_full_tables_is_found() {
     let kept = with_pending("ALTER TABLE notes ADD COLUMN made TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP;");
-    insta::assert_snapshot!(rehearsed(&kept, &[]), @r"
+    insta::assert_snapshot!(rehearsed(&kept, &[]), @r#"
     fail: migration 20240101000004 (archive), 20240101000004_archive.sql, fails on this store: Cannot add a column with non-constant default [1]
-      : migration 20240101000004 (archive), 20240101000004_archive.sql, fails on this store: Cannot add a column with non-constant default [1]
+      kind "rehearsal-fails": migration 20240101000004 (archive), 20240101000004_archive.sql, fails on this store: Cannot add a column with non-constant default [1]
       1 in all
       -> do not let these migrations run on this store: they would go wrong; nothing was changed; mend the migration, and rehearse it again
-    ");
+    "#);
     insta::assert_snapshot!(kept.gate(&["--rehearse"]), @r"incompatible: migration rehearsal failed: migration 20240101000004 (archive), 20240101000004_archive.sql, fails on this store: Cannot add a column with non-constant default [1] (do not swap) [2]");
     let unique = with_pending("CREATE UNIQUE INDEX one_note ON notes(notebook_id);");
     insta::assert_snapshot!(rehearsed(&unique, &[]), @r"
@@ -46,7 +46,7 @@ fn a_cascade_that_nobody_wrote_names_the_table_the_count_and_the_migration() {
     let kept = Kept::by(DRIZZLE);
     insta::assert_snapshot!(rehearsed(&kept, &[]), @r#"
     fail: notes: 6 rows are lost, in migration 0003_step4, by a cascade that nobody wrote: a table to which they refer is dropped (6 before, 0 after); with foreign keys off they stay
-      table "notes": 6 rows are lost, in migration 0003_step4, by a cascade that nobody wrote: a table to which they refer is dropped (6 before, 0 after); with foreign keys off they stay
+      kind "rehearsal-fails", table "notes": 6 rows are lost, in migration 0003_step4, by a cascade that nobody wrote: a table to which they refer is dropped (6 before, 0 after); with foreign keys off they stay
       1 in all
       -> do not let these migrations run on this store: they would go wrong; nothing was changed; mend the migration, and rehearse it again; rebuild a table that others refer to, or replace its rows, only while foreign keys are off, which they are if that is said outside of any transaction (--foreign-keys says whether the application has them on)
     "#);
@@ -93,12 +93,12 @@ fn a_file_that_fails_half_way_without_a_transaction_says_what_stays() {
         "00005_archive.sql",
         "-- +goose NO TRANSACTION\n-- +goose Up\nCREATE TABLE one (x);\nINSERT INTO nowhere VALUES (1);\n-- +goose Down\nSELECT 1;\n",
     );
-    insta::assert_snapshot!(rehearsed(&kept, &[]), @r"
+    insta::assert_snapshot!(rehearsed(&kept, &[]), @r#"
     fail: migration 5 (archive), 00005_archive.sql, fails on this store: no such table: nowhere [1]; what it did before that stays, because the tool runs it in no transaction
-      : migration 5 (archive), 00005_archive.sql, fails on this store: no such table: nowhere [1]; what it did before that stays, because the tool runs it in no transaction
+      kind "rehearsal-fails": migration 5 (archive), 00005_archive.sql, fails on this store: no such table: nowhere [1]; what it did before that stays, because the tool runs it in no transaction
       1 in all
       -> do not let these migrations run on this store: they would go wrong; nothing was changed; mend the migration, and rehearse it again
-    ");
+    "#);
 }
 
 #[test]

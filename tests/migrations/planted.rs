@@ -59,12 +59,12 @@ fn an_applied_migration_that_is_not_in_the_folder_fails_and_is_incompatible() {
     fail: sqlx's ledger `_sqlx_migrations`: 1 migration applied that the folder does not have, and pending [20240101000004]; no data is lost
       -> the store is newer than the folder: take the folder of the version of the application that last used the store, or a newer one; do not start this one on it, and do not delete the store or edit its ledger
     ");
-    insta::assert_snapshot!(kept.said("unknown-ids"), @r"
+    insta::assert_snapshot!(kept.said("unknown-ids"), @r#"
     fail: 1 unknown migration: [20990101000000]; sqlx refuses to run
-      id 20990101000000: applied, and not in the folder
+      id 20990101000000, kind "unknown-migrations": applied, and not in the folder
       1 in all
       -> the store is newer than the folder: take the folder of the version of the application that last used the store, or a newer one; do not start this one on it, and do not delete the store or edit its ledger
-    ");
+    "#);
 }
 
 /// The second migration was never applied. Whether that is a fault is for the tool to say: many run it all the same, and so it is
@@ -97,12 +97,12 @@ fn a_gap_is_what_the_tool_makes_of_it() {
     ");
     let kept = Kept::by(GOOSE);
     kept.place.sql("DELETE FROM goose_db_version WHERE version_id = 2");
-    insta::assert_snapshot!(kept.said("migration-history"), @r"
+    insta::assert_snapshot!(kept.said("migration-history"), @r#"
     fail: migration 2 was never applied, though a later one was: goose refuses to run
-      id 2: migration 2 was never applied, though a later one was: goose refuses to run
+      id 2, kind "folder-differs": migration 2 was never applied, though a later one was: goose refuses to run
       1 in all
       -> nothing is lost: give the file that came too late a version above all that are applied, or apply it by hand as the tool's manual says; until then the tool runs nothing
-    ");
+    "#);
     assert!(kept.said("migration-rehearsal").starts_with("skip: goose would run nothing"));
 }
 
@@ -141,12 +141,12 @@ fn an_edited_file_is_told_by_content_or_by_line_ends() {
     ");
     let kept = Kept::by(SQLX);
     kept.edit("20240101000002_notes.sql", |text| text.replace('\n', "\r\n"));
-    insta::assert_snapshot!(kept.said("migration-history"), @r"
+    insta::assert_snapshot!(kept.said("migration-history"), @r#"
     fail: migration 20240101000002 is not the file that was applied: it differs by its line ends only; sqlx refuses to run
-      id 20240101000002: migration 20240101000002 is not the file that was applied: it differs by its line ends only; sqlx refuses to run
+      id 20240101000002, kind "folder-differs": migration 20240101000002 is not the file that was applied: it differs by its line ends only; sqlx refuses to run
       1 in all
       -> nothing is wrong with the store: keep the line ends from being changed at checkout (`*.sql text eol=lf` in .gitattributes, or -text), and check the files out again
-    ");
+    "#);
 }
 
 #[test]
@@ -187,13 +187,13 @@ fn a_file_that_drizzle_will_never_run_is_named() {
     kept.write("0004_late.sql", "CREATE TABLE late (x);");
     kept.write("0005_forgotten.sql", "CREATE TABLE forgotten (x);");
     kept.write("seed.sql", "INSERT INTO notebooks VALUES (9, 'nine');");
-    insta::assert_snapshot!(kept.said("migration-history"), @r"
+    insta::assert_snapshot!(kept.said("migration-history"), @r#"
     fail: 0004_late.sql will never run: it is older than the newest migration that is applied, and drizzle does not mention it; 0005_forgotten.sql will never run: the journal does not name it, and drizzle does not mention it
-      : 0004_late.sql will never run: it is older than the newest migration that is applied, and drizzle does not mention it
-      : 0005_forgotten.sql will never run: the journal does not name it, and drizzle does not mention it
+      kind "folder-differs": 0004_late.sql will never run: it is older than the newest migration that is applied, and drizzle does not mention it
+      kind "folder-differs": 0005_forgotten.sql will never run: the journal does not name it, and drizzle does not mention it
       2 in all
       -> make the migration anew, so that it comes after all that are applied, and take the old file away; or write by hand what it should have done
-    ");
+    "#);
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn dirty_and_failed_are_told_by_the_stores_shape() {
     let kept = dirty(GOLANG_MIGRATE, "ledger-dirty");
     insta::assert_snapshot!(kept.said("schema-state"), @r#"
     fail: golang-migrate's ledger `schema_migrations`: 3 applied, and version 4 is dirty: it was at work there and did not come to its end; the store has the shape from before it: nothing of it is there; golang-migrate runs nothing before that is settled
-      id 4, table "schema_migrations": version 4 is dirty: it was at work there and did not come to its end; the store has the shape from before it: nothing of it is there
+      id 4, kind "migration-unfinished", table "schema_migrations": version 4 is dirty: it was at work there and did not come to its end; the store has the shape from before it: nothing of it is there
       1 in all
       -> keep a copy of the store with its -wal, -shm and -journal before anything else; the store has nothing of the migration; then tell golang-migrate so (`migrate force VERSION`), and let it go on
     "#);
@@ -348,9 +348,9 @@ fn drift_in_a_column_an_index_and_a_trigger_is_found() {
     );
     insta::assert_snapshot!(kept.said("schema-shape"), @r#"
     fail: notes.colour: the column is missing (what reads it may fail); notes: an extra trigger, behind (changes rows behind the application's back); and 1 more difference
-      column "colour", table "notes": the column is missing (what reads it may fail)
-      table "notes": an extra trigger, behind (changes rows behind the application's back)
-      table "notes": the index on notebook_id is missing (it is read and written all the same)
+      column "colour", kind "shape-differs", table "notes": the column is missing (what reads it may fail)
+      kind "shape-differs", table "notes": an extra trigger, behind (changes rows behind the application's back)
+      kind "shape-differs", table "notes": the index on notebook_id is missing (it is read and written all the same)
       3 in all
       -> keep a copy of the store with its sidecar files; find out what changed the schema, or which file was changed after it was applied (`migration-history`); put it right with a new migration, or restore a backup whose schema is whole; the rows that are there are not lost
     "#);
