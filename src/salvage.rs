@@ -116,6 +116,10 @@ pub fn salvage_within(
     let has_head = files.database.read_exact_at(&mut head, 0).is_ok();
     let of_head = has_head.then(|| page_size::of_header(&head)).flatten();
     let own = of_head.map(|layout| layout.page_size);
+    let files = Files {
+        log: files.log.filter(|log| !log::was_torn(*log, own)),
+        ..files
+    };
     let frames = match files.log {
         Some(log) => log::read_log(log, own, stop)?,
         None => None,

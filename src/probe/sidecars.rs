@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use sqlite_format::header::HeaderFields;
 use sqlite_format::journal::MAGIC;
-use sqlite_format::wal::{HEADER_LEN, WalHeader, WalHeaderFault};
+use sqlite_format::wal::{WalHeader, WalHeaderFault, has_no_frame};
 
+use super::journal::JournalScan;
 use super::wal::WalScan;
-use super::{Probe, Situation, journal, wal};
+use super::{Probe, Situation, journal, open_plain, wal};
 use crate::application::Application;
 use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
-use crate::text::words::plural;
+use crate::text::words::{plural, thousands};
 
 /// The verdict on the sidecar files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +83,15 @@ pub(crate) fn examine(probe: &Probe, application: &Application, stop: &Stop) -> 
         }
     }
     if matches!(probe.situation, Situation::HotJournal | Situation::RollbackLive) {
-        return examine_journal(probe, header, application, stop);
+        let verdict = examine_journal(probe, header, application, stop)?;
+        // A log beside it may have lost commits all the same.
+        return match verdict {
+            Verdict::Sound(of_journal) if probe.wal.has_content() => Ok(match examine_wal(probe, header, stop)? {
+                Verdict::Sound(of_wal) => Verdict::Sound(format!("{of_journal}; {of_wal}")),
+                wrong => wrong,
+            }),
+            verdict => Ok(verdict),
+        };
     }
     if probe.wal.has_content() {
         return examine_wal(probe, header, stop);
@@ -129,11 +138,9 @@ fn examine_wal(probe: &Probe, header: &HeaderFields, stop: &Stop) -> Result<Verd
         Ok(None) => {
             return Ok(Verdict::Sound("a WAL too short to hold anything".to_owned()));
         }
-        // A header of zeros has never been written: nothing was committed to this log.
-        Err(WalHeaderFault::Magic)
-            if probe.wal.head.iter().all(|byte| *byte == 0) && probe.wal.size() <= HEADER_LEN as u64 =>
-        {
-            return Ok(Verdict::Sound("a WAL to which nothing was ever written".to_owned()));
+        // A header of zeros has never been written, and one that was torn has no commit behind it.
+        Err(_) if has_no_commit(probe, header)? => {
+            return Ok(Verdict::Sound("a -wal without a commit".to_owned()));
         }
         Err(WalHeaderFault::Magic) => return wrong("it does not begin like a write-ahead log".to_owned()),
         Err(WalHeaderFault::Version(version)) => return wrong(format!("its format version is {version}, not 3007000")),
@@ -167,6 +174,16 @@ fn examine_wal(probe: &Probe, header: &HeaderFields, stop: &Stop) -> Result<Verd
         ));
     }
     Ok(Verdict::Sound(format!("{readable} in the WAL")))
+}
+
+/// Returns true when a log whose header is damaged can hold no commit of this store.
+///
+/// # Errors
+/// If it cannot be read.
+pub(crate) fn has_no_commit(probe: &Probe, header: &HeaderFields) -> Result<bool> {
+    let io = |error| Error::io("read", &probe.wal.path)(error);
+    let log = open_plain(&probe.wal.path).map_err(io)?;
+    has_no_frame(&log, header.page_size).map_err(io)
 }
 
 fn commits_in_frames(commits: u64, frames: u64) -> String {
@@ -205,7 +222,7 @@ fn examine_journal(probe: &Probe, header: &HeaderFields, application: &Applicati
         Err(error) => return Err(error),
     };
     let back = plural(scan.pages, "page", "pages");
-    Ok(match scan.fault {
+    Ok(match &scan.fault {
         // A journal that another process is writing is not whole yet.
         _ if probe.situation == Situation::RollbackLive => {
             Verdict::Sound("another process is in the middle of a transaction".to_owned())
@@ -213,7 +230,8 @@ fn examine_journal(probe: &Probe, header: &HeaderFields, application: &Applicati
         Some(fault) => Verdict::Wrong {
             suffix: "-journal",
             what: format!(
-                "{fault}; {back} can be rolled back, the rest cannot: half of a transaction may remain in the store"
+                "{fault}; {back} can be rolled back, the rest cannot: half of a transaction may remain in the store{}",
+                cut_by_journal(probe, &scan)
             ),
         },
         None => Verdict::Sound(format!(
@@ -221,4 +239,19 @@ fn examine_journal(probe: &Probe, header: &HeaderFields, application: &Applicati
             application.name()
         )),
     })
+}
+
+/// Returns what SQLite does to the file when the journal's header states a size that its own records contradict, as the end of
+/// a sentence: it sets the file to that size before it puts anything back (`pager.c`, `pager_playback`).
+fn cut_by_journal(probe: &Probe, scan: &JournalScan) -> String {
+    let bytes = |pages: u32| u64::from(pages) * u64::from(scan.page_size);
+    // A page that the file does not have either says that its own number is damaged.
+    if scan.page_beyond.is_none_or(|page| bytes(page) > probe.size()) || bytes(scan.original_pages) >= probe.size() {
+        return String::new();
+    }
+    format!(
+        "; the next program that opens the store to write cuts it from {} to {} bytes",
+        thousands(probe.size()),
+        thousands(bytes(scan.original_pages))
+    )
 }

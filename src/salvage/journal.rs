@@ -1,7 +1,8 @@
 //! The pages that a hot rollback journal gives a salvage: as they were before the transaction that was never finished. Damage to
 //! one record costs its page and no other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 
 use super::view::MOST_PAGES;
 use super::{Result, SalvageError};
@@ -117,7 +118,9 @@ impl Before {
         let counted = if segment.records == SegmentHeader::NEVER_SYNCED {
             fit
         } else {
-            u64::from(segment.records)
+            let uncounted = segment.uncounted_records(journal, at, length).unwrap_or_default();
+            self.is_cut |= uncounted > 0;
+            u64::from(segment.records) + uncounted
         };
         self.is_cut |= counted > fit;
         let records = counted.min(fit);
@@ -134,10 +137,14 @@ impl Before {
                         self.stale.insert(page);
                     }
                 }
-                Some(record) if page <= self.size => {
-                    self.pages.entry(page).or_insert(record.page_at);
-                }
-                Some(_) => {}
+                Some(record) if page <= self.size => match self.pages.entry(page) {
+                    Entry::Vacant(place) => {
+                        place.insert(record.page_at);
+                    }
+                    // SQLite keeps each page once: the number of one of the two is damaged.
+                    Entry::Occupied(_) => self.damaged += 1,
+                },
+                Some(_) => self.damaged += 1,
             }
             if self.pages.len() > Overlay::MOST_PAGES {
                 return Err(SalvageError::LimitExceeded("the journal holds more pages than are kept account of"));

@@ -28,6 +28,15 @@ pub fn is_log(log: &dyn ReadAt) -> bool {
     WalHeader::read_damaged(log).is_some() || log.size().is_ok_and(|size| size < HEADER_LEN as u64)
 }
 
+/// Returns whether a log was torn before its first frame, so that no commit is lost with it. `own` is the page size of the
+/// store, if known.
+pub fn was_torn(log: &dyn ReadAt, own: Option<usize>) -> bool {
+    let mut head = [0; HEADER_LEN];
+    let is_damaged = log.read_exact_at(&mut head, 0).is_ok() && WalHeader::parse(&head).is_err();
+    let own = own.and_then(|own| u32::try_from(own).ok());
+    is_damaged && own.is_some_and(|own| wal::has_no_frame(log, own).unwrap_or(false))
+}
+
 /// Reads a log; `None` when it is none, or holds no commit and no damage. `own` is the page size of the store, if known.
 ///
 /// # Errors

@@ -21,7 +21,7 @@ use sqlite_format::interrupt::Interrupted;
 use sqlite_format::reader::{Reader, pages_there};
 use sqlite_format::schema::Schema;
 use sqlite_format::source::Overlay;
-use sqlite_format::wal::{Committed, WalHeader};
+use sqlite_format::wal::{Committed, WalHeader, WalHeaderFault};
 use values::Judge;
 pub(crate) use values::Values;
 
@@ -149,7 +149,7 @@ impl Files {
     pub(crate) fn open(probe: &Probe, access: &Access<'_>, stop: &Stop) -> Result<Self, NotRead> {
         let PlainFiles { database, wal } = access.plain_files(probe).ok_or(NotRead::OnlyBySqlite)?;
         let database = open_plain(database).map_err(|_| NotRead::Database)?;
-        let log = wal.map(|wal| Log::open(probe, wal, stop)).transpose()?;
+        let log = wal.map(|wal| Log::open(probe, wal, stop)).transpose()?.flatten();
         Ok(Self { database, log })
     }
 
@@ -179,21 +179,26 @@ struct Log {
 }
 
 impl Log {
-    fn open(probe: &Probe, wal: &Sidecar, stop: &Stop) -> Result<Self, NotRead> {
+    /// Opens it; `None` for a log in whose place SQLite reads none: it ignores one with a damaged header (`wal.c`,
+    /// `walIndexRecover`), unless its version is one that it does not know.
+    fn open(probe: &Probe, wal: &Sidecar, stop: &Stop) -> Result<Option<Self>, NotRead> {
         let header = match WalHeader::parse(&wal.head) {
             Ok(Some(header)) if probe.header().is_some_and(|of| of.is_wal() && of.page_size == header.page_size) => {
                 header
             }
-            _ => return Err(NotRead::Log),
+            Ok(None) | Err(WalHeaderFault::Magic | WalHeaderFault::PageSize(_) | WalHeaderFault::Checksum) => {
+                return Ok(None);
+            }
+            Ok(Some(_)) | Err(WalHeaderFault::Version(_)) => return Err(NotRead::Log),
         };
         let file = open_plain(&wal.path).map_err(|_| NotRead::Log)?;
         let committed = Committed::read(&file, &header, MOST_FRAMES, stop);
         let committed = committed.map_err(|Interrupted| stop.why_interrupted())?.ok_or(NotRead::Log)?;
-        Ok(Self {
+        Ok(Some(Self {
             file,
             committed,
             is_as_opened: wal.is_unchanged(),
-        })
+        }))
     }
 }
 

@@ -93,10 +93,47 @@ impl SegmentHeader {
         end.checked_next_multiple_of(u64::from(self.sector_size)).unwrap_or(end)
     }
 
+    /// Returns the number of records that the segment holds beyond the ones that it counts; 0 when the count may be right.
+    ///
+    /// SQLite writes the header of a further segment only after the records before it were counted and synced (`pager.c`,
+    /// `syncJournal`). So where valid records go on behind the last that is counted, and a header of the same journal follows
+    /// them, the count is damaged. Without that header the records were written after the last sync, and need not be counted.
+    ///
+    /// # Errors
+    /// The error of reading the journal.
+    pub fn uncounted_records(&self, journal: &dyn ReadAt, at: u64, length: u64) -> io::Result<u64> {
+        let counted = u64::from(self.records);
+        let fit = self.records_that_fit(at, length);
+        if self.records == Self::NEVER_SYNCED || counted >= fit {
+            return Ok(0);
+        }
+        let mut held = counted;
+        for record in self.records_between(journal, at, counted, fit) {
+            if record?.fault.is_some() {
+                break;
+            }
+            held += 1;
+        }
+        let next = self.next_at(at, held);
+        if held <= counted || next + HEADER_LEN as u64 > length {
+            return Ok(0);
+        }
+        let mut head = [0; HEADER_LEN];
+        journal.read_exact_at(&mut head, next)?;
+        let follows = Self::parse(&head).is_some_and(|header| header.shared_fields() == self.shared_fields());
+        Ok(if follows { held - counted } else { 0 })
+    }
+
     /// Reads the first `count` records of the segment whose header is at offset `at`.
     pub fn records<'a>(&self, journal: &'a dyn ReadAt, at: u64, count: u64) -> Records<'a> {
-        let begin = at + u64::from(self.sector_size);
-        let end = begin.saturating_add(count.saturating_mul(self.record_len()));
+        self.records_between(journal, at, 0, count)
+    }
+
+    /// Reads the records from number `from` up to number `to`, without that one, counted from 0.
+    fn records_between<'a>(&self, journal: &'a dyn ReadAt, at: u64, from: u64, to: u64) -> Records<'a> {
+        let offset =
+            |number: u64| (at + u64::from(self.sector_size)).saturating_add(number.saturating_mul(self.record_len()));
+        let (begin, end) = (offset(from), offset(to));
         // A length that does not fit into this machine's memory belongs to no valid page size.
         let len = usize::try_from(self.record_len()).unwrap_or(usize::MAX);
         Records {
@@ -134,6 +171,9 @@ pub enum RecordFault {
     PageNumber,
     /// It names the page at the lock byte, which SQLite never writes.
     LockBytePage,
+    /// It names a page that the database did not have when the transaction began, of which SQLite keeps none
+    /// (`pager.c`, `pager_write`). Neither that number nor the database's size is in a checksum.
+    PageBeyond,
 }
 
 /// The records of a segment, in order. Each carries a checksum of its own, so that damage to one makes no other invalid.
@@ -159,6 +199,8 @@ impl Iterator for Records<'_> {
                 Some(RecordFault::PageNumber)
             } else if page == lock_byte_page(self.segment.page_size) {
                 Some(RecordFault::LockBytePage)
+            } else if page > self.segment.database_pages {
+                Some(RecordFault::PageBeyond)
             } else {
                 None
             };

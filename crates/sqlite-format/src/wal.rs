@@ -168,19 +168,25 @@ impl Frame {
 
 /// All frames of a log, in order. A frame that is cut off by the end of the file is none.
 ///
-/// Each frame stores the running checksum up to and including itself. Its checksum is therefore verified from the sums that
-/// the frame before it *stores*, whether or not that frame is valid: damage to one frame makes that frame invalid and no other,
-/// and the commits behind it can be told from the remains of an older log. SQLite itself stops at the first frame that is not
-/// valid.
+/// Each frame stores the running checksum up to and including itself. A frame is therefore verified from the sums that the
+/// frame before it *stores*, and, when that frame is not valid, also from the sums that are computed over it: where its content
+/// is damaged the stored ones are right, where the stored ones are damaged the computed ones are. So damage to one frame makes
+/// that frame invalid and no other, and the commits behind it can be told from the remains of an older log. SQLite itself stops
+/// at the first frame that is not valid.
 ///
 /// An error is that of one frame: the frames behind it follow.
 pub struct Frames<'a> {
     header: WalHeader,
     blocks: Blocks<'a>,
     number: u64,
-    /// The sums that the frame before stores; `None` when it could not be read, or for the first frame of a damaged header.
-    previous: Option<Checksum>,
+    /// The sums from which the next frame may go on: those that the frame before stores and, when that frame is not valid, those
+    /// computed over it. Empty when it could not be read, and before the first frame of a damaged header.
+    seeds: Vec<Checksum>,
 }
+
+/// The number of sums that are carried on from an invalid frame, apart from those that it stores. With two, a frame is verified
+/// behind two damaged ones, whichever part of each is damaged.
+const CARRIED: usize = 2;
 
 impl<'a> Frames<'a> {
     /// Reads the frames that follow the header of this log.
@@ -193,7 +199,7 @@ impl<'a> Frames<'a> {
             header: *header,
             blocks: Blocks::new(log, HEADER_LEN as u64, log.size()?, frame_len),
             number: 0,
-            previous: header.checksum,
+            seeds: header.checksum.into_iter().collect(),
         })
     }
 }
@@ -207,27 +213,36 @@ impl Iterator for Frames<'_> {
         let (at, bytes) = match block {
             Ok(block) => block,
             Err(error) => {
-                self.previous = None;
+                self.seeds.clear();
                 return Some(Err(error));
             }
         };
         let word = |at| read_u32_or_zero(bytes, at);
         let (page, stored) = (word(0), [word(16), word(20)]);
         // The checksum goes over the first eight bytes of the frame's header and over the page, and not over the salts.
-        let follows = |seed| {
-            let seed = checksum(self.header.is_big_endian, seed, bytes.get(..8).unwrap_or_default());
+        let sums = |seed: &Checksum| {
+            let seed = checksum(self.header.is_big_endian, *seed, bytes.get(..8).unwrap_or_default());
             let page = bytes.get(FRAME_HEADER_LEN..).unwrap_or_default();
-            checksum(self.header.is_big_endian, seed, page) == stored
+            checksum(self.header.is_big_endian, seed, page)
         };
+        let mut computed = Vec::new();
         let fault = if [word(8), word(12)] != self.header.salts {
             Some(FrameFault::Salts)
         } else if page == 0 {
             Some(FrameFault::PageNumber)
-        } else if !self.previous.is_some_and(follows) {
-            Some(FrameFault::Checksum)
-        } else {
+        } else if self.seeds.iter().map(sums).any(|sum| {
+            computed.push(sum);
+            sum == stored
+        }) {
+            computed.clear();
             None
+        } else {
+            Some(FrameFault::Checksum)
         };
+        computed.truncate(CARRIED);
+        self.seeds.clear();
+        self.seeds.push(stored);
+        self.seeds.append(&mut computed);
         let frame = Frame {
             number: self.number,
             page,
@@ -235,9 +250,34 @@ impl Iterator for Frames<'_> {
             commit: Some(word(4)).filter(|pages| *pages != 0),
             fault,
         };
-        self.previous = Some(stored);
         Some(Ok(frame))
     }
+}
+
+/// Returns `true` when a log cannot hold a frame of a database with pages of this size: it is too short for one, or holds zeros
+/// alone behind its header. Its header may be damaged: it was torn as it was written, and no commit can be lost with it.
+///
+/// # Errors
+/// The error of reading the log.
+pub fn has_no_frame(log: &dyn ReadAt, page_size: u32) -> io::Result<bool> {
+    const BLOCK: u64 = 64 << 10;
+    let length = log.size()?;
+    let header = HEADER_LEN as u64;
+    if length < header + FRAME_HEADER_LEN as u64 + u64::from(page_size) {
+        return Ok(true);
+    }
+    let mut block = Vec::new();
+    let mut at = header;
+    while at < length {
+        let len = BLOCK.min(length - at);
+        block.resize(usize::try_from(len).unwrap_or_default(), 0);
+        log.read_exact_at(&mut block, at)?;
+        if block.iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+        at += len;
+    }
+    Ok(true)
 }
 
 /// The committed frames of a log: the pages that SQLite reads from it instead of from the database file.

@@ -13,7 +13,7 @@ use super::*;
 /// A segment's header, as long as its sector.
 fn segment(records: u32, sector: u32, page_size: u32) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
-    for number in [records, 99, 1, sector, page_size] {
+    for number in [records, 99, 9, sector, page_size] {
         bytes.extend(number.to_be_bytes());
     }
     bytes.resize(bytes.len().max(sector as usize), 0);
@@ -24,7 +24,7 @@ fn segment(records: u32, sector: u32, page_size: u32) -> Vec<u8> {
 const NONCE: SegmentHeader = SegmentHeader {
     records: 0,
     nonce: 99,
-    database_pages: 0,
+    database_pages: 9,
     sector_size: 0,
     page_size: 0,
 };
@@ -62,7 +62,7 @@ fn a_journal_of_two_segments_is_read_to_its_end() {
     bytes.resize(bytes.len().next_multiple_of(512), 0);
     bytes.extend([segment(2, 512, 512), record(3, 512, 8), record(4, 512, 9)].concat());
     let scan = scan_bytes(&bytes, 512, &Stop::never()).unwrap();
-    assert_eq!(scan, JournalScan { pages: 3, fault: None });
+    assert_eq!((scan.pages, scan.fault), (3, None));
 }
 
 #[test]
@@ -72,7 +72,12 @@ fn a_journal_that_is_never_synced_ends_with_its_last_record_whatever_an_older_on
     let mut old = good(4);
     // One of the bytes that are added up.
     old[316] ^= 1;
-    let two = JournalScan { pages: 2, fault: None };
+    let two = JournalScan {
+        pages: 2,
+        page_size: 512,
+        original_pages: 9,
+        ..JournalScan::default()
+    };
     assert_eq!(scan(&[begin.clone(), good(2), good(3)]), two);
     assert_eq!(scan(&[begin.clone(), good(2), good(3), old.clone(), old.clone()]), two);
     assert_eq!(scan(&[begin.clone(), good(2), good(3), vec![0; 520]]), two);
@@ -83,6 +88,34 @@ fn a_journal_that_is_never_synced_ends_with_its_last_record_whatever_an_older_on
     let scan = scan(&[begin, good(2), old, good(5)]);
     assert_eq!(scan.pages, 1);
     assert_eq!(scan.fault.as_deref(), Some("the checksum of record 2 of 3 is wrong"));
+}
+
+#[test]
+fn what_no_journal_of_sqlites_holds_is_damage() {
+    let fault = |parts: &[Vec<u8>]| scan_bytes(&parts.concat(), 512, &Stop::never()).unwrap().fault.unwrap_or_default();
+    let good = |page| record(page, 512, 7);
+    let padded = |records: u32| [segment(records, 512, 512), good(2), good(3), vec![0; 496]].concat();
+    assert_eq!(
+        fault(&[segment(2, 512, 512), good(2), good(10)]),
+        "record 2 of 2 is of page 10, and the store had 9 pages when the transaction began"
+    );
+    assert_eq!(
+        fault(&[segment(SegmentHeader::NEVER_SYNCED, 512, 512), good(10)]),
+        "record 1 of 1 is of page 10, and the store had 9 pages when the transaction began"
+    );
+    assert_eq!(fault(&[padded(2), segment(1, 512, 512), good(3)]), "it holds page 3 twice");
+    let second = [segment(1, 512, 512), good(4)].concat();
+    assert_eq!(fault(&[padded(2), second.clone()]), "");
+    assert_eq!(
+        fault(&[padded(0), second.clone()]),
+        "the header at byte 0 counts 0 records, and 2 more lie before the next header"
+    );
+    assert_eq!(
+        fault(&[padded(1), second]),
+        "the header at byte 0 counts 1 record, and 1 more lies before the next header"
+    );
+    // These were written after the last sync, and need not be put back.
+    assert_eq!(fault(&[padded(0)]), "");
 }
 
 #[test]

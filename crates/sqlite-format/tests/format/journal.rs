@@ -56,6 +56,35 @@ fn a_segment_is_read_and_damage_to_a_record_makes_no_other_invalid() {
 }
 
 #[test]
+fn a_record_of_a_page_that_the_database_did_not_have_is_not_valid() {
+    let bytes = journal(&[5, 6, 1]);
+    let faults: Vec<_> = SEGMENT.records(&bytes, 0, 3).map(|record| record.unwrap().fault).collect();
+    assert_eq!(faults, [None, Some(RecordFault::PageBeyond), None]);
+}
+
+#[test]
+fn records_beyond_the_count_are_damage_only_before_another_header() {
+    let first = journal(&[1, 2, 3]);
+    let counting = |records: u32, rest: &[u8]| {
+        let segment = SegmentHeader { records, ..SEGMENT };
+        let mut bytes = first.clone();
+        bytes.resize(bytes.len().next_multiple_of(512), 0);
+        bytes.extend(rest);
+        segment.uncounted_records(&bytes, 0, bytes.len() as u64).unwrap()
+    };
+    let next = journal(&[4]);
+    assert_eq!(counting(0, &next), 3);
+    assert_eq!(counting(2, &next), 1);
+    assert_eq!(counting(3, &next), 0);
+    assert_eq!(counting(0, &[]), 0);
+    // What follows is an older journal's, of a database of another size.
+    let mut older = next.clone();
+    older[19] ^= 1;
+    assert_eq!(counting(0, &older), 0);
+    assert_eq!(counting(SegmentHeader::NEVER_SYNCED, &next), 0);
+}
+
+#[test]
 fn a_header_of_zeros_divides_nothing() {
     let zeros = SegmentHeader::read_fields(&[0; HEADER_LEN]);
     assert!(!zeros.has_valid_page_size() && !zeros.has_valid_sector_size());

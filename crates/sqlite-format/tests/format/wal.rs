@@ -5,6 +5,7 @@ use sqlite_format::header::is_page_size;
 use sqlite_format::interrupt::Never;
 use sqlite_format::wal::{
     Committed, FRAME_HEADER_LEN, FrameFault, Frames, HEADER_LEN, MAGIC, VERSION, WalHeader, WalHeaderFault, checksum,
+    has_no_frame,
 };
 
 const PAGE: u32 = 512;
@@ -60,9 +61,17 @@ fn damage_to_a_frame_makes_no_other_invalid() {
     };
     assert_eq!(damaged(FRAME_HEADER_LEN), [None, Some(FrameFault::Checksum), None, None]);
     assert_eq!(damaged(8), [None, Some(FrameFault::Salts), None, None]);
-    // With the stored checksum the next frame loses what its own continues from.
-    let of_both = [None, Some(FrameFault::Checksum), Some(FrameFault::Checksum), None];
-    assert_eq!(damaged(16), of_both);
+    // The next frame goes on from the sums that are computed over this one.
+    assert_eq!(damaged(16), [None, Some(FrameFault::Checksum), None, None]);
+    assert_eq!(damaged(23), [None, Some(FrameFault::Checksum), None, None]);
+    // Of two damaged frames, each may have its content or its checksum damaged.
+    for (second, third) in [(16, 16), (16, 400), (400, 16), (400, 400)] {
+        let mut bytes = whole.clone();
+        bytes[HEADER_LEN + FRAME + second] ^= 1;
+        bytes[HEADER_LEN + 2 * FRAME + third] ^= 1;
+        let both = Some(FrameFault::Checksum);
+        assert_eq!(faults(&bytes), [None, both, both, None], "{second} {third}");
+    }
     let no_page = log(MAGIC, VERSION, PAGE, &[(2, 2), (0, 3), (4, 4)]);
     assert_eq!(faults(&no_page), [None, Some(FrameFault::PageNumber), None]);
 }
@@ -107,6 +116,23 @@ fn a_damaged_header_leaves_all_frames_but_the_first_verified() {
     let header = WalHeader::read_damaged(&bytes).unwrap();
     let faults: Vec<_> = Frames::new(&bytes, &header).unwrap().map(|frame| frame.unwrap().fault).collect();
     assert_eq!(faults, [Some(FrameFault::Checksum), None, None]);
+}
+
+#[test]
+fn a_log_too_short_for_a_frame_or_of_zeros_holds_none() {
+    let empty = log(MAGIC, VERSION, PAGE, &[]);
+    let one = log(MAGIC, VERSION, PAGE, &[(2, 2)]);
+    let zeros = [&empty[..16], &vec![0; 300_000]].concat();
+    for (bytes, of, expected) in [
+        (empty.clone(), PAGE, true),
+        (one[..one.len() - 1].to_vec(), PAGE, true),
+        (one.clone(), PAGE, false),
+        (one, 1024, true),
+        (zeros.clone(), PAGE, true),
+        ([zeros, vec![1]].concat(), PAGE, false),
+    ] {
+        assert_eq!(has_no_frame(&bytes, of).unwrap(), expected, "{} bytes", bytes.len());
+    }
 }
 
 proptest! {
