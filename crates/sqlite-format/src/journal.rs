@@ -118,9 +118,9 @@ impl SegmentHeader {
         if held <= counted || next + HEADER_LEN as u64 > length {
             return Ok(0);
         }
-        let mut head = [0; HEADER_LEN];
-        journal.read_exact_at(&mut head, next)?;
-        let follows = Self::parse(&head).is_some_and(|header| header.shared_fields() == self.shared_fields());
+        let mut bytes = [0; HEADER_LEN];
+        journal.read_exact_at(&mut bytes, next)?;
+        let follows = Self::parse(&bytes).is_some_and(|header| header.shared_fields() == self.shared_fields());
         Ok(if follows { held - counted } else { 0 })
     }
 

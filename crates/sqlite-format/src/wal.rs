@@ -255,7 +255,8 @@ impl Iterator for Frames<'_> {
 }
 
 /// Returns `true` when a log cannot hold a frame of a database with pages of this size: it is too short for one, or holds zeros
-/// alone behind its header. Its header may be damaged: it was torn as it was written, and no commit can be lost with it.
+/// alone behind its header. The header may be damaged, when it begins like one or with zeros: it was torn as it was written, and
+/// no commit can be lost with it.
 ///
 /// # Errors
 /// The error of reading the log.
@@ -263,6 +264,13 @@ pub fn has_no_frame(log: &dyn ReadAt, page_size: u32) -> io::Result<bool> {
     const BLOCK: u64 = 64 << 10;
     let length = log.size()?;
     let header = HEADER_LEN as u64;
+    let mut begin = [0; 4];
+    if length >= 4 {
+        log.read_exact_at(&mut begin, 0)?;
+    }
+    if !has_magic(&begin) && begin != [0; 4] {
+        return Ok(false);
+    }
     if length < header + FRAME_HEADER_LEN as u64 + u64::from(page_size) {
         return Ok(true);
     }

@@ -130,6 +130,7 @@ fn a_log_too_short_for_a_frame_or_of_zeros_holds_none() {
         (one, 1024, true),
         (zeros.clone(), PAGE, true),
         ([zeros, vec![1]].concat(), PAGE, false),
+        (b"some other text".to_vec(), PAGE, false),
     ] {
         assert_eq!(has_no_frame(&bytes, of).unwrap(), expected, "{} bytes", bytes.len());
     }
