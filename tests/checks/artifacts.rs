@@ -102,8 +102,8 @@ fn a_place_that_this_user_may_not_look_at_is_said() {
     place.sql("UPDATE images SET artifact_dir = '/nowhere/XYZZY'");
     assert_snapshot!(asked(), @r#"
     fail: 1 of 4 paths that images name: missing, or the wrong kind of file; could not look at 1 path: permission denied
-      column "artifact_dir", row 1, table "images": nothing is there
-      column "kernel_path", row 1, table "images": could not look there: permission denied
+      column "artifact_dir", kind "named-file-missing", row 1, table "images": nothing is there
+      column "kernel_path", kind "named-file-missing", row 1, table "images": could not look there: permission denied
       2 in all
       -> the store itself is not the problem; put the files back where the image names them, or let banger build or pull the image again; a store that was copied from another machine names that machine's files
     "#);
@@ -155,9 +155,9 @@ fn the_default_store_is_looked_at_without_asking() {
     let row = by_default(&place, &state, ("XDG_STATE_HOME", &state));
     assert_snapshot!(place.text(&row), @r#"
     fail: 3 of 3 paths that images name: missing, or the wrong kind of file
-      column "artifact_dir", row 1, table "images": nothing is there
-      column "rootfs_path", row 1, table "images": nothing is there
-      column "kernel_path", row 1, table "images": nothing is there
+      column "artifact_dir", kind "named-file-missing", row 1, table "images": nothing is there
+      column "rootfs_path", kind "named-file-missing", row 1, table "images": nothing is there
+      column "kernel_path", kind "named-file-missing", row 1, table "images": nothing is there
       3 in all
       -> the store itself is not the problem; put the files back where the image names them, or let banger build or pull the image again; a store that was copied from another machine names that machine's files
     "#);

@@ -255,9 +255,9 @@ fn a_damaged_page_ends_the_look_and_it_says_how_far_it_came() {
     place.sql("UPDATE vms SET guest_ip = 'XYZZY' WHERE rowid = 1; UPDATE images SET managed = 2 WHERE rowid = 1");
     assert_snapshot!(said(&place), @r#"
     fail: at least 2 values that banger never writes, in images.managed (1), vms.guest_ip (1); vms could not be read to its end: after 204 rows, SQLite says: database disk image is malformed [11] (while running: SELECT rowid, "id", "name", "image_id", "guest_ip", "state", "created_at", "updated_at", "last_touched_at", "spec_json", "runtime_json", "stats_json", "workspace_json" FROM "vms" NOT INDEXED)
-      column "managed", key "6f9c2f0e-5a53-4d0b-9001-000000000001", row 1, table "images": a flag that is neither 0 nor 1
-      column "guest_ip", key "6f9c2f0e-5a53-4d0b-9002-000000000001", row 1, table "vms": not an IP address
-      table "vms": could not be read to its end
+      column "managed", key "6f9c2f0e-5a53-4d0b-9001-000000000001", kind "could-not-look", row 1, table "images": a flag that is neither 0 nor 1
+      column "guest_ip", key "6f9c2f0e-5a53-4d0b-9002-000000000001", kind "could-not-look", row 1, table "vms": not an IP address
+      kind "could-not-look", table "vms": could not be read to its end
       at least 3 in all
       -> data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save all that can still be read: doctor --salvage STORE > saved.sql; then: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db
     "#);

@@ -105,7 +105,7 @@ fn a_file_whose_first_page_is_gone_says_what_is_still_in_it() {
     assert!(remedy.starts_with("data may be lost: stop banger and keep a copy"), "{remedy}");
     assert!(said(&place, &["--any"]).ends_with("no store can be read from it"));
     change(&place.store(), |bytes| bytes.copy_within(4 * PAGE_SIZE..5 * PAGE_SIZE, 0));
-    assert_snapshot!(said(&place, &[]).replace(&size.to_string(), "[SIZE]"), @"file: it is not an SQLite database any more ([SIZE] bytes), but rows of banger's are still in it; vms: all 600 rows stand whole; schema_migrations: 3 rows stand whole; images: 2 rows stand whole");
+    assert_snapshot!(said(&place, &[]).replace(&size.to_string(), "[SIZE]"), @"file: it is not an SQLite database any more ([SIZE] bytes), but rows of banger's are still in it; vms: all 600 rows stand whole; schema_migrations: 3 rows stand whole; images: 2 rows stand whole, how many it had is not known");
 }
 
 #[test]

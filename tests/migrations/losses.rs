@@ -27,12 +27,12 @@ fn what_fails_only_on_full_tables_is_found() {
     "#);
     insta::assert_snapshot!(kept.gate(&["--rehearse"]), @r"incompatible: migration rehearsal failed: migration 20240101000004 (archive), 20240101000004_archive.sql, fails on this store: Cannot add a column with non-constant default [1] (do not swap) [2]");
     let unique = with_pending("CREATE UNIQUE INDEX one_note ON notes(notebook_id);");
-    insta::assert_snapshot!(rehearsed(&unique, &[]), @r"
+    insta::assert_snapshot!(rehearsed(&unique, &[]), @r#"
     fail: migration 20240101000004 (archive), 20240101000004_archive.sql, fails on this store: UNIQUE constraint failed: notes.notebook_id [2067]
-      : migration 20240101000004 (archive), 20240101000004_archive.sql, fails on this store: UNIQUE constraint failed: notes.notebook_id [2067]
+      kind "rehearsal-fails": migration 20240101000004 (archive), 20240101000004_archive.sql, fails on this store: UNIQUE constraint failed: notes.notebook_id [2067]
       1 in all
       -> do not let these migrations run on this store: they would go wrong; nothing was changed; mend the migration, and rehearse it again
-    ");
+    "#);
     // On empty tables both pass.
     for kept in [kept, unique] {
         kept.place.sql("DELETE FROM notes; DELETE FROM notebooks");
@@ -52,7 +52,7 @@ fn a_cascade_that_nobody_wrote_names_the_table_the_count_and_the_migration() {
     "#);
     insta::assert_snapshot!(rehearsed(&kept, &["--foreign-keys", "on"]), @r#"
     fail: notes: 6 rows are lost, in migration 0003_step4, by a cascade that nobody wrote: a table to which they refer is dropped (6 before, 0 after)
-      table "notes": 6 rows are lost, in migration 0003_step4, by a cascade that nobody wrote: a table to which they refer is dropped (6 before, 0 after)
+      kind "rehearsal-fails", table "notes": 6 rows are lost, in migration 0003_step4, by a cascade that nobody wrote: a table to which they refer is dropped (6 before, 0 after)
       1 in all
       -> do not let these migrations run on this store: they would go wrong; nothing was changed; mend the migration, and rehearse it again; rebuild a table that others refer to, or replace its rows, only while foreign keys are off, which they are if that is said outside of any transaction (--foreign-keys says whether the application has them on)
     "#);

@@ -214,7 +214,7 @@ fn dirty_and_failed_are_told_by_the_stores_shape() {
     kept.place.sql("ALTER TABLE notebooks ADD COLUMN archived INTEGER NOT NULL DEFAULT 0");
     insta::assert_snapshot!(kept.said("schema-state"), @r#"
     fail: golang-migrate's ledger `schema_migrations`: 3 applied, and version 4 is dirty: it was at work there and did not come to its end; the store has the shape that it leaves: all of it is there; golang-migrate runs nothing before that is settled
-      id 4, table "schema_migrations": version 4 is dirty: it was at work there and did not come to its end; the store has the shape that it leaves: all of it is there
+      id 4, kind "migration-unfinished", table "schema_migrations": version 4 is dirty: it was at work there and did not come to its end; the store has the shape that it leaves: all of it is there
       1 in all
       -> keep a copy of the store with its -wal, -shm and -journal before anything else; the store has all of the migration; then tell golang-migrate so (`migrate force VERSION`), and let it go on
     "#);
@@ -223,14 +223,14 @@ fn dirty_and_failed_are_told_by_the_stores_shape() {
         .sql("CREATE TABLE notebooks_new (x); ALTER TABLE notebooks DROP COLUMN archived");
     insta::assert_snapshot!(kept.said("schema-state"), @r#"
     fail: golang-migrate's ledger `schema_migrations`: 3 applied, and version 4 is dirty: it was at work there and did not come to its end; the store has the shape from before it: nothing of it is there; golang-migrate runs nothing before that is settled
-      id 4, table "schema_migrations": version 4 is dirty: it was at work there and did not come to its end; the store has the shape from before it: nothing of it is there
+      id 4, kind "migration-unfinished", table "schema_migrations": version 4 is dirty: it was at work there and did not come to its end; the store has the shape from before it: nothing of it is there
       1 in all
       -> keep a copy of the store with its -wal, -shm and -journal before anything else; the store has nothing of the migration; then tell golang-migrate so (`migrate force VERSION`), and let it go on
     "#);
     let kept = dirty(PRISMA, "ledger-failed");
     insta::assert_snapshot!(kept.said("schema-state"), @r#"
     fail: Prisma's ledger `_prisma_migrations`: 3 applied, and migration 20240101000004_archive failed; the store has the shape from before it: nothing of it is there; Prisma runs nothing before that is settled
-      table "_prisma_migrations": migration 20240101000004_archive failed; the store has the shape from before it: nothing of it is there
+      kind "migration-unfinished", table "_prisma_migrations": migration 20240101000004_archive failed; the store has the shape from before it: nothing of it is there
       1 in all
       -> keep a copy of the store with its -wal, -shm and -journal before anything else; the store has nothing of the migration; then tell Prisma so (`prisma migrate resolve`), and let it go on
     "#);
@@ -238,7 +238,7 @@ fn dirty_and_failed_are_told_by_the_stores_shape() {
     kept.place.sql("UPDATE _sqlx_migrations SET success = 0 WHERE version = 20240101000003");
     insta::assert_snapshot!(kept.said("schema-state"), @r#"
     fail: sqlx's ledger `_sqlx_migrations`: 2 applied, and migration 20240101000003 failed; the store has the shape that it leaves: all of it is there; sqlx runs nothing before that is settled
-      id 20240101000003, table "_sqlx_migrations": migration 20240101000003 failed; the store has the shape that it leaves: all of it is there
+      id 20240101000003, kind "migration-unfinished", table "_sqlx_migrations": migration 20240101000003 failed; the store has the shape that it leaves: all of it is there
       1 in all
       -> keep a copy of the store with its -wal, -shm and -journal before anything else; the store has all of the migration; then let sqlx go on as its manual says
     "#);
