@@ -262,6 +262,15 @@ impl Error {
         matches!(self.sqlite_code(), Some(AuthorizationForStatementDenied | Unknown))
     }
 
+    /// Returns true when the module of a virtual table found the tables damaged in which it keeps its content.
+    pub(crate) fn is_of_virtual_table(&self) -> bool {
+        let code = match self {
+            Self::Sqlite { source, .. } => source.sqlite_extended_error_code(),
+            _ => None,
+        };
+        code == Some(ffi::SQLITE_CORRUPT_VTAB)
+    }
+
     /// Returns true when a virtual table was refused because the tokenizer of its definition is missing: only its application
     /// has it.
     pub(crate) fn is_missing_tokenizer(&self) -> bool {

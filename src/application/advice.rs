@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Application, Damage, FolderFault, HistoryFault, Impact, NoStore, Obstacle, Problem, Reached};
+use super::{Application, Damage, FolderFault, HistoryFault, Impact, Mend, NoStore, Obstacle, Problem, Reached};
 
 /// Returns the remedy for a problem. An application words the remedies that only it knows, and falls back to this for the rest.
 pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'static, str> {
@@ -33,6 +33,7 @@ pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'stat
         .into(),
         Problem::Structure(damage) => structure(*damage, application),
         Problem::StaleIndexes { names } => rebuild_by_name(names, name).into(),
+        Problem::Derived { mends, .. } => derived(mends, name).into(),
         Problem::Newer { .. } => format!(
             "the store is newer than this binary: update {name} to the version that last used it; do not delete the store or edit its ledger, and do not swap this binary in"
         )
@@ -322,6 +323,57 @@ fn rebuild_by_name(names: &[String], application: &str) -> String {
         "stop {application}, keep a copy of the store, then rebuild the index by its name, first in a second copy, because another index needs a collation that only {application} has: {}",
         commands.join("; ")
     )
+}
+
+/// The number of commands for indexes that are given one by one.
+const MOST_COMMANDS: usize = 5;
+
+/// Returns the remedy for full-text and spatial indexes.
+fn derived(mends: &[Mend], name: &str) -> String {
+    if mends.contains(&Mend::KeepFirst) {
+        return format!(
+            "do not rebuild the index, which is the last to know of these rows: stop {name} and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or find out from the words in the index what the rows were"
+        );
+    }
+    let keep = format!("stop {name}, keep a copy of the store with its -wal, -shm and -journal");
+    let anew = "let the program that made the table make it anew";
+    let of_kind = |command: fn(&Mend) -> Option<&Option<String>>| {
+        let of_kind: Vec<_> = mends.iter().filter_map(command).collect();
+        let commands: Vec<&str> = of_kind.iter().filter_map(|command| command.as_deref()).take(MOST_COMMANDS).collect();
+        (of_kind.len(), commands.join("; "))
+    };
+    let rebuilt = of_kind(|mend| match mend {
+        Mend::Rebuild(command) => Some(command),
+        _ => None,
+    });
+    let dropped = of_kind(|mend| match mend {
+        Mend::Drop(command) => Some(command),
+        _ => None,
+    });
+    let mut steps = vec![keep];
+    match rebuilt {
+        (0, _) => {}
+        (_, none) if none.is_empty() => steps.push(
+            "then rebuild the index, as the manual of its module says (INSERT INTO, with the word rebuild)".to_owned(),
+        ),
+        (_, commands) => steps.push(format!("then rebuild the index, first in a second copy: {commands}")),
+    }
+    match dropped {
+        (0, _) => {}
+        (_, none) if none.is_empty() => steps.push(format!("then drop the index, and {anew}")),
+        (_, commands) => steps.push(format!(
+            "then drop the index, which cannot be rebuilt from what is there, first in a second copy, and {anew}: {commands}"
+        )),
+    }
+    if mends.contains(&Mend::ByProgram) {
+        steps.push(format!("then {anew}: nothing else can"));
+    }
+    if mends.contains(&Mend::ByProgramFromBackup) {
+        steps.push(format!(
+            "restore a backup for the rows that the table held itself, or {anew}; the ordinary tables were checked"
+        ));
+    }
+    steps.join("; ")
 }
 
 fn unfinished(tool: &str, settled_by: Option<&str>, reached: Reached) -> String {

@@ -44,6 +44,15 @@ pub(crate) enum Problem {
         /// Those that any program can rebuild, when that is all of them and their names are plain words.
         names: Vec<String>,
     },
+    /// Full-text or spatial indexes are wrong.
+    Derived {
+        /// True if the gravest fault is one of a spatial index.
+        is_spatial: bool,
+        /// The number of rows that they name and that their own tables lack.
+        lost_rows: u64,
+        /// The way to mend each of them.
+        mends: Vec<Mend>,
+    },
     /// Migrations are applied that this binary, or the folder, does not have.
     Newer {
         /// Their number.
@@ -175,6 +184,9 @@ impl Problem {
                 Damage::Refused => Kind::VirtualTableRefused,
             },
             Self::StaleIndexes { .. } => Kind::IndexOnly,
+            Self::Derived { lost_rows: 1.., .. } => Kind::RowsLost,
+            Self::Derived { is_spatial: true, .. } => Kind::SpatialIndex,
+            Self::Derived { .. } => Kind::FullTextIndex,
             Self::Newer { .. } => Kind::UnknownMigrations,
             Self::Unfinished { .. } => Kind::MigrationUnfinished,
             Self::NeverRecorded { .. } => Kind::NeverRecorded,
@@ -201,6 +213,7 @@ impl Problem {
                 damage,
                 Damage::Rows | Damage::NotChecked | Damage::Keys | Damage::OutOfReach | Damage::Disagree
             ),
+            Self::Derived { lost_rows, mends, .. } => *lost_rows > 0 || mends.contains(&Mend::ByProgramFromBackup),
             _ => false,
         }
     }
@@ -288,6 +301,21 @@ pub(crate) enum Damage {
     NotChecked,
     /// A virtual table that its own module refuses.
     Refused,
+}
+
+/// The way to mend a full-text or spatial index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Mend {
+    /// To rebuild it, by this command if its name can be typed.
+    Rebuild(Option<String>),
+    /// It cannot be rebuilt from what is there: to drop it, by this command.
+    Drop(Option<String>),
+    /// Only its program can make it anew.
+    ByProgram,
+    /// Only its program can make it anew, and rows that it held itself are gone.
+    ByProgramFromBackup,
+    /// It names rows that are not there, and must be kept for them.
+    KeepFirst,
 }
 
 /// A fault in a ledger.

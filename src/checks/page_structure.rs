@@ -1,7 +1,9 @@
 //! Are the pages, trees and indexes whole? The doctor's own reader says where they are; otherwise SQLite's own integrity check
 //! says what is wrong, grouped by table and index.
 
+mod derived;
 mod evidence;
+mod full_text;
 mod integrity;
 mod lines;
 
@@ -19,6 +21,7 @@ use crate::store::ReadOnly;
 use crate::store::introspect::{self, LONGEST_DEFINITION, ObjectKind};
 use crate::text::words::{cut, plural};
 
+use derived::Derived;
 use evidence::Evidence;
 use integrity::Looked;
 use lines::{Groups, Line};
@@ -51,6 +54,7 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
         looked.excuse_missing_tokenizers(handle)?;
     }
     let evidence = gather_evidence(context, handle, &mut looked)?;
+    let derived = derived::take(handle, &mut looked)?;
     let missing = match missing_modules(handle) {
         Err(error) if error.is_own_bound() => return Err(error),
         missing => missing.unwrap_or_default(),
@@ -62,13 +66,18 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     if looked.has_own_collations {
         evidence.add_keys_to(&mut groups, handle)?;
     }
-    if groups.is_empty() && looked.error.is_none() && looked.refused.is_empty() {
+    if groups.is_empty() && looked.error.is_none() && looked.refused.is_empty() && derived.wrong.is_empty() {
         let pages = u64::try_from(handle.number("PRAGMA page_count")?).unwrap_or(0);
-        return Ok(Outcome::pass([vec![describe_pages(pages)], left_out].concat().join("; ")));
+        let said = derived.notes.iter().map(|note| note.what().to_owned());
+        let said = [describe_pages(pages)].into_iter().chain(said).chain(left_out);
+        let said: Vec<String> = said.collect();
+        let mut notes = Findings::default();
+        derived.notes.into_iter().for_each(|note| notes.add(|| note));
+        return Ok(Outcome::noted(said.join("; "), notes));
     }
     // Of an application whose rows are known, the search for intact rows names those that are lost.
     let names_rows = context.application.tables.is_empty();
-    Ok(outcome(groups, &evidence, looked, left_out, names_rows))
+    Ok(outcome(groups, &evidence, looked, derived, left_out, names_rows))
 }
 
 /// Reads the store without SQLite where its lines do not say all: where it found something, and where it may have passed over
@@ -138,6 +147,7 @@ fn outcome(
     mut groups: Groups,
     evidence: &Evidence,
     looked: Looked,
+    derived: Derived,
     left_out: Vec<String>,
     names_rows: bool,
 ) -> Outcome {
@@ -149,7 +159,14 @@ fn outcome(
         groups.count(Damage::Refused, Some(table), why);
     }
     let worst = worst(&groups);
-    let mut detail = vec![evidence.describe(worst, &groups)];
+    let is_derived = derived.is_graver_than((!groups.is_empty()).then_some(worst));
+    let (said, derived_problem) = if is_derived {
+        let (said, problem) = derived.describe();
+        (said, Some(problem))
+    } else {
+        (evidence.describe(worst, &groups), None)
+    };
+    let mut detail = vec![said];
     if worst != Damage::Freelist && groups.has(Damage::Freelist) {
         detail.push("the freelist is wrong as well: no program may write to the store".to_owned());
     }
@@ -157,14 +174,20 @@ fn outcome(
     for finding in evidence.findings(&groups, names_rows) {
         findings.add(|| finding);
     }
-    let problem = match worst {
+    let problem = derived_problem.unwrap_or_else(|| match worst {
         Damage::Index if looked.has_own_collations => Problem::StaleIndexes {
             names: indexes_to_rebuild(&groups, &looked.ordered),
         },
         worst => Problem::Structure(worst),
-    };
+    });
     for finding in groups.into_findings() {
         findings.add(|| finding);
+    }
+    for wrong in derived.wrong {
+        findings.add(|| wrong.into_finding());
+    }
+    for note in derived.notes {
+        findings.add(|| note);
     }
     findings.at_least = looked.at_least;
     Outcome::found(detail.join("; "), problem, findings)

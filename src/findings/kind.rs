@@ -81,6 +81,10 @@ kinds! {
     IndexOnly => "index-only",
     /// A row holds a value that its column or a unique index forbids.
     Constraint => "constraint",
+    /// A full-text index is damaged or out of step with its rows.
+    FullTextIndex => "full-text-index",
+    /// A spatial index is damaged.
+    SpatialIndex => "spatial-index",
     /// Pages belong to nothing.
     PagesUnaccounted => "pages-unaccounted",
     /// The module of a virtual table refuses to open it.

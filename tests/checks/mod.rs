@@ -1,6 +1,7 @@
 //! What each check says, through the real binary: a file for each, named after it.
 
 mod artifacts;
+mod derived;
 mod evidence;
 mod file;
 mod foreign_keys;

@@ -48,6 +48,19 @@ pub(super) struct Looked {
 }
 
 impl Looked {
+    /// Takes out the messages of the modules of virtual tables.
+    pub(super) fn take_lines_of_virtual_tables(&mut self) -> Vec<String> {
+        let lines = std::mem::take(&mut self.lines);
+        let (of_virtual, others): (Vec<Line>, Vec<Line>) = lines.into_iter().partition(Line::is_of_virtual_table);
+        self.lines = others;
+        of_virtual.into_iter().map(Line::into_words).collect()
+    }
+
+    /// Puts a message back that is of no table that is known.
+    pub(super) fn keep_line(&mut self, message: &str) {
+        self.lines.push(Line::of_unknown_table(message));
+    }
+
     /// Returns true if SQLite refused to begin, because of the schema and not of the doctor's own limits.
     fn is_refused(&self) -> bool {
         let refuses = |error: &Error| error.is_while_preparing() && !error.is_own_bound();
@@ -171,7 +184,7 @@ fn whole(handle: &ReadOnly) -> Result<Looked> {
     if looked
         .error
         .as_ref()
-        .is_some_and(|error| !error.is_while_preparing() && error.is_refusal())
+        .is_some_and(|error| !error.is_while_preparing() && (error.is_refusal() || error.is_of_virtual_table()))
     {
         looked.ask_virtual_tables(handle)?;
     }
@@ -234,7 +247,9 @@ impl Looked {
         match part.error {
             None => {}
             Some(error) if error.is_own_bound() => return Err(error),
-            Some(error) if error.is_refusal() && is_virtual => self.refuse(name, &error),
+            Some(error) if is_virtual && (error.is_refusal() || error.is_of_virtual_table()) => {
+                self.refuse(name, &error);
+            }
             Some(error) if error.is_refusal() && error.is_while_preparing() => {
                 self.tables_left_out.count(error.said_by_sqlite(), name);
             }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::derived;
 use super::evidence::Evidence;
 use crate::application::Damage;
 use crate::error::{Error, Result};
@@ -12,6 +13,9 @@ use crate::text::words::cut;
 
 /// The longest line that is kept, in characters.
 const LONGEST_LINE: usize = 600;
+
+/// The longest message of the module of a virtual table that is kept, in characters: it may name a hundred faults.
+const LONGEST_MESSAGE: usize = 8_000;
 
 /// A line, and where it says that something is wrong. Names in it are cut.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,11 +37,36 @@ enum Place {
     NeverUsed,
     /// In an index, by its name.
     Index(Damage, String),
+    /// In a virtual table, by a message of its module's.
+    Virtual,
     /// Somewhere else.
     Other(Damage),
 }
 
 impl Line {
+    /// Returns true if the module of a virtual table says it.
+    pub(super) fn is_of_virtual_table(&self) -> bool {
+        self.place == Place::Virtual
+    }
+
+    /// Returns the words.
+    pub(super) fn into_words(self) -> String {
+        self.words
+    }
+
+    /// Reads a message of the module of a virtual table that the schema does not name.
+    pub(super) fn of_unknown_table(message: &str) -> Self {
+        let damage = if message.starts_with("unable to validate") {
+            Damage::NotChecked
+        } else {
+            Damage::Rows
+        };
+        Self {
+            words: cut(message, LONGEST_LINE),
+            place: Place::Other(damage),
+        }
+    }
+
     /// Reads a line of SQLite's.
     pub(super) fn of(line: &str) -> Self {
         if let Some((root, page, what)) = tree_line(line) {
@@ -51,6 +80,12 @@ impl Line {
             return Self {
                 words: cut(what, LONGEST_LINE),
                 place: twice.map_or(Place::Tree(root, page), |twice| Place::Twice(root, page, twice)),
+            };
+        }
+        if derived::name_in(line).is_some() {
+            return Self {
+                words: cut(line, LONGEST_MESSAGE),
+                place: Place::Virtual,
             };
         }
         let place = if let Some(index) = index_of(line) {
@@ -69,7 +104,7 @@ impl Line {
             Place::Other(Damage::Freelist)
         } else if line.starts_with("Page ") || line.contains("rootpage") {
             Place::Other(Damage::Unaccounted)
-        } else if line.starts_with("unable to validate") || line.contains("vtable constructor") {
+        } else if line.contains("vtable constructor") {
             Place::Other(Damage::NotChecked)
         } else {
             Place::Other(Damage::Rows)
@@ -198,6 +233,7 @@ impl Groups {
                     let index = Some(index);
                     (damage, Tree { table, index }, None)
                 }
+                Place::Virtual => (Damage::Rows, Tree::default(), None),
                 Place::Other(damage) => (damage, Tree::default(), None),
             };
             groups.add((damage, tree.table, tree.index), line.words, page);
@@ -277,7 +313,7 @@ impl Trees {
             match &line.place {
                 Place::Tree(root, _) | Place::Unread(root, _) | Place::Twice(root, ..) => drop(roots.insert(*root)),
                 Place::Index(_, index) => drop(indexes.insert(index.clone())),
-                Place::Other(_) | Place::NeverUsed => {}
+                Place::Virtual | Place::Other(_) | Place::NeverUsed => {}
             }
         }
         let mut out = Self::default();
