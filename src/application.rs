@@ -15,7 +15,9 @@ use crate::text::paths::home;
 
 pub(crate) use advice::general as default_advice;
 pub(crate) use folder::{Content, File, Folder, MigrationsFolder, Refusal};
-pub(crate) use problem::{Damage, FolderFault, HistoryFault, Impact, Mend, NoStore, Obstacle, Problem, Reached};
+pub(crate) use problem::{
+    Conversion, Damage, FirstPage, FolderFault, HistoryFault, Impact, Mend, NoStore, Obstacle, Problem, Reached,
+};
 
 /// The knowledge about an application. Unknown parts are empty, and the checks that need them are skipped.
 #[derive(Debug, Clone)]

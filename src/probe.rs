@@ -8,11 +8,9 @@
 #[cfg_attr(not(test), expect(dead_code, reason = "not asked by a check yet"))]
 pub(crate) mod around;
 pub(crate) mod file_stat;
-pub(crate) mod foreign;
 #[cfg_attr(not(test), expect(dead_code, reason = "not asked by a check yet"))]
 pub(crate) mod in_use;
 pub(crate) mod journal;
-#[cfg_attr(not(test), expect(dead_code, reason = "not asked by a check yet"))]
 pub(crate) mod not_a_database;
 pub(crate) mod sidecars;
 pub(crate) mod situation;
@@ -337,11 +335,7 @@ fn kind_of(head: &[u8], size: u64) -> PathKind {
     match HeaderFields::parse(head) {
         Some(header) => PathKind::Sqlite(header),
         None if head.starts_with(MAGIC) => PathKind::CutInHeader,
-        None => {
-            let what = foreign::recognise(head);
-            let noise = || foreign::looks_encrypted(head).then_some("random bytes, or an encrypted database");
-            PathKind::NotSqlite(what.or_else(noise))
-        }
+        None => PathKind::NotSqlite(not_a_database::recognise(head, size)),
     }
 }
 

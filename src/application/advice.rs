@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{Application, Damage, FolderFault, HistoryFault, Impact, Mend, NoStore, Obstacle, Problem, Reached};
+use super::{
+    Application, Conversion, Damage, FirstPage, FolderFault, HistoryFault, Impact, Mend, NoStore, Obstacle, Problem,
+    Reached,
+};
 
 /// Returns the remedy for a problem. An application words the remedies that only it knows, and falls back to this for the rest.
 pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'static, str> {
@@ -16,6 +19,11 @@ pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'stat
         Problem::CouldNotCheck(obstacle) => not_looked_at(*obstacle, application),
         Problem::NoStore(what) => no_store(*what, application),
         Problem::Header { .. } | Problem::NotReadToEnd { .. } => keep_and_save(application).into(),
+        Problem::PageCount { pages } => format!(
+            "no page is missing: stop {name}, and keep a copy of the store with its -wal, -shm and -journal; then write the number of pages into the header of a copy: printf '{}' | {INTO_COPY} seek=28; and look at COPY with the doctor",
+            octal(*pages)
+        )
+        .into(),
         Problem::CutShort { .. } => format!(
             "if this is a copy, copy the store again, whole; if it is the original, {}",
             keep_and_save(application)
@@ -235,20 +243,77 @@ fn no_store(what: NoStore, application: &Application) -> Cow<'static, str> {
         )
         .into(),
         NoStore::SizeUnknown => "copy its content to an ordinary file, and examine that file".into(),
-        NoStore::NotSqlite => {
-            let overwritten = format!(
-                "give the path of {name}'s {file}, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup"
-            );
-            match application.salvage {
-                None => overwritten.into(),
-                Some(salvage) => format!("{overwritten}, or save the rows that are still in it: {salvage}").into(),
-            }
-        }
+        NoStore::NotSqlite => format!(
+            "give the path of {name}'s {file}, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup"
+        )
+        .into(),
+        NoStore::GitLfsPointer => format!(
+            "nothing is lost: fetch {file} itself, in the repository that this file is in: git lfs pull"
+        )
+        .into(),
+        NoStore::Noise => format!(
+            "if it is encrypted, as SQLCipher's databases are, nothing is wrong with it: it needs its key, and the doctor cannot look into it; otherwise give the path of {name}'s {file}; if this is where the store was, it was overwritten: keep this file and restore a backup"
+        )
+        .into(),
+        NoStore::FirstPageGone { .. } if application.salvage.is_some() => keep_and_save(application).into(),
+        NoStore::FirstPageGone { intact, page_size, pages } => first_page(intact, page_size, pages, name).into(),
+        NoStore::BytesBefore { bytes, .. } => format!(
+            "keep this file, and write what stands behind these bytes into a new one: tail -c +{} STORE > NEW; then look at NEW with the doctor",
+            bytes + 1
+        )
+        .into(),
+        NoStore::Converted(conversion) => converted(conversion).into(),
         NoStore::Overwritten => keep_and_save(application).into(),
         NoStore::CutInHeader => {
             "copy the store again, whole; if the original is as short, its data is lost: restore a backup".into()
         }
     }
+}
+
+/// The end of a command that writes a few bytes into a copy.
+const INTO_COPY: &str = "dd of=COPY bs=1 conv=notrunc status=none";
+
+/// Returns a number of four bytes, big-endian, as `printf` takes it.
+fn octal(number: u32) -> String {
+    number.to_be_bytes().iter().map(|byte| format!("\\{byte:03o}")).collect()
+}
+
+/// Returns the steps that give a database its first page back, without any loss if the rest of it is whole.
+fn first_page(intact: FirstPage, page_size: u32, pages: u32, name: &str) -> String {
+    let keep = format!("do not delete it: stop {name}, and keep a copy of it with its -wal, -shm and -journal");
+    let into = INTO_COPY;
+    // The number of pages, and an empty freelist: what was on it becomes pages that nothing uses.
+    let none = octal(0);
+    let count = format!("printf '{}{none}{none}' | {into} seek=28", octal(pages));
+    let (what, bytes) = match intact {
+        FirstPage::AllButMagic => {
+            // 65,536 is written as 1.
+            let [high, low] = u16::try_from(page_size).unwrap_or(1).to_be_bytes();
+            return format!(
+                "{keep}; then write the first 18 bytes of its header anew, into a copy of it: printf 'SQLite format 3\\000\\{high:03o}\\{low:03o}' | {into}; and look at COPY with the doctor"
+            );
+        }
+        FirstPage::AllButHeader => ("header", 100),
+        FirstPage::Nothing => ("first page", page_size),
+    };
+    format!(
+        "{keep}; let the same version of {name} make an empty store EMPTY elsewhere, and close it; then put the {what} of that, and the number of pages, into a copy of this file: head -c {bytes} EMPTY | {into} && {count}; and look at COPY with the doctor, which shows whether it fits: if {name} made its tables in another order here, or with pages of another size, restore a backup"
+    )
+}
+
+/// Returns what to do with a file that was converted as if it were text.
+fn converted(conversion: Conversion) -> String {
+    let undo = match conversion {
+        Conversion::CarriageReturnsAdded { .. } => "perl -pe 's/\\r\\n/\\n/' STORE > NEW",
+        Conversion::Latin1ToUtf8 { .. } => "iconv -f utf-8 -t latin1 STORE > NEW",
+        Conversion::Replaced { .. } | Conversion::CarriageReturnsLost => {
+            return "keep this file; copy the store again from where it is whole, in binary mode, or restore a backup"
+                .to_owned();
+        }
+    };
+    format!(
+        "keep this file, and undo it into a new one: {undo}; then look at NEW with the doctor; next time copy in binary mode"
+    )
 }
 
 fn sidecar(suffix: &str, name: &str, file: &str) -> String {

@@ -15,6 +15,11 @@ pub(crate) enum Problem {
         /// The number of its fields that are out of range.
         faults: u64,
     },
+    /// The header counts fewer pages than the schema needs, and the file has them.
+    PageCount {
+        /// The number of pages in the file.
+        pages: u32,
+    },
     /// The file is cut short.
     CutShort {
         /// The number of pages that are missing at its end, as far as that is known.
@@ -134,6 +139,8 @@ impl Problem {
     pub(crate) fn loss(&self) -> Loss {
         match self {
             Self::CutShort { missing_pages, .. } if *missing_pages > 0 => Loss::Yes,
+            Self::NoStore(NoStore::BytesBefore { is_whole: true, .. }) => Loss::No,
+            Self::NoStore(NoStore::Converted(conversion)) if conversion.is_reversible() => Loss::No,
             Self::SidecarWrong { .. } | Self::SidecarUnreadable { .. } | Self::NoStore(_) | Self::CouldNotCheck(_) => {
                 Loss::Unknown
             }
@@ -159,11 +166,14 @@ impl Problem {
                 NoStore::Unreadable => Kind::Unreadable,
                 NoStore::Empty | NoStore::EmptyWithSidecar { .. } => Kind::FileEmpty,
                 NoStore::SizeUnknown => Kind::CouldNotLook,
-                NoStore::NotSqlite => Kind::NotADatabase,
+                NoStore::NotSqlite | NoStore::GitLfsPointer | NoStore::Noise => Kind::NotADatabase,
+                NoStore::FirstPageGone { .. } => Kind::FirstPageGone,
+                NoStore::BytesBefore { .. } => Kind::BytesBefore,
+                NoStore::Converted(_) => Kind::TextConversion,
                 NoStore::Overwritten => Kind::Overwritten,
                 NoStore::CutInHeader => Kind::FileCut,
             },
-            Self::Header { .. } => Kind::HeaderDamaged,
+            Self::Header { .. } | Self::PageCount { .. } => Kind::HeaderDamaged,
             Self::CutShort { .. } => Kind::FileCut,
             Self::SidecarWrong { suffix } if *suffix == "-journal" => Kind::JournalDamaged,
             Self::SidecarWrong { .. } => Kind::WalDamaged,
@@ -207,8 +217,10 @@ impl Problem {
     pub(crate) fn can_lose_rows(&self) -> bool {
         match self {
             Self::CouldNotCheck(obstacle) => *obstacle == Obstacle::Damage,
-            Self::NoStore(what) => *what == NoStore::NotSqlite,
-            Self::Header { .. } | Self::CutShort { .. } => true,
+            Self::NoStore(what) => {
+                matches!(what, NoStore::NotSqlite | NoStore::Noise | NoStore::FirstPageGone { .. })
+            }
+            Self::Header { .. } | Self::PageCount { .. } | Self::CutShort { .. } => true,
             Self::Structure(damage) => matches!(
                 damage,
                 Damage::Rows | Damage::NotChecked | Damage::Keys | Damage::OutOfReach | Damage::Disagree
@@ -266,12 +278,74 @@ pub(crate) enum NoStore {
     },
     /// A file that does not say how large it is.
     SizeUnknown,
-    /// Another format.
+    /// Another format, in which nothing of a database was found.
     NotSqlite,
+    /// The place-holder of a file that Git LFS has not fetched.
+    GitLfsPointer,
+    /// Random bytes: noise, or a database that is encrypted as a whole.
+    Noise,
+    /// A database whose first page is gone, or whose header is.
+    FirstPageGone {
+        /// What is left of the first page.
+        intact: FirstPage,
+        /// The size of its pages in bytes, by their form.
+        page_size: u32,
+        /// The number of pages in the file.
+        pages: u32,
+    },
+    /// A database that begins further on in the file.
+    BytesBefore {
+        /// The number of bytes before it.
+        bytes: u64,
+        /// The file is as long as its header says.
+        is_whole: bool,
+    },
+    /// A database that went through a conversion of text.
+    Converted(Conversion),
     /// Another format, in which rows of the application's still lie.
     Overwritten,
     /// A database that ends within its header.
     CutInHeader,
+}
+
+/// What is left of the first page of a database that does not begin like one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FirstPage {
+    /// All of it but the first 18 bytes: the magic and the page size.
+    AllButMagic,
+    /// All of it but the header of 100 bytes.
+    AllButHeader,
+    /// Nothing that can be used.
+    Nothing,
+}
+
+/// A conversion that a file went through as if it were text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Conversion {
+    /// A carriage return was put before each line feed: undone exactly by taking away those.
+    CarriageReturnsAdded {
+        /// The number of line feeds.
+        count: u64,
+    },
+    /// Each byte was taken for a Latin-1 character and written as UTF-8: undone exactly.
+    Latin1ToUtf8 {
+        /// The number of bytes that the file had.
+        original_size: u64,
+    },
+    /// What is not UTF-8 was replaced by U+FFFD: cannot be undone.
+    Replaced {
+        /// The number of replacement characters.
+        count: u64,
+    },
+    /// No carriage return is left in the file, without which no page of a table can begin: cannot be undone.
+    CarriageReturnsLost,
+}
+
+impl Conversion {
+    /// Returns true when the file can be had again as it was, byte for byte.
+    pub(crate) fn is_reversible(self) -> bool {
+        matches!(self, Self::CarriageReturnsAdded { .. } | Self::Latin1ToUtf8 { .. })
+    }
 }
 
 /// The subject of a fault that SQLite's integrity check found.

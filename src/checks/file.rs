@@ -1,13 +1,21 @@
 //! Is there a file, is it a database, and is all of it there?
 
-use sqlite_format::header::HeaderFields;
+use std::io::Read;
+
+use sqlite_format::header::{HeaderFields, Layout};
+use sqlite_format::page::{Kind as PageKind, Page};
+use sqlite_format::record::Fields;
+use sqlite_format::schema::StoredRow;
 
 use crate::application::{Application, NoStore, Problem};
 use crate::checks::check::{Check, Input, Needs};
 use crate::findings::check_id::CheckId;
+use crate::findings::kind::Kind;
+use crate::findings::{Finding, Findings};
 use crate::limits::stop::Stop;
+use crate::probe::not_a_database::{describe, describe_conversion, name_size_limit};
 use crate::probe::sidecars::scan_wal;
-use crate::probe::{Leftover, PathKind, Probe, Situation, retry_until_stable, words};
+use crate::probe::{Leftover, PathKind, Probe, Situation, open_plain, retry_until_stable, words};
 use crate::report::outcome::Outcome;
 use crate::text::words::plural;
 
@@ -20,7 +28,27 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(probe: &Probe, _application: &Application, stop: &Stop) -> Outcome {
-    retry_until_stable(probe, stop, Outcome::failed, |probe| examine(probe, stop))
+    let outcome = retry_until_stable(probe, stop, Outcome::failed, |probe| examine(probe, stop));
+    let closer = match &outcome {
+        Outcome::Fail(failure) => look_closer(&Probe::of(&probe.path), &failure.problem, stop),
+        _ => None,
+    };
+    closer.unwrap_or(outcome)
+}
+
+/// Reads all of a file whose beginning or length is not a database's: most of it may be a database's all the same.
+fn look_closer(probe: &Probe, problem: &Problem, stop: &Stop) -> Option<Outcome> {
+    let found = match problem {
+        Problem::NoStore(NoStore::NotSqlite) => describe(probe, stop)?,
+        Problem::Header { .. } | Problem::CutShort { .. } => describe_conversion(probe, stop)?,
+        _ => return None,
+    };
+    let consequence = match found.what {
+        NoStore::NotSqlite | NoStore::Noise => ": no store can be read from it",
+        NoStore::GitLfsPointer => ": the store itself was not fetched",
+        _ => "",
+    };
+    Some(Outcome::fail(found.words + consequence, Problem::NoStore(found.what)))
 }
 
 fn examine(probe: &Probe, stop: &Stop) -> Outcome {
@@ -64,6 +92,12 @@ fn no_store(kind: &PathKind) -> NoStore {
 }
 
 fn examine_database(probe: &Probe, header: &HeaderFields, stop: &Stop) -> Outcome {
+    let is_converted = || !header.has_schema_page() && !probe.wal.has_content() && !probe.journal.has_content();
+    if is_converted()
+        && let Some(found) = describe_conversion(probe, stop)
+    {
+        return Outcome::fail(found.words, Problem::NoStore(found.what));
+    }
     let faults = header.faults();
     if !faults.is_empty() {
         let problem = Problem::Header {
@@ -87,18 +121,28 @@ fn examine_database(probe: &Probe, header: &HeaderFields, stop: &Stop) -> Outcom
     if probe.situation == Situation::WriteLocked {
         return Outcome::pass(format!("an SQLite database, {size}, while another process holds its write lock"));
     }
-    let missing = match missing_pages(probe, header, pages, stop) {
-        Ok(missing) => missing,
+    let counted = match count_pages(probe, header, stop) {
+        Ok(counted) => counted,
         Err(error) => return Outcome::could_not_look(&error),
     };
     let more = plural(rest, "byte", "bytes");
-    match missing {
-        None | Some(0) if rest == 0 => Outcome::pass(format!("an SQLite database, {size}")),
-        None => Outcome::pass(format!("an SQLite database, {size} and {more} more, which the WAL replaces")),
-        Some(missing) if rest > 0 => {
-            cut_short(&format!("the file ends inside a page: {size} and {more} more"), missing, rest)
+    let cut_short = |detail: &str, missing, rest| match name_size_limit(probe.size()) {
+        Some(limit) => cut_short(
+            &format!("{detail} (it ends at exactly {limit}, a limit of what copied it)"),
+            missing,
+            rest,
+        ),
+        None => cut_short(detail, missing, rest),
+    };
+    match counted {
+        Counted::HeldByWal if rest > 0 => {
+            Outcome::pass(format!("an SQLite database, {size} and {more} more, which the WAL replaces"))
         }
-        Some(missing) => {
+        Counted::Pages(counted) | Counted::ByWal(counted) if pages < counted => {
+            let missing = counted - pages;
+            if rest > 0 {
+                return cut_short(&format!("the file ends inside a page: {size} and {more} more"), missing, rest);
+            }
             let pages = plural(missing, "page is", "pages are");
             cut_short(
                 &format!("the file is cut short: it has {size}, and {pages} missing at its end"),
@@ -106,7 +150,75 @@ fn examine_database(probe: &Probe, header: &HeaderFields, stop: &Stop) -> Outcom
                 0,
             )
         }
+        Counted::NotKnown if rest > 0 => {
+            cut_short(&format!("the file ends inside a page: {size} and {more} more"), 0, rest)
+        }
+        Counted::Pages(counted) if pages > counted || rest > 0 => match describe_conversion(probe, stop) {
+            Some(found) => Outcome::fail(found.words, Problem::NoStore(found.what)),
+            None => examine_end(probe, header, counted),
+        },
+        // Pages behind those of the last commit are cut off when that is written back.
+        Counted::ByWal(_) if rest > 0 => with_bytes_behind(&size, &plural(rest, "more byte", "more bytes")),
+        _ => Outcome::pass(format!("an SQLite database, {size}")),
     }
+}
+
+/// Examines a file that has more than the pages that its header counts: they belong to nothing, unless the header counts too few.
+fn examine_end(probe: &Probe, header: &HeaderFields, counted: u64) -> Outcome {
+    let page_size = u64::from(header.page_size);
+    let (pages, rest) = (probe.size() / page_size, probe.size() % page_size);
+    let named = last_page_named(probe, header).map_or(0, u64::from);
+    if named > counted && named <= pages {
+        return Outcome::fail(
+            format!(
+                "the header counts {}, and its schema names page {named}: the file has {} of {page_size} bytes",
+                plural(counted, "page", "pages"),
+                plural(pages, "page", "pages")
+            ),
+            Problem::PageCount {
+                pages: u32::try_from(pages).unwrap_or(u32::MAX),
+            },
+        );
+    }
+    let mut more = Vec::new();
+    if pages > counted {
+        more.push(plural(pages - counted, "more page", "more pages"));
+    }
+    if rest > 0 {
+        more.push(plural(rest, "more byte", "more bytes"));
+    }
+    with_bytes_behind(&format!("{} of {page_size} bytes", plural(counted, "page", "pages")), &more.join(" and "))
+}
+
+/// Returns the pass of a database that is all there, with more behind it.
+fn with_bytes_behind(size: &str, more: &str) -> Outcome {
+    let mut notes = Findings::default();
+    notes.add(|| {
+        Finding::note(
+            Kind::BytesBehind,
+            "what lies behind the last page belongs to no page, and SQLite does not look at it",
+        )
+    });
+    Outcome::noted(format!("an SQLite database, {size}, and {more} behind them"), notes)
+}
+
+/// Returns the greatest number of a page that the header, and the schema as far as it lies on the first page, name.
+fn last_page_named(probe: &Probe, header: &HeaderFields) -> Option<u32> {
+    let mut bytes = vec![0; header.page_size as usize];
+    open_plain(&probe.path).ok()?.read_exact(&mut bytes).ok()?;
+    let layout = Layout::new(bytes.len(), header.reserved.into())?;
+    let page = Page::parse(layout, 1, &bytes).ok()?;
+    let mut fields = Fields::default();
+    let cells = page.all_cells().filter_map(Result::ok);
+    let of_cell = cells.filter_map(|cell| match page.kind() {
+        PageKind::TableLeaf => {
+            fields.read(cell.payload.local, cell.payload.len).ok()?;
+            StoredRow::new(cell.payload.local, fields.all()).root()
+        }
+        _ => Some(cell.child),
+    });
+    let of_page = (page.kind() == PageKind::TableInterior).then(|| page.right_child());
+    of_cell.chain(of_page).chain([header.freelist_trunk]).max()
 }
 
 fn cut_short(detail: &str, missing_pages: u64, odd_bytes: u64) -> Outcome {
@@ -119,16 +231,28 @@ fn cut_short(detail: &str, missing_pages: u64, odd_bytes: u64) -> Outcome {
     )
 }
 
-/// Returns the number of pages that the database has and the file lacks, or `None` if the WAL holds all of them.
-fn missing_pages(probe: &Probe, header: &HeaderFields, pages: u64, stop: &Stop) -> crate::error::Result<Option<u64>> {
-    let vouched = header.vouched_pages().map_or(0, u64::from);
+/// The number of pages that a database has.
+enum Counted {
+    /// The header vouches for this number.
+    Pages(u64),
+    /// The last commit in the WAL has this number, and the file must hold some of them.
+    ByWal(u64),
+    /// The WAL holds all that the file lacks.
+    HeldByWal,
+    /// Nothing vouches for a number: an old SQLite wrote last.
+    NotKnown,
+}
+
+/// Returns the number of pages that the database has.
+fn count_pages(probe: &Probe, header: &HeaderFields, stop: &Stop) -> crate::error::Result<Counted> {
+    let by_header = header.vouched_pages().map_or(Counted::NotKnown, |vouched| Counted::Pages(vouched.into()));
     if !probe.wal.has_content() {
-        return Ok(Some(vouched.saturating_sub(pages)));
+        return Ok(by_header);
     }
     // What the last commit in the WAL says counts, not the header that it has yet to replace.
     Ok(match scan_wal(probe, stop)? {
-        Some(scan) if scan.commits > 0 && scan.holds_the_rest => None,
-        Some(scan) if scan.commits > 0 => Some(u64::from(scan.pages).saturating_sub(pages)),
-        _ => Some(vouched.saturating_sub(pages)),
+        Some(scan) if scan.commits > 0 && scan.holds_the_rest => Counted::HeldByWal,
+        Some(scan) if scan.commits > 0 => Counted::ByWal(scan.pages.into()),
+        _ => by_header,
     })
 }

@@ -228,7 +228,7 @@ fn with_row_counts(failure: Failure, standing: RowIntegrity, size: u64, applicat
         RowIntegrity::Unknown(why) => with.detail += &format!("; how many rows stand whole is not known: {why}"),
         RowIntegrity::Counted(account) => {
             account.add_to(&mut with.findings);
-            if with.problem == Problem::NoStore(NoStore::NotSqlite) {
+            if matches!(with.problem, Problem::NoStore(NoStore::NotSqlite | NoStore::Noise)) {
                 with.problem = Problem::NoStore(NoStore::Overwritten);
                 with.detail = format!(
                     "it is not an SQLite database any more ({size} bytes), but rows of {application}'s are still in it"

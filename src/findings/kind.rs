@@ -49,7 +49,15 @@ kinds! {
     NotADatabase => "not-a-database",
     /// The file is not an SQLite database, and pages of one are in it.
     Overwritten => "overwritten",
-    /// A field of the header is out of range.
+    /// The file's first page is gone, or its header, and other pages of a database are in it.
+    FirstPageGone => "first-page-gone",
+    /// Other bytes stand before the database.
+    BytesBefore => "bytes-before",
+    /// The file was converted as if it were text.
+    TextConversion => "text-conversion",
+    /// Bytes lie behind the last page.
+    BytesBehind => "bytes-behind",
+    /// A field of the header is out of range, or it counts too few pages.
     HeaderDamaged => "header-damaged",
     /// The `-wal` or `-shm` is damaged, or has lost commits.
     WalDamaged => "wal-damaged",

@@ -1,5 +1,5 @@
-//! Looks into a file that does not begin like a database, or does not end like one: what it is instead, what it went through,
-//! and how much of a database is in it.
+//! Looks into a file that does not begin like a database, or does not have the length of one: what it is instead, what it went
+//! through, and how much of a database is in it.
 //!
 //! Everything here reads a bounded part of the file, in order, and says how much that was ([`Contents::examined`]).
 
@@ -7,65 +7,129 @@ use std::io::{self, Read};
 
 use sqlite_format::header::{HeaderFields, MAGIC};
 
-/// The kinds of file that have something to do with a store and that a few bytes at a fixed place tell.
+use super::{PathKind, Probe, open_plain, words};
+use crate::application::{Conversion, FirstPage, NoStore};
+use crate::limits::stop::Stop;
+use crate::text::words::{plural, thousands};
+
+/// The kinds of file that a few bytes at a fixed place tell.
 const KINDS: &[(usize, &[u8], &str)] = &[
-    (0, b"version https://git-lfs.github.com/spec/", "a Git LFS pointer"),
+    (0, b"\x1f\x8b", "gzip data"),
+    (0, b"PK\x03\x04", "a zip archive"),
+    (0, b"\x28\xb5\x2f\xfd", "zstd data"),
+    (0, b"\xfd7zXZ\0", "xz data"),
+    (0, b"\x04\x22\x4d\x18", "LZ4 data"),
+    (0, b"BZh", "bzip2 data"),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
+    (257, b"ustar", TAR),
+    (0, b"\x7fELF", "a program (ELF)"),
+    (0, b"%PDF-", "a PDF document"),
+    (0, b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7", "an SQLite rollback journal"),
+    (0, b"\x37\x7f\x06\x82", "an SQLite write-ahead log"),
+    (0, b"\x37\x7f\x06\x83", "an SQLite write-ahead log"),
+    (0, b"** This file contains an SQLite 2", "an SQLite 2 database"),
+    (0, b"version https://git-lfs.github.com/spec/", GIT_LFS),
     (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an OLE document"),
     (12, b"\x62\x31\x05\x00", "a Berkeley DB file (b-tree)"),
     (12, b"\x00\x05\x31\x62", "a Berkeley DB file (b-tree)"),
     (12, b"\x61\x15\x06\x00", "a Berkeley DB file (hash)"),
     (12, b"\x00\x06\x15\x61", "a Berkeley DB file (hash)"),
+    (0, b"\x62\x31\x05\x00", "a Berkeley DB file (b-tree, version 1.85)"),
+    (0, b"\x00\x05\x31\x62", "a Berkeley DB file (b-tree, version 1.85)"),
     (0, b"\x00\x06\x15\x61", "a Berkeley DB file (hash, version 1.85)"),
     (0, b"\x61\x15\x06\x00", "a Berkeley DB file (hash, version 1.85)"),
     (16, b"\xed\xda\x0c\xed", "a BoltDB (bbolt) file"),
     (16, b"\xde\xc0\xef\xbe", "an LMDB file"),
+    (0, b"RpmP", "an rpm package database (ndb)"),
+    (0, b"RpmI", "an rpm package database (ndb)"),
+    (0, b"RpmX", "an rpm package database (ndb)"),
     (4, b"\xef\xcd\xab\x89", "an ESE database"),
     (4, b"Standard Jet DB", "a Microsoft Access database"),
     (4, b"Standard ACE DB", "a Microsoft Access database"),
     (8, b"DUCK", "a DuckDB database"),
     (0, b"\x13\x57\x9a\xce", "a GNU dbm file"),
+    (0, b"\xcd\x9a\x57\x13", "a GNU dbm file"),
     (0, b"\xce\x9a\x57\x13", "a GNU dbm file"),
+    (0, b"\xcf\x9a\x57\x13", "a GNU dbm file"),
 ];
 
-/// Names what a file is whose first bytes are not a database's, where they tell.
-pub(crate) fn recognise(head: &[u8]) -> Option<&'static str> {
-    let has = |at: usize, magic: &[u8]| head.get(at..).is_some_and(|rest| rest.starts_with(magic));
-    if let Some((.., what)) = KINDS.iter().find(|(at, magic, _)| has(*at, magic)) {
+const GIT_LFS: &str = "a Git LFS pointer";
+const TAR: &str = "a tar archive";
+const NOISE: &str = "random bytes, or an encrypted database";
+
+/// Names what a file is whose first bytes are not a database's, where they tell. `head` is the whole file, or 4,096 bytes of it.
+pub(super) fn recognise(head: &[u8], size: u64) -> Option<&'static str> {
+    if let Some(what) = recognise_magic(head) {
         return Some(what);
     }
-    let text = head.trim_ascii_start();
-    let begins = |word: &[u8]| text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
-    if begins(b"<!doctype html") || begins(b"<html") {
-        return Some("a web page (HTML)");
+    if !head.is_empty() && head.len() as u64 == size && head.iter().all(|byte| *byte == 0) {
+        return Some("only zero bytes");
     }
-    if begins(b"<?xml") {
-        return Some("an XML document");
+    if is_text(head) {
+        return Some(recognise_text(head));
     }
-    let is_json = text.starts_with(b"{") || text.starts_with(b"[");
-    let is_text = head.iter().all(|byte| *byte >= b' ' || byte.is_ascii_whitespace());
-    (is_json && is_text).then_some("text: JSON")
+    looks_encrypted(head).then_some(NOISE)
 }
 
-/// A conversion that a file went through as if it were text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Conversion {
-    /// A carriage return was put before each line feed: undone exactly by taking away those.
-    CarriageReturnsAdded {
-        /// How many there are.
-        count: u64,
-    },
-    /// Each byte was taken for a Latin-1 character and written as UTF-8: undone exactly.
-    Latin1ToUtf8 {
-        /// How many bytes the file had.
-        original_size: u64,
-    },
-    /// What is not UTF-8 was replaced by U+FFFD: cannot be undone.
-    Replaced {
-        /// How many replacement characters there are.
-        count: u64,
-    },
-    /// No carriage return is left in the file, without which no page of a table can begin: cannot be undone.
-    CarriageReturnsLost,
+fn recognise_magic(head: &[u8]) -> Option<&'static str> {
+    let has = |at: usize, magic: &[u8]| head.get(at..).is_some_and(|rest| rest.starts_with(magic));
+    KINDS.iter().find(|(at, magic, _)| has(*at, magic)).map(|(.., what)| *what)
+}
+
+fn recognise_text(head: &[u8]) -> &'static str {
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    let begins = |word: &str| text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()));
+    let begins_with_any = |words: &[&str]| words.iter().any(|word| begins(word));
+    if begins_with_any(&["<!doctype html", "<html", "<head"]) {
+        "a web page (HTML)"
+    } else if begins("<?xml") {
+        "an XML document"
+    } else if begins_with_any(&[
+        "PRAGMA foreign_keys",
+        "BEGIN TRANSACTION;",
+        "-- MySQL dump",
+        "--\n-- PostgreSQL",
+    ]) {
+        "text: an SQL dump"
+    } else if text.starts_with(b"{") || text.starts_with(b"[") {
+        "text: JSON"
+    } else {
+        "text"
+    }
+}
+
+/// Returns true when the bytes are text: UTF-8, perhaps cut in a character, without control characters but white space.
+fn is_text(head: &[u8]) -> bool {
+    let text = match std::str::from_utf8(head) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default()
+        }
+        Err(_) => return false,
+    };
+    !text.is_empty() && text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t'))
+}
+
+/// Returns true when the bytes look random, as those of an encrypted database do, in which no byte is more common than another.
+///
+/// `head` should be a whole page or more: of fewer bytes the entropy says too little, and they are never called random.
+pub(crate) fn looks_encrypted(head: &[u8]) -> bool {
+    if head.len() < 1024 {
+        return false;
+    }
+    let mut counts = [0u32; 256];
+    for byte in head {
+        counts[usize::from(*byte)] += 1;
+    }
+    // Shannon entropy in bits a byte; 1,024 random bytes have about 7.8.
+    let n = f64::from(u32::try_from(head.len()).unwrap_or(u32::MAX));
+    let entropy: f64 = counts
+        .iter()
+        .filter(|count| **count > 0)
+        .map(|count| f64::from(*count) / n)
+        .map(|p| -p * p.log2())
+        .sum();
+    entropy > 7.5
 }
 
 /// What is known of a file after one pass over it.
@@ -75,64 +139,72 @@ pub(crate) struct Contents {
     pub examined: u64,
     /// The file ended within them.
     pub complete: bool,
+    /// The first bytes of the file, 200 at most.
+    pub head: Vec<u8>,
     /// How many bytes at the beginning are zero.
     pub leading_zeros: u64,
-    /// How many of the bytes are zero.
-    pub zeros: u64,
     /// Where a database begins further on, by its header.
-    pub database_at: Option<u64>,
-    /// The conversion that it went through, where the whole file was looked at.
-    pub conversion: Option<Conversion>,
+    pub database_at: Option<DatabaseAt>,
     /// The pages of a database that are in it, by their form.
     pub pages: Option<Pages>,
 }
 
-/// The pages that have the form of a database's.
+/// A database's header that stands further on in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DatabaseAt {
+    /// Its offset in bytes.
+    pub offset: u64,
+    /// The size of the database in bytes, where the header vouches for it.
+    pub size: Option<u64>,
+}
+
+/// The pages that have the form of a database's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Pages {
     /// Their size in bytes.
     pub page_size: u32,
     /// How many whole pages of that size were looked at.
     pub examined: u64,
-    /// How many of them have the form of a page of a table or an index.
+    /// How many of them have the form of a page of a table or an index; the first only if it has it behind a header.
     pub trees: u64,
-    /// How many of them hold only zero bytes.
-    pub zero: u64,
+    /// The first page has the form of a database's first page, but for the header.
+    pub is_first_tree: bool,
+    /// The number of the page that the first page equals.
+    pub copied: Option<u64>,
 }
 
 impl Contents {
     /// Returns whether every byte that was looked at is zero.
     pub(crate) fn is_all_zero(&self) -> bool {
-        self.zeros == self.examined
+        self.leading_zeros == self.examined
     }
 }
 
 /// The largest page, which is also the piece in which a file is read.
 const PIECE: usize = 65_536;
 
+/// The most bytes of a file that are read.
+const MOST: u64 = 256 << 20;
+
 /// The fewest signs from which a conversion is told.
 const FEWEST: u64 = 16;
 
-/// Reads at most `most` bytes of a file and says what is in them.
+/// Reads at most `most` bytes of a file and says what is in them. Ends earlier when it is time to stop.
 ///
 /// # Errors
 /// What the system says where it cannot be read.
-pub(crate) fn examine(mut file: impl Read, most: u64) -> io::Result<Contents> {
+pub(crate) fn examine(mut file: impl Read, most: u64, stop: &Stop) -> io::Result<Contents> {
     let mut out = Contents::default();
-    let mut text = Text::default();
     let mut sizes: Vec<Pages> = (9..=16)
         .map(|bits| Pages {
             page_size: 1 << bits,
-            examined: 0,
-            trees: 0,
-            zero: 0,
+            ..Pages::default()
         })
         .collect();
-    let mut still_zero = true;
     // The end of the piece before stands in front of each piece: a header may lie across two.
     let mut buffer: Vec<u8> = Vec::with_capacity(2 * PIECE);
-    let mut head = Vec::new();
-    loop {
+    let mut first = Vec::new();
+    while stop.reason().is_none() {
         let kept = buffer.len();
         let left = most.saturating_sub(out.examined).min(PIECE as u64);
         (&mut file).take(left).read_to_end(&mut buffer)?;
@@ -140,22 +212,19 @@ pub(crate) fn examine(mut file: impl Read, most: u64) -> io::Result<Contents> {
         if piece.is_empty() {
             break;
         }
-        if head.is_empty() {
-            head = piece[..piece.len().min(200)].to_vec();
+        if first.is_empty() {
+            first = piece.to_vec();
+            out.head = piece[..piece.len().min(200)].to_vec();
         }
-        if still_zero {
-            let leading = piece.iter().take_while(|byte| **byte == 0).count();
-            out.leading_zeros += leading as u64;
-            still_zero = leading == piece.len();
+        if out.leading_zeros == out.examined {
+            out.leading_zeros += piece.iter().take_while(|byte| **byte == 0).count() as u64;
         }
-        out.zeros += piece.iter().map(|byte| u64::from(*byte == 0)).sum::<u64>();
-        text.take(piece);
         for size in &mut sizes {
-            size.take(piece, out.examined == 0);
+            size.take(piece, &first);
         }
         if out.database_at.is_none() {
             let begins = out.examined - kept as u64;
-            out.database_at = find_header(&buffer).map(|at| begins + at as u64).filter(|at| *at > 0);
+            out.database_at = find_header(&buffer, begins);
         }
         out.examined += piece.len() as u64;
         let keep = buffer.len().min(100);
@@ -165,45 +234,67 @@ pub(crate) fn examine(mut file: impl Read, most: u64) -> io::Result<Contents> {
     // Where two sizes have as many, the larger is right: each page begins where pages of half the size do too.
     out.pages = sizes
         .into_iter()
-        .filter(|size| size.trees >= 2)
+        .filter(|size| size.trees >= 2 || size.trees == 1 && size.examined <= 3)
         .max_by_key(|size| (size.trees, size.page_size));
-    if out.complete {
-        out.conversion = text.conclude(&head, out.examined);
-    }
     Ok(out)
 }
 
-/// Returns where a database's header stands in the bytes; at the very beginning is one place of many.
-fn find_header(bytes: &[u8]) -> Option<usize> {
+/// Reads a file as long as it can have been converted, and tells the conversion if it was: of most files, the first piece.
+fn find_conversion(mut file: impl Read, stop: &Stop) -> io::Result<Option<Conversion>> {
+    let mut text = Text::default();
+    let (mut examined, mut head) = (0, Vec::new());
+    let mut piece = Vec::with_capacity(PIECE);
+    while text.can_be_converted() && examined < MOST && stop.reason().is_none() {
+        piece.clear();
+        (&mut file).take(PIECE as u64).read_to_end(&mut piece)?;
+        if piece.is_empty() {
+            return Ok(text.conclude(&head, examined));
+        }
+        if head.is_empty() {
+            head.extend_from_slice(&piece[..piece.len().min(200)]);
+        }
+        examined += piece.len() as u64;
+        text.take(&piece);
+    }
+    Ok(None)
+}
+
+/// Returns where a database's header stands in the bytes, which begin at this offset of the file; at the very beginning is one place
+/// of many.
+fn find_header(bytes: &[u8], begins: u64) -> Option<DatabaseAt> {
     let mut from = 0;
     loop {
         let found = bytes.get(from..)?.iter().position(|byte| *byte == MAGIC[0])? + from;
-        if bytes[found..].starts_with(MAGIC)
+        let offset = begins + found as u64;
+        if offset > 0
+            && bytes[found..].starts_with(MAGIC)
             && let Some(header) = HeaderFields::parse(&bytes[found..])
-            && header.has_valid_page_size()
+            && header.faults().is_empty()
         {
-            return Some(found);
+            let size = header.vouched_pages().map(|pages| u64::from(pages) * u64::from(header.page_size));
+            return Some(DatabaseAt { offset, size });
         }
         from = found + 1;
     }
 }
 
 impl Pages {
-    /// Counts the pages of a piece, which begins where a page of any size does.
-    fn take(&mut self, piece: &[u8], first: bool) {
-        for (index, page) in piece.chunks_exact(self.page_size as usize).enumerate() {
+    /// Counts the pages of a piece, which begins where a page of any size does. `first` is the first piece.
+    fn take(&mut self, piece: &[u8], first: &[u8]) {
+        let first_page = first.get(..self.page_size as usize).filter(|page| page.iter().any(|byte| *byte != 0));
+        for page in piece.chunks_exact(self.page_size as usize) {
             self.examined += 1;
-            if page.iter().all(|byte| *byte == 0) {
-                self.zero += 1;
-            } else if has_form_of_tree(page) || first && index == 0 && has_form_of_tree_at(page, 100) {
-                self.trees += 1;
+            if self.examined == 1 {
+                self.is_first_tree = has_form_of_tree_at(page, 100);
+                self.trees += u64::from(self.is_first_tree);
+                continue;
+            }
+            self.trees += u64::from(has_form_of_tree_at(page, 0));
+            if self.copied.is_none() && Some(page) == first_page {
+                self.copied = Some(self.examined);
             }
         }
     }
-}
-
-fn has_form_of_tree(page: &[u8]) -> bool {
-    has_form_of_tree_at(page, 0)
 }
 
 /// Returns whether a page has the form of a page of a table or an index: its kind, as many cell pointers as it has cells,
@@ -278,6 +369,11 @@ impl Text {
         self.rest.drain(..whole);
     }
 
+    /// Returns whether the bytes so far are those of a converted file.
+    fn can_be_converted(&self) -> bool {
+        !self.broken || self.line_feeds == self.after_return || self.returns == 0
+    }
+
     /// Tells the conversion, of a file that still begins like a database.
     fn conclude(&self, head: &[u8], size: u64) -> Option<Conversion> {
         if !head.starts_with(MAGIC) {
@@ -295,9 +391,11 @@ impl Text {
             });
         }
         // The page size stands before any byte that can be a line feed there: 0x0a is in none.
-        let page_size = HeaderFields::parse(head).filter(HeaderFields::has_valid_page_size)?.page_size;
+        let header = HeaderFields::parse(head).filter(HeaderFields::has_valid_page_size)?;
+        let page_size = header.page_size;
         let original = size - self.after_return;
-        if self.line_feeds >= FEWEST
+        let counted = header.vouched_pages().map(|pages| u64::from(pages) * u64::from(page_size));
+        if (self.line_feeds >= FEWEST || self.line_feeds > 0 && counted == Some(original))
             && self.after_return == self.line_feeds
             && original.is_multiple_of(page_size.into())
         {
@@ -305,15 +403,189 @@ impl Text {
                 count: self.after_return,
             });
         }
-        let pages = size / u64::from(page_size);
-        (self.returns == 0 && pages >= 2 && !size.is_multiple_of(page_size.into()))
-            .then_some(Conversion::CarriageReturnsLost)
+        // The schema's root is a leaf, or leads to leaves: every whole database of two pages has this byte.
+        let is_odd = !size.is_multiple_of(page_size.into()) || head.get(100) != Some(&5);
+        (self.returns == 0 && size >= 2 * u64::from(page_size) && is_odd).then_some(Conversion::CarriageReturnsLost)
     }
 }
 
-/// Returns how many bytes lie behind the last page of a database that has all of its pages; `None` where one is missing.
-pub(crate) fn bytes_behind(size: u64, page_size: u32, pages: u32) -> Option<u64> {
-    size.checked_sub(u64::from(page_size) * u64::from(pages))
+/// A file in which no database can be opened as it lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Description {
+    /// What it is, as a sentence with `it` as its subject.
+    pub words: String,
+    /// The same as a value.
+    pub what: NoStore,
+}
+
+/// Reads a file that does not begin like a database, and says what it is. Of anything else, only the kind of the path is said.
+pub(crate) fn describe(probe: &Probe, stop: &Stop) -> Option<Description> {
+    let PathKind::NotSqlite(what) = &probe.kind else {
+        return None;
+    };
+    let contents = look(probe, stop)?;
+    Some(conclude(&contents, *what, probe.size()).unwrap_or_else(|| Description {
+        words: words(&probe.kind, probe.size()),
+        what: match what {
+            Some(GIT_LFS) => NoStore::GitLfsPointer,
+            Some(NOISE) => NoStore::Noise,
+            _ => NoStore::NotSqlite,
+        },
+    }))
+}
+
+/// Says which conversion of text a file went through that begins like a database.
+pub(crate) fn describe_conversion(probe: &Probe, stop: &Stop) -> Option<Description> {
+    let conversion = find_conversion(open_plain(&probe.path).ok()?, stop).ok()??;
+    if !probe.file_is_unchanged() {
+        return None;
+    }
+    Some(Description {
+        words: describe_converted(conversion),
+        what: NoStore::Converted(conversion),
+    })
+}
+
+/// Says what a file is in which no store can be opened, for a message of one line.
+pub(crate) fn words_of(probe: &Probe, stop: &Stop) -> String {
+    describe(probe, stop).map_or_else(|| words(&probe.kind, probe.size()), |found| found.words)
+}
+
+/// Returns what is in the file, if it can be read and does not change meanwhile.
+fn look(probe: &Probe, stop: &Stop) -> Option<Contents> {
+    let contents = examine(open_plain(&probe.path).ok()?, MOST, stop).ok()?;
+    probe.file_is_unchanged().then_some(contents)
+}
+
+/// Says what is left of a database in a file, or that it is zero bytes; `None` where it is only what its first bytes announce.
+fn conclude(contents: &Contents, announced: Option<&'static str>, size: u64) -> Option<Description> {
+    let is_most = |pages: &Pages| 2 * pages.trees >= pages.examined;
+    let pages = contents
+        .pages
+        .filter(|pages| announced != Some(TAR) && (announced.is_none_or(is_weak) || is_most(pages)));
+    // A header further on is a row's where the pages around it are a database's themselves, and its own does not fill the file.
+    let fills =
+        |at: &DatabaseAt| at.size.is_some_and(|own| (0..PIECE as u64).contains(&size.wrapping_sub(at.offset + own)));
+    let before = contents
+        .database_at
+        .filter(|at| announced.is_none_or(is_weak) && (fills(at) || !pages.as_ref().is_some_and(is_most)));
+    if let Some(at) = before {
+        let is_whole = at.size.is_some_and(|own| own <= size - at.offset);
+        return Some(Description {
+            words: format!(
+                "it does not begin like an SQLite database, but one begins further on in it, at offset {}, behind other bytes: do not delete it",
+                at.offset
+            ),
+            what: NoStore::BytesBefore {
+                bytes: at.offset,
+                is_whole,
+            },
+        });
+    }
+    if let Some(pages) = pages {
+        return Some(describe_pages(contents, &pages, size));
+    }
+    let zeros = thousands(contents.leading_zeros);
+    let not_found = "no page of a database was found";
+    let words = match contents.leading_zeros {
+        _ if contents.is_all_zero() && contents.complete => {
+            format!("it is not an SQLite database, but only zero bytes ({size} bytes)")
+        }
+        _ if contents.is_all_zero() => format!(
+            "it is not an SQLite database ({size} bytes): its first {zeros} bytes are zero, and the rest was not looked at"
+        ),
+        512.. if contents.complete => format!(
+            "it is not an SQLite database ({size} bytes): its first {zeros} bytes are zero, and {not_found} behind them"
+        ),
+        512.. => format!(
+            "it is not an SQLite database ({size} bytes): its first {zeros} bytes are zero, and {not_found} in the {} bytes that were looked at",
+            thousands(contents.examined)
+        ),
+        _ => return None,
+    };
+    Some(Description {
+        words,
+        what: NoStore::NotSqlite,
+    })
+}
+
+/// Returns whether what the first bytes announce says nothing of the rest.
+fn is_weak(announced: &'static str) -> bool {
+    announced == NOISE
+        || announced.starts_with("text")
+        || matches!(announced, "only zero bytes" | "a web page (HTML)" | "an XML document")
+}
+
+/// Says how many pages of a database are in a file, and what became of the first.
+fn describe_pages(contents: &Contents, pages: &Pages, size: u64) -> Description {
+    let page_size = u64::from(pages.page_size);
+    let intact = match pages.is_first_tree {
+        true if has_whole_fields(&contents.head, pages.page_size) => FirstPage::AllButMagic,
+        true => FirstPage::AllButHeader,
+        false => FirstPage::Nothing,
+    };
+    let zero_pages = contents.leading_zeros / page_size;
+    let first = match (intact, pages.copied) {
+        (FirstPage::Nothing, _) if zero_pages > 1 => {
+            format!("its first {} are gone (only zero bytes)", plural(zero_pages, "page", "pages"))
+        }
+        (FirstPage::Nothing, _) if zero_pages == 1 => "its first page is gone (only zero bytes)".to_owned(),
+        (FirstPage::Nothing, Some(copied)) => format!("its first page is gone (a copy of page {copied})"),
+        (FirstPage::Nothing, None) => "its first page is gone (it is not a page of a database)".to_owned(),
+        _ => "its header is overwritten".to_owned(),
+    };
+    let of = if contents.complete {
+        format!("{} pages of {} bytes", thousands(size / page_size), thousands(page_size))
+    } else {
+        format!(
+            "the {} pages of {} bytes that were looked at",
+            thousands(pages.examined),
+            thousands(page_size)
+        )
+    };
+    Description {
+        words: format!(
+            "it does not begin like an SQLite database: {first}, but {} of {of} have the form of a database's: do not delete it",
+            thousands(pages.trees)
+        ),
+        what: NoStore::FirstPageGone {
+            intact,
+            page_size: pages.page_size,
+            pages: u32::try_from(size / page_size).unwrap_or(u32::MAX),
+        },
+    }
+}
+
+/// Returns whether the fields behind the magic and the page size are a sound header's.
+fn has_whole_fields(head: &[u8], page_size: u32) -> bool {
+    let mut mended = head.to_vec();
+    // 65,536 is written as 1.
+    let size = u16::try_from(page_size).unwrap_or(1).to_be_bytes();
+    for (slot, byte) in mended.iter_mut().zip(MAGIC.iter().chain(&size)) {
+        *slot = *byte;
+    }
+    HeaderFields::parse(&mended).is_some_and(|header| header.faults().is_empty())
+}
+
+fn describe_converted(conversion: Conversion) -> String {
+    let how = match conversion {
+        Conversion::CarriageReturnsAdded { count } => format!(
+            "a carriage return stands before each of its {} (CR LF), which can be undone exactly: nothing is lost",
+            plural(count, "line feed", "line feeds")
+        ),
+        Conversion::Latin1ToUtf8 { original_size } => format!(
+            "each of its bytes above 127 was taken for a Latin-1 character and written as UTF-8, which can be undone exactly: nothing is lost of its {} bytes",
+            thousands(original_size)
+        ),
+        Conversion::Replaced { count } => format!(
+            "what is not UTF-8 in it was replaced by U+FFFD, {}, which cannot be undone",
+            plural(count, "time", "times")
+        ),
+        Conversion::CarriageReturnsLost => {
+            "not one carriage return (byte 0x0d) is left in it, with which each page of a table begins, and this cannot be undone".to_owned()
+        }
+    };
+    format!("it was copied as if it were text: {how}")
 }
 
 /// Names the limit at which a copy ends that a program, a file system or a protocol with 31 or 32 bits made.
@@ -329,8 +601,6 @@ pub(crate) fn name_size_limit(size: u64) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const MOST: u64 = 64 << 20;
 
     /// Makes a database of some dozen pages of this size.
     #[expect(clippy::disallowed_methods, reason = "the test makes the store that it damages")]
@@ -351,7 +621,11 @@ mod tests {
     }
 
     fn look(bytes: &[u8]) -> Contents {
-        examine(bytes, MOST).unwrap()
+        examine(bytes, MOST, &Stop::never()).unwrap()
+    }
+
+    fn converted(bytes: &[u8]) -> Option<Conversion> {
+        find_conversion(bytes, &Stop::never()).unwrap()
     }
 
     #[test]
@@ -362,7 +636,7 @@ mod tests {
             bytes[..page_size as usize].fill(0);
             let found = look(&bytes);
             let pages = found.pages.unwrap();
-            assert_eq!((pages.page_size, pages.examined, pages.zero), (page_size, total, 1));
+            assert_eq!((pages.page_size, pages.examined), (page_size, total));
             assert_eq!(pages.trees, total - 1, "{page_size}");
             assert!(found.leading_zeros >= page_size.into() && !found.is_all_zero());
         }
@@ -372,7 +646,7 @@ mod tests {
     fn a_sound_database_shows_nothing_odd() {
         let bytes = database(4096);
         let found = look(&bytes);
-        assert_eq!((found.conversion, found.database_at, found.leading_zeros), (None, None, 0));
+        assert_eq!((converted(&bytes), found.database_at, found.leading_zeros), (None, None, 0));
         assert_eq!(found.pages.unwrap().trees, bytes.len() as u64 / 4096);
         assert!(found.complete);
     }
@@ -383,7 +657,7 @@ mod tests {
         for before in [3, 59, 512, PIECE - 8, PIECE + 5] {
             let mut moved = vec![b'x'; before];
             moved.extend_from_slice(&bytes);
-            assert_eq!(look(&moved).database_at, Some(before as u64));
+            assert_eq!(look(&moved).database_at.map(|at| at.offset), Some(before as u64));
         }
         assert_eq!(look(b"The header of SQLite format 3\0 is 100 bytes long").database_at, None);
     }
@@ -403,14 +677,14 @@ mod tests {
             })
             .collect();
         let added = Conversion::CarriageReturnsAdded { count: feeds };
-        assert_eq!(look(&with_returns).conversion, Some(added));
+        assert_eq!(converted(&with_returns), Some(added));
         let latin: String = bytes.iter().map(|byte| char::from(*byte)).collect();
         let original_size = bytes.len() as u64;
-        assert_eq!(look(latin.as_bytes()).conversion, Some(Conversion::Latin1ToUtf8 { original_size }));
+        assert_eq!(converted(latin.as_bytes()), Some(Conversion::Latin1ToUtf8 { original_size }));
         let replaced = String::from_utf8_lossy(&bytes);
-        assert!(matches!(look(replaced.as_bytes()).conversion, Some(Conversion::Replaced { .. })));
+        assert!(matches!(converted(replaced.as_bytes()), Some(Conversion::Replaced { .. })));
         let without: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != b'\r').collect();
-        assert_eq!(look(&without).conversion, Some(Conversion::CarriageReturnsLost));
+        assert_eq!(converted(&without), Some(Conversion::CarriageReturnsLost));
     }
 
     #[test]
@@ -426,7 +700,7 @@ mod tests {
 
     #[test]
     fn no_more_is_read_than_was_allowed() {
-        let found = examine(io::repeat(7), 100_000).unwrap();
+        let found = examine(io::repeat(7), 100_000, &Stop::never()).unwrap();
         assert_eq!((found.examined, found.complete), (100_000, false));
     }
 
@@ -448,14 +722,27 @@ mod tests {
             (b"[\0\0\0", None),
             (b"", None),
         ] {
-            assert_eq!(recognise(head), what);
+            assert_eq!(recognise(head, head.len() as u64), what);
         }
+        assert_eq!(recognise(b"\x1f\x8b\x08\0", 4), Some("gzip data"));
+        assert_eq!(recognise("h\u{e9}llo\nworld".as_bytes(), 12), Some("text"));
+        assert_eq!(recognise(b"PRAGMA foreign_keys=OFF;\n", 25), Some("text: an SQL dump"));
+        // Of the rest of the file nothing is known.
+        assert_eq!((recognise(&[0; 64], 64), recognise(&[0; 64], 65)), (Some("only zero bytes"), None));
+    }
+
+    #[test]
+    fn noise_looks_encrypted_and_pages_do_not() {
+        let noise: Vec<u8> = (0u32..4096).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[1]).collect();
+        assert!(looks_encrypted(&noise));
+        let mut page = vec![0u8; 4096];
+        page[..16].copy_from_slice(b"SQLite format 3\0");
+        assert!(!looks_encrypted(&page));
+        assert!(!looks_encrypted(&noise[..512]));
     }
 
     #[test]
     fn sizes_speak() {
-        assert_eq!(bytes_behind(4096 * 3 + 16, 4096, 3), Some(16));
-        assert_eq!(bytes_behind(4096 * 2 + 16, 4096, 3), None);
         assert_eq!(name_size_limit(2_147_483_647), Some("2 GiB"));
         assert_eq!(name_size_limit(4_294_967_296), Some("4 GiB"));
         assert_eq!(name_size_limit(4096), None);

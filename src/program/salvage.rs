@@ -114,7 +114,7 @@ pub(super) fn salvage(session: &Arc<Session>) -> u8 {
     let asked = internal_error::catch_panic(|| {
         let known = describe_stores(&APPLICATION).map_err(NoSummary::NotRead)?;
         let mut out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
-        salvage_store(session.store(), &known, &mut out, &stop)
+        salvage_store(session.store(), &APPLICATION, &known, &mut out, &stop)
     });
     watch.end();
     meter.clear();

@@ -9,8 +9,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Files, KnownStore, SalvageSummary, salvage};
+use crate::application::{Application, NoStore, Problem};
 use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
+use crate::probe::not_a_database::{describe, describe_conversion};
 use crate::probe::situation::{is_hot, write_locked_now};
 use crate::probe::{FileStat, PathKind, Probe, Sidecar, Situation, open_plain, words};
 use crate::store::private_copy::journal_to_play;
@@ -33,14 +35,39 @@ pub(crate) enum NoSummary {
 /// When its files cannot be read, or the salvage ended early.
 pub(crate) fn salvage_store(
     path: &Path,
+    application: &Application,
     known: &KnownStore,
     out: &mut dyn Write,
     stop: &Stop,
 ) -> std::result::Result<SalvageSummary, NoSummary> {
     let probe = probe_unlocked(path, stop).map_err(NoSummary::NotRead)?;
+    if let Some(why) = describe_undoable(&probe, application, stop) {
+        return Err(NoSummary::NotRead(Error::NotAStore(why)));
+    }
     let opened = OpenFiles::open(&probe).map_err(NoSummary::NotRead)?;
     let unchanged = || probe.is_unchanged() && !write_locked_now(&probe);
     salvage(opened.files(), known, out, &unchanged, stop).map_err(NoSummary::Ended)
+}
+
+/// Returns why the file cannot be read as it lies, and the command that undoes it, where all of it is there: behind other bytes, or
+/// converted as if it were text. Its pages do not lie where pages do, and what could be read of them would be the less.
+fn describe_undoable(probe: &Probe, application: &Application, stop: &Stop) -> Option<String> {
+    let found = match &probe.kind {
+        PathKind::NotSqlite(_) => describe(probe, stop)?,
+        PathKind::Sqlite(header) => {
+            let has_odd_size = !probe.size().is_multiple_of(u64::from(header.page_size.max(1)));
+            let is_odd = !header.faults().is_empty() || has_odd_size;
+            is_odd.then(|| describe_conversion(probe, stop)).flatten()?
+        }
+        _ => return None,
+    };
+    let is_undoable = match found.what {
+        NoStore::BytesBefore { .. } => true,
+        NoStore::Converted(conversion) => conversion.is_reversible(),
+        _ => false,
+    };
+    let undo = || application.advice(&Problem::NoStore(found.what));
+    is_undoable.then(|| format!("{}; {}", found.words, undo()))
 }
 
 /// Probes the path until no process is in the middle of writing to the database file itself.

@@ -12,7 +12,8 @@ use super::read_only::{ReadOnly, uri};
 use super::sandbox::Sandbox;
 use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
-use crate::probe::{FileStat, Probe, Sidecar, words};
+use crate::probe::not_a_database::words_of;
+use crate::probe::{FileStat, Probe, Sidecar};
 
 /// The surroundings of an examination: the private folder, the sandbox, SQLite's bound on memory, the time limit.
 #[derive(Debug, Clone)]
@@ -60,7 +61,7 @@ impl<'a> Access<'a> {
     /// If the path leads to no store, or a copy is needed and cannot be made.
     pub(super) fn prepare(probe: &Probe, disturbed: u32, need: Need, environment: &'a Environment<'a>) -> Result<Self> {
         if probe.header().is_none() {
-            return Err(Error::NotAStore(words(&probe.kind, probe.size())));
+            return Err(Error::NotAStore(words_of(probe, environment.stop)));
         }
         for sidecar in [&probe.wal, &probe.shm, &probe.journal] {
             if let Some(why) = &sidecar.unreadable {

@@ -8,6 +8,7 @@ use std::process::Command;
 use insta::assert_snapshot;
 use rusqlite::Connection;
 
+use crate::support::damage;
 use crate::support::footprint::names;
 use crate::support::stores::{crashed, healthy};
 use crate::support::{Doctor, Place};
@@ -291,7 +292,7 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     [PLACE]/store/state.db
 
     FAIL  file       it is not an SQLite database, but text (23 bytes): no store can be read from it
-                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup, or save the rows that are still in it: doctor --salvage STORE > saved.sql; then: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db
+                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
@@ -303,7 +304,7 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     [PLACE]/store/state.db
 
     FAIL  file       it is not an SQLite database, but gzip data (10 bytes): no store can be read from it
-                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup, or save the rows that are still in it: doctor --salvage STORE > saved.sql; then: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db
+                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
@@ -316,7 +317,7 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     [PLACE]/store/state.db
 
     FAIL  file       it is not an SQLite database, but random bytes, or an encrypted database (20000 bytes): no store can be read from it
-                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup, or save the rows that are still in it: doctor --salvage STORE > saved.sql; then: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db
+                     → if it is encrypted, as SQLCipher's databases are, nothing is wrong with it: it needs its key, and the doctor cannot look into it; otherwise give the path of banger's state.db; if this is where the store was, it was overwritten: keep this file and restore a backup
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
@@ -328,7 +329,7 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     [PLACE]/store/state.db
 
     FAIL  file       it is not an SQLite database, but only zero bytes (8192 bytes): no store can be read from it
-                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup, or save the rows that are still in it: doctor --salvage STORE > saved.sql; then: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db
+                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
@@ -340,7 +341,7 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     [PLACE]/store/state.db
 
     FAIL  file       it is not an SQLite database (3 bytes): no store can be read from it
-                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup, or save the rows that are still in it: doctor --salvage STORE > saved.sql; then: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db
+                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
@@ -375,4 +376,272 @@ fn a_database_of_another_application_is_not_taken_for_a_store_without_content() 
     FAIL: 1 of 5 checks failed (schema-state), 1 skipped
     --- exit 1 ---
     ");
+}
+
+/// What the row `file` says of a store, and of the application any.
+fn rows_of(place: &Place) -> [serde_json::Value; 2] {
+    let row = |options: &[&str]| {
+        let ran = place.doctor().args(options).args(["--format", "json"]).arg(place.store()).run();
+        ran.row("file")
+    };
+    [row(&[]), row(&["--any"])]
+}
+
+/// What the gate and `--salvage` say; both end so that nothing is swapped or loaded.
+fn refusals(place: &Place) -> [String; 2] {
+    let gate = place.doctor().arg("--check-migrations").arg(place.store()).run();
+    assert_eq!(gate.code, Some(3), "{gate:?}");
+    let salvage = place.doctor().arg("--salvage").arg(place.store()).run();
+    assert_eq!((salvage.code, salvage.stdout.as_str()), (Some(3), ""), "{salvage:?}");
+    [gate.stdout, salvage.stderr].map(|text| text.replace(place.root().to_str().unwrap(), "[PLACE]").replace('\n', " "))
+}
+
+/// Types the commands of a remedy, in a folder with a copy of the store under the names that the remedies have, and says
+/// whether what they make passes with `--any`.
+fn type_remedy(place: &Place, row: &serde_json::Value, empty: Option<&[u8]>) {
+    const BEGIN: [&str; 5] = ["perl ", "iconv ", "tail ", "printf ", "head "];
+    let remedy = row["remedy"].as_str().unwrap();
+    let desk = Place::new();
+    let path = |name: &str| desk.folder().join(name);
+    fs::copy(place.store(), path("STORE")).unwrap();
+    fs::copy(place.store(), path("COPY")).unwrap();
+    if let Some(empty) = empty {
+        fs::write(path("EMPTY"), empty).unwrap();
+    }
+    let parts = remedy.split([':', ';']).map(str::trim);
+    let commands: Vec<&str> = parts.filter(|part| BEGIN.iter().any(|begin| part.starts_with(begin))).collect();
+    assert_eq!(commands.len(), 1, "{remedy}");
+    let ran = Command::new("bash")
+        .args(["-c", commands[0]])
+        .current_dir(desk.folder())
+        .output()
+        .unwrap();
+    assert!(ran.status.success() && ran.stderr.is_empty(), "{ran:?}");
+    assert_eq!(fs::read(path("STORE")).unwrap(), fs::read(place.store()).unwrap());
+    let made = if path("NEW").exists() {
+        path("NEW")
+    } else {
+        path("COPY")
+    };
+    let ran = desk.doctor().arg("--any").arg(&made).run();
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let rows = |path: &std::path::Path| -> Vec<i64> {
+        let conn = Connection::open(path).unwrap();
+        let count = |table: &str| conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0));
+        ["images", "vms", "schema_migrations"].iter().map(|table| count(table).unwrap()).collect()
+    };
+    assert_eq!(rows(&made), [2, 300, 3]);
+}
+
+/// A healthy store of one file, and a closed one without rows.
+fn store_and_empty() -> (Place, Vec<u8>) {
+    let empty = fs::read(Place::with(0, 0).store()).unwrap();
+    (Place::with(2, 300), empty)
+}
+
+#[test]
+fn a_first_page_that_is_gone_leaves_the_others() {
+    let (place, empty) = store_and_empty();
+    let pages = fs::metadata(place.store()).unwrap().len() / 4096;
+    damage::overwrite_page(&place.store(), 1, 0);
+    let [ours, any] = rows_of(&place);
+    let is_gone = format!(
+        "it does not begin like an SQLite database: its first page is gone (only zero bytes), but {} of {pages} pages of 4,096 bytes have the form of a database's: do not delete it",
+        pages - 1
+    );
+    assert_eq!(any["detail"], is_gone.as_str());
+    assert_eq!((&any["kind"], &ours["kind"]), (&"first-page-gone".into(), &"first-page-gone".into()));
+    assert_eq!(
+        ours["detail"],
+        format!("{is_gone}; vms: all 300 rows stand whole; schema_migrations: 3 rows stand whole; images: 2 rows stand whole, how many it had is not known").as_str()
+    );
+    assert!(ours["remedy"].as_str().unwrap().contains("doctor --salvage"), "{ours}");
+    let gate = place.doctor().arg("--check-migrations").arg(place.store()).run();
+    assert!(gate.code == Some(3) && gate.stdout.contains(&is_gone), "{gate:?}");
+    type_remedy(&place, &any, Some(&empty));
+
+    damage::change(&place.store(), |bytes| bytes.copy_within(4 * 4096..5 * 4096, 0));
+    let [_, any] = rows_of(&place);
+    assert!(
+        any["detail"]
+            .as_str()
+            .unwrap()
+            .contains("its first page is gone (a copy of page 5), but "),
+        "{any}"
+    );
+    type_remedy(&place, &any, Some(&empty));
+
+    damage::overwrite_page(&place.store(), 1, b'x');
+    let [_, any] = rows_of(&place);
+    assert!(
+        any["detail"].as_str().unwrap().contains("(it is not a page of a database), but "),
+        "{any}"
+    );
+}
+
+#[test]
+fn a_header_that_is_overwritten_is_written_anew() {
+    for (bytes, command) in [
+        (18, r"printf 'SQLite format 3\000\020\000' | dd of=COPY"),
+        (100, "head -c 100 EMPTY | dd of=COPY"),
+    ] {
+        let (place, empty) = store_and_empty();
+        damage::change(&place.store(), |all| all[..bytes].fill(b'x'));
+        let [ours, any] = rows_of(&place);
+        assert!(any["detail"].as_str().unwrap().contains(": its header is overwritten, but "), "{any}");
+        assert!(ours["detail"].as_str().unwrap().contains("vms: all 300 rows stand whole"), "{ours}");
+        assert!(any["remedy"].as_str().unwrap().contains(command), "{any}");
+        type_remedy(&place, &any, Some(&empty));
+    }
+}
+
+#[test]
+fn a_header_that_counts_too_few_pages_says_so() {
+    let (place, _) = store_and_empty();
+    let pages = fs::metadata(place.store()).unwrap().len() / 4096;
+    damage::change(&place.store(), |bytes| bytes[28..32].copy_from_slice(&[0, 0, 0, 1]));
+    let [ours, any] = rows_of(&place);
+    let counts = any["detail"].as_str().unwrap();
+    assert!(counts.starts_with("the header counts 1 page, and its schema names page "), "{any}");
+    assert!(counts.ends_with(&format!(": the file has {pages} pages of 4096 bytes")), "{any}");
+    assert!(ours["detail"].as_str().unwrap().contains("vms: all 300 rows stand whole"), "{ours}");
+    assert_eq!(any["kind"], "header-damaged");
+    type_remedy(&place, &any, None);
+}
+
+#[test]
+fn bytes_before_the_database_are_taken_away() {
+    let (place, _) = store_and_empty();
+    let head = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n\r\n";
+    for before in [&head[..], b"\xef\xbb\xbf", &[0; 512], &[0; 8192]] {
+        let moved = Place::new();
+        fs::write(moved.store(), [before, &fs::read(place.store()).unwrap()].concat()).unwrap();
+        let rows = rows_of(&moved);
+        for row in &rows {
+            assert_eq!(
+                row["detail"],
+                format!(
+                    "it does not begin like an SQLite database, but one begins further on in it, at offset {}, behind other bytes: do not delete it",
+                    before.len()
+                )
+                .as_str()
+            );
+            assert_eq!(row["kind"], "bytes-before");
+            type_remedy(&moved, row, None);
+        }
+        for said in refusals(&moved) {
+            assert!(said.contains("begins further on in it"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_database_in_a_row_of_another_is_not_taken_for_it() {
+    let (place, _) = store_and_empty();
+    let inner = fs::read(place.store()).unwrap();
+    let outer = Place::new();
+    let conn = Connection::open(outer.store()).unwrap();
+    conn.execute_batch("CREATE TABLE files(id INTEGER PRIMARY KEY, body)").unwrap();
+    conn.execute("INSERT INTO files(body) VALUES (?1)", [&inner[..2000]]).unwrap();
+    let many = "WITH RECURSIVE n(k) AS (SELECT 1 UNION ALL SELECT k+1 FROM n WHERE k<900) INSERT INTO files(body) SELECT randomblob(300) FROM n";
+    conn.execute_batch(many).unwrap();
+    drop(conn);
+    damage::overwrite_page(&outer.store(), 1, 0);
+    let [_, any] = rows_of(&outer);
+    assert_eq!(any["kind"], "first-page-gone", "{any}");
+}
+
+#[test]
+fn conversions_of_text_are_named_and_undone() {
+    let (place, _) = store_and_empty();
+    let whole = fs::read(place.store()).unwrap();
+    let with_returns: Vec<u8> = whole
+        .iter()
+        .flat_map(|byte| if *byte == b'\n' { b"\r\n".to_vec() } else { vec![*byte] })
+        .collect();
+    let latin: String = whole.iter().map(|byte| char::from(*byte)).collect();
+    let without_returns: Vec<u8> = whole.iter().copied().filter(|byte| *byte != b'\r').collect();
+    let turned: Vec<u8> = whole.iter().map(|byte| if *byte == b'\r' { b'\n' } else { *byte }).collect();
+    let replaced = String::from_utf8_lossy(&whole).into_owned().into_bytes();
+    let cases = [
+        (with_returns, "a carriage return stands before each of its ", true),
+        (latin.into_bytes(), "written as UTF-8, which can be undone exactly", true),
+        (without_returns, "not one carriage return (byte 0x0d) is left in it", false),
+        (turned, "not one carriage return (byte 0x0d) is left in it", false),
+        (replaced, "was replaced by U+FFFD, ", false),
+    ];
+    for (bytes, words, is_undone) in cases {
+        let converted = Place::new();
+        fs::write(converted.store(), bytes).unwrap();
+        for row in rows_of(&converted) {
+            let detail = row["detail"].as_str().unwrap();
+            assert!(
+                detail.starts_with("it was copied as if it were text: ") && detail.contains(words),
+                "{row}"
+            );
+            assert_eq!(row["kind"], "text-conversion");
+            assert!(!row.to_string().contains("is lost, unless"), "{row}");
+            if is_undone {
+                type_remedy(&converted, &row, None);
+            }
+        }
+        if is_undone {
+            let salvage = converted.doctor().arg("--salvage").arg(converted.store()).run();
+            assert_eq!((salvage.code, salvage.stdout.as_str()), (Some(3), ""), "{salvage:?}");
+            assert!(salvage.stderr.contains("can be undone exactly"), "{salvage:?}");
+        }
+    }
+}
+
+#[test]
+fn bytes_behind_the_last_page_are_a_note() {
+    let (place, _) = store_and_empty();
+    let pages = fs::metadata(place.store()).unwrap().len() / 4096;
+    for (more, words) in [
+        (16, "16 more bytes"),
+        (4096, "1 more page"),
+        (9000, "2 more pages and 808 more bytes"),
+    ] {
+        let longer = Place::new();
+        let whole = fs::read(place.store()).unwrap();
+        fs::write(longer.store(), [whole, vec![7; more]].concat()).unwrap();
+        let ran = longer.doctor().args(["--format", "json"]).arg(longer.store()).run();
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let row = ran.row("file");
+        assert_eq!(
+            row["detail"],
+            format!("an SQLite database, {pages} pages of 4096 bytes, and {words} behind them").as_str()
+        );
+        assert_eq!(row["findings"][0]["kind"], "bytes-behind", "{row}");
+        assert_eq!(ran.row("page-structure")["detail"], format!("{pages} pages checked").as_str());
+        let gate = longer.doctor().arg("--check-migrations").arg(longer.store()).run();
+        let salvage = longer.doctor().arg("--salvage").arg(longer.store()).run();
+        assert_eq!((gate.code, salvage.code), (Some(0), Some(0)), "{gate:?} {salvage:?}");
+    }
+}
+
+#[test]
+fn zero_bytes_are_only_those_that_were_read() {
+    let partly = |from: usize| {
+        let mut bytes = vec![0; 40_000];
+        bytes[from] = 1;
+        let place = Place::new();
+        fs::write(place.store(), bytes).unwrap();
+        let [ours, any] = rows_of(&place);
+        assert_eq!(ours["detail"], any["detail"]);
+        assert!(!ours["remedy"].as_str().unwrap().contains("salvage"), "{ours}");
+        any["detail"].as_str().unwrap().to_owned()
+    };
+    assert_snapshot!(partly(20_000), @"it is not an SQLite database (40000 bytes): its first 20,000 bytes are zero, and no page of a database was found behind them: no store can be read from it");
+    assert_snapshot!(partly(3), @"it is not an SQLite database (40000 bytes): no store can be read from it");
+}
+
+#[test]
+fn a_large_file_of_zero_bytes_is_looked_at_in_part() {
+    let place = Place::new();
+    fs::File::create(place.store()).unwrap().set_len(5 << 30).unwrap();
+    let ran = place.doctor().args(["--only", "file", "--time-limit", "60"]).arg(place.store()).run();
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(!ran.stdout.contains("only zero bytes"), "{ran:?}");
+    assert!(ran.stdout.contains("bytes are zero, and the rest was not looked at"), "{ran:?}");
 }

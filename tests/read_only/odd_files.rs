@@ -162,7 +162,7 @@ fn a_page_that_is_cut_at_the_files_end_is_whole_where_the_wal_holds_it() {
     fs::remove_file(beside(&place.store(), "-wal")).unwrap();
     let text = rows(&place, "file").text();
     assert!(
-        text.contains("FAIL  file  the file ends inside a page: 9 pages of 4096 bytes and 1,000 bytes more"),
+        text.contains("pass  file  an SQLite database, 9 pages of 4096 bytes, and 1,000 more bytes behind them"),
         "{text}"
     );
 }

@@ -19,6 +19,9 @@ const LOCK_BYTE: u32 = 0x4000_0000;
 /// The type of a table's leaf page, the first byte of its b-tree header.
 const TABLE_LEAF: u8 = 13;
 
+/// The type of a table's interior page.
+const TABLE_INTERIOR: u8 = 5;
+
 /// Returns `true` when a page can have so many bytes: a power of two from 512 to 65,536.
 pub fn is_page_size(bytes: u32) -> bool {
     (512..=65_536).contains(&bytes) && bytes.is_power_of_two()
@@ -54,6 +57,8 @@ pub struct HeaderFields {
     pub schema_format: u32,
     /// `true` when page 1, which begins with this header, holds no row of the schema.
     pub schema_is_empty: bool,
+    /// The type of the schema's root page (offset 100), where the bytes reach that far: 13 or 5.
+    pub schema_page_type: Option<u8>,
     /// The largest root page (offset 52) in an auto-vacuum database, otherwise 0.
     pub largest_root: u32,
     /// The text encoding (offset 56): 1 UTF-8, 2 UTF-16le, 3 UTF-16be, or 0 in a database without a schema.
@@ -134,6 +139,7 @@ impl HeaderFields {
             schema_format: word(44),
             // The header of the schema's b-tree: its page type, and the number of its cells.
             schema_is_empty: bytes.get(100) == Some(&TABLE_LEAF) && read_u16(bytes, 103) == Some(0),
+            schema_page_type: bytes.get(100).copied(),
             largest_root: word(52),
             encoding: word(56),
             incremental_vacuum: word(64),
@@ -150,6 +156,11 @@ impl HeaderFields {
     /// Returns `true` when the header says that the database is in WAL mode.
     pub fn is_wal(&self) -> bool {
         self.read_version == 2
+    }
+
+    /// Returns `true` when the schema's root page is one of a table, as far as it is known.
+    pub fn has_schema_page(&self) -> bool {
+        self.schema_page_type.is_none_or(|kind| matches!(kind, TABLE_LEAF | TABLE_INTERIOR))
     }
 
     /// Returns the size in pages, if the header vouches for it.
