@@ -6,6 +6,7 @@ pub(crate) mod check;
 pub(crate) mod context;
 mod file;
 mod foreign_keys;
+mod in_use;
 mod journal;
 mod migration_history;
 mod migration_rehearsal;

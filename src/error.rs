@@ -62,6 +62,9 @@ pub enum Error {
         "another process holds the store's write lock, and no journal lies on disk: what it has written may never be committed"
     )]
     WriteLocked,
+    /// A program has the store open and works with other files than those that lie here; in words.
+    #[error("{0}")]
+    InUse(String),
     /// This process has a file of the store open itself.
     #[error(
         "this process has {} open, and reading the store here would drop its locks on it: close it first, or examine the store from another process",

@@ -13,7 +13,8 @@ use crate::error::{Error, Result};
 use crate::findings::check_id::CheckId;
 use crate::migrations::rehearsal::{self, RehearsalOutcome};
 use crate::migrations::status::MigrationStatus;
-use crate::probe::{PathKind, Probe, retry_until_stable, sidecars};
+use crate::probe::in_use::Sighting;
+use crate::probe::{EMPTY_WITHOUT_LOG, PathKind, Probe, retry_until_stable, sidecars};
 use crate::report::Report;
 use crate::store::{Environment, Need, ReadOnly, with_stable_store};
 
@@ -30,6 +31,8 @@ pub(crate) struct Options<'a> {
     pub(crate) page_map: bool,
     /// The application whose store it is.
     pub(crate) application: &'a Application,
+    /// Who has the store open, where that was looked for.
+    pub(crate) users: Option<&'a Sighting>,
     /// The private folder, the sandbox, the bounds, the stop.
     pub(crate) environment: Environment<'a>,
 }
@@ -54,18 +57,27 @@ pub(crate) fn report_despite_panics(answers: &Answers, path: &Path, options: &Op
 }
 
 /// Reads the migration status of the store at `path`; and, where `rehearse` asks for it, tries the pending migrations on a copy of the same
-/// moment. Nothing is rehearsed where unknown migrations are applied.
+/// moment. Nothing is rehearsed where unknown migrations are applied. `users`: who has the store open, where that was looked for.
 ///
 /// # Errors
-/// As [`crate::inspect_schema_state`], the caller's stop, and where the rehearsal could not be made.
+/// As [`crate::inspect_schema_state`], the caller's stop, and where the rehearsal could not be made; [`Error::InUse`] where a program's
+/// commits are not in the files that lie here.
 pub(crate) fn migration_status(
     path: &Path,
     application: &Application,
     rehearse: bool,
+    users: Option<&Sighting>,
     environment: &Environment<'_>,
 ) -> Result<(MigrationStatus, Option<RehearsalOutcome>)> {
     if matches!(application.history, History::NotKnown) {
         return Err(Error::NothingKnown);
+    }
+    let hides_commits = |users: &Sighting| {
+        let mut faults = users.faults().filter(|(_, fault)| fault.hides_commits());
+        faults.next().map(|(process, fault)| process.describe(fault))
+    };
+    if let Some(why) = users.and_then(hides_commits) {
+        return Err(Error::InUse(why));
     }
     let need = if rehearse { Need::Everything } else { Need::Ledger };
     read_stable_store(path, need, application, environment, |probe, handle| {
@@ -94,6 +106,9 @@ fn read_stable_store<T>(
             return make(probe, None);
         }
         let access = access?;
+        if probe.is_empty_without_log() {
+            return Err(Error::NotAStore(EMPTY_WITHOUT_LOG.to_owned()));
+        }
         // What a foreign or damaged journal hides may be a migration.
         let examine = |probe: &Probe| sidecars::examine(probe, application, environment.stop);
         let verdict = retry_until_stable(probe, environment.stop, sidecars::seems_wrong, examine)?;

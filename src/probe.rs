@@ -5,10 +5,8 @@
 //! closing a descriptor drops every POSIX lock that this process holds on the file ("How To Corrupt An SQLite Database File",
 //! section 2.2).
 
-#[cfg_attr(not(test), expect(dead_code, reason = "not asked by a check yet"))]
 pub(crate) mod around;
 pub(crate) mod file_stat;
-#[cfg_attr(not(test), expect(dead_code, reason = "not asked by a check yet"))]
 pub(crate) mod in_use;
 pub(crate) mod journal;
 pub(crate) mod not_a_database;
@@ -217,6 +215,30 @@ impl Probe {
         self.wal.size() / frame * 8 > LARGEST_INDEX
     }
 
+    /// Returns true for a database in WAL mode that has no table, and beside which no log lies.
+    pub(crate) fn is_empty_without_log(&self) -> bool {
+        self.header().is_some_and(|header| {
+            let pages = self.size() / u64::from(header.page_size.max(1));
+            let has_log = self.wal.stamp.is_some() || self.wal.unreadable.is_some() || situation::is_hot(&self.journal);
+            around::is_empty_without_log(header.is_wal(), header.schema_is_empty, pages, has_log)
+        })
+    }
+
+    /// Returns the suffixes of the sidecar files to which the database's owner cannot write.
+    pub(crate) fn sidecars_closed_to_owner(&self) -> Vec<&'static str> {
+        let Some(database) = &self.stamp else { return Vec::new() };
+        let sidecars = [("-wal", &self.wal), ("-shm", &self.shm), ("-journal", &self.journal)];
+        let is_closed = |sidecar: &Sidecar| {
+            let file = sidecar.stamp.filter(|stamp| stamp.kind == FileKind::Regular);
+            file.is_some_and(|file| around::shuts_owner_out(database, &file))
+        };
+        sidecars
+            .into_iter()
+            .filter(|(_, sidecar)| is_closed(sidecar))
+            .map(|(suffix, _)| suffix)
+            .collect()
+    }
+
     /// Returns true when another probe saw the same files.
     fn has_same_files_as(&self, other: &Self) -> bool {
         let stamps = |probe: &Self| [probe.stamp, probe.wal.stamp, probe.journal.stamp];
@@ -356,6 +378,9 @@ fn read_head(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     open_plain(path)?.take(most as u64).read_to_end(&mut head)?;
     Ok(head)
 }
+
+/// The words for a database of which [`Probe::is_empty_without_log`] is true.
+pub(crate) const EMPTY_WITHOUT_LOG: &str = "it is a database in WAL mode without a table, and no -wal lies beside it: what it held, if anything, was in a -wal that is not here";
 
 /// Describes what lies at a path, for a message that it is not a database.
 pub(crate) fn words(kind: &PathKind, size: u64) -> String {

@@ -122,7 +122,7 @@ const DESCRIPTORS: &str = "/proc/self/fd";
 ///
 /// # Errors
 /// [`Error::OpenHere`].
-fn refuse_if_open_here(path: &Path) -> Result<()> {
+pub(crate) fn refuse_if_open_here(path: &Path) -> Result<()> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let files: Vec<(PathBuf, (u64, u64))> = ["", "-wal", "-shm", "-journal"]
         .into_iter()

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::{
-    Application, Conversion, Damage, FirstPage, FolderFault, HistoryFault, Impact, Mend, NoStore, Obstacle, Problem,
-    Reached,
+    Application, Conversion, Damage, FirstPage, FolderFault, HistoryFault, Impact, Mend, NoStore, Obstacle, OpenCopy,
+    Problem, Reached, UseFault,
 };
 
 /// Returns the remedy for a problem. An application words the remedies that only it knows, and falls back to this for the rest.
@@ -35,6 +35,12 @@ pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'stat
             application.file()
         )
         .into(),
+        Problem::Owner { suffixes } => owner(suffixes, name, application.file()).into(),
+        Problem::InUse {
+            fault,
+            copies,
+            log_lies_here,
+        } => in_use(*fault, copies, *log_lies_here, application.file()).into(),
         Problem::LeftBehind { .. } => format!(
             "this is a mistake in the doctor, please report it; sidecar files that were left are harmless, and {name} removes them when it next closes the store"
         )
@@ -230,6 +236,14 @@ fn no_store(what: NoStore, application: &Application) -> Cow<'static, str> {
             "run the doctor as the store's owner (for the system store: sudo doctor --system), or copy {file}, {file}-wal and {file}-shm together to where you may read them"
         )
         .into(),
+        NoStore::LockedByMode => format!(
+            "the file is yours, and its mode forbids even you to read it: chmod u+rw {file}; then run the doctor again"
+        )
+        .into(),
+        NoStore::EmptyWithoutLog => format!(
+            "if this is a copy, the data was in the -wal that was not copied: stop {name} where it came from and copy {file} and {file}-wal again, together; if it is the original and ever held data, restore a backup before {name} starts; if {name} never used it, start {name}, which makes its tables in it"
+        )
+        .into(),
         NoStore::Empty => format!(
             "if this store ever held data, that data is not in this file: restore a backup before {name} starts; if {name} never used it, start {name}, which makes a new store of it"
         )
@@ -328,6 +342,48 @@ fn sidecar(suffix: &str, name: &str, file: &str) -> String {
             "the latest commits may be lost, what is in {file} itself is not: stop {name} before it writes, and keep a copy of {file} and {file}-wal as they are; if this is a copy, stop {name} where it came from and copy all the files again, together; otherwise restore a backup"
         ),
     }
+}
+
+/// Returns the remedy where the database's owner may not write to files beside it.
+fn owner(suffixes: &[&str], name: &str, file: &str) -> String {
+    let files: Vec<String> = suffixes.iter().map(|suffix| format!("{file}{suffix}")).collect();
+    let files = files.join(" ");
+    format!(
+        "no data is lost by this: stop {name} and keep a copy of the store with its sidecar files; then give them the store's owner and mode: sudo chown --reference={file} {files} && sudo chmod --reference={file} {files}; then run {name} and every other program that uses the store as that owner, not as root"
+    )
+}
+
+/// Returns the remedy where a program works with other files than those that lie there. As long as it runs, its files can be copied
+/// out of its descriptors.
+fn in_use(fault: UseFault, copies: &[OpenCopy], log_lies_here: bool, file: &str) -> String {
+    let restart = "then stop the program in order, and start it again";
+    if fault == UseFault::LocksLost {
+        return format!(
+            "let nothing else open the store until then; {restart}: no data is lost by this yet; the program must not open and close the store's files beside its own SQLite (a copy of the file, a checksum), which drops its locks"
+        );
+    }
+    let copies_of: Vec<String> = copies
+        .iter()
+        .map(|OpenCopy { pid, fd, suffix }| format!("cp /proc/{pid}/fd/{fd} kept/{pid}-{file}{suffix}"))
+        .collect();
+    let first = format!(
+        "do not kill the program, and let nothing else open the store; first, while it runs, copy its files: mkdir kept && {}",
+        copies_of.join(" && ")
+    );
+    let last = match fault {
+        UseFault::LogDeleted if log_lies_here => {
+            format!(
+                "another program has made a -wal here since, and when either of the two closes the store, it overwrites what the other committed: keep a copy of {file}* as well, before you stop either; then find out from the copies which of the two has what is missed"
+            )
+        }
+        UseFault::LogDeleted | UseFault::IndexDeleted => {
+            "then stop the program in order: alone, it writes its log back into the store when it closes it; then run the doctor again".to_owned()
+        }
+        _ => format!(
+            "keep a copy of {file}* as well: the two are different databases; find out which is the right one before anything else is started; then stop the program in order, and run the doctor on the copies"
+        ),
+    };
+    format!("{first}; {last}")
 }
 
 fn structure(damage: Damage, application: &Application) -> Cow<'static, str> {

@@ -37,6 +37,20 @@ pub(crate) enum Problem {
         /// The suffix of the file: `-wal`, `-shm` or `-journal`.
         suffix: &'static str,
     },
+    /// A sidecar file keeps the database's owner from writing.
+    Owner {
+        /// The suffixes of the files.
+        suffixes: Vec<&'static str>,
+    },
+    /// A program has the store open and does not work with the files that lie there, or will soon not.
+    InUse {
+        /// What is wrong; the worst of it.
+        fault: UseFault,
+        /// The descriptors that still give the program's files.
+        copies: Vec<OpenCopy>,
+        /// True where a `-wal` lies beside the store, which is not the program's.
+        log_lies_here: bool,
+    },
     /// The doctor left sidecar files behind.
     LeftBehind {
         /// The suffixes of the files: `-wal`, `-shm` or `-journal`.
@@ -134,6 +148,32 @@ pub(crate) enum Problem {
     },
 }
 
+/// What is wrong with a program that has the store open, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum UseFault {
+    /// Its `-wal`, or `-wal` and `-shm`, were deleted.
+    LogDeleted,
+    /// The store was replaced under it.
+    Replaced,
+    /// It writes to the log that lies here, and has another database open.
+    OtherDatabase,
+    /// Its `-shm` alone was deleted.
+    IndexDeleted,
+    /// It has lost its locks.
+    LocksLost,
+}
+
+/// A file that a program has open, from which it can be copied while the program runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OpenCopy {
+    /// The program's number.
+    pub pid: u32,
+    /// The number of its descriptor.
+    pub fd: u32,
+    /// The end of the name that the file had beside the database.
+    pub suffix: &'static str,
+}
+
 impl Problem {
     /// Returns what is known of data that is lost by it, before rows are counted.
     pub(crate) fn loss(&self) -> Loss {
@@ -144,6 +184,7 @@ impl Problem {
             Self::SidecarWrong { .. } | Self::SidecarUnreadable { .. } | Self::NoStore(_) | Self::CouldNotCheck(_) => {
                 Loss::Unknown
             }
+            Self::InUse { fault, .. } if *fault != UseFault::LocksLost => Loss::Unknown,
             problem if problem.can_lose_rows() => Loss::Unknown,
             _ => Loss::No,
         }
@@ -163,8 +204,8 @@ impl Problem {
                 NoStore::Missing => Kind::FileMissing,
                 NoStore::DanglingLink => Kind::DanglingLink,
                 NoStore::WrongKind => Kind::NotAFile,
-                NoStore::Unreadable => Kind::Unreadable,
-                NoStore::Empty | NoStore::EmptyWithSidecar { .. } => Kind::FileEmpty,
+                NoStore::Unreadable | NoStore::LockedByMode => Kind::Unreadable,
+                NoStore::Empty | NoStore::EmptyWithoutLog | NoStore::EmptyWithSidecar { .. } => Kind::FileEmpty,
                 NoStore::SizeUnknown => Kind::CouldNotLook,
                 NoStore::NotSqlite | NoStore::GitLfsPointer | NoStore::Noise => Kind::NotADatabase,
                 NoStore::FirstPageGone { .. } => Kind::FirstPageGone,
@@ -178,6 +219,12 @@ impl Problem {
             Self::SidecarWrong { suffix } if *suffix == "-journal" => Kind::JournalDamaged,
             Self::SidecarWrong { .. } => Kind::WalDamaged,
             Self::SidecarUnreadable { .. } => Kind::Unreadable,
+            Self::Owner { .. } => Kind::Owner,
+            Self::InUse { fault, .. } => match fault {
+                UseFault::LogDeleted | UseFault::IndexDeleted => Kind::LogDeleted,
+                UseFault::Replaced | UseFault::OtherDatabase => Kind::StoreReplaced,
+                UseFault::LocksLost => Kind::LocksLost,
+            },
             Self::LeftBehind { .. } => Kind::LeftBehind,
             Self::Structure(damage) => match damage {
                 Damage::Rows => Kind::Damaged,
@@ -269,8 +316,12 @@ pub(crate) enum NoStore {
     WrongKind,
     /// A file that may not be read.
     Unreadable,
+    /// A file of the caller's whose mode keeps the caller from reading it.
+    LockedByMode,
     /// A file of no bytes.
     Empty,
+    /// A database in WAL mode with no table and no log.
+    EmptyWithoutLog,
     /// An empty file with a sidecar file that holds its content.
     EmptyWithSidecar {
         /// The file that holds it: `-wal` or `-journal`.

@@ -8,6 +8,7 @@ use crate::findings::LONGEST_NAME;
 use crate::findings::check_id::CheckId;
 use crate::limits::stop::Stop;
 use crate::probe::Probe;
+use crate::probe::in_use::Sighting;
 use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::text::words::{cut, plural};
@@ -49,6 +50,8 @@ impl Needs {
 pub(crate) enum Input {
     /// Reads the probe alone, without SQLite.
     Probe(fn(&Probe, &Application, &Stop) -> Outcome),
+    /// Judges who has the store open, as it was seen before the sandbox.
+    Users(fn(&Sighting, &Probe) -> Outcome),
     /// Compares the store's folder before and after; answered when all others are done.
     Access,
     /// Reads through a read-only handle. An error means "could not look".

@@ -15,7 +15,9 @@ use crate::findings::{Finding, Findings};
 use crate::limits::stop::Stop;
 use crate::probe::not_a_database::{describe, describe_conversion, name_size_limit};
 use crate::probe::sidecars::scan_wal;
-use crate::probe::{Leftover, PathKind, Probe, Situation, open_plain, retry_until_stable, words};
+use crate::probe::{
+    EMPTY_WITHOUT_LOG, Leftover, PathKind, Probe, Situation, around, open_plain, retry_until_stable, words,
+};
 use crate::report::outcome::Outcome;
 use crate::text::words::plural;
 
@@ -56,7 +58,12 @@ fn examine(probe: &Probe, stop: &Stop) -> Outcome {
         PathKind::Sqlite(header) => examine_database(probe, header, stop),
         other => {
             let detail = format!("{}{}", words(other, probe.size()), consequence(other));
-            Outcome::fail(detail, Problem::NoStore(no_store(other)))
+            let is_locked = |stat| around::is_locked_by_own_mode(stat, rustix::process::geteuid().as_raw());
+            let what = match no_store(other) {
+                NoStore::Unreadable if probe.stamp.as_ref().is_some_and(is_locked) => NoStore::LockedByMode,
+                what => what,
+            };
+            Outcome::fail(detail, Problem::NoStore(what))
         }
     }
 }
@@ -121,6 +128,9 @@ fn examine_database(probe: &Probe, header: &HeaderFields, stop: &Stop) -> Outcom
     if probe.situation == Situation::WriteLocked {
         return Outcome::pass(format!("an SQLite database, {size}, while another process holds its write lock"));
     }
+    if probe.is_empty_without_log() {
+        return Outcome::fail(EMPTY_WITHOUT_LOG, Problem::NoStore(NoStore::EmptyWithoutLog));
+    }
     let counted = match count_pages(probe, header, stop) {
         Ok(counted) => counted,
         Err(error) => return Outcome::could_not_look(&error),
@@ -145,7 +155,7 @@ fn examine_database(probe: &Probe, header: &HeaderFields, stop: &Stop) -> Outcom
             }
             let pages = plural(missing, "page is", "pages are");
             cut_short(
-                &format!("the file is cut short: it has {size}, and {pages} missing at its end"),
+                &format!("the file is cut short: it has {size}{limit}, and {pages} missing at its end"),
                 missing,
                 0,
             )

@@ -3,11 +3,13 @@
 use crate::application::{Application, Problem};
 use crate::checks::check::{Check, Input, Needs};
 use crate::findings::check_id::CheckId;
+use crate::findings::kind::Kind;
 use crate::findings::{Finding, Findings};
 use crate::limits::stop::Stop;
 use crate::probe::sidecars::{self, Verdict, examine};
-use crate::probe::{Probe, retry_until_stable};
+use crate::probe::{FileStat, Probe, around, retry_until_stable};
 use crate::report::outcome::Outcome;
+use crate::text::words::thousands;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -19,7 +21,8 @@ pub(super) const CHECK: Check = Check {
 
 fn run(probe: &Probe, application: &Application, stop: &Stop) -> Outcome {
     match retry_until_stable(probe, stop, sidecars::seems_wrong, |probe| examine(probe, application, stop)) {
-        Ok(Verdict::Sound(words)) => Outcome::pass(words + &hard_link_note(probe)),
+        Ok(Verdict::Sound(_)) if !probe.sidecars_closed_to_owner().is_empty() => closed_to_owner(probe),
+        Ok(Verdict::Sound(words)) => Outcome::noted(words + &hard_link_note(probe), note_oversized_log(probe)),
         Ok(Verdict::Wrong { suffix, what }) => failure(suffix, what, Problem::SidecarWrong { suffix }),
         Ok(Verdict::Unreadable { suffix, why }) => {
             failure(suffix, sidecars::cannot_be_read(&why), Problem::SidecarUnreadable { suffix })
@@ -28,11 +31,54 @@ fn run(probe: &Probe, application: &Application, stop: &Stop) -> Outcome {
     }
 }
 
+/// Returns the failure of a store whose owner cannot write to files beside it, and so not to the store.
+fn closed_to_owner(probe: &Probe) -> Outcome {
+    let suffixes = probe.sidecars_closed_to_owner();
+    let owner = |stamp: Option<FileStat>| stamp.map_or(0, |stamp| stamp.owner.0);
+    let mut findings = Findings::default();
+    for suffix in &suffixes {
+        let sidecar = match *suffix {
+            "-wal" => &probe.wal,
+            "-shm" => &probe.shm,
+            _ => &probe.journal,
+        };
+        let (whose, mode) = (owner(sidecar.stamp), sidecar.stamp.map_or(0, |stamp| stamp.mode & 0o7777));
+        findings.add(|| {
+            Finding::new(format!("the {suffix} belongs to the user with number {whose}, with mode {mode:04o}"))
+        });
+    }
+    let detail = format!(
+        "the store's owner (user {}) cannot write to the {} beside it, and so not to the store: another user made it, or its mode was changed",
+        owner(probe.stamp),
+        suffixes.join(" and ")
+    );
+    Outcome::found(detail, Problem::Owner { suffixes }, findings)
+}
+
 fn failure(suffix: &str, what: String, problem: Problem) -> Outcome {
     let detail = format!("something is wrong with the {suffix} file: {what}");
     let mut findings = Findings::default();
     findings.add(|| Finding::new(what));
     Outcome::found(detail, problem, findings)
+}
+
+/// Returns a note where the `-wal` is out of proportion to the store.
+fn note_oversized_log(probe: &Probe) -> Findings {
+    let mut notes = Findings::default();
+    let log = probe.wal.size();
+    if let Some(times) = around::oversized_log(log, probe.size()) {
+        let megabytes = thousands(log >> 20);
+        notes.add(|| {
+            Finding::note(
+                Kind::LargeLog,
+                format!(
+                    "the -wal has {megabytes} MiB, {} times the size of the store: one large transaction makes it so, or a program that reads all the time and so keeps it from being emptied",
+                    thousands(times)
+                ),
+            )
+        });
+    }
+    notes
 }
 
 /// Returns a note about hard links: SQLite looks for sidecar files beside the name that it is given, so another name may hide some.

@@ -1,8 +1,13 @@
 //! How the store was opened, and whether the doctor left anything behind.
 
+use std::path::Path;
+
 use crate::application::Problem;
 use crate::checks::check::{Check, Input, Needs};
 use crate::findings::check_id::CheckId;
+use crate::findings::kind::Kind;
+use crate::findings::{Finding, Findings};
+use crate::probe::around::FileSystem;
 use crate::probe::{FileStat, Probe, Sidecar, situation};
 use crate::report::outcome::Outcome;
 use crate::store::ReadMethod;
@@ -35,18 +40,31 @@ impl TraceCheck<'_> {
             left_behind(self.probe, &Probe::of(&self.probe.path))
         };
         if left.is_empty() {
-            return Outcome::pass(format!(
-                "{}; {}; sandbox: {}",
-                self.probe.situation.words(),
-                way.words(),
-                self.sandbox
-            ));
+            let detail = format!("{}; {}; sandbox: {}", self.probe.situation.words(), way.words(), self.sandbox);
+            return Outcome::noted(detail, note_file_system(&self.probe.path));
         }
         Outcome::fail(
             format!("the doctor seems to have left behind: {}", left.join(", ")),
             Problem::LeftBehind { suffixes: left },
         )
     }
+}
+
+/// Returns a note where the store lies on a file system on which SQLite's locks cannot be relied on.
+fn note_file_system(path: &Path) -> Findings {
+    let mut notes = Findings::default();
+    if let Some(system) = FileSystem::of(path) {
+        notes.add(|| {
+            Finding::note(
+                Kind::FileSystem,
+                format!(
+                    "the store lies on {}, where SQLite's locks cannot be relied on: two programs that use it at once can damage it",
+                    system.name()
+                ),
+            )
+        });
+    }
+    notes
 }
 
 /// Returns the suffixes of the sidecar files that only the doctor can have made or changed.

@@ -31,6 +31,8 @@ pub enum ErrorKind {
     Journal,
     /// Another process holds the store's write lock, and it is unknown which content of the file is committed.
     WriteLocked,
+    /// A program has the store open and works with other files than those that lie here, such as a deleted `-wal`.
+    InUse,
     /// This process has a file of the store open itself: to read the store would drop the locks that it holds on it.
     OpenHere,
     /// The store was changed by another process during each attempt to read it.
@@ -71,6 +73,7 @@ fn kind(cause: &Cause) -> ErrorKind {
         Cause::NothingKnown => ErrorKind::NothingKnown,
         Cause::Journal(_) => ErrorKind::Journal,
         Cause::WriteLocked => ErrorKind::WriteLocked,
+        Cause::InUse(_) => ErrorKind::InUse,
         Cause::OpenHere(_) => ErrorKind::OpenHere,
         Cause::Moving(_) => ErrorKind::Moving,
         Cause::Internal(_) => ErrorKind::Mistake,

@@ -15,9 +15,11 @@ use crate::findings::check_id::CheckId;
 use crate::limits::progress::{Progress, Ticker};
 use crate::limits::stop::Stop;
 use crate::migrations::schema_state::SchemaState;
+use crate::probe::in_use::{self, Sighting};
 use crate::report::Report;
 use crate::store::Environment;
 use crate::store::PrivateFolder;
+use crate::store::refuse_if_open_here;
 use crate::store::sandbox::Sandbox;
 
 /// Examines the store at `path` with every check but `artifacts`, without changing anything. Whatever is wrong is a row of
@@ -202,8 +204,10 @@ impl Examination {
 
     /// Examines the store. Whatever is wrong is a row of the report.
     pub fn run(&self) -> Report {
+        let users = self.checks.contains(&CheckId::InUse).then(|| in_use::see(&[&self.path]));
         self.with_environment(|environment| {
             let options = Options {
+                users: users.as_deref().and_then(<[_]>::first),
                 checks: self.checks.clone(),
                 artifacts: self.artifacts,
                 page_map: self.page_map,
@@ -222,7 +226,7 @@ impl Examination {
     pub fn schema_state(&self) -> Result<SchemaState, Error> {
         self.with_environment(|environment| {
             internal_error::catch_panic(|| {
-                examine::migration_status(&self.path, &self.application, false, &environment)
+                examine::migration_status(&self.path, &self.application, false, self.users().as_ref(), &environment)
             })
         })
         .flatten()
@@ -237,7 +241,9 @@ impl Examination {
     /// the rehearsal.
     pub fn rehearse(&self) -> Result<Rehearsal, Error> {
         self.with_environment(|environment| {
-            internal_error::catch_panic(|| examine::migration_status(&self.path, &self.application, true, &environment))
+            internal_error::catch_panic(|| {
+                examine::migration_status(&self.path, &self.application, true, self.users().as_ref(), &environment)
+            })
         })
         .flatten()
         .map(|(status, rehearsal)| Rehearsal {
@@ -245,6 +251,17 @@ impl Examination {
             failure: rehearsal.and_then(|rehearsal| rehearsal.failure()),
         })
         .map_err(Error::from)
+    }
+
+    /// Returns who has the store open, where a program may write to a log that was deleted.
+    fn users(&self) -> Option<Sighting> {
+        // The question opens the database. A store that this process has open is refused later.
+        if refuse_if_open_here(&self.path).is_err() {
+            return None;
+        }
+        in_use::may_be_in_use(&self.path)
+            .then(|| in_use::see(&[&self.path]))
+            .and_then(|mut seen| seen.pop())
     }
 
     fn with_environment<T>(&self, work: impl FnOnce(Environment<'_>) -> T) -> T {

@@ -88,15 +88,18 @@ impl Answers {
 
     /// Runs the checks that need no handle. `file` is always asked: every other check needs it.
     fn run_probe_checks(&self, probe: &Probe, options: &Options<'_>) {
-        let stop = options.environment.stop;
+        let (stop, application) = (options.environment.stop, options.application);
         for check in CHECKS {
-            let Input::Probe(run) = check.input else { continue };
+            let run: Box<dyn Fn() -> Outcome> = match (&check.input, options.users) {
+                (Input::Probe(run), _) => Box::new(|| run(probe, application, stop)),
+                (Input::Users(run), Some(users)) => Box::new(|| run(users, probe)),
+                _ => continue,
+            };
             let needed = check.id == CheckId::File || (self.is_wanted(check.id) && self.has_passed(CheckId::File));
             if needed {
                 self.begin_check(check, probe, stop);
                 let begun = Instant::now();
-                let outcome = catch_panic(|| run(probe, options.application, stop))
-                    .unwrap_or_else(|error| self.outcome_of_error(&error));
+                let outcome = catch_panic(run).unwrap_or_else(|error| self.outcome_of_error(&error));
                 self.set(check.id, (outcome, begun.elapsed()));
             }
         }

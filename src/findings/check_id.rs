@@ -15,6 +15,8 @@ macro_rules! with_every_check {
             File => file, "file";
             /// The sidecar files belong to the store and have lost nothing.
             Journal => journal, "journal";
+            /// Every program that has the store open works with the files that lie there.
+            InUse => in_use, "in-use";
             /// The store could be opened for reading, and the doctor left no trace.
             ReadOnly => read_only, "read-only";
             /// SQLite's own integrity check.

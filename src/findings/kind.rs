@@ -63,6 +63,18 @@ kinds! {
     WalDamaged => "wal-damaged",
     /// The rollback journal is damaged.
     JournalDamaged => "journal-damaged",
+    /// A program has the store open, and its `-wal` or `-shm` was deleted.
+    LogDeleted => "log-deleted",
+    /// A program has another database open than the one that lies there.
+    StoreReplaced => "store-replaced",
+    /// A program has the store open without the locks that SQLite always holds.
+    LocksLost => "locks-lost",
+    /// The owner or the mode of a file keeps the store's owner from using the store.
+    Owner => "owner",
+    /// The `-wal` is many times the size of the store.
+    LargeLog => "large-log",
+    /// The store lies on a file system on which SQLite's locks cannot be relied on.
+    FileSystem => "file-system",
     /// The doctor left a file beside the store.
     LeftBehind => "left-behind",
     /// Pages that hold rows are damaged.

@@ -96,8 +96,8 @@ pub(crate) fn oversized_log(log: u64, store: u64) -> Option<u64> {
 
 /// Returns whether a database in WAL mode has no table and no log beside it: what it held, if anything, was in a log that is
 /// not here.
-pub(crate) fn is_empty_without_log(is_wal: bool, schema_is_empty: bool, file_pages: u64, log: u64) -> bool {
-    is_wal && schema_is_empty && file_pages == 1 && log == 0
+pub(crate) fn is_empty_without_log(is_wal: bool, schema_is_empty: bool, file_pages: u64, has_log: bool) -> bool {
+    is_wal && schema_is_empty && file_pages == 1 && !has_log
 }
 
 #[cfg(test)]
@@ -164,12 +164,12 @@ mod tests {
 
     #[test]
     fn an_empty_database_without_its_log_is_seen() {
-        assert!(is_empty_without_log(true, true, 1, 0));
+        assert!(is_empty_without_log(true, true, 1, false));
         for (is_wal, schema_is_empty, pages, log) in [
-            (false, true, 1, 0),
-            (true, false, 1, 0),
-            (true, true, 2, 0),
-            (true, true, 1, 4152),
+            (false, true, 1, false),
+            (true, false, 1, false),
+            (true, true, 2, false),
+            (true, true, 1, true),
         ] {
             assert!(!is_empty_without_log(is_wal, schema_is_empty, pages, log));
         }

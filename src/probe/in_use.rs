@@ -4,19 +4,27 @@
 //! inode of the open file, whatever name and mount namespace it was opened by, and `/proc/PID/fdinfo` gives the locks that
 //! the process holds on it. `/proc/locks` is not read: the kernel waits for a grace period there, which takes 8 ms and more.
 //!
-//! Two things must be known by the caller. Landlock forbids a process to look into others' `/proc/PID/fd`, so this comes
-//! before the sandbox. And what is seen is one moment of a running program: a fault counts where a second look, a moment
-//! later, sees it again ([`Seen::confirmed_by`]).
+//! Landlock forbids a process to look into others' `/proc/PID/fd`, so this comes before the sandbox. What is seen is one
+//! moment of a running program: a fault counts where a second look, a moment later, sees it again.
+//!
+//! A lease (`F_SETLEASE`) would say in two system calls whether any process has the database open for writing. No crate
+//! offers it without unsafe code, which is forbidden here, so `/proc` is looked through. The report always does. The gate does
+//! only where a process can have lost its log: see [`may_be_in_use`].
 
 use std::collections::HashMap;
 use std::ffi::{CStr, OsStr, OsString};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{fs, thread};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, openat, readlinkat, statat};
 use rustix::io::Errno;
+use sqlite_format::header::HeaderFields;
+
+use super::file_stat::{self, FileKind, FileStat};
+use super::{HEAD, read_head, situation};
 
 /// The four files of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -33,6 +41,14 @@ pub(crate) enum Part {
 
 impl Part {
     const ALL: [Self; 4] = [Self::Database, Self::Wal, Self::Shm, Self::Journal];
+
+    /// Returns device and inode of this file beside a database, if it is a regular one.
+    fn id_beside(self, database: &Path) -> Option<(u64, u64)> {
+        let mut name = database.as_os_str().to_owned();
+        name.push(self.suffix());
+        let stat = FileStat::beside(Path::new(&name)).ok().flatten()?;
+        (stat.kind == FileKind::Regular).then_some(stat.id)
+    }
 
     /// Returns the end of the file's name, empty for the database itself.
     pub(crate) fn suffix(self) -> &'static str {
@@ -89,8 +105,10 @@ pub(crate) struct Seen {
     pub processes: Vec<Process>,
     /// How many programs' descriptors may not be looked at.
     pub unseen: u32,
-    /// The system hides other users' processes, so that they cannot even be counted (`hidepid`).
+    /// The system hides other users' processes, so that they cannot even be counted (`hidepid`), or has no `/proc`.
     pub hidden: bool,
+    /// This process is in a container, from which the processes outside are not seen.
+    pub contained: bool,
 }
 
 /// A reason why what a process commits is not in the files that lie there, or will not stay there.
@@ -136,8 +154,8 @@ pub(crate) struct Verdict {
 /// SQLite in WAL mode keeps the `-wal` and the `-shm` open as long as it is connected, a shared lock on the database and one
 /// on the `-shm` (`os_unix.c`, `unixLockSharedMemory`; `pager.c`, `pagerOpenWal`). A process that still holds the second and
 /// not the first has closed another descriptor of the database, which drops all its POSIX locks there ("How To Corrupt An
-/// SQLite Database File", section 2.2). A process that holds neither may have inherited its descriptors from its parent,
-/// as locks are not inherited, and is at fault only where that parent does not have them.
+/// SQLite Database File", section 2.2). A process that holds neither may have inherited its descriptors, as locks are not
+/// inherited: it is at fault only where no parent is seen that has the store open, and no process with the same descriptors.
 pub(crate) fn judge(seen: &Seen) -> Verdict {
     let mut verdict = Verdict::default();
     for (index, process) in seen.processes.iter().enumerate() {
@@ -174,7 +192,12 @@ fn find_fault(process: &Process, seen: &Seen) -> Option<Fault> {
     if holds(Part::Database) || !writes(Part::Shm) || !of(Part::Wal, false).any(|_| true) {
         return None;
     }
-    let inherited = || seen.processes.iter().any(|other| other.pid == process.parent);
+    let inherited = || {
+        let descriptors =
+            |of: &Process| -> Vec<(u32, Part)> { of.files.iter().map(|file| (file.fd, file.part)).collect() };
+        let may_be_from = |other: &Process| other.pid == process.parent || descriptors(other) == descriptors(process);
+        seen.processes.iter().any(|other| other.pid != process.pid && may_be_from(other))
+    };
     (holds(Part::Shm) || !inherited()).then_some(Fault::LocksLost)
 }
 
@@ -183,17 +206,146 @@ fn find_use(process: &Process) -> Use {
     if unlocked { Use::ReadsUnlocked } else { Use::Open }
 }
 
-impl Seen {
-    /// Returns whether a later look shows the same faults of the same processes.
+/// The processes that have a store open, and the judgement over them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Sighting {
+    /// The processes.
+    pub seen: Seen,
+    /// The judgement.
+    pub verdict: Verdict,
+}
+
+impl Sighting {
+    fn new(seen: Seen) -> Self {
+        let verdict = judge(&seen);
+        Self { seen, verdict }
+    }
+
+    /// Returns a later sighting with those of its faults that this one has as well.
     ///
     /// A program that opens or closes the store passes through states that look like a fault: SQLite deletes the `-shm`
     /// before it closes it.
-    pub(crate) fn confirmed_by(&self, later: &Self) -> bool {
-        let faults = |seen: &Self| -> Vec<(u32, Fault)> {
-            let faults = judge(seen).faults;
-            faults.into_iter().map(|(index, fault)| (seen.processes[index].pid, fault)).collect()
+    fn confirm(&self, later: Seen) -> Self {
+        let mut later = Self::new(later);
+        let is_known = |pid: u32, fault: &Fault| {
+            self.verdict
+                .faults
+                .iter()
+                .any(|(index, known)| self.seen.processes[*index].pid == pid && known == fault)
         };
-        faults(self) == faults(later)
+        let (faults, passed): (Vec<_>, Vec<_>) = std::mem::take(&mut later.verdict.faults)
+            .into_iter()
+            .partition(|(index, fault)| is_known(later.seen.processes[*index].pid, fault));
+        later.verdict.faults = faults;
+        later.verdict.uses.extend(passed.into_iter().map(|(index, _)| (index, Use::Open)));
+        later.verdict.uses.sort_unstable_by_key(|(index, _)| *index);
+        later
+    }
+
+    /// Returns the processes at fault, each with its fault.
+    pub(crate) fn faults(&self) -> impl Iterator<Item = (&Process, &Fault)> {
+        self.verdict.faults.iter().map(|(index, fault)| (&self.seen.processes[*index], fault))
+    }
+
+    /// Returns the processes that use the store in this way.
+    pub(crate) fn users(&self, how: Use) -> impl Iterator<Item = &Process> {
+        let uses = self.verdict.uses.iter().filter(move |(_, used)| *used == how);
+        uses.map(|(index, _)| &self.seen.processes[*index])
+    }
+}
+
+impl Process {
+    /// Returns its name and number: "bangerd (pid 4711)".
+    pub(crate) fn label(&self) -> String {
+        format!("{} (pid {})", self.name, self.pid)
+    }
+
+    /// Returns the fault of this process in a sentence.
+    pub(crate) fn describe(&self, fault: &Fault) -> String {
+        let label = self.label();
+        match fault {
+            Fault::Deleted { files } if files.iter().any(|(part, _)| *part == Part::Wal) => {
+                let (what, were) = if files.iter().any(|(part, _)| *part == Part::Shm) {
+                    ("-wal and -shm", "were")
+                } else {
+                    ("-wal", "was")
+                };
+                format!(
+                    "{label} has the store open, and its {what} {were} deleted: what it commits goes into a file that has no name, and is lost if it is killed"
+                )
+            }
+            Fault::Deleted { .. } => format!(
+                "{label} has the store open, and its -shm was deleted: a program that opens the store now does not see its locks"
+            ),
+            Fault::Replaced { .. } => format!(
+                "{label} has a database open that lay here and has no name any more, while another lies here: what it commits is not in this store, and is lost if it is killed"
+            ),
+            Fault::OtherDatabase => format!(
+                "{label} writes to the -wal or -shm that lies here, and the database that it has open is not the one that lies here"
+            ),
+            Fault::LocksLost => format!(
+                "{label} has the store open in WAL mode without the lock that SQLite always holds then: any program that opens and closes the store deletes the -wal under it"
+            ),
+        }
+    }
+}
+
+impl Fault {
+    /// Returns whether what the process commits is in another place than the files that lie here.
+    pub(crate) fn hides_commits(&self) -> bool {
+        !matches!(self, Self::LocksLost)
+    }
+}
+
+/// Looks who has each of these stores open, in one pass over all processes, and again a moment later where one seems at fault.
+///
+/// The sightings are in the order of the paths.
+pub(crate) fn see(paths: &[impl AsRef<Path>]) -> Vec<Sighting> {
+    let own = Some(std::process::id());
+    let stores = |paths: &[&Path]| -> Vec<StoreFiles> { paths.iter().map(|path| StoreFiles::at(path)).collect() };
+    let paths: Vec<&Path> = paths.iter().map(AsRef::as_ref).collect();
+    let mut found: Vec<Sighting> = look(&stores(&paths), own).into_iter().map(Sighting::new).collect();
+    let suspects: Vec<usize> = (0..found.len()).filter(|store| !found[*store].verdict.faults.is_empty()).collect();
+    if !suspects.is_empty() {
+        thread::sleep(file_stat::TICK);
+        let again: Vec<&Path> = suspects.iter().map(|store| paths[*store]).collect();
+        for (store, later) in suspects.into_iter().zip(look(&stores(&again), own)) {
+            found[store] = found[store].confirm(later);
+        }
+    }
+    found
+}
+
+/// Returns whether a process may have this store open and write to a log that was deleted: the store is in WAL mode, and a lock is
+/// held on it or a log lies there.
+///
+/// A program that has lost its locks and whose log was deleted afterwards shows neither. The database is opened and closed: never
+/// call this in a process that holds locks on it.
+pub(crate) fn may_be_in_use(path: &Path) -> bool {
+    let Ok(path) = fs::canonicalize(path) else { return false };
+    let is_wal = || {
+        let head = read_head(&path, HEAD).unwrap_or_default();
+        HeaderFields::parse(&head).is_some_and(|header| header.is_wal())
+    };
+    let has = |part: Part| part.id_beside(&path).is_some();
+    is_wal() && (has(Part::Wal) || has(Part::Shm) || situation::has_locks(&path))
+}
+
+impl StoreFiles {
+    /// Finds the files of the store at a path: none where no regular file lies there.
+    fn at(given: &Path) -> Self {
+        let Ok(path) = fs::canonicalize(given) else {
+            return Self::default();
+        };
+        let database = FileStat::of(&path).ok().flatten().filter(|stat| stat.kind == FileKind::Regular);
+        let Some(database) = database else {
+            return Self::default();
+        };
+        let ids = Part::ALL.map(|part| match part {
+            Part::Database => Some(database.id),
+            beside => beside.id_beside(&path),
+        });
+        Self { path, ids }
     }
 }
 
@@ -210,6 +362,9 @@ pub(crate) fn look(stores: &[StoreFiles], own: Option<u32>) -> Vec<Seen> {
         }
         return out;
     };
+    if stores.iter().all(|store| store.ids.iter().all(Option::is_none)) {
+        return out;
+    }
     let mut refused = Vec::new();
     let mut first_is_there = false;
     for_each_number(&proc, &mut |pid, _| {
@@ -225,9 +380,11 @@ pub(crate) fn look(stores: &[StoreFiles], own: Option<u32>) -> Vec<Seen> {
         }
     });
     let programs = refused.into_iter().filter(|pid| !is_kernel_thread(&proc, *pid)).count();
+    let contained = is_contained(&proc);
     for seen in &mut out {
         seen.unseen = u32::try_from(programs).unwrap_or(u32::MAX);
         seen.hidden = !first_is_there;
+        seen.contained = contained;
     }
     out
 }
@@ -237,12 +394,12 @@ const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLO
 /// What the kernel puts behind the path of an open file whose name is gone.
 const DELETED: &[u8] = b" (deleted)";
 
-/// Which files are looked for.
+/// Which files are looked for. One file can be several stores' (two paths to one store, or a log that is given as a store).
 struct Wanted<'a> {
-    /// The store and the part, by device and inode.
-    ids: HashMap<(u64, u64), (usize, Part)>,
-    /// The store by the path of its database: for files that were deleted or replaced.
-    paths: HashMap<&'a OsStr, usize>,
+    /// The stores and the part of each, by device and inode.
+    ids: HashMap<(u64, u64), Vec<(usize, Part)>>,
+    /// The stores by the path of the database: for files that were deleted or replaced.
+    paths: HashMap<&'a OsStr, Vec<usize>>,
 }
 
 impl<'a> Wanted<'a> {
@@ -252,10 +409,12 @@ impl<'a> Wanted<'a> {
             paths: HashMap::new(),
         };
         for (index, store) in stores.iter().enumerate() {
-            wanted.paths.insert(store.path.as_os_str(), index);
+            if store.ids[0].is_some() {
+                wanted.paths.entry(store.path.as_os_str()).or_default().push(index);
+            }
             for (id, part) in store.ids.iter().zip(Part::ALL) {
                 if let Some(id) = id {
-                    wanted.ids.insert(*id, (index, part));
+                    wanted.ids.entry(*id).or_default().push((index, part));
                 }
             }
         }
@@ -280,6 +439,13 @@ impl<'a> Descriptors<'a> {
         readlinkat(&self.fd, fd.to_string(), Vec::new()).ok().map(std::ffi::CString::into_bytes)
     }
 
+    /// Returns whether the file of a descriptor lies at this path.
+    fn has_this_name(&self, fd: u32, path: &[u8]) -> bool {
+        let id = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
+        let lies_there = statat(rustix::fs::CWD, path, AtFlags::empty()).ok().map(id);
+        lies_there.is_some() && lies_there == statat(&self.fd, fd.to_string(), AtFlags::empty()).ok().map(id)
+    }
+
     /// Returns whether the process sees the same mounts as this one: only then is the text of a link a path here.
     fn shares_mounts(&self) -> bool {
         let mounts = |of: String| statat(self.proc, of, AtFlags::empty()).ok().map(|stat| (stat.st_dev, stat.st_ino));
@@ -298,7 +464,9 @@ impl<'a> Descriptors<'a> {
 fn parse_access(text: &str) -> (bool, bool) {
     let flags = text.lines().find_map(|line| line.strip_prefix("flags:"));
     let mode = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
-    let locked = text.lines().any(|line| line.starts_with("lock:") && line.contains("POSIX"));
+    // SQLite's usual locks are the first; the others are those of its other VFS modules.
+    let is_lock = |line: &str| ["POSIX", "OFDLCK", "FLOCK"].iter().any(|kind| line.contains(kind));
+    let locked = text.lines().any(|line| line.starts_with("lock:") && is_lock(line));
     // The two lowest bits are the access mode: 0 reads, 1 writes, 2 does both.
     (mode.is_some_and(|mode| mode & 3 != 0), locked)
 }
@@ -312,8 +480,8 @@ fn look_at_process(wanted: &Wanted, stores: &[StoreFiles], process: &Descriptors
         let Ok(stat) = statat(&process.fd, name, AtFlags::empty()) else {
             return;
         };
-        if let Some((store, part)) = wanted.ids.get(&(stat.st_dev, stat.st_ino)) {
-            found.push((*store, process.file(fd, *part, false)));
+        if let Some(files) = wanted.ids.get(&(stat.st_dev, stat.st_ino)) {
+            found.extend(files.iter().map(|(store, part)| (*store, process.file(fd, *part, false))));
         } else if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
             others.push(fd);
             if stat.st_nlink == 0 {
@@ -324,12 +492,12 @@ fn look_at_process(wanted: &Wanted, stores: &[StoreFiles], process: &Descriptors
     find_deleted_sidecars(process, &others, &mut found);
     for (fd, device) in nameless {
         let Some(link) = process.link(fd) else { continue };
-        let Some(store) = link.strip_suffix(DELETED).and_then(|path| wanted.paths.get(OsStr::from_bytes(path))) else {
-            continue;
-        };
-        let lies_there = stores[*store].ids[0].is_some_and(|(lies_on, _)| lies_on == device);
-        if lies_there && process.shares_mounts() {
-            found.push((*store, process.file(fd, Part::Database, true)));
+        let named = link.strip_suffix(DELETED).and_then(|path| wanted.paths.get(OsStr::from_bytes(path)));
+        for store in named.into_iter().flatten() {
+            let lies_there = stores[*store].ids[0].is_some_and(|(lies_on, _)| lies_on == device);
+            if lies_there && process.shares_mounts() {
+                found.push((*store, process.file(fd, Part::Database, true)));
+            }
         }
     }
     found.sort_by_key(|(store, file)| (*store, file.fd));
@@ -365,8 +533,12 @@ fn find_deleted_sidecars(process: &Descriptors, others: &[u32], found: &mut Vec<
             let Some(database) = path.strip_suffix(part.suffix().as_bytes()) else {
                 continue;
             };
-            if let Some((store, _)) = databases.iter().find(|(_, link)| link == database) {
-                found.push((*store, process.file(*fd, part, true)));
+            let mut of: Vec<usize> =
+                databases.iter().filter(|(_, link)| link == database).map(|(store, _)| *store).collect();
+            of.dedup();
+            // A file can have such a name.
+            if !of.is_empty() && !process.has_this_name(*fd, &link) {
+                found.extend(of.into_iter().map(|store| (store, process.file(*fd, part, true))));
             }
         }
     }
@@ -401,6 +573,13 @@ fn parse_stat(text: &str) -> Option<(String, u32, u32)> {
     let parent = fields.nth(1)?.parse().ok()?;
     let flags = fields.nth(4)?.parse().ok()?;
     Some((name.to_owned(), parent, flags))
+}
+
+/// Returns whether this process sees the processes of a container alone: whether its namespace of processes is not the system's
+/// first one, which always has the same number (`proc_ns.h`, `PROC_PID_INIT_INO`).
+fn is_contained(proc: &OwnedFd) -> bool {
+    const PROC_PID_INIT_INO: u64 = 0xEFFF_FFFC;
+    statat(proc, c"self/ns/pid", AtFlags::empty()).is_ok_and(|stat| stat.st_ino != PROC_PID_INIT_INO)
 }
 
 /// Returns whether a process is a thread of the kernel, which opens no store (`sched.h`, `PF_KTHREAD`).
@@ -446,25 +625,10 @@ fn for_each_number(folder: impl AsFd, each: &mut dyn FnMut(u32, &CStr)) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
-    use std::os::unix::fs::MetadataExt;
-    use std::path::Path;
-
-    fn files_at(path: &Path) -> StoreFiles {
-        let id = |part: Part| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(part.suffix());
-            fs::metadata(name).ok().map(|meta| (meta.dev(), meta.ino()))
-        };
-        StoreFiles {
-            path: path.to_owned(),
-            ids: Part::ALL.map(id),
-        }
-    }
 
     /// Looks at this test's own process as well, which plays the program here.
     fn look_at_self(path: &Path) -> (Seen, Verdict) {
-        let seen = look(&[files_at(path)], None).remove(0);
+        let seen = look(&[StoreFiles::at(path)], None).remove(0);
         let verdict = judge(&seen);
         (seen, verdict)
     }
@@ -513,7 +677,11 @@ mod tests {
         };
         let parts: Vec<Part> = files.iter().map(|(part, _)| *part).collect();
         assert!(parts.contains(&Part::Wal) && parts.contains(&Part::Shm), "{files:?}");
-        assert!(seen.confirmed_by(&look_at_self(&path).0));
+        let first = Sighting::new(seen.clone());
+        assert_eq!(first.confirm(look_at_self(&path).0).verdict, verdict);
+        // A fault that only the later look shows is not believed yet.
+        let later = Sighting::default().confirm(seen);
+        assert_eq!((later.verdict.faults, later.verdict.uses), (vec![], vec![(0, Use::Open)]));
     }
 
     #[test]
@@ -550,10 +718,10 @@ mod tests {
         let (folder, path) = store();
         let other = folder.path().canonicalize().unwrap().join("other.db");
         let _both = (connect(&path, true), connect(&other, false));
-        let seen = look(&[files_at(&path), StoreFiles::default(), files_at(&other)], None);
+        let seen = look(&[StoreFiles::at(&path), StoreFiles::default(), StoreFiles::at(&other)], None);
         let counts: Vec<usize> = seen.iter().map(|seen| seen.processes.len()).collect();
         assert_eq!(counts, [1, 0, 1]);
-        let without_self = look(&[files_at(&path)], Some(std::process::id()));
+        let without_self = look(&[StoreFiles::at(&path)], Some(std::process::id()));
         assert_eq!(without_self[0].processes, []);
     }
 
@@ -621,6 +789,8 @@ mod tests {
                 parent.files = vec![file(Database, "wl"), file(Wal, "w"), file(Shm, "wl")];
                 seen.processes.push(parent);
                 assert_eq!(judge(&seen).faults, [], "inherited by a child");
+                seen.processes[1].pid = 11;
+                assert_eq!(judge(&seen).faults, [], "inherited by a child of another child");
             }
         }
     }

@@ -177,7 +177,12 @@ fn conflicts(path: &Path, (start, length): (u64, u64), typ: FlockType) -> bool {
     open_plain(path).is_ok_and(|file| matches!(fcntl_getlk(&file, &asked), Ok(Some(_))))
 }
 
+/// Returns true when another process holds a lock of SQLite on the database file at this path.
+pub(crate) fn has_locks(path: &Path) -> bool {
+    locked(path, DATABASE_LOCKS)
+}
+
 /// Returns true when another process has the store open, as far as its locks show.
 pub(crate) fn in_use(probe: &super::Probe) -> bool {
-    locked(&probe.path, DATABASE_LOCKS) || (probe.shm.stamp.is_some() && locked(&probe.shm.path, INDEX_LOCK))
+    has_locks(&probe.path) || (probe.shm.stamp.is_some() && locked(&probe.shm.path, INDEX_LOCK))
 }

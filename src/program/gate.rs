@@ -133,7 +133,7 @@ pub(crate) fn ask(session: &Arc<Session>) -> Answer {
     let (path, environment) = (session.store(), session.environment(&stop));
     let (application, rehearse) = (&session.application, session.args.rehearse);
     let asked = internal_error::catch_panic(|| {
-        let (status, rehearsal) = migration_status(path, application, rehearse, &environment)?;
+        let (status, rehearsal) = migration_status(path, application, rehearse, session.users(path), &environment)?;
         Ok(Answer::of(&status, rehearsal.as_ref()))
     });
     watch.end();

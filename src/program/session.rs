@@ -1,5 +1,6 @@
 //! What all stores have in common: the arguments, the right to write that is given up, and how the program ends.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -11,6 +12,7 @@ use crate::checks::check::Input;
 use crate::examine::{self, Answers, Options};
 use crate::findings::check_id::CheckId;
 use crate::limits::stop::Stop;
+use crate::probe::in_use::{self, Sighting};
 use crate::program::cli::{Args, Format};
 use crate::program::gate::EXIT_CANNOT_TELL;
 use crate::program::signals::Signals;
@@ -33,6 +35,8 @@ pub(super) struct Session {
     pub checks: Vec<CheckId>,
     /// Whose stores they are.
     pub application: Application,
+    /// Who has each of the stores open, where that was looked for.
+    users: HashMap<PathBuf, Sighting>,
     private: PrivateFolder,
     sandbox: Sandbox,
 }
@@ -50,6 +54,8 @@ impl Session {
         signals: Signals,
     ) -> Arc<Self> {
         paths::register_home_dirs(&stores);
+        // Landlock forbids it afterwards.
+        let users = users(&args, &checks, &stores);
         let private = PrivateFolder::for_stores(&stores);
         let sandbox = Sandbox::enter(&private, purpose(&args, &checks));
         let folder = private.path().map(Path::to_path_buf);
@@ -68,6 +74,7 @@ impl Session {
             watchdog,
             checks,
             application,
+            users,
             private,
             sandbox,
         })
@@ -88,12 +95,18 @@ impl Session {
         }
     }
 
-    fn options<'s>(&'s self, stop: &'s Stop) -> Options<'s> {
+    /// Returns who has a store open, where that was looked for.
+    pub(super) fn users(&self, path: &Path) -> Option<&Sighting> {
+        self.users.get(path)
+    }
+
+    fn options<'s>(&'s self, path: &Path, stop: &'s Stop) -> Options<'s> {
         Options {
             checks: self.checks.clone(),
             page_map: self.args.format == Format::Html,
             artifacts: self.args.artifacts || self.args.stores.is_empty(),
             application: &self.application,
+            users: self.users(path),
             environment: self.environment(stop),
         }
     }
@@ -105,12 +118,12 @@ impl Session {
 
     /// Returns the answers of a store's checks, before the first is asked.
     pub(super) fn answers(&self, path: &Path, stop: &Stop) -> Answers {
-        Answers::of(path, &self.options(stop))
+        Answers::of(path, &self.options(path, stop))
     }
 
     /// Returns a store's report.
     pub(super) fn report(&self, answers: &Answers, path: &Path, stop: &Stop) -> Report {
-        examine::report_despite_panics(answers, path, &self.options(stop))
+        examine::report_despite_panics(answers, path, &self.options(path, stop))
     }
 
     /// Returns the exit code.
@@ -142,6 +155,20 @@ fn remove(folder: &Path) {
     }
 }
 
+/// Looks who has the stores open, if the report says it or a program may hide commits from the gate.
+fn users(args: &Args, checks: &[CheckId], stores: &[PathBuf]) -> HashMap<PathBuf, Sighting> {
+    let is_asked = if args.check_migrations {
+        stores.iter().any(|store| in_use::may_be_in_use(store))
+    } else {
+        !args.salvage && checks.contains(&CheckId::InUse)
+    };
+    if is_asked {
+        stores.iter().cloned().zip(in_use::see(stores)).collect()
+    } else {
+        HashMap::new()
+    }
+}
+
 /// Returns what the stores will be read for.
 fn purpose(args: &Args, checks: &[CheckId]) -> Purpose {
     if args.salvage {
@@ -155,8 +182,10 @@ fn purpose(args: &Args, checks: &[CheckId]) -> Purpose {
             rehearsed: args.rehearse,
         };
     }
-    let opened =
-        args.format == Format::Html || checks.iter().any(|id| !matches!(checks::get(*id).input, Input::Probe(_)));
+    let opened = args.format == Format::Html
+        || checks
+            .iter()
+            .any(|id| !matches!(checks::get(*id).input, Input::Probe(_) | Input::Users(_)));
     Purpose {
         opened,
         whole: opened,

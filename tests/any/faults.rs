@@ -16,6 +16,7 @@ fn what_needs_no_knowledge_is_looked_at_and_the_rest_is_skipped_with_the_reason(
         [
             "file pass",
             "journal pass",
+            "in-use pass",
             "read-only pass",
             "page-structure pass",
             "schema-state skip",

@@ -5,6 +5,7 @@ mod derived;
 mod evidence;
 mod file;
 mod foreign_keys;
+mod in_use;
 mod journal;
 mod long_values;
 mod migration_history;

@@ -101,7 +101,7 @@ fn bad_usage_is_explained_on_standard_error() {
     assert_snapshot!(ran.text(), @"
     --- stderr ---
     error: invalid value 'no-such-check' for '--only <CHECK>'
-      [possible values: file, journal, read-only, page-structure, schema-state, unknown-ids, migration-history, schema-shape, migration-rehearsal, foreign-keys, row-values, artifacts]
+      [possible values: file, journal, in-use, read-only, page-structure, schema-state, unknown-ids, migration-history, schema-shape, migration-rehearsal, foreign-keys, row-values, artifacts]
 
     For more information, try '--help'.
     --- exit 64 ---

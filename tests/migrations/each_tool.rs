@@ -118,6 +118,7 @@ fn a_whole_report() {
 
     pass  file                 an SQLite database, 6 pages of 4096 bytes
     pass  journal              nothing is waiting to be written back
+    pass  in-use               no program has it open
     pass  read-only            closed, in rollback mode; read in place without a lock, then checked for changes; sandbox: [SANDBOX]
     pass  page-structure       6 pages checked
     pass  schema-state         sqlx's ledger `_sqlx_migrations`: 3 applied, pending [20240101000004]: sqlx applies them when it next migrates
@@ -130,7 +131,7 @@ fn a_whole_report() {
     pass  row-values           the text in 12 rows of 3 tables is in the store's encoding, UTF-8
     skip  artifacts            it is not known which files the application names in its store
 
-    FAIL: 1 of 12 checks failed (migration-rehearsal), 1 skipped
+    FAIL: 1 of 13 checks failed (migration-rehearsal), 1 skipped
     --- exit 1 ---
     ");
 }

@@ -1,5 +1,6 @@
 //! Another process that has a store open, as banger's daemon has.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Lines, Read};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -38,6 +39,11 @@ impl Daemon {
         Self { child, stdin, said }
     }
 
+    /// Its number.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Lets it end, and hands out what it said since it came up.
     pub fn end(mut self) -> Vec<String> {
         drop(self.stdin.take());
@@ -69,11 +75,22 @@ pub fn play(own: impl FnOnce(&str, &Path) -> bool) {
     if own(&role, Path::new(&store)) {
         return;
     }
-    let conn = Connection::open(store).unwrap();
+    if role == "reading without SQLite" {
+        let _file = File::open(&store).unwrap();
+        say_ready();
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        return;
+    }
+    let conn = Connection::open(&store).unwrap();
     match role.as_str() {
         "live" => {
             conn.execute_batch("PRAGMA wal_autocheckpoint=0").unwrap();
             apply(&conn, IN_THE_WAL);
+        }
+        "without its locks" => {
+            conn.execute_batch("PRAGMA wal_autocheckpoint=0").unwrap();
+            apply(&conn, IN_THE_WAL);
+            drop(File::open(&store).unwrap());
         }
         "rollback-live" => half_a_transaction(&conn),
         "MEMORY" | "OFF" => {

@@ -406,7 +406,9 @@ impl Ran {
 
     fn placeholders(&self, text: &str) -> String {
         let text = text.replace(self.root.to_str().unwrap(), "[PLACE]");
-        text.lines().map(|line| without_sandbox(&without_random_name(line)) + "\n").collect()
+        text.lines()
+            .map(|line| without_unseen_programs(&without_sandbox(&without_random_name(line))) + "\n")
+            .collect()
     }
 
     /// The report, from `--format json`.
@@ -438,6 +440,18 @@ fn without_random_name(line: &str) -> String {
     match line.split_once(BEFORE) {
         Some((before, name)) => format!("{before}{BEFORE}[RANDOM]{}", name.get(6..).unwrap_or_default()),
         None => line.to_owned(),
+    }
+}
+
+/// Leaves out what this machine, or this user, keeps from the check `in-use`.
+fn without_unseen_programs(line: &str) -> String {
+    let line = line.replace("no program that can be seen has it open", "no program has it open");
+    match line.find(" of other users may not be looked at") {
+        Some(end) => line
+            .get(..end)
+            .and_then(|before| before.rsplit_once("; "))
+            .map_or(line.clone(), |(before, _)| before.to_owned()),
+        None => line,
     }
 }
 

@@ -18,6 +18,7 @@ fn with_options<T>(checks: &[CheckId], work: impl FnOnce(&Options<'_>) -> T) -> 
         artifacts: false,
         page_map: false,
         application: &crate::banger::APPLICATION,
+        users: None,
         environment: Environment {
             private: &PrivateFolder::for_stores::<&Path>(&[]),
             sandbox: &Sandbox::not_asked(),
