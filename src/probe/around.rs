@@ -64,16 +64,22 @@ impl FileSystem {
 /// Returns whether the owner of a database cannot write to a file beside it, and so not to the database either.
 ///
 /// SQLite gives the sidecar files the mode of the database, and, as root, its owner. Users of one group that share a store
-/// leave files of different owners that all can write. Groups other than the database's own are not known here.
+/// leave files of different owners that all can write. Which groups the owner is in besides the database's is not known here: a file
+/// that another group may write to is not held against it.
 pub(crate) fn shuts_owner_out(database: &FileStat, sidecar: &FileStat) -> bool {
     let (owner, group) = database.owner;
     owner != 0 && is_writable_by(database, owner, group) && !is_writable_by(sidecar, owner, group)
 }
 
+/// Returns whether a file has an access list, which says more than its owner and mode.
+pub(crate) fn has_access_list(path: &Path) -> bool {
+    rustix::fs::lgetxattr(path, "system.posix_acl_access", [0; 0].as_mut_slice()).is_ok()
+}
+
 fn is_writable_by(file: &FileStat, user: u32, group: u32) -> bool {
     let bit = if file.owner.0 == user {
         0o200
-    } else if file.owner.1 == group {
+    } else if file.owner.1 == group || file.mode & 0o020 != 0 {
         0o020
     } else {
         0o002
@@ -127,6 +133,7 @@ mod tests {
             (file(0, 100, 0o664), false),
             (file(1001, 100, 0o644), true),
             (file(0, 0, 0o666), false),
+            (file(0, 200, 0o660), false),
             (file(1000, 100, 0o444), true),
         ] {
             assert_eq!(shuts_owner_out(&database, &sidecar), expected, "{sidecar:?}");
