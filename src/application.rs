@@ -16,8 +16,8 @@ use crate::text::paths::home;
 pub(crate) use advice::general as default_advice;
 pub(crate) use folder::{Content, File, Folder, MigrationsFolder, Refusal};
 pub(crate) use problem::{
-    Conversion, Damage, FirstPage, FolderFault, HistoryFault, Impact, Mend, NoStore, Obstacle, OpenCopy, Problem, Reached,
-    UseFault,
+    Conversion, Damage, FirstPage, FolderFault, HistoryFault, Impact, Mend, NoStore, Obstacle, OpenCopy, Problem,
+    Reached, UseFault,
 };
 
 /// The knowledge about an application. Unknown parts are empty, and the checks that need them are skipped.

@@ -220,6 +220,8 @@ impl Probe {
         self.header().is_some_and(|header| {
             let pages = self.size() / u64::from(header.page_size.max(1));
             let has_log = self.wal.stamp.is_some() || self.wal.unreadable.is_some() || situation::is_hot(&self.journal);
+            // A file that was cut says how many pages it had.
+            let pages = header.vouched_pages().map_or(pages, |vouched| pages.max(vouched.into()));
             around::is_empty_without_log(header.is_wal(), header.schema_is_empty, pages, has_log)
         })
     }

@@ -155,7 +155,7 @@ fn examine_database(probe: &Probe, header: &HeaderFields, stop: &Stop) -> Outcom
             }
             let pages = plural(missing, "page is", "pages are");
             cut_short(
-                &format!("the file is cut short: it has {size}{limit}, and {pages} missing at its end"),
+                &format!("the file is cut short: it has {size}, and {pages} missing at its end"),
                 missing,
                 0,
             )
