@@ -184,9 +184,9 @@ fn each_of_many_stores_has_its_own_answer_and_two_paths_to_one_have_the_same() {
         report["rows"][0]["detail"].as_str().unwrap().to_owned()
     };
     let details: Vec<String> = ran.stdout.lines().map(detail).collect();
-    let named = format!("(pid {})", program.pid());
-    let names: Vec<bool> = details.iter().map(|detail| detail.contains(&named)).collect();
-    assert_eq!(names, [true, false, true], "{details:?}");
+    let program_label = format!("(pid {})", program.pid());
+    let says_so: Vec<bool> = details.iter().map(|detail| detail.contains(&program_label)).collect();
+    assert_eq!(says_so, [true, false, true], "{details:?}");
 }
 
 #[test]
