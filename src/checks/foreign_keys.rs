@@ -1,16 +1,22 @@
 //! Does every row that refers to another refer to one that is there?
+//!
+//! SQLite enforces foreign keys only for an application that asks for it, and many never do. Where it is not known to, a key is told
+//! from a loss by the form of its fault: that all rows dangle, that the parent is empty or was never made, or that 0, '' or -1 stands
+//! for "none", is not what damage leaves behind.
+
+use std::collections::BTreeMap;
 
 use crate::application::{Application, Problem};
 use crate::checks::check::LeftOut;
 use crate::checks::check::{Check, Input, Needs};
 use crate::checks::context::StoreContext;
 use crate::error::{Error, Result};
-use crate::findings::LONGEST_NAME;
 use crate::findings::check_id::CheckId;
-use crate::findings::{Finding, Findings};
+use crate::findings::kind::Kind;
+use crate::findings::{Finding, Findings, LONGEST_NAME, MOST_FINDINGS};
 use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
-use crate::store::introspect::{self, quoted};
+use crate::store::introspect::{self, ForeignKeyInfo, quoted};
 use crate::text::words::{cut, plural};
 
 /// The check.
@@ -30,13 +36,28 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
         .outcome());
     }
     // SQLite compares the values of keys whole, however long they are.
-    handle.with_long_values(|| check_tables(context.application, handle))?
+    let are_enforced = are_enforced(context, handle);
+    handle.with_long_values(|| check_tables(context.application, handle, are_enforced))?
 }
 
-fn check_tables(application: &Application, handle: &ReadOnly) -> Result<Outcome> {
+/// Returns true if the application is known to have SQLite enforce its foreign keys.
+fn are_enforced(context: &StoreContext<'_>, handle: &ReadOnly) -> bool {
+    let application = context.application;
+    let Some(folder) = application.folder() else {
+        return application.has_builtin_migrations();
+    };
+    folder.foreign_keys.unwrap_or_else(|| {
+        // Where the tool cannot be told, nothing is excused.
+        let by_default = context.status(handle).ok().map(|status| status.dialect.foreign_keys);
+        by_default.unwrap_or(true)
+    })
+}
+
+fn check_tables(application: &Application, handle: &ReadOnly, are_enforced: bool) -> Result<Outcome> {
     let tables = introspect::ordinary_tables(handle)?;
     let mut found = KeyFindings {
         unnamed: tables.passed_over,
+        are_enforced,
         ..KeyFindings::default()
     };
     // Table by table: over the whole store one mismatched definition would end the check.
@@ -67,7 +88,14 @@ const MOST_UNREADABLE: usize = 10;
 #[derive(Default)]
 struct KeyFindings {
     keys: u64,
+    /// True if the application has SQLite enforce its keys.
+    are_enforced: bool,
+    /// The number of rows that dangle.
+    rows: u64,
     findings: Findings,
+    /// The keys that were never enforced.
+    never_enforced: Vec<NeverEnforced>,
+    never_enforced_total: u64,
     /// Tables that could not be checked, and why: the first ones.
     unreadable: Vec<(String, Error)>,
     unreadable_total: u64,
@@ -79,11 +107,32 @@ struct KeyFindings {
 
 impl KeyFindings {
     fn check(&mut self, handle: &ReadOnly, table: &str) -> Result<()> {
-        let columns = referring_columns(handle, table)?;
-        if !columns.is_empty() {
-            check_table(handle, table, &columns, &mut self.findings)?;
+        let keys = introspect::foreign_keys(handle, table)?;
+        if keys.is_empty() {
+            return Ok(());
         }
-        self.keys += columns.len() as u64;
+        let found = dangling(handle, table, &keys)?;
+        self.keys += keys.len() as u64;
+        for (id, dangling) in found {
+            let key = keys.iter().find(|key| key.id == id);
+            let form = match key.filter(|_| !self.are_enforced) {
+                Some(key) => form(handle, table, key, dangling.rows)?,
+                None => None,
+            };
+            if let (Some(form), Some(key)) = (form, key) {
+                self.never_enforced_total += 1;
+                if self.never_enforced.len() < MOST_UNREADABLE {
+                    self.never_enforced.push(NeverEnforced::new(table, key, dangling.rows, form));
+                }
+                continue;
+            }
+            self.rows += dangling.rows;
+            let more = dangling.rows - dangling.kept.len() as u64;
+            for finding in dangling.kept {
+                self.findings.add(|| finding);
+            }
+            self.findings.total += more;
+        }
         Ok(())
     }
 
@@ -103,17 +152,40 @@ impl KeyFindings {
     fn outcome(self) -> Outcome {
         let left_out = self.left_out();
         if self.findings.is_empty() && self.unreadable.is_empty() {
-            let keys = match self.keys {
+            let keys = match self.keys - self.never_enforced_total {
+                0 if self.never_enforced_total > 0 => "no other foreign key".to_owned(),
                 0 if self.refused.reasons() > 0 => "no other table has a foreign key".to_owned(),
                 0 => "no table has a foreign key".to_owned(),
                 keys => plural(keys, "foreign key holds", "foreign keys hold"),
             };
-            return Outcome::pass(keys + &left_out);
+            let mut notes = Findings::default();
+            for key in &self.never_enforced {
+                notes.add(|| key.note());
+            }
+            notes.total = self.never_enforced_total;
+            return Outcome::noted(keys + &self.describe_never_enforced() + &left_out, notes);
         }
         self.failure(&left_out)
     }
 
+    /// Returns the keys that were never enforced, after what holds.
+    fn describe_never_enforced(&self) -> String {
+        let keys: Vec<String> = self.never_enforced.iter().map(NeverEnforced::describe).collect();
+        let more = match self.never_enforced_total - self.never_enforced.len() as u64 {
+            0 => String::new(),
+            more => format!("; {}", plural(more, "more such key", "more such keys")),
+        };
+        if keys.is_empty() {
+            return String::new();
+        }
+        format!(
+            "; SQLite enforces foreign keys only for an application that asks for it, and these seem never to have been: {}{more}",
+            keys.join("; ")
+        )
+    }
+
     fn failure(self, left_out: &str) -> Outcome {
+        let never_enforced = self.describe_never_enforced();
         let Self {
             mut findings,
             unreadable,
@@ -125,7 +197,7 @@ impl KeyFindings {
                 tables: self.unreadable_total,
             }
         } else {
-            Problem::Dangling { rows: findings.total }
+            Problem::Dangling { rows: self.rows }
         };
         if !findings.is_empty() {
             findings.at_least = !unreadable.is_empty();
@@ -143,18 +215,22 @@ impl KeyFindings {
             said.push(format!("{} could not be checked either", plural(unsaid, "more table", "more tables")));
             findings.total += unsaid;
         }
-        Outcome::found(said.join("; ") + left_out, problem, findings)
+        Outcome::found(said.join("; ") + &never_enforced + left_out, problem, findings)
     }
 }
 
-/// Returns the referring columns of each of a table's foreign keys, by the key's number. Their names are cut: they are only printed.
-fn referring_columns(handle: &ReadOnly, table: &str) -> Result<Vec<(i64, Vec<String>)>> {
-    let name = |(from, _): &(Vec<u8>, Vec<u8>)| cut(&String::from_utf8_lossy(from), LONGEST_NAME);
-    let keys = introspect::foreign_keys(handle, table)?;
-    Ok(keys.iter().map(|key| (key.id, key.columns.iter().map(name).collect())).collect())
+/// The rows of one key that dangle.
+#[derive(Debug, Default)]
+struct Dangling {
+    rows: u64,
+    /// The first ones.
+    kept: Vec<Finding>,
 }
 
-fn check_table(handle: &ReadOnly, table: &str, columns: &[(i64, Vec<String>)], findings: &mut Findings) -> Result<()> {
+/// Returns the rows of a table that refer to rows that are not there, by the numbers of its keys.
+fn dangling(handle: &ReadOnly, table: &str, keys: &[ForeignKeyInfo]) -> Result<BTreeMap<i64, Dangling>> {
+    let mut found: BTreeMap<i64, Dangling> = BTreeMap::new();
+    let mut kept = 0;
     let sql = format!("PRAGMA foreign_key_check({})", quoted(table));
     handle.rows(&sql, [], |row| {
         let get = || -> rusqlite::Result<(Option<i64>, String, i64)> {
@@ -163,11 +239,146 @@ fn check_table(handle: &ReadOnly, table: &str, columns: &[(i64, Vec<String>)], f
             Ok((row.get("rowid")?, parent, row.get("fkid")?))
         };
         let (rowid, parent, key) = get().map_err(Error::sqlite(&sql))?;
-        findings.add(|| Finding {
-            row: rowid,
-            column: columns.iter().find(|(id, _)| *id == key).map(|(_, columns)| columns.join(", ")),
-            ..Finding::new(format!("refers to a row of {parent} that is not there")).table(table)
-        });
+        let dangling = found.entry(key).or_default();
+        dangling.rows += 1;
+        if dangling.kept.len() < MOST_FINDINGS && kept < MOST_KEPT {
+            kept += 1;
+            dangling.kept.push(Finding {
+                row: rowid,
+                column: keys.iter().find(|other| other.id == key).map(shown_columns),
+                ..Finding::new(format!("refers to a row of {parent} that is not there")).table(cut(table, LONGEST_NAME))
+            });
+        }
         Ok(())
-    })
+    })?;
+    Ok(found)
+}
+
+/// The most findings that are kept of all keys of one table.
+const MOST_KEPT: usize = 10 * MOST_FINDINGS;
+
+/// Returns the referring columns of a key. Their names are cut: they are only printed.
+fn shown_columns(key: &ForeignKeyInfo) -> String {
+    let name = |(from, _): &(Vec<u8>, Vec<u8>)| cut(&String::from_utf8_lossy(from), LONGEST_NAME);
+    let columns: Vec<String> = key.columns.iter().map(name).collect();
+    columns.join(", ")
+}
+
+/// The form of a fault that no damage leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// The parent was never made.
+    NoParent,
+    /// The parent has no row.
+    EmptyParent,
+    /// Every row that refers at all dangles.
+    All,
+    /// Every row that dangles holds 0, '' or -1.
+    Placeholder,
+}
+
+/// A key of which all dangling rows have such a form.
+#[derive(Debug)]
+struct NeverEnforced {
+    table: String,
+    columns: String,
+    parent: String,
+    rows: u64,
+    form: Form,
+}
+
+impl NeverEnforced {
+    fn new(table: &str, key: &ForeignKeyInfo, rows: u64, form: Form) -> Self {
+        Self {
+            table: cut(table, LONGEST_NAME),
+            columns: shown_columns(key),
+            parent: cut(&String::from_utf8_lossy(&key.parent), LONGEST_NAME),
+            rows,
+            form,
+        }
+    }
+
+    fn describe(&self) -> String {
+        let Self {
+            table,
+            columns,
+            parent,
+            rows,
+            form,
+        } = self;
+        let rows = plural(*rows, "row", "rows");
+        match form {
+            Form::NoParent => format!("{table}.{columns} ({rows}) refers to the table {parent}, which does not exist"),
+            Form::EmptyParent => format!("{table}.{columns} ({rows}) refers to {parent}, which is empty"),
+            Form::All => format!("all {rows} of {table}.{columns} refer to rows of {parent} that are not there"),
+            Form::Placeholder => {
+                format!("{table}.{columns} holds 0, '' or -1 for no row of {parent} ({rows})")
+            }
+        }
+    }
+
+    fn note(&self) -> Finding {
+        let finding = Finding::note(Kind::KeyNotEnforced, self.describe());
+        Finding {
+            count: Some(self.rows),
+            ..finding.table(&self.table).column(&self.columns)
+        }
+    }
+}
+
+/// Returns the form of a key's fault, if no damage leaves such a one behind. `rows` is the number of rows that dangle.
+///
+/// Where SQLite refuses one of these questions, nothing is excused.
+fn form(handle: &ReadOnly, table: &str, key: &ForeignKeyInfo, rows: u64) -> Result<Option<Form>> {
+    let number = |sql: &str| match handle.number(sql) {
+        Err(error) if error.is_own_bound() => Err(error),
+        number => Ok(number.ok().and_then(|number| u64::try_from(number).ok())),
+    };
+    let names = |name: &[u8]| std::str::from_utf8(name).ok().map(quoted);
+    let from: Option<Vec<String>> = key.columns.iter().map(|(from, _)| names(from)).collect();
+    let (Some(parent), Some(from)) = (names(&key.parent), from) else {
+        return Ok(None);
+    };
+    let is_parent = "SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ?1 COLLATE NOCASE";
+    if handle.collect(is_parent, [std::str::from_utf8(&key.parent).ok()], |_| Ok(()))?.is_empty() {
+        return Ok(Some(Form::NoParent));
+    }
+    if number(&format!("SELECT EXISTS (SELECT 1 FROM {parent})"))? == Some(0) {
+        return Ok(Some(Form::EmptyParent));
+    }
+    let table = quoted(table);
+    let refers: Vec<String> = from.iter().map(|column| format!("c.{column} IS NOT NULL")).collect();
+    let refers = refers.join(" AND ");
+    // One row alone has no form.
+    if rows > 1 && number(&format!("SELECT count(*) FROM {table} AS c WHERE {refers}"))? == Some(rows) {
+        return Ok(Some(Form::All));
+    }
+    let ([column], [(_, to)]) = (from.as_slice(), key.columns.as_slice()) else {
+        return Ok(None);
+    };
+    let Some(to) = parent_column(handle, &key.parent, to)? else {
+        return Ok(None);
+    };
+    let placeholders = format!(
+        "SELECT count(*) FROM {table} AS c WHERE c.{column} IN (0, '', -1)
+         AND NOT EXISTS (SELECT 1 FROM {parent} AS p WHERE p.{to} = c.{column})"
+    );
+    Ok((number(&placeholders)? == Some(rows)).then_some(Form::Placeholder))
+}
+
+/// Returns the column of a parent to which a key refers, as SQL takes it: the one that it names, or the primary key.
+fn parent_column(handle: &ReadOnly, parent: &[u8], named: &[u8]) -> Result<Option<String>> {
+    if !named.is_empty() {
+        return Ok(std::str::from_utf8(named).ok().map(quoted));
+    }
+    let Ok(parent) = std::str::from_utf8(parent) else {
+        return Ok(None);
+    };
+    let mut key = None;
+    introspect::each_column(handle, parent, |column| {
+        if column.key_position == 1 {
+            key = std::str::from_utf8(column.name).ok().map(quoted);
+        }
+    })?;
+    Ok(key)
 }

@@ -125,6 +125,8 @@ kinds! {
     RehearsalFails => "rehearsal-fails",
     /// A row references a missing row.
     DanglingReference => "dangling-reference",
+    /// A foreign key that seems never to have been enforced: its dangling rows are no loss.
+    KeyNotEnforced => "key-not-enforced",
     /// A value is one that the application does not write.
     WrongValue => "wrong-value",
     /// A file that the store names is missing or of the wrong kind.

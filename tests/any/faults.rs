@@ -87,7 +87,7 @@ fn long_text_is_read_to_its_end_also_beside_a_generated_column() {
 #[test]
 fn a_row_that_refers_to_nothing_and_a_damaged_page_fail() {
     let place = made(
-        "CREATE TABLE a(x INTEGER PRIMARY KEY); CREATE TABLE b(x REFERENCES a(x)); INSERT INTO b VALUES (3);
+        "CREATE TABLE a(x INTEGER PRIMARY KEY); CREATE TABLE b(x REFERENCES a(x)); INSERT INTO a VALUES (1); INSERT INTO b VALUES (3), (1);
          CREATE TABLE long(x); INSERT INTO long VALUES (zeroblob(20000)), ('y')",
     );
     assert!(said(&place, "foreign-keys").starts_with("fail: 1 row refers to a row"));

@@ -77,3 +77,48 @@ fn a_table_that_cannot_be_read_does_not_hide_the_others() {
       at least 2 in all
     "#);
 }
+
+/// What is said with `--any` of a table `seen` that refers to `cards`, which has the cards 1 to 9.
+fn said_of_any(sql: &str) -> String {
+    let place = Place::new().after(&format!(
+        "CREATE TABLE cards(id INTEGER PRIMARY KEY); CREATE TABLE seen(id INTEGER PRIMARY KEY, card INTEGER REFERENCES cards(id));
+         INSERT INTO cards VALUES (1), (2), (3), (4), (5), (6), (7), (8), (9); {sql}"
+    ));
+    place.said("foreign-keys", &["--any"])
+}
+
+#[test]
+fn a_key_that_no_application_had_enforced_is_a_note() {
+    assert_snapshot!(said_of_any("INSERT INTO seen(card) VALUES (11), (12), (NULL)"), @r#"
+    pass: no other foreign key; SQLite enforces foreign keys only for an application that asks for it, and these seem never to have been: all 2 rows of seen.card refer to rows of cards that are not there
+      column "card", count 2, kind "key-not-enforced", table "seen": all 2 rows of seen.card refer to rows of cards that are not there
+      1 in all
+    "#);
+    assert_snapshot!(said_of_any("INSERT INTO seen(card) VALUES (1), (0), (2), (-1)"), @r#"
+    pass: no other foreign key; SQLite enforces foreign keys only for an application that asks for it, and these seem never to have been: seen.card holds 0, '' or -1 for no row of cards (2 rows)
+      column "card", count 2, kind "key-not-enforced", table "seen": seen.card holds 0, '' or -1 for no row of cards (2 rows)
+      1 in all
+    "#);
+    assert_snapshot!(said_of_any("DELETE FROM cards; INSERT INTO seen(card) VALUES (1), (2)"), @r#"
+    pass: no other foreign key; SQLite enforces foreign keys only for an application that asks for it, and these seem never to have been: seen.card (2 rows) refers to cards, which is empty
+      column "card", count 2, kind "key-not-enforced", table "seen": seen.card (2 rows) refers to cards, which is empty
+      1 in all
+    "#);
+    assert_snapshot!(said_of_any("INSERT INTO seen(card) VALUES (1); CREATE TABLE t(a REFERENCES \"no such\"(b)); INSERT INTO t VALUES (7)"), @r#"
+    pass: 1 foreign key holds; SQLite enforces foreign keys only for an application that asks for it, and these seem never to have been: t.a (1 row) refers to the table no such, which does not exist
+      column "a", count 1, kind "key-not-enforced", table "t": t.a (1 row) refers to the table no such, which does not exist
+      1 in all
+    "#);
+}
+
+#[test]
+fn some_rows_of_many_that_dangle_are_a_loss_beside_a_key_that_was_never_enforced() {
+    assert_snapshot!(said_of_any("INSERT INTO seen(card) VALUES (1), (77), (0);
+        CREATE TABLE t(card REFERENCES cards(id)); INSERT INTO t VALUES (11), (12)"), @r#"
+    fail: 2 rows refer to rows that are not there: deleted, or lost; SQLite enforces foreign keys only for an application that asks for it, and these seem never to have been: all 2 rows of t.card refer to rows of cards that are not there
+      column "card", kind "dangling-reference", row 2, table "seen": refers to a row of cards that is not there
+      column "card", kind "dangling-reference", row 3, table "seen": refers to a row of cards that is not there
+      2 in all
+      -> stop the application and keep a copy of the store with its -wal, -shm and -journal; then restore what is missing, or let the application remove what these rows describe; do not delete the rows with SQL
+    "#);
+}
