@@ -49,6 +49,12 @@ pub enum Error {
     /// The ledger's table is there, but it is not the application's ledger; in words.
     #[error("{0}")]
     Ledger(String),
+    /// The schema says something else than SQLite reads, or the ledger's pages are not its own; in words.
+    #[error("the schema cannot be relied on: {0}")]
+    Schema(String),
+    /// The store has tables, and none of them is the application's; in words.
+    #[error("{0}")]
+    ForeignStore(String),
     /// Nothing is known of the application, so there is nothing to hold its ledger against.
     #[error("it is not known which migrations the application has")]
     NothingKnown,
@@ -223,10 +229,10 @@ impl Error {
         }
     }
 
-    /// Returns true when SQLite found the file itself to be damaged or not a database.
+    /// Returns true when the file itself was found to be damaged or not a database.
     pub fn is_damage(&self) -> bool {
         use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-        matches!(self.sqlite_code(), Some(DatabaseCorrupt | NotADatabase))
+        matches!(self, Self::Schema(_)) || matches!(self.sqlite_code(), Some(DatabaseCorrupt | NotADatabase))
     }
 
     /// Returns true when the process's bound on memory was hit, or the machine's: this says nothing about the store, and another
@@ -317,6 +323,26 @@ impl Error {
         match self {
             Self::Sqlite { source, .. } => sqlite_words(source),
             error => error.to_string(),
+        }
+    }
+
+    /// Returns the error with neither SQLite's message nor the statement: both may quote a file that lies outside of the folder.
+    pub(crate) fn without_message(self) -> Self {
+        const WORDS: &str = "SQLite's message is left out, because the file is a link out of the folder";
+        match self {
+            Self::Sqlite {
+                while_preparing,
+                source,
+                ..
+            } => {
+                let code = source.sqlite_extended_error_code().unwrap_or(ffi::SQLITE_ERROR);
+                Self::Sqlite {
+                    sql: "a file outside of the folder".to_owned(),
+                    while_preparing,
+                    source: rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some(WORDS.to_owned())),
+                }
+            }
+            error => error,
         }
     }
 

@@ -45,7 +45,11 @@ pub fn folder(bytes: &[u8]) {
             .folders
             .extend(path.parent().filter(|parent| parent.components().count() > 0).map(Into::into));
         let content = Content::Text(text.to_owned());
-        folder.files.push(File { path, content });
+        folder.files.push(File {
+            path,
+            content,
+            is_outside: false,
+        });
     }
     folder.files.sort_by(|a, b| a.path.cmp(&b.path));
     folder.files.dedup_by(|a, b| a.path == b.path);

@@ -34,6 +34,7 @@ use crate::report::Report;
 use cli::{Args, EXIT_USAGE, Format};
 use gate::{Answer, EXIT_CANNOT_TELL};
 use meter::Meter;
+use output::StreamIntoStore;
 use session::Session;
 use signals::Signals;
 
@@ -49,11 +50,29 @@ const NO_STORE: &str = "no store is named, and there is no home folder to look i
 pub fn main() -> ExitCode {
     panic::set_hook(Box::new(panics::remember_place));
     let arguments: Vec<OsString> = env::args_os().collect();
-    ExitCode::from(match Args::try_parse_from(&arguments) {
+    let parsed = Args::try_parse_from(&arguments);
+    // Any argument may be the path of a store where they cannot be parsed.
+    let named = match &parsed {
+        Ok(args) => stores(args).unwrap_or_default(),
+        Err(_) => arguments.iter().skip(1).map(PathBuf::from).collect(),
+    };
+    if let Some(stream) = output::stream_into_store(&named) {
+        return ExitCode::from(refuse_stream(stream));
+    }
+    ExitCode::from(match parsed {
         Err(error) => print_usage(&cli::escape_error(error, &arguments), has_gate_option(&arguments)),
         Ok(args) if args.check_migrations => run_gate(args),
         Ok(args) => exit_code(internal_error::catch_panic(|| run_doctor(args)).map_err(anyhow::Error::from).flatten()),
     })
+}
+
+/// Refuses to print into a store. Where standard error is the one that leads there, the refusal would be written into it as well.
+fn refuse_stream(stream: StreamIntoStore) -> u8 {
+    if stream == StreamIntoStore::Output {
+        let why = "standard output leads into the store itself, or into a file beside it that belongs to it; redirect it to another file";
+        return print_usage(&cli::usage_error(why), true);
+    }
+    EXIT_USAGE
 }
 
 /// Returns true if the gate was meant, where the arguments cannot be parsed.

@@ -13,6 +13,7 @@ pub(crate) mod private_copy;
 mod read_method;
 mod read_only;
 pub(crate) mod sandbox;
+pub(crate) mod schema_rows;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use access::{Access, Environment, PlainFiles, Witness};
 pub(crate) use folder_sql::{FolderSql, Touched, Write};
-pub(crate) use guards::{BUSY_TIMEOUT_MS, LONGEST_VALUE, STEPS_BETWEEN_QUESTIONS, interruptible, prepare_rehearsal};
+pub(crate) use guards::{BUSY_TIMEOUT_MS, LONGEST_VALUE, interruptible, prepare_rehearsal};
 pub(crate) use private_copy::{PrivateCopy, PrivateFolder, empty_copy};
 pub(crate) use read_method::{MOST_COPIED_TO_MEMORY, MOST_REHEARSED_IN_MEMORY, Need, Purpose, ReadMethod};
 pub(crate) use read_only::ReadOnly;

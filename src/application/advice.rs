@@ -48,6 +48,7 @@ pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'stat
         Problem::Structure(damage) => structure(*damage, application),
         Problem::StaleIndexes { names } => rebuild_by_name(names, name).into(),
         Problem::Derived { mends, .. } => derived(mends, name).into(),
+        Problem::SchemaRows(rows) => schema_rows(rows, name).into(),
         Problem::Newer { .. } => format!(
             "the store is newer than this binary: update {name} to the version that last used it; do not delete the store or edit its ledger, and do not swap this binary in"
         )
@@ -57,6 +58,13 @@ pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'stat
             settled_by,
             reached,
         } => unfinished(tool, *settled_by, *reached).into(),
+        Problem::LedgerLocked { tool, released_by } => {
+            let release = released_by.map_or_else(|| format!("release it as {tool}'s manual says"), |command| format!("release it (`{command}`)"));
+            format!(
+                "see whether {tool} is migrating just now, and let it finish; if nothing is, the program was ended while it migrated: keep a copy of the store with its -wal, -shm and -journal, find out whether its last migration is there or not (`sqlite3 -readonly COPY .schema | cat -v` shows the schema), then {release}"
+            )
+            .into()
+        }
         Problem::NeverRecorded { tool } => format!(
             "do not let {tool} migrate the store: it would begin at the first migration; keep a copy of the store with its sidecar files, find out how its tables were made, and record as applied what is there, as {tool}'s manual says (often called a baseline)"
         )
@@ -217,6 +225,10 @@ fn not_looked_at(obstacle: Obstacle, application: &Application) -> Cow<'static, 
                 .into()
         }
         Obstacle::Damage => keep_and_save(application).into(),
+        Obstacle::Schema => format!(
+            "do not start {name} on this store, and do not run VACUUM or .dump on it; run the doctor with all of its checks: `page-structure` says what is wrong and what to do"
+        )
+        .into(),
         Obstacle::Other => {
             "remove the cause that this row names and run the doctor again; the store itself was not changed".into()
         }
@@ -497,6 +509,24 @@ fn derived(mends: &[Mend], name: &str) -> String {
     steps.join("; ")
 }
 
+fn schema_rows(rows: &[(i64, String)], name: &str) -> String {
+    let keep = format!(
+        "stop {name} and keep a copy of the store with its -wal, -shm and -journal; do not run VACUUM or .dump on it, which may leave these objects out"
+    );
+    if rows.is_empty() {
+        return format!("{keep}; restore a backup whose schema is whole");
+    }
+    // A newer shell refuses to write the schema unless it is told that this is meant.
+    let updates: Vec<String> = rows
+        .iter()
+        .map(|(rowid, assignment)| format!("UPDATE sqlite_schema SET {assignment} WHERE rowid={rowid}"))
+        .collect();
+    format!(
+        "{keep}; then put the rows right, first in a second copy: sqlite3 -cmd '.dbconfig defensive off' STORE \"PRAGMA writable_schema=ON; {}\"",
+        updates.join("; ")
+    )
+}
+
 fn unfinished(tool: &str, settled_by: Option<&str>, reached: Reached) -> String {
     let keep = "keep a copy of the store with its -wal, -shm and -journal before anything else";
     let which = match reached {
@@ -526,6 +556,20 @@ fn history(fault: &HistoryFault, application: &Application) -> String {
         HistoryFault::FormerName { .. } => format!(
             "no data is lost: keep a copy of the store with its sidecar files, and let the {name} that made it finish its work; then move the store aside and let a released {name} make a new one; do not rename the migration in the ledger: its work was not done"
         ),
+        HistoryFault::RowsGone { ids } => {
+            let row = |id: &i64| {
+                let migration = application.known(*id)?;
+                // The command is pasted into a shell.
+                let is_plain = migration.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+                is_plain.then(|| format!("({id},'{}',strftime('%Y-%m-%dT%H:%M:%SZ','now'))", migration.name))
+            };
+            let rows: Vec<String> = ids.iter().filter_map(row).collect();
+            format!(
+                "no data is lost: stop {name}, keep a copy of the store with its -wal, -shm and -journal, and put back what is gone, first in a second copy: sqlite3 STORE \"INSERT INTO {}(id,name,applied_at) VALUES{}\"; until then {name} may fail to start",
+                application.ledger.table,
+                rows.join(",")
+            )
+        }
         HistoryFault::Gap { .. } => format!(
             "keep a copy of the store with its sidecar files; {name} will try to apply what is missing when it next opens the store, out of order: `migration-rehearsal` says whether that works; if it fails, restore a backup"
         ),

@@ -35,6 +35,8 @@ pub(crate) struct File {
     pub(crate) path: PathBuf,
     /// Its content.
     pub(crate) content: Content,
+    /// True if it is a link out of the folder: a word of such a file may be a secret of the user's and is never repeated.
+    pub(crate) is_outside: bool,
 }
 
 /// The content of a file.
@@ -121,6 +123,7 @@ impl Folder {
             Some(File {
                 path: below(&file.path)?,
                 content: file.content.clone(),
+                is_outside: file.is_outside,
             })
         });
         Self {

@@ -72,6 +72,9 @@ pub(crate) enum Problem {
         /// The way to mend each of them.
         mends: Vec<Mend>,
     },
+    /// Rows of `sqlite_schema` say something else than their objects are. Those that can be mended: the rowid, and the assignment that
+    /// puts the row right.
+    SchemaRows(Vec<(i64, String)>),
     /// Migrations are applied that this binary, or the folder, does not have.
     Newer {
         /// Their number.
@@ -85,6 +88,13 @@ pub(crate) enum Problem {
         settled_by: Option<&'static str>,
         /// The extent to which it was applied.
         reached: Reached,
+    },
+    /// The lock by which a migration tool keeps two programs from migrating at once is held.
+    LedgerLocked {
+        /// The tool.
+        tool: &'static str,
+        /// The command that releases it.
+        released_by: Option<&'static str>,
     },
     /// The ledger is empty, and what the migrations make is there.
     NeverRecorded {
@@ -198,6 +208,7 @@ impl Problem {
                 Obstacle::Interrupted => Kind::Interrupted,
                 Obstacle::InternalError => Kind::InternalError,
                 Obstacle::Damage => Kind::Damaged,
+                Obstacle::Schema => Kind::SchemaRow,
                 _ => Kind::CouldNotLook,
             },
             Self::NoStore(what) => match what {
@@ -244,8 +255,10 @@ impl Problem {
             Self::Derived { lost_rows: 1.., .. } => Kind::RowsLost,
             Self::Derived { is_spatial: true, .. } => Kind::SpatialIndex,
             Self::Derived { .. } => Kind::FullTextIndex,
+            Self::SchemaRows(_) => Kind::SchemaRow,
             Self::Newer { .. } => Kind::UnknownMigrations,
             Self::Unfinished { .. } => Kind::MigrationUnfinished,
+            Self::LedgerLocked { .. } => Kind::LedgerLocked,
             Self::NeverRecorded { .. } => Kind::NeverRecorded,
             Self::Folder(_) => Kind::FolderDiffers,
             Self::History(_) | Self::ImpossibleHistory { .. } => Kind::LedgerWrong,
@@ -301,6 +314,8 @@ pub(crate) enum Obstacle {
     NoCopy,
     /// The file itself is damaged.
     Damage,
+    /// The schema says something else than SQLite reads, or the ledger's pages are not its own.
+    Schema,
     /// Something else, which the detail says.
     Other,
 }
@@ -448,6 +463,11 @@ pub(crate) enum Mend {
 pub(crate) enum HistoryFault {
     /// Migrations under names that they had in development: what they do now was never done.
     FormerName {
+        /// Their ids.
+        ids: Vec<i64>,
+    },
+    /// Rows are gone, and the tables show that their migrations ran.
+    RowsGone {
         /// Their ids.
         ids: Vec<i64>,
     },

@@ -8,6 +8,7 @@ use crate::limits::stop::Stopped;
 use crate::migrations::status::MigrationStatus;
 use crate::probe::Probe;
 use crate::store::page_reader::Sound;
+use crate::store::schema_rows::{OddRow, odd_rows};
 use crate::store::{Access, Environment, ReadOnly};
 
 /// One store under examination, shared by every check and every thread.
@@ -27,6 +28,7 @@ pub(crate) struct StoreContext<'a> {
     values: bool,
     status: OnceLock<Result<MigrationStatus>>,
     sound: OnceLock<Result<Sound, Stopped>>,
+    odd_rows: OnceLock<Result<Vec<OddRow>>>,
 }
 
 impl<'a> StoreContext<'a> {
@@ -48,6 +50,7 @@ impl<'a> StoreContext<'a> {
             values,
             status: OnceLock::new(),
             sound: OnceLock::new(),
+            odd_rows: OnceLock::new(),
         }
     }
 
@@ -58,6 +61,14 @@ impl<'a> StoreContext<'a> {
     pub(crate) fn status(&self, handle: &ReadOnly) -> Result<&MigrationStatus, &Error> {
         let read = || MigrationStatus::read(self.application, handle, self.environment.stop);
         self.status.get_or_init(read).as_ref()
+    }
+
+    /// Returns the rows of the schema that say something else than their objects are, which are read once.
+    ///
+    /// # Errors
+    /// Why they could not be read.
+    pub(crate) fn odd_rows(&self, handle: &ReadOnly) -> Result<&[OddRow], &Error> {
+        self.odd_rows.get_or_init(|| odd_rows(handle)).as_ref().map(Vec::as_slice)
     }
 
     /// Returns what the reader found sound in one pass over the store, which the first caller makes.

@@ -18,7 +18,7 @@ use crate::probe::sidecars::scan_wal;
 use crate::probe::{
     EMPTY_WITHOUT_LOG, Leftover, PathKind, Probe, Situation, around, open_plain, retry_until_stable, words,
 };
-use crate::report::outcome::Outcome;
+use crate::report::outcome::{Failure, Outcome};
 use crate::text::words::plural;
 
 /// The check.
@@ -30,9 +30,12 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(probe: &Probe, _application: &Application, stop: &Stop) -> Outcome {
-    let outcome = retry_until_stable(probe, stop, Outcome::failed, |probe| examine(probe, stop));
+    // A path at which nothing is does not become a store within a tick; in a fleet, many may be missing.
+    let is_missing = |failure: &Failure| failure.problem == Problem::NoStore(NoStore::Missing);
+    let seems_wrong = |outcome: &Outcome| matches!(outcome, Outcome::Fail(failure) if !is_missing(failure));
+    let outcome = retry_until_stable(probe, stop, seems_wrong, |probe| examine(probe, stop));
     let closer = match &outcome {
-        Outcome::Fail(failure) => look_closer(&Probe::of(&probe.path), &failure.problem, stop),
+        Outcome::Fail(failure) if !is_missing(failure) => look_closer(&Probe::of(&probe.path), &failure.problem, stop),
         _ => None,
     };
     closer.unwrap_or(outcome)

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::findings::check_id::CheckId;
 use crate::findings::{Finding, Findings};
 use crate::migrations::key::MigrationKey;
+use crate::migrations::missing_rows::MissingRows;
 use crate::migrations::status::MigrationStatus;
 use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
@@ -40,11 +41,14 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     if !status.is_built_in() {
         return Ok(agreement(status));
     }
-    if status.ledger_len() == 0 {
+    if status.ledger_len() == 0 && status.missing_rows.is_none() {
         return Ok(Outcome::pass("no migration is applied"));
     }
     let mut history = LedgerHistory::new(context.application);
-    history.add_gaps(status);
+    match &status.missing_rows {
+        Some(missing) => history.add_missing_rows(missing),
+        None => history.add_gaps(status),
+    }
     match history.read(handle) {
         Err(error) if error.is_own_bound() || history.findings.is_empty() => Err(error),
         // The error does not take back what was found before it.
@@ -108,6 +112,9 @@ struct LedgerHistory<'a> {
     former: Vec<(i64, String)>,
     renamed: Vec<(i64, String)>,
     gaps: Vec<(i64, String)>,
+    missing_rows: Vec<(i64, String)>,
+    /// The ids of the rows that are gone though the tables show that their migrations ran.
+    gone: Vec<i64>,
     malformed: Vec<String>,
     malformed_total: u64,
     findings: Findings,
@@ -120,10 +127,25 @@ impl<'a> LedgerHistory<'a> {
             former: Vec::new(),
             renamed: Vec::new(),
             gaps: Vec::new(),
+            missing_rows: Vec::new(),
+            gone: Vec::new(),
             malformed: Vec::new(),
             malformed_total: 0,
             findings: Findings::default(),
         }
+    }
+
+    /// Adds the rows that are gone though the tables show that their migrations ran.
+    fn add_missing_rows(&mut self, missing: &MissingRows) {
+        self.missing_rows
+            .push((missing.ids.first().copied().unwrap_or_default(), missing.sentence()));
+        for id in &missing.ids {
+            self.findings.add(|| Finding {
+                id: Some(*id),
+                ..Finding::new("the ledger's row is missing, and the tables show that the migration ran")
+            });
+        }
+        self.gone.clone_from(&missing.ids);
     }
 
     /// Adds the migrations that are missing below the highest known one that is applied.
@@ -223,7 +245,7 @@ impl<'a> LedgerHistory<'a> {
             ));
         }
         let problem = Problem::History(self.worst());
-        let named = [self.former, self.renamed, self.gaps].into_iter().flat_map(sentences);
+        let named = [self.former, self.missing_rows, self.renamed, self.gaps].into_iter().flat_map(sentences);
         let mut sentences: Vec<String> = named.chain(self.malformed).collect();
         let more = self.malformed_total.saturating_sub(NAMED as u64);
         if more > 0 {
@@ -240,6 +262,8 @@ impl<'a> LedgerHistory<'a> {
     fn worst(&self) -> HistoryFault {
         if !self.former.is_empty() {
             HistoryFault::FormerName { ids: ids(&self.former) }
+        } else if !self.gone.is_empty() {
+            HistoryFault::RowsGone { ids: self.gone.clone() }
         } else if !self.gaps.is_empty() {
             HistoryFault::Gap {
                 missing: ids(&self.gaps),

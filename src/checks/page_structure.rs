@@ -14,11 +14,13 @@ use crate::checks::check::{Check, Input, LeftOut, Needs};
 use crate::checks::context::StoreContext;
 use crate::error::Result;
 use crate::findings::check_id::CheckId;
-use crate::findings::{Findings, LONGEST_NAME};
+use crate::findings::kind::Kind;
+use crate::findings::{Finding, Findings, LONGEST_NAME};
 use crate::migrations::shape;
 use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::store::introspect::{self, LONGEST_DEFINITION, ObjectKind};
+use crate::store::schema_rows::OddRow;
 use crate::text::words::{cut, plural};
 
 use derived::Derived;
@@ -29,6 +31,9 @@ use lines::{Groups, Line};
 /// The number of missing modules that are named one by one.
 const MOST_MODULES: usize = 1_000;
 
+/// The most rows of the schema that a remedy mends.
+const MOST_MENDED: usize = 20;
+
 /// The check.
 pub(super) const CHECK: Check = Check {
     id: CheckId::PageStructure,
@@ -38,6 +43,39 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
+    let outcome = look(context, handle)?;
+    Ok(match context.odd_rows(handle) {
+        Ok([]) | Err(_) => outcome,
+        Ok(odd) => with_odd_rows(outcome, odd),
+    })
+}
+
+/// Returns the outcome with the rows of the schema that say something else than their objects are. SQLite's check does not see them.
+fn with_odd_rows(outcome: Outcome, odd: &[OddRow]) -> Outcome {
+    let rows = plural(odd.len() as u64, "row of sqlite_schema is not", "rows of sqlite_schema are not");
+    let detail = format!(
+        "{rows} what SQLite writes: it reads the objects all the same, and whatever asks the schema for tables by type and name, as VACUUM and .dump do, may leave them out"
+    );
+    let (detail, problem, mut findings) = match outcome {
+        Outcome::Fail(failure) => (format!("{}; {detail}", failure.detail), failure.problem, failure.findings),
+        _ => {
+            let mend = odd.iter().filter_map(|odd| Some((odd.rowid, odd.assignment.clone()?))).take(MOST_MENDED);
+            (detail, Problem::SchemaRows(mend.collect()), Findings::default())
+        }
+    };
+    for row in odd {
+        findings.add(|| {
+            let finding = Finding::new(row.what).kind_of(Kind::SchemaRow).table("sqlite_schema");
+            Finding {
+                row: Some(row.rowid),
+                ..finding
+            }
+        });
+    }
+    Outcome::found(detail, problem, findings)
+}
+
+fn look(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     // There is nothing that was left out: what the reader does not understand, it does not call sound.
     if let Some(pages) = context.sound()?.pages {
         return Ok(Outcome::pass(describe_pages(pages)));

@@ -62,6 +62,17 @@ fn describe_built_in(status: &MigrationStatus, application: &str) -> String {
         return format!("all {applied} known migrations are applied");
     }
     let pending = list_pending(status);
+    if let Some(missing) = &status.missing_rows {
+        let again = if missing.fails_again {
+            "which fails"
+        } else {
+            "which changes nothing"
+        };
+        return format!(
+            "{applied} applied, pending {pending}: {}; {application} will run what is done a second time, {again}",
+            missing.sentence()
+        );
+    }
     format!("{applied} applied, pending {pending}: {application} applies them when it next opens the store")
 }
 

@@ -23,7 +23,7 @@ pub enum ErrorKind {
     Damaged,
     /// SQLite refused for another reason.
     Sqlite,
-    /// The store has a ledger, and it is another application's.
+    /// The store is another application's: its ledger, or all of its tables are.
     ForeignLedger,
     /// Nothing is known of the application, so the migration status of its store is unknown.
     NothingKnown,
@@ -69,7 +69,8 @@ fn kind(cause: &Cause) -> ErrorKind {
     }
     match cause {
         Cause::NotAStore(_) => ErrorKind::NotAStore,
-        Cause::Ledger(_) => ErrorKind::ForeignLedger,
+        Cause::Ledger(_) | Cause::ForeignStore(_) => ErrorKind::ForeignLedger,
+        Cause::Schema(_) => ErrorKind::Damaged,
         Cause::NothingKnown => ErrorKind::NothingKnown,
         Cause::Journal(_) => ErrorKind::Journal,
         Cause::WriteLocked => ErrorKind::WriteLocked,

@@ -161,6 +161,15 @@ impl Answers {
             {
                 Ok(Outcome::skip(format!("needs `{}`", CheckId::SchemaState)))
             }
+            _ if check.id != CheckId::PageStructure && context.odd_rows(handle).is_ok_and(|odd| !odd.is_empty()) => {
+                // A table that its row hides would be passed over without a word.
+                let why = "rows of sqlite_schema are not as SQLite writes them";
+                if self.is_wanted(CheckId::PageStructure) {
+                    Ok(Outcome::skip(format!("{why}, as `{}` says", CheckId::PageStructure)))
+                } else {
+                    Err(Error::Schema(why.to_owned()))
+                }
+            }
             _ => run(context, handle),
         });
         let (outcome, end) = match answered.and_then(|answered| answered) {

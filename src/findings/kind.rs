@@ -109,10 +109,14 @@ kinds! {
     PagesUnaccounted => "pages-unaccounted",
     /// The module of a virtual table refuses to open it.
     VirtualTableRefused => "virtual-table-refused",
+    /// A row of `sqlite_schema` says something else than its object is.
+    SchemaRow => "schema-row",
     /// Migrations are applied that are not known.
     UnknownMigrations => "unknown-migrations",
     /// A migration did not come to its end.
     MigrationUnfinished => "migration-unfinished",
+    /// The lock of a migration tool is held.
+    LedgerLocked => "ledger-locked",
     /// The ledger is empty and what the migrations make is there.
     NeverRecorded => "never-recorded",
     /// The ledger and the folder of migrations disagree.

@@ -14,7 +14,7 @@ pub(super) mod diesel;
 pub(super) mod drizzle;
 pub(super) mod golang_migrate;
 pub(super) mod goose;
-pub(super) mod named;
+pub(crate) mod named;
 pub(super) mod prisma;
 pub(super) mod refinery;
 pub(super) mod sqlx;

@@ -6,13 +6,14 @@ use crate::application::MigrationsFolder;
 use crate::error::{Error, Result};
 use crate::findings::LONGEST_NAME;
 use crate::migrations::dialects::Dialect;
+use crate::migrations::dialects::named::{LockTable, NamedTool};
 use crate::migrations::dialects::user_version::USER_VERSION;
 use crate::migrations::known::{KnownMigration, KnownSet, Script};
 use crate::migrations::ledger::{self, Applied, AppliedEntry, LedgerRow, LedgerRows, LedgerValue, MalformedLedger};
 use crate::migrations::recognise::{LedgerColumn, LedgerLayout, LedgerMatch, TableDeclaration, Tool, recognise};
 use crate::store::ReadOnly;
-use crate::store::integrity::check_pages;
 use crate::store::introspect::{self, quoted};
+use crate::store::schema_rows::check_table;
 use crate::text::words::cut;
 
 /// The most columns that a ledger has, and more than any tool's.
@@ -110,7 +111,7 @@ pub(crate) fn read_ledger(
     layout: LedgerLayout,
     table: &str,
 ) -> Result<std::result::Result<Applied, MalformedLedger>> {
-    match check_pages(handle, table) {
+    match check_table(handle, table) {
         // What SQLite cannot check is read as it is: a constraint may call a function that is not here.
         Err(error) if error.is_own_bound() || error.is_damage() || error.is_io() => return Err(error),
         _ => {}
@@ -163,6 +164,57 @@ pub(crate) fn count(handle: &ReadOnly, table: &str) -> Result<Option<RowCount>> 
                 or_more: rows > MOST,
             })
         }),
+    }
+}
+
+/// What a tool whose migrations are not plain SQL says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NamedLedgerState {
+    /// The rows of migrations that failed or did not come to their end.
+    pub(crate) failed: u64,
+    /// True if the tool's lock is held.
+    pub(crate) is_locked: bool,
+}
+
+/// Reads what the ledger and the lock of a tool say, where its migrations are not plain SQL.
+///
+/// # Errors
+/// What SQLite says.
+pub(crate) fn named_state(handle: &ReadOnly, tool: &NamedTool, table: &str) -> Result<NamedLedgerState> {
+    let failed = match tool.failed {
+        Some(condition) => count_where(handle, table, condition)?,
+        None => 0,
+    };
+    let is_locked = match tool.lock {
+        Some(LockTable { name, columns, held }) => {
+            let of_lock = columns_of(handle, name)?;
+            let has = |wanted: &&str| {
+                let is = |column: &LedgerColumn| column.name.eq_ignore_ascii_case(wanted) && !column.is_generated;
+                of_lock.iter().any(is)
+            };
+            columns.iter().all(|column| has(column)) && count_where(handle, name, held)? > 0
+        }
+        None => false,
+    };
+    Ok(NamedLedgerState { failed, is_locked })
+}
+
+/// Returns the columns of an ordinary table; none where there is no such table, or a view of that name.
+fn columns_of(handle: &ReadOnly, table: &str) -> Result<Vec<LedgerColumn>> {
+    Ok(self::table(handle, table)?.map_or_else(Vec::new, |(table, _)| table.columns))
+}
+
+/// Counts the rows of a table for which a condition of the doctor's own holds, up to a bound; 0 where SQLite refuses to read it.
+fn count_where(handle: &ReadOnly, table: &str, condition: &str) -> Result<u64> {
+    const MOST: u64 = 1_000;
+    let sql = format!("SELECT 1 FROM {} NOT INDEXED WHERE {condition} LIMIT {MOST}", quoted(table));
+    let mut rows = 0;
+    match handle.rows(&sql, [], |_| {
+        rows += 1;
+        Ok(())
+    }) {
+        Err(error) if is_refused(&error) => Ok(0),
+        ended => ended.map(|()| rows),
     }
 }
 

@@ -142,8 +142,21 @@ impl FolderReader<'_> {
             Ok(None) => Content::Refused(Refusal::NotRegular("a link to nothing")),
             Err(error) => Content::Refused(Refusal::Unreadable(error.to_string())),
         };
-        self.folder.files.push(File { path, content });
+        let is_outside = is_link && self.leads_out(&path);
+        self.folder.files.push(File {
+            path,
+            content,
+            is_outside,
+        });
         Ok(())
+    }
+
+    /// Returns true if a link leads out of the folder, or if that cannot be told.
+    fn leads_out(&self, path: &Path) -> bool {
+        match (fs::canonicalize(self.root), fs::canonicalize(self.root.join(path))) {
+            (Ok(root), Ok(target)) => !target.starts_with(root),
+            _ => true,
+        }
     }
 
     fn text(&mut self, path: &Path) -> Result<Content, FolderError> {

@@ -47,6 +47,8 @@ pub(crate) struct KnownMigration {
     pub(crate) name: String,
     /// Its file, below the folder.
     pub(crate) file: PathBuf,
+    /// True if the file is a link out of the folder, of which no word is repeated.
+    pub(crate) is_outside: bool,
     /// The statements that run.
     pub(crate) script: Script,
     /// The checksums that the ledger may hold for it; empty where the tool writes none.
@@ -187,6 +189,7 @@ impl KnownSet {
                 key: MigrationKey::number(migration.id),
                 name: migration.name.to_string(),
                 file: PathBuf::new(),
+                is_outside: false,
                 script: Script::Sql {
                     batches: vec![migration.sql.to_string()],
                     transaction: Transaction::Each,
@@ -276,6 +279,7 @@ impl KnownMigration {
             key,
             name: name.into(),
             file: file.path.clone(),
+            is_outside: file.is_outside,
             script,
             checksums: Checksums::default(),
             when: None,
@@ -289,6 +293,7 @@ impl KnownMigration {
             key,
             name: name.into(),
             file: file.to_path_buf(),
+            is_outside: false,
             script: Script::NotReplayable(why),
             checksums: Checksums::default(),
             when: None,

@@ -371,6 +371,7 @@ mod tests {
             name: String::new(),
             file: String::new(),
             batches: vec!["CREATE TABLE t(x); CREATE TABLE Applied(v); CREATE VIRTUAL TABLE w USING fts5(word)".into()],
+            is_outside: false,
             transaction: Transaction::Each,
         };
         let shape = Shape::replay_steps(&[&step], 1, &["applied".to_owned()], true, &Stop::never()).unwrap();

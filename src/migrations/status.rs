@@ -12,19 +12,22 @@ use crate::migrations::dialects::user_version::{self, USER_VERSION};
 use crate::migrations::dialects::{Dialect, Response};
 use crate::migrations::diff::{LedgerDiff, compare, compare_keys};
 use crate::migrations::discovery::{self, candidates, describe_ledger};
+use crate::migrations::foreign;
 use crate::migrations::key::MigrationKey;
 use crate::migrations::known::{KnownMigration, KnownSet, NotReplayable, Script};
 use crate::migrations::ledger::{Applied, LedgerNote, LedgerState};
+use crate::migrations::missing_rows::MissingRows;
 use crate::migrations::recognise::LedgerMatch;
 use crate::migrations::replay;
 use crate::migrations::schema_state::{Compatibility, SchemaState};
 use crate::migrations::steps::{ForeignKeys, Step, Steps};
 use crate::store::ReadOnly;
 use crate::store::introspect;
+use crate::store::schema_rows::check_schema;
 use crate::text::words::cut;
 
 /// Tables that programs other than the application keep in its store: Litestream's.
-const THIRD_PARTY_TABLES: &[&str] = &["_litestream_lock", "_litestream_seq"];
+pub(super) const THIRD_PARTY_TABLES: &[&str] = &["_litestream_lock", "_litestream_seq"];
 
 /// The known migrations of an application, compared with those that one store's ledger has.
 #[derive(Debug)]
@@ -41,6 +44,8 @@ pub(crate) struct MigrationStatus {
     pub(crate) set: KnownSet,
     /// The number of migrations that made the tables of the store, where its ledger is empty.
     pub(super) never_recorded: Option<usize>,
+    /// The rows that are gone from the ledger of compiled-in migrations though their work is done.
+    pub(crate) missing_rows: Option<MissingRows>,
     /// Remarks on the ledger's rows.
     pub(crate) notes: Vec<LedgerNote>,
     /// The known migrations compared with the applied ones.
@@ -59,9 +64,21 @@ impl MigrationStatus {
             History::CompiledIn => {
                 // Duplicate ids are rejected before anything is read.
                 let set = KnownSet::compiled_in(&application.migrations)?;
-                Ok(Self::of_ids(application, set, built_in::applied_ids(application, handle)?))
+                check_schema(handle)?;
+                let ids = built_in::applied_ids(application, handle)?;
+                if ids.is_none()
+                    && let Some(foreign) = foreign::describe_foreign_store(application, handle)?
+                {
+                    return Err(Error::ForeignStore(foreign));
+                }
+                let mut status = Self::of_ids(application, set, ids);
+                status.missing_rows = MissingRows::find(application, &status, handle)?;
+                Ok(status)
             }
-            History::InFolder(folder) => Self::read_for_folder(folder, handle, stop),
+            History::InFolder(folder) => {
+                check_schema(handle)?;
+                Self::read_for_folder(folder, handle, stop)
+            }
         }
     }
 
@@ -90,6 +107,7 @@ impl MigrationStatus {
             other_ledgers: Vec::new(),
             other_tools: Vec::new(),
             never_recorded: None,
+            missing_rows: None,
             notes: Vec::new(),
             diff: compare_keys(&set, &keys),
             set,
@@ -179,6 +197,7 @@ impl MigrationStatus {
             ledger,
             other_ledgers: Vec::new(),
             never_recorded: None,
+            missing_rows: None,
             other_tools: Vec::new(),
             diff: compare(&set, applied),
             set,
@@ -305,6 +324,7 @@ impl MigrationStatus {
             key: label,
             file: file_label(&known.file),
             batches: batches.iter().cloned().map(Cow::Owned).collect(),
+            is_outside: known.is_outside,
             transaction: *transaction,
         })
     }

@@ -35,6 +35,8 @@ pub(crate) struct Step {
     pub(crate) file: String,
     /// The texts that the tool passes to SQLite, one after the other. Each may hold several statements, which SQLite splits.
     pub(crate) batches: Vec<Cow<'static, str>>,
+    /// True if its file is a link out of the folder, of which no word is repeated.
+    pub(crate) is_outside: bool,
     /// The extent of its transaction.
     pub(crate) transaction: Transaction,
 }

@@ -199,13 +199,23 @@ impl<W: StatementObserver> StepRunner<'_, W> {
     /// Returns the error of a step that failed, or the reason why the failure says nothing about the step.
     fn failed(&self, step: &Step, error: Error) -> Error {
         let refused = self.sql.refused().map(|what| format!("it uses {what}, which no migration may do here"));
-        let unasked = || {
+        let unasked = || -> Option<String> {
             let is_denied = error.sqlite_code() == Some(ErrorCode::AuthorizationForStatementDenied);
             // The authorizer cannot be asked about it, and what cannot be asked is refused.
             is_denied.then(|| "it uses a name that is not UTF-8".to_owned())
         };
         let without = || error.needs_the_application().then(|| error.said_by_sqlite());
-        match refused.or_else(unasked).or_else(without) {
+        let why = refused.or_else(unasked).or_else(without);
+        // SQLite's message quotes the text, and a link out of the folder may lead to a secret.
+        let (why, error) = if step.is_outside {
+            (
+                why.map(|_| "it needs, or does, what is not to be had here".to_owned()),
+                error.without_message(),
+            )
+        } else {
+            (why, error)
+        };
+        match why {
             Some(why) => Error::NotReplayable {
                 migration: step.label(),
                 file: step.file.clone(),

@@ -1,14 +1,18 @@
 //! Prints: data to standard output, in the format that was asked for.
 
 use std::env;
+use std::fs::{File, Metadata};
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use crate::checks;
 use crate::findings::check_id::CheckId;
+use crate::probe::FileStat;
 use crate::program::cli::{self, Args, Format, When};
 use crate::program::gate::Answer;
 use crate::report::Report;
@@ -114,6 +118,50 @@ fn uses_color(color: When, stream: &impl IsTerminal) -> bool {
         When::Never => false,
         When::Auto => stream.is_terminal() && !plain,
     }
+}
+
+/// The standard streams that lead into a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StreamIntoStore {
+    /// Standard output alone.
+    Output,
+    /// Standard error, or both.
+    Error,
+}
+
+/// Returns the standard stream that leads into one of these stores, or into a file that lies beside one and belongs to it: what is
+/// printed would be written there.
+pub(super) fn stream_into_store(stores: &[PathBuf]) -> Option<StreamIntoStore> {
+    let id = |file: Metadata| file.is_file().then(|| (file.dev(), file.ino()));
+    let output = metadata(&io::stdout()).and_then(id);
+    let error = metadata(&io::stderr()).and_then(id);
+    // A terminal, a pipe or a device is no store, and most often there is nothing else.
+    if output.is_none() && error.is_none() {
+        return None;
+    }
+    let mut found = None;
+    for store in stores {
+        // A sidecar file lies beside the file to which a link leads.
+        let store = std::fs::canonicalize(store).unwrap_or_else(|_| store.clone());
+        for suffix in ["", "-wal", "-shm", "-journal"] {
+            let mut path = store.clone().into_os_string();
+            path.push(suffix);
+            let id = FileStat::of(Path::new(&path)).ok().flatten().map(|stat| stat.id);
+            if id.is_some() && id == error {
+                return Some(StreamIntoStore::Error);
+            }
+            if id.is_some() && id == output {
+                found = Some(StreamIntoStore::Output);
+            }
+        }
+    }
+    found
+}
+
+/// Returns what a standard stream leads to.
+pub(super) fn metadata(stream: &impl AsFd) -> Option<Metadata> {
+    let fd = stream.as_fd().try_clone_to_owned().ok()?;
+    File::from(fd).metadata().ok()
 }
 
 /// Prints data. Breaks if the reader has closed the pipe, which is no error.

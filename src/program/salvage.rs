@@ -1,6 +1,6 @@
 //! `--salvage`: the one store as SQL to standard output, and what it gave to standard error.
 
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -12,10 +12,9 @@ use rustix::fs::OFlags;
 use crate::banger::APPLICATION;
 use crate::error::Error;
 use crate::error::internal_error;
-use crate::probe::Probe;
 use crate::program::EXIT_PIPE_CLOSED;
 use crate::program::meter::Meter;
-use crate::program::output;
+use crate::program::output::{self, metadata};
 use crate::program::session::Session;
 use crate::report::render::salvaged;
 use crate::report::render::table::Style;
@@ -38,9 +37,9 @@ const BUFFER: usize = 64 << 10;
 
 /// Returns why standard output cannot take what a salvage writes, if it cannot.
 pub(super) fn output_fault(stores: &[PathBuf]) -> Option<String> {
-    let [store] = stores else {
+    if stores.len() != 1 {
         return Some("--salvage takes one store".to_owned());
-    };
+    }
     let out = io::stdout();
     if out.is_terminal() {
         return Some(
@@ -55,23 +54,11 @@ pub(super) fn output_fault(stores: &[PathBuf]) -> Option<String> {
                 .to_owned(),
         );
     }
-    if belongs_to_store(&output, store) {
-        return Some(
-            "the output is the store itself, or a file beside it that belongs to it; redirect it to another file: doctor --salvage STORE > saved.sql"
-                .to_owned(),
-        );
-    }
     let is_one = |errors: Metadata| !is_device(&output) && (errors.dev(), errors.ino()) == (output.dev(), output.ino());
     metadata(&io::stderr()).is_some_and(is_one).then(|| {
         "standard output and standard error are one file, in which the account would be mixed into the SQL; redirect only the output: doctor --salvage STORE > saved.sql"
             .to_owned()
     })
-}
-
-/// Returns what a standard stream leads to.
-fn metadata(stream: &impl AsFd) -> Option<Metadata> {
-    let fd = stream.as_fd().try_clone_to_owned().ok()?;
-    File::from(fd).metadata().ok()
 }
 
 /// Returns true if the stream leads nowhere: it was closed when the program began, and Rust's runtime opened `/dev/null` in its place for
@@ -85,13 +72,6 @@ fn is_discarded(stream: &impl AsFd, file: &Metadata) -> bool {
 /// Returns true if it is a device, as `/dev/null` is, which keeps nothing that could be mixed.
 fn is_device(file: &Metadata) -> bool {
     file.file_type().is_char_device() || file.file_type().is_block_device()
-}
-
-/// Returns true if a file is the store or one of its sidecar files, by whatever name.
-fn belongs_to_store(file: &Metadata, store: &Path) -> bool {
-    let probe = Probe::of(store);
-    let stamps = [probe.stamp, probe.wal.stamp, probe.shm.stamp, probe.journal.stamp];
-    stamps.into_iter().flatten().any(|stamp| stamp.id == (file.dev(), file.ino()))
 }
 
 /// Salvages the one store; the exit code.

@@ -90,10 +90,11 @@ fn obstacle(error: &Error) -> Obstacle {
         Error::Stopped(_) | Error::Stuck(_) => Obstacle::Interrupted,
         error if error.is_own_bound() && error.stopped().is_none() => Obstacle::ResourceLimit,
         Error::Internal(_) => Obstacle::InternalError,
-        Error::Ledger(_) => Obstacle::ForeignLedger,
+        Error::Ledger(_) | Error::ForeignStore(_) => Obstacle::ForeignLedger,
         Error::WriteLocked => Obstacle::WriteLocked,
         Error::Moving(_) => Obstacle::KeepsChanging,
         Error::Copy { .. } => Obstacle::NoCopy,
+        Error::Schema(_) => Obstacle::Schema,
         error if error.is_damage() => Obstacle::Damage,
         _ => Obstacle::Other,
     }

@@ -13,7 +13,7 @@ use rusqlite::{Connection, Result};
 use crate::limits::stop::{Interruptible, Stop};
 
 /// The number of steps of SQLite's virtual machine between two questions to the stop: well under a millisecond.
-pub(crate) const STEPS_BETWEEN_QUESTIONS: i32 = 2_000;
+const STEPS_BETWEEN_QUESTIONS: i32 = 2_000;
 
 /// The time for which a statement waits for a lock, in milliseconds.
 pub(crate) const BUSY_TIMEOUT_MS: u32 = 5_000;

@@ -9,6 +9,9 @@ use crate::error::{Error, Result};
 /// The beginning of a message about pages. It has a line for each fault; every other message is one line about a row or an index.
 const OF_PAGES: &str = "*** in database ";
 
+/// The beginning of such a line that is about the freelist.
+const OF_FREELIST: &str = "Freelist: ";
+
 /// The part of a store that is checked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Extent<'a> {
@@ -65,12 +68,25 @@ pub(crate) fn each_line(handle: &ReadOnly, extent: Extent<'_>, mut each: impl Fn
 /// # Errors
 /// Damage, where a page is wrong; and the error that keeps SQLite from checking.
 pub(crate) fn check_pages(handle: &ReadOnly, table: &str) -> Result<()> {
+    check_tree(handle, table, |_| true)
+}
+
+/// Checks that the pages of the schema hold together. The free pages, at which SQLite looks with them, hide no table.
+///
+/// # Errors
+/// As [`check_pages`].
+pub(crate) fn check_schema_pages(handle: &ReadOnly) -> Result<()> {
+    check_tree(handle, "sqlite_schema", |line| !line.starts_with(OF_FREELIST))
+}
+
+/// Runs the check of one table and returns damage for a line about pages that `counts`.
+fn check_tree(handle: &ReadOnly, table: &str, counts: impl Fn(&str) -> bool) -> Result<()> {
     let sql = format!("PRAGMA quick_check({})", identifier(table));
     let damaged = || rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), None);
     handle.rows_of_pragma(&sql, |row| {
         let bytes = row.get_ref(0).ok().and_then(|line| line.as_bytes().ok()).unwrap_or_default();
         let message = String::from_utf8_lossy(bytes);
-        if message.starts_with(OF_PAGES) {
+        if message.starts_with(OF_PAGES) && message.lines().skip(1).any(&counts) {
             return Err(unread_page(&message).unwrap_or_else(|| Error::sqlite(&sql)(damaged())));
         }
         Ok(())

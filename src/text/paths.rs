@@ -13,6 +13,10 @@ pub(crate) fn home() -> Option<PathBuf> {
 /// Folders that hold the users' home folders, by name.
 const HOLD_HOMES: [&str; 2] = ["home", "Users"];
 
+/// Folders below which a user's removable disks are mounted, each in a folder with the user's name, and the number of names that follow
+/// that name at least. `/media` also holds disks that are no user's.
+const HOLD_MEDIA: [(&str, usize); 2] = [("/run/media", 1), ("/media", 2)];
+
 /// Returns the path as it may be shown, without the names of users: this user's home folder is written `~`, other users'
 /// `~other1`, `~other2` and so on, in the order in which they are met, however the path spells them.
 pub(crate) fn display_path(path: &Path) -> String {
@@ -62,8 +66,20 @@ enum Folder {
     Any,
 }
 
-/// Returns the kind of the folder at a path that has no `.` and no `..` in it; `last`: it may be the store itself.
-fn folder(way: &Path, own: &[PathBuf], last: bool) -> Folder {
+/// Returns true if a folder of home folders holds those of a domain: `/home/DOMAIN`. This user's own home lies there, or the system owns
+/// it and not a user.
+fn is_domain(folder: &Path, own: &[PathBuf]) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let is_below_homes = depth(folder) == 2 && folder.parent().is_some_and(holds_homes);
+    let holds_own = || own.iter().any(|home| home.parent() == Some(folder));
+    let is_systems = || fs::metadata(folder).is_ok_and(|folder| folder.is_dir() && folder.uid() == 0);
+    is_below_homes && !own.iter().any(|home| home == folder) && (holds_own() || is_systems())
+}
+
+/// Returns the kind of the folder at a path that has no `.` and no `..` in it and is followed by so many names. If none follows, it may
+/// be the store itself.
+fn folder(way: &Path, own: &[PathBuf], following: usize) -> Folder {
+    let last = following == 0;
     if own.iter().any(|home| home == way) {
         return Folder::OwnHome;
     }
@@ -71,7 +87,12 @@ fn folder(way: &Path, own: &[PathBuf], last: bool) -> Folder {
         // Below the top, a folder of that name may hold stores as well: the home folders in a backup hold more.
         holds_homes(parent) && (depth(parent) == 1 || !last) && !own.iter().any(|home| home == parent)
     });
-    if in_homes || way == Path::new("/root") {
+    let in_media = HOLD_MEDIA
+        .iter()
+        .any(|(media, least)| following >= *least && way.parent() == Some(Path::new(media)));
+    let is_hidden = way.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    let in_domain = !last && !is_hidden && way.parent().is_some_and(|parent| is_domain(parent, own));
+    if in_homes || in_media || in_domain || way == Path::new("/root") {
         Folder::OtherHome
     } else {
         Folder::Any
@@ -93,7 +114,7 @@ fn display_path_from(
             Component::ParentDir => drop(way.pop()),
             Component::Normal(name) => {
                 way.push(name);
-                names_a_home |= !matches!(folder(&way, own, components.peek().is_none()), Folder::Any);
+                names_a_home |= !matches!(folder(&way, own, components.clone().count()), Folder::Any);
             }
             _ => {}
         }
@@ -112,7 +133,7 @@ fn without_homes(path: &Path, own: &[PathBuf], number: &mut dyn FnMut(&Path) -> 
     let mut components = path.components().skip(1).peekable();
     while let Some(component) = components.next() {
         way.push(component);
-        match folder(&way, own, components.peek().is_none()) {
+        match folder(&way, own, components.clone().count()) {
             Folder::OwnHome => "~".clone_into(&mut out),
             Folder::OtherHome => {
                 // A home folder that lies deeper, as in a backup, keeps the folders before it.
@@ -181,10 +202,28 @@ mod tests {
             ("/home/someone/../../srv/state.db", "/srv/state.db"),
             ("/home/someone/../..", "/"),
             ("/home/op/backup/home/someone/state.db", "~/backup/home/~other1/state.db"),
+            ("/run/media/someone/DISK/state.db", "~other1/DISK/state.db"),
+            ("/media/someone/DISK/state.db", "~other1/DISK/state.db"),
             ("/mnt/home/someone/.local/home/else/x", "/mnt/home/~other1/.local/home/~other2/x"),
         ] {
             assert_eq!(shown_at("/", path), wanted, "{path}");
         }
+    }
+
+    #[test]
+    fn users_of_a_domain_are_not_named() {
+        let own = [PathBuf::from("/home/acme/op")];
+        let shown = |path: &str| {
+            let mut met = Vec::new();
+            let mut number = |home: &Path| {
+                met.push(home.to_path_buf());
+                met.len()
+            };
+            display_path_from(|| PathBuf::from("/"), Path::new(path), &own, &mut number)
+        };
+        assert_eq!(shown("/home/acme/op/x/state.db"), "~/x/state.db");
+        assert_eq!(shown("/home/acme/someone/x/state.db"), "~other1/~other2/x/state.db");
+        assert_eq!(shown("/home/someone/x/state.db"), "~other1/x/state.db");
     }
 
     #[test]
@@ -193,6 +232,9 @@ mod tests {
             "/var/lib/banger/state.db",
             "//var/./lib/../state.db",
             "/srv/home/state.db",
+            "/media/state.db",
+            "/media/cdrom/state.db",
+            "/run/media/state.db",
             "/homes/x/state.db",
             "/home",
             "state.db",

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use insta::assert_snapshot;
+
 use super::{made, rows, said};
 use crate::support::Place;
 
@@ -198,6 +200,40 @@ fn a_ledger_that_says_that_something_failed_fails() {
     let failed = whole(&sqlx);
     let begin = "fail: sqlx's ledger `_sqlx_migrations`: 1 applied, the last of them 20240101000001, and migration 20240101000002 failed\n";
     assert!(failed.starts_with(begin), "{failed}");
+}
+
+#[test]
+fn a_tool_that_is_only_named_says_that_it_failed_or_is_locked() {
+    let whole = |sql: &str| crate::support::asking::whole(&made(sql).row("schema-state", &["--any"]));
+    assert_snapshot!(whole("CREATE TABLE flyway_schema_history(installed_rank INT PRIMARY KEY, version, success BOOLEAN); INSERT INTO flyway_schema_history VALUES (1, '1', 1), (2, '2', 0)"), @r#"
+    fail: Flyway's ledger `flyway_schema_history`: 1 recorded without a failure, and 1 migration failed or did not come to its end
+      count 1, kind "migration-unfinished", table "flyway_schema_history": migrations that failed or did not come to their end
+      1 in all
+      -> keep a copy of the store with its -wal, -shm and -journal before anything else; find out whether what the migration does is there or not (`sqlite3 -readonly COPY .schema | cat -v` shows the schema); then tell Flyway which of the two it is (`flyway repair`), and let it go on
+    "#);
+    assert_snapshot!(whole("CREATE TABLE knex_migrations(id INTEGER PRIMARY KEY, name, batch, migration_time); INSERT INTO knex_migrations VALUES (1, 'a', 1, 0);
+        CREATE TABLE knex_migrations_lock(\"index\" INTEGER PRIMARY KEY, is_locked INTEGER); INSERT INTO knex_migrations_lock VALUES (1, 1)"), @r#"
+    fail: Knex's ledger `knex_migrations`: its lock `knex_migrations_lock` is held: Knex is migrating just now, or was ended before it released the lock
+      kind "ledger-locked", table "knex_migrations_lock": the lock is held
+      1 in all
+      -> see whether Knex is migrating just now, and let it finish; if nothing is, the program was ended while it migrated: keep a copy of the store with its -wal, -shm and -journal, find out whether its last migration is there or not (`sqlite3 -readonly COPY .schema | cat -v` shows the schema), then release it (`knex migrate:unlock`)
+    "#);
+    let fails = |sql: &str| whole(sql).starts_with("fail: ");
+    let tried = [
+        ("CREATE TABLE atlas_schema_revisions(version, applied, total, error); INSERT INTO atlas_schema_revisions VALUES ('1', {}, 2, NULL)", "2", "1"),
+        ("CREATE TABLE atlas_schema_revisions(version, applied, total, error); INSERT INTO atlas_schema_revisions VALUES ('1', 2, 2, {})", "''", "'boom'"),
+        ("CREATE TABLE migration_log(id INTEGER PRIMARY KEY, migration_id TEXT, sql TEXT, success INTEGER, error TEXT, timestamp);
+          INSERT INTO migration_log VALUES (1, 'a', '', 0, 'boom', ''), (2, {}, '', 1, '', '')", "'a'", "'b'"),
+        ("CREATE TABLE DATABASECHANGELOG(ID, AUTHOR, FILENAME); CREATE TABLE DATABASECHANGELOGLOCK(ID, LOCKED, LOCKEDBY); INSERT INTO DATABASECHANGELOGLOCK VALUES (1, {}, 'me')", "0", "1"),
+        ("CREATE TABLE kysely_migration(name, timestamp); CREATE TABLE kysely_migration_lock(id, is_locked); INSERT INTO kysely_migration_lock VALUES ('l', {})", "0", "1"),
+        ("CREATE TABLE __EFMigrationsHistory(MigrationId, ProductVersion); CREATE TABLE __EFMigrationsLock(Id, Timestamp); INSERT INTO __EFMigrationsLock SELECT 1, 'x' WHERE {}", "FALSE", "TRUE"),
+        ("CREATE TABLE _yoyo_migration(migration_hash, migration_id); CREATE TABLE yoyo_lock(locked INT, ctime, pid); INSERT INTO yoyo_lock SELECT 1, 'x', 7 WHERE {}", "FALSE", "TRUE"),
+        ("CREATE TABLE schema_migrations(version uint64, dirty bool); INSERT INTO schema_migrations VALUES (3, 0), (4, {})", "0", "1"),
+    ];
+    for (sql, right, wrong) in tried {
+        assert!(!fails(&sql.replace("{}", right)), "{sql}");
+        assert!(fails(&sql.replace("{}", wrong)), "{sql}");
+    }
 }
 
 #[test]

@@ -122,3 +122,191 @@ fn a_ledger_of_which_a_wrong_byte_hides_a_row_gives_no_answer() {
     assert_eq!(ran.code, Some(3), "{ran:?}");
     assert!(ran.stdout.contains("database disk image is malformed [11]"), "{ran:?}");
 }
+
+/// A store in which banger's tables are after this change to the rows of the schema.
+fn with_schema(change: &str) -> Place {
+    let place = store_with("INSERT INTO schema_migrations VALUES (99, 'later', '2026-04-28T18:41:31Z')");
+    place.sql(&format!("PRAGMA writable_schema=ON; {change}"));
+    place
+}
+
+#[test]
+fn a_schema_that_says_something_else_than_sqlite_reads_gets_no_answer() {
+    for (change, what) in [
+        (
+            "UPDATE sqlite_schema SET type = 'tAble' WHERE name = 'schema_migrations'",
+            "type that SQLite never writes",
+        ),
+        (
+            "UPDATE sqlite_schema SET type = x'7461626c65' WHERE name = 'schema_migrations'",
+            "type that is not text",
+        ),
+        (
+            "UPDATE sqlite_schema SET name = x'736368656d615f6d6967726174696f6e73' WHERE name = 'schema_migrations'",
+            "name that is not text",
+        ),
+    ] {
+        let place = with_schema(change);
+        let said = ask(&place);
+        assert!(
+            said.contains("cannot tell: ") && said.contains(what) && said.contains("exit 3"),
+            "{change}: {said}"
+        );
+        // The report names the row, and whatever looks at tables says that it did not.
+        for options in [&[][..], &["--any"]] {
+            let row = crate::support::asking::whole(&place.row("page-structure", options));
+            assert!(row.starts_with("fail: ") && row.contains(what), "{change}: {row}");
+            for other in ["schema-state", "foreign-keys", "row-values"] {
+                let said = place.said(other, options);
+                assert!(!said.starts_with("pass: "), "{change}: {other}: {said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_in_the_schema_is_put_right_by_the_remedy() {
+    let place = with_schema(
+        "UPDATE sqlite_schema SET type = 'tAble', name = 'schema_migrations' WHERE name = 'schema_migrations'",
+    );
+    assert_snapshot!(crate::support::asking::whole(&place.row("page-structure", &[])), @r#"
+    fail: 1 row of sqlite_schema is not what SQLite writes: it reads the objects all the same, and whatever asks the schema for tables by type and name, as VACUUM and .dump do, may leave them out
+      kind "schema-row", row 1, table "sqlite_schema": has a type that SQLite never writes
+      1 in all
+      -> stop banger and keep a copy of the store with its -wal, -shm and -journal; do not run VACUUM or .dump on it, which may leave these objects out; then put the rows right, first in a second copy: sqlite3 -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET type='table' WHERE rowid=1"
+    "#);
+    place.sql("PRAGMA writable_schema=ON; UPDATE sqlite_schema SET type='table' WHERE rowid=1");
+    assert!(ask(&place).contains("unknown [99]"));
+}
+
+#[test]
+fn a_damaged_first_page_gets_no_answer() {
+    // No cell is left on it, and with them no table.
+    let place = store_with("INSERT INTO schema_migrations VALUES (99, 'later', '2026-04-28T18:41:31Z')");
+    change(&place.store(), |bytes| bytes[103..105].fill(0));
+    assert_snapshot!(ask(&place), @r#"
+    {"format":1,"compatibility":"cannot-tell","reason":"[PLACE]/store/state.db: SQLite says: database disk image is malformed [11] (while running: PRAGMA quick_check(sqlite_schema))"}
+    cannot tell: [PLACE]/store/state.db: SQLite says: database disk image is malformed [11] (while running: PRAGMA quick_check(sqlite_schema))
+    --- exit 3 ---
+    "#);
+}
+
+#[test]
+fn rows_of_another_table_are_no_ledger() {
+    let root_of = |tree: &str| format!("(SELECT rootpage FROM sqlite_schema WHERE name = '{tree}')");
+    let place = with_schema(&format!(
+        "UPDATE sqlite_schema SET rootpage = {} WHERE name = 'schema_migrations'",
+        root_of("images")
+    ));
+    assert_snapshot!(ask(&place), @r#"
+    {"format":1,"compatibility":"cannot-tell","reason":"[PLACE]/store/state.db: the schema cannot be relied on: another object of the schema has the ledger's root page"}
+    cannot tell: [PLACE]/store/state.db: the schema cannot be relied on: another object of the schema has the ledger's root page
+    --- exit 3 ---
+    "#);
+    // A page of a larger tree, whose root is another page: the records are longer than a ledger's can be.
+    let place = store_with("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
+        INSERT INTO vms SELECT 'v' || i, 'n' || i, (SELECT id FROM images), '10.1.' || (i / 200) || '.' || i, 'running', '2026-04-28T18:41:31Z',
+        '2026-04-28T18:41:31Z', '2026-04-28T18:41:31Z', '{}', '{}', '{}', '{}' FROM n");
+    let leaf = crate::support::damage::leaves(&place.store(), "vms")[0];
+    place.sql(&format!(
+        "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET rootpage = {leaf} WHERE name = 'schema_migrations'"
+    ));
+    assert_snapshot!(ask(&place), @r#"
+    {"format":1,"compatibility":"cannot-tell","reason":"[PLACE]/store/state.db: the schema cannot be relied on: the records in the ledger's pages are longer than its columns can be"}
+    cannot tell: [PLACE]/store/state.db: the schema cannot be relied on: the records in the ledger's pages are longer than its columns can be
+    --- exit 3 ---
+    "#);
+    // The rowid's column holds a value, which SQLite never stores there.
+    let place = store_with(
+        "CREATE TABLE log(n INT, what TEXT, at TEXT); INSERT INTO log VALUES (7000, 'a', 'b'), (8000, 'c', 'd')",
+    );
+    place.sql(&format!(
+        "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET rootpage = {} WHERE name = 'schema_migrations'; DELETE FROM sqlite_schema WHERE name = 'log'",
+        root_of("log")
+    ));
+    assert_snapshot!(ask(&place), @r#"
+    {"format":1,"compatibility":"cannot-tell","reason":"[PLACE]/store/state.db: the schema cannot be relied on: the records in the ledger's pages are longer than its columns can be"}
+    cannot tell: [PLACE]/store/state.db: the schema cannot be relied on: the records in the ledger's pages are longer than its columns can be
+    --- exit 3 ---
+    "#);
+}
+
+#[test]
+fn another_applications_store_gets_no_answer() {
+    let other = |sql: &str| {
+        let place = Place::new();
+        Connection::open(place.store()).unwrap().execute_batch(sql).unwrap();
+        place
+    };
+    // A table of the same name has not banger's columns.
+    let tiles = other("CREATE TABLE images(tile_data BLOB, tile_id TEXT); PRAGMA application_id = 0x4d504258");
+    assert_snapshot!(ask(&tiles), @r#"
+    {"format":1,"compatibility":"cannot-tell","reason":"[PLACE]/store/state.db: not banger's store: 1 table is in it, and none of them is banger's (images, vms); it looks like a tile set (MBTiles), by its application_id (doctor --any examines any application's database)"}
+    cannot tell: [PLACE]/store/state.db: not banger's store: 1 table is in it, and none of them is banger's (images, vms); it looks like a tile set (MBTiles), by its application_id (doctor --any examines any application's database)
+    --- exit 3 ---
+    "#);
+    assert_snapshot!(crate::support::asking::whole(&tiles.row("schema-state", &[])), @"
+    fail: could not look: not banger's store: 1 table is in it, and none of them is banger's (images, vms); it looks like a tile set (MBTiles), by its application_id (doctor --any examines any application's database)
+      -> this may be another program's database: check the path; if it is banger's store, do not delete it, keep a copy and restore a backup; `doctor --any` examines the database of any application
+    ");
+    assert_snapshot!(ask(&other("CREATE TABLE django_migrations(id INTEGER PRIMARY KEY, app, name, applied); CREATE TABLE notes(x)")), @r#"
+    {"format":1,"compatibility":"cannot-tell","reason":"[PLACE]/store/state.db: not banger's store: 2 tables are in it, and none of them is banger's (images, vms); it looks like another application's, as it has Django's ledger `django_migrations` (doctor --any examines any application's database)"}
+    cannot tell: [PLACE]/store/state.db: not banger's store: 2 tables are in it, and none of them is banger's (images, vms); it looks like another application's, as it has Django's ledger `django_migrations` (doctor --any examines any application's database)
+    --- exit 3 ---
+    "#);
+    assert_snapshot!(ask(&other("CREATE TABLE moz_places(id INTEGER PRIMARY KEY, url)")), @r#"
+    {"format":1,"compatibility":"cannot-tell","reason":"[PLACE]/store/state.db: not banger's store: 1 table is in it, and none of them is banger's (images, vms); it looks like a Mozilla browser's bookmarks and history, by its table moz_places (doctor --any examines any application's database)"}
+    cannot tell: [PLACE]/store/state.db: not banger's store: 1 table is in it, and none of them is banger's (images, vms); it looks like a Mozilla browser's bookmarks and history, by its table moz_places (doctor --any examines any application's database)
+    --- exit 3 ---
+    "#);
+    // What another program keeps beside banger's tables makes no other store of it.
+    assert!(
+        ask(&other("CREATE TABLE _litestream_seq(id INTEGER PRIMARY KEY, seq INTEGER)")).contains("pending [1 2 3]")
+    );
+    // Nor does a column that is gone, nor an empty database.
+    assert!(
+        ask(&store_with(
+            "PRAGMA foreign_keys=OFF; DROP TABLE schema_migrations; ALTER TABLE vms DROP COLUMN stats_json; DROP TABLE images"
+        ))
+        .contains("exit 1")
+    );
+    assert!(ask(&other("CREATE TABLE t(x INTEGER PRIMARY KEY AUTOINCREMENT); DROP TABLE t")).contains("exit 1"));
+}
+
+#[test]
+fn a_row_that_is_gone_from_the_ledger_is_told_from_a_migration_that_did_not_run() {
+    for gone in ["id = 2", "id = 3", "id IN (2, 3)", "TRUE"] {
+        let place = store_with(&format!("DELETE FROM schema_migrations WHERE {gone}"));
+        let said = ask(&place);
+        assert!(
+            said.contains("incompatible: the tables are as after migrations 1 to 3; only the ledger's row")
+                && said.contains("exit 2"),
+            "{gone}: {said}"
+        );
+        let shape = place.said("schema-shape", &[]);
+        assert!(shape.starts_with("pass: the tables are as after migrations 1 to 3"), "{shape}");
+    }
+    let place = store_with("DELETE FROM schema_migrations WHERE id = 2");
+    assert_snapshot!(ask(&place), @r#"
+    {"format":1,"compatibility":"incompatible","reason":"the tables are as after migrations 1 to 3; only the ledger's row 2 is gone, and the binary would run what is done a second time, which fails","applied":[1,3],"known_max":3,"pending":[2],"unknown":[]}
+    incompatible: the tables are as after migrations 1 to 3; only the ledger's row 2 is gone, and the binary would run what is done a second time, which fails (do not swap)
+    --- exit 2 ---
+    "#);
+    assert_snapshot!(crate::support::asking::whole(&place.row("migration-history", &[])), @r#"
+    fail: the tables are as after migrations 1 to 3; only the ledger's row 2 is gone
+      id 2, kind "ledger-wrong": the ledger's row is missing, and the tables show that the migration ran
+      1 in all
+      -> no data is lost: stop banger, keep a copy of the store with its -wal, -shm and -journal, and put back what is gone, first in a second copy: sqlite3 STORE "INSERT INTO schema_migrations(id,name,applied_at) VALUES(2,'drop_images_docker',strftime('%Y-%m-%dT%H:%M:%SZ','now'))"; until then banger may fail to start
+    "#);
+    assert_snapshot!(place.said("schema-state", &[]), @"pass: 2 applied, pending [2]: the tables are as after migrations 1 to 3; only the ledger's row 2 is gone; banger will run what is done a second time, which fails");
+    place.sql("INSERT INTO schema_migrations(id,name,applied_at) VALUES(2,'drop_images_docker',strftime('%Y-%m-%dT%H:%M:%SZ','now'))");
+    place.assert_healthy("the row is back");
+    // To create a table that is there changes nothing: the runner does it again.
+    let baseline =
+        store_with(&format!("{}; DELETE FROM schema_migrations", super::ONLY_BASELINE.trim_end_matches(';')));
+    let said = ask(&baseline);
+    assert!(said.contains("migrations needed: pending [1 2 3]"), "{said}");
+    // Where the tables show something else, nothing is concluded.
+    let other = store_with("DELETE FROM schema_migrations WHERE id = 2; ALTER TABLE images ADD COLUMN more TEXT");
+    assert!(ask(&other).contains("migrations needed"));
+}

@@ -134,7 +134,7 @@ fn a_wrong_output_and_what_makes_no_sense_with_it_are_mistakes_of_the_caller() {
         let out = OpenOptions::new().append(true).open(&output).unwrap();
         let ran = place.doctor().arg("--salvage").arg(place.store()).stdout(out).run();
         assert_eq!(ran.code, Some(64), "{output:?}: {ran:?}");
-        assert!(ran.stderr.contains("the output is the store itself"), "{ran:?}");
+        assert!(ran.stderr.contains("standard output leads into the store itself"), "{ran:?}");
     }
     fs::remove_file(wal).unwrap();
     fs::remove_file(place.root().join("by-another-name")).unwrap();

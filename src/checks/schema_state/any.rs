@@ -6,19 +6,22 @@ use crate::application::{Problem, Reached};
 use crate::error::Result;
 use crate::findings::{Finding, Findings};
 use crate::migrations::dialects::Dialect;
-use crate::migrations::discovery::{self, describe_ledger};
+use crate::migrations::dialects::named::NamedTool;
+use crate::migrations::discovery::{self, NamedLedgerState, RowCount, describe_ledger};
 use crate::migrations::key::MigrationKey;
 use crate::migrations::ledger::{Applied, LedgerNote, LedgerState, Reach};
 use crate::migrations::recognise::{LedgerMatch, Tool};
 
 use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
+use crate::store::schema_rows::check_schema;
 use crate::text::words::{plural, thousands};
 
 /// The most other ledgers that are named.
 const MOST_OTHERS: usize = 3;
 
 pub(super) fn look(handle: &ReadOnly) -> Result<Outcome> {
+    check_schema(handle)?;
     let ledgers = discovery::ledgers(handle)?;
     let Some((ledger, others)) = ledgers.split_first() else {
         return without_ledger(handle);
@@ -32,6 +35,10 @@ pub(super) fn look(handle: &ReadOnly) -> Result<Outcome> {
             } else {
                 None
             };
+            let state = discovery::named_state(handle, named, &ledger.table)?;
+            if state.failed > 0 || state.is_locked {
+                return Ok(of_named(named, &ledger.table, &whose, state, count, &others));
+            }
             let applied = count.map_or_else(String::new, |count| {
                 let more = if count.or_more { "more than " } else { "" };
                 format!(", {more}{} applied", thousands(count.rows))
@@ -54,6 +61,51 @@ pub(super) fn look(handle: &ReadOnly) -> Result<Outcome> {
             })
         }
     }
+}
+
+/// Returns the failure of a ledger that says that a migration failed, or whose lock is held.
+fn of_named(
+    named: &'static NamedTool,
+    table: &str,
+    whose: &str,
+    state: NamedLedgerState,
+    count: Option<RowCount>,
+    others: &str,
+) -> Outcome {
+    let mut said = Vec::new();
+    let mut findings = Findings::default();
+    if state.failed > 0 {
+        let applied = count.map_or(0, |count| count.rows.saturating_sub(state.failed));
+        let failed = plural(state.failed, "migration", "migrations");
+        said.push(format!(
+            "{} recorded without a failure, and {failed} failed or did not come to its end",
+            thousands(applied)
+        ));
+        findings.add(|| Finding {
+            count: Some(state.failed),
+            ..Finding::new("migrations that failed or did not come to their end").table(table)
+        });
+    }
+    if let Some(lock) = named.lock.filter(|_| state.is_locked) {
+        said.push(format!(
+            "its lock `{}` is held: {} is migrating just now, or was ended before it released the lock",
+            lock.name, named.name
+        ));
+        findings.add(|| Finding::new("the lock is held").table(lock.name));
+    }
+    let problem = if state.failed > 0 {
+        Problem::Unfinished {
+            tool: named.name,
+            settled_by: named.settled_by,
+            reached: Reached::Unknown,
+        }
+    } else {
+        Problem::LedgerLocked {
+            tool: named.name,
+            released_by: named.settled_by,
+        }
+    };
+    Outcome::found(format!("{whose}: {}{others}", said.join("; ")), problem, findings)
 }
 
 /// Reports `user_version` and `application_id`, where there is no ledger.

@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::migrations::known::{FolderRules, KnownSet};
 use crate::migrations::ledger::Applied;
 use crate::store::ReadOnly;
-use crate::store::integrity::check_pages;
 use crate::store::introspect::identifier;
+use crate::store::schema_rows::check_table;
 
 /// The most rows that a ledger may have. A real one has a handful; each row costs memory, and the store is untrusted.
 const MOST_ROWS: usize = 1_000_000;
@@ -53,7 +53,7 @@ pub(crate) fn applied_ids(application: &Application, handle: &ReadOnly) -> Resul
         return Ok(None);
     }
     ledger.check_columns()?;
-    check_pages(handle, ledger.table)?;
+    check_table(handle, ledger.table)?;
     ledger.ids().map(Some)
 }
 

@@ -49,10 +49,14 @@ pub(in crate::migrations) static GOLANG_MIGRATE: Dialect = Dialect {
 
 fn applied(rows: &LedgerRows<'_>) -> Result<Applied, MalformedLedger> {
     let mut read = rows.iter();
-    let Some(row) = read.next() else {
+    let Some(first) = read.next() else {
         return Ok(Applied::nothing());
     };
-    if read.next().is_some() {
+    let several = read.next().is_some();
+    // A second row was made by hand. The tool reads any one of them, so one that is dirty is the one that matters.
+    let dirty = rows.iter().find(|row| row.flag("dirty").unwrap_or(false));
+    let row = dirty.unwrap_or(first);
+    if several && dirty.is_none() {
         return Err(MalformedLedger::whole(format!(
             "it has {} rows, and golang-migrate keeps one",
             rows.len()

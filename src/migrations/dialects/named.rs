@@ -17,6 +17,23 @@ pub(crate) struct NamedTool {
     pub(crate) migrations: &'static str,
     /// True if a row is a migration that was applied.
     pub(crate) rows_are_applied: bool,
+    /// The condition, in SQL over the columns above, under which a row is a migration that failed or did not come to its end.
+    pub(crate) failed: Option<&'static str>,
+    /// The table that keeps two programs from migrating at once.
+    pub(crate) lock: Option<LockTable>,
+    /// The command that settles a failure, or releases the lock.
+    pub(crate) settled_by: Option<&'static str>,
+}
+
+/// A table by which a tool keeps two programs from migrating at once. It outlives a program that is killed while it migrates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LockTable {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// The columns that the condition needs.
+    pub(crate) columns: &'static [&'static str],
+    /// The condition, in SQL, under which a row is a lock that is held.
+    pub(crate) held: &'static str,
 }
 
 impl NamedTool {
@@ -32,11 +49,35 @@ impl NamedTool {
         }
     }
 
+    /// Sets the condition under which a row is a migration that failed.
+    const fn failed_where(self, condition: &'static str) -> Self {
+        Self {
+            failed: Some(condition),
+            ..self
+        }
+    }
+
+    /// Sets the table of its lock.
+    const fn locked_by(self, name: &'static str, columns: &'static [&'static str], held: &'static str) -> Self {
+        Self {
+            lock: Some(LockTable { name, columns, held }),
+            ..self
+        }
+    }
+
+    const fn settled_by(self, command: &'static str) -> Self {
+        Self {
+            settled_by: Some(command),
+            ..self
+        }
+    }
+
     /// Returns true if this is the tool's ledger.
     pub(in crate::migrations) fn wrote(&self, table: &TableDeclaration) -> bool {
         let is = |column: &LedgerColumn, (name, declared): &(&str, &str)| {
             let declared = declared.is_empty() || column.declared.eq_ignore_ascii_case(declared);
-            column.name.eq_ignore_ascii_case(name) && declared
+            // To read a generated column would run an expression of the untrusted schema.
+            column.name.eq_ignore_ascii_case(name) && declared && !column.is_generated
         };
         table.name.eq_ignore_ascii_case(self.table)
             && self.columns.iter().all(|wanted| table.columns.iter().any(|column| is(column, wanted)))
@@ -58,6 +99,9 @@ const fn of(
         others: true,
         migrations,
         rows_are_applied: true,
+        failed: None,
+        lock: None,
+        settled_by: None,
     }
 }
 
@@ -72,13 +116,18 @@ pub(in crate::migrations) const NAMED: &[NamedTool] = &[
         "Python, not SQL",
     ),
     of("Alembic", "alembic_version", &[("version_num", "")], "Python, not SQL").rows_are_something_else(),
-    of("Knex", "knex_migrations", &[("name", ""), ("batch", "")], "JavaScript, not SQL"),
+    of("Knex", "knex_migrations", &[("name", ""), ("batch", "")], "JavaScript, not SQL")
+        .locked_by("knex_migrations_lock", &["is_locked"], "is_locked IN (1, '1')")
+        .settled_by("knex migrate:unlock"),
     of(
         "EF Core",
         "__EFMigrationsHistory",
         &[("MigrationId", ""), ("ProductVersion", "")],
         "C#, not SQL",
-    ),
+    )
+    // Its one row is deleted when the lock is released.
+    .locked_by("__EFMigrationsLock", &["Id", "Timestamp"], "TRUE")
+    .settled_by("DELETE FROM __EFMigrationsLock"),
     of(
         "TypeORM",
         "migrations",
@@ -99,19 +148,25 @@ pub(in crate::migrations) const NAMED: &[NamedTool] = &[
         "flyway_schema_history",
         &[("installed_rank", ""), ("version", ""), ("success", "")],
         "SQL with placeholders, and Java",
-    ),
+    )
+    .failed_where("success IN (0, '0', 'false')")
+    .settled_by("flyway repair"),
     of(
         "Atlas",
         "atlas_schema_revisions",
-        &[("version", ""), ("applied", ""), ("total", "")],
+        &[("version", ""), ("applied", ""), ("total", ""), ("error", "")],
         "SQL that Atlas itself verifies and rehearses",
-    ),
+    )
+    .failed_where("applied < total OR (error IS NOT NULL AND error <> '')")
+    .settled_by("atlas migrate apply"),
     of(
         "Liquibase",
         "DATABASECHANGELOG",
         &[("ID", ""), ("AUTHOR", ""), ("FILENAME", "")],
         "change logs in XML, YAML or annotated SQL",
-    ),
+    )
+    .locked_by("DATABASECHANGELOGLOCK", &["LOCKED"], "LOCKED IN (1, '1', 'true')")
+    .settled_by("liquibase release-locks"),
     of(
         "Room",
         "room_master_table",
@@ -123,7 +178,8 @@ pub(in crate::migrations) const NAMED: &[NamedTool] = &[
     of("sea-orm", "seaql_migrations", &[("version", ""), ("applied_at", "")], "Rust, not SQL"),
     of("gormigrate", "migrations", &[("id", "")], "Go, not SQL").exactly(),
     of("bun", "bun_migrations", &[("name", ""), ("group_id", "")], "Go, with SQL among them"),
-    of("Kysely", "kysely_migration", &[("name", ""), ("timestamp", "")], "TypeScript, not SQL"),
+    of("Kysely", "kysely_migration", &[("name", ""), ("timestamp", "")], "TypeScript, not SQL")
+        .locked_by("kysely_migration_lock", &["is_locked"], "is_locked IN (1, '1')"),
     of(
         "MikroORM",
         "mikro_orm_migrations",
@@ -137,6 +193,17 @@ pub(in crate::migrations) const NAMED: &[NamedTool] = &[
         "_yoyo_migration",
         &[("migration_hash", ""), ("migration_id", "")],
         "Python, with SQL among them",
-    ),
+    )
+    // Its row is deleted when the lock is released.
+    .locked_by("yoyo_lock", &["locked", "pid"], "locked IN (1, '1')")
+    .settled_by("yoyo break-lock"),
+    // A migration that failed and succeeded later has a row for each attempt.
+    of(
+        "Grafana",
+        "migration_log",
+        &[("migration_id", ""), ("sql", ""), ("success", ""), ("error", "")],
+        "compiled into Grafana",
+    )
+    .failed_where("success IN (0, '0') AND migration_id NOT IN (SELECT migration_id FROM migration_log WHERE success = 1 AND migration_id IS NOT NULL)"),
     of("FluentMigrator", "VersionInfo", &[("Version", ""), ("AppliedOn", "")], "C#, not SQL"),
 ];

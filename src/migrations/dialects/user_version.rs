@@ -33,19 +33,24 @@ pub(crate) static USER_VERSION: Dialect = Dialect {
 
 /// Returns true if a file of this `application_id` has a format of its own, whose `user_version` counts no migrations.
 pub(in crate::migrations) fn is_of_a_format(application_id: i64) -> bool {
-    // GeoPackage (three ids), MBTiles, and Fossil's repository, checkout and settings; from the list that comes with SQLite,
-    // `magic.txt`.
-    const FORMATS: [i64; 7] = [
-        0x4750_4b47,
-        0x4750_3130,
-        0x4750_3131,
-        0x4d50_4258,
-        0x0f05_5111,
-        0x0f05_5112,
-        0x0f05_5113,
-    ];
-    FORMATS.contains(&application_id)
+    FORMATS.iter().any(|(id, _)| *id == application_id)
 }
+
+/// The values of `application_id` that name a file format, from the list that comes with SQLite (`magic.txt`), with the format as the
+/// end of a sentence.
+pub(in crate::migrations) const FORMATS: [(i64, &str); 11] = [
+    (0x4750_4b47, "a GeoPackage"),
+    (0x4750_3130, "a GeoPackage (version 1.0)"),
+    (0x4750_3131, "a GeoPackage (version 1.1)"),
+    (0x4d50_4258, "a tile set (MBTiles)"),
+    (0x0f05_5111, "a Fossil checkout"),
+    (0x0f05_5112, "a Fossil repository"),
+    (0x0f05_5113, "a Fossil configuration"),
+    (0x4265_4462, "a Bentley database (BeSQLite)"),
+    (0x4269_4462, "a Bentley iModel"),
+    (0x4573_7269, "an Esri spatially-enabled database"),
+    (0x5f4d_544e, "a Monotone repository"),
+];
 
 /// Returns the migrations that this `user_version` counts; `None` where it is below 0.
 pub(in crate::migrations) fn applied(user_version: i64) -> Option<Applied> {

@@ -11,6 +11,7 @@ fn step(key: &str, sql: &'static str) -> Step {
         name: String::new(),
         file: format!("{key}.up.sql"),
         batches: vec![sql.into()],
+        is_outside: false,
         transaction: Transaction::Each,
     }
 }

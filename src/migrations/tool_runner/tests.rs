@@ -9,6 +9,7 @@ fn step(key: &str, batches: &[&'static str], transaction: Transaction) -> Step {
         name: String::new(),
         file: format!("{key}.sql"),
         batches: batches.iter().map(|&sql| sql.into()).collect(),
+        is_outside: false,
         transaction,
     }
 }

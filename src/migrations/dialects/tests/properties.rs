@@ -72,6 +72,7 @@ fn folder() -> impl Strategy<Value = Folder> {
             folder.files.push(File {
                 path,
                 content: Content::Text(text),
+                is_outside: false,
             });
         }
         folder.files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -100,6 +101,7 @@ fn batches(dialect: &'static Dialect, name: &str, text: &str) -> Vec<String> {
         files: vec![File {
             path: name.into(),
             content: Content::Text(text.to_owned()),
+            is_outside: false,
         }],
         folders: Vec::new(),
     };
@@ -161,7 +163,7 @@ proptest! {
     fn drizzles_and_dbmates_pieces_are_the_file_again(pieces in vec("[a-z ;\n\u{e9}]{0,30}", 1..6)) {
         let text = pieces.join("--> statement-breakpoint");
         let drizzle = Folder {
-            files: vec![File { path: "20240101000000_a/migration.sql".into(), content: Content::Text(text) }],
+            files: vec![File { path: "20240101000000_a/migration.sql".into(), content: Content::Text(text), is_outside: false }],
             folders: vec!["20240101000000_a".into()],
         };
         let known = KnownSet::of(&drizzle, &DRIZZLE).unwrap().known.remove(0);

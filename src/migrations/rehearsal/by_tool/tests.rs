@@ -25,6 +25,7 @@ fn step(key: &str, sql: impl Into<std::borrow::Cow<'static, str>>, transaction: 
         name: "step".to_owned(),
         file: format!("{key}_step.sql"),
         batches: vec![sql.into()],
+        is_outside: false,
         transaction,
     }
 }

@@ -12,14 +12,18 @@ use rusqlite::Connection;
 
 use crate::error::Error;
 use crate::limits::stop::Stop;
+use crate::store::Environment;
 use crate::store::sandbox::Sandbox;
-use crate::store::{Environment, STEPS_BETWEEN_QUESTIONS};
 
 /// The files that this process has open.
 const OPEN_FILES: &str = "/proc/self/fd";
 
 /// The time between two measurements of the files while statements run.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
+
+/// The number of steps of SQLite's virtual machine after which the time is asked. A step may write a value of many megabytes to a
+/// sorter's file, so that files grow by a few such values between two looks.
+const STEPS_BETWEEN_LOOKS: i32 = 20;
 
 /// The folder for temporary files, and the bound on their size.
 pub(in crate::migrations::rehearsal) struct TemporaryFiles {
@@ -56,7 +60,7 @@ impl TemporaryFiles {
         let outgrown = Arc::clone(&self.outgrown);
         let mut looked = Instant::now();
         conn.progress_handler(
-            STEPS_BETWEEN_QUESTIONS,
+            STEPS_BETWEEN_LOOKS,
             Some(move || {
                 if looked.elapsed() >= BETWEEN_LOOKS {
                     looked = Instant::now();

@@ -24,6 +24,7 @@ fn step(key: &str, sql: &str, transaction: Transaction) -> Step {
         name: String::new(),
         file: format!("{key}.sql"),
         batches: vec![sql.to_owned().into()],
+        is_outside: false,
         transaction,
     }
 }

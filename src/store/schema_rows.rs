@@ -1,0 +1,240 @@
+//! Checks that the rows of `sqlite_schema` say what SQLite takes their objects for.
+//!
+//! SQLite loads an object by its definition alone and never looks at `type` and `name` (`prepare.c`, `sqlite3InitCallback`). Every
+//! program that asks the schema by them passes over an object whose row says something else: so do VACUUM, `.dump` and the doctor.
+
+use sqlite_format::sql::lexer::{Lexer, Token, TokenKind};
+
+use super::ReadOnly;
+use super::integrity::{check_pages, check_schema_pages};
+use super::introspect::{self, quoted};
+use crate::error::{Error, Result};
+
+/// The beginning of a definition that is read, in characters: longer than the words before the longest name that tools give.
+const LONGEST_BEGINNING: usize = 1_024;
+
+/// The words that `type` may be.
+const TYPES: [&str; 4] = ["table", "index", "view", "trigger"];
+
+/// A row of `sqlite_schema` that says something else than its object is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OddRow {
+    /// Its rowid.
+    pub(crate) rowid: i64,
+    /// What is wrong, as the end of a sentence that begins with the row.
+    pub(crate) what: &'static str,
+    /// The assignment that puts it right, where a definition says which: `type='table'`.
+    pub(crate) assignment: Option<String>,
+}
+
+/// Returns the rows of the schema that no SQLite writes: `type` is none of its four words or contradicts the definition, or `name` is
+/// not the definition's.
+///
+/// # Errors
+/// SQLite's error.
+pub(crate) fn odd_rows(handle: &ReadOnly) -> Result<Vec<OddRow>> {
+    let sql = format!(
+        "SELECT rowid, iif(typeof(type) = 'text', type, NULL), iif(typeof(name) = 'text', name, NULL),
+                iif(typeof(sql) = 'text', substr(sql, 1, {LONGEST_BEGINNING}), NULL)
+         FROM sqlite_schema"
+    );
+    let mut odd = Vec::new();
+    handle.rows(&sql, [], |row| {
+        let mut read = || -> rusqlite::Result<()> {
+            let text = |at| -> rusqlite::Result<Option<&str>> {
+                let bytes = row.get_ref(at)?.as_bytes_or_null()?;
+                Ok(bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()))
+            };
+            let is_text = |at| Ok::<_, rusqlite::Error>(row.get_ref(at)? != rusqlite::types::ValueRef::Null);
+            let defined = text(3)?.and_then(Defined::of);
+            if let Some((what, assignment)) = fault(is_text(1)?, text(1)?, is_text(2)?, text(2)?, defined.as_ref()) {
+                odd.push(OddRow {
+                    rowid: row.get(0)?,
+                    what,
+                    assignment,
+                });
+            }
+            Ok(())
+        };
+        read().map_err(Error::sqlite(&sql))
+    })?;
+    Ok(odd)
+}
+
+/// Returns what is wrong with a row, and the assignment that puts it right.
+fn fault(
+    type_is_text: bool,
+    kind: Option<&str>,
+    name_is_text: bool,
+    name: Option<&str>,
+    defined: Option<&Defined>,
+) -> Option<(&'static str, Option<String>)> {
+    let right_type = || defined.map(|defined| format!("type='{}'", defined.kind));
+    // The assignment ends up in a command that is pasted into a shell: an untrusted name may hold anything.
+    let is_plain = |name: &&str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let plain_name = || defined.map(|defined| defined.name.as_str()).filter(is_plain);
+    let right_name = || plain_name().map(|name| format!("name='{name}'"));
+    match kind {
+        _ if !type_is_text => return Some(("has a type that is not text", right_type())),
+        Some(kind) if TYPES.contains(&kind) => {
+            if defined.is_some_and(|defined| defined.kind != kind) {
+                return Some(("has another type than its definition", right_type()));
+            }
+        }
+        _ => return Some(("has a type that SQLite never writes", right_type())),
+    }
+    if !name_is_text {
+        return Some(("has a name that is not text", right_name()));
+    }
+    // A name that is not UTF-8 cannot be compared.
+    let differs = |name: &str| defined.is_some_and(|defined| !defined.name.eq_ignore_ascii_case(name));
+    name.is_some_and(differs).then(|| ("has another name than its definition", right_name()))
+}
+
+/// The kind and the name of an object as its definition has them.
+#[derive(Debug, PartialEq, Eq)]
+struct Defined {
+    kind: &'static str,
+    name: String,
+}
+
+impl Defined {
+    /// Reads the beginning of a definition; `None` where it is none that SQLite stores.
+    fn of(sql: &str) -> Option<Self> {
+        let mut tokens = Lexer::new(sql).filter(|token| !token.is_blank()).peekable();
+        let is = |token: &Token<'_>, word: &str| token.kind == TokenKind::Word && token.text.eq_ignore_ascii_case(word);
+        tokens.next().filter(|token| is(token, "CREATE"))?;
+        let before = ["UNIQUE", "VIRTUAL", "TEMP", "TEMPORARY"];
+        while tokens.next_if(|token| before.iter().any(|word| is(token, word))).is_some() {}
+        let kind = tokens.next()?;
+        let kind = TYPES.into_iter().find(|word| is(&kind, word))?;
+        if tokens.next_if(|token| is(token, "IF")).is_some() {
+            tokens.next().filter(|token| is(token, "NOT"))?;
+            tokens.next().filter(|token| is(token, "EXISTS"))?;
+        }
+        let mut name = name_of(tokens.next()?)?;
+        if tokens.next_if(|token| token.text == ".").is_some() {
+            name = name_of(tokens.next()?)?;
+        }
+        // A name at the very end may have been cut off.
+        tokens.next()?;
+        Some(Self { kind, name })
+    }
+}
+
+fn name_of(token: Token<'_>) -> Option<String> {
+    match token.kind {
+        TokenKind::Word => Some(token.text.to_owned()),
+        TokenKind::QuotedName | TokenKind::Text if token.is_complete => Some(token.unquoted()),
+        _ => None,
+    }
+}
+
+/// Checks that the schema can be believed: its pages are sound, and its rows say what its objects are.
+///
+/// # Errors
+/// Damage in the schema's pages, [`Error::Schema`] for a row that says something else than its object is, and SQLite's error.
+pub(crate) fn check_schema(handle: &ReadOnly) -> Result<()> {
+    check_schema_pages(handle)?;
+    match odd_rows(handle)?.first() {
+        None => Ok(()),
+        Some(odd) => Err(Error::Schema(format!("row {} of sqlite_schema {}", odd.rowid, odd.what))),
+    }
+}
+
+/// Checks that the rows of a table are its own: its pages are sound, no other object has its root page, and no record has more values
+/// than the table has columns or keeps the rowid's column, where SQLite writes NULL.
+///
+/// The records are checked by their size: SQLite's `dbstat` has the bytes of all payloads, and a record of these values cannot take
+/// more than its header and its values do ("Record Format", <https://www.sqlite.org/fileformat2.html#record_format>).
+///
+/// # Errors
+/// Damage in the table's pages, [`Error::Schema`], and SQLite's error.
+pub(crate) fn check_table(handle: &ReadOnly, table: &str) -> Result<()> {
+    let shared = "SELECT count(*) FROM sqlite_schema AS own CROSS JOIN sqlite_schema AS other
+                  WHERE own.name = ?1 COLLATE NOCASE AND own.type = 'table' AND other.rootpage = own.rootpage AND other.rowid <> own.rowid";
+    let others = handle.collect(shared, [table], |row| row.get::<_, i64>(0))?;
+    if others.iter().any(|others| *others > 0) {
+        return Err(Error::Schema("another object of the schema has the ledger's root page".to_owned()));
+    }
+    check_pages(handle, table)?;
+    check_record_sizes(handle, table)
+}
+
+/// Checks that the records of a table with rowids take no more bytes than its columns can.
+fn check_record_sizes(handle: &ReadOnly, table: &str) -> Result<()> {
+    let sql = format!("PRAGMA table_xinfo({})", quoted(table));
+    let columns = handle.collect(&sql, [], |row| {
+        Ok((row.get::<_, String>("name")?, row.get::<_, i64>("pk")? > 0, row.get::<_, i64>("hidden")?))
+    })?;
+    // A primary key without an index of its own is the rowid under another name.
+    let key_is_rowid = !introspect::indexes(handle, table)?.iter().any(|index| index.is_of_primary_key);
+    let sizes: Vec<String> = columns
+        .iter()
+        // A virtual column is not stored, and to read it would run an expression of the untrusted schema.
+        .filter(|(.., hidden)| *hidden != 2)
+        .map(|(name, is_key, _)| {
+            let name = quoted(name);
+            if *is_key && key_is_rowid {
+                // NULL: a serial type of one byte and no value.
+                return "1".to_owned();
+            }
+            // A serial type of at most 9 bytes for text and blobs, by length; a number has at most 8 bytes.
+            format!(
+                "CASE typeof({name}) WHEN 'null' THEN 1 WHEN 'integer' THEN 1 + iif({name} BETWEEN -128 AND 127, 1, 8) WHEN 'real' THEN 9
+                 ELSE octet_length({name}) + CASE WHEN octet_length({name}) < 58 THEN 1 WHEN octet_length({name}) < 8186 THEN 2 ELSE 5 END END"
+            )
+        })
+        .collect();
+    let header = if columns.len() < 30 { 1 } else { 3 };
+    let rowid_table = format!("SELECT sum({header} + {}) FROM {} NOT INDEXED", sizes.join(" + "), quoted(table));
+    let most = handle.collect(&rowid_table, [], |row| row.get::<_, Option<i64>>(0))?;
+    let stored = handle.collect(
+        "SELECT sum(payload) FROM dbstat WHERE name = (SELECT name FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE)",
+        [table],
+        |row| row.get::<_, Option<i64>>(0),
+    )?;
+    let total = |sums: Vec<Option<i64>>| sums.into_iter().flatten().next().unwrap_or(0);
+    if total(stored) > total(most) {
+        return Err(Error::Schema(
+            "the records in the ledger's pages are longer than its columns can be".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_definition_says_kind_and_name() {
+        for (sql, kind, name) in [
+            ("CREATE TABLE t(a)", "table", "t"),
+            ("CREATE TABLE \"a\"\"b\"(a)", "table", "a\"b"),
+            ("create unique index [i x] on t(a)", "index", "i x"),
+            ("CREATE VIRTUAL TABLE 'f' USING fts5(x)", "table", "f"),
+            (
+                "CREATE TEMP TRIGGER IF NOT EXISTS main.g AFTER INSERT ON t BEGIN SELECT 1; END",
+                "trigger",
+                "g",
+            ),
+            ("CREATE VIEW /* v */ v AS SELECT 1", "view", "v"),
+        ] {
+            let wanted = Defined {
+                kind,
+                name: name.to_owned(),
+            };
+            assert_eq!(Defined::of(sql), Some(wanted), "{sql}");
+        }
+        for sql in [
+            "",
+            "CREATE TABLE",
+            "CREATE TABLE cut_of",
+            "SELECT 1",
+            "CREATE T\u{14}BLE t(a)",
+        ] {
+            assert_eq!(Defined::of(sql), None, "{sql}");
+        }
+    }
+}
