@@ -56,12 +56,11 @@ fn with_odd_rows(outcome: Outcome, odd: &[OddRow]) -> Outcome {
     let detail = format!(
         "{rows} what SQLite writes: it reads the objects all the same, and whatever asks the schema for tables by type and name, as VACUUM and .dump do, may leave them out"
     );
-    let (detail, problem, mut findings) = match outcome {
-        Outcome::Fail(failure) => (format!("{}; {detail}", failure.detail), failure.problem, failure.findings),
-        _ => {
-            let mend = odd.iter().filter_map(|odd| Some((odd.rowid, odd.assignment.clone()?))).take(MOST_MENDED);
-            (detail, Problem::SchemaRows(mend.collect()), Findings::default())
-        }
+    let (detail, problem, mut findings) = if let Outcome::Fail(failure) = outcome {
+        (format!("{}; {detail}", failure.detail), failure.problem, failure.findings)
+    } else {
+        let mend = odd.iter().filter_map(|odd| Some((odd.rowid, odd.assignment.clone()?))).take(MOST_MENDED);
+        (detail, Problem::SchemaRows(mend.collect()), Findings::default())
     };
     for row in odd {
         findings.add(|| {

@@ -192,7 +192,7 @@ pub(crate) fn named_state(handle: &ReadOnly, tool: &NamedTool, table: &str) -> R
                 let is = |column: &LedgerColumn| column.name.eq_ignore_ascii_case(wanted) && !column.is_generated;
                 of_lock.iter().any(is)
             };
-            columns.iter().all(|column| has(column)) && count_where(handle, name, held)? > 0
+            columns.iter().all(has) && count_where(handle, name, held)? > 0
         }
         None => false,
     };
