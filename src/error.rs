@@ -287,11 +287,11 @@ impl Error {
         self.is_refusal() && NO_TOKENIZER.iter().any(|begin| said.starts_with(begin))
     }
 
-    /// Returns true when a statement failed because a collation is missing: only its application has it.
-    pub(crate) fn is_missing_collation(&self) -> bool {
+    /// Returns the collation for want of which a statement failed: only its application has it.
+    pub(crate) fn missing_collation(&self) -> Option<String> {
         let said = self.said_by_sqlite();
-        // The second is SQLite's message where such a collation orders an index that a statement asks for by its name.
-        self.is_refusal() && (said.contains("no such collation sequence: ") || said.contains("no query solution"))
+        let (_, name) = said.split_once("no such collation sequence: ").filter(|_| self.is_refusal())?;
+        Some(name.rsplit_once(" [").map_or(name, |(name, _)| name).to_owned())
     }
 
     /// Returns true when a statement failed for want of something that only the application brings (a function, a collation, a

@@ -122,14 +122,15 @@ impl ReadOnly {
         Ok(self)
     }
 
-    /// Lets SQLite's own integrity check run where the store names collations that only its application has: each of them then
-    /// compares byte by byte. What the check reports about order under such a collation means nothing.
+    /// Replaces a collation that only the application has by the order of bytes, for SQLite's own integrity check: what the check
+    /// reports about order under it means nothing.
     ///
     /// # Errors
     /// SQLite's error.
-    pub(crate) fn replace_missing_collations(&self) -> Result<()> {
-        let replace = |conn: &Connection, name: &str| conn.create_collation(name, str::cmp);
-        self.conn.collation_needed(replace).map_err(Error::sqlite("sqlite3_collation_needed"))
+    pub(crate) fn replace_collation(&self, name: &str) -> Result<()> {
+        self.conn
+            .create_collation(name, str::cmp)
+            .map_err(Error::sqlite("sqlite3_create_collation"))
     }
 
     /// Returns the collations that were replaced since, in lower case.

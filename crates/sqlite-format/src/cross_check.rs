@@ -71,6 +71,8 @@ pub struct IndexFacts {
     pub entries: u64,
     /// `true` when each page and cell of its tree could be read.
     pub is_whole: bool,
+    /// `true` when an entry has overflow pages.
+    pub has_long_entries: bool,
     /// `true` when its entries were looked up in the table.
     pub is_compared: bool,
     /// The entries whose row is not in the table.
@@ -208,10 +210,11 @@ impl Pass<'_> {
                 root: index.root,
                 ..IndexFacts::default()
             };
-            let (mut entries, mut found) = (0, Some(Sum::default()));
+            let (mut entries, mut has_long_entries, mut found) = (0, false, Some(Sum::default()));
             of_index.is_whole = self.each_cell(index.root, self.taken, |cell| {
                 let is_whole = self.take_chain(cell);
                 entries += 1;
+                has_long_entries |= cell.payload.overflow.is_some();
                 let entry = reader.read_entry(object, index, cell);
                 found = found.take().zip(entry).map(|(mut sum, (id, key))| {
                     sum.add(reader.pair(key, id));
@@ -220,6 +223,7 @@ impl Pass<'_> {
                 is_whole && entry.is_some()
             })?;
             of_index.entries = entries;
+            of_index.has_long_entries = has_long_entries;
             of_index.is_compared = wanted.is_some() && wanted == found && index.columns.is_some();
             facts.indexes.push(of_index);
         }

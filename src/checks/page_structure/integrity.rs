@@ -123,12 +123,7 @@ pub(super) fn look(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Look
 /// Runs it on a store that it refused to begin with, with less and less in its way.
 fn look_again(copied: Copied, mut checks_left_out: Option<String>, has_checks: bool) -> Result<Looked> {
     let handle = copied.handle.without_authorizer()?;
-    let mut looked = whole(&handle)?;
-    let lacks_collations = looked.error.as_ref().is_some_and(Error::is_missing_collation);
-    if lacks_collations {
-        handle.replace_missing_collations()?;
-        looked = whole(&handle)?;
-    }
+    let mut looked = whole_with_any_collation(&handle)?;
     if looked.is_refused() && has_checks && checks_left_out.is_none() {
         // A constraint may call a function that is not here.
         checks_left_out = looked.error.as_ref().map(Error::said_by_sqlite);
@@ -139,9 +134,7 @@ fn look_again(copied: Copied, mut checks_left_out: Option<String>, has_checks: b
         looked = in_parts(&handle)?;
     }
     looked.checks_left_out = checks_left_out;
-    if lacks_collations {
-        looked.drop_lines_about_order(&handle)?;
-    }
+    looked.drop_lines_about_order(&handle)?;
     Ok(looked)
 }
 
@@ -152,9 +145,23 @@ pub(super) fn look_without_views(context: &StoreContext<'_>, handle: &ReadOnly) 
     let (handle, _files) = copy.guarded(context.environment)?;
     let handle = handle.without_authorizer()?;
     handle.rows("PRAGMA ignore_check_constraints=ON", [], |_| Ok(()))?;
-    handle.replace_missing_collations()?;
-    let mut looked = whole(&handle)?;
+    let mut looked = whole_with_any_collation(&handle)?;
     looked.drop_lines_about_order(&handle)?;
+    Ok(looked)
+}
+
+/// Runs SQLite's check on the whole store. Collations that only the application has are replaced by the order of bytes, one
+/// after the other as SQLite asks for them: it then looks at everything else.
+fn whole_with_any_collation(handle: &ReadOnly) -> Result<Looked> {
+    const MOST_COLLATIONS: usize = 64;
+    let mut looked = whole(handle)?;
+    for _ in 0..MOST_COLLATIONS {
+        let Some(name) = looked.error.as_ref().and_then(Error::missing_collation) else {
+            break;
+        };
+        handle.replace_collation(&name)?;
+        looked = whole(handle)?;
+    }
     Ok(looked)
 }
 

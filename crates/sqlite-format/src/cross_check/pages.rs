@@ -151,6 +151,7 @@ pub(super) fn look(
         }
     }
     rows_out_of_reach(pass, objects, &mut looked, &mut facts)?;
+    attribute_overflow(pass, tables, &mut looked);
     for (page, kind) in looked {
         facts.add(kind, page);
     }
@@ -250,6 +251,49 @@ fn former_free_pages(pass: &Pass<'_>, orphans: &BTreeSet<u32>) -> BTreeSet<u32> 
         }
     }
     former
+}
+
+/// Gives the overflow pages to the pages whose cells lead to them. The others are parts of rows, or of the entries that an index
+/// lost: of entries, when there are no more chains than entries are missing from indexes with long ones.
+fn attribute_overflow(pass: &Pass<'_>, tables: &[TableFacts], looked: &mut [(u32, Orphan)]) {
+    let layout = pass.source.layout();
+    let mut overflow: BTreeSet<u32> = looked
+        .iter()
+        .filter(|(_, kind)| *kind == Orphan::Overflow)
+        .map(|(page, _)| *page)
+        .collect();
+    if overflow.is_empty() {
+        return;
+    }
+    let next = |page: u32| {
+        let mut number = [0; 4];
+        pass.source.part(page, 0, &mut number).ok().map(|()| u32::from_be_bytes(number))
+    };
+    let mut owned: BTreeMap<u32, Orphan> = BTreeMap::new();
+    let mut bytes = vec![0; layout.page_size];
+    for (page, kind) in looked.iter().filter(|(_, kind)| matches!(kind, Orphan::Index | Orphan::Rows)) {
+        if pass.source.page(*page, &mut bytes).is_err() {
+            continue;
+        }
+        for cell in Page::parse(layout, *page, &bytes).iter().flat_map(Page::all_cells).flatten() {
+            let mut at = cell.payload.overflow;
+            while let Some(number) = at.filter(|number| overflow.remove(number)) {
+                owned.insert(number, *kind);
+                at = next(number);
+            }
+        }
+    }
+    let followers: BTreeSet<u32> = overflow.iter().filter_map(|page| next(*page)).collect();
+    let chains = overflow.difference(&followers).count() as u64;
+    let long = tables.iter().flat_map(|table| &table.indexes).filter(|index| index.has_long_entries);
+    let of_entries = chains <= long.map(|index| index.rows_without_keys.count).sum();
+    for (page, kind) in looked.iter_mut().filter(|(_, kind)| *kind == Orphan::Overflow) {
+        *kind = match owned.get(page) {
+            Some(owner) => *owner,
+            None if of_entries => Orphan::Index,
+            None => Orphan::Overflow,
+        };
+    }
 }
 
 /// Counts the rows on pages that nothing leads to, without those that a table has as well.
