@@ -6,14 +6,14 @@ use super::super::compare::{Entry, follows};
 use super::super::damage::Damage;
 use super::super::encoding::Encoding;
 use super::super::hash::{Hash, Keys};
-use super::super::overflow::whole;
+use super::super::overflow::{Chain, whole};
 use super::super::page::Cell;
-use super::super::record::{Classes, Fields};
+use super::super::record::{Classes, Field, Fields};
 use super::super::scan::scan;
 use super::super::schema::DefaultValue;
 use super::super::source::Source;
 use super::objects::{IndexObject, Object};
-use super::{Pass, RowName, TableFacts};
+use super::{Named, Pass, RowName, TableFacts};
 use crate::interrupt::Interrupted;
 
 /// The most bytes of a row or entry that are put together.
@@ -80,7 +80,7 @@ impl<'p> KeyReader<'p> {
         }
         self.rowid = cell.rowid;
         let primary = object.shape.as_ref().and_then(|shape| shape.primary.as_ref());
-        self.has_rowid = primary.is_none();
+        self.has_rowid = !object.without_rowid;
         self.id = match primary {
             None => cell.rowid.cast_unsigned(),
             // These are the first columns of the row.
@@ -148,14 +148,21 @@ impl<'p> KeyReader<'p> {
         }
         let fields = self.fields.all();
         let primary = object.shape.as_ref().and_then(|shape| shape.primary.as_ref());
-        self.has_rowid = primary.is_none();
+        self.has_rowid = !object.without_rowid;
+        if !can_be_compared(object, index) {
+            return Some((0, UNKNOWN));
+        }
         let id = match (primary, &index.columns) {
             (None, columns) => {
                 let last = fields.last().filter(|field| field.class == Classes::INTEGER)?;
                 if columns.as_ref().is_some_and(|columns| columns.len() + 1 != fields.len()) {
                     return None;
                 }
-                self.rowid = last.integer(&self.payload).filter(|_| last.to as usize <= self.payload.len())?;
+                self.rowid = if last.to as usize <= self.payload.len() {
+                    last.integer(&self.payload)?
+                } else {
+                    self.integer_beyond(cell, *last)?
+                };
                 self.rowid.cast_unsigned()
             }
             (Some(primary), Some(columns)) => {
@@ -178,6 +185,26 @@ impl<'p> KeyReader<'p> {
         self.id = id;
         let key = index.columns.as_ref().and_then(|columns| self.hash(0..columns.len()));
         Some((id, key.unwrap_or(UNKNOWN)))
+    }
+
+    /// Reads an integer that does not lie within what is held of a long entry.
+    fn integer_beyond(&self, cell: &Cell<'_>, field: Field) -> Option<i64> {
+        let mut chain = Chain::new(self.source, &cell.payload);
+        let (from, to) = (field.from as usize, field.to as usize);
+        let mut at = cell.payload.local.len();
+        while at + chain.here() <= from {
+            at += chain.skip().ok()?;
+        }
+        let (mut page, mut tail) = (Vec::new(), Vec::new());
+        while at + tail.len() < to {
+            chain.read(&mut page, &mut tail).ok()?;
+        }
+        let there = Field {
+            from: field.from - u32::try_from(at).ok()?,
+            to: field.to - u32::try_from(at).ok()?,
+            ..field
+        };
+        there.integer(&tail)
     }
 
     /// Returns the hash of the fields at these places; `None` when one is not held.
@@ -231,14 +258,17 @@ impl<'p> KeyReader<'p> {
     }
 }
 
+/// Returns `true` when an entry of the index tells which row it belongs to.
+fn can_be_compared(object: &Object, index: &IndexObject) -> bool {
+    !object.without_rowid || object.shape.is_some() && index.columns.is_some()
+}
+
 impl Pass<'_> {
     /// Holds each index that does not agree with its table against it, entry by entry.
     pub(super) fn compare(&self, object: &Object, facts: &mut TableFacts) -> Result<(), Interrupted> {
         for (place, index) in object.indexes.iter().enumerate() {
             let has_agreed = facts.indexes.get(place).is_none_or(|of_index| of_index.is_compared);
-            let can_be_compared =
-                object.shape.as_ref().is_none_or(|shape| shape.primary.is_none()) || index.columns.is_some();
-            if object.root != 1 && !has_agreed && can_be_compared {
+            if object.root != 1 && !has_agreed && can_be_compared(object, index) {
                 self.compare_index(object, index, place, facts)?;
             }
         }
@@ -292,6 +322,7 @@ impl Pass<'_> {
             return Ok(());
         };
         let misplaced = self.misplaced_entries(object, index)?;
+        let mut is_understood = true;
         let mut lacking: Vec<(u64, i64)> = Vec::new();
         for part in 0..parts {
             let mut rows: Vec<(u64, u64)> = Vec::new();
@@ -307,6 +338,7 @@ impl Pass<'_> {
             let mut differing: HashMap<u64, RowName> = HashMap::new();
             self.again(index.root, |cell| {
                 let Some((id, key)) = reader.read_entry(object, index, cell) else {
+                    is_understood &= !object.without_rowid;
                     return;
                 };
                 if part_of(id) % parts != part {
@@ -350,6 +382,12 @@ impl Pass<'_> {
                 }
             }
         }
+        if !is_understood {
+            of_index.keys_without_rows = Named::default();
+            of_index.rows_without_keys = Named::default();
+            of_index.differing = Named::default();
+            return Ok(());
+        }
         for named in [
             &mut of_index.keys_without_rows,
             &mut of_index.rows_without_keys,
@@ -379,7 +417,6 @@ impl Pass<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cross_check::Named;
 
     #[test]
     fn named_rows_are_counted_past_those_that_are_kept() {

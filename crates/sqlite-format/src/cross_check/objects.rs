@@ -4,6 +4,7 @@ use super::super::compare::Order;
 use super::super::encoding::Encoding;
 use super::super::header::Header;
 use super::super::overflow::whole;
+use super::super::page::Page;
 use super::super::record::Fields;
 use super::super::scan::scan;
 use super::super::schema::table::{self, Statement};
@@ -25,6 +26,8 @@ const MOST_SQL: usize = 2 << 20;
 pub(super) struct Object {
     pub(super) name: String,
     pub(super) root: u32,
+    /// `true` when its rows are entries of a primary key, as the kind of its root page has it.
+    pub(super) without_rowid: bool,
     pub(super) shape: Option<Shape>,
     pub(super) indexes: Vec<IndexObject>,
 }
@@ -89,11 +92,12 @@ pub(super) fn read(source: &Source<'_>, header: &Header, stop: &dyn Interrupt) -
     let own = Object {
         name: "sqlite_schema".to_owned(),
         root: 1,
+        without_rowid: false,
         shape: None,
         indexes: Vec::new(),
     };
     let mut objects = vec![(own, None)];
-    objects.extend(tables.into_iter().map(table));
+    objects.extend(tables.into_iter().map(|row| table(source, row)));
     for row in indexes {
         let of = |(object, _): &(Object, _)| object.name.eq_ignore_ascii_case(&row.table);
         // An index of no table has pages all the same.
@@ -122,10 +126,22 @@ fn row(stored: StoredRow<'_>, encoding: Encoding) -> Option<Row> {
     })
 }
 
-fn table(row: Row) -> (Object, Option<Statement>) {
+fn table(source: &Source<'_>, row: Row) -> (Object, Option<Statement>) {
+    let mut bytes = vec![0; source.layout().page_size];
+    let is_read = source.page(row.root, &mut bytes).is_ok();
+    let kind = Page::parse(source.layout(), row.root, &bytes)
+        .ok()
+        .filter(|_| is_read)
+        .map(|page| page.kind());
     let statement = row.sql.as_deref().and_then(|sql| table::parse(sql).ok());
+    let without_rowid = kind.map_or_else(
+        || statement.as_ref().is_some_and(|statement| statement.without_rowid),
+        |kind| !kind.is_table(),
+    );
+    let fits = |shape: &Shape| shape.primary.is_some() == without_rowid;
     let object = Object {
-        shape: statement.as_ref().and_then(shape),
+        without_rowid,
+        shape: statement.as_ref().and_then(shape).filter(fits),
         name: row.name,
         root: row.root,
         indexes: Vec::new(),

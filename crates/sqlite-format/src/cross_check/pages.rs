@@ -269,7 +269,7 @@ fn attribute_overflow(pass: &Pass<'_>, tables: &[TableFacts], looked: &mut [(u32
         let mut number = [0; 4];
         pass.source.part(page, 0, &mut number).ok().map(|()| u32::from_be_bytes(number))
     };
-    let mut owned: BTreeMap<u32, Orphan> = BTreeMap::new();
+    let mut attributed: BTreeMap<u32, Orphan> = BTreeMap::new();
     let mut bytes = vec![0; layout.page_size];
     for (page, kind) in looked.iter().filter(|(_, kind)| matches!(kind, Orphan::Index | Orphan::Rows)) {
         if pass.source.page(*page, &mut bytes).is_err() {
@@ -278,7 +278,7 @@ fn attribute_overflow(pass: &Pass<'_>, tables: &[TableFacts], looked: &mut [(u32
         for cell in Page::parse(layout, *page, &bytes).iter().flat_map(Page::all_cells).flatten() {
             let mut at = cell.payload.overflow;
             while let Some(number) = at.filter(|number| overflow.remove(number)) {
-                owned.insert(number, *kind);
+                attributed.insert(number, *kind);
                 at = next(number);
             }
         }
@@ -288,7 +288,7 @@ fn attribute_overflow(pass: &Pass<'_>, tables: &[TableFacts], looked: &mut [(u32
     let long = tables.iter().flat_map(|table| &table.indexes).filter(|index| index.has_long_entries);
     let of_entries = chains <= long.map(|index| index.rows_without_keys.count).sum();
     for (page, kind) in looked.iter_mut().filter(|(_, kind)| *kind == Orphan::Overflow) {
-        *kind = match owned.get(page) {
+        *kind = match attributed.get(page) {
             Some(owner) => *owner,
             None if of_entries => Orphan::Index,
             None => Orphan::Overflow,

@@ -2,6 +2,9 @@
 
 use proptest::prelude::*;
 use sqlite_format::answer::Answer;
+use sqlite_format::cross_check::CrossCheck;
+use sqlite_format::interrupt::Never;
+use sqlite_format::reader::pages_there;
 use sqlite_format::schema::Beyond;
 
 use super::damage::damage;
@@ -23,6 +26,23 @@ proptest! {
             let (verdict, store, _) = held.map_err(TestCaseError::fail)?;
             prop_assert!(verdict.sound, "SQLite does not take its own store");
             prop_assert!(!matches!(store, Answer::PerhapsNot(_)), "{store:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_wrong_between_the_indexes_tables_and_pages_of_a_healthy_store(seed: u64) {
+        let folder = tempfile::tempdir().unwrap();
+        for shape in [Shape::Understood, Shape::Any] {
+            let path = folder.path().join("made.db");
+            make(seed, shape, &path);
+            let bytes = std::fs::read(&path).unwrap();
+            let (header, source) = pages_there(&bytes, None).unwrap();
+            let facts = CrossCheck::read(&header, &source, &Never).unwrap();
+            prop_assert!(facts.all_rows_read() && !facts.has_wrong_pages(), "{facts:#?}");
+            for index in facts.tables.iter().flat_map(|table| &table.indexes) {
+                let wrong = [&index.keys_without_rows, &index.rows_without_keys, &index.differing];
+                prop_assert!(wrong.iter().all(|named| named.count == 0) && index.duplicates.is_empty(), "{index:#?}");
+            }
         }
     }
 
