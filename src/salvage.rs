@@ -173,6 +173,10 @@ pub fn salvage_within(
     }
     let view = StoreView::new(files.database, layout, overlay, pages)?.with_encoding(stop)?;
     let mut forest = forest::survey(&view, &known.schema, stop)?;
+    if forest.is_anothers {
+        summary.nothing = Some(NothingSaved::NotOurs);
+        return Ok(summary);
+    }
     let known = &KnownStore {
         schema: known.schema.clone().with_columns(&forest.columns),
         ledger: known.ledger.clone(),

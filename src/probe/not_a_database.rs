@@ -3,7 +3,8 @@
 //!
 //! Everything here reads a bounded part of the file, in order, and says how much that was ([`Contents::examined`]).
 
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 
 use sqlite_format::header::{HeaderFields, MAGIC};
 
@@ -183,18 +184,20 @@ impl Contents {
 /// The largest page, which is also the piece in which a file is read.
 const PIECE: usize = 65_536;
 
-/// The most bytes of a file that are read.
+/// The most bytes of a file that are read, without holes.
 const MOST: u64 = 256 << 20;
 
 /// The fewest signs from which a conversion is told.
 const FEWEST: u64 = 16;
 
-/// Reads at most `most` bytes of a file and says what is in them. Ends earlier when it is time to stop.
+/// Reads at most `most` bytes of a file and says what is in them. Holes are zero bytes, and need no reading: `skip` goes behind one
+/// that begins at an offset, and returns its length in bytes, a multiple of [`PIECE`]. Ends earlier when it is time to stop.
 ///
 /// # Errors
 /// What the system says where it cannot be read.
-pub(crate) fn examine(mut file: impl Read, most: u64, stop: &Stop) -> io::Result<Contents> {
+fn examine(mut file: impl Read, skip: impl Fn(u64) -> io::Result<u64>, most: u64, stop: &Stop) -> io::Result<Contents> {
     let mut out = Contents::default();
+    let mut left = most;
     let mut sizes: Vec<Pages> = (9..=16)
         .map(|bits| Pages {
             page_size: 1 << bits,
@@ -205,13 +208,27 @@ pub(crate) fn examine(mut file: impl Read, most: u64, stop: &Stop) -> io::Result
     let mut buffer: Vec<u8> = Vec::with_capacity(2 * PIECE);
     let mut first = Vec::new();
     while stop.reason().is_none() {
+        let hole = skip(out.examined)?;
+        if hole > 0 {
+            if first.is_empty() {
+                first = vec![0; PIECE];
+            }
+            if out.leading_zeros == out.examined {
+                out.leading_zeros += hole;
+            }
+            for size in &mut sizes {
+                size.examined += hole / u64::from(size.page_size);
+            }
+            out.examined += hole;
+            buffer.clear();
+        }
         let kept = buffer.len();
-        let left = most.saturating_sub(out.examined).min(PIECE as u64);
-        (&mut file).take(left).read_to_end(&mut buffer)?;
+        (&mut file).take(left.min(PIECE as u64)).read_to_end(&mut buffer)?;
         let piece = &buffer[kept..];
         if piece.is_empty() {
             break;
         }
+        left -= piece.len() as u64;
         if first.is_empty() {
             first = piece.to_vec();
             out.head = piece[..piece.len().min(200)].to_vec();
@@ -237,6 +254,20 @@ pub(crate) fn examine(mut file: impl Read, most: u64, stop: &Stop) -> io::Result
         .filter(|size| size.trees >= 2 || size.trees == 1 && size.examined <= 3)
         .max_by_key(|size| (size.trees, size.page_size));
     Ok(out)
+}
+
+/// Goes behind a hole of a file that begins at this offset, where it reads zero bytes, and returns its length in whole pieces.
+fn skip_hole(mut file: &File, from: u64) -> io::Result<u64> {
+    let next = match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(from)) {
+        Ok(next) => next,
+        // There is nothing but a hole up to the end.
+        Err(rustix::io::Errno::NXIO) => file.metadata()?.len().max(from),
+        // A file system that knows no holes.
+        Err(_) => from,
+    };
+    let hole = (next - from) / PIECE as u64 * PIECE as u64;
+    file.seek(SeekFrom::Start(from + hole))?;
+    Ok(hole)
 }
 
 /// Reads a file as long as it can have been converted, and tells the conversion if it was: of most files, the first piece.
@@ -453,7 +484,8 @@ pub(crate) fn words_of(probe: &Probe, stop: &Stop) -> String {
 
 /// Returns what is in the file, if it can be read and does not change meanwhile.
 fn look(probe: &Probe, stop: &Stop) -> Option<Contents> {
-    let contents = examine(open_plain(&probe.path).ok()?, MOST, stop).ok()?;
+    let file = open_plain(&probe.path).ok()?;
+    let contents = examine(&file, |from| skip_hole(&file, from), MOST, stop).ok()?;
     probe.file_is_unchanged().then_some(contents)
 }
 
@@ -621,7 +653,7 @@ mod tests {
     }
 
     fn look(bytes: &[u8]) -> Contents {
-        examine(bytes, MOST, &Stop::never()).unwrap()
+        examine(bytes, |_| Ok(0), MOST, &Stop::never()).unwrap()
     }
 
     fn converted(bytes: &[u8]) -> Option<Conversion> {
@@ -700,7 +732,7 @@ mod tests {
 
     #[test]
     fn no_more_is_read_than_was_allowed() {
-        let found = examine(io::repeat(7), 100_000, &Stop::never()).unwrap();
+        let found = examine(io::repeat(7), |_| Ok(0), 100_000, &Stop::never()).unwrap();
         assert_eq!((found.examined, found.complete), (100_000, false));
     }
 

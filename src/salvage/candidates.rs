@@ -18,6 +18,8 @@ pub struct Candidate {
     pub origin: Origin,
     /// Whether its page does not vouch for it: see [`super::rows::FoundRow`].
     pub is_unvouched: bool,
+    /// Whether it was freed: see [`super::rows::FoundRow`].
+    pub is_freed: bool,
     /// Whether it holds a value that the application never writes.
     pub odd: bool,
     /// The rowid that stands before it.

@@ -50,7 +50,10 @@ struct TableProgress {
     given: RowidSet,
     /// Rows that an index names and that were not found.
     missing: RowidSet,
+    /// Rows that the freelist or free space proves deleted, or of which an older state is there.
     deleted: RowidSet,
+    /// Rows that are denied, and of which nothing proves that they were deleted.
+    unnamed: RowidSet,
     /// Rows of the table's own tree that fit no version of it: they stand in comments, and are not lost as well.
     unfit: RowidSet,
 }
@@ -106,7 +109,10 @@ impl Engine<'_> {
         self.resolve_deferred(&mut tables, &late, out)?;
         self.write_lost(&tables, out)?;
         for ((table, whole), of) in tables.iter().zip(&self.forest.whole).zip(&mut out.summary.tables) {
-            of.deleted = table.deleted.len();
+            let is_gone = |rowid: &i64| !table.given.contains(*rowid) && !table.missing.contains(*rowid);
+            of.deleted = table.deleted.iter().filter(is_gone).count() as u64;
+            let is_unproven = |rowid: &i64| is_gone(rowid) && !table.deleted.contains(*rowid);
+            of.unnamed = table.unnamed.iter().filter(is_unproven).count() as u64;
             of.is_fully_indexed = whole.contains(&true);
         }
         Ok(tables.into_iter().map(|table| table.given).collect())
@@ -219,7 +225,7 @@ impl Engine<'_> {
         }
         if origin == Origin::FreeSpace {
             if let (0, Some(rowid)) = (agree & 1, found.rowid) {
-                table.deleted.insert(rowid)?;
+                table.note_denied(rowid, found.is_freed)?;
                 return Ok(None);
             }
             if is_given || found.rowid.is_none() {
@@ -249,6 +255,7 @@ impl Engine<'_> {
         Ok(Some(Candidate {
             origin,
             is_unvouched: found.is_unvouched,
+            is_freed: found.is_freed,
             // Where no index confirms it, a letter of it is damaged.
             odd: odd || (agree & 1 == 0 && found.fields.first().is_some_and(|id| is_broken_uuid(*id, found.payload))),
             rowid: found.rowid,
@@ -261,10 +268,11 @@ impl Engine<'_> {
         }))
     }
 
-    /// Returns the origin of a row of this table. When the table's own tree was found, a row in another tree is not one of its rows.
+    /// Returns the origin of a row of this table. When the table's own tree was found, or an intact schema gives the page to another
+    /// table, a row in another tree is not one of its rows.
     fn origin(&self, found: &FoundRow<'_>, table: usize) -> Origin {
         let is_anothers = self.forest.notes.owner(found.place.page) == Owner::Other;
-        if is_anothers && self.forest.rooted.get(table) == Some(&true) {
+        if is_anothers && (self.forest.are_others_known || self.forest.rooted.get(table) == Some(&true)) {
             Origin::OtherTree
         } else {
             found.origin
@@ -353,7 +361,18 @@ impl TableProgress {
             given: RowidSet::within(budget),
             missing: RowidSet::within(budget),
             deleted: RowidSet::within(budget),
+            unnamed: RowidSet::within(budget),
             unfit: RowidSet::within(budget),
         }
+    }
+
+    /// Notes a row that is not the store's: it was deleted, where that is proven.
+    fn note_denied(&mut self, rowid: i64, is_freed: bool) -> Result<()> {
+        if is_freed {
+            self.deleted.insert(rowid)?;
+        } else {
+            self.unnamed.insert(rowid)?;
+        }
+        Ok(())
     }
 }

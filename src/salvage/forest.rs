@@ -46,6 +46,10 @@ pub struct Forest {
     pub open_ranges: Vec<Vec<RangeInclusive<i64>>>,
     /// For each table, whether every page that the schema and its inner pages name was found; or the whole schema has no such table.
     pub complete_tables: Vec<bool>,
+    /// Whether the schema is intact and leads to every page of the tables and indexes that are not known: their rows are no others'.
+    pub are_others_known: bool,
+    /// Whether the schema is intact and names tables, none of which is a known one.
+    pub is_anothers: bool,
 }
 
 /// The most interior pages without a parent that are looked at.
@@ -81,6 +85,8 @@ pub fn survey(view: &StoreView<'_>, schema: &StoreSchema, stop: &Stop) -> Result
         rooted: vec![false; schema.tables.len()],
         open_ranges: vec![vec![i64::MIN..=i64::MAX]; schema.tables.len()],
         complete_tables: vec![false; schema.tables.len()],
+        are_others_known: false,
+        is_anothers: false,
     };
     forest.notes.set_owner(1, Owner::Other);
     let mut walker = Walker {
@@ -93,6 +99,7 @@ pub fn survey(view: &StoreView<'_>, schema: &StoreSchema, stop: &Stop) -> Result
     for &(owner, root) in &roots {
         let (pages, whole) = walker.walk(root, owner, &mut forest, Some(&mut outdated))?;
         forest.note_tree(owner, !pages.is_empty(), whole);
+        forest.are_others_known &= whole || owner != Owner::Other;
     }
     // Only the newest state of a parent says which pages are its children. An outdated one may still name pages that the last
     // commit put on the freelist, with deleted rows in them: a sound freelist takes them first. Where the freelist is damaged

@@ -74,7 +74,7 @@ fn search(probe: &Probe, application: &Application, stop: &Stop) -> super::Resul
         Some(NothingSaved::Newer) => {
             RowIntegrity::Unknown("a migration is applied that this binary does not know".to_owned())
         }
-        Some(NothingSaved::NoPages) => RowIntegrity::NotApplicable,
+        Some(NothingSaved::NoPages | NothingSaved::NotOurs) => RowIntegrity::NotApplicable,
         None if summary.tables.iter().all(TableSummary::is_unseen) => RowIntegrity::NotApplicable,
         None => match summary.uncertain_commits {
             Some(why) => RowIntegrity::Unknown(why.in_words().to_owned()),

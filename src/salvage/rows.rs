@@ -46,6 +46,8 @@ pub struct FoundRow<'r> {
     pub origin: Origin,
     /// Whether its page does not vouch for it: its header says that nothing is there, or does not add up.
     pub is_unvouched: bool,
+    /// Whether the freelist, or the free space of a sound page, proves that it was deleted.
+    pub is_freed: bool,
     /// The rowid, where it stands before the record.
     pub rowid: Option<i64>,
     /// The place of its record.
@@ -75,6 +77,8 @@ pub struct RowFinder<'a> {
     whole: Vec<u8>,
     taken: Vec<(usize, usize)>,
     free: Vec<(usize, usize)>,
+    /// Whether the page adds up, so that its free space is what it says.
+    is_sound: bool,
     /// The bytes of the page that may still be handed out. Without a bound, cells that share their bytes would cost time without end.
     left: usize,
 }
@@ -103,6 +107,7 @@ impl<'a> RowFinder<'a> {
             whole: Vec::new(),
             taken: Vec::new(),
             free: Vec::new(),
+            is_sound: false,
             left: 0,
         }
     }
@@ -116,11 +121,13 @@ impl<'a> RowFinder<'a> {
         let usable = bytes.get(..self.view.layout().usable).unwrap_or_default();
         self.taken.clear();
         self.free.clear();
+        self.is_sound = false;
         self.left = MOST_TIMES * usable.len();
         let begin = if number == 1 { 100 } else { 0 };
         match Page::parse(self.view.layout(), number, bytes) {
             Ok(page) if page.kind() == Kind::TableLeaf => {
                 free_space(&page, &mut self.free);
+                self.is_sound = adds_up(&page, &self.free) && !self.view.is_stale(number);
                 let own = match owner {
                     Owner::Table(table) => Some(table),
                     _ => None,
@@ -163,7 +170,7 @@ impl<'a> RowFinder<'a> {
             Owner::Free => Origin::FreeSpace,
             _ => Origin::Orphan,
         };
-        let sound = adds_up(page, &self.free) && !self.view.is_stale(number);
+        let sound = self.is_sound;
         for cell in page.all_cells().filter_map(std::result::Result::ok) {
             if cell.at < 8 || cell.payload.len == 0 {
                 continue;
@@ -182,6 +189,7 @@ impl<'a> RowFinder<'a> {
                 each(&FoundRow {
                     origin,
                     is_unvouched: !sound || is_free,
+                    is_freed: owner == Owner::Free || (sound && is_free),
                     rowid: Some(cell.rowid),
                     place,
                     fit,

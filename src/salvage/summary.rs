@@ -31,6 +31,8 @@ pub struct SalvageSummary {
 pub enum NothingSaved {
     /// Nothing in the file looks like a database's pages.
     NoPages,
+    /// The schema is intact and names none of the application's tables.
+    NotOurs,
     /// Migrations are applied that are not known.
     Newer,
 }
@@ -73,8 +75,10 @@ pub struct TableSummary {
     pub doubtful: NamedRows,
     /// Lost rows of which an older state is in a comment.
     pub older: u64,
-    /// Deleted rows that were found. Nothing of them is printed.
+    /// Rows that were found, and that the freelist or a page's free space proves deleted. Nothing of them is printed.
     pub deleted: u64,
+    /// Rows that were found, that no index names, and of which nothing proves that they were deleted. Nothing of them is printed.
+    pub unnamed: u64,
     /// Given rows without the values of columns that the schema does not have.
     pub missing_a_column: u64,
     /// Whether an index of it is whole, so that what is given and what is lost are all the rows that it had.

@@ -1,7 +1,7 @@
 //! Whatever lies at a path: one clear answer, and nothing created or changed.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 
@@ -637,11 +637,32 @@ fn zero_bytes_are_only_those_that_were_read() {
 }
 
 #[test]
-fn a_large_file_of_zero_bytes_is_looked_at_in_part() {
+fn a_large_file_is_looked_at_in_part_and_its_holes_are_zero_bytes() {
     let place = Place::new();
-    fs::File::create(place.store()).unwrap().set_len(5 << 30).unwrap();
-    let ran = place.doctor().args(["--only", "file", "--time-limit", "60"]).arg(place.store()).run();
-    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let file = fs::File::create(place.store()).unwrap();
+    file.set_len(5 << 30).unwrap();
+    let look = || place.doctor().args(["--only", "file", "--time-limit", "60"]).arg(place.store()).run();
+    let hole = look();
+    assert!(
+        hole.code == Some(1) && hole.stdout.contains("but only zero bytes (5368709120 bytes)"),
+        "{hole:?}"
+    );
+    file.write_all_at(b"x", (5 << 30) - 7).unwrap();
+    let ran = look();
+    assert!(
+        ran.stdout
+            .contains("its first 5,368,709,113 bytes are zero, and no page of a database was found"),
+        "{ran:?}"
+    );
+    // More than is read was written, and nothing is said of what lies behind.
+    file.set_len(0).unwrap();
+    let zeros = vec![0; 1 << 20];
+    (0..257).for_each(|n| file.write_all_at(&zeros, n << 20).unwrap());
+    let ran = look();
     assert!(!ran.stdout.contains("only zero bytes"), "{ran:?}");
-    assert!(ran.stdout.contains("bytes are zero, and the rest was not looked at"), "{ran:?}");
+    assert!(
+        ran.stdout
+            .contains("its first 268,435,456 bytes are zero, and the rest was not looked at"),
+        "{ran:?}"
+    );
 }

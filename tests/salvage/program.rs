@@ -265,3 +265,37 @@ fn what_is_broken_off_loads_nothing() {
     let ran = place.doctor().arg("--salvage").arg(place.store()).stdout(writer).run();
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(141), ""), "{ran:?}");
 }
+
+#[test]
+fn a_store_of_another_application_gives_nothing() {
+    // Rows that have the form of the ledger's, and a table of which only the name is the application's.
+    let history = "CREATE TABLE history(id INTEGER PRIMARY KEY, name TEXT NOT NULL, at TEXT NOT NULL);
+                   INSERT INTO history VALUES (4, 'event-4', '2021-03-04T17:44:33.742Z'), (5, 'event-5', '2021-03-05T17:44:33.742Z')";
+    let tiles = "CREATE TABLE images(tile_data BLOB, tile_id TEXT); CREATE UNIQUE INDEX of_tiles ON images(tile_id);
+                 WITH RECURSIVE n(k) AS (SELECT 1 UNION ALL SELECT k+1 FROM n WHERE k<200)
+                 INSERT INTO images SELECT randomblob(60), printf('%032x', k) FROM n";
+    for sql in [history, tiles] {
+        let place = Place::new();
+        Connection::open(place.store()).unwrap().execute_batch(sql).unwrap();
+        let ran = place.ask(&["--salvage"]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(3), ""), "{ran:?}");
+        assert!(ran.stderr.contains("it is another application's store"), "{ran:?}");
+    }
+}
+
+#[test]
+fn rows_of_another_table_are_none_of_the_ledger() {
+    let place = Place::with(2, 40).after(
+        "DROP TABLE schema_migrations;
+         CREATE TABLE history(id INTEGER PRIMARY KEY, name TEXT NOT NULL, at TEXT NOT NULL);
+         INSERT INTO history VALUES (4, 'event-4', '2021-03-04T17:44:33.742Z'), (5, 'event-5', '2021-03-05T17:44:33.742Z')",
+    );
+    let ran = place.ask(&["--salvage"]);
+    let saved = loaded(&ran);
+    let ids = |sql: &str| saved.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+    assert_eq!(
+        ids("SELECT group_concat(id) FROM (SELECT id FROM schema_migrations ORDER BY id)"),
+        "1,2,3"
+    );
+    assert_eq!(ids("SELECT count(*) || '' FROM vms"), "40");
+}

@@ -84,6 +84,9 @@ fn table_entry(table: &TableSummary) -> Entry {
     if table.deleted > 0 {
         detail.push(format!("{} deleted before, and not given", thousands(table.deleted)));
     }
+    if table.unnamed > 0 {
+        detail.push(format!("{} more found that nothing names, and not given", thousands(table.unnamed)));
+    }
     Entry {
         status: if is_whole { Status::Pass } else { Status::Fail },
         name: table.name.clone(),
@@ -163,6 +166,9 @@ fn verdict(account: &SalvageSummary) -> (Status, String) {
     }
     let why = match account.nothing {
         Some(NothingSaved::NoPages) => "nothing in the file looks like a page of a database",
+        Some(NothingSaved::NotOurs) => {
+            "its schema is intact and names none of the application's tables: it is another application's store, which `doctor --any` examines"
+        }
         Some(NothingSaved::Newer) => {
             "a migration is applied that this binary does not know: use the doctor of the version that last used the store"
         }

@@ -108,7 +108,7 @@ impl Engine<'_> {
                 Verdict::Doubtful => doubtful.push(at),
                 Verdict::Deleted => {
                     if let Some(rowid) = candidate.rowid {
-                        table.deleted.insert(rowid)?;
+                        table.note_denied(rowid, candidate.is_freed)?;
                     }
                 }
                 Verdict::Older(_) => {}

@@ -17,6 +17,8 @@ struct Roots {
     /// Indexes of known tables: the table, the index's name, its root.
     indexes: Vec<(usize, Vec<u8>, u32)>,
     other: Vec<u32>,
+    /// The number of tables that are not known, but SQLite's own.
+    other_tables: usize,
     /// Each known table as its own statement has it.
     statements: Vec<Option<Statement>>,
 }
@@ -35,9 +37,14 @@ impl Walker<'_> {
             if let Ok(page) = Page::parse(self.view.layout(), number, &self.bytes)
                 && page.kind() == Kind::TableLeaf
             {
-                whole &= roots.take(&page, schema, &mut decoder) == page.cells();
+                whole &= roots.take(&page, schema, &mut decoder) == page.cells() && !self.view.is_stale(number);
             }
         }
+        forest.are_others_known = whole;
+        if whole {
+            roots.give_up_namesakes(schema);
+        }
+        forest.is_anothers = whole && roots.tables.is_empty() && roots.other_tables > 0;
         whole &= !roots.tables.is_empty();
         forest.complete_tables.fill(whole);
         let mut out: Vec<(Owner, u32)> =
@@ -92,11 +99,39 @@ impl Roots {
                     }
                 }
                 (b"index", Some(table)) => self.indexes.push((table, name.to_vec(), root)),
-                _ if self.other.len() < MOST_ROOTS => self.other.push(root),
-                _ => {}
+                _ => {
+                    self.other_tables += usize::from(kind == b"table" && !name.starts_with(b"sqlite_"));
+                    if self.other.len() < MOST_ROOTS {
+                        self.other.push(root);
+                    }
+                }
             }
         }
         sound
+    }
+}
+
+impl Roots {
+    /// Takes tables that have only the name of a known one for others: fewer than half of the columns of each version are theirs. That
+    /// is only so where the schema is intact: a statement with a damaged letter is no namesake's.
+    fn give_up_namesakes(&mut self, schema: &StoreSchema) {
+        for (table, (of, statement)) in schema.tables.iter().zip(&mut self.statements).enumerate() {
+            let Some(columns) = statement.as_ref().map(|statement| &statement.columns) else {
+                continue;
+            };
+            let is_own = |name: &str| of.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
+            let own = columns.iter().filter(|column| is_own(&column.name)).count();
+            let fewest = of.layouts.iter().map(Vec::len).min().unwrap_or(0);
+            if 2 * own >= fewest {
+                continue;
+            }
+            *statement = None;
+            self.other_tables += 1;
+            self.other
+                .extend(self.tables.extract_if(.., |(at, _)| *at == table).map(|(_, root)| root));
+            self.other
+                .extend(self.indexes.extract_if(.., |(at, ..)| *at == table).map(|(.., root)| root));
+        }
     }
 }
 

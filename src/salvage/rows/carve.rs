@@ -60,11 +60,9 @@ impl RowFinder<'_> {
             };
             let end = at + local.here + if local.overflow.is_some() { 4 } else { 0 };
             let (rowid, begin) = read_cell_head(page, from, at, local.len);
-            let origin = if self.is_free(begin, end) {
-                Origin::FreeSpace
-            } else {
-                origin
-            };
+            let is_free = self.is_free(begin, end);
+            let is_freed = origin == Origin::FreeSpace || (self.is_sound && is_free);
+            let origin = if is_free { Origin::FreeSpace } else { origin };
             let schema = self.schema;
             let mut odd = true;
             self.record(number, page, local, None, &mut |place, fit, payload, fields| {
@@ -72,6 +70,7 @@ impl RowFinder<'_> {
                 each(&FoundRow {
                     origin,
                     is_unvouched: true,
+                    is_freed,
                     rowid,
                     place,
                     fit,
