@@ -75,10 +75,10 @@ impl<'a> StoreContext<'a> {
     ///
     /// # Errors
     /// Where it was time to stop.
-    pub(crate) fn sound(&self) -> Result<Sound, Stopped> {
+    pub(crate) fn sound(&self) -> Result<&Sound, Stopped> {
         let judged = self.values.then_some(self.application);
         let read = || Sound::read(self.probe, self.access, judged, self.environment.stop);
-        *self.sound.get_or_init(read)
+        self.sound.get_or_init(read).as_ref().map_err(|stopped| *stopped)
     }
 
     /// Disables the reader, so that SQLite has to answer everything.

@@ -21,7 +21,7 @@ use crate::findings::check_id::CheckId;
 use crate::findings::{Finding, Findings};
 use crate::report::outcome::Outcome;
 use crate::store::introspect::{self, OrdinaryColumns, quoted};
-use crate::store::page_reader::Values;
+use crate::store::page_reader::ValueCounts;
 use crate::store::{LONGEST_VALUE, ReadOnly};
 use crate::text::words::plural;
 
@@ -36,7 +36,7 @@ pub(super) const CHECK: Check = Check {
 fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     let application = context.application;
     if !application.has_builtin_migrations() {
-        return any::look(application, handle);
+        return any::look(context, handle);
     }
     if application.tables.is_empty() {
         return Ok(Outcome::skip(format!(
@@ -44,21 +44,27 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
             application.name()
         )));
     }
-    if let Some(values) = context.sound()?.values {
-        return Ok(ValueFindings::from_reader(values).outcome(application));
-    }
-    Ok(scan_tables(handle, application, &application.tables, introspect::ordinary_columns)?.outcome(application))
+    let read = context.sound()?.values.as_ref();
+    let read: Vec<_> = read.iter().flat_map(|read| &read.tables).map(|table| table.sound).collect();
+    let found = scan_tables(handle, application, &application.tables, &read, introspect::ordinary_columns)?;
+    Ok(found.outcome(application))
 }
 
-/// Looks at every value of these tables, as far as they are there. `columns_of` returns the columns of one of them.
+/// Looks at every value of these tables, as far as they are there. `read`: the figures of those that the reader has found sound,
+/// at the places of the tables. `columns_of` returns the columns of one of them.
 fn scan_tables<'a>(
     handle: &ReadOnly,
     application: &Application,
     tables: &'a [application::Table],
+    read: &[Option<ValueCounts>],
     columns_of: impl Fn(&ReadOnly, &str) -> Result<OrdinaryColumns>,
 ) -> Result<ValueFindings<'a>> {
     let mut found = ValueFindings::default();
-    for table in tables {
+    for (at, table) in tables.iter().enumerate() {
+        if let Some(Some(sound)) = read.get(at) {
+            found.take_from_reader(*sound);
+            continue;
+        }
         let mut rows = 0;
         let ended = columns_of(handle, &table.name).and_then(|there| {
             let table = Table::known(&there, table);
@@ -238,18 +244,11 @@ impl<'a> Table<'a> {
 }
 
 impl<'a> ValueFindings<'a> {
-    fn from_reader(values: Values) -> Self {
-        let Values {
-            rows,
-            columns,
-            without_rule,
-        } = values;
-        Self {
-            rows,
-            columns,
-            without_rule,
-            ..Self::default()
-        }
+    /// Adds a table in which the reader found every value to follow its rule.
+    fn take_from_reader(&mut self, sound: ValueCounts) {
+        self.rows += sound.rows;
+        self.columns += sound.columns;
+        self.without_rule += sound.without_rule;
     }
 
     fn add(&mut self, table: &'a str, column: &'a str, what: &'static str, row: &Row<'_>) {

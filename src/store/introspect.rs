@@ -246,6 +246,14 @@ impl OrdinaryColumns {
     }
 }
 
+/// The number of columns of one table that are asked for at once: SQLite takes 2,000 in a statement, and a long value takes three.
+pub(crate) const MOST_COLUMNS_ASKED: usize = 600;
+
+/// Returns true if this is a column's own name: one that was cut or mended is not.
+pub(crate) fn can_be_asked_for(name: &str) -> bool {
+    name.chars().count() < LONGEST_NAME && !name.contains(char::REPLACEMENT_CHARACTER)
+}
+
 /// Returns the columns of an ordinary table. A view or a virtual table of that name is not the application's and has none.
 ///
 /// # Errors

@@ -23,16 +23,16 @@ use sqlite_format::schema::Schema;
 use sqlite_format::source::Overlay;
 use sqlite_format::wal::{Committed, WalHeader, WalHeaderFault};
 use values::Judge;
-pub(crate) use values::Values;
+pub(crate) use values::{TableValues, ValueCounts, Values};
 
 /// The parts of a store that are sound, in figures; `None` where SQLite has to be asked.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Sound {
     /// The number of pages, when SQLite's integrity check would find no fault.
     pub pages: Option<u64>,
     /// The number of foreign keys, when all of them hold.
     pub foreign_keys: Option<u64>,
-    /// The values that were judged, when the application could have written each of them.
+    /// The values that were judged, table by table.
     pub values: Option<Values>,
 }
 
@@ -73,7 +73,7 @@ impl Sound {
         Ok(Self {
             pages: checked.store.is_sound().then_some(pages),
             foreign_keys: foreign_keys(schema, &checked),
-            values: judged.and_then(|application| values::sound(application, schema, &checked)),
+            values: judged.map(|application| values::by_table(application, schema, &checked)),
         })
     }
 }

@@ -1,34 +1,51 @@
 //! What holds for the values of every store: that its text is in the store's encoding.
 
 use super::scan_tables;
-use crate::application::{Application, Column, Rule, Table};
+use crate::application::{Column, Rule, Table};
+use crate::checks::context::StoreContext;
 use crate::error::Result;
-use crate::findings::LONGEST_NAME;
 use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::store::introspect;
+use crate::store::page_reader::{TableValues, ValueCounts, Values};
 use crate::text::words::plural;
 
 /// The number of columns that are looked at; each column of an untrusted schema costs memory.
 const MOST_COLUMNS: usize = 50_000;
 
-/// The number of columns of one table that are looked at: SQLite takes 2,000 in a statement, and a long value takes three.
-const MOST_OF_A_TABLE: usize = 600;
+/// The tables that are looked at.
+#[derive(Default)]
+struct Looked {
+    tables: Vec<Table>,
+    /// The figures of those that the reader has found sound, at the same places.
+    read: Vec<Option<ValueCounts>>,
+    /// The number of further tables, of which there is no name to ask for.
+    passed_over: u64,
+}
 
-pub(super) fn look(application: &Application, handle: &ReadOnly) -> Result<Outcome> {
-    let encoding = handle.collect("PRAGMA encoding", [], |row| row.get::<_, String>(0))?;
-    if encoding != ["UTF-8"] {
-        return Ok(Outcome::skip(
-            "the store keeps its text in UTF-16, which SQLite puts right as it reads it",
-        ));
-    }
-    let (all, passed_over) = all_columns(handle)?;
-    let found = scan_tables(handle, application, &all, introspect::columns_of_ordinary)?;
+pub(super) fn look(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
+    let looked = if let Some(values) = &context.sound()?.values {
+        tables_after_reader(values, handle)?
+    } else {
+        let encoding = handle.collect("PRAGMA encoding", [], |row| row.get::<_, String>(0))?;
+        if encoding != ["UTF-8"] {
+            return Ok(Outcome::skip(
+                "the store keeps its text in UTF-16, which SQLite puts right as it reads it",
+            ));
+        }
+        all_tables(handle)?
+    };
+    let Looked {
+        tables,
+        read,
+        passed_over,
+    } = &looked;
+    let found = scan_tables(handle, context.application, tables, read, introspect::columns_of_ordinary)?;
     let rows = plural(found.rows, "row", "rows");
-    let tables = plural(all.len() as u64, "table", "tables");
-    let mut sound = format!("the text in {rows} of {tables} is in the store's encoding, UTF-8");
-    if passed_over > 0 {
-        let words = plural(passed_over, "table whose name is not UTF-8", "tables whose names are not UTF-8");
+    let count = plural(tables.len() as u64, "table", "tables");
+    let mut sound = format!("the text in {rows} of {count} is in the store's encoding, UTF-8");
+    if *passed_over > 0 {
+        let words = plural(*passed_over, "table whose name is not UTF-8", "tables whose names are not UTF-8");
         sound += &format!("; not looked at: {words}");
     }
     Ok(found.outcome_in_words(sound, |found| {
@@ -36,30 +53,56 @@ pub(super) fn look(application: &Application, handle: &ReadOnly) -> Result<Outco
     }))
 }
 
-/// Returns the columns of all ordinary tables that can be asked for; and how many tables there are more, of which there is no name to
-/// ask for. A column that is missing here is counted as one for which there is no rule.
-fn all_columns(handle: &ReadOnly) -> Result<(Vec<Table>, u64)> {
-    let ordinary = introspect::ordinary_tables(handle)?;
+/// Returns all ordinary tables. The columns are asked for only of those that the reader has not found sound.
+fn tables_after_reader(values: &Values, handle: &ReadOnly) -> Result<Looked> {
     let mut room = MOST_COLUMNS;
-    let mut all = Vec::new();
-    for name in ordinary.names {
-        let names = introspect::columns_of_ordinary(handle, &name)?
-            .names
-            .into_iter()
-            .filter(|name| is_whole(name));
-        let columns: Vec<Column> = names.take(room.min(MOST_OF_A_TABLE)).map(column).collect();
-        room -= columns.len();
-        all.push(Table {
-            name: name.into(),
-            columns: columns.into(),
-        });
+    let mut looked = Looked::default();
+    for TableValues { name, sound } in &values.tables {
+        let columns_of = |sound: &ValueCounts| usize::try_from(sound.columns).unwrap_or(usize::MAX);
+        let sound = sound.filter(|sound| columns_of(sound) <= room);
+        let columns = match &sound {
+            Some(sound) => {
+                room -= columns_of(sound);
+                Vec::new()
+            }
+            None => columns_to_ask_for(handle, name, &mut room)?,
+        };
+        looked.tables.push(table(name.clone(), columns));
+        looked.read.push(sound);
     }
-    Ok((all, ordinary.passed_over))
+    Ok(looked)
 }
 
-/// Returns true if this is a column's own name: one that was cut or mended is not.
-fn is_whole(name: &str) -> bool {
-    name.chars().count() < LONGEST_NAME && !name.contains(char::REPLACEMENT_CHARACTER)
+/// Returns all ordinary tables and those of their columns that can be asked for. A column that is missing here is counted as one
+/// for which there is no rule.
+fn all_tables(handle: &ReadOnly) -> Result<Looked> {
+    let ordinary = introspect::ordinary_tables(handle)?;
+    let mut room = MOST_COLUMNS;
+    let mut looked = Looked {
+        passed_over: ordinary.passed_over,
+        ..Looked::default()
+    };
+    for name in ordinary.names {
+        let columns = columns_to_ask_for(handle, &name, &mut room)?;
+        looked.tables.push(table(name, columns));
+    }
+    Ok(looked)
+}
+
+/// Returns the columns of a table that can be asked for, and takes them from the room that is left.
+fn columns_to_ask_for(handle: &ReadOnly, table: &str, room: &mut usize) -> Result<Vec<Column>> {
+    let names = introspect::columns_of_ordinary(handle, table)?.names.into_iter();
+    let names = names.filter(|name| introspect::can_be_asked_for(name));
+    let columns: Vec<Column> = names.take((*room).min(introspect::MOST_COLUMNS_ASKED)).map(column).collect();
+    *room -= columns.len();
+    Ok(columns)
+}
+
+fn table(name: String, columns: Vec<Column>) -> Table {
+    Table {
+        name: name.into(),
+        columns: columns.into(),
+    }
 }
 
 fn column(name: String) -> Column {

@@ -3,16 +3,32 @@
 use rusqlite::types::ValueRef;
 
 use crate::application::{Application, Rule};
+use crate::store::introspect::{MOST_COLUMNS_ASKED, can_be_asked_for, is_sqlites_own};
 use sqlite_format::answer::Checked;
 use sqlite_format::row::{Row, Value, Visitor};
-use sqlite_format::schema::{Schema, Table};
+use sqlite_format::schema::{Column, Schema, Table};
+
+/// The result of judging the values of a store, table by table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Values {
+    /// The application's tables; of an application whose tables are not known all ordinary ones, in the schema's order.
+    pub tables: Vec<TableValues>,
+}
+
+/// The result of judging the values of one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TableValues {
+    pub name: String,
+    /// The figures, when each value follows its rule; `None` where SQLite has to be asked.
+    pub sound: Option<ValueCounts>,
+}
 
 /// The number of values that were judged, all of which follow their rules.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Values {
+pub(crate) struct ValueCounts {
     /// The rows.
     pub rows: u64,
-    /// The columns, and those of the same tables that have no rule.
+    /// The columns, and those of the same table that have no rule.
     pub columns: u64,
     pub without_rule: u64,
 }
@@ -22,8 +38,8 @@ const LONGEST_REMEMBERED: usize = 1 << 10;
 
 /// The state of one thread that judges rows.
 pub(super) struct Judged {
-    /// True when some value does not follow its rule, or could not be judged.
-    is_wrong: bool,
+    /// For each table of the schema: true when some value does not follow its rule, or could not be judged.
+    wrong: Vec<bool>,
     /// The last value that was found good, for each rule that takes long to follow. In many columns most values are the same.
     good: Vec<Vec<u8>>,
 }
@@ -31,9 +47,17 @@ pub(super) struct Judged {
 /// A judge of rows. It only tells whether each value follows its rule: if one does not, a query finds out what is wrong.
 pub(super) struct Judge {
     /// By the place of a table in the schema.
-    tables: Vec<Option<Columns>>,
+    tables: Vec<Option<Judging>>,
     /// The number of rules that take long to follow.
     slow: usize,
+}
+
+/// The way in which the rows of a table are judged.
+enum Judging {
+    /// By the rules of its columns.
+    Ruled(Columns),
+    /// All text of an ordinary table must be in the store's encoding. `has_name` as in [`Columns`].
+    Text { has_name: bool },
 }
 
 /// The columns of a table that have a rule.
@@ -53,7 +77,17 @@ struct Ruled {
 
 impl Judge {
     pub(super) fn new(application: Option<&Application>, schema: &Schema) -> Self {
-        let mut tables: Vec<Option<Columns>> = Vec::new();
+        if application.is_some_and(|application| !application.has_builtin_migrations()) {
+            let text = |table: &Table| {
+                let is_looked_at = is_ordinary(table) && has_plain_columns(table);
+                is_looked_at.then(|| Judging::Text {
+                    has_name: has_name(table),
+                })
+            };
+            let tables = schema.tables.iter().map(text).collect();
+            return Self { tables, slow: 0 };
+        }
+        let mut tables: Vec<Option<Judging>> = Vec::new();
         tables.resize_with(schema.tables.len(), || None);
         let mut slow = 0;
         let mut place = |rule| {
@@ -74,15 +108,31 @@ impl Judge {
                     Some(Ruled { column, rule, place })
                 })
                 .collect();
-            let has_name = ["rowid", "_rowid_", "oid"].iter().any(|name| table.column(name).is_none());
+            let has_name = has_name(table);
             if let Some(slot) = tables.get_mut(at)
                 && !rules.is_empty()
             {
-                *slot = Some(Columns { rules, has_name });
+                *slot = Some(Judging::Ruled(Columns { rules, has_name }));
             }
         }
         Self { tables, slow }
     }
+}
+
+/// Returns true when a row can be named in SQL.
+fn has_name(table: &Table) -> bool {
+    ["rowid", "_rowid_", "oid"].iter().any(|name| table.column(name).is_none())
+}
+
+/// Returns true for an ordinary table: not virtual and not one of SQLite's own.
+fn is_ordinary(table: &Table) -> bool {
+    table.root != 0 && !is_sqlites_own(table.name.as_bytes())
+}
+
+/// Returns true when a query asks for each column of a table, neither too many nor under a name that a report would not show.
+fn has_plain_columns(table: &Table) -> bool {
+    let is_plain = |column: &Column| can_be_asked_for(&column.name);
+    (1..=MOST_COLUMNS_ASKED).contains(&table.columns.len()) && table.columns.iter().all(is_plain)
 }
 
 impl Visitor for Judge {
@@ -94,22 +144,38 @@ impl Visitor for Judge {
 
     fn begin(&self) -> Judged {
         Judged {
-            is_wrong: false,
+            wrong: vec![false; self.tables.len()],
             good: vec![Vec::new(); self.slow],
         }
     }
 
     fn row(&self, judged: &mut Judged, row: &Row<'_>) {
-        if !judged.is_wrong
-            && let Some(Some(columns)) = self.tables.get(row.table)
+        if let Some(wrong) = judged.wrong.get_mut(row.table)
+            && !*wrong
+            && let Some(Some(judging)) = self.tables.get(row.table)
         {
-            judged.is_wrong = columns.is_wrong(row, &mut judged.good);
+            *wrong = match judging {
+                Judging::Ruled(columns) => columns.is_wrong(row, &mut judged.good),
+                Judging::Text { has_name } => has_wrong_text(row, *has_name),
+            };
         }
     }
 
     fn merge(&self, into: &mut Judged, other: Judged) {
-        into.is_wrong |= other.is_wrong;
+        into.wrong.iter_mut().zip(other.wrong).for_each(|(into, other)| *into |= other);
     }
+}
+
+/// Returns true when a text of a row is not in the store's encoding, or cannot be judged.
+fn has_wrong_text(row: &Row<'_>, has_name: bool) -> bool {
+    let rule = Rule::Unknown;
+    (0..row.columns()).any(|column| match row.value(column) {
+        Ok(Value::Text(text)) => rule.fault(ValueRef::Text(text)).is_some(),
+        Ok(Value::Long(long)) if long.is_text() => !has_name || !matches!(rule.fault_in(|| Ok(long.open())), Ok(None)),
+        // A query says of a long blob in a row without a name no more than of any other.
+        Ok(_) => false,
+        Err(_) => true,
+    })
 }
 
 impl Columns {
@@ -151,20 +217,47 @@ fn is_wrong_or_remembered(rule: Rule, text: &[u8], good: &mut Vec<u8>) -> bool {
     is_wrong
 }
 
-/// Returns the number of values, when all of the application's tables were read to their ends and each value follows its rule.
-pub(super) fn sound(application: &Application, schema: &Schema, checked: &Checked<Judged>) -> Option<Values> {
-    let mut values = Values::default();
-    for known in application.tables.iter() {
-        // A virtual table has no pages: it is not the application's.
-        let there = schema.table(&known.name).filter(|(_, table)| table.root != 0);
-        let Some((at, table)) = there else { continue };
-        let checked = checked.tables.get(at).filter(|checked| checked.all_read)?;
-        let columns = known.columns.iter().filter(|column| table.column(&column.name).is_some()).count();
-        if columns > 0 {
-            values.rows += checked.rows;
-            values.columns += columns as u64;
-            values.without_rule += (table.columns.len() - columns) as u64;
-        }
-    }
-    (!checked.visited.is_wrong).then_some(values)
+/// Returns the result for each table: a table is sound when it was read to its end and each value follows its rule.
+pub(super) fn by_table(application: &Application, schema: &Schema, checked: &Checked<Judged>) -> Values {
+    let is_sound = |at: usize| {
+        let all_read = checked.tables.get(at).is_some_and(|checked| checked.all_read);
+        all_read && checked.visited.wrong.get(at) == Some(&false)
+    };
+    let rows = |at: usize| checked.tables.get(at).map_or(0, |checked| checked.rows);
+    let tables = if application.has_builtin_migrations() {
+        let of_known = |known: &crate::application::Table| {
+            // A virtual table has no pages: it is not the application's.
+            let there = schema.table(&known.name).filter(|(_, table)| table.root != 0);
+            let sound = there.map_or(Some(ValueCounts::default()), |(at, table)| {
+                let columns = known.columns.iter().filter(|column| table.column(&column.name).is_some()).count();
+                let counts = if columns == 0 {
+                    ValueCounts::default()
+                } else {
+                    ValueCounts {
+                        rows: rows(at),
+                        columns: columns as u64,
+                        without_rule: (table.columns.len() - columns) as u64,
+                    }
+                };
+                is_sound(at).then_some(counts)
+            });
+            TableValues {
+                name: known.name.to_string(),
+                sound,
+            }
+        };
+        application.tables.iter().map(of_known).collect()
+    } else {
+        let ordinary = schema.tables.iter().enumerate().filter(|(_, table)| is_ordinary(table));
+        let of_ordinary = |(at, table): (usize, &Table)| TableValues {
+            name: table.name.clone(),
+            sound: (is_sound(at) && has_plain_columns(table)).then(|| ValueCounts {
+                rows: rows(at),
+                columns: table.columns.len() as u64,
+                without_rule: 0,
+            }),
+        };
+        ordinary.map(of_ordinary).collect()
+    };
+    Values { tables }
 }
