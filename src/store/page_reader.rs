@@ -14,12 +14,12 @@ use crate::application::Application;
 use crate::limits::stop::{Stop, Stopped};
 use crate::probe::{Probe, Sidecar, open_plain};
 use crate::store::{Access, PlainFiles};
-use sqlite_format::answer::Checked;
+use sqlite_format::answer::{Answer, Checked};
 use sqlite_format::check::Ask;
 use sqlite_format::cross_check::CrossCheck;
 use sqlite_format::interrupt::Interrupted;
 use sqlite_format::reader::{Reader, pages_there};
-use sqlite_format::schema::Schema;
+use sqlite_format::schema::{Beyond, Schema};
 use sqlite_format::source::Overlay;
 use sqlite_format::wal::{Committed, WalHeader, WalHeaderFault};
 use values::Judge;
@@ -30,6 +30,8 @@ pub(crate) use values::{TableValues, ValueCounts, Values};
 pub(crate) struct Sound {
     /// The number of pages, when SQLite's integrity check would find no fault.
     pub pages: Option<u64>,
+    /// The part that is not understood, when all else is sound.
+    pub rest: Option<Rest>,
     /// The number of foreign keys, when all of them hold.
     pub foreign_keys: Option<u64>,
     /// The values that were judged, table by table.
@@ -72,9 +74,67 @@ impl Sound {
         let checked = checked.map_err(|Interrupted| stop.why_interrupted())?;
         Ok(Self {
             pages: checked.store.is_sound().then_some(pages),
+            rest: Rest::of(pages, schema, &checked),
             foreign_keys: foreign_keys(schema, &checked),
             values: judged.map(|application| values::by_table(application, schema, &checked)),
         })
+    }
+}
+
+/// The part of a store that the reader does not understand, where it finds all pages, and every other table and index, sound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rest {
+    /// The number of pages.
+    pub pages: u64,
+    /// The tables that SQLite has to be asked about.
+    pub tables: Vec<RestOfTable>,
+}
+
+/// The part of a table that the reader does not understand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RestOfTable {
+    /// Its name.
+    pub name: String,
+    /// True when SQLite has to check its rows and indexes; false when only CHECK constraints are left.
+    pub needs_check: bool,
+    /// The condition that holds of each row that breaks a CHECK constraint, if it has any.
+    pub broken_checks: Option<String>,
+}
+
+impl Rest {
+    /// `None` when something is not sound, or is not known so well that it could be asked for table by table.
+    fn of<S>(pages: u64, schema: &Schema, checked: &Checked<S>) -> Option<Self> {
+        if !checked.pages.is_sound() || schema.beyond.is_some() || checked.store.is_sound() {
+            return None;
+        }
+        let mut tables = Vec::new();
+        for (table, checked) in schema.tables.iter().zip(&checked.tables) {
+            let mut needs_check = false;
+            for answer in [&checked.table].into_iter().chain(&checked.indexes) {
+                match answer {
+                    Answer::Sound => {}
+                    Answer::NotUnderstood(Beyond::Check) if table.rows_beyond.is_none() => {}
+                    Answer::NotUnderstood(_) => needs_check = true,
+                    Answer::PerhapsNot(_) => return None,
+                }
+            }
+            let broken_checks = match (table.rows_beyond, table.rules_beyond) {
+                // A virtual table has no rows of its own.
+                (Some(Beyond::VirtualTable), _) if table.root == 0 => None,
+                // A statement that is not taken apart may have constraints.
+                (None | Some(Beyond::WithoutRowid | Beyond::GeneratedColumn), None) => None,
+                (None, Some(Beyond::Check)) => Some(table.broken_checks()?),
+                _ => return None,
+            };
+            if needs_check || broken_checks.is_some() {
+                tables.push(RestOfTable {
+                    name: table.name.clone(),
+                    needs_check,
+                    broken_checks,
+                });
+            }
+        }
+        Some(Self { pages, tables })
     }
 }
 

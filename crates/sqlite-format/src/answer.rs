@@ -55,6 +55,8 @@ impl Answer {
 pub struct Checked<S> {
     /// The whole store: its pages, trees, rows and indexes. Foreign keys are apart.
     pub store: Answer,
+    /// The pages alone: each is used once, and the cells, chains, freelist and pointer map are in order.
+    pub pages: Answer,
     /// Each table, in the schema's order.
     pub tables: Vec<TableChecked>,
     /// All foreign keys of all tables.
@@ -97,6 +99,7 @@ impl<S> Checked<S> {
         };
         Self {
             store: answer,
+            pages: answer,
             tables: schema.tables.iter().map(table).collect(),
             foreign_keys: answer,
             visited,

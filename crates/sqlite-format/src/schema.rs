@@ -2,6 +2,7 @@
 
 mod affinity;
 mod column;
+mod expression;
 mod foreign;
 mod index;
 mod link;
@@ -9,6 +10,7 @@ pub mod table;
 mod tokens;
 
 pub use affinity::{Affinity, may_be_number};
+use expression::is_plain_expression;
 pub(crate) use index::parse as parse_index;
 pub use link::StoredRow;
 pub(super) use link::link;
@@ -108,9 +110,25 @@ pub struct Table {
     pub rows_beyond: Option<Beyond>,
     /// The rule that its rows must follow and that is not understood.
     pub rules_beyond: Option<Beyond>,
+    /// The expressions of its CHECK constraints, in parentheses.
+    pub checks: Vec<String>,
 }
 
 impl Table {
+    /// Returns a condition that holds of each row that breaks a CHECK constraint, in SQL; `None` unless a query certainly
+    /// evaluates each expression as SQLite's integrity check does.
+    ///
+    /// SQLite's check finds the rows of which an expression is false, and passes one that is NULL; so does `NOT`. In a query an
+    /// expression could mean more: it may hold a subquery, functions that a constraint must not call, or a name that is none of
+    /// the table's. So it may only hold columns of the table, literals, operators, and functions of which all this is known.
+    pub fn broken_checks(&self) -> Option<String> {
+        let is_column = |name: &str| self.column(name).is_some();
+        let is_plain = self.checks.iter().all(|check| is_plain_expression(check, is_column));
+        // A comment at the end of an expression ends with its line.
+        let conditions: Vec<String> = self.checks.iter().map(|check| format!("NOT {check}")).collect();
+        (is_plain && !conditions.is_empty()).then(|| conditions.join(" OR "))
+    }
+
     /// The place of a column.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))

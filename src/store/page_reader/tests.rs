@@ -227,6 +227,93 @@ fn text_of_any_applications_tables_is_judged_table_by_table_and_the_rows_are_tho
     }
 }
 
+/// Statements for a store with parts that the reader does not understand beside others that it does.
+const WITH_REST: &str = "
+    CREATE TABLE big (id INTEGER PRIMARY KEY, b TEXT UNIQUE, c INT);
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300) INSERT INTO big SELECT i, 'n' || i, i % 7 FROM n;
+    CREATE TABLE limited (k TEXT PRIMARY KEY, v INT CHECK (v >= 0), CONSTRAINT x CHECK (length(k) > 0 OR v IS NULL));
+    INSERT INTO limited VALUES ('a', 1), ('', NULL), (NULL, 3);
+    CREATE TABLE pairs (a, b, PRIMARY KEY (b, a)) WITHOUT ROWID; INSERT INTO pairs VALUES (1, 'x'), (2, 'y');
+    CREATE INDEX some ON big (b) WHERE c = 1; CREATE INDEX lower_b ON big (lower(b));
+    CREATE VIRTUAL TABLE words USING fts5(w); INSERT INTO words VALUES ('x y');
+    CREATE VIRTUAL TABLE boxes USING rtree(id, x, y); INSERT INTO boxes VALUES (1, 2, 3);
+    CREATE VIEW v AS SELECT b FROM big;";
+
+#[test]
+fn only_what_the_reader_does_not_understand_is_left_to_sqlite_and_the_rows_are_those_of_sqlite() {
+    let asked = |sql: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("any.db");
+        connect(&path).execute_batch(sql).unwrap();
+        let (sound, _) = both_ways(&path, &Application::any()).unwrap();
+        let names = |rest: Rest| rest.tables.into_iter().map(|table| table.name).collect::<Vec<_>>().join(" ");
+        sound.rest.map(names)
+    };
+    assert_eq!(asked(WITH_REST).as_deref(), Some("big limited pairs words words_idx words_config boxes"));
+    for (broken, names) in [
+        (
+            "INSERT INTO limited VALUES ('b', -1)",
+            Some("big limited pairs words words_idx words_config boxes"),
+        ),
+        (
+            "UPDATE limited SET v = 1 WHERE k = ''",
+            Some("big limited pairs words words_idx words_config boxes"),
+        ),
+        ("DELETE FROM boxes_rowid", Some("big limited pairs words words_idx words_config boxes")),
+        ("DELETE FROM words_content", Some("big limited pairs words words_idx words_config boxes")),
+        (
+            "CREATE TABLE t (a CHECK (date(a) IS NOT NULL)); INSERT INTO t VALUES ('2026-01-01')",
+            None,
+        ),
+        ("CREATE TABLE t (a CHECK (a <> \"b\")); INSERT INTO t VALUES ('b')", None),
+        ("CREATE TABLE t (a CHECK (a > 0), b AS (a + 1)); INSERT INTO t VALUES (-1)", None),
+        (
+            "CREATE TABLE t (a PRIMARY KEY CHECK (a > 0)) WITHOUT ROWID; INSERT INTO t VALUES (-1)",
+            None,
+        ),
+        (
+            "CREATE TABLE t (a CHECK (a > 0 -- b
+         )); INSERT INTO t VALUES (-1)",
+            Some("big limited pairs words words_idx words_config boxes t"),
+        ),
+        (
+            "CREATE TABLE t (a REAL CHECK (typeof(a) = 'real')); INSERT INTO t VALUES (1)",
+            Some("big limited pairs words words_idx words_config boxes t"),
+        ),
+        (
+            "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = replace(sql, 'c = 1', 'c = 2')",
+            Some("big limited pairs words words_idx words_config boxes"),
+        ),
+    ] {
+        let sql = format!("{WITH_REST} PRAGMA ignore_check_constraints=ON; {broken}");
+        assert_eq!(asked(&sql).as_deref(), names, "{broken}");
+    }
+}
+
+#[test]
+fn a_store_with_a_part_that_is_not_understood_has_the_same_rows_wherever_it_is_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("any.db");
+    connect(&path)
+        .execute_batch(&format!("PRAGMA page_size=512; PRAGMA auto_vacuum=FULL; {WITH_REST}"))
+        .unwrap();
+    let whole = fs::read(&path).unwrap();
+    let (mut sound, mut not) = (0, 0);
+    for at in (100..whole.len()).step_by(797) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= [1, 0x80, 0x24, 0xff][at % 4];
+        fs::write(&path, &bytes).unwrap();
+        if let Some((found, _)) = both_ways(&path, &Application::any()) {
+            if found.rest.is_some() {
+                sound += 1;
+            } else {
+                not += 1;
+            }
+        }
+    }
+    assert!(sound > 5 && not > 5, "{sound} {not}");
+}
+
 #[test]
 fn a_long_value_in_a_row_that_has_no_name_in_sql_is_counted_and_not_called_good() {
     let tables = vec![crate::application::Table {

@@ -19,7 +19,9 @@ pub(super) fn conclude<V: Visitor>(
     tally: Tally<V::State>,
 ) -> Checked<V::State> {
     let mut tables = tables(pass, &tally);
-    let store = store(pass, file, &tables, tally.pointers);
+    let pages = pages(pass, file, tally.pointers);
+    let store = tables.iter().fold(pages, |answer, table| answer.and(table.whole()));
+    let store = pass.schema.beyond.map_or(store, |beyond| store.and(Answer::NotUnderstood(beyond)));
     let answers = if pass.schema.loads || store.is_sound() {
         foreign_keys(pass, &tables)
     } else {
@@ -31,6 +33,7 @@ pub(super) fn conclude<V: Visitor>(
     }
     Checked {
         store,
+        pages,
         tables,
         foreign_keys: answers.into_iter().fold(Answer::Sound, Answer::and),
         visited: tally.state,
@@ -79,24 +82,16 @@ fn index_holds<S>(tally: &Tally<S>, tree: usize, index: &Index) -> Answer {
     Fault { root, page, damage }.into()
 }
 
-/// The whole store, but for its foreign keys.
-fn store<V: Visitor>(
-    pass: &Pass<'_, V>,
-    file: Result<(), (u32, Damage)>,
-    tables: &[TableChecked],
-    pointers: Sum,
-) -> Answer {
+/// The pages, whatever they hold.
+fn pages<V: Visitor>(pass: &Pass<'_, V>, file: Result<(), (u32, Damage)>, pointers: Sum) -> Answer {
     let outside = |(page, damage)| Fault { root: 0, page, damage }.into();
-    let mut store: Answer = file.map_or_else(outside, |()| Answer::Sound);
-    store = tables.iter().fold(store, |answer, table| answer.and(table.whole()));
-    if let Some(beyond) = pass.schema.beyond {
-        store = store.and(Answer::NotUnderstood(beyond));
-    }
+    let pages: Answer = file.map_or_else(outside, |()| Answer::Sound);
+    let pages = (0..pass.trees.len()).fold(pages, |answer, tree| answer.and(pass.answer(tree)));
     // Where a tree was left, its pages were not all taken.
-    if !(0..pass.trees.len()).any(|tree| pass.has_failed(tree)) {
-        store = store.and(rest_of_file(pass, pointers).map_or_else(outside, |()| Answer::Sound));
+    if (0..pass.trees.len()).any(|tree| pass.has_failed(tree)) {
+        return pages;
     }
-    store
+    pages.and(rest_of_file(pass, pointers).map_or_else(outside, |()| Answer::Sound))
 }
 
 /// Checks that every page is used, and that the pointer map says what the trees say.

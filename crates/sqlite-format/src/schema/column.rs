@@ -95,9 +95,7 @@ impl Statement {
                 self.deferred(tokens)?;
             } else if token.is("CHECK") {
                 tokens.take()?;
-                tokens.skip_parentheses()?;
-                self.conflict_clause(tokens)?;
-                self.beyond_rules(Beyond::Check);
+                self.check_constraint(tokens)?;
             } else if token.is("GENERATED") || token.is("AS") {
                 if tokens.skip("GENERATED")? {
                     tokens.expect("ALWAYS")?;

@@ -208,6 +208,7 @@ impl Linking {
             foreign_keys: Vec::new(),
             rows_beyond: None,
             rules_beyond: None,
+            checks: Vec::new(),
         };
         match table::parse(&row.sql.ok_or(Damage::Schema)?) {
             Ok(statement) => {
@@ -219,6 +220,7 @@ impl Linking {
                 }
                 linked.rows_beyond = statement.rows_beyond;
                 linked.rules_beyond = statement.rules_beyond;
+                linked.checks = statement.checks;
                 if statement.rows_beyond.is_none() {
                     for (at, key) in statement.keys.into_iter().enumerate() {
                         let name = format!("sqlite_autoindex_{}_{}", linked.name, at + 1);

@@ -23,6 +23,8 @@ pub struct Statement {
     pub foreign_keys: Vec<ForeignKey>,
     /// The part that is not understood and concerns only what rows may hold: they can be read all the same.
     pub rules_beyond: Option<Beyond>,
+    /// The expressions of its CHECK constraints.
+    pub checks: Vec<String>,
     /// The part that is not understood and keeps rows from being read.
     pub rows_beyond: Option<Beyond>,
     /// `true` when only SQLite can tell that the whole statement is valid.
@@ -156,9 +158,7 @@ impl Statement {
             let key = self.key(tokens, drafts, false)?;
             self.keys.push(key);
         } else if tokens.skip("CHECK")? {
-            tokens.skip_parentheses()?;
-            self.conflict_clause(tokens)?;
-            self.beyond_rules(Beyond::Check);
+            self.check_constraint(tokens)?;
         } else {
             tokens.expect("FOREIGN")?;
             tokens.expect("KEY")?;
@@ -250,10 +250,15 @@ impl Statement {
         Ok(strict)
     }
 
-    /// Notes something that must hold of rows and is not understood.
-    pub(crate) fn beyond_rules(&mut self, beyond: Beyond) {
-        self.rules_beyond = Some(beyond);
+    /// Reads what follows CHECK: it must hold of rows and is not evaluated here.
+    pub(crate) fn check_constraint(&mut self, tokens: &mut Tokens<'_>) -> Result<()> {
+        let begin = tokens.place();
+        tokens.skip_parentheses()?;
+        self.checks.push(tokens.since(begin).to_owned());
+        self.conflict_clause(tokens)?;
+        self.rules_beyond = Some(Beyond::Check);
         self.needs_sqlite = true;
+        Ok(())
     }
 
     fn finish(&mut self, drafts: Vec<Draft>, strict: bool) {
