@@ -116,10 +116,7 @@ fn describe_users(sighting: &Sighting, probe: &Probe) -> String {
         });
     }
     if unseen > 0 {
-        parts.push(format!(
-            "{} of other users may not be looked at",
-            plural(unseen.into(), "program", "programs")
-        ));
+        parts.push(format!("{} may not be looked at", plural(unseen.into(), "program", "programs")));
     }
     if hidden {
         parts.push("the system hides other users' programs".to_owned());

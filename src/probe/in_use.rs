@@ -367,19 +367,26 @@ pub(crate) fn look(stores: &[StoreFiles], own: Option<u32>) -> Vec<Seen> {
     }
     let mut refused = Vec::new();
     let mut first_is_there = false;
-    for_each_number(&proc, &mut |pid, _| {
+    // Since Linux 6.2 the size of this folder is the number of its entries. Most processes of a quiet machine are the kernel's
+    // threads, which have none.
+    let count = |folder: &str| statat(&proc, folder, AtFlags::empty()).map(|stat| stat.st_size);
+    let counts = count("self/fd").is_ok_and(|count| count > 0);
+    for_each_number(&proc, 0, &mut |pid, _| {
         first_is_there |= pid == 1;
-        if Some(pid) == own {
-            return;
+        let folder = format!("{pid}/fd");
+        if Some(pid) == own || (counts && count(&folder) == Ok(0)) {
+            return true;
         }
-        match Descriptors::open(&proc, pid) {
-            Ok(descriptors) => look_at_process(&wanted, stores, &descriptors, &mut out),
-            Err(Errno::ACCESS | Errno::PERM) => refused.push(pid),
-            // It ended between two looks.
-            Err(_) => {}
+        let looked = Descriptors::open(&proc, pid, &folder)
+            .and_then(|descriptors| look_at_process(&wanted, stores, &descriptors, &mut out));
+        // With any other error it ended between two looks.
+        if matches!(looked, Err(Errno::ACCESS | Errno::PERM)) {
+            refused.push(pid);
         }
+        true
     });
-    let programs = refused.into_iter().filter(|pid| !is_kernel_thread(&proc, *pid)).count();
+    let is_program = |pid: &u32| counts || !is_kernel_thread(&proc, *pid);
+    let programs = refused.iter().filter(|pid| is_program(pid)).count();
     let contained = is_contained(&proc);
     for seen in &mut out {
         seen.unseen = u32::try_from(programs).unwrap_or(u32::MAX);
@@ -430,8 +437,8 @@ struct Descriptors<'a> {
 }
 
 impl<'a> Descriptors<'a> {
-    fn open(proc: &'a OwnedFd, pid: u32) -> rustix::io::Result<Self> {
-        let fd = openat(proc, format!("{pid}/fd"), FOLDER, Mode::empty())?;
+    fn open(proc: &'a OwnedFd, pid: u32, folder: &str) -> rustix::io::Result<Self> {
+        let fd = openat(proc, folder, FOLDER, Mode::empty())?;
         Ok(Self { proc, pid, fd })
     }
 
@@ -472,13 +479,27 @@ fn parse_access(text: &str) -> (bool, bool) {
 }
 
 /// Adds a process to each store of which it has a file open.
-fn look_at_process(wanted: &Wanted, stores: &[StoreFiles], process: &Descriptors, out: &mut [Seen]) {
+///
+/// # Errors
+/// If the files behind its descriptors may not be looked at: root without the right to trace other processes, as in a container, may
+/// list the descriptors all the same.
+fn look_at_process(
+    wanted: &Wanted,
+    stores: &[StoreFiles],
+    process: &Descriptors,
+    out: &mut [Seen],
+) -> rustix::io::Result<()> {
     let mut found: Vec<(usize, OpenFile)> = Vec::new();
+    let mut refused = None;
     let mut nameless: Vec<(u32, u64)> = Vec::new();
     let mut others: Vec<u32> = Vec::new();
-    for_each_number(&process.fd, &mut |fd, name| {
-        let Ok(stat) = statat(&process.fd, name, AtFlags::empty()) else {
-            return;
+    for_each_number(&process.fd, MOST_IN_ONE_CALL, &mut |fd, name| {
+        let stat = match statat(&process.fd, name, AtFlags::empty()) {
+            Ok(stat) => stat,
+            Err(error) => {
+                refused = Some(error).filter(|error| matches!(*error, Errno::ACCESS | Errno::PERM));
+                return refused.is_none();
+            }
         };
         if let Some(files) = wanted.ids.get(&(stat.st_dev, stat.st_ino)) {
             found.extend(files.iter().map(|(store, part)| (*store, process.file(fd, *part, false))));
@@ -488,7 +509,11 @@ fn look_at_process(wanted: &Wanted, stores: &[StoreFiles], process: &Descriptors
                 nameless.push((fd, stat.st_dev));
             }
         }
+        true
     });
+    if let Some(error) = refused {
+        return Err(error);
+    }
     find_deleted_sidecars(process, &others, &mut found);
     for (fd, device) in nameless {
         let Some(link) = process.link(fd) else { continue };
@@ -511,6 +536,7 @@ fn look_at_process(wanted: &Wanted, stores: &[StoreFiles], process: &Descriptors
             files,
         });
     }
+    Ok(())
 }
 
 /// Finds the deleted sidecar files of the databases that a process has open: SQLite opens them by the database's own name,
@@ -610,14 +636,27 @@ fn read_small(proc: &OwnedFd, path: &str) -> Option<String> {
     Some(OsString::from_vec(bytes).to_string_lossy().into_owned())
 }
 
-/// Calls `each` for every entry of a folder whose name is a number.
-fn for_each_number(folder: impl AsFd, each: &mut dyn FnMut(u32, &CStr)) {
-    let mut buffer = [MaybeUninit::uninit(); 8192];
+/// The length of the buffer for the entries of a folder, in bytes. It is short, because the kernel makes what it lists, and the
+/// descriptors of a process that may not be looked at need not be listed.
+const ENTRIES: usize = 2048;
+
+/// The number of descriptors that surely fit into the buffer of one call, at 32 bytes each.
+const MOST_IN_ONE_CALL: usize = ENTRIES / 32 - 4;
+
+/// Calls `each` for every entry of a folder whose name is a number, until it returns false. A folder that gives all its entries in one call, unless they are
+/// more than `most_at_once`, is not asked a second time where they are fewer.
+fn for_each_number(folder: impl AsFd, most_at_once: usize, each: &mut dyn FnMut(u32, &CStr) -> bool) {
+    let mut buffer = [MaybeUninit::uninit(); ENTRIES];
     let mut entries = RawDir::new(folder, &mut buffer);
-    while let Some(Ok(entry)) = entries.next() {
+    let mut count = 0;
+    while count == 0 || !entries.is_buffer_empty() || count >= most_at_once {
+        let Some(Ok(entry)) = entries.next() else { break };
+        count += 1;
         let name = entry.file_name();
-        if let Some(number) = name.to_str().ok().and_then(|name| name.parse().ok()) {
-            each(number, name);
+        if let Some(number) = name.to_str().ok().and_then(|name| name.parse().ok())
+            && !each(number, name)
+        {
+            break;
         }
     }
 }

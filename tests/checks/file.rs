@@ -666,3 +666,18 @@ fn a_large_file_is_looked_at_in_part_and_its_holes_are_zero_bytes() {
         "{ran:?}"
     );
 }
+
+#[test]
+fn a_database_in_wal_mode_without_a_table_and_without_its_log_is_empty() {
+    let place = Place::new();
+    let conn = Connection::open(place.store()).unwrap();
+    conn.execute_batch("PRAGMA journal_mode=WAL; CREATE TABLE t(a)").unwrap();
+    // The file alone is copied: the table is in the log.
+    let alone = fs::read(place.store()).unwrap();
+    drop(conn);
+    fs::write(place.store(), alone).unwrap();
+    let row = place.row("file", &[]);
+    assert_eq!((&row["status"], &row["kind"]), (&"fail".into(), &"file-empty".into()));
+    assert!(row["detail"].as_str().unwrap().ends_with("was in a -wal that is not here"), "{row}");
+    assert_eq!(place.ask(&["--check-migrations"]).code, Some(3));
+}

@@ -7,9 +7,9 @@ use insta::assert_snapshot;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::support::Place;
 use crate::support::damage::{change, flip};
 use crate::support::stores::{apply, beside, healthy, hot};
+use crate::support::{Place, needs};
 
 /// The length of a log's header, of a frame's header, and of a frame with its page.
 const HEADER: usize = 32;
@@ -446,4 +446,21 @@ fn a_super_journal_is_believed_and_never_touched() {
         }),
         ROLLED_BACK
     );
+}
+
+#[test]
+fn a_log_to_which_the_stores_owner_cannot_write_is_told_with_the_command() {
+    needs!("root");
+    let place = three_commits();
+    std::os::unix::fs::chown(place.store(), Some(65534), Some(65534)).unwrap();
+    assert_snapshot!(row(&place), @"fail: the store's owner (user 65534) cannot write to the -wal and -shm beside it, and so not to the store: another user made it, or its mode was changed");
+    let remedy = place.row("journal", &[])["remedy"].as_str().unwrap().to_owned();
+    assert!(
+        remedy.contains("sudo chown --reference=state.db state.db-wal state.db-shm && sudo chmod --reference=state.db"),
+        "{remedy}"
+    );
+    for suffix in ["-wal", "-shm"] {
+        std::os::unix::fs::chown(beside(&place.store(), suffix), Some(65534), Some(65534)).unwrap();
+    }
+    assert_eq!(row(&place), "pass: 3 commits (3 frames) in the WAL");
 }
