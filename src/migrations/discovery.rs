@@ -13,7 +13,7 @@ use crate::migrations::ledger::{self, Applied, AppliedEntry, LedgerRow, LedgerRo
 use crate::migrations::recognise::{LedgerColumn, LedgerLayout, LedgerMatch, TableDeclaration, Tool, recognise};
 use crate::store::ReadOnly;
 use crate::store::introspect::{self, quoted};
-use crate::store::schema_rows::check_table;
+use crate::store::schema_rows::check_rows;
 use crate::text::words::cut;
 
 /// The most columns that a ledger has, and more than any tool's.
@@ -111,7 +111,7 @@ pub(crate) fn read_ledger(
     layout: LedgerLayout,
     table: &str,
 ) -> Result<std::result::Result<Applied, MalformedLedger>> {
-    match check_table(handle, table) {
+    match check_rows(handle, table) {
         // What SQLite cannot check is read as it is: a constraint may call a function that is not here.
         Err(error) if error.is_own_bound() || error.is_damage() || error.is_io() => return Err(error),
         _ => {}

@@ -3,11 +3,13 @@
 //! SQLite loads an object by its definition alone and never looks at `type` and `name` (`prepare.c`, `sqlite3InitCallback`). Every
 //! program that asks the schema by them passes over an object whose row says something else: so do VACUUM, `.dump` and the doctor.
 
+use std::borrow::Cow;
+
 use sqlite_format::sql::lexer::{Lexer, Token, TokenKind};
 
 use super::ReadOnly;
 use super::integrity::{check_pages, check_schema_pages};
-use super::introspect::{self, quoted};
+use super::introspect::{self, LONGEST_DEFINITION, quoted};
 use crate::error::{Error, Result};
 
 /// The beginning of a definition that is read, in characters: longer than the words before the longest name that tools give.
@@ -34,8 +36,9 @@ pub(crate) struct OddRow {
 /// SQLite's error.
 pub(crate) fn odd_rows(handle: &ReadOnly) -> Result<Vec<OddRow>> {
     let sql = format!(
+        // A definition longer than any value that is read would fail the statement.
         "SELECT rowid, iif(typeof(type) = 'text', type, NULL), iif(typeof(name) = 'text', name, NULL),
-                iif(typeof(sql) = 'text', substr(sql, 1, {LONGEST_BEGINNING}), NULL)
+                iif(octet_length(sql) <= {LONGEST_DEFINITION} AND typeof(sql) = 'text', substr(sql, 1, {LONGEST_BEGINNING}), NULL)
          FROM sqlite_schema"
     );
     let mut odd = Vec::new();
@@ -142,6 +145,39 @@ pub(crate) fn check_schema(handle: &ReadOnly) -> Result<()> {
     }
 }
 
+/// A column as a table stores it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoredColumn<'n> {
+    /// Its name.
+    pub(crate) name: Cow<'n, str>,
+    /// True for the one column of the primary key, which is the rowid under another name unless it has an index.
+    pub(crate) is_key: bool,
+}
+
+/// Checks that the rows of a table are its own, as [`check_rows_of`] does, and asks for its columns.
+///
+/// # Errors
+/// As [`check_rows_of`].
+pub(crate) fn check_rows(handle: &ReadOnly, table: &str) -> Result<()> {
+    let sql = format!("PRAGMA table_xinfo({})", quoted(table));
+    let mut columns = handle.collect(&sql, [], |row| {
+        let column = StoredColumn {
+            name: Cow::Owned(row.get("name")?),
+            is_key: row.get::<_, i64>("pk")? > 0,
+        };
+        Ok((column, row.get::<_, i64>("hidden")?))
+    })?;
+    // A virtual column is not stored, and to read it would run an expression of the untrusted schema.
+    columns.retain(|(_, hidden)| *hidden != 2);
+    let mut columns: Vec<StoredColumn<'_>> = columns.into_iter().map(|(column, _)| column).collect();
+    if columns.iter().filter(|column| column.is_key).count() > 1 {
+        for column in &mut columns {
+            column.is_key = false;
+        }
+    }
+    check_rows_of(handle, table, &columns)
+}
+
 /// Checks that the rows of a table are its own: its pages are sound, no other object has its root page, and no record has more values
 /// than the table has columns or keeps the rowid's column, where SQLite writes NULL.
 ///
@@ -150,57 +186,48 @@ pub(crate) fn check_schema(handle: &ReadOnly) -> Result<()> {
 ///
 /// # Errors
 /// Damage in the table's pages, [`Error::Schema`], and SQLite's error.
-pub(crate) fn check_table(handle: &ReadOnly, table: &str) -> Result<()> {
-    let shared = "SELECT count(*) FROM sqlite_schema AS own CROSS JOIN sqlite_schema AS other
-                  WHERE own.name = ?1 COLLATE NOCASE AND own.type = 'table' AND other.rootpage = own.rootpage AND other.rowid <> own.rowid";
-    let others = handle.collect(shared, [table], |row| row.get::<_, i64>(0))?;
-    if others.iter().any(|others| *others > 0) {
+pub(crate) fn check_rows_of(handle: &ReadOnly, table: &str, columns: &[StoredColumn<'_>]) -> Result<()> {
+    check_pages(handle, table)?;
+    let (most, stored, sharing) = sizes(handle, table, columns, true)?;
+    if sharing > 1 {
         return Err(Error::Schema("another object of the schema has the ledger's root page".to_owned()));
     }
-    check_pages(handle, table)?;
-    check_record_sizes(handle, table)
-}
-
-/// Checks that the records of a table with rowids take no more bytes than its columns can.
-fn check_record_sizes(handle: &ReadOnly, table: &str) -> Result<()> {
-    let sql = format!("PRAGMA table_xinfo({})", quoted(table));
-    let columns = handle.collect(&sql, [], |row| {
-        Ok((row.get::<_, String>("name")?, row.get::<_, i64>("pk")? > 0, row.get::<_, i64>("hidden")?))
-    })?;
-    // A primary key without an index of its own is the rowid under another name.
-    let key_is_rowid = !introspect::indexes(handle, table)?.iter().any(|index| index.is_of_primary_key);
-    let sizes: Vec<String> = columns
-        .iter()
-        // A virtual column is not stored, and to read it would run an expression of the untrusted schema.
-        .filter(|(.., hidden)| *hidden != 2)
-        .map(|(name, is_key, _)| {
-            let name = quoted(name);
-            if *is_key && key_is_rowid {
-                // NULL: a serial type of one byte and no value.
-                return "1".to_owned();
-            }
-            // A serial type of at most 9 bytes for text and blobs, by length; a number has at most 8 bytes.
-            format!(
-                "CASE typeof({name}) WHEN 'null' THEN 1 WHEN 'integer' THEN 1 + iif({name} BETWEEN -128 AND 127, 1, 8) WHEN 'real' THEN 9
-                 ELSE octet_length({name}) + CASE WHEN octet_length({name}) < 58 THEN 1 WHEN octet_length({name}) < 8186 THEN 2 ELSE 5 END END"
-            )
-        })
-        .collect();
-    let header = if columns.len() < 30 { 1 } else { 3 };
-    let rowid_table = format!("SELECT sum({header} + {}) FROM {} NOT INDEXED", sizes.join(" + "), quoted(table));
-    let most = handle.collect(&rowid_table, [], |row| row.get::<_, Option<i64>>(0))?;
-    let stored = handle.collect(
-        "SELECT sum(payload) FROM dbstat WHERE name = (SELECT name FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE)",
-        [table],
-        |row| row.get::<_, Option<i64>>(0),
-    )?;
-    let total = |sums: Vec<Option<i64>>| sums.into_iter().flatten().next().unwrap_or(0);
-    if total(stored) > total(most) {
+    // A key that has an index of its own is stored as any other column.
+    let is_stored = || Ok::<_, Error>(introspect::indexes(handle, table)?.iter().any(|index| index.is_of_primary_key));
+    if stored > most && !(is_stored()? && stored <= sizes(handle, table, columns, false)?.0) {
         return Err(Error::Schema(
             "the records in the ledger's pages are longer than its columns can be".to_owned(),
         ));
     }
     Ok(())
+}
+
+/// Returns the most bytes that the records of a table can take, those that they take, and the number of objects with its root page.
+fn sizes(handle: &ReadOnly, table: &str, columns: &[StoredColumn<'_>], key_is_rowid: bool) -> Result<(i64, i64, i64)> {
+    let size = |column: &StoredColumn<'_>| {
+        if column.is_key && key_is_rowid {
+            // NULL: a serial type of one byte and no value.
+            return "1".to_owned();
+        }
+        let name = quoted(&column.name);
+        // A serial type has one byte below 128, which is text of 57 bytes, and two below 16,384. A number has at most 8 bytes.
+        format!(
+            "CASE typeof({name}) WHEN 'null' THEN 1 WHEN 'integer' THEN iif({name} BETWEEN -128 AND 127, 2, 9) WHEN 'real' THEN 9
+             ELSE octet_length({name}) + iif(octet_length({name}) < 58, 1, iif(octet_length({name}) < 8186, 2, 5)) END"
+        )
+    };
+    let header = if columns.len() < 30 { 1 } else { 3 };
+    let record: String = columns.iter().map(|column| format!(" + {}", size(column))).collect();
+    let own = "FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE";
+    let sql = format!(
+        "SELECT (SELECT sum({header}{record}) FROM {} NOT INDEXED),
+                (SELECT sum(payload) FROM dbstat WHERE name = (SELECT name {own})),
+                (SELECT count(*) FROM sqlite_schema WHERE rootpage = (SELECT rootpage {own}))",
+        quoted(table)
+    );
+    let sum = |row: &rusqlite::Row<'_>, at| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(at)?.unwrap_or(0));
+    let rows = handle.collect(&sql, [table], |row| Ok((sum(row, 0)?, sum(row, 1)?, sum(row, 2)?)))?;
+    Ok(rows.first().copied().unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -232,6 +232,12 @@ fn rows_of_another_table_are_no_ledger() {
 }
 
 #[test]
+fn a_definition_longer_than_any_value_that_is_read_is_no_fault() {
+    let long = format!("CREATE VIEW long AS SELECT '{}' AS a", "x".repeat(1_500_000));
+    assert!(ask(&store_with(&long)).contains("compatible: all 3 migrations applied"));
+}
+
+#[test]
 fn another_applications_store_gets_no_answer() {
     let other = |sql: &str| {
         let place = Place::new();

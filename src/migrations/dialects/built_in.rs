@@ -3,6 +3,8 @@
 //!
 //! The table is the ledger by its name alone, so that a table of that name which cannot be it is an error, never a store without a ledger.
 
+use std::borrow::Cow;
+
 use super::{Dialect, Response};
 use crate::application::Application;
 use crate::error::{Error, Result};
@@ -10,7 +12,7 @@ use crate::migrations::known::{FolderRules, KnownSet};
 use crate::migrations::ledger::Applied;
 use crate::store::ReadOnly;
 use crate::store::introspect::identifier;
-use crate::store::schema_rows::check_table;
+use crate::store::schema_rows::{StoredColumn, check_rows_of};
 
 /// The most rows that a ledger may have. A real one has a handful; each row costs memory, and the store is untrusted.
 const MOST_ROWS: usize = 1_000_000;
@@ -53,7 +55,11 @@ pub(crate) fn applied_ids(application: &Application, handle: &ReadOnly) -> Resul
         return Ok(None);
     }
     ledger.check_columns()?;
-    check_table(handle, ledger.table)?;
+    let columns = COLUMNS.map(|name| StoredColumn {
+        name: Cow::Borrowed(name),
+        is_key: name == "id",
+    });
+    check_rows_of(handle, ledger.table, &columns)?;
     ledger.ids().map(Some)
 }
 
