@@ -1,4 +1,4 @@
-//! What each check says, through the real binary: a file for each, named after it.
+//! Checks what each check says, through the real binary: a file for each, named after it.
 
 mod artifacts;
 mod derived;
@@ -20,7 +20,7 @@ mod standing;
 mod strangers;
 mod unknown_ids;
 
-/// To say where a check is tested needs no list.
+/// Holds that each check has its file, so that a new one is not forgotten.
 #[test]
 fn each_check_has_a_file_of_its_own_here() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checks");

@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(lock, 1_048_577);
         let small = PointerMap::new(layout, 500);
         assert_eq!(small.own_pages().collect::<Vec<_>>(), [2, 207, 412]);
-        // (lock - 2) is a multiple of neither 205 nor 103, but of 17 × 5 + … : search a usable size where it is.
+        // A map page falls on the page of the lock byte where `lock - 2` is a multiple of the entries of a map page and one.
         let usable = (480..1024).find(|usable| (lock - 2).is_multiple_of(usable / 5 + 1)).unwrap();
         let moved = PointerMap::new(Layout::new(1024, 1024 - usable as usize).unwrap(), lock + 10);
         let own: Vec<u32> = moved.own_pages().collect();
