@@ -41,13 +41,13 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     if !status.is_built_in() {
         return Ok(agreement(status));
     }
-    if status.ledger_len() == 0 && status.missing_rows.is_none() {
+    if status.ledger_len() == 0 {
         return Ok(Outcome::pass("no migration is applied"));
     }
     let mut history = LedgerHistory::new(context.application);
     match &status.missing_rows {
-        Some(missing) => history.add_missing_rows(missing),
-        None => history.add_gaps(status),
+        Some(missing) if !status.diff.gaps.is_empty() => history.add_missing_rows(missing),
+        _ => history.add_gaps(status),
     }
     match history.read(handle) {
         Err(error) if error.is_own_bound() || history.findings.is_empty() => Err(error),

@@ -1,6 +1,6 @@
 //! Compares the schema with what replaying the applied migrations gives.
 
-use crate::application::{Application, Impact, MigrationsFolder, Problem};
+use crate::application::{Application, HistoryFault, Impact, MigrationsFolder, Problem};
 use crate::checks::check::{Check, Input, Needs};
 use crate::checks::context::StoreContext;
 use crate::error::{Error, Result};
@@ -57,7 +57,16 @@ fn compare_built_in(
         return Ok(passed(tables, replayed));
     }
     if let Some(missing) = &status.missing_rows {
-        return Ok(Outcome::pass(format!("{} (see `{}`)", missing.sentence(), CheckId::MigrationHistory)));
+        let mut findings = Findings::default();
+        for id in &missing.ids {
+            findings.add(|| Finding {
+                id: Some(*id),
+                ..Finding::new("the ledger's row is missing, and the tables show that the migration ran")
+            });
+        }
+        let ids = missing.ids.clone();
+        let problem = Problem::History(HistoryFault::RowsGone { ids });
+        return Ok(Outcome::found(missing.sentence(), problem, findings));
     }
     let expected = match expected_shape(application, status, handle)? {
         Ok(shape) => shape,

@@ -151,10 +151,6 @@ fn objection(status: &MigrationStatus, rehearsal: Option<&RehearsalOutcome>) -> 
         let why = format!("{} would run nothing: {why}", status.runner_name());
         return Some(escape_untrusted(&why, LONGEST_REASON));
     }
-    if let Some(missing) = status.missing_rows.as_ref().filter(|missing| missing.fails_again) {
-        let why = format!("{}, and the binary would run what is done a second time, which fails", missing.sentence());
-        return Some(escape_untrusted(&why, LONGEST_REASON));
-    }
     if let Some(why) = rehearsal.and_then(RehearsalOutcome::failure) {
         // Of a built-in application, the reason has its whole length behind these words.
         let begin = "migration rehearsal failed: ";
