@@ -11,7 +11,7 @@ mod journal;
 mod migration_history;
 mod migration_rehearsal;
 mod page_structure;
-mod read_only;
+pub(crate) mod read_only;
 pub(crate) mod row_values;
 mod schema_shape;
 mod schema_state;

@@ -280,6 +280,18 @@ impl Error {
         code == Some(ffi::SQLITE_CORRUPT_VTAB)
     }
 
+    /// Returns the object of the schema that SQLite refuses, and why, when that keeps it from opening the store.
+    pub(crate) fn refused_object(&self) -> Option<(String, String)> {
+        let said = match self {
+            Self::Sqlite { source, .. } => sqlite_words(source),
+            _ => return None,
+        };
+        let rest = said.strip_prefix("malformed database schema (")?;
+        let rest = rest.rsplit_once(" [").map_or(rest, |(rest, _)| rest);
+        let (name, why) = rest.split_once(") - ").or_else(|| Some((rest.strip_suffix(')')?, "")))?;
+        Some((name.to_owned(), why.to_owned()))
+    }
+
     /// Returns true when a virtual table was refused because the tokenizer of its definition is missing: only its application
     /// has it.
     pub(crate) fn is_missing_tokenizer(&self) -> bool {

@@ -47,6 +47,7 @@ pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'stat
         .into(),
         Problem::Structure(damage) => structure(*damage, application),
         Problem::StaleIndexes { names } => rebuild_by_name(names, name).into(),
+        Problem::SchemaRefused { .. } => schema_refused(problem, name).into(),
         Problem::Derived { mends, .. } => derived(mends, name).into(),
         Problem::SchemaRows(rows) => schema_rows(rows, name).into(),
         Problem::Newer { .. } => format!(
@@ -455,6 +456,37 @@ fn rebuild_by_name(names: &[String], application: &str) -> String {
     format!(
         "stop {application}, keep a copy of the store, then rebuild the index by its name, first in a second copy, because another index needs a collation that only {application} has: {}",
         commands.join("; ")
+    )
+}
+
+/// Returns the remedy for a schema that SQLite refuses.
+fn schema_refused(problem: &Problem, name: &str) -> String {
+    let (command, leaves_pages) = match problem {
+        Problem::SchemaRefused {
+            newer: Some(version), ..
+        } => {
+            return format!(
+                "examine the store with a doctor, or a sqlite3, that has SQLite {version} or later; until then keep a copy of the store, and do not write it anew with an older one, which leaves out what it does not know"
+            );
+        }
+        Problem::SchemaRefused {
+            command, leaves_pages, ..
+        } => (command.as_deref(), *leaves_pages),
+        _ => (None, false),
+    };
+    let keep = format!("stop {name}, keep a copy of the store with its -wal, -shm and -journal");
+    let Some(command) = command else {
+        return format!(
+            "{keep}; the rows of a table are found by its row in the schema, so do not delete that: write the definition that it had in its place (another store of the same version of {name} has it), first in a second copy"
+        );
+    };
+    let vacuum = if leaves_pages {
+        "; then give its pages back: sqlite3 -safe STORE VACUUM"
+    } else {
+        ""
+    };
+    format!(
+        "{keep}; then take the object out of the schema, first in a second copy: {command}{vacuum}; examine it again, and let {name} make the object anew"
     )
 }
 

@@ -75,6 +75,15 @@ pub(crate) enum Problem {
     /// Rows of `sqlite_schema` say something else than their objects are. Those that can be mended: the rowid, and the assignment that
     /// puts the row right.
     SchemaRows(Vec<(i64, String)>),
+    /// SQLite refuses an object of the schema, and so the store.
+    SchemaRefused {
+        /// The command that takes the object out of the schema, where that costs no row.
+        command: Option<String>,
+        /// True if the object is an index, whose pages then belong to nothing.
+        leaves_pages: bool,
+        /// The version of SQLite that wrote the store, where it is newer than the doctor's.
+        newer: Option<String>,
+    },
     /// Migrations are applied that this binary, or the folder, does not have.
     Newer {
         /// Their number.
@@ -189,7 +198,7 @@ impl Problem {
     pub(crate) fn loss(&self) -> Loss {
         match self {
             Self::CutShort { missing_pages, .. } if *missing_pages > 0 => Loss::Yes,
-            Self::NoStore(NoStore::BytesBefore { is_whole: true, .. }) => Loss::No,
+            Self::NoStore(NoStore::BytesBefore { is_whole: true, .. }) | Self::SchemaRefused { .. } => Loss::No,
             Self::NoStore(NoStore::Converted(conversion)) if conversion.is_reversible() => Loss::No,
             Self::SidecarWrong { .. } | Self::SidecarUnreadable { .. } | Self::NoStore(_) | Self::CouldNotCheck(_) => {
                 Loss::Unknown
@@ -256,6 +265,8 @@ impl Problem {
             Self::Derived { is_spatial: true, .. } => Kind::SpatialIndex,
             Self::Derived { .. } => Kind::FullTextIndex,
             Self::SchemaRows(_) => Kind::SchemaRow,
+            Self::SchemaRefused { newer: Some(_), .. } => Kind::NewerSqlite,
+            Self::SchemaRefused { .. } => Kind::SchemaRefused,
             Self::Newer { .. } => Kind::UnknownMigrations,
             Self::Unfinished { .. } => Kind::MigrationUnfinished,
             Self::LedgerLocked { .. } => Kind::LedgerLocked,
@@ -280,7 +291,7 @@ impl Problem {
             Self::NoStore(what) => {
                 matches!(what, NoStore::NotSqlite | NoStore::Noise | NoStore::FirstPageGone { .. })
             }
-            Self::Header { .. } | Self::PageCount { .. } | Self::CutShort { .. } => true,
+            Self::Header { .. } | Self::PageCount { .. } | Self::CutShort { .. } | Self::SchemaRefused { .. } => true,
             Self::Structure(damage) => matches!(
                 damage,
                 Damage::Rows | Damage::NotChecked | Damage::Keys | Damage::OutOfReach | Damage::Disagree

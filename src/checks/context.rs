@@ -82,7 +82,6 @@ impl<'a> StoreContext<'a> {
     }
 
     /// Disables the reader, so that SQLite has to answer everything.
-    #[cfg(test)]
     pub(crate) fn without_reader(self) -> Self {
         let _ = self.sound.set(Ok(Sound::default()));
         self

@@ -4,14 +4,16 @@ use std::path::Path;
 
 use crate::application::Problem;
 use crate::checks::check::{Check, Input, Needs};
+use crate::findings::LONGEST_NAME;
 use crate::findings::check_id::CheckId;
 use crate::findings::kind::Kind;
 use crate::findings::{Finding, Findings};
 use crate::probe::around::FileSystem;
 use crate::probe::{FileStat, Probe, Sidecar, situation};
 use crate::report::outcome::Outcome;
-use crate::store::ReadMethod;
 use crate::store::sandbox::Sandbox;
+use crate::store::{ReadMethod, ReadOnly};
+use crate::text::words::cut;
 
 /// The check. Its row is answered when all others are done.
 pub(super) const CHECK: Check = Check {
@@ -65,6 +67,72 @@ fn note_file_system(path: &Path) -> Findings {
         });
     }
     notes
+}
+
+/// Returns the row of a store whose schema SQLite refuses, because of the object that `refused` names. `handle` sees the rest of the
+/// schema.
+pub(crate) fn refused_schema(probe: &Probe, handle: &ReadOnly, refused: &(String, String)) -> Outcome {
+    let (name, why) = refused;
+    let newer = newer_sqlite(probe);
+    let sql = "SELECT type, max(rowid), count(*), count(DISTINCT rootpage) FROM sqlite_schema WHERE name = ?1";
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok((
+            row.get::<_, String>(0)?,
+            row.get::<_, i64>(1)?,
+            row.get::<_, i64>(2)?,
+            row.get::<_, i64>(3)?,
+        ))
+    };
+    let found = handle.collect(sql, [name], read).ok().and_then(|rows| rows.into_iter().next());
+    let shown = cut(name, LONGEST_NAME);
+    let (what, command, leaves_pages) = match found {
+        Some((kind, rowid, count, roots)) => {
+            let is_twice = count > 1 && roots == 1;
+            // A table that is taken out of the schema takes its rows with it.
+            let is_removable = matches!(kind.as_str(), "index" | "trigger" | "view") || is_twice;
+            let command = format!(
+                "sqlite3 -cmd '.dbconfig defensive off' STORE \"PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid={rowid}\""
+            );
+            let leaves_pages = kind == "index" && !is_twice;
+            let kind = match kind.as_str() {
+                "table" | "index" | "trigger" | "view" => kind,
+                _ => "object".to_owned(),
+            };
+            let twice = if is_twice { ", which is there twice" } else { "" };
+            (format!("{kind} {shown}{twice}"), is_removable.then_some(command), leaves_pages)
+        }
+        None => (format!("object {shown}"), None, false),
+    };
+    let why = if why.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", cut(why, LONGEST_NAME))
+    };
+    let refused = format!("SQLite refuses the schema because of the {what}{why}");
+    let detail = match &newer {
+        Some(version) => format!(
+            "the store was last written by SQLite {version}, and this doctor has {}: {refused}; what a newer SQLite writes need not be damage",
+            rusqlite::version()
+        ),
+        None => format!("{refused}; no program can open the store until that is mended, and no row is lost by it"),
+    };
+    Outcome::fail(
+        detail,
+        Problem::SchemaRefused {
+            command: command.filter(|_| newer.is_none()),
+            leaves_pages,
+            newer,
+        },
+    )
+}
+
+/// Returns the version of SQLite that wrote the store last, if it is newer than the doctor's ("Database File Format", offset 96).
+fn newer_sqlite(probe: &Probe) -> Option<String> {
+    let version = probe.header()?.sqlite_version;
+    let own = u32::try_from(rusqlite::version_number()).ok()?;
+    // Beyond this no version is in sight, and the field is damaged.
+    (version > own && version < 4_000_000)
+        .then(|| format!("{}.{}.{}", version / 1_000_000, version / 1_000 % 1_000, version % 1_000))
 }
 
 /// Returns the suffixes of the sidecar files that only the doctor can have made or changed.

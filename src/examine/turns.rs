@@ -6,7 +6,7 @@ use super::{Answers, Options};
 use crate::application::{History, NoStore, Problem};
 use crate::checks::check::{Check, Input, Needs};
 use crate::checks::context::StoreContext;
-use crate::checks::{CHECKS, TraceCheck};
+use crate::checks::{self, CHECKS, TraceCheck, read_only};
 use crate::error::internal_error::catch_panic;
 use crate::error::{Error, Result};
 use crate::findings::check_id::CheckId;
@@ -64,7 +64,10 @@ impl Answers {
         }
         let begun = Instant::now();
         self.set_running(Some(CheckId::ReadOnly));
-        let opened = access.and_then(|access| Ok((access, access.open()?)));
+        let (access, opened) = match access {
+            Ok(access) => (Some(access), access.open().map(|handle| (access, handle))),
+            Err(error) => (None, Err(error)),
+        };
         match opened {
             Ok((access, handle)) => {
                 let opening = begun.elapsed();
@@ -82,8 +85,37 @@ impl Answers {
                 self.note_memory_shortage(access.is_short_of_memory());
                 self.record_read_only(probe, access.read_method(), opening, options.environment.sandbox);
             }
-            Err(error) => self.set(CheckId::ReadOnly, (self.outcome_of_error(&error), begun.elapsed())),
+            Err(error) => {
+                let outcome = self
+                    .look_without_refused(probe, access, &error, options)
+                    .unwrap_or_else(|| self.outcome_of_error(&error));
+                self.set(CheckId::ReadOnly, (outcome, begun.elapsed()));
+            }
         }
+    }
+
+    /// Looks at the pages of a store whose schema SQLite refuses, without the object that it refuses, and returns the row that names it;
+    /// `None` if that is not what the error says.
+    fn look_without_refused(
+        &self,
+        probe: &Probe,
+        access: Option<&Access<'_>>,
+        error: &Error,
+        options: &Options<'_>,
+    ) -> Option<Outcome> {
+        let refused = error.refused_object()?;
+        let access = access?;
+        let handle = access.open_without_refused().ok()?;
+        let outcome = read_only::refused_schema(probe, &handle, &refused);
+        let check = checks::get(CheckId::PageStructure);
+        if let (true, Input::Handle(run)) = (self.is_wanted(check.id), &check.input) {
+            // The reader only understands a schema that SQLite takes.
+            let context =
+                StoreContext::new(options.application, probe, access, &options.environment, options.artifacts, false)
+                    .without_reader();
+            self.run_check(check, *run, &context, &handle);
+        }
+        Some(outcome)
     }
 
     /// Runs the checks that need no handle. `file` is always asked: every other check needs it.

@@ -59,6 +59,10 @@ kinds! {
     BytesBehind => "bytes-behind",
     /// A field of the header is out of range, or it counts too few pages.
     HeaderDamaged => "header-damaged",
+    /// SQLite refuses an object of the schema.
+    SchemaRefused => "schema-refused",
+    /// A newer SQLite wrote the store than the doctor has.
+    NewerSqlite => "newer-sqlite",
     /// The `-wal` or `-shm` is damaged, or has lost commits.
     WalDamaged => "wal-damaged",
     /// The rollback journal is damaged.

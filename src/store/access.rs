@@ -52,6 +52,8 @@ pub(crate) struct Access<'a> {
     disturbed: Arc<AtomicBool>,
     /// Set when SQLite hit its bound on memory.
     short_of_memory: Arc<AtomicBool>,
+    /// Set where the objects of the schema that SQLite refuses are left out.
+    without_refused: AtomicBool,
 }
 
 impl<'a> Access<'a> {
@@ -91,6 +93,7 @@ impl<'a> Access<'a> {
             copy: None,
             disturbed: Arc::default(),
             short_of_memory: Arc::default(),
+            without_refused: AtomicBool::new(false),
         };
         // A later change must show in the times of the files that are compared afterwards.
         let compared = match method {
@@ -160,6 +163,15 @@ impl<'a> Access<'a> {
         Ok(opened?.setting_flags(&self.disturbed, &self.short_of_memory))
     }
 
+    /// Opens a handle from which the objects of the schema that SQLite refuses are left out, as from all that are opened after it.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) fn open_without_refused(&self) -> Result<ReadOnly> {
+        self.without_refused.store(true, Ordering::Relaxed);
+        self.open()
+    }
+
     /// Returns true when SQLite hit its bound on memory while it read through a handle.
     pub(crate) fn is_short_of_memory(&self) -> bool {
         self.short_of_memory.load(Ordering::Relaxed)
@@ -172,8 +184,9 @@ impl<'a> Access<'a> {
 
     fn try_open(&self) -> Result<ReadOnly> {
         let Environment { heap_limit, stop, .. } = *self.environment;
+        let without_refused = self.without_refused.load(Ordering::Relaxed);
         if self.copy.is_some() {
-            return ReadOnly::open(&self.uri, false, heap_limit, stop);
+            return ReadOnly::open(&self.uri, false, without_refused, heap_limit, stop);
         }
         let handle = self.open_in_place()?;
         if !self.is_in_memory() {
@@ -182,7 +195,7 @@ impl<'a> Access<'a> {
         let mut memory = Connection::open_in_memory().map_err(Error::sqlite("open"))?;
         handle.back_up_to(&mut memory)?;
         drop(handle);
-        ReadOnly::guarded(memory, heap_limit, stop)
+        ReadOnly::guarded_without(memory, without_refused, heap_limit, stop)
     }
 
     /// Opens a handle on the store's own files.
@@ -191,6 +204,7 @@ impl<'a> Access<'a> {
             ReadOnly::open(
                 &self.uri,
                 self.method == ReadMethod::PrivateIndex,
+                self.without_refused.load(Ordering::Relaxed),
                 self.environment.heap_limit,
                 &self.stop,
             )

@@ -83,7 +83,7 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(1);
 /// Sets a connection up for an untrusted store: bounds, defensive settings and the time limit. None of it writes.
 ///
 /// The stop comes first: it also ends the waiting for a lock, and the statements below.
-pub(super) fn bound(conn: &mut Connection, stop: &Stop) -> Result<()> {
+pub(super) fn bound(conn: &mut Connection, without_refused: bool, stop: &Stop) -> Result<()> {
     let asked = stop.clone();
     conn.progress_handler(STEPS_BETWEEN_QUESTIONS, Some(move || asked.reason().is_some()))?;
     wait_for_locks(conn, stop)?;
@@ -93,10 +93,22 @@ pub(super) fn bound(conn: &mut Connection, stop: &Stop) -> Result<()> {
     for (setting, value) in SETTINGS {
         conn.set_db_config(*setting, *value)?;
     }
+    if without_refused {
+        // Before the first pragma, which reads the schema.
+        leave_out_refused_objects(conn, true)?;
+    }
     // Per connection: the page cache in KiB, temporary tables in memory, no memory mapping of the file.
     conn.execute_batch(
         "PRAGMA cache_size=-2000; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0; PRAGMA cell_size_check=ON;",
     )
+}
+
+/// Lets SQLite read on where it refuses an object of the schema, or stops letting it. While the schema is read, that takes the
+/// settings with which statements may write to the schema: on a connection that is open for reading alone, none can.
+pub(super) fn leave_out_refused_objects(conn: &Connection, is_on: bool) -> Result<()> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, !is_on)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, is_on)?;
+    Ok(())
 }
 
 /// Lets statements wait for a lock as long as a daemon's would, and asks the stop meanwhile. SQLite's own waiting could not be

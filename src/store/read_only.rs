@@ -58,7 +58,15 @@ impl ReadOnly {
     /// for ever: SQLite opens without `O_NONBLOCK` and goes on after a signal. No name keeps SQLite from it: it resolves
     /// `/proc/self/fd/N` to the path again (`os_unix.c`, `appendOnePathElement`), and finds the sidecar files by that path.
     /// So a process that hangs here can only be ended, which is the watchdog's task.
-    pub(super) fn open(uri: &str, private_index: bool, heap_limit: Option<u64>, stop: &Stop) -> Result<Self> {
+    ///
+    /// With `without_refused` the objects of the schema that SQLite refuses are left out, and the rest can be read.
+    pub(super) fn open(
+        uri: &str,
+        private_index: bool,
+        without_refused: bool,
+        heap_limit: Option<u64>,
+        stop: &Stop,
+    ) -> Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let open = |()| -> rusqlite::Result<Connection> {
             #[expect(clippy::disallowed_methods, reason = "this is the read-only handle")]
@@ -70,7 +78,7 @@ impl ReadOnly {
             }
             Ok(conn)
         };
-        Self::guarded(open(()).map_err(Error::opening(uri))?, heap_limit, stop)
+        Self::guarded_without(open(()).map_err(Error::opening(uri))?, without_refused, heap_limit, stop)
     }
 
     /// Lets the handle set these flags: SQLite could not read for a reason that may pass, and it hit its bound on memory.
@@ -81,13 +89,22 @@ impl ReadOnly {
     }
 
     /// Guards a connection and pings it.
-    pub(crate) fn guarded(mut conn: Connection, heap_limit: Option<u64>, stop: &Stop) -> Result<Self> {
+    pub(crate) fn guarded(conn: Connection, heap_limit: Option<u64>, stop: &Stop) -> Result<Self> {
+        Self::guarded_without(conn, false, heap_limit, stop)
+    }
+
+    pub(super) fn guarded_without(
+        mut conn: Connection,
+        without_refused: bool,
+        heap_limit: Option<u64>,
+        stop: &Stop,
+    ) -> Result<Self> {
         let connecting = Arc::new(AtomicBool::new(false));
         let mut guard = || -> rusqlite::Result<()> {
             if let Some(bytes) = heap_limit {
                 conn.execute_batch(&format!("PRAGMA hard_heap_limit={bytes}"))?;
             }
-            guards::bound(&mut conn, stop)?;
+            guards::bound(&mut conn, without_refused, stop)?;
             guards::query_only(&conn)?;
             guards::authorize_reads_alone(&mut conn, connecting.clone())?;
             conn.execute_batch("BEGIN")
@@ -103,6 +120,9 @@ impl ReadOnly {
         };
         // The first statement that reads the schema: errors of opening come here.
         handle.ping()?;
+        if without_refused {
+            guards::leave_out_refused_objects(&handle.conn, false).map_err(Error::sqlite("open"))?;
+        }
         guards::bound_values(&handle.conn).map_err(Error::sqlite("open"))?;
         Ok(handle)
     }

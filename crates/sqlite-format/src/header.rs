@@ -41,6 +41,8 @@ pub struct HeaderFields {
     pub write_version: u8,
     /// The read version (offset 19): 1 rollback journal, 2 WAL.
     pub read_version: u8,
+    /// The version number of the SQLite that wrote the file last (offset 96), such as 3054001; 0 in files before 3.7.0.
+    pub sqlite_version: u32,
     /// The number of bytes reserved at the end of each page (offset 20).
     pub reserved: u8,
     /// The payload fractions (offsets 21, 22, 23): always 64, 32, 32.
@@ -130,6 +132,7 @@ impl HeaderFields {
             page_size: if size == 1 { 65_536 } else { size },
             write_version: head[18],
             read_version: head[19],
+            sqlite_version: word(96),
             reserved: head[20],
             fractions: [head[21], head[22], head[23]],
             change_counter: word(24),

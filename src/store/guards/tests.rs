@@ -116,7 +116,7 @@ fn behind(guard: Guard, path: &Path) -> Connection {
     match guard {
         Driver => {
             let mut conn = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
-            bound(&mut conn, &Stop::never()).unwrap();
+            bound(&mut conn, false, &Stop::never()).unwrap();
             query_only(&conn).unwrap();
             conn
         }
@@ -198,7 +198,7 @@ fn the_whole_handle_refuses_every_way_of_writing() {
         let before = content(folder.path());
         for sql in WAYS_TO_WRITE {
             let uri = format!("file:{}?mode=ro", path.display());
-            let handle = ReadOnly::open(&uri, false, None, &Stop::never()).unwrap();
+            let handle = ReadOnly::open(&uri, false, false, None, &Stop::never()).unwrap();
             assert!(is_refused(handle.connection(), &in_folder_of(&path, sql)), "{sql}");
         }
         assert!(before == content(folder.path()), "WAL: {wal}: something was written");
@@ -223,7 +223,10 @@ fn without_the_authorizer_the_other_guards_still_hold() {
         let before = content(folder.path());
         for sql in WAYS_TO_WRITE {
             let uri = format!("file:{}?mode=ro", path.display());
-            let handle = ReadOnly::open(&uri, false, None, &Stop::never()).unwrap().without_authorizer().unwrap();
+            let handle = ReadOnly::open(&uri, false, false, None, &Stop::never())
+                .unwrap()
+                .without_authorizer()
+                .unwrap();
             let refused = is_refused(handle.connection(), &in_folder_of(&path, sql));
             let nothing_to_write = NOTHING_TO_WRITE.contains(&(Driver, wal, *sql));
             assert!(refused || nothing_to_write, "WAL: {wal}: {sql}");
@@ -249,7 +252,7 @@ fn a_strangers_store_is_opened_with_every_defence_that_sqlite_has() {
         SQLITE_DBCONFIG_WRITABLE_SCHEMA,
     };
     let mut conn = Connection::open_in_memory().unwrap();
-    bound(&mut conn, &Stop::never()).unwrap();
+    bound(&mut conn, false, &Stop::never()).unwrap();
     for on in [
         SQLITE_DBCONFIG_DEFENSIVE,
         SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,

@@ -22,7 +22,7 @@ fn writer(path: &Path) -> Connection {
 }
 
 fn open(path: &Path, stop: &Stop) -> Result<ReadOnly> {
-    ReadOnly::open(&format!("file:{}?mode=ro", path.display()), false, None, stop)
+    ReadOnly::open(&format!("file:{}?mode=ro", path.display()), false, false, None, stop)
 }
 
 const ROWS: &str = "SELECT count(*) FROM t";
@@ -107,7 +107,7 @@ fn a_uri_spells_out_every_byte_that_could_mean_something_in_it() {
 fn what_sqlite_could_not_open_it_does_not_name() {
     for path in ["/home/quentinuser/\u{f6}/state.db", "/nowhere/\u{f6}.db"] {
         let uri = uri(Path::new(path), "?mode=ro");
-        let error = ReadOnly::open(&uri, false, None, &Stop::never()).map(|_| ()).unwrap_err();
+        let error = ReadOnly::open(&uri, false, false, None, &Stop::never()).map(|_| ()).unwrap_err();
         assert_eq!(error.to_string(), "SQLite says: unable to open database file [14] (while running: open)");
     }
 }
