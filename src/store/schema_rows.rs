@@ -1,7 +1,7 @@
 //! Checks that the rows of `sqlite_schema` say what SQLite takes their objects for.
 //!
-//! SQLite loads an object by its definition alone and never looks at `type` and `name` (`prepare.c`, `sqlite3InitCallback`). Every
-//! program that asks the schema by them passes over an object whose row says something else: so do VACUUM, `.dump` and the doctor.
+//! SQLite loads an object by its definition, and accepts a `type` or `name` in other letters or as a blob. Every program that asks
+//! the schema by them passes over such an object: so do VACUUM, `.dump` and the doctor.
 
 use std::borrow::Cow;
 
