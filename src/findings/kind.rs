@@ -135,6 +135,8 @@ kinds! {
     DanglingReference => "dangling-reference",
     /// A foreign key that seems never to have been enforced: its dangling rows are no loss.
     KeyNotEnforced => "key-not-enforced",
+    /// The counter of an AUTOINCREMENT table is at its end.
+    CounterAtEnd => "counter-at-end",
     /// A value is one that the application does not write.
     WrongValue => "wrong-value",
     /// A file that the store names is missing or of the wrong kind.

@@ -4,11 +4,13 @@ use super::scan_tables;
 use crate::application::{Column, Rule, Table};
 use crate::checks::context::StoreContext;
 use crate::error::Result;
+use crate::findings::kind::Kind;
+use crate::findings::{Finding, LONGEST_NAME};
 use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::store::introspect;
 use crate::store::page_reader::{TableValues, ValueCounts, Values};
-use crate::text::words::plural;
+use crate::text::words::{cut, plural};
 
 /// The number of columns that are looked at; each column of an untrusted schema costs memory.
 const MOST_COLUMNS: usize = 50_000;
@@ -48,9 +50,10 @@ pub(super) fn look(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outc
         let words = plural(*passed_over, "table whose name is not UTF-8", "tables whose names are not UTF-8");
         sound += &format!("; not looked at: {words}");
     }
-    Ok(found.outcome_in_words(sound, |found| {
+    let outcome = found.outcome_in_words(sound, |found| {
         format!("{} not UTF-8", found.count("value of text that is", "values of text that are"))
-    }))
+    });
+    Ok(with_counters(outcome, counters_at_their_end(handle)?))
 }
 
 /// Returns all ordinary tables. The columns are asked for only of those that the reader has not found sound.
@@ -111,4 +114,36 @@ fn column(name: String) -> Column {
         rule: Rule::Unknown,
         names_file: None,
     }
+}
+
+/// Returns the tables whose AUTOINCREMENT counter is at its end: no row can be inserted into them ("SQLite Autoincrement").
+fn counters_at_their_end(handle: &ReadOnly) -> Result<Vec<String>> {
+    if handle.number("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'sqlite_sequence'")? == 0 {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT name FROM sqlite_sequence WHERE seq = 9223372036854775807 LIMIT 10";
+    let names = handle.collect(sql, [], |row| {
+        let name = row.get_ref(0)?.as_bytes_or_null()?.unwrap_or_default();
+        Ok(cut(&String::from_utf8_lossy(name), LONGEST_NAME))
+    });
+    match names {
+        Err(error) if error.is_own_bound() => Err(error),
+        // A table that cannot be read is for `page-structure` to report.
+        names => Ok(names.unwrap_or_default()),
+    }
+}
+
+/// Adds the counters that are at their end to a pass, as notes.
+fn with_counters(outcome: Outcome, counters: Vec<String>) -> Outcome {
+    let Outcome::Pass { mut detail, mut notes } = outcome else {
+        return outcome;
+    };
+    for table in counters {
+        let what = format!(
+            "the AUTOINCREMENT counter of {table} in sqlite_sequence is at its end, so that no row can be inserted"
+        );
+        detail = format!("{detail}; {what}");
+        notes.add(|| Finding::note(Kind::CounterAtEnd, what).table(table));
+    }
+    Outcome::Pass { detail, notes }
 }
