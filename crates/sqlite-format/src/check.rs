@@ -69,6 +69,8 @@ pub struct Ask<'a> {
 enum Of {
     /// The rows of a table.
     Table(usize),
+    /// The rows of a table WITHOUT ROWID.
+    Keyed(usize),
     /// The entries of an index: its table and its place there.
     Index(usize, usize),
     /// Content that is not understood: only pages and cells are looked at.
@@ -218,10 +220,10 @@ fn plans<V: Visitor>(schema: &Schema, references: &References, visitor: &V) -> (
     let mut places = 0..;
     let gathered = |place: &usize| references.all.get(*place).is_some_and(Reference::is_gathered);
     for (at, table) in schema.tables.iter().enumerate() {
-        let of = if table.rows_beyond.is_none() {
-            Of::Table(at)
-        } else {
-            Of::Opaque
+        let of = match (table.rows_beyond, &table.keyed) {
+            (None, None) => Of::Table(at),
+            (None, Some(_)) => Of::Keyed(at),
+            (Some(_), _) => Of::Opaque,
         };
         if table.root != 0 {
             trees.push(Tree { root: table.root, of });

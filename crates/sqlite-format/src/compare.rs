@@ -49,7 +49,7 @@ pub struct Entry<'a> {
 pub enum Follows {
     /// The key of the second is the greater one.
     Key,
-    /// The keys are equal, and the rowid of the second is the greater one.
+    /// The keys are equal, and the rowid of the second, or what names its row instead, is the greater one.
     Rowid,
 }
 
@@ -75,6 +75,26 @@ pub fn follows(first: Entry<'_>, second: Entry<'_>, orders: &[Order]) -> Result<
         Ordering::Less => Ok(Follows::Rowid),
         _ => Err(Damage::EntryOrder),
     }
+}
+
+/// Compares an entry with the one behind it, where the last columns of the order, behind the first `key`, name the row.
+///
+/// # Errors
+/// As [`follows`].
+pub fn follows_by_name(first: Entry<'_>, second: Entry<'_>, orders: &[Order], key: usize) -> Result<Follows> {
+    let mut both = first.fields.iter().zip(second.fields);
+    for (at, order) in orders.iter().enumerate() {
+        let (a, b) = both.next().ok_or(Damage::FieldCount)?;
+        let compared = compare((*a, first.payload), (*b, second.payload), order.collation)?;
+        let compared = if order.descending { compared.reverse() } else { compared };
+        match compared {
+            Ordering::Less if at < key => return Ok(Follows::Key),
+            Ordering::Less => return Ok(Follows::Rowid),
+            Ordering::Equal => {}
+            Ordering::Greater => return Err(Damage::EntryOrder),
+        }
+    }
+    Err(Damage::EntryOrder)
 }
 
 #[inline]

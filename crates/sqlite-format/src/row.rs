@@ -13,7 +13,7 @@ use crate::interrupt::{Interrupt, Interrupted};
 pub struct Row<'r> {
     /// The table's place in the schema.
     pub table: usize,
-    /// The rowid.
+    /// The rowid; 0 in a table WITHOUT ROWID.
     pub rowid: i64,
     pub(super) of: &'r Table,
     /// The payload's beginning: all of it, unless it is long.

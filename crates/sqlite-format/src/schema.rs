@@ -102,6 +102,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// The column that is the rowid by another name.
     pub rowid_alias: Option<usize>,
+    /// The form of its rows if it is WITHOUT ROWID; `None` if its rows have rowids.
+    pub keyed: Option<KeyedRows>,
     /// Its indexes.
     pub indexes: Vec<Index>,
     /// Its foreign keys, in the order of its statement.
@@ -133,6 +135,15 @@ impl Table {
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))
     }
+}
+
+/// The form of the rows of a table WITHOUT ROWID: entries of the index of its primary key.
+#[derive(Debug)]
+pub struct KeyedRows {
+    /// The columns of the primary key, then all others, in the order in which they are stored.
+    pub columns: Vec<usize>,
+    /// The order of each column of the primary key.
+    pub orders: Vec<Order>,
 }
 
 /// A column.
@@ -178,9 +189,11 @@ pub struct Index {
     pub unique: bool,
     /// `true` for the index of the primary key.
     pub primary: bool,
-    /// The columns of its key.
+    /// The columns of its key; in a table WITHOUT ROWID then those of the primary key that are not among them.
     pub columns: Vec<usize>,
-    /// The order of each of them.
+    /// The number of columns at the end that are there only to name the row; `None` where each entry ends with a rowid.
+    pub naming: Option<usize>,
+    /// The order of each column.
     pub orders: Vec<Order>,
     /// The part that is not understood about it; its pages are still walked.
     pub beyond: Option<Beyond>,

@@ -121,7 +121,7 @@ impl Judge {
 
 /// Returns true when a row can be named in SQL.
 fn has_name(table: &Table) -> bool {
-    ["rowid", "_rowid_", "oid"].iter().any(|name| table.column(name).is_none())
+    table.keyed.is_none() && ["rowid", "_rowid_", "oid"].iter().any(|name| table.column(name).is_none())
 }
 
 /// Returns true for an ordinary table: not virtual and not one of SQLite's own.

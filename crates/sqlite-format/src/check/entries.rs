@@ -2,7 +2,7 @@
 
 use super::walk::Bound;
 use super::worker::{MOST_HELD, Worker};
-use crate::compare::{Entry, Follows, follows};
+use crate::compare::{Entry, Follows, follows, follows_by_name};
 use crate::damage::{Damage, Result};
 use crate::hash::{Hash, Keys, Sum};
 use crate::page::Page;
@@ -87,11 +87,16 @@ impl<V: Visitor> Worker<'_, V> {
 /// Checks that an entry is one of this index, its columns and then the rowid, and returns its hash.
 #[inline]
 fn judge(entry: Entry<'_>, of: &Index, keys: &Keys) -> Result<u64> {
-    let (rowid, key) = entry.fields.split_last().ok_or(Damage::FieldCount)?;
+    let (rowid, key) = if of.naming.is_some() {
+        (None, entry.fields)
+    } else {
+        let (rowid, key) = entry.fields.split_last().ok_or(Damage::FieldCount)?;
+        (Some(rowid), key)
+    };
     if key.len() != of.columns.len() {
         return Err(Damage::FieldCount);
     }
-    if rowid.class != Classes::INTEGER {
+    if rowid.is_some_and(|rowid| rowid.class != Classes::INTEGER) {
         return Err(Damage::Record);
     }
     let mut hash = Hash::new(keys);
@@ -101,7 +106,9 @@ fn judge(entry: Entry<'_>, of: &Index, keys: &Keys) -> Result<u64> {
         }
         hash.field(*field, entry.payload);
     }
-    hash.integer(rowid.integer(entry.payload).ok_or(Damage::Record)?);
+    if let Some(rowid) = rowid {
+        hash.integer(rowid.integer(entry.payload).ok_or(Damage::Record)?);
+    }
     Ok(hash.finish())
 }
 
@@ -115,9 +122,14 @@ fn check_before(entry: Entry<'_>, high: &Bound, of: &Index) -> Result<()> {
 /// are neighbours, also across two pages: their bound is compared too.
 #[inline]
 fn check_behind(first: Entry<'_>, second: Entry<'_>, of: &Index) -> Result<()> {
-    let follows = follows(first, second, &of.orders)?;
+    let key = of.columns.len() - of.naming.unwrap_or(0);
+    let follows = if of.naming.is_some() {
+        follows_by_name(first, second, &of.orders, key)?
+    } else {
+        follows(first, second, &of.orders)?
+    };
     if follows == Follows::Rowid && of.unique {
-        let key = second.fields.get(..of.columns.len()).unwrap_or_default();
+        let key = second.fields.get(..key).unwrap_or_default();
         // Two keys with NULL in them are never the same.
         if !key.iter().any(|field| field.class == Classes::NULL) {
             return Err(Damage::NotUnique);

@@ -117,7 +117,7 @@ fn target(schema: &Schema, child: &Table, key: &ForeignKey) -> (Vec<usize>, Targ
     let Some((parent, table)) = schema.table(&key.parent) else {
         return none(Damage::Dangling);
     };
-    if table.rows_beyond.is_some() {
+    if table.rows_beyond.is_some() || table.keyed.is_some() {
         return none(Damage::Beyond(Beyond::Parent));
     }
     let named: Option<Vec<usize>> = key.parent_columns.iter().map(|name| table.column(name)).collect();

@@ -2,10 +2,11 @@
 
 use super::walk::Bound;
 use super::worker::{MOST_HELD, Worker};
+use crate::compare::{Entry, follows_by_name};
 use crate::damage::{Damage, Result};
 use crate::hash::Hash;
 use crate::page::Page;
-use crate::record::Classes;
+use crate::record::{Classes, Field};
 use crate::row::{Row, Value, Visitor};
 use crate::schema::{Beyond, DefaultValue, may_be_number};
 
@@ -103,6 +104,118 @@ impl<V: Visitor> Worker<'_, V> {
         }
         self.cover.end(page)
     }
+}
+
+impl<V: Visitor> Worker<'_, V> {
+    /// A page of a table WITHOUT ROWID, leaf or interior: each entry is a row, in the order of the primary key. Entries are
+    /// compared as those of an index are (see `entries`).
+    ///
+    /// # Errors
+    /// The damage of the page.
+    pub(super) fn keyed_rows(
+        &mut self,
+        (tree, table): (usize, usize),
+        page: &Page<'_>,
+        number: u32,
+        low: &Bound,
+        high: &Bound,
+    ) -> Result<()> {
+        let pass = self.pass;
+        let of = pass.schema.tables.get(table).ok_or(Damage::Schema)?;
+        let form = of.keyed.as_ref().ok_or(Damage::Schema)?;
+        let plan = pass.plans.get(table).ok_or(Damage::Schema)?;
+        let comes_behind = |first: Entry<'_>, second: Entry<'_>| {
+            follows_by_name(first, second, &form.orders, form.orders.len()).map(|_| ())
+        };
+        self.cover.begin(page)?;
+        let mut before = None;
+        for at in 0..page.cells() {
+            let cell = page.entry(at)?;
+            self.cover.take(cell.at, cell.size)?;
+            self.spend(plan.effort)?;
+            let mut here = Some(cell.payload.local);
+            if cell.payload.overflow.is_some() {
+                if cell.payload.len > MOST_HELD {
+                    return Err(Damage::Beyond(Beyond::LongEntry));
+                }
+                self.gather(&cell.payload, number, at % 2)?;
+                here = None;
+            }
+            let ([even, odd], [even_held, odd_held]) = (&mut self.fields, &mut self.held);
+            let (own, own_held, other, other_held) = if at % 2 == 0 {
+                (even, even_held, odd, odd_held)
+            } else {
+                (odd, odd_held, even, even_held)
+            };
+            let payload = here.unwrap_or(own_held);
+            own.read(payload, cell.payload.len)?;
+            let fields = own.all();
+            let entry = Entry { payload, fields };
+            let first = match before {
+                Some(lies) => Some(Entry {
+                    payload: Option::unwrap_or(lies, other_held),
+                    fields: other.all(),
+                }),
+                None => low.entry(),
+            };
+            if let Some(first) = first {
+                comes_behind(first, entry)?;
+            }
+            if let (Some(high), true) = (high.entry(), at + 1 == page.cells()) {
+                comes_behind(entry, high)?;
+            }
+            before = Some(here);
+            put_in_order(fields, &form.columns, &mut self.in_order)?;
+            let row = Row {
+                table,
+                rowid: 0,
+                of,
+                payload,
+                fields: &self.in_order,
+                rest: None,
+                stop: pass.stop,
+            };
+            judge(&row, &plan.allowed)?;
+            for (index_tree, columns) in &plan.indexes {
+                let mut hash = Hash::new(&pass.keys);
+                for column in columns {
+                    // All of the row is held.
+                    take(&mut hash, &row, *column, &mut Vec::new())?;
+                }
+                if let Some(sum) = self.tally.wanted.get_mut(*index_tree) {
+                    sum.add(hash.finish());
+                }
+            }
+            for reference in &plan.references {
+                if let (Some(reference), Some(recent)) =
+                    (pass.references.all.get(*reference), self.recent.get_mut(*reference))
+                {
+                    reference.gather(&row, &pass.keys, recent);
+                }
+            }
+            if plan.visited {
+                pass.visitor.row(&mut self.tally.state, &row);
+            }
+        }
+        if let Some(rows) = self.tally.rows.get_mut(tree) {
+            *rows += page.cells() as u64;
+        }
+        self.cover.end(page)
+    }
+}
+
+/// Puts the fields of a row WITHOUT ROWID into the order of its table's columns. Columns that were added after the row was
+/// written are the last of the table and the last that are stored.
+fn put_in_order(stored: &[Field], columns: &[usize], in_order: &mut Vec<Field>) -> Result<()> {
+    in_order.clear();
+    in_order.resize(stored.len(), Field::default());
+    if stored.len() > columns.len() {
+        return Err(Damage::FieldCount);
+    }
+    for (field, column) in stored.iter().zip(columns) {
+        *in_order.get_mut(*column).ok_or(Damage::FieldCount)? = *field;
+    }
+    Ok(())
 }
 
 /// Checks that a row is one of its table: as many fields as columns, or fewer, and each of a class that its column allows.

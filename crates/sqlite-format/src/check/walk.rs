@@ -164,7 +164,7 @@ impl Walk {
         self.is_table = kind.is_table();
         let expected = match self.of {
             Of::Table(_) => true,
-            Of::Index(..) => false,
+            Of::Index(..) | Of::Keyed(_) => false,
             Of::Opaque => self.is_table,
         };
         if expected != self.is_table {

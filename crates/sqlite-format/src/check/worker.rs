@@ -9,7 +9,7 @@ use crate::hash::Sum;
 use crate::overflow::{Chain, whole};
 use crate::page::{Cell, Page, Payload};
 use crate::pointer_map::Use;
-use crate::record::Fields;
+use crate::record::{Field, Fields};
 use crate::row::Visitor;
 
 /// So much of a payload is held at once; an index entry has to fit.
@@ -57,6 +57,8 @@ pub(super) struct Worker<'p, V: Visitor> {
     pub(super) cover: Cover,
     /// The fields of an entry and of the one before it; of a row, the first.
     pub(super) fields: [Fields; 2],
+    /// The fields of a row WITHOUT ROWID in the order of its table's columns.
+    pub(super) in_order: Vec<Field>,
     /// The payloads of the same, where they do not lie in one page.
     pub(super) held: [Vec<u8>; 2],
     /// An overflow page.
@@ -87,6 +89,7 @@ impl<'p, V: Visitor> Worker<'p, V> {
             recent: pass.references.all.iter().map(|_| Recent::default()).collect(),
             cover: Cover::new(pass.layout),
             fields: Default::default(),
+            in_order: Vec::new(),
             held: Default::default(),
             page: Vec::new(),
             run: Vec::new(),
@@ -229,6 +232,7 @@ impl<'p, V: Visitor> Worker<'p, V> {
         }
         match task.of {
             Of::Table(table) => self.rows((task.tree, table), page, number, low, high),
+            Of::Keyed(table) => self.keyed_rows((task.tree, table), page, number, low, high),
             Of::Index(table, index) => self.entries((task.tree, table, index), page, number, low, high),
             Of::Opaque if task.is_table => self.opaque_rows(page, number, low, high),
             Of::Opaque => self.opaque_entries(page, number),
@@ -242,7 +246,7 @@ impl<'p, V: Visitor> Worker<'p, V> {
     pub(super) fn bound(&mut self, cell: &Cell<'_>, of: Of, into: &mut Bound) -> Result<()> {
         into.is_set = true;
         into.rowid = cell.rowid;
-        if let Of::Index(..) = of {
+        if let Of::Index(..) | Of::Keyed(_) = of {
             whole(self.pass.source, &cell.payload, MOST_HELD, &mut self.page, &mut into.payload)?;
             into.fields.read(&into.payload, into.payload.len())?;
         }
@@ -255,6 +259,7 @@ impl<'p, V: Visitor> Worker<'p, V> {
     /// The damage of the page.
     pub(super) fn interior(&mut self, task: &Task, page: &Page<'_>, number: u32) -> Result<()> {
         match task.of {
+            Of::Keyed(table) => self.keyed_rows((task.tree, table), page, number, &task.low, &task.high),
             Of::Index(table, index) => self.entries((task.tree, table, index), page, number, &task.low, &task.high),
             _ if task.is_table => self.interior_rowids(page, &task.low, &task.high),
             _ => self.opaque_entries(page, number),

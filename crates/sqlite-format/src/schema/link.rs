@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{Beyond, Column, Index, Schema, Table, index, table};
+use super::{Beyond, Column, Index, KeyedRows, Schema, Table, index, table};
+use crate::compare::Order;
 use crate::damage::{Damage, Result};
 use crate::interrupt::Interrupt;
 use crate::overflow::whole;
@@ -204,6 +205,7 @@ impl Linking {
             root: row.root,
             columns: Vec::new(),
             rowid_alias: None,
+            keyed: None,
             indexes: Vec::new(),
             foreign_keys: Vec::new(),
             rows_beyond: None,
@@ -211,23 +213,32 @@ impl Linking {
             checks: Vec::new(),
         };
         match table::parse(&row.sql.ok_or(Damage::Schema)?) {
-            Ok(statement) => {
+            Ok(mut statement) => {
                 if !statement.name.eq_ignore_ascii_case(&linked.name) {
                     return Err(Damage::Schema);
                 }
                 if statement.needs_sqlite {
                     self.needs_sqlite(Beyond::Statement);
                 }
-                linked.rows_beyond = statement.rows_beyond;
+                if statement.rows_beyond == Some(Beyond::WithoutRowid) {
+                    linked.keyed = keyed_rows(&mut statement);
+                }
+                linked.rows_beyond = statement.rows_beyond.filter(|_| linked.keyed.is_none());
                 linked.rules_beyond = statement.rules_beyond;
                 linked.checks = statement.checks;
-                if statement.rows_beyond.is_none() {
-                    for (at, key) in statement.keys.into_iter().enumerate() {
-                        let name = format!("sqlite_autoindex_{}_{}", linked.name, at + 1);
-                        self.indexes.insert(name.to_ascii_lowercase(), (place, at));
-                        linked.indexes.push(of_key(name, key));
-                    }
+                if linked.rows_beyond.is_none() {
                     linked.columns = statement.columns;
+                    for (at, key) in statement.keys.into_iter().enumerate() {
+                        if linked.keyed.is_some() && key.primary {
+                            // It is the table itself.
+                            continue;
+                        }
+                        let name = format!("sqlite_autoindex_{}_{}", linked.name, at + 1);
+                        self.indexes.insert(name.to_ascii_lowercase(), (place, linked.indexes.len()));
+                        let mut index = of_key(name, key);
+                        name_rows(&mut index, &linked);
+                        linked.indexes.push(index);
+                    }
                     linked.rowid_alias = statement.rowid_alias;
                 }
                 linked.foreign_keys = statement.foreign_keys;
@@ -262,7 +273,8 @@ impl Linking {
         if let (None, None) = (&row.sql, table.rows_beyond) {
             return of_constraint(self.indexes.get(&name), place, table, row.root);
         }
-        let (linked, needs_sqlite) = of_statement(row, table)?;
+        let (mut linked, needs_sqlite) = of_statement(row, table)?;
+        name_rows(&mut linked, table);
         let at = table.indexes.len();
         self.columns += linked.columns.len();
         table.indexes.push(linked);
@@ -276,6 +288,10 @@ impl Linking {
     }
 
     fn finish(mut self, format: u32) -> Result<Schema> {
+        let keyed = self.schema.tables.iter_mut().filter_map(|table| table.keyed.as_mut());
+        for order in keyed.flat_map(|rows| &mut rows.orders) {
+            order.descending &= format >= 4;
+        }
         for index in self.schema.tables.iter_mut().flat_map(|table| &mut table.indexes) {
             if index.root == 0 {
                 return Err(Damage::Schema);
@@ -289,6 +305,73 @@ impl Linking {
     }
 }
 
+/// Returns the form of the rows of a table WITHOUT ROWID; `None` where it is not plain. Its primary key takes no NULL.
+///
+/// Source: "Clustered Indexes and the WITHOUT ROWID Optimization", and `convertToWithoutRowidTable` in `build.c`.
+fn keyed_rows(statement: &mut table::Statement) -> Option<KeyedRows> {
+    if let Some(alias) = statement.rowid_alias.take() {
+        let collation = statement.columns.get(alias)?.collation;
+        // SQLite makes this key when it has read all others, and the first of two that are equal is the one that stays.
+        let mut key = table::Key::of_column(alias, true, false);
+        for order in &mut key.orders {
+            *order = order.zip(collation).map(|(order, collation)| Order { collation, ..order });
+        }
+        match statement
+            .keys
+            .iter_mut()
+            .find(|other| other.columns == key.columns && other.collations() == key.collations())
+        {
+            Some(other) => other.primary = true,
+            None => statement.keys.push(key),
+        }
+    }
+    let key = statement.keys.iter().find(|key| key.primary)?;
+    let orders: Vec<Order> = key.orders.iter().copied().collect::<Option<_>>()?;
+    let mut is_stored = vec![false; statement.columns.len()];
+    for column in &key.columns {
+        // A column that is named twice is stored twice only if its collations differ.
+        if std::mem::replace(is_stored.get_mut(*column)?, true) {
+            return None;
+        }
+    }
+    let others = is_stored.iter().enumerate().filter(|(_, stored)| !**stored).map(|(at, _)| at);
+    let columns: Vec<usize> = key.columns.iter().copied().chain(others).collect();
+    for column in &key.columns {
+        let column = statement.columns.get_mut(*column)?;
+        column.allowed = column.allowed.without(Classes::NULL);
+    }
+    Some(KeyedRows { columns, orders })
+}
+
+/// Adds the columns of the primary key by which an index of a table WITHOUT ROWID names its rows: those that are not among its own
+/// with the same collation.
+fn name_rows(index: &mut Index, table: &Table) {
+    let Some(rows) = &table.keyed else { return };
+    if index.beyond.is_some() {
+        return;
+    }
+    let own: Vec<_> = index
+        .columns
+        .iter()
+        .copied()
+        .zip(index.orders.iter().map(|order| order.collation))
+        .collect();
+    let mut naming = 0;
+    for (column, order) in rows.columns.iter().zip(&rows.orders) {
+        if order.descending {
+            // SQLite has had a fault here: the columns that are added did not descend.
+            index.beyond = Some(Beyond::WithoutRowid);
+            return;
+        }
+        if !own.contains(&(*column, order.collation)) {
+            index.columns.push(*column);
+            index.orders.push(*order);
+            naming += 1;
+        }
+    }
+    index.naming = Some(naming);
+}
+
 fn of_key(name: String, key: table::Key) -> Index {
     let orders: Option<Vec<_>> = key.orders.into_iter().collect();
     Index {
@@ -297,6 +380,7 @@ fn of_key(name: String, key: table::Key) -> Index {
         unique: true,
         primary: key.primary,
         columns: key.columns,
+        naming: None,
         beyond: orders.is_none().then_some(Beyond::Collation),
         orders: orders.unwrap_or_default(),
     }
@@ -321,6 +405,7 @@ fn of_statement(row: &Row, table: &Table) -> Result<(Index, Option<Beyond>)> {
         unique: false,
         primary: false,
         columns: Vec::new(),
+        naming: None,
         orders: Vec::new(),
         beyond: Some(beyond),
     };

@@ -300,7 +300,7 @@ impl Key {
         }
     }
 
-    fn collations(&self) -> Vec<Option<Collation>> {
+    pub(crate) fn collations(&self) -> Vec<Option<Collation>> {
         self.orders.iter().map(|order| order.map(|order| order.collation)).collect()
     }
 }

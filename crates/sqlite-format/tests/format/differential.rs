@@ -130,6 +130,106 @@ fn no_changed_byte_is_called_sound_where_sqlite_sees_it() {
     assert!(sound > 500 && seen > 50, "{sound} sound, {seen} seen by SQLite");
 }
 
+/// A healthy store with tables WITHOUT ROWID: keys of one and several columns, in another order than that of the columns, indexes that
+/// hold parts of the key, and values on overflow pages.
+fn without_rowid() -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    #[expect(clippy::disallowed_methods, reason = "a store is made")]
+    let conn = rusqlite::Connection::open(&path).unwrap();
+    conn.execute_batch(
+        "PRAGMA page_size=512;
+         CREATE TABLE names (auth TEXT NOT NULL, code TEXT, name TEXT COLLATE NOCASE, at REAL, PRIMARY KEY (code, auth)) WITHOUT ROWID;
+         CREATE INDEX of_names ON names (name); CREATE UNIQUE INDEX of_both ON names (auth, name, code);
+         CREATE TABLE counted (id INTEGER PRIMARY KEY, x UNIQUE, up REFERENCES names2(id)) WITHOUT ROWID;
+         CREATE TABLE names2 (id INTEGER PRIMARY KEY);
+         CREATE TABLE down (a, b, PRIMARY KEY (a DESC, b)) WITHOUT ROWID;
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120)
+         INSERT INTO names SELECT 'EPSG', i, 'Name ' || (i % 7), i / 2.0 FROM n;
+         INSERT INTO names VALUES ('x', 'long', hex(randomblob(900)), 1), ('x', 'null', NULL, NULL);
+         INSERT INTO names2 VALUES (1), (2);
+         INSERT INTO counted VALUES (1, 'a', 1), (2, NULL, 2), (-3, 2.5, NULL);
+         INSERT INTO down VALUES (1, 'x'), (2, 'y'), ('t', x'00');
+         ALTER TABLE counted ADD COLUMN late DEFAULT 'later';",
+    )
+    .unwrap();
+    drop(conn);
+    std::fs::read(path).unwrap()
+}
+
+#[test]
+fn no_changed_byte_of_tables_without_rowids_is_called_sound_where_sqlite_sees_it() {
+    let healthy = without_rowid();
+    assert_eq!(answers(&healthy, true), (Answer::Sound, Answer::Sound));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("asked.db");
+    let (mut sound, mut seen) = (0_u32, 0_u32);
+    for at in (0..healthy.len()).step_by(17) {
+        for mask in [0x01, 0x20, 0x80, 0xff] {
+            let mut bytes = healthy.clone();
+            bytes[at] ^= mask;
+            let (verdict, store, _) =
+                hold_against_sqlite(&bytes, &path).unwrap_or_else(|why| panic!("byte {at} ^ {mask}: {why}"));
+            sound += u32::from(store.is_sound());
+            seen += u32::from(!verdict.sound);
+        }
+    }
+    assert!(sound > 100 && seen > 500, "{sound} sound, {seen} seen by SQLite");
+}
+
+#[test]
+fn what_is_wrong_with_a_table_without_rowids_is_not_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("made.db");
+    for (sql, sound) in [
+        ("CREATE TABLE t(a, b, PRIMARY KEY(a)) WITHOUT ROWID; INSERT INTO t VALUES (1, 2)", true),
+        // The integer key is made behind all others, and not twice.
+        ("CREATE TABLE t(a INTEGER PRIMARY KEY, b UNIQUE, c UNIQUE) WITHOUT ROWID; INSERT INTO t VALUES (1, 2, 3)", true),
+        ("CREATE TABLE t(a INTEGER PRIMARY KEY UNIQUE, b UNIQUE) WITHOUT ROWID; INSERT INTO t VALUES (1, 2)", true),
+        ("CREATE TABLE t(a, b, c, PRIMARY KEY(c, b), UNIQUE(b, a), UNIQUE(c)) WITHOUT ROWID; INSERT INTO t VALUES (1, 2, 3)", true),
+        // The schema says another order of the key than the rows have.
+        (
+            "CREATE TABLE t(a, b, PRIMARY KEY(a, b)) WITHOUT ROWID; INSERT INTO t VALUES (1, 9), (2, 8), (3, 7);
+             PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = replace(sql, '(a, b)', '(b, a)') WHERE name = 't'",
+            true,
+        ),
+        (
+            "CREATE TABLE t(a, b, PRIMARY KEY(a)) WITHOUT ROWID; INSERT INTO t VALUES (1, 9), (2, 8), (3, 7);
+             PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = replace(sql, 'KEY(a', 'KEY(a DESC') WHERE name = 't'",
+            false,
+        ),
+        (
+            "CREATE TABLE t(a COLLATE BINARY, b, PRIMARY KEY(a)) WITHOUT ROWID; INSERT INTO t VALUES ('A', 9), ('a', 8);
+             PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = replace(sql, 'BINARY', 'NOCASE') WHERE name = 't'",
+            false,
+        ),
+        (
+            "CREATE TABLE t(a PRIMARY KEY, b) WITHOUT ROWID; INSERT INTO t VALUES (1, NULL), (2, NULL);
+             PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = replace(sql, 'b)', 'b NOT NULL)') WHERE name = 't'",
+            false,
+        ),
+        (
+            "CREATE TABLE t(a PRIMARY KEY, b) WITHOUT ROWID; INSERT INTO t VALUES (1, 5), (2, 5); CREATE INDEX i ON t(b);
+             PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = replace(sql, 'INDEX', 'UNIQUE INDEX') WHERE name = 'i'",
+            false,
+        ),
+        (
+            "CREATE TABLE t(a PRIMARY KEY, b, c) WITHOUT ROWID; INSERT INTO t VALUES (1, 5, 6), (2, 6, 7); CREATE INDEX i ON t(b);
+             PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = replace(sql, '(b)', '(c)') WHERE name = 'i'",
+            false,
+        ),
+    ] {
+        let _ = std::fs::remove_file(&path);
+        #[expect(clippy::disallowed_methods, reason = "a store is made")]
+        let conn = rusqlite::Connection::open(&path).unwrap();
+        conn.execute_batch(sql).unwrap();
+        drop(conn);
+        let bytes = std::fs::read(&path).unwrap();
+        let (verdict, store, _) = hold_against_sqlite(&bytes, &path).unwrap();
+        assert_eq!((verdict.sound, store.is_sound()), (sound, sound), "{sql}: {store:?}");
+    }
+}
+
 #[test]
 fn a_store_in_which_sqlite_finds_no_schema_is_not_sound() {
     let folder = tempfile::tempdir().unwrap();

@@ -156,7 +156,7 @@ impl Making {
         if strict {
             options.push("STRICT");
         }
-        if any && self.random.once_in(8) {
+        if any && self.random.once_in(3) {
             options.push("WITHOUT ROWID");
         }
         let sql = format!("CREATE TABLE {name}({}) {}", parts.join(", "), options.join(", "));

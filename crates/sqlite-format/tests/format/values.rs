@@ -16,7 +16,8 @@ use super::stores::{Shape, make};
 /// Keeps everything.
 struct Everything;
 
-type Rows = BTreeMap<(String, i64), Vec<Sql>>;
+/// Rows by their tables and rowids; those of tables WITHOUT ROWID, each of which is another one, by their values.
+type Rows = BTreeMap<(String, String), Vec<Sql>>;
 
 fn kept(value: Value<'_>) -> Sql {
     match value {
@@ -50,8 +51,12 @@ impl Visitor for Everything {
     }
 
     fn row(&self, rows: &mut Rows, row: &Row<'_>) {
-        let values = (0..row.columns()).map(|column| kept(row.value(column).unwrap())).collect();
-        assert!(rows.insert((row.of().name.clone(), row.rowid), values).is_none(), "a row comes once");
+        let values: Vec<Sql> = (0..row.columns()).map(|column| kept(row.value(column).unwrap())).collect();
+        let name = match row.of().keyed {
+            Some(_) => format!("{values:?}"),
+            None => row.rowid.to_string(),
+        };
+        assert!(rows.insert((row.of().name.clone(), name), values).is_none(), "a row comes once");
     }
 
     fn merge(&self, into: &mut Rows, other: Rows) {
@@ -63,12 +68,20 @@ fn by_sqlite(path: &std::path::Path, tables: &[String]) -> Rows {
     let conn = open(path, "immutable=1").unwrap();
     let mut out = Rows::new();
     for table in tables {
-        let mut statement = conn.prepare(&format!("SELECT rowid AS \"the rowid\", * FROM \"{table}\"")).unwrap();
+        let with_rowid = conn.prepare(&format!("SELECT rowid AS \"the rowid\", * FROM \"{table}\""));
+        let has_rowid = with_rowid.is_ok();
+        let mut statement =
+            with_rowid.unwrap_or_else(|_| conn.prepare(&format!("SELECT NULL, * FROM \"{table}\"")).unwrap());
         let columns = statement.column_count();
         let mut rows = statement.query([]).unwrap();
         while let Some(row) = rows.next().unwrap() {
-            let values = (1..columns).map(|column| row.get(column).unwrap()).collect();
-            out.insert((table.clone(), row.get(0).unwrap()), values);
+            let values: Vec<Sql> = (1..columns).map(|column| row.get(column).unwrap()).collect();
+            let name = if has_rowid {
+                row.get::<_, i64>(0).unwrap().to_string()
+            } else {
+                format!("{values:?}")
+            };
+            out.insert((table.clone(), name), values);
         }
     }
     out
