@@ -13,13 +13,13 @@ pub(crate) mod not_a_database;
 pub(crate) mod sidecars;
 pub(crate) mod situation;
 pub(crate) mod wal;
-#[cfg_attr(not(test), expect(dead_code, reason = "not asked by a check yet"))]
 pub(crate) mod whose_log;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 
 use rustix::fs::OFlags;
@@ -27,10 +27,12 @@ use sqlite_format::header::{HeaderFields, MAGIC};
 use sqlite_format::journal::SegmentHeader;
 
 pub(crate) use file_stat::{FileKind, FileStat};
+pub(crate) use sidecars::Foreign;
 pub(crate) use situation::Situation;
 
 use crate::limits::stop::Stop;
 use crate::text::words::plural;
+use sidecars::Judgement;
 
 /// A path with all that plain reads tell of it.
 #[derive(Debug, Clone)]
@@ -49,6 +51,8 @@ pub(crate) struct Probe {
     pub journal: Sidecar,
     /// The condition in which the store lies on disk.
     pub situation: Situation,
+    /// The judgement whose the log and the journal are, once it was asked for.
+    judgement: Option<Arc<Judgement>>,
 }
 
 /// The kind of thing that lies at a path.
@@ -185,7 +189,24 @@ impl Probe {
             shm,
             journal,
             situation,
+            judgement: None,
         }
+    }
+
+    /// Judges whose the log and the journal beside it are, so that the rest knows. A sign that they are another store's is believed
+    /// when it is seen in files that do not change. What cannot be read is for the checks to report.
+    pub(crate) fn judged(self, stop: &Stop) -> Self {
+        let judge = |probe: &Self| Self {
+            judgement: sidecars::judge(probe, stop).ok().map(Arc::new),
+            ..probe.clone()
+        };
+        retry_until_stable(&self, stop, |probe| probe.foreign().is_some(), judge)
+    }
+
+    /// Returns the log or the journal that is not this store's, when it was judged and shows a sign of it. The store is then read
+    /// without the files beside it.
+    pub(crate) fn foreign(&self) -> Option<&Foreign> {
+        self.judgement.as_ref()?.foreign.as_ref()
     }
 
     /// Returns true when the files are, as far as the file system tells, as they were when they were probed.

@@ -68,7 +68,7 @@ pub(crate) fn with_stable_store<T>(
     let mut disturbed = 0;
     let mut locked_since = None;
     loop {
-        let probe = Probe::of(path);
+        let probe = Probe::of(path).judged(environment.stop);
         if probe.situation == Situation::WriteLocked {
             let since: &Instant = locked_since.get_or_insert_with(Instant::now);
             if since.elapsed() >= LOCK_PATIENCE {

@@ -30,11 +30,12 @@ pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'stat
         )
         .into(),
         Problem::SidecarWrong { suffix } => sidecar(suffix, name, application.file()).into(),
-        Problem::SidecarUnreadable { .. } => format!(
-            "see what lies there: ls -l {}*; if you may not read it, run the doctor as the store's owner; if it is not a regular file, {name} cannot open the store either: stop {name}, and put the file itself there, or remove a link whose target does not exist",
-            application.file()
-        )
-        .into(),
+        Problem::SidecarForeign {
+            suffix,
+            has_index,
+            is_ahead,
+        } => foreign_sidecar(suffix, *has_index, *is_ahead, name, application.file()).into(),
+        Problem::SidecarUnreadable { .. } => unreadable_sidecar(name, application.file()).into(),
         Problem::Owner { suffixes } => owner(suffixes, name, application.file()).into(),
         Problem::InUse {
             fault,
@@ -397,6 +398,30 @@ fn in_use(fault: UseFault, copies: &[OpenCopy], log_lies_here: bool, file: &str)
         ),
     };
     format!("{first}; {last}")
+}
+
+fn unreadable_sidecar(name: &str, file: &str) -> String {
+    format!(
+        "see what lies there: ls -l {file}*; if you may not read it, run the doctor as the store's owner; if it is not a regular file, {name} cannot open the store either: stop {name}, and put the file itself there, or remove a link whose target does not exist"
+    )
+}
+
+fn foreign_sidecar(suffix: &str, has_index: bool, is_ahead: bool, name: &str, file: &str) -> String {
+    let again = if is_ahead {
+        format!(
+            "if this is a copy, stop {name} where it came from and copy {file} and {file}{suffix} again, together; otherwise "
+        )
+    } else {
+        String::new()
+    };
+    let index = if has_index {
+        format!(" {file}-shm")
+    } else {
+        String::new()
+    };
+    format!(
+        "{again}let nothing open the store, and keep a copy of all its files first: mkdir -p kept && cp -a {file}* kept; then move the {suffix} aside: mkdir -p aside && mv {file}{suffix}{index} aside; then examine what is left: doctor {file}"
+    )
 }
 
 fn structure(damage: Damage, application: &Application) -> Cow<'static, str> {

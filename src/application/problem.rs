@@ -32,6 +32,15 @@ pub(crate) enum Problem {
         /// The suffix of the file: `-wal`, `-shm` or `-journal`.
         suffix: &'static str,
     },
+    /// The log or the journal is another store's, or this store's of another time.
+    SidecarForeign {
+        /// The suffix of the file: `-wal` or `-journal`.
+        suffix: &'static str,
+        /// True when a `-shm` lies beside it.
+        has_index: bool,
+        /// True when the file may have been copied before its log.
+        is_ahead: bool,
+    },
     /// A sidecar file cannot be read.
     SidecarUnreadable {
         /// The suffix of the file: `-wal`, `-shm` or `-journal`.
@@ -200,9 +209,11 @@ impl Problem {
             Self::CutShort { missing_pages, .. } if *missing_pages > 0 => Loss::Yes,
             Self::NoStore(NoStore::BytesBefore { is_whole: true, .. }) | Self::SchemaRefused { .. } => Loss::No,
             Self::NoStore(NoStore::Converted(conversion)) if conversion.is_reversible() => Loss::No,
-            Self::SidecarWrong { .. } | Self::SidecarUnreadable { .. } | Self::NoStore(_) | Self::CouldNotCheck(_) => {
-                Loss::Unknown
-            }
+            Self::SidecarWrong { .. }
+            | Self::SidecarForeign { .. }
+            | Self::SidecarUnreadable { .. }
+            | Self::NoStore(_)
+            | Self::CouldNotCheck(_) => Loss::Unknown,
             Self::InUse { fault, .. } if *fault != UseFault::LocksLost => Loss::Unknown,
             problem if problem.can_lose_rows() => Loss::Unknown,
             _ => Loss::No,
@@ -238,6 +249,8 @@ impl Problem {
             Self::CutShort { .. } => Kind::FileCut,
             Self::SidecarWrong { suffix } if *suffix == "-journal" => Kind::JournalDamaged,
             Self::SidecarWrong { .. } => Kind::WalDamaged,
+            Self::SidecarForeign { suffix, .. } if *suffix == "-journal" => Kind::JournalOfAnotherStore,
+            Self::SidecarForeign { .. } => Kind::WalOfAnotherStore,
             Self::SidecarUnreadable { .. } => Kind::Unreadable,
             Self::Owner { .. } => Kind::Owner,
             Self::InUse { fault, .. } => match fault {

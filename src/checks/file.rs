@@ -125,7 +125,8 @@ fn examine_database(probe: &Probe, header: &HeaderFields, stop: &Stop) -> Outcom
     let (pages, rest) = (probe.size() / page_size, probe.size() % page_size);
     let size = format!("{} of {} bytes", plural(pages, "page", "pages"), header.page_size);
     // An unfinished transaction may have left the file longer or shorter; rolling it back restores its length.
-    if matches!(probe.situation, Situation::HotJournal | Situation::RollbackLive) {
+    let is_alone = probe.foreign().is_some();
+    if matches!(probe.situation, Situation::HotJournal | Situation::RollbackLive) && !is_alone {
         return Outcome::pass(format!("an SQLite database, {size}, with an unfinished transaction"));
     }
     if probe.situation == Situation::WriteLocked {
@@ -259,7 +260,7 @@ enum Counted {
 /// Returns the number of pages that the database has.
 fn count_pages(probe: &Probe, header: &HeaderFields, stop: &Stop) -> crate::error::Result<Counted> {
     let by_header = header.vouched_pages().map_or(Counted::NotKnown, |vouched| Counted::Pages(vouched.into()));
-    if !probe.wal.has_content() {
+    if !probe.wal.has_content() || probe.foreign().is_some() {
         return Ok(by_header);
     }
     // What the last commit in the WAL says counts, not the header that it has yet to replace.

@@ -7,9 +7,8 @@ use crate::findings::kind::Kind;
 use crate::findings::{Finding, Findings};
 use crate::limits::stop::Stop;
 use crate::probe::sidecars::{self, Verdict, examine};
-use crate::probe::{FileStat, Probe, around, retry_until_stable};
+use crate::probe::{FileStat, Probe, retry_until_stable};
 use crate::report::outcome::Outcome;
-use crate::text::words::thousands;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -22,8 +21,21 @@ pub(super) const CHECK: Check = Check {
 fn run(probe: &Probe, application: &Application, stop: &Stop) -> Outcome {
     match retry_until_stable(probe, stop, sidecars::seems_wrong, |probe| examine(probe, application, stop)) {
         Ok(Verdict::Sound(_)) if !probe.sidecars_closed_to_owner().is_empty() => closed_to_owner(probe),
-        Ok(Verdict::Sound(words)) => Outcome::noted(words + &hard_link_note(probe), note_oversized_log(probe)),
+        Ok(Verdict::Sound(words)) => Outcome::noted(words + &hard_link_note(probe), notes(probe, stop)),
         Ok(Verdict::Wrong { suffix, what }) => failure(suffix, what, Problem::SidecarWrong { suffix }),
+        Ok(Verdict::Foreign(foreign)) => {
+            let mut findings = Findings::default();
+            for sign in &foreign.signs {
+                findings.add(|| Finding::new(sign.in_words()));
+            }
+            let detail = format!("the {} does not belong to the file: {}", foreign.suffix, foreign.in_words());
+            let problem = Problem::SidecarForeign {
+                suffix: foreign.suffix,
+                has_index: foreign.suffix == "-wal" && probe.shm.stamp.is_some(),
+                is_ahead: foreign.is_ahead(),
+            };
+            Outcome::found(detail, problem, findings)
+        }
         Ok(Verdict::Unreadable { suffix, why }) => {
             failure(suffix, sidecars::cannot_be_read(&why), Problem::SidecarUnreadable { suffix })
         }
@@ -55,30 +67,26 @@ fn closed_to_owner(probe: &Probe) -> Outcome {
     Outcome::found(detail, Problem::Owner { suffixes }, findings)
 }
 
+/// Returns what is odd about a log that belongs to the store.
+fn notes(probe: &Probe, stop: &Stop) -> Findings {
+    let mut notes = Findings::default();
+    let odd = [
+        (Kind::LargeLog, sidecars::describe_oversized_log(probe, stop)),
+        (Kind::OlderLog, sidecars::describe_older_log(probe, stop)),
+    ];
+    for (kind, what) in odd {
+        if let Some(what) = what {
+            notes.add(|| Finding::note(kind, what));
+        }
+    }
+    notes
+}
+
 fn failure(suffix: &str, what: String, problem: Problem) -> Outcome {
     let detail = format!("something is wrong with the {suffix} file: {what}");
     let mut findings = Findings::default();
     findings.add(|| Finding::new(what));
     Outcome::found(detail, problem, findings)
-}
-
-/// Returns a note where the `-wal` is out of proportion to the store.
-fn note_oversized_log(probe: &Probe) -> Findings {
-    let mut notes = Findings::default();
-    let log = probe.wal.size();
-    if let Some(times) = around::oversized_log(log, probe.size()) {
-        let megabytes = thousands(log >> 20);
-        notes.add(|| {
-            Finding::note(
-                Kind::LargeLog,
-                format!(
-                    "the -wal has {megabytes} MiB, {} times the size of the store: one large transaction makes it so, or a program that reads all the time and so keeps it from being emptied",
-                    thousands(times)
-                ),
-            )
-        });
-    }
-    notes
 }
 
 /// Returns a note about hard links: SQLite looks for sidecar files beside the name that it is given, so another name may hide some.

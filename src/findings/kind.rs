@@ -79,6 +79,12 @@ kinds! {
     LargeLog => "large-log",
     /// The store lies on a file system on which SQLite's locks cannot be relied on.
     FileSystem => "file-system",
+    /// The `-wal` is another store's, or this store's of another time.
+    WalOfAnotherStore => "wal-of-another-store",
+    /// The rollback journal is another store's, or this store's of another time.
+    JournalOfAnotherStore => "journal-of-another-store",
+    /// The `-wal` was last written long before its file.
+    OlderLog => "older-log",
     /// The doctor left a file beside the store.
     LeftBehind => "left-behind",
     /// Pages that hold rows are damaged.

@@ -3,16 +3,19 @@
 //! SQLite says nothing of either. It plays the WAL of another database over this one, and silently ignores all that follows a
 //! damaged frame.
 
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use sqlite_format::header::HeaderFields;
+use sqlite_format::header::{HeaderFields, is_page_size};
 use sqlite_format::journal::MAGIC;
 use sqlite_format::wal::{WalHeader, WalHeaderFault, has_no_frame};
 
 use super::journal::JournalScan;
 use super::wal::WalScan;
-use super::{Probe, Situation, journal, open_plain, wal};
+use super::whose_log::{FirstPage, Journal, Log, Sign, find_signs_in_journal, find_signs_in_log};
+use super::{Probe, Situation, around, journal, open_plain, wal};
 use crate::application::Application;
 use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
@@ -30,6 +33,8 @@ pub(crate) enum Verdict {
         /// Its fault.
         what: String,
     },
+    /// The log or the journal is another store's, or this store's of another time.
+    Foreign(Foreign),
     /// A sidecar cannot be read, or is not a file.
     Unreadable {
         /// Its suffix: `-wal`, `-shm` or `-journal`.
@@ -45,9 +50,144 @@ impl Verdict {
         match self {
             Self::Sound(_) => None,
             Self::Wrong { suffix, what } => Some((suffix, what)),
+            Self::Foreign(foreign) => Some((foreign.suffix, foreign.in_words())),
             Self::Unreadable { suffix, why } => Some((suffix, cannot_be_read(&why))),
         }
     }
+}
+
+/// A log or a journal that shows signs of being another store's, or this store's of another time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Foreign {
+    /// Its suffix: `-wal` or `-journal`.
+    pub suffix: &'static str,
+    /// The signs, at least one.
+    pub signs: Vec<Sign>,
+    /// What SQLite does to the file because of it, as a sentence.
+    pub effect: String,
+}
+
+impl Foreign {
+    /// Returns true when the file may have been copied before its log: the log lacks pages between the end of the file and what its
+    /// last commit leaves, and nothing else is against it.
+    pub(crate) fn is_ahead(&self) -> bool {
+        self.signs.iter().all(|sign| matches!(sign, Sign::Gap { .. }))
+    }
+
+    /// Describes it: whose it is, the first sign of that, and what SQLite does because of it.
+    pub(crate) fn in_words(&self) -> String {
+        let whose = if self.is_ahead() {
+            "it is ahead of the file, which was copied before it, or it is another store's"
+        } else {
+            "it is another store's, or this store's of another time"
+        };
+        let sign = self.signs.first().map_or_else(String::new, |sign| sign.in_words());
+        format!("{whose}: {sign}; {}", self.effect)
+    }
+}
+
+/// The judgement whose the log and the journal are, and what was read of the log for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Judgement {
+    /// The log, when its pages are as large as the store's.
+    wal: Option<WalScan>,
+    /// The one that is not this store's.
+    pub(super) foreign: Option<Foreign>,
+}
+
+/// Judges whose the log and a hot journal are by the fields that each shares with the file.
+///
+/// # Errors
+/// If one of them cannot be read, or the time is up.
+pub(super) fn judge(probe: &Probe, stop: &Stop) -> Result<Judgement> {
+    let mut out = Judgement::default();
+    let Some(header) = probe.header().filter(|header| header.has_valid_page_size()) else {
+        return Ok(out);
+    };
+    let is_readable = probe.wal.has_content() && probe.wal.unreadable.is_none();
+    let log = if is_readable {
+        WalHeader::parse(&probe.wal.head).ok().flatten()
+    } else {
+        None
+    };
+    let is_hot = probe.situation == Situation::HotJournal && probe.journal.unreadable.is_none();
+    if log.is_none() && !is_hot {
+        return Ok(out);
+    }
+    let first_page = read_first_page(probe);
+    if let Some(log) = log {
+        let file_pages = probe.size() / u64::from(header.page_size);
+        let scan = wal::scan(&probe.wal, &probe.shm, &log, file_pages, stop)?;
+        if let Some(first_page) = &first_page {
+            out.foreign = foreign_log(probe, first_page, file_pages, &log, &scan);
+        }
+        out.wal = (log.page_size == header.page_size).then_some(scan);
+    }
+    if is_hot && out.foreign.is_none() {
+        let scan = journal::scan(&probe.journal, header.page_size, stop)?;
+        out.foreign = first_page.and_then(|first_page| foreign_journal(probe, &first_page, &scan));
+    }
+    Ok(out)
+}
+
+fn foreign_log(
+    probe: &Probe,
+    first_page: &FirstPage,
+    file_pages: u64,
+    log: &WalHeader,
+    scan: &WalScan,
+) -> Option<Foreign> {
+    // SQLite ignores a log without a commit, whosever it is.
+    if scan.commits == 0 {
+        return None;
+    }
+    let is_other_size = log.page_size != first_page.page_size;
+    let page_numbers = scan.page_numbers.clone().or_else(|| is_other_size.then(Vec::new))?;
+    let compared = Log {
+        page_size: log.page_size,
+        committed_pages: Some(scan.pages),
+        first_page: scan.first_page,
+        page_numbers,
+    };
+    let signs = find_signs_in_log(first_page, file_pages, &compared);
+    let pages = scan.page_numbers.as_ref().map_or(scan.committed_frames, |numbers| numbers.len() as u64);
+    (!signs.is_empty()).then(|| Foreign {
+        suffix: "-wal",
+        signs,
+        effect: format!(
+            "when a program that has opened the store closes it, SQLite writes {} of the -wal over the file{}",
+            plural(pages, "page", "pages"),
+            and_cuts_it(probe, scan.pages, log.page_size)
+        ),
+    })
+}
+
+fn foreign_journal(probe: &Probe, first_page: &FirstPage, scan: &JournalScan) -> Option<Foreign> {
+    if !is_page_size(scan.page_size) {
+        return None;
+    }
+    let compared = Journal {
+        page_size: scan.page_size,
+        first_page: scan.first_page,
+    };
+    let signs = find_signs_in_journal(first_page, &compared);
+    (!signs.is_empty()).then(|| Foreign {
+        suffix: "-journal",
+        signs,
+        effect: format!(
+            "as soon as a program opens the store to write, SQLite puts the pages of the -journal into the file{}",
+            and_cuts_it(probe, scan.original_pages, scan.page_size)
+        ),
+    })
+}
+
+/// Returns that the file is cut to this size, if it is longer, as the end of a sentence.
+fn and_cuts_it(probe: &Probe, pages: u32, page_size: u32) -> String {
+    let bytes = u64::from(pages) * u64::from(page_size);
+    if bytes >= probe.size() {
+        return String::new();
+    }
+    format!(" and cuts it from {} to {} bytes", thousands(probe.size()), thousands(bytes))
 }
 
 /// Returns the reason for which a sidecar cannot be read, as a sentence.
@@ -81,6 +221,10 @@ pub(crate) fn examine(probe: &Probe, application: &Application, stop: &Stop) -> 
                 why: why.clone(),
             });
         }
+    }
+    let judged = judgement(probe, stop)?;
+    if let Some(foreign) = &judged.foreign {
+        return Ok(Verdict::Foreign(foreign.clone()));
     }
     if matches!(probe.situation, Situation::HotJournal | Situation::RollbackLive) {
         let verdict = examine_journal(probe, header, application, stop)?;
@@ -116,19 +260,73 @@ pub(crate) fn examine(probe: &Probe, application: &Application, stop: &Stop) -> 
     ))
 }
 
-/// Scans the WAL, if there is one that belongs to the store.
+/// Returns the judgement whose the log and the journal are: the one that was made before, or a new one.
+fn judgement(probe: &Probe, stop: &Stop) -> Result<Arc<Judgement>> {
+    match &probe.judgement {
+        Some(judged) => Ok(judged.clone()),
+        None => judge(probe, stop).map(Arc::new),
+    }
+}
+
+/// Returns what the WAL holds, if there is one that belongs to the store.
 ///
 /// # Errors
 /// If it cannot be read, or the time is up.
 pub(crate) fn scan_wal(probe: &Probe, stop: &Stop) -> Result<Option<WalScan>> {
-    let (Some(header), Ok(Some(log))) = (probe.header(), WalHeader::parse(&probe.wal.head)) else {
-        return Ok(None);
-    };
-    if log.page_size != header.page_size {
-        return Ok(None);
+    let judged = judgement(probe, stop)?;
+    Ok(judged.wal.clone().filter(|_| judged.foreign.is_none()))
+}
+
+/// Returns the suffix of the log or the journal of which SQLite lays pages over the database file; `None` when there is none.
+pub(crate) fn played_by_sqlite(probe: &Probe, stop: &Stop) -> Option<&'static str> {
+    if probe.situation == Situation::HotJournal {
+        return Some("-journal");
     }
-    let file_pages = probe.size() / u64::from(header.page_size);
-    wal::scan(&probe.wal, &probe.shm, &log, file_pages, stop).map(Some)
+    let scan = scan_wal(probe, stop).ok().flatten()?;
+    (scan.commits > 0).then_some("-wal")
+}
+
+/// Describes a log that is many times as large as its store, and how many of the store's pages are free; `None` for any other.
+pub(crate) fn describe_oversized_log(probe: &Probe, stop: &Stop) -> Option<String> {
+    let times = around::oversized_log(probe.wal.size(), probe.size())?;
+    let scan = scan_wal(probe, stop).ok().flatten()?;
+    let in_force = scan.first_page.or_else(|| read_first_page(probe));
+    let free = in_force.filter(|page| page.free_pages > 0).map_or_else(String::new, |page| {
+        let pages = plural(scan.pages.into(), "page", "pages");
+        format!(", and {} of the store's {pages} are free", thousands(page.free_pages.into()))
+    });
+    #[expect(clippy::cast_precision_loss, reason = "one digit behind the point is shown")]
+    let megabytes = probe.wal.size() as f64 / 1e6;
+    Some(format!(
+        "the -wal has {megabytes:.1} MB, {} times as much as the file{free}; a reader that stays open, or one large transaction, keeps a log from being emptied",
+        thousands(times)
+    ))
+}
+
+/// Describes a log that was last written long before its file; `None` for any other, and for one that SQLite reads nothing from.
+pub(crate) fn describe_older_log(probe: &Probe, stop: &Stop) -> Option<String> {
+    const LEAST_SECONDS: i64 = 60;
+    let ((file, _), (log, _)) = (probe.stamp?.mtime, probe.wal.stamp?.mtime);
+    let seconds = file.saturating_sub(log);
+    let scan = scan_wal(probe, stop).ok().flatten()?;
+    (seconds >= LEAST_SECONDS && scan.commits > 0).then(|| {
+        let minutes = u64::try_from(seconds / 60).unwrap_or(0);
+        let ago = match minutes {
+            0..120 => plural(minutes, "minute", "minutes"),
+            120..2_880 => plural(minutes / 60, "hour", "hours"),
+            _ => plural(minutes / 1_440, "day", "days"),
+        };
+        format!(
+            "the -wal was last written {ago} before the file: that is so after a checkpoint; if the file was put back from a backup since, the -wal is not its own"
+        )
+    })
+}
+
+/// Reads the fields of the file's own first page.
+fn read_first_page(probe: &Probe) -> Option<FirstPage> {
+    let mut bytes = [0; 100];
+    let read = open_plain(&probe.path).and_then(|file| file.read_exact_at(&mut bytes, 0));
+    read.ok().and_then(|()| FirstPage::parse(&bytes))
 }
 
 fn examine_wal(probe: &Probe, header: &HeaderFields, stop: &Stop) -> Result<Verdict> {
@@ -152,10 +350,7 @@ fn examine_wal(probe: &Probe, header: &HeaderFields, stop: &Stop) -> Result<Verd
         }
     };
     if log.page_size != header.page_size {
-        return wrong(format!(
-            "its pages have {} bytes and the store's have {}: it belongs to another database",
-            log.page_size, header.page_size
-        ));
+        return Ok(Verdict::Sound("a -wal without a commit".to_owned()));
     }
     let Some(scan) = scan_until_stable(probe, stop)? else {
         return Ok(Verdict::Sound("the WAL was restarted while it was read".to_owned()));
@@ -196,7 +391,12 @@ fn scan_until_stable(probe: &Probe, stop: &Stop) -> Result<Option<WalScan>> {
     const SCANS: u32 = 5;
     let mut before: Option<WalScan> = None;
     for _ in 0..SCANS {
-        let Some(scan) = scan_wal(probe, stop)? else {
+        // The first scan may be the one by which the log was judged.
+        let scan = match before {
+            None => scan_wal(probe, stop)?,
+            Some(_) => judge(probe, stop)?.wal,
+        };
+        let Some(scan) = scan else {
             return Ok(None);
         };
         if !wal::same_generation(&probe.wal) {

@@ -13,7 +13,7 @@ use super::{FileKind, Sidecar, open_plain};
 pub(crate) enum Situation {
     /// There is no database.
     None,
-    /// WAL mode, closed cleanly: no sidecar files.
+    /// WAL mode, no sidecar files: the last program closed it, or they were taken away.
     Closed,
     /// WAL mode, another process has it open.
     Live,
@@ -64,7 +64,7 @@ impl Situation {
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::None => "there is no database",
-            Self::Closed => "closed cleanly",
+            Self::Closed => "no -wal lies beside it",
             Self::Live => "another process has it open",
             Self::Crashed => "its last writer did not close it",
             Self::WalWithoutIndex => "a -wal lies beside it without its -shm",

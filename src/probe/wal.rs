@@ -7,6 +7,7 @@ use sqlite_format::header::lock_byte_page;
 use sqlite_format::wal::{Frames, HEADER_LEN, WalHeader, WalIndexHeader};
 
 use super::Sidecar;
+use super::whose_log::FirstPage;
 use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
 
@@ -29,7 +30,14 @@ pub(crate) struct WalScan {
     pub frames_beyond: u64,
     /// Frames that the wal-index counts as committed and that are not in the log.
     pub frames_missing: u64,
+    /// The numbers of the pages in the frames that SQLite reads, ascending, each once; `None` when there are too many to be kept.
+    pub page_numbers: Option<Vec<u32>>,
+    /// The first page as the last of these frames has it, when one of them holds it.
+    pub first_page: Option<FirstPage>,
 }
+
+/// The most frames whose page numbers are kept.
+const MOST_NUMBERS: usize = 1 << 22;
 
 /// Reads a whole log: the commits that SQLite reads, and those after a damaged frame.
 ///
@@ -47,6 +55,8 @@ pub(crate) fn scan(wal: &Sidecar, shm: &Sidecar, header: &WalHeader, file_pages:
     let mut scan = WalScan::default();
     let mut beyond = PagesBeyond::new(file_pages, header.page_size);
     let mut damaged_at = None;
+    let (mut numbers, mut committed) = (Vec::new(), 0);
+    let (mut first_page_at, mut committed_first_page_at) = (None, None);
     for frame in Frames::new(&file, header).map_err(io)? {
         let frame = match frame {
             Ok(frame) => frame,
@@ -57,11 +67,19 @@ pub(crate) fn scan(wal: &Sidecar, shm: &Sidecar, header: &WalHeader, file_pages:
         match (frame.is_valid(), damaged_at) {
             (true, None) => {
                 beyond.see(frame.page);
+                if numbers.len() <= MOST_NUMBERS {
+                    numbers.push(frame.page);
+                }
+                if frame.page == 1 {
+                    first_page_at = Some(frame.page_at);
+                }
                 if let Some(pages) = frame.commit {
                     scan.commits += 1;
                     scan.committed_frames = frame.number;
                     scan.pages = pages;
                     scan.holds_the_rest = beyond.all_up_to(pages);
+                    committed = numbers.len();
+                    committed_first_page_at = first_page_at;
                 }
             }
             (true, Some(_)) => {
@@ -72,6 +90,16 @@ pub(crate) fn scan(wal: &Sidecar, shm: &Sidecar, header: &WalHeader, file_pages:
         }
         stop.check()?;
     }
+    numbers.truncate(committed);
+    scan.page_numbers = (numbers.len() <= MOST_NUMBERS).then(|| {
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
+    });
+    let mut bytes = [0; 100];
+    scan.first_page = committed_first_page_at
+        .filter(|at| file.read_exact_at(&mut bytes, *at).is_ok())
+        .and_then(|_| FirstPage::parse(&bytes));
     if scan.commits_beyond > 0 {
         scan.damaged_at = damaged_at;
     } else {

@@ -10,6 +10,8 @@
 
 use sqlite_format::header::{MAGIC, lock_byte_page};
 
+use crate::text::words::plural;
+
 /// The fields of a database's first page that a log or a journal is held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FirstPage {
@@ -19,6 +21,8 @@ pub(crate) struct FirstPage {
     pub change_counter: u32,
     /// The size in pages (offset 28).
     pub pages: u32,
+    /// The number of pages on the freelist (offset 36).
+    pub free_pages: u32,
     /// The schema cookie (offset 40).
     pub schema_cookie: u32,
     /// The largest root page (offset 52): not 0 in a database that can shrink without a VACUUM.
@@ -39,15 +43,21 @@ impl FirstPage {
             page_size: if size == 1 { 65_536 } else { size },
             change_counter: word(24)?,
             pages: word(28)?,
+            free_pages: word(36)?,
             schema_cookie: word(40)?,
             largest_root: word(52)?,
             valid_for: word(92)?,
         })
     }
 
+    /// Returns whether the change counter stands in both of its places. Where it does not, one of them may be damaged.
+    fn agrees(&self) -> bool {
+        self.change_counter == self.valid_for
+    }
+
     /// Returns the size in pages, where the page vouches for it.
     fn vouched_pages(&self) -> Option<u32> {
-        (self.pages != 0 && self.change_counter == self.valid_for).then_some(self.pages)
+        (self.pages != 0 && self.agrees()).then_some(self.pages)
     }
 
     fn can_shrink(&self) -> bool {
@@ -73,12 +83,8 @@ pub(crate) struct Log {
 pub(crate) struct Journal {
     /// The page size in its header, in bytes.
     pub page_size: u32,
-    /// How many pages the database had when the transaction began.
-    pub original_pages: u32,
     /// The first page as it was when the transaction began, where the journal holds it.
     pub first_page: Option<FirstPage>,
-    /// The page number of each record, in the journal's order.
-    pub page_numbers: Vec<u32>,
 }
 
 /// A sign that a log or journal is another store's, or this store's of another time.
@@ -136,19 +142,45 @@ pub(crate) enum Sign {
         /// The change counter in the file.
         file: u32,
     },
-    /// The journal holds a page that the database did not have when the transaction began. Neither that number nor the
-    /// size is in a checksum.
-    PageBeyond {
-        /// The page's number.
-        page: u32,
-        /// The size in pages by the journal's header.
-        original_pages: u32,
-    },
-    /// The journal holds a page twice.
-    PageTwice {
-        /// The page's number.
-        page: u32,
-    },
+}
+
+impl Sign {
+    /// Describes what was seen, as a clause that follows "the -wal is another store's:".
+    pub(crate) fn in_words(self) -> String {
+        let pages = |pages: u32| plural(pages.into(), "page", "pages");
+        match self {
+            Self::PageSize { log, file } => format!("its pages have {log} bytes, and the store's have {file}"),
+            Self::CommittedSize { commit, first_page } => {
+                format!(
+                    "its last commit leaves {}, and the first page that is then in force counts {first_page}",
+                    pages(commit)
+                )
+            }
+            Self::Gap {
+                first_missing,
+                file,
+                commit,
+            } => format!(
+                "its last commit leaves {}, the file ends after page {file}, as its own header says, and page {first_missing} is in neither",
+                pages(commit)
+            ),
+            Self::Shrinks { file, commit } => {
+                format!(
+                    "it makes the store smaller, from {} to {commit}, without holding all of them",
+                    pages(file)
+                )
+            }
+            Self::OlderChange { log, file } => {
+                format!("its first page is of an older change ({log}) than the file's ({file})")
+            }
+            Self::OlderSchema { log, file } => {
+                format!("its first page is of an older schema ({log}) than the file's ({file})")
+            }
+            Self::JournalChange { journal, file } => format!(
+                "the first page in it is of change {journal} and the file's of change {file}, and a transaction makes one"
+            ),
+        }
+    }
 }
 
 /// Returns the signs that a log is not the store's.
@@ -176,7 +208,7 @@ pub(crate) fn find_signs_in_log(file: &FirstPage, file_pages: u64, log: &Log) ->
         signs.push(Sign::CommittedSize { commit, first_page });
     }
     if let Some(logged) = &log.first_page {
-        if is_older(logged.change_counter, file.change_counter) {
+        if file.agrees() && is_older(logged.change_counter, file.change_counter) {
             signs.push(Sign::OlderChange {
                 log: logged.change_counter,
                 file: file.change_counter,
@@ -215,8 +247,7 @@ pub(crate) fn find_signs_in_log(file: &FirstPage, file_pages: u64, log: &Log) ->
 
 /// Returns the signs that a hot journal is not the store's.
 ///
-/// A transaction raises the change counter once, on the first page, which the journal then holds as it was before. SQLite
-/// journals each page once, and only pages that the database had before (`pager.c`, `pager_write`).
+/// A transaction raises the change counter once, on the first page, which the journal then holds as it was before.
 pub(crate) fn find_signs_in_journal(file: &FirstPage, journal: &Journal) -> Vec<Sign> {
     if journal.page_size != file.page_size {
         return vec![Sign::PageSize {
@@ -226,21 +257,13 @@ pub(crate) fn find_signs_in_journal(file: &FirstPage, journal: &Journal) -> Vec<
     }
     let mut signs = Vec::new();
     if let Some(before) = &journal.first_page
+        && file.agrees()
         && !matches!(file.change_counter.wrapping_sub(before.change_counter), 0 | 1)
     {
         signs.push(Sign::JournalChange {
             journal: before.change_counter,
             file: file.change_counter,
         });
-    }
-    let original_pages = journal.original_pages;
-    if let Some(page) = journal.page_numbers.iter().copied().find(|page| *page > original_pages) {
-        signs.push(Sign::PageBeyond { page, original_pages });
-    }
-    let mut sorted = journal.page_numbers.clone();
-    sorted.sort_unstable();
-    if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-        signs.push(Sign::PageTwice { page: pair[0] });
     }
     signs
 }
@@ -274,6 +297,7 @@ mod tests {
         page_size: 4096,
         change_counter: 9,
         pages: 33,
+        free_pages: 2,
         schema_cookie: 5,
         largest_root: 0,
         valid_for: 9,
@@ -408,53 +432,43 @@ mod tests {
 
     #[test]
     fn a_journal_is_held_against_the_file() {
-        let journal = |change_counter: u32, original_pages: u32, page_numbers: &[u32]| Journal {
+        let journal = |change_counter: u32| Journal {
             page_size: 4096,
-            original_pages,
             first_page: Some(FirstPage {
                 change_counter,
                 valid_for: change_counter,
                 ..FILE
             }),
-            page_numbers: page_numbers.to_vec(),
         };
         for (journal, signs) in [
-            (journal(9, 33, &[1, 33, 2]), vec![]),
-            (journal(8, 30, &[30, 1]), vec![]),
-            (journal(7, 33, &[1]), vec![Sign::JournalChange { journal: 7, file: 9 }]),
-            (journal(10, 33, &[1]), vec![Sign::JournalChange { journal: 10, file: 9 }]),
-            (
-                journal(9, 0, &[1, 2]),
-                vec![Sign::PageBeyond {
-                    page: 1,
-                    original_pages: 0,
-                }],
-            ),
-            (
-                journal(9, 30, &[1, 31, 2]),
-                vec![Sign::PageBeyond {
-                    page: 31,
-                    original_pages: 30,
-                }],
-            ),
-            (journal(9, 33, &[3, 1, 3]), vec![Sign::PageTwice { page: 3 }]),
+            (journal(9), vec![]),
+            (journal(8), vec![]),
+            (journal(7), vec![Sign::JournalChange { journal: 7, file: 9 }]),
+            (journal(10), vec![Sign::JournalChange { journal: 10, file: 9 }]),
             (
                 Journal {
                     first_page: None,
-                    ..journal(1, 33, &[2])
+                    ..journal(1)
                 },
                 vec![],
             ),
             (
                 Journal {
                     page_size: 512,
-                    ..journal(9, 33, &[])
+                    ..journal(9)
                 },
                 vec![Sign::PageSize { log: 512, file: 4096 }],
             ),
         ] {
             assert_eq!(find_signs_in_journal(&FILE, &journal), signs, "{journal:?}");
         }
+        // Of a file whose counter does not stand in both places, one may be damaged.
+        let damaged = FirstPage {
+            change_counter: 9 + 256,
+            ..FILE
+        };
+        assert_eq!(find_signs_in_journal(&damaged, &journal(8)), []);
+        assert_eq!(find_signs_in_log(&damaged, 33, &log(33, Some(FILE), &[1])), []);
     }
 
     #[test]
@@ -462,7 +476,7 @@ mod tests {
         let mut page = vec![0; 100];
         page[..16].copy_from_slice(MAGIC);
         page[16..18].copy_from_slice(&[0, 1]);
-        for (at, value) in [(24, 9_u32), (28, 33), (40, 5), (52, 7), (92, 9)] {
+        for (at, value) in [(24, 9_u32), (28, 33), (36, 2), (40, 5), (52, 7), (92, 9)] {
             page[at..at + 4].copy_from_slice(&value.to_be_bytes());
         }
         let expected = FirstPage {

@@ -46,7 +46,9 @@ pub(crate) fn salvage_store(
     }
     let opened = OpenFiles::open(&probe).map_err(NoSummary::NotRead)?;
     let unchanged = || probe.is_unchanged() && !write_locked_now(&probe);
-    salvage(opened.files(), known, out, &unchanged, stop).map_err(NoSummary::Ended)
+    let mut summary = salvage(opened.files(), known, out, &unchanged, stop).map_err(NoSummary::Ended)?;
+    summary.left_out = probe.foreign().map(|foreign| (foreign.suffix, foreign.in_words()));
+    Ok(summary)
 }
 
 /// Returns why the file cannot be read as it lies, and the command that undoes it, where all of it is there: behind other bytes, or
@@ -74,7 +76,7 @@ fn describe_undoable(probe: &Probe, application: &Application, stop: &Stop) -> O
 fn probe_unlocked(path: &Path, stop: &Stop) -> Result<Probe> {
     let begun = Instant::now();
     loop {
-        let probe = Probe::of(path);
+        let probe = Probe::of(path).judged(stop);
         if !write_locked_now(&probe) {
             // A later change must show in the times of the files.
             let stamps = [probe.stamp, probe.wal.stamp, probe.journal.stamp];
@@ -97,7 +99,7 @@ pub(super) struct OpenFiles {
 }
 
 impl OpenFiles {
-    /// Opens the files, if they may hold pages.
+    /// Opens the files, if they may hold pages. A log or a journal that is not the store's is left out.
     ///
     /// # Errors
     /// When they cannot be read.
@@ -114,10 +116,11 @@ impl OpenFiles {
         }
         let open = |path: &Path| open_plain(path).map_err(Error::io("read", path));
         let open_sidecar = |sidecar: &Sidecar, is_wanted: bool| is_wanted.then(|| open(&sidecar.path)).transpose();
+        let is_alone = probe.foreign().is_some();
         Ok(Self {
             database: open(&probe.path)?,
-            journal: open_sidecar(&probe.journal, has_hot_journal(probe)?)?,
-            log: open_sidecar(&probe.wal, probe.wal.has_content())?,
+            journal: open_sidecar(&probe.journal, !is_alone && has_hot_journal(probe)?)?,
+            log: open_sidecar(&probe.wal, !is_alone && probe.wal.has_content())?,
         })
     }
 

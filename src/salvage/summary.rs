@@ -18,6 +18,8 @@ pub struct SalvageSummary {
     pub stale_pages: u64,
     /// Whether the file in the log's place belongs to another store, so that commits may be missing.
     pub has_unrelated_log: bool,
+    /// The suffix of the log or the journal that is not this store's, and in words why it was left out.
+    pub left_out: Option<(&'static str, String)>,
     /// The reason why the committed rows cannot be told from others, if so.
     pub uncertain_commits: Option<UncertainCommits>,
     /// Rows too long to be held, in any table.
@@ -138,6 +140,7 @@ impl SalvageSummary {
         };
         self.committed
             && !self.has_unrelated_log
+            && self.left_out.is_none()
             && self.uncertain_commits.is_none()
             && self.damaged_frames + self.stale_pages + self.too_long == 0
             && self.restored_ledger_rows.is_empty()

@@ -62,6 +62,24 @@ impl<'a> Access<'a> {
     /// # Errors
     /// If the path leads to no store, or a copy is needed and cannot be made.
     pub(super) fn prepare(probe: &Probe, disturbed: u32, need: Need, environment: &'a Environment<'a>) -> Result<Self> {
+        Self::prepare_with(probe, disturbed, need, probe.foreign().is_some(), environment)
+    }
+
+    /// Prepares the database file alone to be opened, past the log or the journal beside it, whosever these are.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    pub(crate) fn of_file_alone(probe: &Probe, environment: &'a Environment<'a>) -> Result<Self> {
+        Self::prepare_with(probe, 0, Need::Everything, true, environment)
+    }
+
+    fn prepare_with(
+        probe: &Probe,
+        disturbed: u32,
+        need: Need,
+        is_alone: bool,
+        environment: &'a Environment<'a>,
+    ) -> Result<Self> {
         if probe.header().is_none() {
             return Err(Error::NotAStore(words_of(probe, environment.stop)));
         }
@@ -71,10 +89,11 @@ impl<'a> Access<'a> {
                 return Err(Error::Journal(format!("{name} cannot be read: {why}")));
             }
         }
-        let only_by_copy = only_by_copy(probe, environment.sandbox.opens_in_place());
+        let only_by_copy = only_by_copy(probe, environment.sandbox.opens_in_place(), is_alone);
         let facts = Facts {
             situation: probe.situation,
             in_place: InPlace::of(probe, only_by_copy.is_some()),
+            is_alone,
             is_large: probe.size() > LARGE,
             has_folder: !environment.private.is_refused(),
             need,
@@ -97,25 +116,26 @@ impl<'a> Access<'a> {
         };
         // A later change must show in the times of the files that are compared afterwards.
         let compared = match method {
-            ReadMethod::CopyOfFiles => [probe.stamp, probe.wal.stamp, probe.journal.stamp],
+            ReadMethod::CopyOfFiles | ReadMethod::FileAlone => [probe.stamp, probe.wal.stamp, probe.journal.stamp],
             ReadMethod::Immutable | ReadMethod::PrivateIndex => [probe.stamp, None, None],
             ReadMethod::SharedIndex | ReadMethod::UnderLock | ReadMethod::LockedCopy => [None; 3],
         };
         compared.iter().flatten().for_each(FileStat::settle);
-        let copied = match method {
-            ReadMethod::CopyOfFiles => copy_and_recover(probe, environment).map(Some).map_err(not_copied(
-                only_by_copy.unwrap_or(if facts.in_place == InPlace::FileAndLongWal {
-                    "its WAL has too many pages for an index in memory"
-                } else {
-                    "it holds what a writer left unfinished"
-                }),
-            )),
-            ReadMethod::LockedCopy if probe.size() > MOST_COPIED_TO_MEMORY => access
-                .copy_under_lock(probe)
-                .map(Some)
-                .map_err(not_copied("the store is being written to")),
-            _ => Ok(None),
-        };
+        let copied =
+            match method {
+                ReadMethod::CopyOfFiles => copy_and_recover(probe, is_alone, environment).map(Some).map_err(
+                    not_copied(only_by_copy.unwrap_or(if facts.in_place == InPlace::FileAndLongWal {
+                        "its WAL has too many pages for an index in memory"
+                    } else {
+                        "it holds what a writer left unfinished"
+                    })),
+                ),
+                ReadMethod::LockedCopy if probe.size() > MOST_COPIED_TO_MEMORY => access
+                    .copy_under_lock(probe)
+                    .map(Some)
+                    .map_err(not_copied("the store is being written to")),
+                _ => Ok(None),
+            };
         access.copy = copied?;
         if let Some(copy) = &access.copy {
             access.uri = uri(copy.path(), query(ReadMethod::Immutable));
@@ -144,7 +164,7 @@ impl<'a> Access<'a> {
         let database = self.copy.as_ref().map_or(probe.path.as_path(), PrivateCopy::path);
         let wal = match self.method {
             _ if self.copy.is_some() => None,
-            ReadMethod::Immutable => None,
+            ReadMethod::Immutable | ReadMethod::FileAlone => None,
             ReadMethod::PrivateIndex => Some(&probe.wal),
             ReadMethod::SharedIndex | ReadMethod::UnderLock | ReadMethod::LockedCopy | ReadMethod::CopyOfFiles => {
                 return None;
@@ -264,7 +284,7 @@ impl Witness {
 /// Returns the parameters of the URI by which SQLite opens a store. None of them lets it write.
 fn query(method: ReadMethod) -> &'static str {
     match method {
-        ReadMethod::Immutable | ReadMethod::CopyOfFiles => "?mode=ro&immutable=1",
+        ReadMethod::Immutable | ReadMethod::CopyOfFiles | ReadMethod::FileAlone => "?mode=ro&immutable=1",
         ReadMethod::PrivateIndex => "?mode=ro&vfs=unix-none",
         // A store in rollback mode may have become one in WAL mode in the meantime; no -shm is made for it either.
         ReadMethod::SharedIndex | ReadMethod::UnderLock | ReadMethod::LockedCopy => "?mode=ro&readonly_shm=1",

@@ -177,14 +177,18 @@ impl PrivateCopy {
         &self.path
     }
 
-    /// Copies a store with its WAL and its journal, so that SQLite can recover here what a writer left unfinished.
+    /// Copies a store with its WAL and its journal, so that SQLite can recover here what a writer left unfinished; `is_alone`: the
+    /// database file alone.
     ///
     /// # Errors
     /// If a file cannot be read, there is no room, or the time is up.
-    pub(crate) fn of_files(folder: &PrivateFolder, probe: &Probe, stop: &Stop) -> Result<Self> {
+    pub(crate) fn of_files(folder: &PrivateFolder, probe: &Probe, is_alone: bool, stop: &Stop) -> Result<Self> {
         let copy = folder.new_copy()?;
         copy.check_room(probe.size() + probe.wal.size() + probe.journal.size())?;
         copy_file(&probe.path, &copy.path, u64::MAX, stop)?;
+        if is_alone {
+            return Ok(copy);
+        }
         if probe.wal.has_content() {
             copy_file(&probe.wal.path, &copy.beside("-wal"), u64::MAX, stop)?;
         }
@@ -300,8 +304,8 @@ pub(super) fn not_copied(why: &'static str) -> impl FnOnce(Error) -> Error {
 }
 
 /// Copies the files and lets SQLite roll the copy back.
-pub(super) fn copy_and_recover(probe: &Probe, environment: &Environment<'_>) -> Result<PrivateCopy> {
-    let copy = PrivateCopy::of_files(environment.private, probe, environment.stop)?;
+pub(super) fn copy_and_recover(probe: &Probe, is_alone: bool, environment: &Environment<'_>) -> Result<PrivateCopy> {
+    let copy = PrivateCopy::of_files(environment.private, probe, is_alone, environment.stop)?;
     let conn = open_copy(&copy)?;
     let sql = "SELECT count(*) FROM sqlite_schema";
     let recovered = conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(Error::sqlite(sql));

@@ -31,6 +31,9 @@ pub(crate) enum ReadMethod {
     LockedCopy,
     /// A copy of the files, in which SQLite rolls back what a writer left unfinished.
     CopyOfFiles,
+    /// `immutable=1`, past a log or a journal that is not the store's: what the database file alone holds. Right as long as
+    /// nothing moves, so the files are compared afterwards.
+    FileAlone,
 }
 
 /// The part of a store that is read.
@@ -77,6 +80,8 @@ pub(super) struct Facts {
     pub(super) situation: Situation,
     /// The files that SQLite may open in place.
     pub(super) in_place: InPlace,
+    /// True when the files beside it are left out: its log or its journal is not its own.
+    pub(super) is_alone: bool,
     /// True when it is larger than [`LARGE`].
     pub(super) is_large: bool,
     /// True unless it is known that there is no folder for copies.
@@ -146,7 +151,7 @@ pub(super) fn may_need_copy(probe: &Probe, purpose: Purpose, wal_in_place: bool)
     use Situation::{FinishedJournal, HotJournal, Rollback, RollbackLive};
     let bytes = probe.size() + probe.wal.size();
     probe.header().is_some()
-        && (only_by_copy(probe, wal_in_place).is_some()
+        && (only_by_copy(probe, wal_in_place, false).is_some()
             || probe.wal_index_is_too_large()
             || matches!(probe.situation, HotJournal | RollbackLive)
             || (bytes > MOST_REHEARSED_IN_MEMORY && purpose.rehearsed)
@@ -155,12 +160,14 @@ pub(super) fn may_need_copy(probe: &Probe, purpose: Purpose, wal_in_place: bool)
                 && matches!(probe.situation, Rollback | FinishedJournal)))
 }
 
-/// Returns the reason for which SQLite cannot or must not open this store in place, in whatever situation it is.
-pub(super) fn only_by_copy(probe: &Probe, wal_in_place: bool) -> Option<&'static str> {
+/// Returns the reason for which SQLite cannot or must not open this store in place, in whatever situation it is. A log that is not
+/// the store's is not opened at all.
+pub(super) fn only_by_copy(probe: &Probe, wal_in_place: bool, is_alone: bool) -> Option<&'static str> {
     if probe.path_is_too_long() {
         return Some("its path is too long for SQLite");
     }
-    (probe.wal.has_content() && !wal_in_place).then_some("its WAL cannot be opened here without changing it")
+    (probe.wal.has_content() && !wal_in_place && !is_alone)
+        .then_some("its WAL cannot be opened here without changing it")
 }
 
 impl ReadMethod {
@@ -173,12 +180,15 @@ impl ReadMethod {
             Self::UnderLock => "read in place under a reader's lock, because it was being written to",
             Self::LockedCopy => "read from a private copy, because it was being written to",
             Self::CopyOfFiles => "read from a private copy, in which SQLite recovered what was unfinished",
+            Self::FileAlone => {
+                "read in place without a lock and without the log or journal beside it, then checked for changes"
+            }
         }
     }
 
     /// Returns true when no lock keeps other processes from changing the store while it is read by this method.
     fn is_lock_free(self) -> bool {
-        matches!(self, Self::Immutable | Self::PrivateIndex | Self::CopyOfFiles)
+        matches!(self, Self::Immutable | Self::PrivateIndex | Self::CopyOfFiles | Self::FileAlone)
     }
 
     /// Returns the longest time for which the store's writers may be kept waiting by this method: well under a daemon's busy
@@ -187,7 +197,7 @@ impl ReadMethod {
         match self {
             Self::UnderLock => Some(Duration::from_secs(1)),
             Self::LockedCopy => Some(Duration::from_secs(2)),
-            Self::Immutable | Self::PrivateIndex | Self::SharedIndex | Self::CopyOfFiles => None,
+            Self::Immutable | Self::PrivateIndex | Self::SharedIndex | Self::CopyOfFiles | Self::FileAlone => None,
         }
     }
 
@@ -196,6 +206,9 @@ impl ReadMethod {
         use Situation::{Crashed, FinishedJournal, HotJournal, Live, Rollback, RollbackLive};
         if facts.in_place == InPlace::Nothing {
             return Self::CopyOfFiles;
+        }
+        if facts.is_alone {
+            return Self::FileAlone;
         }
         if facts.in_place == InPlace::FileAndLongWal {
             // A writer that has the store open keeps an index that all can share; otherwise SQLite makes one on disk.
@@ -256,6 +269,8 @@ impl ReadMethod {
                 let has_journal = matches!(facts.situation, Situation::HotJournal | Situation::RollbackLive);
                 seen.journal == Same && seen.wal == Same && (has_journal || !seen.write_locked)
             }
+            // Another log or another journal may be the store's own.
+            Self::FileAlone => settled && !seen.write_locked,
             Self::PrivateIndex => matches!(seen.wal, Same | Grew),
             Self::SharedIndex => seen.wal != Replaced && seen.shm != Replaced,
             Self::UnderLock | Self::LockedCopy => true,

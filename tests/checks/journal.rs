@@ -284,16 +284,200 @@ fn a_log_from_a_machine_of_the_other_byte_order_is_read() {
     ));
 }
 
-#[test]
-fn a_log_of_another_database_is_told() {
+/// A healthy store, beside which lies what `make` leaves of another, or of its own of another time.
+fn beside_healthy(make: impl FnOnce(&Path, &Path)) -> Place {
     let place = Place::new();
     healthy(&place.store());
-    let other = Place::new();
-    let conn = Connection::open(other.store()).unwrap();
-    conn.execute_batch("PRAGMA page_size=8192; PRAGMA journal_mode=WAL; CREATE TABLE z(x)")
+    let scratch = TempDir::new().unwrap();
+    make(&place.store(), &scratch.path().join("state.db"));
+    place
+}
+
+/// Runs SQL on a database whose log is never written back by itself, and hands the connection on.
+fn with_log(path: &Path, sql: &str) -> Connection {
+    let conn = Connection::open(path).unwrap();
+    conn.execute_batch("PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0").unwrap();
+    conn.execute_batch(sql).unwrap();
+    conn
+}
+
+/// The log that a backup was put back beside: of this store, after a VACUUM.
+fn of_another_time(store: &Path, live: &Path) {
+    let conn = Connection::open(store).unwrap();
+    conn.execute_batch("UPDATE vms SET stats_json = '{\"large\":\"' || hex(zeroblob(4000)) || '\"}'")
         .unwrap();
-    fs::copy(wal(&other), wal(&place)).unwrap();
-    assert_snapshot!(row(&place), @"fail: something is wrong with the -wal file: its pages have 8192 bytes and the store's have 4096: it belongs to another database");
+    drop(conn);
+    fs::copy(store, live).unwrap();
+    let conn = with_log(live, "DELETE FROM vms WHERE rowid > 3; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)");
+    conn.execute_batch("UPDATE vms SET state = 'running'").unwrap();
+    fs::copy(beside(live, "-wal"), beside(store, "-wal")).unwrap();
+}
+
+/// The log of another program's database.
+fn of_another_program(store: &Path, live: &Path) {
+    let conn = with_log(live, "CREATE TABLE t(a)");
+    fs::copy(beside(live, "-wal"), beside(store, "-wal")).unwrap();
+    drop(conn);
+}
+
+/// The log of a database with larger pages.
+fn of_other_pages(store: &Path, live: &Path) {
+    let conn = with_log(
+        live,
+        "PRAGMA journal_mode=DELETE; PRAGMA page_size=8192; VACUUM; PRAGMA journal_mode=WAL; CREATE TABLE z(x)",
+    );
+    fs::copy(beside(live, "-wal"), beside(store, "-wal")).unwrap();
+    drop(conn);
+}
+
+/// The log of this store, copied after a checkpoint that the copy of the file does not have.
+fn copied_later(store: &Path, live: &Path) {
+    fs::copy(store, live).unwrap();
+    let grow = |conn: &Connection, from: i64| (from..from + 60).for_each(|id| apply(conn, id));
+    let conn = with_log(live, "");
+    for from in [9000, 9100, 9200, 9300, 9400] {
+        grow(&conn, from);
+    }
+    conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    for from in [9500, 9600, 9700, 9800, 9900] {
+        grow(&conn, from);
+    }
+    fs::copy(beside(live, "-wal"), beside(store, "-wal")).unwrap();
+}
+
+/// The journal of this store as it was two transactions before.
+fn older_journal(store: &Path, live: &Path) {
+    hot(live);
+    fs::copy(live, store).unwrap();
+    fs::copy(beside(live, "-journal"), beside(store, "-journal")).unwrap();
+    let conn = Connection::open(store).unwrap();
+    // It rolls back, and goes on.
+    conn.execute_batch("UPDATE vms SET state = 'running'; UPDATE vms SET state = 'stopped'")
+        .unwrap();
+    drop(conn);
+    fs::copy(beside(live, "-journal"), beside(store, "-journal")).unwrap();
+}
+
+#[test]
+fn a_log_or_a_journal_of_another_store_or_time_is_told_and_left_out() {
+    for (name, make, rows) in [
+        ("of another time", of_another_time as fn(&Path, &Path), 12),
+        ("of another program", of_another_program, 12),
+        ("of other pages", of_other_pages, 12),
+        ("copied later", copied_later, 12),
+        ("an older journal", older_journal, 200),
+    ] {
+        let (suffix, kind) = match rows {
+            200 => ("-journal", "journal-of-another-store"),
+            _ => ("-wal", "wal-of-another-store"),
+        };
+        let place = beside_healthy(make);
+        let before = place.footprint();
+        let ran = place.doctor().args(["--format", "json"]).arg(place.store()).run();
+        let row = ran.row("journal");
+        let detail = row["detail"].as_str().unwrap();
+        assert_eq!((ran.code, row["kind"].as_str()), (Some(1), Some(kind)), "{name}: {ran:?}");
+        assert!(
+            detail.contains(&format!(" the store is sound, {rows} rows in vms, 3 in "))
+                && detail.contains(": move it aside before anything opens the store"),
+            "{name}: {detail}"
+        );
+        assert_eq!(ran.failing(), ["journal"], "{name}: {ran:?}");
+        let gate = place.doctor().arg("--check-migrations").arg(place.store()).run();
+        assert!(gate.code == Some(3) && gate.stdout.contains("another store's"), "{name}: {gate:?}");
+        let salvage = place.doctor().arg("--salvage").arg(place.store()).run();
+        assert!(
+            salvage.code == Some(1) && salvage.stderr.contains("was left out, and the file alone was read"),
+            "{name}: {salvage:?}"
+        );
+        assert_eq!(salvage.stdout.matches("INSERT INTO \"vms\"").count(), rows, "{name}");
+        before.assert_same(&place.footprint(), name);
+        // The remedy, as it is typed.
+        let typed = format!("mkdir -p aside && mv state.db{suffix} aside");
+        assert!(row["remedy"].as_str().unwrap().contains(&typed), "{name}: {row}");
+        let moved = std::process::Command::new("sh")
+            .args(["-c", &typed])
+            .current_dir(place.store().parent().unwrap())
+            .status();
+        assert!(moved.unwrap().success());
+        let after = place.doctor().arg(place.store()).run();
+        assert_eq!(after.code, Some(0), "{name}: {after:?}");
+    }
+}
+
+#[test]
+fn the_sign_and_what_sqlite_will_do_are_told() {
+    assert_snapshot!(row(&beside_healthy(of_another_time)), @"fail: the -wal does not belong to the file: it is another store's, or this store's of another time: its last commit leaves 15 pages, and the first page that is then in force counts 35; when a program that has opened the store closes it, SQLite writes 1 page of the -wal over the file and cuts it from 143,360 to 61,440 bytes; without the -wal the store is sound, 12 rows in vms, 3 in schema_migrations, 3 in images, as of its last checkpoint: move it aside before anything opens the store");
+    assert_snapshot!(row(&beside_healthy(of_another_program)), @"fail: the -wal does not belong to the file: it is another store's, or this store's of another time: its first page is of an older schema (1) than the file's (5); when a program that has opened the store closes it, SQLite writes 2 pages of the -wal over the file and cuts it from 36,864 to 8,192 bytes; without the -wal the store is sound, 12 rows in vms, 3 in schema_migrations, 3 in images, as of its last checkpoint: move it aside before anything opens the store");
+    assert_snapshot!(row(&beside_healthy(of_other_pages)), @"fail: the -wal does not belong to the file: it is another store's, or this store's of another time: its pages have 8192 bytes, and the store's have 4096; when a program that has opened the store closes it, SQLite writes 2 pages of the -wal over the file and cuts it from 36,864 to 16,384 bytes; without the -wal the store is sound, 12 rows in vms, 3 in schema_migrations, 3 in images, as of its last checkpoint: move it aside before anything opens the store");
+    assert_snapshot!(row(&beside_healthy(copied_later)), @"fail: the -wal does not belong to the file: it is ahead of the file, which was copied before it, or it is another store's: its last commit leaves 16 pages, the file ends after page 9, as its own header says, and page 10 is in neither; when a program that has opened the store closes it, SQLite writes 6 pages of the -wal over the file; without the -wal the store is sound, 12 rows in vms, 3 in schema_migrations, 3 in images, as of its last checkpoint: move it aside before anything opens the store");
+    assert_snapshot!(row(&beside_healthy(older_journal)), @"fail: the -journal does not belong to the file: it is another store's, or this store's of another time: the first page in it is of change 4 and the file's of change 6, and a transaction makes one; as soon as a program opens the store to write, SQLite puts the pages of the -journal into the file; without the -journal the store is sound, 200 rows in vms, 3 in schema_migrations, 3 in images: move it aside before anything opens the store");
+}
+
+#[test]
+fn a_log_of_another_page_size_without_a_commit_is_ignored_as_sqlite_ignores_it() {
+    let place = beside_healthy(|store, live| {
+        of_other_pages(store, live);
+        change(&beside(store, "-wal"), |bytes| bytes.truncate(HEADER));
+    });
+    assert_snapshot!(row(&place), @"pass: a -wal without a commit");
+}
+
+#[test]
+fn a_log_out_of_proportion_and_one_older_than_its_file_are_notes() {
+    let place = log_of(|conn| {
+        conn.execute_batch("CREATE TABLE q(v); BEGIN").unwrap();
+        conn.execute_batch("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) INSERT INTO q SELECT zeroblob(3000) FROM n").unwrap();
+        conn.execute_batch("COMMIT; DELETE FROM q").unwrap();
+    });
+    let notes = |place: &Place| {
+        let ran = place
+            .doctor()
+            .args(["--any", "--only", "journal", "--format", "json"])
+            .arg(place.store())
+            .run();
+        let row = ran.row("journal");
+        assert_eq!(row["status"], "pass", "{row}");
+        let kinds = row["findings"].as_array().cloned().unwrap_or_default();
+        kinds
+            .iter()
+            .map(|note| format!("{}: {}", note["kind"].as_str().unwrap(), note["what"].as_str().unwrap()))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    assert_snapshot!(notes(&place), @"large-log: the -wal has 12.4 MB, 337 times as much as the file, and 3,007 of the store's 3,017 pages are free; a reader that stays open, or one large transaction, keeps a log from being emptied");
+    let place = three_commits();
+    assert_eq!(notes(&place), "");
+    let earlier = std::time::SystemTime::now() - std::time::Duration::from_secs(3 * 86_400);
+    fs::File::options().append(true).open(wal(&place)).unwrap().set_modified(earlier).unwrap();
+    assert_snapshot!(notes(&place), @"older-log: the -wal was last written 3 days before the file: that is so after a checkpoint; if the file was put back from a backup since, the -wal is not its own");
+}
+
+#[test]
+fn a_store_that_fails_with_its_log_and_is_sound_without_it_is_said_to_be_so() {
+    // No field tells that the log does not belong to the file.
+    let place = log_of(|conn| {
+        conn.execute_batch("UPDATE vms SET stats_json = '{\"a\":1}' WHERE rowid = 1").unwrap();
+    });
+    change(&wal(&place), |log| {
+        // The page has no kind that there is, and the checksum is right all the same.
+        log[HEADER + FRAME_HEADER] = 0;
+        let is_big_endian = log[3] & 1 == 1;
+        let seed = [24, 28].map(|at| u32::from_be_bytes(log[at..at + 4].try_into().unwrap()));
+        let sum = sqlite_format::wal::checksum(is_big_endian, seed, &log[HEADER..HEADER + 8]);
+        let sum = sqlite_format::wal::checksum(is_big_endian, sum, &log[HEADER + FRAME_HEADER..HEADER + FRAME]);
+        log[HEADER + 16..HEADER + 20].copy_from_slice(&sum[0].to_be_bytes());
+        log[HEADER + 20..HEADER + 24].copy_from_slice(&sum[1].to_be_bytes());
+        log.truncate(HEADER + FRAME);
+    });
+    fs::remove_file(beside(&place.store(), "-shm")).unwrap();
+    let ran = place.doctor().args(["--format", "json"]).arg(place.store()).run();
+    let detail = ran.row("page-structure")["detail"].as_str().unwrap().to_owned();
+    assert!(
+        detail
+            .contains("; it fails with the -wal beside it, and without that the file is sound, 12 rows in vms, 3 in "),
+        "{detail}"
+    );
 }
 
 #[test]

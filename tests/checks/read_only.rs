@@ -10,7 +10,7 @@ fn it_says_how_the_store_was_read_and_what_held_the_program() {
     for (lies, way) in [
         (
             Lies::Closed,
-            "closed cleanly; read in place without a lock, then checked for changes; sandbox: ",
+            "no -wal lies beside it; read in place without a lock, then checked for changes; sandbox: ",
         ),
         (
             Lies::Rollback,

@@ -79,7 +79,7 @@ fn ctrl_c_prints_the_rows_so_far_and_exits_130() {
 
     pass  file            an SQLite database, 9 pages of 4096 bytes
     pass  journal         nothing is waiting to be written back
-    pass  read-only       closed cleanly; read in place without a lock, then checked for changes; sandbox: [SANDBOX]
+    pass  read-only       no -wal lies beside it; read in place without a lock, then checked for changes; sandbox: [SANDBOX]
     FAIL  page-structure  could not look: interrupted
                           → run the doctor again and let it finish
     skip  schema-state    interrupted
@@ -213,7 +213,7 @@ fn a_store_that_is_replaced_in_mid_run_is_looked_at_again() {
 
     pass  file            an SQLite database, 9 pages of 4096 bytes
     pass  journal         nothing is waiting to be written back
-    pass  read-only       closed cleanly; read in place without a lock, then checked for changes; sandbox: [SANDBOX]
+    pass  read-only       no -wal lies beside it; read in place without a lock, then checked for changes; sandbox: [SANDBOX]
     pass  page-structure  9 pages checked
     FAIL  schema-state    1 migration applied that this binary does not know; no data is lost
                           → the store is newer than this binary: update banger to the version that last used it; do not delete the store or edit its ledger, and do not swap this binary in
@@ -268,7 +268,7 @@ fn what_takes_longer_than_the_time_limit_is_a_failing_row_and_the_rest_is_skippe
 
     pass  file            an SQLite database, 2,420 pages of 4096 bytes
     pass  journal         nothing is waiting to be written back
-    pass  read-only       closed cleanly; read in place without a lock, then checked for changes; sandbox: [SANDBOX]
+    pass  read-only       no -wal lies beside it; read in place without a lock, then checked for changes; sandbox: [SANDBOX]
     FAIL  page-structure  could not look: the time limit of 0.000001 s ran out
                           → give it more time with --time-limit, or leave this check out with --skip
     skip  schema-state    the time limit of 0.000001 s ran out

@@ -21,6 +21,15 @@ fn unfinished() -> Vec<Problem> {
     problems.collect()
 }
 
+/// Returns one of each kind of log or journal that is another store's.
+fn foreign_sidecars() -> [Problem; 2] {
+    [("-wal", true), ("-journal", false)].map(|(suffix, is_ahead)| Problem::SidecarForeign {
+        suffix,
+        has_index: is_ahead,
+        is_ahead,
+    })
+}
+
 /// Returns one of each kind.
 fn problems() -> Vec<Problem> {
     let obstacles = [
@@ -130,7 +139,7 @@ fn every_application_has_something_to_do_about_every_problem_and_names_no_other(
         ledger: None,
         foreign_keys: None,
     });
-    for problem in problems() {
+    for problem in problems().into_iter().chain(foreign_sidecars()) {
         let advice = ferry.advice(&problem);
         assert!(advice.len() > 20 && !advice.ends_with('.'), "{problem:?}: {advice}");
         for word in ["banger", "VM", "image", "state.db"] {

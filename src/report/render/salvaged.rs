@@ -137,6 +137,9 @@ fn store_entries(account: &SalvageSummary) -> Vec<Entry> {
         };
         out.push(fail("journal", format!("{frames} damaged{older}")));
     }
+    if let Some((suffix, why)) = &account.left_out {
+        out.push(fail("journal", format!("the {suffix} was left out, and the file alone was read: {why}")));
+    }
     if account.has_unrelated_log {
         let what = "the -wal beside it is not this store's log: what was committed to that is not given";
         out.push(fail("journal", what.to_owned()));
@@ -194,6 +197,7 @@ fn verdict(account: &SalvageSummary) -> (Status, String) {
                 (account.restored_ledger_rows.len() as u64, "of the ledger written anew"),
                 (account.too_long, "too long"),
                 (u64::from(is_journal_damaged), "journal damaged"),
+                (u64::from(account.left_out.is_some()), "log or journal left out"),
             ]
             .into_iter()
             .filter(|(count, _)| *count > 0)

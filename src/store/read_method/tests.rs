@@ -11,6 +11,7 @@ use super::*;
 /// A small store that is read whole for the first time, on a machine where nothing is in the way.
 fn lies(situation: Situation) -> Facts {
     Facts {
+        is_alone: false,
         situation,
         in_place: match situation {
             Live | Crashed | WalWithoutIndex | NotAWal => InPlace::FileAndWal,
