@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::text::paths::home;
 
-pub(crate) use advice::general as default_advice;
+pub(crate) use advice::default_advice;
 pub(crate) use folder::{Content, File, Folder, MigrationsFolder, Refusal};
 pub(crate) use problem::{
     Conversion, Damage, FirstPage, FolderFault, HistoryFault, Impact, Mend, NoStore, Obstacle, OpenCopy, Problem,
@@ -178,7 +178,7 @@ impl Application {
             history: History::CompiledIn,
             name: name.into(),
             places: None,
-            ledger: Ledger::usual(),
+            ledger: Ledger::default_table(),
             migrations: migrations.into(),
             former_names: Cow::Borrowed(&[]),
             tables: Cow::Borrowed(&[]),
@@ -202,7 +202,7 @@ impl Application {
             history: History::NotKnown,
             name: Cow::Borrowed("the application"),
             places: None,
-            ledger: Ledger::usual(),
+            ledger: Ledger::default_table(),
             migrations: Cow::Borrowed(&[]),
             former_names: Cow::Borrowed(&[]),
             tables: Cow::Borrowed(&[]),
@@ -282,8 +282,8 @@ impl Migration {
 }
 
 impl Ledger {
-    /// Returns the table `schema_migrations`.
-    pub(crate) const fn usual() -> Self {
+    /// Creates a ledger in the table `schema_migrations`.
+    pub(crate) const fn default_table() -> Self {
         Self {
             table: Cow::Borrowed("schema_migrations"),
         }

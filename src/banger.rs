@@ -17,7 +17,7 @@ pub(crate) static APPLICATION: Application = Application {
         user: Cow::Borrowed("banger/state.db"),
         system: Cow::Borrowed("/var/lib/banger/state.db"),
     }),
-    ledger: Ledger::usual(),
+    ledger: Ledger::default_table(),
     migrations: Cow::Borrowed(migrations::MIGRATIONS),
     former_names: Cow::Borrowed(migrations::FORMER_NAMES),
     tables: Cow::Borrowed(columns::TABLES),

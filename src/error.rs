@@ -295,13 +295,13 @@ impl Error {
     /// Returns true when a virtual table was refused because the tokenizer of its definition is missing: only its application
     /// has it.
     pub(crate) fn is_missing_tokenizer(&self) -> bool {
-        let said = self.said_by_sqlite();
+        let said = self.sqlite_message();
         self.is_refusal() && NO_TOKENIZER.iter().any(|begin| said.starts_with(begin))
     }
 
     /// Returns the collation for want of which a statement failed: only its application has it.
     pub(crate) fn missing_collation(&self) -> Option<String> {
-        let said = self.said_by_sqlite();
+        let said = self.sqlite_message();
         let (_, name) = said.split_once("no such collation sequence: ").filter(|_| self.is_refusal())?;
         Some(name.rsplit_once(" [").map_or(name, |(name, _)| name).to_owned())
     }
@@ -321,7 +321,7 @@ impl Error {
             " may not be dropped",
             "object name reserved for internal use: ",
         ];
-        let said = self.said_by_sqlite();
+        let said = self.sqlite_message();
         self.is_refusal() && (self.is_missing_tokenizer() || WANTED.iter().any(|words| said.contains(words)))
     }
 
@@ -331,7 +331,7 @@ impl Error {
     }
 
     /// Returns SQLite's message without the statement; any other error in its own words.
-    pub(crate) fn said_by_sqlite(&self) -> String {
+    pub(crate) fn sqlite_message(&self) -> String {
         match self {
             Self::Sqlite { source, .. } => sqlite_words(source),
             error => error.to_string(),

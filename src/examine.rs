@@ -55,7 +55,7 @@ fn report(answers: &Answers, path: &Path, options: &Options<'_>) -> Report {
 
 /// Runs the checks on the store at `path`. A panic of the doctor becomes a row and affects no other store.
 pub(crate) fn report_despite_panics(answers: &Answers, path: &Path, options: &Options<'_>) -> Report {
-    catch_panic(|| report(answers, path, options)).unwrap_or_else(|mistake| answers.broken_off(&mistake))
+    catch_panic(|| report(answers, path, options)).unwrap_or_else(|mistake| answers.report_aborted(&mistake))
 }
 
 /// Reads the migration status of the store at `path`; and, where `rehearse` asks for it, tries the pending migrations on a copy of the same

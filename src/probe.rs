@@ -253,7 +253,7 @@ impl Probe {
         let sidecars = [("-wal", &self.wal), ("-shm", &self.shm), ("-journal", &self.journal)];
         let is_closed = |sidecar: &Sidecar| {
             let file = sidecar.stamp.filter(|stamp| stamp.kind == FileKind::Regular);
-            let is_shut = file.is_some_and(|file| around::shuts_owner_out(database, &file));
+            let is_shut = file.is_some_and(|file| around::denies_owner(database, &file));
             is_shut && !around::has_access_list(&sidecar.path)
         };
         sidecars

@@ -151,7 +151,7 @@ fn examine_one(session: &Arc<Session>) -> Result<u8> {
     let watch = {
         let (theirs, answers, meter) = (session.clone(), answers.clone(), meter.clone());
         session.watchdog.watch(&stop, move |why| {
-            let report = answers.broken_off(&Error::Stuck(why));
+            let report = answers.report_aborted(&Error::Stuck(why));
             let printed = internal_error::catch_panic(|| print_report(&theirs, &report, &meter));
             theirs.exit_process(exit_code(printed.map_err(anyhow::Error::from).flatten()))
         })
@@ -178,7 +178,7 @@ fn exit_code(code: Result<u8>) -> u8 {
 /// Removes the private folder. What is in the way of that, even a panic of the standard library's where a folder cannot be
 /// closed, changes no answer.
 fn clean_up(session: Arc<Session>) {
-    session.watchdog.stand_down();
+    session.watchdog.disarm();
     let _ = panic::catch_unwind(AssertUnwindSafe(|| session.remove_private_folder()));
     let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(session)));
 }

@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Returns the remedy for a problem. An application words the remedies that only it knows, and falls back to this for the rest.
-pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'static, str> {
+pub(crate) fn default_advice(problem: &Problem, application: &Application) -> Cow<'static, str> {
     if application.folder().is_some()
         && let Some(steps) = for_folder(problem, application)
     {
@@ -16,9 +16,9 @@ pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'stat
     }
     let name = application.name();
     match problem {
-        Problem::CouldNotCheck(obstacle) => not_looked_at(*obstacle, application),
+        Problem::CouldNotCheck(obstacle) => advise_on_obstacle(*obstacle, application),
         Problem::NoStore(what) => no_store(*what, application),
-        Problem::Header { .. } | Problem::NotReadToEnd { .. } => keep_and_save(application).into(),
+        Problem::Header { .. } | Problem::NotReadToEnd { .. } => advise_salvage(application).into(),
         Problem::PageCount { pages } => format!(
             "no page is missing: stop {name}, and keep a copy of the store with its -wal, -shm and -journal; then write the number of pages into the header of a copy: printf '{}' | {INTO_COPY} seek=28; and look at COPY with the doctor",
             octal(*pages)
@@ -26,7 +26,7 @@ pub(crate) fn general(problem: &Problem, application: &Application) -> Cow<'stat
         .into(),
         Problem::CutShort { .. } => format!(
             "if this is a copy, copy the store again, whole; if it is the original, {}",
-            keep_and_save(application)
+            advise_salvage(application)
         )
         .into(),
         Problem::SidecarWrong { suffix } => sidecar(suffix, name, application.file()).into(),
@@ -180,7 +180,7 @@ fn for_folder_fault(fault: FolderFault) -> &'static str {
 }
 
 /// Returns the remedy for a store whose pages are damaged.
-fn keep_and_save(application: &Application) -> String {
+fn advise_salvage(application: &Application) -> String {
     let name = application.name();
     let how = match application.salvage {
         Some(salvage) => format!("all that can still be read: {salvage}"),
@@ -197,7 +197,7 @@ fn keep_and_save(application: &Application) -> String {
 /// Ubuntu 24.04's builds cannot recover at all.
 const RECOVER: &str = "sqlite3 -safe -readonly COPY '.recover --ignore-freelist' | sqlite3 -safe NEW (a sqlite3 that says \"SQL logic error\" cannot: take a newer one)";
 
-fn not_looked_at(obstacle: Obstacle, application: &Application) -> Cow<'static, str> {
+fn advise_on_obstacle(obstacle: Obstacle, application: &Application) -> Cow<'static, str> {
     let name = application.name();
     match obstacle {
         Obstacle::TimeLimit => "give it more time with --time-limit, or leave this check out with --skip".into(),
@@ -226,7 +226,7 @@ fn not_looked_at(obstacle: Obstacle, application: &Application) -> Cow<'static, 
             "point TMPDIR at a folder that you may write to and that has room for the store, and run the doctor again"
                 .into()
         }
-        Obstacle::Damage => keep_and_save(application).into(),
+        Obstacle::Damage => advise_salvage(application).into(),
         Obstacle::Schema => format!(
             "do not start {name} on this store, and do not run VACUUM or .dump on it; run the doctor with all of its checks: `page-structure` says what is wrong and what to do"
         )
@@ -283,7 +283,7 @@ fn no_store(what: NoStore, application: &Application) -> Cow<'static, str> {
             "if it is encrypted, as SQLCipher's databases are, nothing is wrong with it: it needs its key, and the doctor cannot look into it; otherwise give the path of {name}'s {file}; if this is where the store was, it was overwritten: keep this file and restore a backup"
         )
         .into(),
-        NoStore::FirstPageGone { .. } if application.salvage.is_some() => keep_and_save(application).into(),
+        NoStore::FirstPageGone { .. } if application.salvage.is_some() => advise_salvage(application).into(),
         NoStore::FirstPageGone { intact, page_size, pages } => first_page(intact, page_size, pages, name).into(),
         NoStore::BytesBefore { bytes, .. } => format!(
             "keep this file, and write what stands behind these bytes into a new one: tail -c +{} STORE > NEW; then look at NEW with the doctor",
@@ -291,7 +291,7 @@ fn no_store(what: NoStore, application: &Application) -> Cow<'static, str> {
         )
         .into(),
         NoStore::Converted(conversion) => converted(conversion).into(),
-        NoStore::Overwritten => keep_and_save(application).into(),
+        NoStore::Overwritten => advise_salvage(application).into(),
         NoStore::CutInHeader => {
             "copy the store again, whole; if the original is as short, its data is lost: restore a backup".into()
         }
@@ -427,9 +427,9 @@ fn foreign_sidecar(suffix: &str, has_index: bool, is_ahead: bool, name: &str, fi
 fn structure(damage: Damage, application: &Application) -> Cow<'static, str> {
     let name = application.name();
     match damage {
-        Damage::Rows | Damage::NotChecked => keep_and_save(application).into(),
+        Damage::Rows | Damage::NotChecked => advise_salvage(application).into(),
         Damage::Keys | Damage::OutOfReach | Damage::Disagree => match application.salvage {
-            Some(_) => keep_and_save(application).into(),
+            Some(_) => advise_salvage(application).into(),
             None => format!(
                 "rows may be lost: stop {name} before it writes, and keep a copy of the store with its -wal, -shm and -journal; then compare the copy with a backup, or restore the backup; do not rebuild an index and do not write the store anew: what an index or a page out of reach still holds is nowhere else"
             )

@@ -67,7 +67,7 @@ fn check_tables(application: &Application, handle: &ReadOnly, are_enforced: bool
             Err(error) if error.is_own_bound() => return Err(error),
             // A collation that only the application has, or a key that SQLite refuses: neither need be a fault.
             Err(error) if !application.has_builtin_migrations() && error.is_refusal() && error.is_while_preparing() => {
-                found.refused.count(error.said_by_sqlite(), table);
+                found.refused.count(error.sqlite_message(), table);
             }
             Err(error) => {
                 found.unreadable_total += 1;

@@ -80,7 +80,7 @@ fn scan_tables<'a>(
             Err(error) if error.is_own_bound() => return Err(error),
             // A table WITHOUT ROWID in the order of a collation that only the application has.
             Err(error) if !application.has_builtin_migrations() && error.is_refusal() && error.is_while_preparing() => {
-                let why = match error.said_by_sqlite() {
+                let why = match error.sqlite_message() {
                     said if said.starts_with("no query solution") => {
                         "a collation of the application's orders it".to_owned()
                     }

@@ -198,7 +198,7 @@ fn compare_steps(
     handle: &ReadOnly,
 ) -> Result<Result<Outcome, String>> {
     let stop = context.environment.stop;
-    let apart = Shape::apart(run, steps, handle, stop)?;
+    let apart = Shape::count_separate_steps(run, steps, handle, stop)?;
     let shape = match Shape::replay_steps(run, apart, &steps.ledgers, steps.foreign_keys.hold(), stop) {
         Ok(shape) => shape,
         Err(error) if error.is_own_bound() => return Err(error),

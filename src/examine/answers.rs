@@ -120,9 +120,9 @@ impl Answers {
         })
     }
 
-    /// Returns the report of an examination that has not ended, and why: with the answers so far, as far as they may be believed.
-    /// What is looking just now has failed.
-    pub(crate) fn broken_off(&self, error: &Error) -> Report {
+    /// Returns the report of an examination that was aborted by an error. It has the answers so far, unless the store changed since.
+    /// The checks that were running have failed.
+    pub(crate) fn report_aborted(&self, error: &Error) -> Report {
         let witness = self.lock().witness.clone();
         let is_believed = witness.is_none_or(|(witness, probe)| still_valid_in_time(witness, probe));
         self.assemble(if is_believed {
@@ -266,8 +266,8 @@ impl Answers {
         }
     }
 
-    /// Returns the rows that are wanted, in the registry's order. `broken_off`: why the examination has not come to its end.
-    fn rows(&self, broken_off: Option<&Error>) -> Vec<Row> {
+    /// Returns the rows that are wanted, in the registry's order. `aborted_by` is the error that aborted the examination.
+    fn rows(&self, aborted_by: Option<&Error>) -> Vec<Row> {
         let state = self.lock();
         let wanted = || CHECKS.iter().zip(&state.answers).filter(|(check, _)| self.is_wanted(check.id));
         let open = || wanted().filter(|(_, answer)| answer.is_none()).map(|(check, _)| check.id);
@@ -276,7 +276,7 @@ impl Answers {
             // A run that did not look never passes: where no check was looking, the first that has not looked says why.
             to_blame.extend(open().next());
         }
-        let without_answer = |check: &Check| match broken_off {
+        let without_answer = |check: &Check| match aborted_by {
             None => self.unmet_outcome(&state, check),
             Some(error) if to_blame.contains(&check.id) => Outcome::could_not_look(error),
             Some(error) => Outcome::skip(match error.stopped() {

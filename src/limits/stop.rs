@@ -138,7 +138,7 @@ impl Stop {
         }
     }
 
-    /// Returns true when this has said stop because the lock was held for too long.
+    /// Returns true if the examination was stopped because the lock was held for too long.
     pub(crate) fn hold_ran_out(&self) -> bool {
         self.hold.as_ref().is_some_and(|hold| hold.ran_out.load(Ordering::Relaxed))
     }

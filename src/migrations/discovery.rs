@@ -117,7 +117,7 @@ pub(crate) fn read_ledger(
         _ => {}
     }
     let rows = match rows(handle, &layout.0.select(table)) {
-        Err(error) if is_refused(&error) => return Ok(Err(MalformedLedger::whole(error.said_by_sqlite()))),
+        Err(error) if is_refused(&error) => return Ok(Err(MalformedLedger::whole(error.sqlite_message()))),
         rows => rows?,
     };
     Ok(rows.and_then(|rows| (dialect.reader)(&LedgerRows::new(layout.0, &rows))))
@@ -295,13 +295,13 @@ pub(super) fn choose_ledger(
             "the folder looks as if it were made for {}, and the store has {}{}",
             tool_names(candidates),
             describe_ledger(other.tool.name(), &other.table),
-            why_not_its_folder(folder, other.tool)
+            explain_folder_mismatch(folder, other.tool)
         ))),
     }
 }
 
 /// Returns why a folder cannot be that of the tool whose ledger a store has, where that is known.
-fn why_not_its_folder(folder: &MigrationsFolder, tool: Tool) -> String {
+fn explain_folder_mismatch(folder: &MigrationsFolder, tool: Tool) -> String {
     match tool {
         Tool::Understood(dialect, _) => match KnownSet::of(&folder.folder, dialect) {
             Err(mismatch) => format!("; {mismatch}"),

@@ -354,8 +354,8 @@ impl Applied {
     }
 }
 
-/// Refuses a key that stands in two rows, where the tool's own table could never hold it twice.
-pub(super) fn once(entries: &[AppliedEntry]) -> Result<(), MalformedLedger> {
+/// Fails if a key is in two rows. Only for tools whose own table cannot hold a key twice.
+pub(super) fn reject_duplicates(entries: &[AppliedEntry]) -> Result<(), MalformedLedger> {
     let mut seen = HashSet::new();
     match entries.iter().position(|entry| !seen.insert(&entry.key)) {
         None => Ok(()),
@@ -375,6 +375,6 @@ pub(super) fn names(
     let entries: Result<Vec<AppliedEntry>, MalformedLedger> =
         rows.iter().map(|row| row.name(column).map(|name| AppliedEntry::of(key(name)))).collect();
     let entries = entries?;
-    once(&entries)?;
+    reject_duplicates(&entries)?;
     Ok(Applied::each(entries))
 }

@@ -108,7 +108,7 @@ pub(super) fn recognise(table: &TableDeclaration, likely: &[&Dialect]) -> Option
             }
         }
     }
-    let named = NAMED.iter().find(|named| named.wrote(table));
+    let named = NAMED.iter().find(|named| named.matches(table));
     named.map(|named| LedgerMatch::new(Tool::Named(named), table, true)).or(by_columns)
 }
 

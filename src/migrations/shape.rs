@@ -103,13 +103,13 @@ impl Shape {
         !self.tables.is_empty()
     }
 
-    /// Returns how many of the first of these applied migrations ran on connections of their own, as far as the store shows it: all, where
+    /// Returns the number of the first of these applied migrations ran on connections of their own, as far as the store shows it: all, where
     /// each came with another release, or none, where they were all there at the first start. Settings that one of them left on its
     /// connection then changed what the next ones did.
     ///
     /// # Errors
     /// What SQLite says of the store, and the time limit.
-    pub(crate) fn apart(run: &[&Step], steps: &Steps, handle: &ReadOnly, stop: &Stop) -> Result<usize> {
+    pub(crate) fn count_separate_steps(run: &[&Step], steps: &Steps, handle: &ReadOnly, stop: &Stop) -> Result<usize> {
         let all = run.len();
         if !run.iter().any(|step| step.may_leave_settings()) {
             return Ok(all);

@@ -85,8 +85,8 @@ fn forget_connection(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// Makes a connection as new to the next migration, as far as its transaction lets it.
-fn connect_anew(conn: &Connection, foreign_keys: bool) -> Result<()> {
+/// Resets the settings of a connection before the next migration, as far as its transaction lets it.
+fn reset_connection(conn: &Connection, foreign_keys: bool) -> Result<()> {
     forget_connection(conn)?;
     let sql = "PRAGMA legacy_alter_table=OFF; PRAGMA recursive_triggers=OFF";
     conn.execute_batch(sql).map_err(Error::sqlite(sql))?;
@@ -124,7 +124,7 @@ impl<W: StatementObserver> StepRunner<'_, W> {
             }
             together = is_together.then_some(step);
             if (1..=apart).contains(&at) {
-                connect_anew(self.conn, foreign_keys)?;
+                reset_connection(self.conn, foreign_keys)?;
             }
             self.one(at, step)?;
         }
@@ -204,7 +204,7 @@ impl<W: StatementObserver> StepRunner<'_, W> {
             // The authorizer cannot be asked about it, and what cannot be asked is refused.
             is_denied.then(|| "it uses a name that is not UTF-8".to_owned())
         };
-        let without = || error.needs_the_application().then(|| error.said_by_sqlite());
+        let without = || error.needs_the_application().then(|| error.sqlite_message());
         let why = refused.or_else(unasked).or_else(without);
         // SQLite's message quotes the text, and a link out of the folder may lead to a secret.
         let (why, error) = if step.is_outside {
@@ -224,13 +224,13 @@ impl<W: StatementObserver> StepRunner<'_, W> {
             None => Error::Step {
                 migration: step.label(),
                 file: step.file.clone(),
-                stays: self.stays(step),
+                stays: self.describe_partial_effects(step),
                 source: error.into(),
             },
         }
     }
 
-    fn stays(&self, step: &Step) -> &'static str {
+    fn describe_partial_effects(&self, step: &Step) -> &'static str {
         match step.transaction {
             Transaction::AllPending => "; everything that is pending is rolled back with it",
             Transaction::None if self.statements > 0 && self.conn.is_autocommit() => {

@@ -61,17 +61,17 @@ impl FileSystem {
     }
 }
 
-/// Returns whether the owner of a database cannot write to a file beside it, and so not to the database either.
+/// Returns true if the owner of a database cannot write to a file beside it, and so not to the database either.
 ///
 /// SQLite gives the sidecar files the mode of the database, and, as root, its owner. Users of one group that share a store
 /// leave files of different owners that all can write. Which groups the owner is in besides the database's is not known here: a file
 /// that another group may write to is not held against it.
-pub(crate) fn shuts_owner_out(database: &FileStat, sidecar: &FileStat) -> bool {
+pub(crate) fn denies_owner(database: &FileStat, sidecar: &FileStat) -> bool {
     let (owner, group) = database.owner;
     owner != 0 && is_writable_by(database, owner, group) && !is_writable_by(sidecar, owner, group)
 }
 
-/// Returns whether a file has an access list, which says more than its owner and mode.
+/// Returns true if a file has an access list, which says more than its owner and mode.
 pub(crate) fn has_access_list(path: &Path) -> bool {
     rustix::fs::lgetxattr(path, "system.posix_acl_access", [0; 0].as_mut_slice()).is_ok()
 }
@@ -87,7 +87,7 @@ fn is_writable_by(file: &FileStat, user: u32, group: u32) -> bool {
     file.mode & bit != 0
 }
 
-/// Returns whether a user owns a file and has taken the right to read it from itself: `chmod` gives it back.
+/// Returns true if a user owns a file and has taken the right to read it from itself: `chmod` gives it back.
 pub(crate) fn is_locked_by_own_mode(file: &FileStat, user: u32) -> bool {
     file.kind == FileKind::Regular && file.owner.0 == user && user != 0 && file.mode & 0o400 == 0
 }
@@ -100,7 +100,7 @@ pub(crate) fn oversized_log(log: u64, store: u64) -> Option<u64> {
     (log >= LEAST && times >= 2).then_some(times)
 }
 
-/// Returns whether a database in WAL mode has no table and no log beside it: what it held, if anything, was in a log that is
+/// Returns true if a database in WAL mode has no table and no log beside it: what it held, if anything, was in a log that is
 /// not here.
 pub(crate) fn is_empty_without_log(is_wal: bool, schema_is_empty: bool, file_pages: u64, has_log: bool) -> bool {
     is_wal && schema_is_empty && file_pages == 1 && !has_log
@@ -136,11 +136,11 @@ mod tests {
             (file(0, 200, 0o660), false),
             (file(1000, 100, 0o444), true),
         ] {
-            assert_eq!(shuts_owner_out(&database, &sidecar), expected, "{sidecar:?}");
+            assert_eq!(denies_owner(&database, &sidecar), expected, "{sidecar:?}");
         }
         let read_only = file(1000, 100, 0o444);
-        assert!(!shuts_owner_out(&read_only, &file(0, 0, 0o644)));
-        assert!(!shuts_owner_out(&file(0, 0, 0o644), &file(1000, 100, 0o600)), "root writes anywhere");
+        assert!(!denies_owner(&read_only, &file(0, 0, 0o644)));
+        assert!(!denies_owner(&file(0, 0, 0o644), &file(1000, 100, 0o600)), "root writes anywhere");
     }
 
     #[test]

@@ -126,7 +126,7 @@ impl Jobs for Fleet {
         let answers = self.session.answers(&path, &stop);
         let so_far = answers.clone();
         let watch = self.session.watchdog.watch(&stop, move |why| {
-            give_up(so_far.broken_off(&Error::Stuck(why)).at(job));
+            give_up(so_far.report_aborted(&Error::Stuck(why)).at(job));
         });
         Task {
             job,

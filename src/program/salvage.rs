@@ -87,7 +87,7 @@ pub(super) fn salvage(session: &Arc<Session>) -> u8 {
         let (theirs, meter) = (session.clone(), meter.clone());
         session.watchdog.watch(&stop, move |why| {
             meter.clear();
-            print_error(&salvaged::failure_line(&broken_off(&Error::Stuck(why)), style));
+            print_error(&salvaged::failure_line(&describe_abort(&Error::Stuck(why)), style));
             theirs.exit_process(theirs.signals.exit_code().unwrap_or(EXIT_NOT_ALL))
         })
     };
@@ -117,9 +117,10 @@ pub(super) fn salvage(session: &Arc<Session>) -> u8 {
         Err(NoSummary::Ended(SalvageError::Output(error))) if error.kind() == io::ErrorKind::BrokenPipe => {
             return EXIT_PIPE_CLOSED;
         }
-        Err(NoSummary::Ended(ended)) => {
-            (salvaged::failure_line(&broken_off(&ended), style), interrupted.unwrap_or(EXIT_NOT_ALL))
-        }
+        Err(NoSummary::Ended(ended)) => (
+            salvaged::failure_line(&describe_abort(&ended), style),
+            interrupted.unwrap_or(EXIT_NOT_ALL),
+        ),
         Err(NoSummary::NotRead(error)) => {
             let why = format!("{}: {error}", displayed_path(session.store()));
             let code = if error.stopped().is_some() {
@@ -147,7 +148,7 @@ fn displayed_path(store: &Path) -> String {
     escape_untrusted(&paths::display_path(store), LONGEST_PATH)
 }
 
-fn broken_off(why: &impl ToString) -> String {
+fn describe_abort(why: &impl ToString) -> String {
     format!("broken off, and the output has no COMMIT and loads nothing: {}", why.to_string())
 }
 

@@ -105,7 +105,7 @@ impl Watchdog {
     }
 
     /// Stops the watch over the process, once all output is printed, so that the exit code stays as it is.
-    pub(super) fn stand_down(&self) {
+    pub(super) fn disarm(&self) {
         lock(&self.state).rests = true;
     }
 

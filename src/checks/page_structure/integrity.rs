@@ -161,7 +161,7 @@ fn look_again(copied: Copied, mut checks_left_out: Option<String>, has_checks: b
     let mut looked = whole_with_any_collation(&handle)?;
     if looked.is_refused() && has_checks && checks_left_out.is_none() {
         // A constraint may call a function that is not here.
-        checks_left_out = looked.error.as_ref().map(Error::said_by_sqlite);
+        checks_left_out = looked.error.as_ref().map(Error::sqlite_message);
         handle.rows("PRAGMA ignore_check_constraints=ON", [], |_| Ok(()))?;
         looked = whole(&handle)?;
     }
@@ -293,7 +293,7 @@ impl Looked {
                 self.refuse(name, &error);
             }
             Some(error) if error.is_refusal() && error.is_while_preparing() => {
-                self.tables_left_out.count(error.said_by_sqlite(), name);
+                self.tables_left_out.count(error.sqlite_message(), name);
             }
             Some(error) => {
                 self.at_least = true;
@@ -354,7 +354,7 @@ impl Looked {
             match handle.rows_of_pragma(&sql, |_| Ok(())) {
                 Err(error) if error.is_own_bound() => return Err(error),
                 Err(error) if error.is_missing_tokenizer() => {
-                    self.tables_left_out.count(error.said_by_sqlite(), &name);
+                    self.tables_left_out.count(error.sqlite_message(), &name);
                 }
                 _ => self.refused.push((name, why)),
             }
@@ -365,7 +365,7 @@ impl Looked {
     /// Keeps why a virtual table could not be asked.
     fn refuse(&mut self, name: &str, error: &Error) {
         if self.refused.len() < MOST_LINES {
-            self.refused.push((cut(name, LONGEST_NAME), error.said_by_sqlite()));
+            self.refused.push((cut(name, LONGEST_NAME), error.sqlite_message()));
         }
     }
 

@@ -72,7 +72,7 @@ impl Line {
         if let Some((root, page, what)) = tree_line(line) {
             if let Some(error) = unread_page(what) {
                 return Self {
-                    words: format!("the page could not be read: {}", error.said_by_sqlite()),
+                    words: format!("the page could not be read: {}", error.sqlite_message()),
                     place: Place::Unread(root, page),
                 };
             }

@@ -26,8 +26,8 @@ pub(super) fn look(handle: &ReadOnly) -> Result<Outcome> {
     let Some((ledger, others)) = ledgers.split_first() else {
         return without_ledger(handle);
     };
-    let others = said_of_others(others);
-    let whose = whose_is(ledger);
+    let others = describe_other_ledgers(others);
+    let whose = describe_owner(ledger);
     match ledger.tool {
         Tool::Named(named) => {
             let count = if named.rows_are_applied {
@@ -50,7 +50,7 @@ pub(super) fn look(handle: &ReadOnly) -> Result<Outcome> {
         }
         Tool::Understood(dialect, layout) => {
             Ok(match discovery::read_ledger(handle, dialect, layout, &ledger.table)? {
-                Ok(applied) => Said {
+                Ok(applied) => LedgerDescription {
                     dialect,
                     ledger,
                     whose,
@@ -122,15 +122,15 @@ fn without_ledger(handle: &ReadOnly) -> Result<Outcome> {
 }
 
 /// "Django's ledger `django_migrations`".
-fn whose_is(ledger: &LedgerMatch) -> String {
+fn describe_owner(ledger: &LedgerMatch) -> String {
     describe_ledger(ledger.tool.name(), &ledger.table)
 }
 
-fn said_of_others(others: &[LedgerMatch]) -> String {
+fn describe_other_ledgers(others: &[LedgerMatch]) -> String {
     if others.is_empty() {
         return String::new();
     }
-    let named: Vec<String> = others.iter().take(MOST_OTHERS).map(whose_is).collect();
+    let named: Vec<String> = others.iter().take(MOST_OTHERS).map(describe_owner).collect();
     let more = match others.len().saturating_sub(MOST_OTHERS) {
         0 => String::new(),
         more => format!(" and {}", plural(more as u64, "more", "more")),
@@ -139,14 +139,14 @@ fn said_of_others(others: &[LedgerMatch]) -> String {
 }
 
 /// A ledger that was read, and the words around what it says.
-struct Said<'a> {
+struct LedgerDescription<'a> {
     dialect: &'a Dialect,
     ledger: &'a LedgerMatch,
     whose: String,
     others: String,
 }
 
-impl Said<'_> {
+impl LedgerDescription<'_> {
     fn outcome(&self, applied: &Applied) -> Outcome {
         let Self { whose, others, .. } = self;
         let status = status(applied);

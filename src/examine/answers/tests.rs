@@ -108,14 +108,14 @@ const EVERY: [CheckId; 5] = [
 ];
 
 /// Returns what is reported of an examination that is broken off after `answered`, while `looking` look.
-fn broken_off(answered: &[CheckId], looking: &[CheckId], error: &Error) -> Report {
+fn report_aborted(answered: &[CheckId], looking: &[CheckId], error: &Error) -> Report {
     with_options(&EVERY, |options| {
         let answers = Answers::of(Path::new("state.db"), options);
         for id in answered {
             answers.set(*id, (Outcome::pass("fine"), Duration::ZERO));
         }
         answers.lock().running = looking.to_vec();
-        answers.broken_off(error)
+        answers.report_aborted(error)
     })
 }
 
@@ -124,7 +124,7 @@ fn what_hangs_costs_the_rows_of_the_checks_that_look_and_those_behind_it() {
     use Status::{Fail, Pass, Skip};
     let why = Error::Stuck(Stopped::TimeLimit(Duration::from_secs(2)));
     let outcomes = |answered: &[CheckId], looking: &[CheckId]| -> Vec<Status> {
-        statuses(&broken_off(answered, looking, &why))
+        statuses(&report_aborted(answered, looking, &why))
             .into_iter()
             .map(|(_, status)| status)
             .collect()
@@ -144,7 +144,7 @@ fn what_hangs_costs_the_rows_of_the_checks_that_look_and_those_behind_it() {
     assert_eq!(outcomes(&[], &[CheckId::File]), [Fail, Skip, Skip, Skip, Skip]);
     // When all is answered.
     assert_eq!(outcomes(&EVERY, &[]), [Pass; 5]);
-    let report = broken_off(&[CheckId::File], &[CheckId::SchemaState], &why);
+    let report = report_aborted(&[CheckId::File], &[CheckId::SchemaState], &why);
     assert_eq!(
         report.rows[2].detail,
         "could not look: the time limit of 2 s ran out, and what was running could not be interrupted"
@@ -154,7 +154,7 @@ fn what_hangs_costs_the_rows_of_the_checks_that_look_and_those_behind_it() {
 
 #[test]
 fn a_mistake_outside_the_checks_is_a_row_of_its_own_and_leaves_those_before_it() {
-    let report = broken_off(&[CheckId::File], &[CheckId::ReadOnly], &Error::Internal("panic".to_owned()));
+    let report = report_aborted(&[CheckId::File], &[CheckId::ReadOnly], &Error::Internal("panic".to_owned()));
     assert_eq!((report.verdict(), report.failures(), report.count(Status::Skip)), ("fail", 1, 3));
     assert_eq!(report.rows[1].detail, "could not look: a mistake in the doctor, please report it: panic");
 }
@@ -172,11 +172,11 @@ fn what_was_found_in_a_store_that_moved_meanwhile_is_not_told_when_it_is_broken_
             }
             answers.lock().witness = Some((access.unwrap().witness(), probe.clone()));
             answers.set(CheckId::File, (Outcome::pass("fine"), Duration::ZERO));
-            assert_eq!(answers.broken_off(&Error::Stuck(Stopped::Interrupted)).rows[0].status, Status::Pass);
+            assert_eq!(answers.report_aborted(&Error::Stuck(Stopped::Interrupted)).rows[0].status, Status::Pass);
             std::fs::OpenOptions::new().append(true).open(&path).unwrap().set_len(100_000).unwrap();
         });
         looked.unwrap();
-        answers.broken_off(&Error::Stuck(Stopped::Interrupted))
+        answers.report_aborted(&Error::Stuck(Stopped::Interrupted))
     });
     assert_eq!(report.rows[0].status, Status::Skip, "{report:?}");
     assert_eq!(
@@ -225,7 +225,7 @@ fn an_examination_that_was_broken_off_says_that_there_is_no_map() {
             page_map: true,
             ..options.clone()
         };
-        let report = Answers::of(Path::new(REAL), &options).broken_off(&Error::from(Stopped::Interrupted));
+        let report = Answers::of(Path::new(REAL), &options).report_aborted(&Error::from(Stopped::Interrupted));
         assert!(matches!(report.map, MapResult::Unavailable(_)), "{report:?}");
     });
 }

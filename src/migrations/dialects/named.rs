@@ -9,10 +9,10 @@ pub(crate) struct NamedTool {
     pub(crate) name: &'static str,
     /// The ledger's table.
     pub(in crate::migrations) table: &'static str,
-    /// The columns that it has; a type, where there is one, must be what was declared.
+    /// The name and the declared type of each column that it has; the type "" stands for any type.
     columns: &'static [(&'static str, &'static str)],
     /// True if the table may have columns beside these, because its name can be no other tool's.
-    others: bool,
+    allows_other_columns: bool,
     /// The language of its migrations: "Python, not SQL".
     pub(crate) migrations: &'static str,
     /// True if a row is a migration that was applied.
@@ -39,7 +39,10 @@ pub(crate) struct LockTable {
 impl NamedTool {
     /// Requires exactly these columns, because other tools use the table's name too.
     const fn exactly(self) -> Self {
-        Self { others: false, ..self }
+        Self {
+            allows_other_columns: false,
+            ..self
+        }
     }
 
     const fn rows_are_something_else(self) -> Self {
@@ -72,8 +75,8 @@ impl NamedTool {
         }
     }
 
-    /// Returns true if this is the tool's ledger.
-    pub(in crate::migrations) fn wrote(&self, table: &TableDeclaration) -> bool {
+    /// Returns true if the table is a ledger of this tool.
+    pub(in crate::migrations) fn matches(&self, table: &TableDeclaration) -> bool {
         let is = |column: &LedgerColumn, (name, declared): &(&str, &str)| {
             let declared = declared.is_empty() || column.declared.eq_ignore_ascii_case(declared);
             // To read a generated column would run an expression of the untrusted schema.
@@ -81,12 +84,12 @@ impl NamedTool {
         };
         table.name.eq_ignore_ascii_case(self.table)
             && self.columns.iter().all(|wanted| table.columns.iter().any(|column| is(column, wanted)))
-            && (self.others || self.columns.len() == table.columns.len())
+            && (self.allows_other_columns || self.columns.len() == table.columns.len())
     }
 }
 
 /// Creates a tool whose table has a name that can be no other tool's.
-const fn of(
+const fn new(
     name: &'static str,
     table: &'static str,
     columns: &'static [(&'static str, &'static str)],
@@ -96,7 +99,7 @@ const fn of(
         name,
         table,
         columns,
-        others: true,
+        allows_other_columns: true,
         migrations,
         rows_are_applied: true,
         failed: None,
@@ -107,19 +110,19 @@ const fn of(
 
 /// Every tool that is named and no more.
 pub(in crate::migrations) const NAMED: &[NamedTool] = &[
-    of("Rails", "schema_migrations", &[("version", "varchar")], "Ruby, not SQL").exactly(),
-    of("Rails", "schema_migrations", &[("version", "varchar(255)")], "Ruby, not SQL").exactly(),
-    of(
+    new("Rails", "schema_migrations", &[("version", "varchar")], "Ruby, not SQL").exactly(),
+    new("Rails", "schema_migrations", &[("version", "varchar(255)")], "Ruby, not SQL").exactly(),
+    new(
         "Django",
         "django_migrations",
         &[("app", ""), ("name", ""), ("applied", "")],
         "Python, not SQL",
     ),
-    of("Alembic", "alembic_version", &[("version_num", "")], "Python, not SQL").rows_are_something_else(),
-    of("Knex", "knex_migrations", &[("name", ""), ("batch", "")], "JavaScript, not SQL")
+    new("Alembic", "alembic_version", &[("version_num", "")], "Python, not SQL").rows_are_something_else(),
+    new("Knex", "knex_migrations", &[("name", ""), ("batch", "")], "JavaScript, not SQL")
         .locked_by("knex_migrations_lock", &["is_locked"], "is_locked IN (1, '1')")
         .settled_by("knex migrate:unlock"),
-    of(
+    new(
         "EF Core",
         "__EFMigrationsHistory",
         &[("MigrationId", ""), ("ProductVersion", "")],
@@ -128,22 +131,22 @@ pub(in crate::migrations) const NAMED: &[NamedTool] = &[
     // Its one row is deleted when the lock is released.
     .locked_by("__EFMigrationsLock", &["Id", "Timestamp"], "TRUE")
     .settled_by("DELETE FROM __EFMigrationsLock"),
-    of(
+    new(
         "TypeORM",
         "migrations",
         &[("id", ""), ("timestamp", ""), ("name", "")],
         "TypeScript, not SQL",
     )
     .exactly(),
-    of(
+    new(
         "Ecto",
         "schema_migrations",
         &[("version", "INTEGER"), ("inserted_at", "")],
         "Elixir, not SQL",
     )
     .exactly(),
-    of("Sequelize", "SequelizeMeta", &[("name", "")], "JavaScript, not SQL").exactly(),
-    of(
+    new("Sequelize", "SequelizeMeta", &[("name", "")], "JavaScript, not SQL").exactly(),
+    new(
         "Flyway",
         "flyway_schema_history",
         &[("installed_rank", ""), ("version", ""), ("success", "")],
@@ -151,7 +154,7 @@ pub(in crate::migrations) const NAMED: &[NamedTool] = &[
     )
     .failed_where("success IN (0, '0', 'false')")
     .settled_by("flyway repair"),
-    of(
+    new(
         "Atlas",
         "atlas_schema_revisions",
         &[("version", ""), ("applied", ""), ("total", ""), ("error", "")],
@@ -159,7 +162,7 @@ pub(in crate::migrations) const NAMED: &[NamedTool] = &[
     )
     .failed_where("applied < total OR (error IS NOT NULL AND error <> '')")
     .settled_by("atlas migrate apply"),
-    of(
+    new(
         "Liquibase",
         "DATABASECHANGELOG",
         &[("ID", ""), ("AUTHOR", ""), ("FILENAME", "")],
@@ -167,7 +170,7 @@ pub(in crate::migrations) const NAMED: &[NamedTool] = &[
     )
     .locked_by("DATABASECHANGELOGLOCK", &["LOCKED"], "LOCKED IN (1, '1', 'true')")
     .settled_by("liquibase release-locks"),
-    of(
+    new(
         "Room",
         "room_master_table",
         &[("id", ""), ("identity_hash", "")],
@@ -175,20 +178,20 @@ pub(in crate::migrations) const NAMED: &[NamedTool] = &[
     )
     .exactly()
     .rows_are_something_else(),
-    of("sea-orm", "seaql_migrations", &[("version", ""), ("applied_at", "")], "Rust, not SQL"),
-    of("gormigrate", "migrations", &[("id", "")], "Go, not SQL").exactly(),
-    of("bun", "bun_migrations", &[("name", ""), ("group_id", "")], "Go, with SQL among them"),
-    of("Kysely", "kysely_migration", &[("name", ""), ("timestamp", "")], "TypeScript, not SQL")
+    new("sea-orm", "seaql_migrations", &[("version", ""), ("applied_at", "")], "Rust, not SQL"),
+    new("gormigrate", "migrations", &[("id", "")], "Go, not SQL").exactly(),
+    new("bun", "bun_migrations", &[("name", ""), ("group_id", "")], "Go, with SQL among them"),
+    new("Kysely", "kysely_migration", &[("name", ""), ("timestamp", "")], "TypeScript, not SQL")
         .locked_by("kysely_migration_lock", &["is_locked"], "is_locked IN (1, '1')"),
-    of(
+    new(
         "MikroORM",
         "mikro_orm_migrations",
         &[("name", ""), ("executed_at", "")],
         "TypeScript, not SQL",
     ),
-    of("Laravel", "migrations", &[("id", ""), ("migration", ""), ("batch", "")], "PHP, not SQL").exactly(),
-    of("GRDB", "grdb_migrations", &[("identifier", "")], "Swift, not SQL"),
-    of(
+    new("Laravel", "migrations", &[("id", ""), ("migration", ""), ("batch", "")], "PHP, not SQL").exactly(),
+    new("GRDB", "grdb_migrations", &[("identifier", "")], "Swift, not SQL"),
+    new(
         "yoyo",
         "_yoyo_migration",
         &[("migration_hash", ""), ("migration_id", "")],
@@ -198,12 +201,12 @@ pub(in crate::migrations) const NAMED: &[NamedTool] = &[
     .locked_by("yoyo_lock", &["locked", "pid"], "locked IN (1, '1')")
     .settled_by("yoyo break-lock"),
     // A migration that failed and succeeded later has a row for each attempt.
-    of(
+    new(
         "Grafana",
         "migration_log",
         &[("migration_id", ""), ("sql", ""), ("success", ""), ("error", "")],
         "compiled into Grafana",
     )
     .failed_where("success IN (0, '0') AND migration_id NOT IN (SELECT migration_id FROM migration_log WHERE success = 1 AND migration_id IS NOT NULL)"),
-    of("FluentMigrator", "VersionInfo", &[("Version", ""), ("AppliedOn", "")], "C#, not SQL"),
+    new("FluentMigrator", "VersionInfo", &[("Version", ""), ("AppliedOn", "")], "C#, not SQL"),
 ];

@@ -8,7 +8,7 @@ use crate::migrations::checksum::{self, Checksums};
 use crate::migrations::key::MigrationKey;
 use crate::migrations::known::{self, FolderMismatch, FolderRules, KnownMigration, KnownSet, Script, SkipReason};
 use crate::migrations::ledger::{
-    Applied, AppliedEntry, DeclaredColumn, LedgerNote, LedgerRows, LedgerTable, MalformedLedger, once,
+    Applied, AppliedEntry, DeclaredColumn, LedgerNote, LedgerRows, LedgerTable, MalformedLedger, reject_duplicates,
 };
 use crate::migrations::steps::Transaction;
 
@@ -47,7 +47,7 @@ fn applied(rows: &LedgerRows<'_>) -> Result<Applied, MalformedLedger> {
         entries.push(AppliedEntry::with_checksum(key, row.checksum("checksum")));
         bad_dates += usize::from(!timestamp::is_rfc3339(row.text("applied_on")?.as_bytes()));
     }
-    once(&entries)?;
+    reject_duplicates(&entries)?;
     let notes = if bad_dates > 0 {
         vec![LedgerNote::BadDates(bad_dates)]
     } else {

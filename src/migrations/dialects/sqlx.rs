@@ -7,7 +7,7 @@ use crate::migrations::checksum::{self, Checksums};
 use crate::migrations::key::MigrationKey;
 use crate::migrations::known::{self, FolderMismatch, FolderRules, KnownMigration, KnownSet};
 use crate::migrations::ledger::{
-    Applied, AppliedEntry, DeclaredColumn, LedgerRows, LedgerState, LedgerTable, MalformedLedger, once,
+    Applied, AppliedEntry, DeclaredColumn, LedgerRows, LedgerState, LedgerTable, MalformedLedger, reject_duplicates,
 };
 use crate::migrations::steps::Transaction;
 
@@ -54,7 +54,7 @@ fn applied(rows: &LedgerRows<'_>) -> Result<Applied, MalformedLedger> {
             failed = Some(key);
         }
     }
-    once(&entries)?;
+    reject_duplicates(&entries)?;
     Ok(Applied {
         state: failed.map_or(LedgerState::Clean, LedgerState::Failed),
         ..Applied::each(entries)

@@ -71,9 +71,9 @@ pub(super) fn attempt(
         files: _files,
         temporary,
     } = copies()?;
-    runner.prepare(&mut conn, stop).map_err(ended(stop))?;
+    runner.prepare(&mut conn, stop).map_err(map_copy_error(stop))?;
     if let Some(temporary) = &temporary {
-        temporary.used_by(&mut conn, stop).map_err(ended(stop))?;
+        temporary.used_by(&mut conn, stop).map_err(map_copy_error(stop))?;
     }
     let running = interruptible(&conn, stop);
     let counted = counts(&conn).map_err(|error| interrupted(error, stop))?;
@@ -90,11 +90,11 @@ pub(super) fn attempt(
             if let Some(outgrown) = temporary.as_ref().and_then(TemporaryFiles::outgrown) {
                 return Err(Error::Rehearsal(outgrown.into()));
             }
-            out.failed = Some(why_it_ended(error, &conn, stop)?);
+            out.failed = Some(classify_failure(error, &conn, stop)?);
             return Ok(out);
         }
     }
-    let now = counts(&conn).map_err(|error| not_rehearsed(interrupted(error, stop)))?;
+    let now = counts(&conn).map_err(|error| wrap_rehearsal_error(interrupted(error, stop)))?;
     drop(running);
     let after = ReadOnly::guarded(conn, environment.heap_limit, stop)?;
     let again = || copies()?.guarded(environment);
@@ -116,8 +116,8 @@ pub(super) fn attempt(
             }
         };
         Ok(Attempt {
-            lost: before.lost(&now),
-            gone: before.gone(&now),
+            lost: before.find_lost_rows(&now),
+            gone: before.find_dropped_tables(&now),
             faults,
             shape_unknown,
             ..out
@@ -125,11 +125,11 @@ pub(super) fn attempt(
     };
     // SQLite's own checks compare values whole, however long they are.
     let looked = after.with_long_values(|| source.with_long_values(look));
-    looked.and_then(|looked| looked?).map_err(not_rehearsed)
+    looked.and_then(|looked| looked?).map_err(wrap_rehearsal_error)
 }
 
 /// Wraps an error that ended the comparison, unless it is the time limit.
-fn not_rehearsed(error: Error) -> Error {
+fn wrap_rehearsal_error(error: Error) -> Error {
     if error.stopped().is_some() {
         error
     } else {
@@ -138,7 +138,7 @@ fn not_rehearsed(error: Error) -> Error {
 }
 
 /// Returns a migration's own failure; what ended it from outside (the system, the folder of the copy, a bound) is an error.
-pub(super) fn why_it_ended(error: Error, copy: &Connection, stop: &Stop) -> Result<Error> {
+pub(super) fn classify_failure(error: Error, copy: &Connection, stop: &Stop) -> Result<Error> {
     use rusqlite::ErrorCode::{
         CannotOpen, DatabaseBusy, DatabaseCorrupt, DiskFull, FileLockingProtocolFailed, NotADatabase,
         OperationInterrupted, OutOfMemory, PermissionDenied, ReadOnly, SystemIoFailure, TooBig,
@@ -177,7 +177,7 @@ fn interrupted(error: Error, stop: &Stop) -> Error {
 }
 
 /// Returns the error that ended a statement on the copy: the time limit, or SQLite's.
-fn ended(stop: &Stop) -> impl FnOnce(rusqlite::Error) -> Error {
+fn map_copy_error(stop: &Stop) -> impl FnOnce(rusqlite::Error) -> Error {
     let reason = stop.reason();
     move |error| match reason {
         Some(why) => why.into(),

@@ -32,7 +32,7 @@ struct ToolRunner<'a> {
     /// The number of applied migrations that ran on connections of their own.
     apart: usize,
     losses: Losses,
-    missed: Vec<CascadeLoss>,
+    cascade_losses: Vec<CascadeLoss>,
     /// True if enforcing foreign keys makes a difference.
     keys_matter: bool,
 }
@@ -43,13 +43,13 @@ impl MigrationRunner for ToolRunner<'_> {
     }
 
     fn run(&mut self, copy: &mut Connection, counts: &RowCounts, stop: &Stop) -> Result<Vec<String>> {
-        let not_rehearsed = |error: Error| Error::Rehearsal(error.into());
+        let wrap_rehearsal_error = |error: Error| Error::Rehearsal(error.into());
         self.losses = Losses::of(counts);
-        let before = References::of(copy).map_err(not_rehearsed)?;
+        let before = References::of(copy).map_err(wrap_rehearsal_error)?;
         let pending: Vec<&Step> = self.steps.pending.iter().collect();
         tool_runner::run(copy, &pending, 0, self.steps.in_wal_mode, &mut self.losses, stop)?;
-        self.missed = self.losses.missed(copy).map_err(not_rehearsed)?;
-        let after = References::of(copy).map_err(not_rehearsed)?;
+        self.cascade_losses = self.losses.find_cascade_losses(copy).map_err(wrap_rehearsal_error)?;
+        let after = References::of(copy).map_err(wrap_rehearsal_error)?;
         self.keys_matter = before.touch(&self.losses.touched) || after.touch(&self.losses.touched);
         Ok(pending.iter().map(|step| step.key.clone()).collect())
     }
@@ -93,7 +93,7 @@ struct ToolTrial {
     foreign_keys: bool,
     attempt: Attempt,
     losses: Losses,
-    missed: Vec<CascadeLoss>,
+    cascade_losses: Vec<CascadeLoss>,
     /// True if enforcing foreign keys makes a difference.
     keys_matter: bool,
 }
@@ -112,7 +112,7 @@ pub(super) fn rehearse(
 ) -> Result<Rehearsal> {
     let applied: Vec<&Step> = steps.applied.iter().collect();
     let apart = match no_shape {
-        None => Shape::apart(&applied, steps, source, environment.stop)?,
+        None => Shape::count_separate_steps(&applied, steps, source, environment.stop)?,
         Some(_) => applied.len(),
     };
     let attempt = |foreign_keys| -> Result<ToolTrial> {
@@ -122,7 +122,7 @@ pub(super) fn rehearse(
             foreign_keys,
             apart,
             losses: Losses::default(),
-            missed: Vec::new(),
+            cascade_losses: Vec::new(),
             keys_matter: false,
         };
         let attempt = attempt(source, copies, &mut runner, environment)?;
@@ -130,7 +130,7 @@ pub(super) fn rehearse(
             foreign_keys,
             attempt,
             losses: runner.losses,
-            missed: runner.missed,
+            cascade_losses: runner.cascade_losses,
             keys_matter: runner.keys_matter,
         })
     };
@@ -156,7 +156,7 @@ pub(super) fn rehearse(
 /// Returns true if the migrations have to be run with the other setting of foreign keys too.
 fn needs_another(judged: &ToolTrial, foreign_keys: ForeignKeys) -> bool {
     let Attempt { failed, faults, .. } = &judged.attempt;
-    let is_wrong = failed.is_some() || !faults.is_empty() || !judged.missed.is_empty();
+    let is_wrong = failed.is_some() || !faults.is_empty() || !judged.cascade_losses.is_empty();
     match foreign_keys {
         // The default of the tool is judged. The other setting is tried to find out what is wrong with this one only; where the default
         // is off, it is also tried whenever a table of a foreign key is written to, because a cascade would show there alone.

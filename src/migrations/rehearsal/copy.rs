@@ -90,7 +90,7 @@ pub(super) fn of_store(
     growth: CopyGrowth,
     environment: &Environment<'_>,
 ) -> Result<RehearsalCopy> {
-    made(probe, handle, growth, environment, MOST_REHEARSED_IN_MEMORY).map_err(|error| match error {
+    create_copy(probe, handle, growth, environment, MOST_REHEARSED_IN_MEMORY).map_err(|error| match error {
         error if error.stopped().is_some() => error,
         error => Error::Copy {
             why: "to rehearse its pending migrations",
@@ -104,7 +104,7 @@ pub(super) fn of_store(
 /// # Errors
 /// Where there is no room for it, and the time limit.
 pub(crate) fn to_check(probe: &Probe, handle: &ReadOnly, environment: &Environment<'_>) -> Result<RehearsalCopy> {
-    made(probe, handle, CopyGrowth::OWN, environment, MOST_COPIED_TO_MEMORY)
+    create_copy(probe, handle, CopyGrowth::OWN, environment, MOST_COPIED_TO_MEMORY)
 }
 
 /// Copies all that a handle sees to the private folder, to be read without SQLite.
@@ -112,10 +112,10 @@ pub(crate) fn to_check(probe: &Probe, handle: &ReadOnly, environment: &Environme
 /// # Errors
 /// Where there is no room for it, and the time limit.
 pub(crate) fn to_folder(probe: &Probe, handle: &ReadOnly, environment: &Environment<'_>) -> Result<RehearsalCopy> {
-    made(probe, handle, CopyGrowth::OWN, environment, 0)
+    create_copy(probe, handle, CopyGrowth::OWN, environment, 0)
 }
 
-fn made(
+fn create_copy(
     probe: &Probe,
     handle: &ReadOnly,
     growth: CopyGrowth,

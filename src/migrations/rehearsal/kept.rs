@@ -86,15 +86,20 @@ impl RowHashes {
 }
 
 impl RowKeys {
-    /// These and others, where they are keys of the same columns.
+    /// Returns the union of two sets of keys; `None` if they are keys of different columns.
     pub(super) fn and(mut self, others: &Self) -> Option<Self> {
         self.hashes.extend(&others.hashes);
         (self.columns == others.columns).then_some(self)
     }
 
-    /// Returns how many of these rows are missing in a place: they are not in the table or, where it is about a column, they are there
+    /// Returns the number of these rows that are missing in a place: they are not in the table or, where it is about a column, they are there
     /// without a value. `None` where the table has not got the columns of the key any more.
-    pub(super) fn missed(&self, conn: &Connection, place: &RowPlace, hash: &RandomState) -> Result<Option<u64>> {
+    pub(super) fn count_missing_keys(
+        &self,
+        conn: &Connection,
+        place: &RowPlace,
+        hash: &RandomState,
+    ) -> Result<Option<u64>> {
         for column in &self.columns {
             if !has_column(conn, &place.table, column)? {
                 return Ok(None);

@@ -86,7 +86,7 @@ pub(super) enum CascadeCause {
     Replaced,
 }
 
-/// What went by the action of a foreign key, and did not come back: how much, and where.
+/// Rows or references that the action of a foreign key removed and that are still missing at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CascadeLoss {
     pub(super) table: String,
@@ -101,7 +101,7 @@ pub(super) struct CascadeLoss {
 }
 
 impl Losses {
-    /// Of tables that have so many rows now.
+    /// Creates a record for tables with these numbers of rows.
     pub(super) fn of(counts: &RowCounts) -> Self {
         Self {
             last: counts.clone(),
@@ -121,33 +121,38 @@ impl Losses {
         first.to_owned()
     }
 
-    /// Returns what the actions of foreign keys took and what is still missing at the end. A migration may save rows elsewhere, and bring them
-    /// back; a table that is gone for good misses none.
+    /// Returns the rows and references that the actions of foreign keys removed and that are still missing at the end. A migration may save
+    /// rows elsewhere and restore them. A table that no longer exists has no missing rows.
     ///
     /// # Errors
-    /// What SQLite says.
-    pub(super) fn missed(&self, conn: &Connection) -> Result<Vec<CascadeLoss>> {
+    /// Fails if SQLite refuses a statement.
+    pub(super) fn find_cascade_losses(&self, conn: &Connection) -> Result<Vec<CascadeLoss>> {
         let mut places: BTreeMap<RowPlace, Vec<&CascadeEffect>> = BTreeMap::new();
         for taken in &self.taken {
             let Some(table) = self.name_now(conn, &taken.place.table, taken.since)? else {
                 continue;
             };
-            if self.is_written(conn, taken)? || self.means_nothing(conn, taken)? {
+            if self.is_written(conn, taken)? || self.has_lost_parents(conn, taken)? {
                 continue;
             }
             let column = taken.place.column.clone();
             places.entry(RowPlace { table, column }).or_default().push(taken);
         }
-        let missed = places.into_iter().map(|(place, taken)| self.missed_in(conn, place, &taken));
-        missed.filter_map(Result::transpose).collect()
+        let losses = places.into_iter().map(|(place, taken)| self.find_cascade_losses_in(conn, place, &taken));
+        losses.filter_map(Result::transpose).collect()
     }
 
-    fn missed_in(&self, conn: &Connection, place: RowPlace, taken: &[&CascadeEffect]) -> Result<Option<CascadeLoss>> {
+    fn find_cascade_losses_in(
+        &self,
+        conn: &Connection,
+        place: RowPlace,
+        taken: &[&CascadeEffect],
+    ) -> Result<Option<CascadeLoss>> {
         let (Some(first), Some(now)) = (taken.first(), RowHashes::of(conn, &place, &self.hash)?) else {
             return Ok(None);
         };
         let by_key = match keys_of(taken) {
-            Some(keys) => keys.missed(conn, &place, &self.hash)?,
+            Some(keys) => keys.count_missing_keys(conn, &place, &self.hash)?,
             None => None,
         };
         // Rows without keys cannot be recognised when they come back: at most as many are missing as the table has fewer at the end.
@@ -178,17 +183,17 @@ impl Losses {
         };
         let place = RowPlace { table, column: None };
         let by_key = match &rows.keys {
-            Some(keys) => keys.missed(conn, &place, &self.hash)?,
+            Some(keys) => keys.count_missing_keys(conn, &place, &self.hash)?,
             None => None,
         };
         Ok(match by_key {
-            Some(missed) => missed > 0,
+            Some(missing) => missing > 0,
             None => count_rows(conn, &place.table)? < *before,
         })
     }
 
     /// Returns true if the rows to which an emptied column could refer are gone.
-    fn means_nothing(&self, conn: &Connection, taken: &CascadeEffect) -> Result<bool> {
+    fn has_lost_parents(&self, conn: &Connection, taken: &CascadeEffect) -> Result<bool> {
         match &taken.parent {
             Some(parent) => Ok(self.name_now(conn, parent, taken.since)?.is_none()),
             None => Ok(false),
@@ -331,7 +336,7 @@ fn places(statement: &Touched, references: &References) -> BTreeSet<RowPlace> {
 
 impl StatementObserver for Losses {
     fn before_statement(&mut self, conn: &Connection, statement: &Touched) -> Result<()> {
-        self.around = self.before(conn, statement).map_err(not_rehearsed)?;
+        self.around = self.before(conn, statement).map_err(wrap_rehearsal_error)?;
         let written = statement.target.as_ref().map(Write::table);
         let written = written.into_iter().chain(statement.altered.as_deref());
         self.touched.extend(written.map(str::to_ascii_lowercase));
@@ -342,14 +347,14 @@ impl StatementObserver for Losses {
 
     fn after_statement(&mut self, conn: &Connection, statement: &Touched, step: usize) -> Result<()> {
         let around = std::mem::take(&mut self.around);
-        self.after(conn, statement, around, step).map_err(not_rehearsed)
+        self.after(conn, statement, around, step).map_err(wrap_rehearsal_error)
     }
 
     fn after_step(&mut self, conn: &Connection, step: usize, deleted_from: &BTreeSet<String>) -> Result<()> {
         for table in deleted_from {
             let key = cut(table, LONGEST_NAME);
-            if exists(conn, table).map_err(not_rehearsed)? {
-                let now = count_rows(conn, table).map_err(not_rehearsed)?;
+            if exists(conn, table).map_err(wrap_rehearsal_error)? {
+                let now = count_rows(conn, table).map_err(wrap_rehearsal_error)?;
                 let before = self.last.insert(key.clone(), now).unwrap_or(0);
                 if now < before {
                     self.fewer.push(FewerRows { table: key, step });
@@ -360,8 +365,8 @@ impl StatementObserver for Losses {
     }
 }
 
-/// To look is none of the migrations' statements.
-fn not_rehearsed(error: Error) -> Error {
+/// Wraps an error of the rehearsal's own statements, which is no failure of a migration.
+fn wrap_rehearsal_error(error: Error) -> Error {
     Error::Rehearsal(error.into())
 }
 

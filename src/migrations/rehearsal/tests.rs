@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::attempt::why_it_ended;
+use super::attempt::classify_failure;
 use super::*;
 use crate::application::{Impact, Ledger, Migration};
 use crate::error::Error;
@@ -28,7 +28,7 @@ fn second(sql: &'static str) -> Migration {
 /// A store with the first migration applied and `sql` run on it.
 fn store(sql: &str, stop: &Stop) -> ReadOnly {
     let mut conn = Connection::open_in_memory().unwrap();
-    runner::migrate(&mut conn, &Ledger::usual(), &[first()]).unwrap();
+    runner::migrate(&mut conn, &Ledger::default_table(), &[first()]).unwrap();
     conn.execute_batch(sql).unwrap();
     ReadOnly::guarded(conn, None, stop).unwrap()
 }
@@ -124,12 +124,12 @@ fn what_became(before: &str, after: &str, compare_shape: bool) -> Vec<String> {
     let counts = |of: &ReadOnly| verify::counts(&copy_of(of)).unwrap();
     let again = || Ok((ReadOnly::guarded(copy_of(&source), None, &stop)?, None));
     let before = verify::StoreBefore::of(&source, &again, counts(&source));
-    let lost = before.lost(&counts(&after));
+    let lost = before.find_lost_rows(&counts(&after));
     let mut faults: Vec<RehearsalFault> = lost.iter().map(RehearsalFault::of_lost).collect();
     faults.extend(before.dangling(&after, str::to_owned).unwrap());
     faults.extend(before.integrity(&after).unwrap());
     if compare_shape {
-        let shape = || Shape::replay(&Ledger::usual(), &[first()]);
+        let shape = || Shape::replay(&Ledger::default_table(), &[first()]);
         faults.extend(before.shape(&shape().unwrap(), &after, shape, Impact::words).unwrap());
     }
     faults.into_iter().map(|fault| fault.line).collect()
@@ -330,7 +330,7 @@ fn what_the_system_refuses_the_copy_is_not_the_migrations_failure() {
     let copy = Connection::open_in_memory().unwrap();
     let ended = |code| {
         let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
-        why_it_ended(Error::sqlite("ALTER TABLE")(error), &copy, &Stop::never())
+        classify_failure(Error::sqlite("ALTER TABLE")(error), &copy, &Stop::never())
     };
     // SQLITE_BUSY, READONLY, IOERR, CANTOPEN, PROTOCOL, READONLY_DBMOVED.
     for code in [5, 8, 10, 14, 15, 1032] {

@@ -22,7 +22,7 @@ use crate::text::words::{cut, plural, thousands};
 pub(crate) struct RehearsalFault {
     /// In a line, with its place.
     pub(crate) line: String,
-    /// The same as a finding.
+    /// The finding for this fault.
     pub(crate) finding: Finding,
     /// True if it was there before the migrations: a shape that this binary cannot work with.
     pub(crate) was_there: bool,
@@ -34,7 +34,7 @@ impl RehearsalFault {
     /// Creates the fault of a migration that fails.
     pub(super) fn of_migration(error: &Error) -> Self {
         // Without the SQL: the migration's name stands for that.
-        let fails = |why: &Error| format!("fails on this store: {}", why.said_by_sqlite());
+        let fails = |why: &Error| format!("fails on this store: {}", why.sqlite_message());
         let (id, line, what) = match error {
             Error::Migration { id, name, source } => {
                 let fails = fails(source);
@@ -85,8 +85,8 @@ impl RehearsalFault {
         }
     }
 
-    /// The same with more words behind.
-    pub(super) fn and(mut self, words: &str) -> Self {
+    /// Appends words to the fault.
+    pub(super) fn append(mut self, words: &str) -> Self {
         self.line.push_str(words);
         self.finding.what.to_mut().push_str(words);
         self
@@ -127,7 +127,7 @@ impl RehearsalFault {
 /// Another copy of the store as it was, behind a handle, with the files that go with it.
 pub(super) type Untouched = (ReadOnly, Option<PrivateCopy>);
 
-/// What a store was before its migrations.
+/// A store as it was before its migrations.
 pub(super) struct StoreBefore<'a> {
     source: &'a ReadOnly,
     /// Makes another copy, for when the one that the migrations ran on is not enough.
@@ -158,13 +158,13 @@ impl LostRows {
 }
 
 impl<'a> StoreBefore<'a> {
-    /// With the rows of each table counted in the copy: in the store itself a daemon may have added some since.
+    /// Creates it from the numbers of rows in the copy: in the store itself a daemon may have added some since.
     pub(super) fn of(source: &'a ReadOnly, again: &'a dyn Fn() -> Result<Untouched>, counts: RowCounts) -> Self {
         Self { source, again, counts }
     }
 
     /// Returns the tables that are still there and have fewer rows.
-    pub(super) fn lost(&self, after: &RowCounts) -> Vec<LostRows> {
+    pub(super) fn find_lost_rows(&self, after: &RowCounts) -> Vec<LostRows> {
         let lost = |(table, before): (&String, &u64)| {
             let (table, before, after) = (table.clone(), *before, now(after, table)?);
             (after < before).then_some(LostRows { table, before, after })
@@ -173,7 +173,7 @@ impl<'a> StoreBefore<'a> {
     }
 
     /// Returns the tables that had rows and no longer exist under that name, with their former number of rows.
-    pub(super) fn gone(&self, after: &RowCounts) -> Vec<(String, u64)> {
+    pub(super) fn find_dropped_tables(&self, after: &RowCounts) -> Vec<(String, u64)> {
         let is_gone = |(table, before): &(&String, &u64)| **before > 0 && now(after, table).is_none();
         self.counts
             .iter()
@@ -212,7 +212,7 @@ impl<'a> StoreBefore<'a> {
                     if before.count > 0 {
                         let told = before.tell_apart(self.source, &old, str::to_owned, &hash);
                         match told.and_then(|()| now.tell_apart(after, &table, before_name, &hash)) {
-                            Err(error) if says_nothing(&error) => return Err(error),
+                            Err(error) if is_unrelated_to_migrations(&error) => return Err(error),
                             _ => {}
                         }
                     }
@@ -223,9 +223,9 @@ impl<'a> StoreBefore<'a> {
                         }
                     }
                 }
-                Err(error) if says_nothing(&error) => return Err(error),
+                Err(error) if is_unrelated_to_migrations(&error) => return Err(error),
                 Err(error) => match before() {
-                    Err(error) if says_nothing(&error) => return Err(error),
+                    Err(error) if is_unrelated_to_migrations(&error) => return Err(error),
                     // It could not be checked before either, which `foreign-keys` says.
                     Err(_) => continue,
                     Ok(_) => format!("its foreign keys cannot be checked any more: {error}"),
@@ -245,7 +245,7 @@ impl<'a> StoreBefore<'a> {
         }
         let (before, _files) = (self.again)()?;
         let what = match (now, before.with_long_values(|| integrity(&before))?) {
-            (Err(error), _) | (_, Err(error)) if says_nothing(&error) => return Err(error),
+            (Err(error), _) | (_, Err(error)) if is_unrelated_to_migrations(&error) => return Err(error),
             // It could not be asked before, which `page-structure` says.
             (_, Err(_)) => return Ok(Vec::new()),
             (Ok(now), Ok(before)) if !now.is_worse_than(&before) => return Ok(Vec::new()),
@@ -325,7 +325,7 @@ pub(super) fn count_rows(copy: &Connection, table: &str) -> Result<u64> {
 }
 
 /// Returns true if an error says nothing about the migrations: a limit of the doctor's, damage, a disk that cannot be read.
-fn says_nothing(error: &Error) -> bool {
+fn is_unrelated_to_migrations(error: &Error) -> bool {
     error.is_own_bound() || error.is_damage() || error.is_io()
 }
 

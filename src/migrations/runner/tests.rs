@@ -23,13 +23,16 @@ fn applied_ids_are_skipped_and_the_others_run_in_the_order_of_ids() {
     let third = migration(3, "third", "INSERT INTO t VALUES (3)");
     let first = migration(1, "first", "CREATE TABLE t(x)");
     let second = migration(2, "second", "INSERT INTO t VALUES (2)");
-    assert_eq!(migrate(&mut conn, &Ledger::usual(), &[third.clone(), first.clone()]).unwrap(), [1, 3]);
     assert_eq!(
-        migrate(&mut conn, &Ledger::usual(), &[second.clone(), third.clone(), first.clone()]).unwrap(),
+        migrate(&mut conn, &Ledger::default_table(), &[third.clone(), first.clone()]).unwrap(),
+        [1, 3]
+    );
+    assert_eq!(
+        migrate(&mut conn, &Ledger::default_table(), &[second.clone(), third.clone(), first.clone()]).unwrap(),
         [2]
     );
     assert_eq!(
-        migrate(&mut conn, &Ledger::usual(), &[second.clone(), third.clone(), first.clone()]).unwrap(),
+        migrate(&mut conn, &Ledger::default_table(), &[second.clone(), third.clone(), first.clone()]).unwrap(),
         [0_i64; 0]
     );
     let rows: String = conn.query_row("SELECT group_concat(x) FROM t", [], |row| row.get(0)).unwrap();
@@ -46,7 +49,8 @@ fn a_migration_that_fails_leaves_nothing_and_a_later_run_resumes_there() {
         "CREATE TABLE half(x); INSERT INTO kept VALUES (1); INSERT INTO nowhere VALUES (1)",
     );
     let third = migration(3, "third", "CREATE TABLE later(x)");
-    let error = migrate(&mut conn, &Ledger::usual(), &[first.clone(), broken.clone(), third.clone()]).unwrap_err();
+    let error =
+        migrate(&mut conn, &Ledger::default_table(), &[first.clone(), broken.clone(), third.clone()]).unwrap_err();
     assert!(matches!(&error, Error::Migration { id: 2, name, .. } if name == "broken"), "{error:?}");
     assert_eq!(
         error.to_string(),
@@ -59,7 +63,7 @@ fn a_migration_that_fails_leaves_nothing_and_a_later_run_resumes_there() {
 
     let mended = migration(2, "broken", "CREATE TABLE half(x)");
     assert_eq!(
-        migrate(&mut conn, &Ledger::usual(), &[first.clone(), mended.clone(), third.clone()]).unwrap(),
+        migrate(&mut conn, &Ledger::default_table(), &[first.clone(), mended.clone(), third.clone()]).unwrap(),
         [2, 3]
     );
     assert!(has_table(&conn, "half") && has_table(&conn, "later"));
@@ -68,10 +72,10 @@ fn a_migration_that_fails_leaves_nothing_and_a_later_run_resumes_there() {
 #[test]
 fn a_ledger_row_that_cannot_be_written_takes_its_migration_with_it() {
     let mut conn = Connection::open_in_memory().unwrap();
-    migrate(&mut conn, &Ledger::usual(), &[]).unwrap();
+    migrate(&mut conn, &Ledger::default_table(), &[]).unwrap();
     conn.execute_batch("CREATE TRIGGER no BEFORE INSERT ON schema_migrations BEGIN SELECT RAISE(ABORT, 'no'); END")
         .unwrap();
-    migrate(&mut conn, &Ledger::usual(), &[migration(1, "first", "CREATE TABLE t(x)")]).unwrap_err();
+    migrate(&mut conn, &Ledger::default_table(), &[migration(1, "first", "CREATE TABLE t(x)")]).unwrap_err();
     assert!(!has_table(&conn, "t"));
 }
 
@@ -83,7 +87,7 @@ fn duplicate_ids_are_rejected_by_name_before_anything_is_touched() {
         migration(2, "here", "CREATE TABLE b(x)"),
         migration(2, "there", "CREATE TABLE c(x)"),
     ];
-    let error = migrate(&mut conn, &Ledger::usual(), &twice).unwrap_err();
+    let error = migrate(&mut conn, &Ledger::default_table(), &twice).unwrap_err();
     assert_eq!(error.to_string(), "migration id 2 is given twice: here and there");
     let objects: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
     assert_eq!(objects, 0);

@@ -33,11 +33,11 @@ impl ToolSummary<'_> {
             out.faults = vec![self.qualified(RehearsalFault::of_migration(error))];
             return out;
         }
-        out.faults.extend(self.missed().map(|missed| self.cascade(missed)));
+        out.faults.extend(self.cascade_losses().map(|loss| self.cascade(loss)));
         out.faults.extend(attempt.faults.iter().map(|fault| self.qualified(fault.clone())));
-        out.faults.extend(self.fails_the_other_way());
-        out.notes.extend(self.deleted());
-        out.notes.extend(self.gone());
+        out.faults.extend(self.find_fault_with_other_setting());
+        out.notes.extend(self.describe_deleted_rows());
+        out.notes.extend(self.describe_dropped_tables());
         out
     }
 
@@ -64,12 +64,12 @@ impl ToolSummary<'_> {
             return fault;
         }
         let (here, there) = (on_or_off(self.judged), on_or_off_otherwise(self.judged));
-        fault.and(&format!("; only with foreign keys {here}, and not with them {there}"))
+        fault.append(&format!("; only with foreign keys {here}, and not with them {there}"))
     }
 
-    fn fails_the_other_way(&self) -> Option<RehearsalFault> {
+    fn find_fault_with_other_setting(&self) -> Option<RehearsalFault> {
         let error = self.as_likely()?.attempt.failed.as_ref()?;
-        let fault = RehearsalFault::of_migration(error).and(&format!(
+        let fault = RehearsalFault::of_migration(error).append(&format!(
             "; only with foreign keys {}, and not with them {}, as is usual for the tool (--foreign-keys settles it)",
             on_or_off_otherwise(self.judged),
             on_or_off(self.judged),
@@ -77,27 +77,27 @@ impl ToolSummary<'_> {
         Some(fault)
     }
 
-    /// Returns what cascades took: in the trial with foreign keys on, if it did not fail.
-    fn missed(&self) -> impl Iterator<Item = &CascadeLoss> {
+    /// Returns the losses by cascades: in the trial with foreign keys on, if it did not fail.
+    fn cascade_losses(&self) -> impl Iterator<Item = &CascadeLoss> {
         let tried = self.passed(true).unwrap_or(self.judged);
-        tried.missed.iter().filter(|missed| !self.is_not_told(&missed.table))
+        tried.cascade_losses.iter().filter(|loss| !self.is_tool_owned_table(&loss.table))
     }
 
     /// Returns the fault of a cascade that no statement names.
-    fn cascade(&self, missed: &CascadeLoss) -> RehearsalFault {
-        let CascadeLoss { table, rows, steps, .. } = missed;
-        let (what, counts) = match &missed.column {
+    fn cascade(&self, loss: &CascadeLoss) -> RehearsalFault {
+        let CascadeLoss { table, rows, steps, .. } = loss;
+        let (what, counts) = match &loss.column {
             None => {
-                let lost = self.judged.attempt.lost.iter().find(|lost| lost.table.eq_ignore_ascii_case(table));
-                let before = lost.map_or(missed.before, |lost| lost.before.max(missed.before));
-                let counts = format!(" ({} before, {} after)", thousands(before), thousands(missed.after));
+                let counted = self.judged.attempt.lost.iter().find(|rows| rows.table.eq_ignore_ascii_case(table));
+                let before = counted.map_or(loss.before, |rows| rows.before.max(loss.before));
+                let counts = format!(" ({} before, {} after)", thousands(before), thousands(loss.after));
                 (format!("{} lost", plural(*rows, "row is", "rows are")), counts)
             }
             Some(_) => (format!("{} emptied", plural(*rows, "reference is", "references are")), String::new()),
         };
         let is_same =
-            |there: &&CascadeLoss| there.table == *table && there.column == missed.column && there.rows == *rows;
-        let stays = self.passed(false).filter(|off| !off.missed.iter().any(|there| is_same(&there)));
+            |there: &&CascadeLoss| there.table == *table && there.column == loss.column && there.rows == *rows;
+        let stays = self.passed(false).filter(|off| !off.cascade_losses.iter().any(|there| is_same(&there)));
         let (condition, rest) = match (stays.is_some(), self.judged.foreign_keys) {
             (false, _) => ("", ""),
             (true, true) => ("", "; with foreign keys off they stay"),
@@ -105,13 +105,13 @@ impl ToolSummary<'_> {
                 (" if foreign keys are on", "; with foreign keys off, as is usual for the tool, they stay")
             }
         };
-        let why = match missed.how {
+        let why = match loss.how {
             CascadeCause::Dropped => "a table to which they refer is dropped",
             CascadeCause::Replaced => "rows to which they refer are replaced",
         };
         let place = self.migrations(steps);
         let what = format!("{what}{condition}{place}, by a cascade that nobody wrote: {why}{counts}{rest}");
-        match &missed.column {
+        match &loss.column {
             None => RehearsalFault::of_table(&cut(table, LONGEST_NAME), what),
             Some(column) => RehearsalFault::of_column(table, column, what),
         }
@@ -119,13 +119,13 @@ impl ToolSummary<'_> {
     }
 
     /// Returns the rows that the text deletes: all that the judged trial lost otherwise.
-    fn deleted(&self) -> Vec<String> {
+    fn describe_deleted_rows(&self) -> Vec<String> {
         let mut out = Vec::new();
-        for lost in self.judged.attempt.lost.iter().filter(|lost| !self.is_not_told(&lost.table)) {
-            let of_table = |missed: &&CascadeLoss| {
-                missed.column.is_none() && cut(&missed.table, LONGEST_NAME).eq_ignore_ascii_case(&lost.table)
+        for lost in self.judged.attempt.lost.iter().filter(|lost| !self.is_tool_owned_table(&lost.table)) {
+            let of_table = |loss: &&CascadeLoss| {
+                loss.column.is_none() && cut(&loss.table, LONGEST_NAME).eq_ignore_ascii_case(&lost.table)
             };
-            let by_cascade = self.judged.missed.iter().find(of_table).map_or(0, |missed| missed.rows);
+            let by_cascade = self.judged.cascade_losses.iter().find(of_table).map_or(0, |loss| loss.rows);
             let rows = lost.rows().saturating_sub(by_cascade);
             if rows > 0 {
                 let rows = plural(rows, "row is", "rows are");
@@ -137,7 +137,7 @@ impl ToolSummary<'_> {
     }
 
     /// Returns the tables that no longer exist.
-    fn gone(&self) -> Vec<String> {
+    fn describe_dropped_tables(&self) -> Vec<String> {
         let told = |(table, rows): &(String, u64)| {
             let how = if self.judged.losses.dropped.contains(table) {
                 "dropped"
@@ -150,13 +150,13 @@ impl ToolSummary<'_> {
             .attempt
             .gone
             .iter()
-            .filter(|(table, _)| !self.is_not_told(table))
+            .filter(|(table, _)| !self.is_tool_owned_table(table))
             .map(told)
             .collect()
     }
 
     /// Returns true for tables without rows of the application: the tool's own, and the shadow tables of virtual tables.
-    fn is_not_told(&self, table: &str) -> bool {
+    fn is_tool_owned_table(&self, table: &str) -> bool {
         let table = table.to_ascii_lowercase();
         let keeps = |name: &String| table.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('_'));
         self.steps.is_ledger(&table) || self.virtuals.iter().any(keeps)
