@@ -1,4 +1,4 @@
-//! What is known of a program that keeps its data in a store: plain types. No application is named here.
+//! The description of a program that keeps its data in a store: plain types. No application is named here.
 
 mod advice;
 mod folder;

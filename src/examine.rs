@@ -94,7 +94,7 @@ pub(crate) fn migration_status(
     })
 }
 
-/// Returns what is made of a store through a handle, where nothing beside it hides what was committed; there is no handle on a file of no
+/// Returns the result of reading a store through a handle, where nothing beside it hides what was committed; there is no handle on a file of no
 /// bytes.
 fn read_stable_store<T>(
     path: &Path,

@@ -17,7 +17,7 @@ pub(crate) const LONGEST_NAME: usize = 160;
 /// The longest words of a finding that are kept, in characters.
 const LONGEST_WORDS: usize = 1_000;
 
-/// What is known of data that is lost.
+/// The knowledge about lost data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Loss {
     /// Nothing is lost by it.
@@ -33,11 +33,11 @@ pub(crate) enum Loss {
 pub(crate) struct CountedTable {
     /// The table's name, safe to print.
     pub name: String,
-    /// How many of its rows are intact.
+    /// The number of its intact rows.
     pub intact: u64,
-    /// How many of its rows are lost, as far as indexes name them.
+    /// The number of its lost rows, as far as indexes name them.
     pub lost: u64,
-    /// Whether there may be more lost rows than that.
+    /// True if there may be more lost rows.
     pub at_least: bool,
 }
 
@@ -116,7 +116,7 @@ impl Finding {
         self.count
     }
 
-    /// Returns what is wrong there.
+    /// Returns a description of the fault.
     pub fn what(&self) -> &str {
         &self.what
     }

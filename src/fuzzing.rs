@@ -1,4 +1,4 @@
-//! What the fuzz targets run. Each takes any bytes, holds what must be true of every input, and must neither panic nor loop.
+//! The bodies of the fuzz targets. Each takes any bytes, holds what must be true of every input, and must neither panic nor loop.
 //!
 //! Not part of the library's interface: it is public only because `fuzz/` and `tests/fuzz.rs` are other crates.
 

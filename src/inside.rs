@@ -1,4 +1,4 @@
-//! What benches and tests in other crates reach of the library's insides: the phases of a run, one by one.
+//! The internals of the library that benches and tests in other crates use: the phases of a run, one by one.
 //!
 //! Not part of the library's interface: it is public only because they are other crates.
 
@@ -46,10 +46,10 @@ pub fn each_look(path: &Path, mut act: impl FnMut(bool)) -> Result<(), String> {
     })
 }
 
-/// What a salvage knows of the application's stores.
+/// The schema of the application's stores, as a salvage knows it.
 ///
 /// # Errors
-/// What SQLite says of a migration.
+/// Fails if SQLite refuses a migration.
 pub fn known() -> salvage::Result<KnownStore> {
     Ok(salvage::describe_stores(&APPLICATION)?)
 }

@@ -113,12 +113,12 @@ impl PageClass {
 pub(crate) struct MarkCount {
     /// The pages that are known.
     pub(crate) pages: u32,
-    /// Whether there may be more.
+    /// True if there may be more.
     pub(crate) at_least: bool,
 }
 
 impl MarkCount {
-    /// Returns whether no page has the mark.
+    /// Returns true if no page has the mark.
     pub(crate) fn is_empty(self) -> bool {
         self.pages == 0 && !self.at_least
     }
@@ -232,7 +232,7 @@ impl PageMap {
         &self.damaged_ranges
     }
 
-    /// Returns why the walk ended before every page was looked at. Then [`PageClass::Unreached`] only means "not looked at".
+    /// Returns the reason if the walk ended before every page was looked at. Then [`PageClass::Unreached`] only means "not looked at".
     pub(crate) fn incomplete_reason(&self) -> Option<&str> {
         self.incomplete_reason.as_deref()
     }

@@ -51,9 +51,9 @@ pub struct Row {
     pub(crate) check: CheckId,
     pub(crate) status: Status,
     pub(crate) kind: Option<Kind>,
-    /// What is known of data that is lost by what failed.
+    /// The knowledge about data that is lost by the failures.
     pub(crate) loss: Loss,
-    /// Whether that was counted.
+    /// True if lost rows were counted.
     pub(crate) is_counted: bool,
     pub(crate) detail: String,
     pub(crate) remedy: Option<String>,
@@ -94,7 +94,7 @@ impl Report {
         self.situation
     }
 
-    /// Returns what the kernel held the process to, in words.
+    /// Returns a description of the sandbox that the kernel enforced.
     pub fn sandbox(&self) -> &str {
         &self.sandbox
     }
@@ -125,7 +125,7 @@ impl Report {
         if self.failed() { "fail" } else { "pass" }
     }
 
-    /// Returns what is known of lost data: `yes`, `no` or `unknown`. It is `no` only where every page was looked at or the rows were
+    /// Returns the knowledge about lost data: `yes`, `no` or `unknown`. It is `no` only where every page was looked at or the rows were
     /// counted.
     pub fn data_lost(&self) -> &'static str {
         let losses = self.rows.iter().map(|row| row.loss);
@@ -138,12 +138,12 @@ impl Report {
         }
     }
 
-    /// Returns how many rows failed.
+    /// Returns the number of rows that failed.
     pub(crate) fn failures(&self) -> usize {
         self.count(Status::Fail)
     }
 
-    /// Returns how many rows have this status.
+    /// Returns the number of rows with this status.
     pub fn count(&self, status: Status) -> usize {
         self.rows.iter().filter(|row| row.status == status).count()
     }
@@ -155,12 +155,12 @@ impl Row {
         self.check
     }
 
-    /// Returns whether it passed, failed, or did not look.
+    /// Returns the status: passed, failed, or skipped.
     pub fn status(&self) -> Status {
         self.status
     }
 
-    /// Returns what was looked at, what is wrong, or why it did not look.
+    /// Returns the detail: a summary of the examination, the fault, or the reason for skipping it.
     pub fn detail(&self) -> &str {
         &self.detail
     }
@@ -170,7 +170,7 @@ impl Row {
         self.kind.map(Kind::name)
     }
 
-    /// Returns what to do, where it failed.
+    /// Returns the remedy, if the row failed.
     pub fn remedy(&self) -> Option<&str> {
         self.remedy.as_deref()
     }
@@ -180,7 +180,7 @@ impl Row {
         &self.findings
     }
 
-    /// Returns how many places there are in all, as far as was counted: see [`Row::may_have_more`].
+    /// Returns the total number of findings, as far as they were counted: see [`Row::may_have_more`].
     pub fn findings_total(&self) -> u64 {
         self.findings_total
     }
@@ -190,7 +190,7 @@ impl Row {
         self.findings_at_least
     }
 
-    /// Returns how long the check took.
+    /// Returns the duration of the check.
     pub fn elapsed(&self) -> Duration {
         self.elapsed
     }

@@ -329,7 +329,7 @@ fn first_page(intact: FirstPage, page_size: u32, pages: u32, name: &str) -> Stri
     )
 }
 
-/// Returns what to do with a file that was converted as if it were text.
+/// Returns the remedy for a file that was converted as if it were text.
 fn converted(conversion: Conversion) -> String {
     let undo = match conversion {
         Conversion::CarriageReturnsAdded { .. } => "perl -pe 's/\\r\\n/\\n/' STORE > NEW",

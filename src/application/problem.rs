@@ -1,4 +1,4 @@
-//! What can be wrong with a store, as values: the checks say which it is, and the application says what to do.
+//! The problems of a store, as values: the checks say which it is, and the application says what to do.
 
 use crate::findings::Loss;
 use crate::findings::kind::Kind;
@@ -53,7 +53,7 @@ pub(crate) enum Problem {
     },
     /// A program has the store open and does not work with the files that lie there, or will soon not.
     InUse {
-        /// What is wrong; the worst of it.
+        /// The worst fault.
         fault: UseFault,
         /// The descriptors that still give the program's files.
         copies: Vec<OpenCopy>,
@@ -176,7 +176,7 @@ pub(crate) enum Problem {
     },
 }
 
-/// What is wrong with a program that has the store open, the worst first.
+/// The faults of a program that has the store open, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum UseFault {
     /// Its `-wal`, or `-wal` and `-shm`, were deleted.
@@ -203,7 +203,7 @@ pub(crate) struct OpenCopy {
 }
 
 impl Problem {
-    /// Returns what is known of data that is lost by it, before rows are counted.
+    /// Returns the knowledge about data that is lost by it, before rows are counted.
     pub(crate) fn loss(&self) -> Loss {
         match self {
             Self::CutShort { missing_pages, .. } if *missing_pages > 0 => Loss::Yes,
@@ -376,7 +376,7 @@ pub(crate) enum NoStore {
     Noise,
     /// A database whose first page is gone, or whose header is.
     FirstPageGone {
-        /// What is left of the first page.
+        /// The remains of the first page.
         intact: FirstPage,
         /// The size of its pages in bytes, by their form.
         page_size: u32,
@@ -398,7 +398,7 @@ pub(crate) enum NoStore {
     CutInHeader,
 }
 
-/// What is left of the first page of a database that does not begin like one.
+/// The remains of the first page of a database that does not begin like one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FirstPage {
     /// All of it but the first 18 bytes: the magic and the page size.
@@ -422,7 +422,7 @@ pub(crate) enum Conversion {
         /// The number of bytes that the file had.
         original_size: u64,
     },
-    /// What is not UTF-8 was replaced by U+FFFD: cannot be undone.
+    /// Bytes that are not UTF-8 were replaced by U+FFFD: cannot be undone.
     Replaced {
         /// The number of replacement characters.
         count: u64,

@@ -1,4 +1,4 @@
-//! What values look like, judged by their bytes alone.
+//! The formats of values, judged by their bytes alone.
 
 pub(crate) mod address;
 pub(crate) mod json;

@@ -1,10 +1,10 @@
-//! What to do about a problem, where only banger's users can do it: with VMs and images.
+//! The remedies that only banger's users can apply: with VMs and images.
 
 use std::borrow::Cow;
 
 use crate::application::{Application, HistoryFault, Problem, default_advice};
 
-/// Returns what to do about a problem in a store of banger's.
+/// Returns the remedy for a problem in a store of banger's.
 pub(super) fn advice(problem: &Problem, application: &Application) -> Cow<'static, str> {
     match problem {
         Problem::Dangling { .. } => {

@@ -1,4 +1,4 @@
-//! What banger writes into each column of its tables, in every version of its schema, and which columns name files.
+//! The values that banger writes into each column of its tables, in every version of its schema, and which columns name files.
 //!
 //! A rule must hold for every value that any version of banger ever wrote; a value that only looks unlikely breaks no rule. Only the
 //! files of images count: files that a VM names while it runs, such as its socket, come and go.

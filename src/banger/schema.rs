@@ -1,4 +1,4 @@
-//! What the runner leaves in `sqlite_schema` when every migration is applied, to the letter. A store that has it needs no replay.
+//! The rows that the runner leaves in `sqlite_schema` when every migration is applied, to the letter. A store that has it needs no replay.
 //!
 //! A test holds it to the runner, and says what to write here when it differs.
 

@@ -1,4 +1,4 @@
-//! Are the files that the store names where it says they are?
+//! Checks that the files that the store names exist.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;

@@ -1,4 +1,4 @@
-//! What a check is, and what several of them count.
+//! The type of a check, and the counters that several of them share.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What the checks look at: one store, ready to be read, and what they share.
+//! The input of the checks: one store, ready to be read, and the state that they share.
 
 use std::sync::OnceLock;
 
@@ -71,10 +71,10 @@ impl<'a> StoreContext<'a> {
         self.odd_rows.get_or_init(|| odd_rows(handle)).as_ref().map(Vec::as_slice)
     }
 
-    /// Returns what the reader found sound in one pass over the store, which the first caller makes.
+    /// Returns the results of one pass of the reader over the store, which the first caller makes.
     ///
     /// # Errors
-    /// Where it was time to stop.
+    /// Fails if it is time to stop.
     pub(crate) fn sound(&self) -> Result<&Sound, Stopped> {
         let judged = self.values.then_some(self.application);
         let read = || Sound::read(self.probe, self.access, judged, self.environment.stop);

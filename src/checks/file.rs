@@ -1,4 +1,4 @@
-//! Is there a file, is it a database, and is all of it there?
+//! Checks that there is a file, that it is a database, and that it is complete.
 
 use std::io::Read;
 
@@ -71,7 +71,7 @@ fn examine(probe: &Probe, stop: &Stop) -> Outcome {
     }
 }
 
-/// Returns what the kind of file means for the data, as the end of a sentence.
+/// Returns the meaning of the kind of file for the data, as the end of a sentence.
 fn consequence(kind: &PathKind) -> &'static str {
     match kind {
         PathKind::Missing | PathKind::DanglingLink => ", so nothing could be examined",

@@ -1,4 +1,4 @@
-//! Does every row that refers to another refer to one that is there?
+//! Checks that every row that refers to another refers to an existing one.
 //!
 //! SQLite enforces foreign keys only for an application that asks for it, and many never do. Where it is not known to, a key is told
 //! from a loss by the form of its fault: that all rows dangle, that the parent is empty or was never made, or that 0, '' or -1 stands
@@ -328,7 +328,7 @@ impl NeverEnforced {
 
 /// Returns the form of a key's fault, if no damage leaves such a one behind. `rows` is the number of rows that dangle.
 ///
-/// Where SQLite refuses one of these questions, nothing is excused.
+/// If SQLite refuses one of these statements, nothing is excused.
 fn form(handle: &ReadOnly, table: &str, key: &ForeignKeyInfo, rows: u64) -> Result<Option<Form>> {
     let number = |sql: &str| match handle.number(sql) {
         Err(error) if error.is_own_bound() => Err(error),

@@ -1,4 +1,4 @@
-//! Who has the store open, and does each of them work with the files that lie here?
+//! Finds the processes that have the store open, and checks that each works with the files at its path.
 
 use crate::application::{OpenCopy, Problem, UseFault};
 use crate::checks::check::{Check, Input, Needs};

@@ -1,4 +1,4 @@
-//! How the store was opened, and whether the doctor left anything behind.
+//! Reports the read method, and checks that the doctor left nothing behind.
 
 use std::path::Path;
 

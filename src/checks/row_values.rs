@@ -1,4 +1,4 @@
-//! Does every value look like one that the application wrote? The doctor's own reader judges each where it lies in its page.
+//! Checks that every value looks like one that the application wrote. The doctor's own reader judges each where it lies in its page.
 //!
 //! Where it finds a value that is none, or may not read because the store's writers never rest, or does not understand a table,
 //! SQL reads the tables: one pass over each, by the same rules. A test holds both to the same rows.
@@ -162,7 +162,7 @@ impl<'a> Table<'a> {
         format!("SELECT {rowid}, {} FROM {} NOT INDEXED", parts.join(", "), quoted(self.name))
     }
 
-    /// Returns what was found, and what ended the scan before its end.
+    /// Returns the findings, and the reason if the scan ended early.
     fn scan(&self, handle: &ReadOnly) -> (ValueFindings<'a>, Result<()>) {
         let mut found = ValueFindings::default();
         let mut ended = self.scan_whole_values(handle, &mut found);
@@ -272,7 +272,7 @@ impl<'a> ValueFindings<'a> {
         self.findings.total += not_kept;
     }
 
-    /// Returns what was not looked at.
+    /// Returns a description of the parts that were not read.
     fn left_out(&self) -> String {
         let mut out = String::new();
         if self.without_rule > 0 {

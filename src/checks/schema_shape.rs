@@ -35,7 +35,7 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     }
 }
 
-/// How often the shape is compared while a daemon migrates the store.
+/// The number of comparisons of the shape while a daemon migrates the store.
 const MOST_ATTEMPTS: u32 = 5;
 
 /// Compares the schema with what replaying the applied compiled-in migrations gives.
@@ -95,7 +95,7 @@ fn compare_built_in(
     })
 }
 
-/// Returns what replaying the applied migrations gives, or why it fails.
+/// Returns the shape after a replay of the applied migrations, or the reason why it fails.
 fn expected_shape(application: &Application, status: &MigrationStatus, handle: &ReadOnly) -> Result<Result<Shape>> {
     let applied = status.applied_migrations(application);
     match Shape::replay(&application.ledger, &applied) {
@@ -170,7 +170,7 @@ fn compare_with_folder(
     Ok(before)
 }
 
-/// Returns why the shape that the store should have is not known.
+/// Returns the reason why the shape that the store should have is not known.
 fn unknown_shape(status: &MigrationStatus) -> Option<String> {
     let diff = &status.diff;
     if !diff.unknown.is_empty() {

@@ -59,7 +59,7 @@ fn ferry(migrations: &[(i64, &'static str)]) -> Application {
 
 const RIDES: (i64, &str) = (9001, "CREATE TABLE rides(id INTEGER PRIMARY KEY, note TEXT, price)");
 
-/// Returns what each check that reads through a handle answers of a store that `made` made, examined as `application`'s.
+/// Returns the answers of each check that reads through a handle, for a store that `made` made, examined as `application`'s.
 fn outcomes(made: &Application, sql: &str, application: &Application) -> Vec<(CheckId, Outcome)> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.db");

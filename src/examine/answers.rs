@@ -1,4 +1,4 @@
-//! What the checks have answered so far, and the rows that it makes: also of an examination that was broken off.
+//! The answers of the checks so far, and the rows that they make, also of an examination that was aborted.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};

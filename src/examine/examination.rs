@@ -292,7 +292,7 @@ impl Rehearsal {
         &self.state
     }
 
-    /// Returns why the pending migrations must not be run on this store; `None` where they may, or where none is pending.
+    /// Returns the reason not to run the pending migrations on this store; `None` if they may be run, or if none is pending.
     pub fn failure(&self) -> Option<&str> {
         self.failure.as_deref()
     }

@@ -42,7 +42,7 @@ enum TurnEnd {
     NotReached(Stopped),
 }
 
-/// Returns how many pages the database file has.
+/// Returns the number of pages of the database file.
 fn pages(probe: &Probe) -> u64 {
     probe.header().map_or(0, |header| probe.size() / u64::from(header.page_size.max(1)))
 }

@@ -1,6 +1,6 @@
 //! Puts the differences between a ledger and a folder into sentences, for the report and for the gate.
 //!
-//! What the tool itself takes as it comes is told and is no fault: a migration that was merged late, where the tool runs it all the
+//! A deviation that the tool itself accepts is a note and no fault: a migration that was merged late, where the tool runs it all the
 //! same, and line ends that the tool does not look at.
 
 use crate::application::FolderFault;

@@ -54,7 +54,7 @@ impl Checksums {
         }
     }
 
-    /// Returns how the file differs from the one with this checksum; `None` where it does not.
+    /// Returns the difference of the file from the one with this checksum; `None` where it does not.
     pub(crate) fn differ_from(&self, applied: &str) -> Option<ContentChange> {
         let is = |own: &String| own == applied;
         if self.own.iter().any(is) {

@@ -26,7 +26,7 @@ impl Store {
     /// here, because they would drop the locks that SQLite holds on it.
     ///
     /// # Errors
-    /// Where the file is not a database (it stays as it was), cannot be opened, or a migration fails.
+    /// Fails if the file is not a database (it stays as it was) or cannot be opened, or a migration fails.
     pub fn open(path: &Path) -> Result<Self, opaque::Error> {
         Ok(Self::open_and_migrate(path)?)
     }

@@ -39,7 +39,7 @@ pub(crate) struct RowCount {
 /// Returns the tables that are tools' ledgers, the likeliest first: one under its tool's own name, in the order of the tools.
 ///
 /// # Errors
-/// What SQLite says.
+/// Fails if SQLite cannot read the store.
 pub(crate) fn ledgers(handle: &ReadOnly) -> Result<Vec<LedgerMatch>> {
     ledgers_for(handle, &[])
 }
@@ -47,7 +47,7 @@ pub(crate) fn ledgers(handle: &ReadOnly) -> Result<Vec<LedgerMatch>> {
 /// Returns the ledgers as [`ledgers`] does, where the store is likely to have one of these tools.
 ///
 /// # Errors
-/// What SQLite says.
+/// Fails if SQLite cannot read the store.
 pub(super) fn ledgers_for(handle: &ReadOnly, likely: &[&Dialect]) -> Result<Vec<LedgerMatch>> {
     let mut found = Vec::new();
     for name in introspect::ordinary_tables(handle)?.names {
@@ -67,7 +67,7 @@ pub(super) fn ledgers_for(handle: &ReadOnly, likely: &[&Dialect]) -> Result<Vec<
 /// Returns the ordinary table of this name, and whose ledger it is.
 ///
 /// # Errors
-/// What SQLite says.
+/// Fails if SQLite cannot read the store.
 pub(super) fn table(handle: &ReadOnly, name: &str) -> Result<Option<(TableDeclaration, Option<Tool>)>> {
     let names = introspect::ordinary_tables(handle)?.names;
     let Some(name) = names.into_iter().find(|other| other.eq_ignore_ascii_case(name)) else {
@@ -104,7 +104,7 @@ fn columns(handle: &ReadOnly, table: &str) -> Result<Vec<LedgerColumn>> {
 /// Reads a ledger; the inner error says why its rows cannot be those of one.
 ///
 /// # Errors
-/// What SQLite says, and that the ledger's own pages are damaged.
+/// Fails if SQLite cannot read the store, or if the ledger's own pages are damaged.
 pub(crate) fn read_ledger(
     handle: &ReadOnly,
     dialect: &Dialect,
@@ -147,7 +147,7 @@ fn rows(handle: &ReadOnly, sql: &str) -> Result<std::result::Result<Vec<LedgerRo
 /// Counts the rows of a table up to a bound; `None` where SQLite refuses to read it.
 ///
 /// # Errors
-/// What SQLite says.
+/// Fails if SQLite cannot read the store.
 pub(crate) fn count(handle: &ReadOnly, table: &str) -> Result<Option<RowCount>> {
     const MOST: u64 = 100_000;
     let sql = format!("SELECT 1 FROM {} NOT INDEXED LIMIT {}", quoted(table), MOST + 1);
@@ -167,7 +167,7 @@ pub(crate) fn count(handle: &ReadOnly, table: &str) -> Result<Option<RowCount>> 
     }
 }
 
-/// What a tool whose migrations are not plain SQL says of itself.
+/// The state of the ledger of a tool whose migrations are not plain SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NamedLedgerState {
     /// The rows of migrations that failed or did not come to their end.
@@ -179,7 +179,7 @@ pub(crate) struct NamedLedgerState {
 /// Reads what the ledger and the lock of a tool say, where its migrations are not plain SQL.
 ///
 /// # Errors
-/// What SQLite says.
+/// Fails if SQLite cannot read the store.
 pub(crate) fn named_state(handle: &ReadOnly, tool: &NamedTool, table: &str) -> Result<NamedLedgerState> {
     let failed = match tool.failed {
         Some(condition) => count_where(handle, table, condition)?,
@@ -300,7 +300,7 @@ pub(super) fn choose_ledger(
     }
 }
 
-/// Returns why a folder cannot be that of the tool whose ledger a store has, where that is known.
+/// Returns the reason why a folder is not that of the tool whose ledger a store has, if it is known.
 fn explain_folder_mismatch(folder: &MigrationsFolder, tool: Tool) -> String {
     match tool {
         Tool::Understood(dialect, _) => match KnownSet::of(&folder.folder, dialect) {

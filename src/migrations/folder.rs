@@ -70,7 +70,7 @@ pub(crate) enum FolderError {
 /// whole is an error.
 ///
 /// # Errors
-/// What keeps the folder from being read as a whole.
+/// Fails if the folder cannot be read.
 pub(crate) fn read(path: &Path, limits: &FolderLimits) -> Result<Folder, FolderError> {
     match FileStat::of(path) {
         Ok(Some(stamp)) if stamp.kind == FileKind::Folder => {}

@@ -21,7 +21,7 @@ const WELL_KNOWN: &[(&str, &str)] = &[
     ("android_metadata", "an Android application's"),
 ];
 
-/// Returns why a store without a ledger is not the application's: it has tables, and none of them is the application's by its name and
+/// Returns the reason why a store without a ledger is not the application's: it has tables, and none of them is the application's by its name and
 /// columns. `None` where one is, where there are no tables, or where the application's tables are not known.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! What a tool calls a migration: a version or a name, ordered as the tool orders it.
+//! A migration's key in its tool: a version or a name, ordered as the tool orders it.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;

@@ -164,7 +164,7 @@ impl KnownSet {
     /// Returns the tool's migrations in a folder.
     ///
     /// # Errors
-    /// What makes it no folder of this tool: no migration of its kind, or a name with which the tool itself ends.
+    /// Fails if it is no folder of this tool: it has no migration of its kind, or a name with which the tool itself ends.
     pub(crate) fn of(folder: &Folder, dialect: &'static Dialect) -> Result<Self, FolderMismatch> {
         let mut set = (dialect.rules.read)(folder)?;
         if set.known.is_empty() {

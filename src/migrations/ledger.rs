@@ -15,7 +15,7 @@ pub(super) const MOST_ROWS: usize = 10_000;
 /// The longest text or blob that is read from a ledger, in bytes: a file name has 255 at most.
 const LONGEST_VALUE: usize = 512;
 
-/// What the statement gives in place of a longer value: no tool ever writes infinity.
+/// The value that the statement returns in place of a longer one: no tool ever writes infinity.
 const TOO_LONG: f64 = f64::INFINITY;
 
 /// A value as SQLite stores it.
@@ -67,16 +67,16 @@ impl From<ValueRef<'_>> for LedgerValue {
 /// A row of a ledger: the values in the order of the statement's columns.
 pub(super) type LedgerRow = Vec<LedgerValue>;
 
-/// What a ledger says was applied.
+/// The applied migrations, as a ledger lists them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Applied {
-    /// What was applied, in the tool's order, each once.
+    /// The applied migrations in the tool's order, each once.
     pub(crate) entries: Vec<AppliedEntry>,
     /// True if these are all.
     pub(crate) reach: Reach,
     /// The state that the ledger itself records.
     pub(crate) state: LedgerState,
-    /// What else stands in it.
+    /// Notes about other rows.
     pub(crate) notes: Vec<LedgerNote>,
 }
 
@@ -130,7 +130,7 @@ pub(crate) enum LedgerNote {
 pub(crate) struct MalformedLedger {
     /// Which row of those that were read, from 1; none where it is the ledger as a whole.
     row: Option<usize>,
-    /// What is wrong, without the value.
+    /// A description of the fault, without the value.
     what: String,
 }
 

@@ -33,7 +33,7 @@ impl MissingRows {
     /// makes it, nothing is said.
     ///
     /// # Errors
-    /// What SQLite says of the store.
+    /// Fails if SQLite cannot read the store.
     pub(super) fn find(application: &Application, status: &MigrationStatus, handle: &ReadOnly) -> Result<Option<Self>> {
         if status.ledger.is_none() || status.diff.pending.is_empty() || !status.diff.unknown.is_empty() {
             return Ok(None);
@@ -74,7 +74,7 @@ impl MissingRows {
         }
     }
 
-    /// Returns what is known, as a sentence: "the tables are as after migrations 1 to 3; only the ledger's row 2 is gone".
+    /// Returns a description, as a sentence: "the tables are as after migrations 1 to 3; only the ledger's row 2 is gone".
     pub(crate) fn sentence(&self) -> String {
         let after = if self.first == self.last {
             format!("migration {}", self.last)

@@ -22,10 +22,10 @@ pub(crate) enum SchemaPosition {
 impl SchemaPosition {
     /// Compares a store with the shapes before and after `failed`, which follows the applied migrations of `steps`.
     ///
-    /// What differs from both shapes in the same way has nothing to do with the migration, and is passed over.
+    /// A difference that both shapes share has nothing to do with the migration, and is passed over.
     ///
     /// # Errors
-    /// Where the migrations cannot be replayed, and why; the time limit.
+    /// Fails if the migrations cannot be replayed, or at the time limit.
     pub(crate) fn of(steps: &Steps, failed: &Step, handle: &ReadOnly, stop: &Stop) -> Result<Self> {
         let mut run: Vec<&Step> = steps.applied.iter().collect();
         let differences = |run: &[&Step]| -> Result<ShapeDifferences> {

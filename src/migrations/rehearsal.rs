@@ -44,7 +44,7 @@ pub(crate) enum Rehearsed<'a> {
     },
 }
 
-/// What came of the request to rehearse the pending migrations.
+/// The result of the request to rehearse the pending migrations.
 #[derive(Debug)]
 pub(crate) enum RehearsalOutcome {
     /// None is pending.
@@ -56,7 +56,7 @@ pub(crate) enum RehearsalOutcome {
 }
 
 impl RehearsalOutcome {
-    /// Returns why the pending migrations must not be run, in a line; `None` where nothing speaks against them.
+    /// Returns the reason not to run the pending migrations, in a line; `None` if there is none.
     pub(crate) fn failure(&self) -> Option<String> {
         match self {
             Self::Rehearsed(rehearsal) => rehearsal.failure(),
@@ -72,7 +72,7 @@ pub(crate) struct Rehearsal {
     pub(crate) ran: Vec<String>,
     /// On how many rows.
     pub(crate) rows: u64,
-    /// How long the migrations took.
+    /// The duration of the migrations.
     pub(crate) took: Duration,
     /// The faults, the worst first.
     pub(crate) faults: Vec<RehearsalFault>,
@@ -83,7 +83,7 @@ pub(crate) struct Rehearsal {
 }
 
 impl Rehearsal {
-    /// Returns why the pending migrations must not be run, in a line; `None` where they may.
+    /// Returns the reason not to run the pending migrations, in a line; `None` if there is none.
     pub(crate) fn failure(&self) -> Option<String> {
         const SHOWN: usize = 2;
         if self.faults.is_empty() {
@@ -226,7 +226,7 @@ impl MigrationStatus {
     }
 }
 
-/// Returns why the shape that the migrations should leave is not known.
+/// Returns the reason why the shape that the migrations should leave is not known.
 fn no_shape(status: &MigrationStatus) -> Option<String> {
     let diff = &status.diff;
     if !diff.unknown.is_empty() {

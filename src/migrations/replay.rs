@@ -15,10 +15,10 @@ use crate::text::words::plural;
 /// The most shapes that are replayed to find the one that a store with an empty ledger has.
 const MOST_REPLAYS: usize = 50;
 
-/// Returns how many of the folder's migrations made the tables of a store whose ledger is empty; `None` where no number of them did.
+/// Returns the number of the folder's migrations that made the tables of a store whose ledger is empty; `None` where no number of them did.
 ///
 /// # Errors
-/// What SQLite says, and the time limit.
+/// Fails if SQLite cannot read the store, or at the time limit.
 pub(super) fn count_unrecorded(
     folder: &MigrationsFolder,
     status: &MigrationStatus,

@@ -36,7 +36,7 @@ pub struct SchemaState {
 }
 
 impl Compatibility {
-    /// Returns whether a binary with the known migrations may take over a store with the applied ones.
+    /// Returns true if a binary with the known migrations may take over a store with the applied ones.
     pub(crate) fn of(diff: &LedgerDiff) -> Self {
         if !diff.unknown.is_empty() {
             Self::Incompatible

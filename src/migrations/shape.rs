@@ -60,7 +60,7 @@ impl Shape {
     /// Replays these migrations in an empty database and returns the shape, with the ledger.
     ///
     /// # Errors
-    /// Where one of them fails on what those before it left.
+    /// Fails if one of the migrations fails.
     pub(crate) fn replay(ledger: &Ledger, migrations: &[Migration]) -> Result<Self> {
         let mut memory = Connection::open_in_memory().map_err(Error::sqlite("open"))?;
         runner::migrate(&mut memory, ledger, migrations)?;
@@ -71,7 +71,7 @@ impl Shape {
     /// of these in a store. `apart`: so many of the first were run by connections of their own.
     ///
     /// # Errors
-    /// Where one of them fails on what those before it left, or must not be run; what it grows past, and the time limit.
+    /// Fails if one of them fails or must not be run, if the shape outgrows a bound, or at the time limit.
     pub(crate) fn replay_steps(
         steps: &[&Step],
         apart: usize,
@@ -108,7 +108,7 @@ impl Shape {
     /// connection then changed what the next ones did.
     ///
     /// # Errors
-    /// What SQLite says of the store, and the time limit.
+    /// Fails if SQLite cannot read the store, or at the time limit.
     pub(crate) fn count_separate_steps(run: &[&Step], steps: &Steps, handle: &ReadOnly, stop: &Stop) -> Result<usize> {
         let all = run.len();
         if !run.iter().any(|step| step.may_leave_settings()) {
@@ -137,7 +137,7 @@ impl Shape {
     /// is spared. `None` says nothing.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// Fails if SQLite cannot read the schema.
     pub(crate) fn tables_to_the_letter(
         application: &Application,
         applied: &[i64],
@@ -182,7 +182,7 @@ impl Shape {
     /// Compares a store with this shape. Of tables that this shape does not have, nothing but their names is read.
     ///
     /// # Errors
-    /// What SQLite says, and the time limit.
+    /// Fails if SQLite cannot read the store, or at the time limit.
     pub(crate) fn differences(&self, handle: &ReadOnly) -> Result<ShapeDifferences> {
         let mut out = ShapeDifferences::default();
         let mut tables: BTreeMap<String, Object> = BTreeMap::new();

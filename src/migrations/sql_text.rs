@@ -1,4 +1,4 @@
-//! What can be told of SQL from its text, past strings, quoted names and comments: whether it begins or ends a transaction, holds a
+//! Facts about SQL that its text shows, past strings, quoted names and comments: whether it begins or ends a transaction, holds a
 //! placeholder or is meant for another database. It is never split here: SQLite does that.
 
 use sqlite_format::sql::lexer::{Lexer, TokenKind};

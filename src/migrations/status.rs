@@ -237,7 +237,7 @@ impl MigrationStatus {
         }
     }
 
-    /// Returns how many migrations the ledger has.
+    /// Returns the number of migrations in the ledger.
     pub(crate) fn ledger_len(&self) -> u64 {
         (self.diff.applied.len() + self.diff.unknown.len()) as u64
     }
@@ -255,7 +255,7 @@ impl MigrationStatus {
         keys.iter().map(|key| self.label(key))
     }
 
-    /// Returns what `user_version` counts, where it counts more migrations than the folder has.
+    /// Returns the number in `user_version`, if it counts more migrations than the folder has.
     pub(crate) fn user_version_count(&self) -> Option<String> {
         let is_all = self.dialect == &USER_VERSION;
         self.diff.unknown.first().filter(|_| is_all).map(|key| self.label(key))
@@ -329,7 +329,7 @@ impl MigrationStatus {
         })
     }
 
-    /// Returns why these migrations cannot be replayed, for the first that cannot: "`00002_seed.go` is a step in Go".
+    /// Returns the reason why these migrations cannot be replayed, for the first that cannot: "`00002_seed.go` is a step in Go".
     pub(crate) fn not_replayable(&self, keys: &[MigrationKey]) -> Option<String> {
         let concerns = |other: &NotReplayable| {
             let has_migration = self.set.get(&other.key).is_some();
@@ -346,7 +346,7 @@ impl MigrationStatus {
         Some(format!("{} {}{more}", file_label(&first.file), first.why.words()))
     }
 
-    /// Returns why the tool would run nothing on this store; `None` where it would run.
+    /// Returns the reason why the tool would run nothing on this store; `None` if it would run.
     pub(crate) fn refusal(&self) -> Option<String> {
         let Self { diff, dialect, .. } = self;
         let first = |keys: &[MigrationKey]| keys.first().map(|key| self.label(key));
@@ -378,7 +378,7 @@ impl MigrationStatus {
     }
 }
 
-/// Returns why `user_version` is not taken for a count of the folder's migrations, where a file is the reason.
+/// Returns the reason why `user_version` is not taken for a count of the folder's migrations, where a file is the reason.
 fn why_not_a_count(folder: &MigrationsFolder) -> Option<String> {
     let mismatch = KnownSet::of(&folder.folder, &USER_VERSION).err()?;
     // A folder without a numbered file was never counted.

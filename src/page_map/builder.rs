@@ -352,7 +352,7 @@ impl BlockTally {
         &self.classes
     }
 
-    /// Returns how many of the block's pages were not entered.
+    /// Returns the number of the block's pages that were not entered.
     fn unreached(&self, pages: u32) -> u32 {
         pages.saturating_sub(self.entered)
     }

@@ -37,7 +37,7 @@ pub(super) struct TreeNames<'s> {
     source: &'s Source<'s>,
     encoding: Encoding,
     roots: Vec<NamedRoot>,
-    /// Whether there were more than are walked.
+    /// True if there were more than are walked.
     pub(super) has_more: bool,
     fields: Fields,
     payload: Vec<u8>,

@@ -30,7 +30,7 @@ const PAGES_BETWEEN_STOPS: u64 = 64;
 /// The result of the checks for a store's pages.
 #[derive(Debug, Default)]
 pub(crate) struct KnownDamage {
-    /// Whether the pages are known to be sound: then what the map's own pass finds odd is no damage.
+    /// True if the pages are known to be sound: then what the map's own pass finds odd is no damage.
     pub is_sound: bool,
     /// The pages at which something is wrong.
     pub damaged_pages: Vec<u32>,
@@ -234,7 +234,7 @@ struct Tree<'w, 's> {
     walk: &'w mut Walk<'s>,
     builder: &'w PageMapBuilder,
     id: TreeId,
-    /// Whether it is a tree of rowids, as its root has it.
+    /// True if it is a tree of rowids, as its root has it.
     is_table: Option<bool>,
     each: &'w mut dyn FnMut(&Cell<'_>),
 }

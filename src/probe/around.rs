@@ -92,7 +92,7 @@ pub(crate) fn is_locked_by_own_mode(file: &FileStat, user: u32) -> bool {
     file.kind == FileKind::Regular && file.owner.0 == user && user != 0 && file.mode & 0o400 == 0
 }
 
-/// Returns how many times a log is as large as its store, where that is worth a word: a log is reused from its start once
+/// Returns the ratio of the size of a log to that of its store, if it is worth a note: a log is reused from its start once
 /// all of it is written back, by default at some 4 MiB, unless a reader holds it or a transaction is that large.
 pub(crate) fn oversized_log(log: u64, store: u64) -> Option<u64> {
     const LEAST: u64 = 8 << 20;

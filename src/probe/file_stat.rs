@@ -68,7 +68,7 @@ impl FileKind {
 }
 
 impl FileStat {
-    /// Returns what lies at the path, links followed; `None` when nothing does.
+    /// Returns the file at the path, links followed; `None` when nothing does.
     ///
     /// # Errors
     /// The system's error when it does not let us see.
@@ -76,7 +76,7 @@ impl FileStat {
         Self::seen(fs::metadata(path))
     }
 
-    /// Returns what lies at the path of a sidecar, links not followed: SQLite follows none there (`os_unix.c`, `O_NOFOLLOW`).
+    /// Returns the file at the path of a sidecar, links not followed: SQLite follows none there (`os_unix.c`, `O_NOFOLLOW`).
     ///
     /// With a name that is too long for the file system there is no file, as for SQLite.
     ///

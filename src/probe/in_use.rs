@@ -103,7 +103,7 @@ pub(crate) struct Process {
 pub(crate) struct Seen {
     /// Those whose descriptors may be looked at.
     pub processes: Vec<Process>,
-    /// How many programs' descriptors may not be looked at.
+    /// The number of programs whose descriptors may not be read.
     pub unseen: u32,
     /// The system hides other users' processes, so that they cannot even be counted (`hidepid`), or has no `/proc`.
     pub hidden: bool,
@@ -131,7 +131,7 @@ pub(crate) enum Fault {
     LocksLost,
 }
 
-/// How a process that has the store open uses it.
+/// The use that a process makes of the store that it has open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Use {
     /// By SQLite, or by something that may write as SQLite does.
@@ -291,7 +291,7 @@ impl Process {
 }
 
 impl Fault {
-    /// Returns whether what the process commits is in another place than the files that lie here.
+    /// Returns true if the process commits to other files than those at the path.
     pub(crate) fn hides_commits(&self) -> bool {
         !matches!(self, Self::LocksLost)
     }
@@ -316,7 +316,7 @@ pub(crate) fn see(paths: &[impl AsRef<Path>]) -> Vec<Sighting> {
     found
 }
 
-/// Returns whether a process may have this store open and write to a log that was deleted: the store is in WAL mode, and a lock is
+/// Returns true if a process may have this store open and write to a log that was deleted: the store is in WAL mode, and a lock is
 /// held on it or a log lies there.
 ///
 /// A program that has lost its locks and whose log was deleted afterwards shows neither. The database is opened and closed: never
@@ -398,7 +398,7 @@ pub(crate) fn look(stores: &[StoreFiles], own: Option<u32>) -> Vec<Seen> {
 
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// What the kernel puts behind the path of an open file whose name is gone.
+/// The suffix that the kernel appends to the path of an open file that was deleted.
 const DELETED: &[u8] = b" (deleted)";
 
 /// Which files are looked for. One file can be several stores' (two paths to one store, or a log that is given as a store).
@@ -446,14 +446,14 @@ impl<'a> Descriptors<'a> {
         readlinkat(&self.fd, fd.to_string(), Vec::new()).ok().map(std::ffi::CString::into_bytes)
     }
 
-    /// Returns whether the file of a descriptor lies at this path.
+    /// Returns true if the file of a descriptor lies at this path.
     fn has_this_name(&self, fd: u32, path: &[u8]) -> bool {
         let id = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
         let lies_there = statat(rustix::fs::CWD, path, AtFlags::empty()).ok().map(id);
         lies_there.is_some() && lies_there == statat(&self.fd, fd.to_string(), AtFlags::empty()).ok().map(id)
     }
 
-    /// Returns whether the process sees the same mounts as this one: only then is the text of a link a path here.
+    /// Returns true if the process sees the same mounts as this one: only then is the text of a link a path here.
     fn shares_mounts(&self) -> bool {
         let mounts = |of: String| statat(self.proc, of, AtFlags::empty()).ok().map(|stat| (stat.st_dev, stat.st_ino));
         let own = mounts("self/ns/mnt".to_owned());
@@ -601,14 +601,14 @@ fn parse_stat(text: &str) -> Option<(String, u32, u32)> {
     Some((name.to_owned(), parent, flags))
 }
 
-/// Returns whether this process sees the processes of a container alone: whether its namespace of processes is not the system's
+/// Returns true if this process sees the processes of a container alone: whether its namespace of processes is not the system's
 /// first one, which always has the same number (`proc_ns.h`, `PROC_PID_INIT_INO`).
 fn is_contained(proc: &OwnedFd) -> bool {
     const PROC_PID_INIT_INO: u64 = 0xEFFF_FFFC;
     statat(proc, c"self/ns/pid", AtFlags::empty()).is_ok_and(|stat| stat.st_ino != PROC_PID_INIT_INO)
 }
 
-/// Returns whether a process is a thread of the kernel, which opens no store (`sched.h`, `PF_KTHREAD`).
+/// Returns true if a process is a thread of the kernel, which opens no store (`sched.h`, `PF_KTHREAD`).
 fn is_kernel_thread(proc: &OwnedFd, pid: u32) -> bool {
     const PF_KTHREAD: u32 = 0x0020_0000;
     let stat = read_small(proc, &format!("{pid}/stat"));
@@ -775,7 +775,7 @@ mod tests {
         }
     }
 
-    /// What is tried, the process's files, and the fault.
+    /// The name of the case, the process's files, and the fault.
     type Case<'a> = (&'a str, &'a [(Part, &'a str)], Option<Fault>);
 
     #[test]

@@ -133,18 +133,18 @@ pub(crate) fn looks_encrypted(head: &[u8]) -> bool {
     entropy > 7.5
 }
 
-/// What is known of a file after one pass over it.
+/// The facts about a file after one pass over it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Contents {
-    /// How many bytes were looked at, from the beginning.
+    /// The number of bytes that were read, from the beginning.
     pub examined: u64,
     /// The file ended within them.
     pub complete: bool,
     /// The first bytes of the file, 200 at most.
     pub head: Vec<u8>,
-    /// How many bytes at the beginning are zero.
+    /// The number of zero bytes at the beginning.
     pub leading_zeros: u64,
-    /// Where a database begins further on, by its header.
+    /// The offset of a database further on, by its header.
     pub database_at: Option<DatabaseAt>,
     /// The pages of a database that are in it, by their form.
     pub pages: Option<Pages>,
@@ -164,9 +164,9 @@ pub(crate) struct DatabaseAt {
 pub(crate) struct Pages {
     /// Their size in bytes.
     pub page_size: u32,
-    /// How many whole pages of that size were looked at.
+    /// The number of whole pages of that size that were read.
     pub examined: u64,
-    /// How many of them have the form of a page of a table or an index; the first only if it has it behind a header.
+    /// The number of those that have the form of a page of a table or an index; the first only if it has it behind a header.
     pub trees: u64,
     /// The first page has the form of a database's first page, but for the header.
     pub is_first_tree: bool,
@@ -175,7 +175,7 @@ pub(crate) struct Pages {
 }
 
 impl Contents {
-    /// Returns whether every byte that was looked at is zero.
+    /// Returns true if every byte that was looked at is zero.
     pub(crate) fn is_all_zero(&self) -> bool {
         self.leading_zeros == self.examined
     }
@@ -194,7 +194,7 @@ const FEWEST: u64 = 16;
 /// that begins at an offset, and returns its length in bytes, a multiple of [`PIECE`]. Ends earlier when it is time to stop.
 ///
 /// # Errors
-/// What the system says where it cannot be read.
+/// Fails if the file cannot be read.
 fn examine(mut file: impl Read, skip: impl Fn(u64) -> io::Result<u64>, most: u64, stop: &Stop) -> io::Result<Contents> {
     let mut out = Contents::default();
     let mut left = most;
@@ -290,7 +290,7 @@ fn find_conversion(mut file: impl Read, stop: &Stop) -> io::Result<Option<Conver
     Ok(None)
 }
 
-/// Returns where a database's header stands in the bytes, which begin at this offset of the file; at the very beginning is one place
+/// Returns the place of a database's header in the bytes, which begin at this offset of the file; at the very beginning is one place
 /// of many.
 fn find_header(bytes: &[u8], begins: u64) -> Option<DatabaseAt> {
     let mut from = 0;
@@ -328,7 +328,7 @@ impl Pages {
     }
 }
 
-/// Returns whether a page has the form of a page of a table or an index: its kind, as many cell pointers as it has cells,
+/// Returns true if a page has the form of a page of a table or an index: its kind, as many cell pointers as it has cells,
 /// and all of them between the pointers and the end ("B-tree Pages").
 fn has_form_of_tree_at(page: &[u8], at: usize) -> bool {
     let word = |at: usize| page.get(at..at + 2).map_or(0, |two| usize::from(two[0]) << 8 | usize::from(two[1]));
@@ -400,7 +400,7 @@ impl Text {
         self.rest.drain(..whole);
     }
 
-    /// Returns whether the bytes so far are those of a converted file.
+    /// Returns true if the bytes so far are those of a converted file.
     fn can_be_converted(&self) -> bool {
         !self.broken || self.line_feeds == self.after_return || self.returns == 0
     }
@@ -443,9 +443,9 @@ impl Text {
 /// A file in which no database can be opened as it lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Description {
-    /// What it is, as a sentence with `it` as its subject.
+    /// A description, as a sentence with `it` as its subject.
     pub words: String,
-    /// The same as a value.
+    /// The kind as a value.
     pub what: NoStore,
 }
 
@@ -482,7 +482,7 @@ pub(crate) fn words_of(probe: &Probe, stop: &Stop) -> String {
     describe(probe, stop).map_or_else(|| words(&probe.kind, probe.size()), |found| found.words)
 }
 
-/// Returns what is in the file, if it can be read and does not change meanwhile.
+/// Returns the kind of content of the file, if it can be read and does not change meanwhile.
 fn look(probe: &Probe, stop: &Stop) -> Option<Contents> {
     let file = open_plain(&probe.path).ok()?;
     let contents = examine(&file, |from| skip_hole(&file, from), MOST, stop).ok()?;
@@ -541,7 +541,7 @@ fn conclude(contents: &Contents, announced: Option<&'static str>, size: u64) -> 
     })
 }
 
-/// Returns whether what the first bytes announce says nothing of the rest.
+/// Returns true if the first bytes prove nothing about the rest.
 fn is_weak(announced: &'static str) -> bool {
     announced == NOISE
         || announced.starts_with("text")
@@ -588,7 +588,7 @@ fn describe_pages(contents: &Contents, pages: &Pages, size: u64) -> Description 
     }
 }
 
-/// Returns whether the fields behind the magic and the page size are a sound header's.
+/// Returns true if the fields behind the magic and the page size are a sound header's.
 fn has_whole_fields(head: &[u8], page_size: u32) -> bool {
     let mut mended = head.to_vec();
     // 65,536 is written as 1.

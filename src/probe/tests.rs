@@ -1,4 +1,4 @@
-//! What lies at a path is told with plain reads.
+//! Tests that plain reads tell what lies at a path.
 
 use super::*;
 use std::os::unix::fs::symlink;

@@ -240,10 +240,10 @@ pub(super) enum When {
 }
 
 impl Args {
-    /// Returns whether the arguments go together, as far as clap cannot tell.
+    /// Checks that the arguments go together, as far as clap cannot tell.
     ///
     /// # Errors
-    /// Why they do not.
+    /// Fails if they do not.
     pub(super) fn check_combination(&self) -> Result<(), clap::Error> {
         if self.any {
             check_combination_with_any(self).map_err(usage_error)
@@ -263,7 +263,7 @@ impl Args {
     /// Returns the checks that are asked for, in the registry's order.
     ///
     /// # Errors
-    /// Where `--only` and `--skip` leave none.
+    /// Fails if `--only` and `--skip` leave none.
     pub(super) fn checks(&self) -> Result<Vec<CheckId>, clap::Error> {
         let asked = |check: &CheckId| (self.only.is_empty() || self.only.contains(check)) && !self.skip.contains(check);
         let checks: Vec<CheckId> = CheckId::ALL.iter().copied().filter(asked).collect();
@@ -274,7 +274,7 @@ impl Args {
     }
 }
 
-/// Returns why `--any` does not go with the other arguments, if it does not.
+/// Returns the reason if `--any` does not go with the other arguments.
 fn check_combination_with_any(args: &Args) -> Result<(), &'static str> {
     if args.check_migrations {
         Err(

@@ -145,7 +145,7 @@ pub(crate) fn ask(session: &Arc<Session>) -> Answer {
     }
 }
 
-/// Returns why the binary, or the folder, must not take the store over though it knows every applied migration.
+/// Returns the reason why the binary, or the folder, must not take the store over though it knows every applied migration.
 fn objection(status: &MigrationStatus, rehearsal: Option<&RehearsalOutcome>) -> Option<String> {
     if let Some(why) = status.refusal() {
         let why = format!("{} would run nothing: {why}", status.runner_name());

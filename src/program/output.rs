@@ -59,7 +59,7 @@ impl Output {
         }
     }
 
-    /// Returns what comes after several reports.
+    /// Returns the text after several reports.
     pub(super) fn total(&self, stores: usize, failed: usize, skipped: usize) -> String {
         match self.format {
             Format::Table => table::total(stores, failed, skipped, self.style),
@@ -76,7 +76,7 @@ pub(super) fn gate_text(answer: &Answer, format: Format) -> String {
     }
 }
 
-/// Returns what the arguments ask for instead of an examination.
+/// Returns the text that the arguments request instead of an examination.
 pub(super) fn informational_output(args: &Args) -> Option<Vec<u8>> {
     if args.list_checks {
         return Some(list_checks().into_bytes());
@@ -95,7 +95,7 @@ fn list_checks() -> String {
     CheckId::ALL.iter().map(line).collect()
 }
 
-/// Returns how what goes to standard error is drawn.
+/// Returns the style of standard error.
 pub(super) fn style_of_errors(color: When) -> Style {
     Style {
         width: terminal_width(&io::stderr()),
@@ -158,7 +158,7 @@ pub(super) fn stream_into_store(stores: &[PathBuf]) -> Option<StreamIntoStore> {
     found
 }
 
-/// Returns what a standard stream leads to.
+/// Returns the file behind a standard stream.
 pub(super) fn metadata(stream: &impl AsFd) -> Option<Metadata> {
     let fd = stream.as_fd().try_clone_to_owned().ok()?;
     File::from(fd).metadata().ok()

@@ -102,7 +102,7 @@ struct Pool<J: Jobs> {
 /// not hang has ended. Where no thread can be started, the calling thread does the work as well.
 ///
 /// # Panics
-/// Where a job panics, as soon as it would be taken.
+/// Panics when the result of a job that panicked would be taken.
 pub(super) fn run_in_order<J: Jobs>(
     jobs: &Arc<J>,
     count: usize,

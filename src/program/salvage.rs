@@ -35,7 +35,7 @@ const LONGEST_PATH: usize = 1_000;
 /// The size of a write, in bytes.
 const BUFFER: usize = 64 << 10;
 
-/// Returns why standard output cannot take what a salvage writes, if it cannot.
+/// Returns the reason why standard output cannot take what a salvage writes, if it cannot.
 pub(super) fn output_fault(stores: &[PathBuf]) -> Option<String> {
     if stores.len() != 1 {
         return Some("--salvage takes one store".to_owned());

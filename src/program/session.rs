@@ -1,4 +1,4 @@
-//! What all stores have in common: the arguments, the right to write that is given up, and how the program ends.
+//! The state that all stores share: the arguments, the right to write that is given up, and how the program ends.
 
 use std::collections::HashMap;
 use std::fs;
@@ -169,7 +169,7 @@ fn users(args: &Args, checks: &[CheckId], stores: &[PathBuf]) -> HashMap<PathBuf
     }
 }
 
-/// Returns what the stores will be read for.
+/// Returns the purpose for which the stores will be read.
 fn purpose(args: &Args, checks: &[CheckId]) -> Purpose {
     if args.salvage {
         // It reads the files themselves, and needs no copy.

@@ -30,7 +30,7 @@ impl Signals {
     /// Those that the caller has the doctor ignore (`nohup`, a shell's background job) stay ignored.
     ///
     /// # Errors
-    /// What the system says.
+    /// Fails if the system refuses to install the handlers.
     pub(super) fn catch() -> Result<Self> {
         let signals = Self::default();
         let ignored = ignored();

@@ -1,4 +1,4 @@
-//! What a check may answer.
+//! The answer of a check.
 
 use crate::application::{Obstacle, Problem};
 use crate::error::Error;
@@ -12,7 +12,7 @@ pub(crate) enum Outcome {
     Pass {
         /// The extent of what it looked at, in figures.
         detail: String,
-        /// What is odd and does no harm.
+        /// Oddities that do no harm.
         notes: Findings,
     },
     /// It looked and found something, or it tried and could not look.
@@ -33,7 +33,7 @@ pub(crate) struct Failure {
     pub problem: Problem,
     /// The places, one by one.
     pub findings: Findings,
-    /// What is known of lost data, where rows were counted.
+    /// The knowledge about lost data, if rows were counted.
     pub counted: Option<Loss>,
 }
 

@@ -16,11 +16,11 @@ use super::schema::MOST_KEYS;
 pub struct Candidate {
     /// The place where it was found.
     pub origin: Origin,
-    /// Whether its page does not vouch for it: see [`super::rows::FoundRow`].
+    /// True if its page does not vouch for it: see [`super::rows::FoundRow`].
     pub is_unvouched: bool,
-    /// Whether it was freed: see [`super::rows::FoundRow`].
+    /// True if it was freed: see [`super::rows::FoundRow`].
     pub is_freed: bool,
-    /// Whether it holds a value that the application never writes.
+    /// True if it holds a value that the application never writes.
     pub odd: bool,
     /// The rowid that stands before it.
     pub rowid: Option<i64>,
@@ -55,7 +55,7 @@ pub enum Verdict {
     Row {
         /// Its rowid, from an index where the row's own is damaged.
         rowid: i64,
-        /// Whether it is flagged, because a value is invalid or an index contradicts it.
+        /// True if it is flagged, because a value is invalid or an index contradicts it.
         odd: bool,
     },
     /// It is an older state of the row with this rowid.
@@ -69,11 +69,11 @@ pub enum Verdict {
 /// The state of the indexes of a candidate's table.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyStates<'k> {
-    /// Whether each index was found whole.
+    /// True if each index was found whole.
     pub whole: &'k [bool],
-    /// Whether the freelist is known.
+    /// True if the freelist is known.
     pub is_freelist_known: bool,
-    /// Whether an index has pages that may be free ones.
+    /// True if an index has pages that may be free ones.
     pub is_ambiguous: bool,
     /// The ranges of rowids whose leaves were not found, where the freelist is not known.
     pub open_ranges: &'k [RangeInclusive<i64>],
@@ -88,7 +88,7 @@ impl Candidate {
         self.hashes.get(key).copied().unwrap_or(0)
     }
 
-    /// Returns whether another index than the first names it, so that the first alone may be an older state. When its page does
+    /// Returns true if another index than the first names it, so that the first alone may be an older state. When its page does
     /// not vouch for it, that index must be whole: the rest of a damaged index may name what was deleted.
     fn is_confirmed(&self, keys: KeyStates<'_>) -> bool {
         let is_vouched = self.origin == Origin::OwnTree && !self.is_unvouched;
@@ -187,7 +187,7 @@ impl Candidate {
         }
     }
 
-    /// Returns what speaks for it beside another candidate for the same rowid; the greater is given.
+    /// Returns the evidence for it against another candidate for the same rowid; the greater is given.
     pub fn weight(&self, odd: bool) -> (bool, Origin, u32, u64) {
         (!odd, self.origin, self.agree.count_ones(), self.when)
     }

@@ -22,7 +22,7 @@ pub struct Entry<'e> {
     pub rowid: i64,
     /// The hash of its values.
     pub hash: u64,
-    /// Whether it holds a value that the application never writes: then perhaps the entry is damaged, and not the row.
+    /// True if it holds a value that the application never writes: then perhaps the entry is damaged, and not the row.
     pub is_odd: bool,
     /// The record, whose last field is the rowid.
     pub payload: &'e [u8],
@@ -159,7 +159,7 @@ pub fn for_each_entry(
     })
 }
 
-/// Returns whether an entry holds a value that the application never writes.
+/// Returns true if an entry holds a value that the application never writes.
 fn has_invalid_key(table: &TableSchema, key: &UniqueKey, payload: &[u8], fields: &[Field]) -> bool {
     key.columns.iter().zip(fields).any(|(column, field)| {
         let rule = table.columns.get(*column).and_then(|column| column.rule);

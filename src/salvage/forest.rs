@@ -31,7 +31,7 @@ pub struct Forest {
     pub led_to: Vec<Vec<bool>>,
     /// For each table, whether there are pages of an index of it that may be free ones.
     pub is_ambiguous: Vec<bool>,
-    /// Whether the freelist is known, so that an orphaned page is not merely a free one.
+    /// True if the freelist is known, so that an orphaned page is not merely a free one.
     pub is_freelist_known: bool,
     /// The pages of each index tree that no schema names, found by its interior pages; the root first.
     pub unnamed_indexes: Vec<Vec<u32>>,
@@ -46,9 +46,9 @@ pub struct Forest {
     pub open_ranges: Vec<Vec<RangeInclusive<i64>>>,
     /// For each table, whether every page that the schema and its inner pages name was found; or the whole schema has no such table.
     pub complete_tables: Vec<bool>,
-    /// Whether the schema is intact and leads to every page of the tables and indexes that are not known: their rows are no others'.
+    /// True if the schema is intact and leads to every page of the tables and indexes that are not known: no other table has their rows.
     pub are_others_known: bool,
-    /// Whether the schema is intact and names tables, none of which is a known one.
+    /// True if the schema is intact and names tables, none of which is a known one.
     pub is_anothers: bool,
 }
 
@@ -175,7 +175,7 @@ struct TreePages<'w> {
     /// Takes the children of pages of which only an older state can be read. They are not followed then.
     outdated: Option<&'w mut Vec<(Owner, u32)>>,
     pages: Vec<u32>,
-    /// Whether every page of the tree was found.
+    /// True if every page of the tree was found.
     whole: bool,
 }
 
@@ -230,7 +230,7 @@ impl Walker<'_> {
         }
     }
 
-    /// Returns whether a number can be that of a child.
+    /// Returns true if a number can be that of a child.
     fn is_child(&self, page: u32) -> bool {
         (2..=self.view.pages()).contains(&page)
     }

@@ -72,7 +72,7 @@ pub fn free_space(page: &Page<'_>, into: &mut Vec<(usize, usize)>) {
     }
 }
 
-/// Returns whether a page's header, cells, free space and fragments are as many bytes as it has.
+/// Returns true if a page's header, cells, free space and fragments are as many bytes as it has.
 pub fn adds_up(page: &Page<'_>, free: &[(usize, usize)]) -> bool {
     let mut sum = page.pointers_end() + page.fragments() + free.iter().map(|(from, to)| to - from).sum::<usize>();
     for cell in page.all_cells() {

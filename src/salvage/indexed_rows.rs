@@ -38,17 +38,17 @@ pub fn digest(hash: u64, is_odd: bool) -> u32 {
     (hash >> 32) as u32 & !MARKS | if is_odd { UNSURE } else { SOUND }
 }
 
-/// Returns whether an entry without invalid values has this digest.
+/// Returns true if an entry without invalid values has this digest.
 pub fn is_sound(said: u32) -> bool {
     said & SOUND != 0
 }
 
-/// Returns whether an index has two entries for the row: the rowid of one of them is damaged.
+/// Returns true if an index has two entries for the row: the rowid of one of them is damaged.
 fn is_double(said: u32) -> bool {
     said & MARKS == MARKS
 }
 
-/// Returns whether an entry's digest matches a row's hash. An entry with an invalid value matches the row with the same value.
+/// Returns true if an entry's digest matches a row's hash. An entry with an invalid value matches the row with the same value.
 fn agrees(said: u32, hash: u64) -> bool {
     said != 0 && (said ^ digest(hash, false)) & !MARKS == 0
 }
@@ -63,12 +63,12 @@ impl IndexedRows {
         }
     }
 
-    /// Returns whether a rowid is in the range.
+    /// Returns true if a rowid is in the range.
     pub fn covers(&self, rowid: i64) -> bool {
         (self.from..=self.to).contains(&rowid)
     }
 
-    /// Takes an entry. The first entry of an index for a row counts, but one with invalid values gives way. Returns whether the index
+    /// Takes an entry. The first entry of an index for a row counts, but one with invalid values gives way. Returns true if the index
     /// had the very same entry before: then one of its pages is there twice, and another is missing.
     pub fn insert(&mut self, rowid: i64, key: usize, said: u32) -> bool {
         if !self.covers(rowid) {
@@ -143,7 +143,7 @@ impl IndexedRows {
             .sum()
     }
 
-    /// Returns whether another index names a row too which this one names once, as far as can be told.
+    /// Returns true if another index names a row too which this one names once, as far as can be told.
     pub fn is_named_twice(&self, rowid: i64, key: usize) -> bool {
         let said = self.digests(rowid);
         let is_double = said.get(key).copied().is_some_and(is_double);
@@ -151,7 +151,7 @@ impl IndexedRows {
         !self.covers(rowid) || (!is_double && others.any(|(_, said)| *said != 0))
     }
 
-    /// Returns whether a row has such a key, as far as can be told.
+    /// Returns true if a row has such a key, as far as can be told.
     pub fn may_have_key(&self, rowid: i64, key: usize, hash: u64) -> bool {
         let said = self.digests(rowid).get(key).copied().unwrap_or(0);
         !self.covers(rowid) || (agrees(said, hash) && !is_double(said))

@@ -23,7 +23,7 @@ pub struct Before {
     pub damaged: u64,
     /// Pages of which only the content of the unfinished transaction is there.
     pub stale: BTreeSet<u32>,
-    /// Whether a header is damaged, or records that it counts are not there: then it is not known which pages are not put back.
+    /// True if a header is damaged, or records that it counts are not there: then it is not known which pages are not put back.
     pub is_cut: bool,
 }
 
@@ -48,13 +48,13 @@ fn guess_segment(journal: &dyn ReadAt, head: &[u8; HEADER_LEN], at: u64, own: Op
     segments.find(|segment| segment.has_valid_page_size() && leads_to_a_record(journal, segment, at))
 }
 
-/// Returns whether the first record of a segment verifies.
+/// Returns true if the first record of a segment verifies.
 fn leads_to_a_record(journal: &dyn ReadAt, segment: &SegmentHeader, at: u64) -> bool {
     let first = segment.records(journal, at, 1).next();
     first.is_some_and(|record| record.is_ok_and(|record| is_whole(&record)))
 }
 
-/// Returns whether a record is whole, and its page not beyond the most pages.
+/// Returns true if a record is whole, and its page not beyond the most pages.
 fn is_whole(record: &Record) -> bool {
     matches!(record.fault, None | Some(RecordFault::LockBytePage)) && record.page <= MOST_PAGES
 }
@@ -100,7 +100,7 @@ pub fn read_journal(journal: &dyn ReadAt, own: Option<usize>, stop: &Stop) -> Re
 }
 
 impl Before {
-    /// Returns whether it puts anything back.
+    /// Returns true if it puts anything back.
     pub fn has_pages(&self) -> bool {
         self.size > 0 && !self.pages.is_empty()
     }

@@ -23,7 +23,7 @@ pub struct Ledger {
     pub found: BTreeSet<i64>,
     /// Known migrations that the schema has, and whose rows are not there.
     pub lost: BTreeSet<i64>,
-    /// Whether migrations are applied that are not known.
+    /// True if migrations are applied that are not known.
     pub has_newer: bool,
     /// The schema of the new store.
     pub target: TargetSchema,
@@ -97,7 +97,7 @@ pub fn read_ledger(view: &StoreView<'_>, known: &KnownStore, forest: &Forest, st
     Ok(out)
 }
 
-/// Returns whether the store's own tables have columns that come with a migration which its ledger does not have: then the
+/// Returns true if the store's own tables have columns that come with a migration which its ledger does not have: then the
 /// ledger's page is stale.
 fn is_stale(schema: &StoreSchema, forest: &Forest, target: &TargetSchema, last: &TargetSchema) -> bool {
     let tables = schema.tables.iter().zip(&forest.columns).zip(target.columns.iter().zip(&last.columns));

@@ -31,7 +31,7 @@ pub fn write(out: &mut dyn Write, field: Field, payload: &[u8], encoding: Encodi
     }
 }
 
-/// Returns whether text may stand between quotes: it is UTF-8, and nothing in it ends a line, ends a string, or turns the direction
+/// Returns true if text may stand between quotes: it is UTF-8, and nothing in it ends a line, ends a string, or turns the direction
 /// in which it is read.
 pub fn is_plain(bytes: &[u8]) -> bool {
     if bytes.iter().all(|byte| (0x20..0x7f).contains(byte)) {

@@ -23,12 +23,12 @@ pub struct Frames {
     pub stale: BTreeSet<u32>,
 }
 
-/// Returns whether bytes are a log at all: fewer than its header are an empty one, cut off when it was begun.
+/// Returns true if bytes are a log at all: fewer than its header are an empty one, cut off when it was begun.
 pub fn is_log(log: &dyn ReadAt) -> bool {
     WalHeader::read_damaged(log).is_some() || log.size().is_ok_and(|size| size < HEADER_LEN as u64)
 }
 
-/// Returns whether a log was torn before its first frame, so that no commit is lost with it. `own` is the page size of the
+/// Returns true if a log was torn before its first frame, so that no commit is lost with it. `own` is the page size of the
 /// store, if known.
 pub fn was_torn(log: &dyn ReadAt, own: Option<usize>) -> bool {
     let mut head = [0; HEADER_LEN];

@@ -120,7 +120,7 @@ impl SalvageSummary {
         .collect()
     }
 
-    /// Returns what is known of lost data. A count that is open, or a row of which nothing tells if it is live, leaves it unknown.
+    /// Returns the knowledge about lost data. A count that is open, or a row of which nothing tells if it is live, leaves it unknown.
     pub(crate) fn loss(&self) -> Loss {
         let is_unknown =
             |table: &TableSummary| table.has_unknown_count || !table.is_fully_indexed || table.doubtful.count > 0;
@@ -160,7 +160,7 @@ impl SalvageSummary {
 }
 
 impl TableSummary {
-    /// Returns whether nothing was found of the table, and no index names a row of it.
+    /// Returns true if nothing was found of the table, and no index names a row of it.
     fn is_unseen(&self) -> bool {
         self.given + self.lost.count + self.doubtful.count == 0
     }

@@ -46,7 +46,7 @@ pub fn match_layout(schema: &StoreSchema, own: Option<usize>, fields: &[Field]) 
     almost.filter(|_| own.is_some())
 }
 
-/// Returns whether a row has a value that the application never writes.
+/// Returns true if a row has a value that the application never writes.
 pub fn has_invalid_value(schema: &StoreSchema, fit: RowLayout, fields: &[Field], payload: &[u8]) -> bool {
     let Some(table) = schema.tables.get(fit.table) else {
         return true;
@@ -58,7 +58,7 @@ pub fn has_invalid_value(schema: &StoreSchema, fit: RowLayout, fields: &[Field],
     })
 }
 
-/// Returns whether text is as long as a UUID and is none: a letter of it is damaged.
+/// Returns true if text is as long as a UUID and is none: a letter of it is damaged.
 pub fn is_broken_uuid(field: Field, payload: &[u8]) -> bool {
     let text = payload.get(field.range()).unwrap_or_default();
     field.class == Classes::TEXT && text.len() == 36 && !is_uuid(text)

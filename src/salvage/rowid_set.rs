@@ -34,7 +34,7 @@ impl RowidSet {
         Self(BTreeMap::new(), budget.clone())
     }
 
-    /// Returns whether a rowid is in the set.
+    /// Returns true if a rowid is in the set.
     pub fn contains(&self, rowid: i64) -> bool {
         let (block, word, bit) = place(rowid);
         self.0.get(&block).and_then(|words| words.get(word)).is_some_and(|word| word & bit != 0)
@@ -73,7 +73,7 @@ impl RowidSet {
         self.0.values().flatten().map(|word| u64::from(word.count_ones())).sum()
     }
 
-    /// Returns whether there is none.
+    /// Returns true if there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

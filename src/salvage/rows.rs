@@ -44,9 +44,9 @@ pub struct RecordPlace {
 pub struct FoundRow<'r> {
     /// The place where it was found.
     pub origin: Origin,
-    /// Whether its page does not vouch for it: its header says that nothing is there, or does not add up.
+    /// True if its page does not vouch for it: its header says that nothing is there, or does not add up.
     pub is_unvouched: bool,
-    /// Whether the freelist, or the free space of a sound page, proves that it was deleted.
+    /// True if the freelist, or the free space of a sound page, proves that it was deleted.
     pub is_freed: bool,
     /// The rowid, where it stands before the record.
     pub rowid: Option<i64>,
@@ -77,7 +77,7 @@ pub struct RowFinder<'a> {
     whole: Vec<u8>,
     taken: Vec<(usize, usize)>,
     free: Vec<(usize, usize)>,
-    /// Whether the page adds up, so that its free space is what it says.
+    /// True if the page adds up, so that its free space is what it says.
     is_sound: bool,
     /// The bytes of the page that may still be handed out. Without a bound, cells that share their bytes would cost time without end.
     left: usize,

@@ -144,7 +144,7 @@ impl TableSchema {
 }
 
 impl KnownLedger {
-    /// Returns whether a known migration has this name, or had it before.
+    /// Returns true if a known migration has this name, or had it before.
     pub fn has_migration_named(&self, name: &[u8]) -> bool {
         let mut names = self.migrations.iter().flat_map(|migration| &migration.names);
         names.any(|known| known.as_bytes() == name)
@@ -156,7 +156,7 @@ impl KnownLedger {
 pub struct ValueRule(application::Rule);
 
 impl ValueRule {
-    /// Returns whether a value of this storage class can stand in the column at all.
+    /// Returns true if a value of this storage class can stand in the column at all.
     pub fn allows_class(self, class: Classes) -> bool {
         match self.0 {
             application::Rule::Flag => class == Classes::INTEGER,

@@ -105,7 +105,7 @@ impl<'a> SqlWriter<'a> {
         )
     }
 
-    /// Returns whether the new store takes a row: it has no NULL where the schema forbids it.
+    /// Returns true if the new store takes a row: it has no NULL where the schema forbids it.
     pub fn fits_schema(&self, line: &SqlRow<'_>) -> bool {
         let Some(table) = self.schema.tables.get(line.fit.table) else {
             return false;
@@ -125,7 +125,7 @@ impl<'a> SqlWriter<'a> {
             })
     }
 
-    /// Returns whether a row has a value of a column that the schema does not have.
+    /// Returns true if a row has a value of a column that the schema does not have.
     pub fn loses_column(&self, line: &SqlRow<'_>) -> bool {
         let table = self.schema.tables.get(line.fit.table);
         let layout = table

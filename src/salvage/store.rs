@@ -51,7 +51,7 @@ pub(crate) fn salvage_store(
     Ok(summary)
 }
 
-/// Returns why the file cannot be read as it lies, and the command that undoes it, where all of it is there: behind other bytes, or
+/// Returns the reason if the file cannot be read as it is, and the command that undoes it, where all of it is there: behind other bytes, or
 /// converted as if it were text. Its pages do not lie where pages do, and what could be read of them would be the less.
 fn describe_undoable(probe: &Probe, application: &Application, stop: &Stop) -> Option<String> {
     let found = match &probe.kind {
@@ -134,7 +134,7 @@ impl OpenFiles {
     }
 }
 
-/// Returns whether the journal is one that a crashed writer left. When the file has no header any more, this cannot be known; the
+/// Returns true if the journal is one that a crashed writer left. When the file has no header any more, this cannot be known; the
 /// files are compared all the same.
 fn has_hot_journal(probe: &Probe) -> Result<bool> {
     let is_left = match probe.situation {

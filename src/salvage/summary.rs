@@ -16,7 +16,7 @@ pub struct SalvageSummary {
     pub damaged_frames: u64,
     /// Pages whose newest frame is damaged: their rows may be older than the last commit.
     pub stale_pages: u64,
-    /// Whether the file in the log's place belongs to another store, so that commits may be missing.
+    /// True if the file in the log's place belongs to another store, so that commits may be missing.
     pub has_unrelated_log: bool,
     /// The suffix of the log or the journal that is not this store's, and in words why it was left out.
     pub left_out: Option<(&'static str, String)>,
@@ -24,7 +24,7 @@ pub struct SalvageSummary {
     pub uncertain_commits: Option<UncertainCommits>,
     /// Rows too long to be held, in any table.
     pub too_long: u64,
-    /// Whether the output ends with COMMIT: every page was read, and the files did not change meanwhile.
+    /// True if the output ends with COMMIT: every page was read, and the files did not change meanwhile.
     pub committed: bool,
 }
 
@@ -83,9 +83,9 @@ pub struct TableSummary {
     pub unnamed: u64,
     /// Given rows without the values of columns that the schema does not have.
     pub missing_a_column: u64,
-    /// Whether an index of it is whole, so that what is given and what is lost are all the rows that it had.
+    /// True if an index of it is whole, so that what is given and what is lost are all the rows that it had.
     pub is_fully_indexed: bool,
-    /// Whether the number of its rows is not known: a page of it is gone or damaged, and no index tells what was on it.
+    /// True if the number of its rows is not known: a page of it is gone or damaged, and no index tells what was on it.
     pub has_unknown_count: bool,
 }
 
@@ -132,7 +132,7 @@ impl SalvageSummary {
         self.tables.iter().map(|table| table.given).sum()
     }
 
-    /// Returns whether all that the store names is given, and nothing of it is doubtful.
+    /// Returns true if all that the store names is given, and nothing of it is doubtful.
     pub fn is_complete(&self) -> bool {
         let whole = |table: &TableSummary| {
             table.lost.count + table.doubtful.count + table.flagged.count + table.missing_a_column == 0

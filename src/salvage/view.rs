@@ -126,7 +126,7 @@ impl<'a> StoreView<'a> {
         self.encoding
     }
 
-    /// Returns how the pages are laid out.
+    /// Returns the layout of the pages.
     pub fn layout(&self) -> Layout {
         self.layout
     }
@@ -136,7 +136,7 @@ impl<'a> StoreView<'a> {
         self.pages
     }
 
-    /// Returns whether a page is stale: only an older state of it can be read.
+    /// Returns true if a page is stale: only an older state of it can be read.
     pub fn is_stale(&self, number: u32) -> bool {
         self.overlay.as_ref().is_some_and(|overlay| overlay.stale.contains(&number))
     }
@@ -267,7 +267,7 @@ impl PayloadReader {
         }
     }
 
-    /// Puts a payload together: the part in its cell, and its overflow pages. Returns whether all of it was there.
+    /// Puts a payload together: the part in its cell, and its overflow pages. Returns true if all of it was there.
     pub fn read_payload(
         &mut self,
         view: &StoreView<'_>,

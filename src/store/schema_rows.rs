@@ -23,7 +23,7 @@ const TYPES: [&str; 4] = ["table", "index", "view", "trigger"];
 pub(crate) struct OddRow {
     /// Its rowid.
     pub(crate) rowid: i64,
-    /// What is wrong, as the end of a sentence that begins with the row.
+    /// The fault, as the end of a sentence that begins with the row.
     pub(crate) what: &'static str,
     /// The assignment that puts it right, where a definition says which: `type='table'`.
     pub(crate) assignment: Option<String>,
@@ -64,7 +64,7 @@ pub(crate) fn odd_rows(handle: &ReadOnly) -> Result<Vec<OddRow>> {
     Ok(odd)
 }
 
-/// Returns what is wrong with a row, and the assignment that puts it right.
+/// Returns the fault of a row, and the assignment that repairs it.
 fn fault(
     type_is_text: bool,
     kind: Option<&str>,

@@ -34,7 +34,7 @@ use crate::interrupt::{Interrupt, Interrupted};
 /// The number of rows that are named of each kind.
 pub const MOST_NAMED: usize = 20;
 
-/// What the tables, indexes and pages of a database say of each other.
+/// The agreement of the tables, indexes and pages of a database.
 #[derive(Debug, Default)]
 pub struct CrossCheck {
     /// The tables that have pages, `sqlite_schema` first.
@@ -166,7 +166,7 @@ impl CrossCheck {
     }
 }
 
-/// What all steps share.
+/// The state that all steps share.
 struct Pass<'p> {
     source: &'p Source<'p>,
     stop: &'p dyn Interrupt,

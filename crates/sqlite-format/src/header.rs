@@ -291,7 +291,7 @@ impl Layout {
         })
     }
 
-    /// Returns how many bytes of a payload of this length lie in its cell; the rest is on overflow pages.
+    /// Returns the number of bytes of a payload of this length that are in its cell; the rest is on overflow pages.
     #[inline]
     pub fn local(&self, kind: Kind, payload: usize) -> usize {
         let most = if kind.is_table() {

@@ -14,7 +14,7 @@ use super::source::Source;
 
 /// Pages that can be read one by one.
 pub trait Pages {
-    /// Returns how the pages are laid out.
+    /// Returns the layout of the pages.
     fn layout(&self) -> Layout;
 
     /// Reads a page; returns `false` when there is none of this number, or it cannot be read.
@@ -54,7 +54,7 @@ pub trait TreeVisitor {
     /// When it is time to stop.
     fn claim(&mut self, page: u32, parent: Option<u32>) -> Result<Claim, Self::Stop>;
 
-    /// Takes a claimed page, `None` when it is no b-tree page. Returns whether the walk follows its children.
+    /// Takes a claimed page, `None` when it is no b-tree page. Returns true if the walk follows its children.
     ///
     /// # Errors
     /// When it is time to stop.
@@ -73,7 +73,7 @@ pub enum ChildOrder {
     Descending,
 }
 
-/// How far a walk of a tree follows pages that no sound store has.
+/// The limits of a walk of a tree on pages that no sound store has.
 #[derive(Debug, Clone, Copy)]
 pub struct WalkRules {
     /// The order of the children. It decides which parent has a page that two lead to.
@@ -82,7 +82,7 @@ pub struct WalkRules {
     pub most_levels: usize,
     /// The most cells whose children are followed.
     pub most_cells: usize,
-    /// Whether the rightmost child of a page that counts more cells is followed too: its number stands in the page's header,
+    /// True if the rightmost child of a page that counts more cells is followed too: its number stands in the page's header,
     /// and may be right where the count is wrong.
     pub follows_right_child: bool,
 }
@@ -97,7 +97,7 @@ struct Level {
 /// Walks a tree from its root.
 ///
 /// # Errors
-/// What the visitor returns.
+/// Fails with the error of the visitor.
 pub fn walk_tree<V: TreeVisitor>(
     pages: &impl Pages,
     root: u32,
@@ -153,7 +153,7 @@ pub trait FreelistVisitor {
     /// Why a walk ends early.
     type Stop;
 
-    /// Claims a page to which `parent` leads: a trunk page, or a leaf page that a trunk lists. Returns whether it is the
+    /// Claims a page to which `parent` leads: a trunk page, or a leaf page that a trunk lists. Returns true if it is the
     /// freelist's. A trunk that is not ends the walk.
     ///
     /// # Errors
@@ -164,10 +164,10 @@ pub trait FreelistVisitor {
     fn note_fault(&mut self, trunk: u32);
 }
 
-/// Walks the freelist from its first trunk page, 0 for none. Returns whether the chain of trunk pages has an end.
+/// Walks the freelist from its first trunk page, 0 for none. Returns true if the chain of trunk pages has an end.
 ///
 /// # Errors
-/// What the visitor returns.
+/// Fails with the error of the visitor.
 pub fn walk_freelist<V: FreelistVisitor>(pages: &impl Pages, first: u32, visitor: &mut V) -> Result<bool, V::Stop> {
     let mut bytes = Vec::new();
     // Page 1 names the first trunk page.

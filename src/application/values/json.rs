@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 
 /// Returns true if the bytes are exactly one JSON object (RFC 8259), however deeply nested.
 ///
-/// What is skipped is not recursed into, so that depth costs no stack. The bytes must be known to be UTF-8.
+/// Skipped values are not recursed into, so that depth costs no stack. The bytes must be known to be UTF-8.
 pub(crate) fn is_object(bytes: &[u8]) -> bool {
     begins_object(bytes) && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
 }
@@ -14,7 +14,7 @@ pub(crate) fn is_object(bytes: &[u8]) -> bool {
 /// Returns true if a reader yields exactly one JSON object, for text that is too long to hold in memory.
 ///
 /// # Errors
-/// What the reader says, which is nothing against the text.
+/// Fails with the error of the reader, which proves nothing about the text.
 pub(crate) fn is_object_in(mut reader: impl Read) -> io::Result<bool> {
     let mut first = [0];
     loop {

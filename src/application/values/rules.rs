@@ -1,4 +1,4 @@
-//! What is wrong with a value, by the rule of its column.
+//! The faults of a value, by the rule of its column.
 
 use std::io::{self, Read};
 

@@ -52,7 +52,7 @@ pub(crate) fn is_utf8(bytes: &[u8]) -> bool {
 /// Returns the [`fault`] of a text that is too long to hold in memory. If `controls` is false, control characters are ignored.
 ///
 /// # Errors
-/// What the reader says.
+/// Fails with the error of the reader.
 pub(crate) fn fault_in(mut reader: impl Read, controls: bool) -> io::Result<Option<TextFault>> {
     let mut chunk = vec![0; 64 * 1024];
     let mut held = 0; // bytes at the chunk's beginning: a character that was cut at the last one's end

@@ -1,4 +1,4 @@
-//! What holds for the values of every store: that its text is in the store's encoding.
+//! Checks a rule for the values of every store: its text is in the store's encoding.
 
 use super::scan_tables;
 use crate::application::{Column, Rule, Table};

@@ -1,4 +1,4 @@
-//! What is reported of examinations that go wrong.
+//! Reports of examinations that fail.
 
 use super::*;
 use crate::checks::context::StoreContext;
@@ -107,7 +107,7 @@ const EVERY: [CheckId; 5] = [
     CheckId::RowValues,
 ];
 
-/// Returns what is reported of an examination that is broken off after `answered`, while `looking` look.
+/// Returns the report of an examination that is aborted after `answered`, while the checks `looking` run.
 fn report_aborted(answered: &[CheckId], looking: &[CheckId], error: &Error) -> Report {
     with_options(&EVERY, |options| {
         let answers = Answers::of(Path::new("state.db"), options);

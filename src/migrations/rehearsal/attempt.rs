@@ -43,7 +43,7 @@ pub(super) struct Attempt {
     pub(super) ran: Vec<String>,
     /// The number of rows before.
     pub(super) rows: u64,
-    /// How long the migrations took.
+    /// The duration of the migrations.
     pub(super) took: Duration,
     /// The failure of the migrations themselves; nothing was looked at then.
     pub(super) failed: Option<Error>,

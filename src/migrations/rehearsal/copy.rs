@@ -13,9 +13,9 @@ pub(super) use temporary::TemporaryFiles;
 /// A copy of a store, open for writing. The connection goes first, then the files.
 pub(crate) struct RehearsalCopy {
     pub(super) conn: Connection,
-    /// Where it lies, unless it is in memory; removed when this is dropped.
+    /// The private folder, unless it is in memory; removed when this is dropped.
     pub(super) files: Option<PrivateCopy>,
-    /// Where SQLite may put temporary files, unless they are in memory.
+    /// The place of temporary files, unless they are in memory.
     pub(super) temporary: Option<TemporaryFiles>,
 }
 
@@ -99,10 +99,10 @@ pub(super) fn of_store(
     })
 }
 
-/// Copies all that a handle sees, to look at it as at what could be written.
+/// Copies all that a handle sees, so that checks which need a writable store can run.
 ///
 /// # Errors
-/// Where there is no room for it, and the time limit.
+/// Fails if there is no room for it, or at the time limit.
 pub(crate) fn to_check(probe: &Probe, handle: &ReadOnly, environment: &Environment<'_>) -> Result<RehearsalCopy> {
     create_copy(probe, handle, CopyGrowth::OWN, environment, MOST_COPIED_TO_MEMORY)
 }
@@ -110,7 +110,7 @@ pub(crate) fn to_check(probe: &Probe, handle: &ReadOnly, environment: &Environme
 /// Copies all that a handle sees to the private folder, to be read without SQLite.
 ///
 /// # Errors
-/// Where there is no room for it, and the time limit.
+/// Fails if there is no room for it, or at the time limit.
 pub(crate) fn to_folder(probe: &Probe, handle: &ReadOnly, environment: &Environment<'_>) -> Result<RehearsalCopy> {
     create_copy(probe, handle, CopyGrowth::OWN, environment, 0)
 }

@@ -32,10 +32,10 @@ impl Dangling {
         now.iter().map(|(value, now)| now.saturating_sub(before(value))).sum()
     }
 
-    /// Returns how many rows of a table refer to rows that are not there.
+    /// Returns the number of rows of a table that refer to missing rows.
     ///
     /// # Errors
-    /// What SQLite says: also that it cannot check the table's foreign keys.
+    /// Fails if SQLite refuses the statement, also because it cannot check the table's foreign keys.
     pub(super) fn count(handle: &ReadOnly, table: &str) -> Result<Self> {
         let mut count = 0;
         handle.rows(&format!("PRAGMA foreign_key_check({})", quoted(table)), [], |_| {
@@ -48,7 +48,7 @@ impl Dangling {
     /// Tells them apart. A parent counts under the name that `former` gives for it.
     ///
     /// # Errors
-    /// What SQLite says; they are then counted and no more.
+    /// Fails if SQLite refuses the statement; the rows are then only counted.
     pub(super) fn tell_apart(
         &mut self,
         handle: &ReadOnly,

@@ -310,7 +310,7 @@ fn keys_of(taken: &[&CascadeEffect]) -> Option<RowKeys> {
     keys.try_fold(first, |all, more| all.and(more?))
 }
 
-/// Returns where the actions of foreign keys may take something in a statement, and the table from which it deletes itself.
+/// Returns the places from which the actions of foreign keys may delete in a statement, and the table from which it deletes itself.
 fn places(statement: &Touched, references: &References) -> BTreeSet<RowPlace> {
     let parents = statement.dropped.iter().map(String::as_str);
     let parents: Vec<&str> = parents.chain(statement.target.as_ref().map(Write::table)).collect();

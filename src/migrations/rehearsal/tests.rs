@@ -113,7 +113,7 @@ fn a_unique_index_on_rows_that_are_not() {
     );
 }
 
-/// What is said of a store that became another one, whatever migration did that, without its shape.
+/// The faults of a store that became another one, whatever migration did that, without its shape.
 fn became(before: &str, after: &str) -> Vec<String> {
     what_became(before, after, false)
 }

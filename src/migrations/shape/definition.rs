@@ -1,4 +1,4 @@
-//! What only the text of a definition shows: no pragma shows collations, checks, generated columns' expressions, what to do
+//! The parts of a definition that only its text shows: no pragma shows collations, checks, generated columns' expressions, what to do
 //! on a conflict, or deferred foreign keys.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Where a tool's transactions begin and end, and what is left behind where one of its migrations fails.
+//! The extent of a tool's transactions, and the effects that remain when one of its migrations fails.
 
 use super::*;
 use crate::migrations::steps::Transaction::{AllPending, Each, OwnInFile};
@@ -14,7 +14,7 @@ fn step(key: &str, batches: &[&'static str], transaction: Transaction) -> Step {
     }
 }
 
-/// How it ended, and the tables that are there then.
+/// The result, and the tables that exist then.
 fn after_statement(steps: &[Step]) -> (Option<String>, Vec<String>) {
     let mut conn = Connection::open_in_memory().unwrap();
     let after_step = run(&mut conn, &steps.iter().collect::<Vec<_>>(), 0, None, &mut (), &Stop::never());

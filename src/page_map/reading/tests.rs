@@ -61,7 +61,7 @@ fn map(path: &Path, known: &KnownDamage) -> PageMap {
     }
 }
 
-/// How many pages each tree has of each part, by its name.
+/// The number of pages of each part of each tree, by its name.
 type Trees = BTreeMap<(String, &'static str), u32>;
 
 fn trees(map: &PageMap) -> Trees {
@@ -80,7 +80,7 @@ fn trees(map: &PageMap) -> Trees {
     trees
 }
 
-/// The same as SQLite counts them.
+/// The numbers of pages as SQLite counts them.
 fn trees_by_sqlite(conn: &Connection) -> Trees {
     let mut counts = conn.prepare("SELECT name, pagetype, count(*) FROM dbstat GROUP BY 1, 2").unwrap();
     let rows = counts.query_map([], |row| {

@@ -22,7 +22,7 @@ struct Counting {
     hang_early: BTreeSet<usize>,
     hang_again: BTreeSet<usize>,
     panics: Option<usize>,
-    /// How many are begun before the jobs do not go on.
+    /// The number of jobs that are started before the jobs wait.
     enough: Option<usize>,
     /// The jobs that wanted to be alone, and how many had been worked on by then.
     asked: Mutex<Vec<(usize, usize)>>,

@@ -174,7 +174,7 @@ pub(crate) enum WireId {
 }
 
 impl WireIds {
-    /// Returns how many there are.
+    /// Returns their number.
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Numbers(ids) => ids.len(),

@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(code("a``b`"), "``` a``b` ```");
     }
 
-    /// Returns what a reader of a table's cell sees, and whether anything in it is markup.
+    /// Returns the visible text of a table's cell, and true if anything in it is markup.
     fn rendered(cell: &str) -> (String, bool) {
         use pulldown_cmark::{Event, Options, Parser, Tag};
         let (mut seen, mut markup, mut within) = (String::new(), false, false);

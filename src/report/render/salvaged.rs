@@ -1,4 +1,4 @@
-//! What a salvage gave and what not, in the report's own rows.
+//! Renders the summary of a salvage in the report's own rows.
 
 use super::layout::{Columns, Line, Style, fold, fold_verdict, paint_first_word, width};
 use crate::report::Status;
@@ -47,7 +47,7 @@ pub(crate) fn account(store: &str, account: &SalvageSummary, load: &str, style: 
     )
 }
 
-/// Returns why there is no account, as a last line.
+/// Returns the last line of a salvage without a summary: the reason.
 pub(crate) fn failure_line(why: &str, style: Style) -> String {
     paint_first_word(&fold_verdict(&format!("FAIL: {why}"), style), Status::Fail, style)
 }
@@ -117,7 +117,7 @@ fn rows(named: &NamedRows, what: &str, means: &str) -> Vec<String> {
     lines
 }
 
-/// Returns what is wrong with the store as a whole.
+/// Returns the faults of the store that belong to no table.
 fn store_entries(account: &SalvageSummary) -> Vec<Entry> {
     let fail = |name: &str, detail: String| Entry {
         status: Status::Fail,

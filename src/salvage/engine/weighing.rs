@@ -291,7 +291,7 @@ impl Engine<'_> {
     }
 }
 
-/// Returns whether at least as many whole indexes do not have a rowid as sound entries name it: then the rowid in an entry is what is
+/// Returns true if at least as many whole indexes do not have a rowid as sound entries name it: then the rowid in an entry is what is
 /// damaged, and no row is lost.
 fn is_denied(keys: &[u32; MOST_KEYS], whole: &[bool]) -> bool {
     let naming = keys.iter().filter(|said| is_sound(**said)).count();

@@ -34,14 +34,14 @@ impl TargetSchema {
 /// The constraints of a column that a row can break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ColumnConstraints {
-    /// Whether NULL is forbidden.
+    /// True if NULL is forbidden.
     pub forbids_null: bool,
-    /// Whether a row without a value of it gets one.
+    /// True if a row without a value of it gets one.
     pub has_default: bool,
 }
 
 impl ColumnConstraints {
-    /// Returns whether a row must have a value of the column.
+    /// Returns true if a row must have a value of the column.
     pub fn needs_value(self) -> bool {
         self.forbids_null && !self.has_default
     }

@@ -64,7 +64,7 @@ const WAYS_TO_WRITE: &[&str] = &[
     "SELECT load_extension('n.so')",
 ];
 
-/// What a guard alone does not refuse, in rollback mode (`false`) or in WAL mode (`true`), because there is nothing to
+/// Statements that a guard alone does not refuse, in rollback mode (`false`) or in WAL mode (`true`), because there is nothing to
 /// write: a store in rollback mode has no log to check-point, one in WAL mode is in WAL mode already, and the kernel does
 /// not see a small temporary table, which stays in memory. That nothing is written is held against these as well, by the
 /// bytes of the whole folder.

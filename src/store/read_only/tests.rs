@@ -1,4 +1,4 @@
-//! What a handle sees while others write, and how long it waits for them.
+//! The view of a handle while other connections write, and the time for which it waits for them.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;

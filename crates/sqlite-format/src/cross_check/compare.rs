@@ -92,7 +92,7 @@ impl<'p> KeyReader<'p> {
         true
     }
 
-    /// Returns what identifies the row that was read.
+    /// Returns the identity of the row that was read.
     pub(super) fn id(&self) -> u64 {
         self.id
     }
@@ -141,7 +141,7 @@ impl<'p> KeyReader<'p> {
         columns.iter().any(is_null)
     }
 
-    /// Reads an entry of an index. Returns what identifies its row, and the hash of its key; `None` when it is no entry.
+    /// Reads an entry of an index. Returns the identity of its row, and the hash of its key; `None` when it is no entry.
     pub(super) fn read_entry(&mut self, object: &Object, index: &IndexObject, cell: &Cell<'_>) -> Option<(u64, u64)> {
         if !self.read(cell) {
             return None;
@@ -275,7 +275,7 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Returns what identifies the rows of the entries that stand out of order, or hold two numbers for one rowid: SQLite never
+    /// Returns the identities of the rows of entries that are out of order, or hold two numbers for one rowid: SQLite never
     /// writes one so, and an older page of the index is sound as well. Such an entry is damaged, whatever its table holds.
     fn misplaced_entries(&self, object: &Object, index: &IndexObject) -> Result<HashSet<u64>, Interrupted> {
         let mut misplaced = HashSet::new();

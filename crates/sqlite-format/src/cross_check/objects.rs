@@ -49,7 +49,7 @@ pub(super) struct IndexObject {
     pub(super) is_unique: bool,
     /// The columns of its key; `None` when they are not understood, or when not each row has an entry.
     pub(super) columns: Option<Vec<usize>>,
-    /// How each column is ordered; `None` when a collation is not known.
+    /// The order of each column; `None` when a collation is not known.
     pub(super) orders: Option<Vec<Order>>,
 }
 

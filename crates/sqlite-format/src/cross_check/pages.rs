@@ -21,7 +21,7 @@ const MOST_KEPT: usize = 1 << 16;
 /// The most rows out of reach that are looked for in tables.
 const MOST_ROWS: usize = 1 << 20;
 
-/// What a page that nothing leads to holds.
+/// The content of an orphaned page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Orphan {
     /// Zeroes.

@@ -1,4 +1,4 @@
-//! What no store makes the reader do: go on behind the time limit, or hold more memory than its bound.
+//! Tests that no store makes the reader exceed the time limit or its bound on memory.
 
 use std::io;
 use std::num::NonZero;
@@ -112,7 +112,7 @@ fn wide() -> Vec<u8> {
     )
 }
 
-/// Whether the time limit ends a look, and not much later.
+/// Tests that the time limit ends a read, and not much later.
 fn ends_in_time(store: &dyn ReadAt) {
     let limit = Duration::from_millis(50);
     let reader = Reader::open(store, None, true, &Never).unwrap();

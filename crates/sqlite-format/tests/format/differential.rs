@@ -1,4 +1,4 @@
-//! What the reader calls sound, SQLite's integrity check calls "ok": on healthy stores, on damaged ones, on every byte.
+//! Stores that the reader calls sound are "ok" to SQLite's integrity check: on healthy stores, on damaged ones, on every byte.
 
 use proptest::prelude::*;
 use sqlite_format::answer::Answer;

@@ -5,7 +5,7 @@ use sqlite_format::row::NoVisitor;
 
 use super::sqlite::{hold_against_sqlite, visited};
 
-/// Whether the foreign keys of a store hold that is made by this SQL.
+/// Returns true if the foreign keys of a store that is made by this SQL hold.
 fn holds(sql: &str) -> bool {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("made.db");

@@ -1,4 +1,4 @@
-//! What SQLite itself says of a store, and what the reader says.
+//! Compares the verdict of SQLite on a store with that of the reader.
 
 use std::path::Path;
 
@@ -13,11 +13,11 @@ use sqlite_format::source::{Overlay, ReadAt};
 /// SQLite's word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
-    /// Whether it reads the schema.
+    /// True if it reads the schema.
     pub loads: bool,
-    /// Whether its integrity check says "ok" and nothing else.
+    /// True if its integrity check says "ok" and nothing else.
     pub sound: bool,
-    /// Whether no row refers to one that is not there.
+    /// True if no row refers to one that is not there.
     pub references_hold: bool,
 }
 
@@ -76,7 +76,7 @@ pub fn visited<V: Visitor>(
     Ok(reader.check(visitor, &ask, &Never).unwrap())
 }
 
-/// What the reader says of a store and of its foreign keys together.
+/// The verdict of the reader on a store and on its foreign keys together.
 pub fn answers(file: &dyn ReadAt, loads: bool) -> (Answer, Answer) {
     match visited(file, None, loads, &NoVisitor, None) {
         Ok(checked) => (checked.store, checked.foreign_keys),
@@ -98,10 +98,10 @@ pub fn hold_against_sqlite(bytes: &Vec<u8>, path: &Path) -> Result<(Verdict, Ans
     Ok((verdict, store, keys))
 }
 
-/// What the fuzz target runs: any bytes, given to both.
+/// Runs the body of the fuzz target: any bytes, given to both.
 ///
 /// # Panics
-/// Where the reader calls sound what SQLite does not.
+/// Panics if the reader calls a store sound that SQLite does not.
 pub fn hold_any_bytes(bytes: &[u8]) {
     let folder = Some(Path::new("/dev/shm")).filter(|folder| folder.is_dir());
     let folder = folder.map_or_else(std::env::temp_dir, Path::to_path_buf);

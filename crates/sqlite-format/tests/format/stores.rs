@@ -7,7 +7,7 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::random::Random;
 
-/// How far a store may go from what the reader understands.
+/// The features of a store that the reader may not understand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// Only what it claims to understand.

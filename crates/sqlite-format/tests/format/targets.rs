@@ -1,4 +1,4 @@
-//! What the fuzz targets `header`, `wal` and `journal` run, here and in `fuzz/`: each takes any bytes, asserts what must be true of
+//! The bodies of the fuzz targets `header`, `wal` and `journal`, here and in `fuzz/`: each takes any bytes, asserts what must be true of
 //! every input, and neither panics nor loops.
 
 use sqlite_format::bytes::read_u32;

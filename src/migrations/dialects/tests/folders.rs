@@ -28,7 +28,7 @@ fn refusal<'a>(folder: &'a Folder, path: &str) -> Option<&'a Refusal> {
     }
 }
 
-/// What is refused keeps its place, and the files beside it are read.
+/// A file that is refused keeps its place, and the files beside it are read.
 #[test]
 fn devices_pipes_and_long_files_are_refused_by_name_and_nothing_waits_for_them() {
     let migrations = Migrations::of("sqlx");

@@ -1,4 +1,4 @@
-//! What the tools' own ledgers say, held against the folders that they were made from.
+//! Compares the tools' own ledgers with the folders that they were made from.
 
 use crate::migrations::checksum::ContentChange;
 use crate::migrations::dialects::d1::D1;

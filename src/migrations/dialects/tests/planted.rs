@@ -1,4 +1,4 @@
-//! What no tool tells: each planted into a ledger and a folder that a tool made.
+//! Faults that no tool reports: each planted into a ledger and a folder that a tool made.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What holds for any folder and any file.
+//! Properties of any folder and any file.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

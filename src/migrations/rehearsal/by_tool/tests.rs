@@ -60,7 +60,7 @@ fn rehearsed(rows: &str, steps: &Steps, stop: &Stop) -> Result<Rehearsal> {
     on_copies(&source, &copies, by_tool, &environment)
 }
 
-/// What is said of one pending migration: the faults, and the notes.
+/// The result for one pending migration: the faults, and the notes.
 fn said(
     rows: &str,
     sql: &'static str,

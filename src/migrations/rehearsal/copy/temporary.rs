@@ -79,7 +79,7 @@ impl TemporaryFiles {
     }
 }
 
-/// Returns how many bytes the files in a folder have that this process has open and that have no name any more. `None` where the kernel
+/// Returns the total size in bytes of the deleted files of a folder that this process has open. `None` where the kernel
 /// does not say. None of them is opened: to close it would drop the locks on it.
 fn used(folder: &Path) -> Option<u64> {
     let mut bytes = 0;

@@ -15,7 +15,7 @@ use crate::store::{Need, with_stable_store};
 const SCHEMA: &str = "CREATE TABLE parent(id INTEGER PRIMARY KEY, name TEXT);
     CREATE TABLE child(id INTEGER PRIMARY KEY, parent REFERENCES parent(id) ON DELETE CASCADE, note BLOB);";
 
-/// How many bytes each child's note has, so that the store lies in memory and in the private folder.
+/// The size of each child's note in bytes, such that the store lies in memory and in the private folder.
 const NOTES: [usize; 2] = [10, 100_000];
 
 fn step(key: &str, sql: &str, transaction: Transaction) -> Step {

@@ -162,7 +162,7 @@ impl<'a> Key<'a> {
         }
     }
 
-    /// Returns how many pages of a kind there are.
+    /// Returns the number of pages of a kind.
     fn pages_of(&self, kind: Kind) -> u32 {
         let counts = self.map.counts().iter().filter(|count| self.kind(count.class) == kind);
         counts.map(|count| count.pages).sum()

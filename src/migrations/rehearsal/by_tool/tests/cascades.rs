@@ -1,4 +1,4 @@
-//! What the actions of foreign keys take that nobody wrote, whatever becomes of the table afterwards.
+//! Losses by the actions of foreign keys that no statement asks for, whatever becomes of the table afterwards.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What a rehearsal cannot run, and the bounds of what it runs.
+//! Migrations that a rehearsal cannot run, and the bounds of those that it runs.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -16,7 +16,7 @@ const LONGEST_KEYED: usize = 64;
 const LONGEST_LISTED: usize = 40;
 
 impl<'a> Key<'a> {
-    /// Returns what each letter means, and how many pages it stands for.
+    /// Returns the meaning of each letter, and the number of its pages.
     pub(super) fn table(&self) -> String {
         let total = self.map.pages();
         let lines: String = self.kinds().into_iter().map(|kind| self.line(kind)).collect();
@@ -71,7 +71,7 @@ impl<'a> Key<'a> {
         tables.chain(rest).collect()
     }
 
-    /// Returns what a line of the key is named, with the words that stand before a tree's name, and what else there is to say (as
+    /// Returns the name of a line of the key, with the words that stand before a tree's name, and what else there is to say (as
     /// HTML).
     fn named(&self, kind: Kind) -> (&'static str, &'a str, String) {
         let own = |n: usize| self.tables.get(n).map_or("", |table| self.map.name(*table));
@@ -130,7 +130,7 @@ impl<'a> Key<'a> {
         said.join(", ")
     }
 
-    /// Returns what else a cell may show, where one does.
+    /// Returns the other marks that cells show, if any.
     fn marks(&self) -> String {
         let blocks = self.map.blocks();
         let cells = |has: &dyn Fn(&PageBlock) -> bool| blocks.iter().filter(|block| has(block)).count();
