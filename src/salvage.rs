@@ -144,7 +144,7 @@ pub fn salvage_within(
         return Ok(summary);
     };
     let layout = page_size::with_reserved(files.database, layout, stop)?;
-    let is_of_another = |frames: &log::Frames| !frames.pages.is_empty() && frames.page_size != layout.page_size;
+    let is_of_another = |frames: &log::LogPages| !frames.pages.is_empty() && frames.page_size != layout.page_size;
     let is_of_another = frames.as_ref().is_some_and(is_of_another);
     summary.has_unrelated_log = is_of_another || files.log.is_some_and(|log| !log::is_log(log));
     let mut pages = None;

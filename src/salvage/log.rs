@@ -10,7 +10,7 @@ use sqlite_format::wal::{self, HEADER_LEN, WalHeader};
 
 /// The pages of a log.
 #[derive(Debug, Default)]
-pub struct Frames {
+pub struct LogPages {
     /// The page size.
     pub page_size: usize,
     /// Each page's number, and the offset of its newest committed content.
@@ -41,7 +41,7 @@ pub fn was_torn(log: &dyn ReadAt, own: Option<usize>) -> bool {
 ///
 /// # Errors
 /// When it is time to stop.
-pub fn read_log(log: &dyn ReadAt, own: Option<usize>, stop: &Stop) -> Result<Option<Frames>> {
+pub fn read_log(log: &dyn ReadAt, own: Option<usize>, stop: &Stop) -> Result<Option<LogPages>> {
     let Some(header) = WalHeader::read_damaged(log) else {
         return Ok(None);
     };
@@ -69,10 +69,10 @@ pub fn read_log(log: &dyn ReadAt, own: Option<usize>, stop: &Stop) -> Result<Opt
 }
 
 /// Reads the frames by what the header says.
-fn read_frames(log: &dyn ReadAt, header: &WalHeader, stop: &Stop) -> Result<Frames> {
-    let mut out = Frames {
+fn read_frames(log: &dyn ReadAt, header: &WalHeader, stop: &Stop) -> Result<LogPages> {
+    let mut out = LogPages {
         page_size: header.page_size as usize,
-        ..Frames::default()
+        ..LogPages::default()
     };
     // What a commit will take over: a damaged frame has no offset.
     let mut pending: BTreeMap<u32, Option<u64>> = BTreeMap::new();

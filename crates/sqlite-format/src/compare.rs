@@ -1,4 +1,4 @@
-//! The order of index entries, as SQLite has it: NULL, numbers, text by its collation, blobs.
+//! The order of index entries in SQLite: NULL, numbers, text by its collation, blobs.
 //!
 //! Source: "Datatypes In SQLite", sections 4.1 and 7, <https://www.sqlite.org/datatype3.html>.
 
@@ -23,7 +23,7 @@ pub enum Collation {
 pub struct Order {
     /// Its collation.
     pub collation: Collation,
-    /// `true` when it descends.
+    /// True if it descends.
     pub descending: bool,
 }
 
@@ -35,7 +35,7 @@ impl Order {
     };
 }
 
-/// An entry: its payload, whole, and its fields.
+/// An index entry: its whole payload, and its fields.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry<'a> {
     /// The payload.
@@ -53,10 +53,10 @@ pub enum Follows {
     Rowid,
 }
 
-/// Compares an entry with the one behind it.
+/// Checks that an entry comes before the next one.
 ///
 /// # Errors
-/// [`Damage::EntryOrder`] when the second does not come after the first, or the damage of a value that has no order.
+/// Fails with [`Damage::EntryOrder`] if the second entry does not come after the first, or with the damage of a value that has no order.
 #[inline]
 pub fn follows(first: Entry<'_>, second: Entry<'_>, orders: &[Order]) -> Result<Follows> {
     let mut both = first.fields.iter().zip(second.fields);
@@ -104,7 +104,7 @@ fn compare(a: (Field, &[u8]), b: (Field, &[u8]), collation: Collation) -> Result
         let (a, b) = (slice(a)?, slice(b)?);
         return match collation {
             Collation::Binary => Ok(a.cmp(b)),
-            Collation::RTrim => Ok(trimmed(a).cmp(trimmed(b))),
+            Collation::RTrim => Ok(trim_trailing_spaces(a).cmp(trim_trailing_spaces(b))),
             Collation::NoCase => no_case(a, b),
         };
     }
@@ -141,14 +141,14 @@ fn real((field, payload): (Field, &[u8])) -> Result<f64> {
     field.real(payload).ok_or(Damage::NotANumber)
 }
 
-fn trimmed(mut text: &[u8]) -> &[u8] {
+fn trim_trailing_spaces(mut text: &[u8]) -> &[u8] {
     while let [rest @ .., b' '] = text {
         text = rest;
     }
     text
 }
 
-/// SQLite's own comparison ends at a NUL, so that such text has no order that could be relied upon.
+/// Fails for text with a NUL: SQLite's own comparison ends there, so that the order of such text is not reliable.
 fn no_case(a: &[u8], b: &[u8]) -> Result<Ordering> {
     if a.contains(&0) || b.contains(&0) {
         return Err(Damage::NulInText);
@@ -161,7 +161,7 @@ fn no_case(a: &[u8], b: &[u8]) -> Result<Ordering> {
     Ok(differing.unwrap_or_else(|| a.len().cmp(&b.len())))
 }
 
-/// Exactly, also where the integer is none that a floating point number can be.
+/// Compares exactly, also if no floating point number equals the integer.
 fn integer_and_real(integer: i64, real: f64) -> Result<Ordering> {
     const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
     if real.is_nan() {
@@ -192,7 +192,7 @@ mod tests {
     use super::super::record::Fields;
     use super::*;
 
-    /// A record of one column and a rowid.
+    /// Creates a record of one column and a rowid.
     fn entry(serial: u8, value: &[u8], rowid: u8) -> Vec<u8> {
         [&[3, serial, 1][..], value, &[rowid]].concat()
     }

@@ -25,7 +25,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Draws keys that no file can be made for.
+    /// Draws random keys, so that no file can be made to collide.
     pub fn random() -> Self {
         let source = RandomState::new();
         let mut drawn = 0_u64;
@@ -40,7 +40,7 @@ impl Keys {
     }
 }
 
-/// A hash in the making.
+/// A hash that is being computed.
 #[derive(Clone)]
 pub struct Hash<'k> {
     keys: &'k Keys,
@@ -51,7 +51,7 @@ pub struct Hash<'k> {
 }
 
 impl<'k> Hash<'k> {
-    /// Begins one.
+    /// Creates a hash.
     #[inline]
     pub fn new(keys: &'k Keys) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl<'k> Hash<'k> {
         }
     }
 
-    /// Takes two words.
+    /// Adds two words.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "once for each cell")]
     pub fn pair(&mut self, a: u64, b: u64) {
@@ -76,7 +76,7 @@ impl<'k> Hash<'k> {
         }
     }
 
-    /// Takes bytes whose number was taken before.
+    /// Adds bytes whose number was added before.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "once for each cell")]
     fn bytes(&mut self, bytes: &[u8]) {
@@ -101,19 +101,19 @@ impl<'k> Hash<'k> {
         self.pair(a, b);
     }
 
-    /// Takes an integer.
+    /// Adds an integer.
     #[inline]
     pub fn integer(&mut self, value: i64) {
         self.pair(1, value.cast_unsigned());
     }
 
-    /// Takes NULL.
+    /// Adds NULL.
     #[inline]
     pub fn null(&mut self) {
         self.pair(0, 0);
     }
 
-    /// Takes a floating point number. One that is a whole number is the same as the integer: SQLite compares them so, and
+    /// Adds a floating point number. A whole number gives the hash of the integer: SQLite compares them as equal, and
     /// stores either in an index over a column of floating point numbers.
     #[inline]
     pub fn real(&mut self, value: f64) {
@@ -126,7 +126,7 @@ impl<'k> Hash<'k> {
         }
     }
 
-    /// Takes text.
+    /// Adds text.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "once for each cell")]
     pub fn text(&mut self, bytes: &[u8]) {
@@ -134,14 +134,14 @@ impl<'k> Hash<'k> {
         self.bytes(bytes);
     }
 
-    /// Takes a blob.
+    /// Adds a blob.
     #[inline]
     pub fn blob(&mut self, bytes: &[u8]) {
         self.pair(4, bytes.len() as u64);
         self.bytes(bytes);
     }
 
-    /// Takes a value of a record that is known to be a number where it says so. Equal values give equal hashes, where equal
+    /// Adds a value of a record, of which a number is known to be valid. Equal values give equal hashes, where equal
     /// means: equal numbers, or the same bytes of the same class.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "once for each cell")]
@@ -155,7 +155,7 @@ impl<'k> Hash<'k> {
         }
     }
 
-    /// Mixes the sum into the state, and begins a new one.
+    /// Mixes the sum into the state, and resets the sum.
     #[inline]
     fn mix(&mut self) {
         // As SipHash takes a message word, here the two halves of the sum: xor, a round, xor.
@@ -169,7 +169,7 @@ impl<'k> Hash<'k> {
         self.state[1] ^= b;
     }
 
-    /// Ends it.
+    /// Returns the hash.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "once for each cell")]
     pub fn finish(mut self) -> u64 {
@@ -198,7 +198,7 @@ fn words(bytes: &[u8; 16]) -> (u64, u64) {
     halves(u128::from_le_bytes(*bytes))
 }
 
-/// Fewer than 16 bytes, whose number is known.
+/// Packs fewer than 16 bytes, whose number is known, into two words.
 #[inline]
 fn short(bytes: &[u8]) -> (u64, u64) {
     if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
@@ -211,7 +211,7 @@ fn short(bytes: &[u8]) -> (u64, u64) {
     }
 }
 
-/// One round of `SipHash`.
+/// Runs one round of `SipHash`.
 #[inline]
 fn round(state: &mut [u64; 4]) {
     let [mut a, mut b, mut c, mut d] = *state;
@@ -244,7 +244,7 @@ impl Sum {
         self.hashes = self.hashes.wrapping_add(hash);
     }
 
-    /// Adds what was summed elsewhere.
+    /// Adds another sum.
     pub fn take(&mut self, other: Self) {
         self.entries += other.entries;
         self.hashes = self.hashes.wrapping_add(other.hashes);

@@ -5,7 +5,7 @@
 use super::bytes::read_varint;
 use super::damage::{Damage, Result};
 
-/// One value of a record: what it is and where it lies in the payload.
+/// One value of a record: its storage class, and its place in the payload.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Field {
     /// The offset at which it begins in the payload.
@@ -36,19 +36,19 @@ impl Classes {
     /// All of them.
     pub const ALL: Self = Self(31);
 
-    /// These and those.
+    /// Returns the union.
     #[must_use]
     pub const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// These without those.
+    /// Returns the difference.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    /// Returns `true` when this set holds all of the other.
+    /// Returns true if this set contains the other.
     #[inline]
     pub const fn holds(self, other: Self) -> bool {
         self.0 & other.0 == other.0
@@ -56,13 +56,13 @@ impl Classes {
 }
 
 impl Field {
-    /// Returns the bytes of the payload that it takes.
+    /// Returns the range of its bytes in the payload.
     #[inline]
     pub fn range(self) -> std::ops::Range<usize> {
         self.from as usize..self.to as usize
     }
 
-    /// The integer; the bytes are those of the payload.
+    /// Returns the integer, read from the payload.
     #[inline]
     pub fn integer(self, payload: &[u8]) -> Option<i64> {
         if self.from == self.to {
@@ -76,7 +76,7 @@ impl Field {
         Some(value)
     }
 
-    /// The floating point number; `None` where it is none, which SQLite reads as NULL.
+    /// Returns the floating point number; `None` for NaN, which SQLite reads as NULL.
     #[inline]
     pub fn real(self, payload: &[u8]) -> Option<f64> {
         let bytes = payload.get(self.range())?.try_into().ok()?;
@@ -84,10 +84,10 @@ impl Field {
     }
 }
 
-/// So many fields a record has at most: SQLite makes no table of more columns than 2,000, and an index entry ends with a rowid.
+/// The maximum number of fields of a record: SQLite makes no table of more columns than 2,000, and an index entry ends with a rowid.
 const MOST_FIELDS: usize = 2001;
 
-/// The fields of a record; used again for the next one.
+/// The fields of a record. Its memory is reused for the next record.
 #[derive(Debug, Default, Clone)]
 pub struct Fields {
     slots: Vec<Field>,
@@ -112,25 +112,25 @@ const NUMBERS: [(u8, Classes, u8); 12] = [
 ];
 
 impl Fields {
-    /// The fields.
+    /// Returns the fields.
     #[inline]
     pub fn all(&self) -> &[Field] {
         self.slots.get(..self.count).unwrap_or_default()
     }
 
-    /// Takes these fields instead: those of the same record with its text in another encoding.
+    /// Replaces the fields by others: those of the same record with its text in another encoding.
     pub fn replace(&mut self, fields: &[Field]) {
         self.slots.clear();
         self.slots.extend_from_slice(fields);
         self.count = fields.len();
     }
 
-    /// Reads a record's header, and holds it against the payload's whole length: the values fill it exactly.
+    /// Reads a record's header, and checks that the values fill the payload exactly.
     ///
     /// `payload` is the payload's beginning, at least as long as the header.
     ///
     /// # Errors
-    /// The damage of the record.
+    /// Fails with the damage of the record.
     #[inline]
     #[expect(
         clippy::cast_possible_truncation,

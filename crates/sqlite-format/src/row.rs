@@ -1,4 +1,4 @@
-//! A row whose values are handed out where they lie.
+//! A row whose values are borrowed from its page.
 
 use std::io::{self, Read};
 
@@ -11,15 +11,15 @@ use crate::interrupt::{Interrupt, Interrupted};
 /// A row of a table.
 #[derive(Clone, Copy)]
 pub struct Row<'r> {
-    /// The table's place in the schema.
+    /// The table's index in the schema.
     pub table: usize,
     /// The rowid; 0 in a table WITHOUT ROWID.
     pub rowid: i64,
     pub(super) of: &'r Table,
-    /// The payload's beginning: all of it, unless it is long.
+    /// The payload in the cell: all of it, unless the row is long.
     pub(super) payload: &'r [u8],
     pub(super) fields: &'r [Field],
-    /// The chain behind the beginning.
+    /// The overflow chain.
     pub(super) rest: Option<Chain<'r>>,
     pub(super) stop: &'r dyn Interrupt,
 }
@@ -42,7 +42,7 @@ pub enum Value<'r> {
 }
 
 impl Row<'_> {
-    /// The table.
+    /// Returns the table.
     pub fn of(&self) -> &Table {
         self.of
     }
@@ -53,10 +53,10 @@ impl Row<'_> {
         self.of.columns.len()
     }
 
-    /// The value of a column, by its place in the table; NULL where there is no such column.
+    /// Returns the value of a column, by its index in the table; NULL if there is no such column.
     ///
     /// # Errors
-    /// The damage of a long row that cannot be read any more.
+    /// Fails with the damage of a long row that can no longer be read.
     #[inline]
     pub fn value(&self, column: usize) -> Result<Value<'_>> {
         match self.stored(column)? {
@@ -85,7 +85,7 @@ impl Row<'_> {
         }
     }
 
-    /// NULL, unless the rowid is the value.
+    /// Returns the rowid for the column that is its alias, otherwise NULL.
     fn null(&self, column: usize) -> Value<'_> {
         if self.of.rowid_alias == Some(column) {
             Value::Integer(self.rowid)
@@ -104,7 +104,7 @@ impl Row<'_> {
         }
     }
 
-    /// A value that does not lie within what is held of the payload.
+    /// Reads a value that is not within the part of the payload in memory.
     #[inline(never)]
     fn beyond(&self, field: Field) -> Result<Value<'_>> {
         let long = Long { row: self, field };
@@ -123,7 +123,7 @@ impl Row<'_> {
     }
 }
 
-/// A number, of the bytes that hold it; NULL for one that is none.
+/// Decodes a floating point number; NULL for NaN.
 #[inline]
 fn number<'r>(field: Field, payload: &[u8]) -> Value<'r> {
     if field.class == Classes::REAL {
@@ -133,7 +133,7 @@ fn number<'r>(field: Field, payload: &[u8]) -> Value<'r> {
     }
 }
 
-/// A value that is too long to be held at once, and is read piece by piece.
+/// A value that is too long for memory, and is read piece by piece.
 #[derive(Clone, Copy)]
 pub struct Long<'r> {
     row: &'r Row<'r>,
@@ -146,17 +146,17 @@ impl<'r> Long<'r> {
         self.field.class == Classes::TEXT
     }
 
-    /// Its length in bytes.
+    /// Returns its length in bytes.
     pub fn len(&self) -> usize {
         self.field.range().len()
     }
 
-    /// Returns `true` when it is empty, which it never is.
+    /// Returns false: a long value is never empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Reads it from its beginning. A read fails where the store cannot be read any more, and when it is time to stop.
+    /// Returns a reader from its beginning. A read fails if the store can no longer be read, or if it is time to stop.
     pub fn open(&self) -> LongReader<'r> {
         let (row, from) = (self.row, self.field.range().start);
         LongReader {
@@ -172,7 +172,7 @@ impl<'r> Long<'r> {
     }
 }
 
-/// Reads a long value.
+/// A reader of a long value.
 pub struct LongReader<'r> {
     left: usize,
     head: &'r [u8],
@@ -180,7 +180,7 @@ pub struct LongReader<'r> {
     chain: Option<Chain<'r>>,
     stop: &'r dyn Interrupt,
     page: Vec<u8>,
-    /// The bytes that were read of the chain, of which those up to `at` were handed out.
+    /// The bytes that were read of the chain. Those up to `at` were returned.
     piece: Vec<u8>,
     at: usize,
 }
@@ -223,25 +223,25 @@ impl Read for LongReader<'_> {
     }
 }
 
-/// Looks at each row of a pass, on several threads.
+/// A visitor of each row of a pass, on several threads.
 pub trait Visitor: Sync {
-    /// The state that one thread gathers.
+    /// The state of one thread.
     type State: Send;
 
-    /// Returns `true` when the rows of a table are to be handed out.
+    /// Returns true if the rows of a table are to be visited.
     fn wants(&self, table: usize, of: &Table) -> bool;
 
-    /// A thread begins.
+    /// Creates the state of a thread.
     fn begin(&self) -> Self::State;
 
-    /// A row, in no order. Rows of a table that is not sound afterwards may be wrong.
+    /// Visits a row, in no order. Rows of a table that is not sound afterwards may be wrong.
     fn row(&self, state: &mut Self::State, row: &Row<'_>);
 
-    /// Puts together what two threads gathered.
+    /// Merges the states of two threads.
     fn merge(&self, into: &mut Self::State, other: Self::State);
 }
 
-/// Looks at nothing.
+/// A visitor of no rows.
 #[derive(Debug, Clone, Copy)]
 pub struct NoVisitor;
 

@@ -1,25 +1,25 @@
-//! One tree, cell by cell in its own order, on the thread that asks: for what is small, or is read again.
+//! Reads one tree cell by cell, in its order, on the calling thread: for small trees, and for trees that are read again.
 
 use super::damage::{Damage, Result};
 use super::page::{Cell, Page};
 use super::source::Source;
 use crate::interrupt::Interrupt;
 
-/// So many levels a tree has at most. SQLite follows 20; one of 16 levels would hold more than any disk.
+/// The maximum number of levels of a tree. SQLite follows 20; one of 16 levels would hold more than any disk.
 pub const MOST_LEVELS: usize = 16;
 
-/// A page on the way down, and which child or cell comes next.
+/// A page on the path from the root, and the index of its next child or cell.
 struct Level {
     number: u32,
     bytes: Vec<u8>,
     next: usize,
 }
 
-/// Hands out each cell of a tree that holds a row or an entry. No page is read twice, unless the tree is damaged; then not
+/// Calls `each` for each cell of a tree that holds a row or an entry. No page is read twice, unless the tree is damaged; then not
 /// more pages are read than there are in the store.
 ///
 /// # Errors
-/// The first oddity, what `each` returns, or [`Damage::Stopped`].
+/// Fails with the first damage, the error of `each`, or [`Damage::Stopped`].
 pub fn scan(
     source: &Source<'_>,
     root: u32,

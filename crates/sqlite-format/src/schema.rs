@@ -1,4 +1,4 @@
-//! The schema of a database, as its own `sqlite_schema` has it: tables, their columns, indexes and foreign keys.
+//! The schema of a database, as `sqlite_schema` defines it: tables, their columns, indexes and foreign keys.
 
 mod affinity;
 mod column;
@@ -18,17 +18,17 @@ pub(super) use link::link;
 use super::compare::{Collation, Order};
 use super::record::Classes;
 
-/// The part of a database that is not understood: only SQLite's own check can judge it.
+/// A feature of a database that the reader does not support: only SQLite's own check can judge it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Beyond {
     /// Text is in UTF-16.
     #[error("text in UTF-16")]
     Utf16,
-    /// There are more pages, statements or trees than the reader keeps account of.
+    /// More pages, statements or trees than the maximum of the reader.
     #[error("more than is kept account of")]
     TooMuch,
-    /// A statement that the reader does not take apart, or that only SQLite can say is good.
+    /// A statement that the reader does not parse, or that only SQLite can judge.
     #[error("a statement that is not taken apart")]
     Statement,
     /// A view or a trigger, unless SQLite is known to accept the schema.
@@ -46,7 +46,7 @@ pub enum Beyond {
     /// A CHECK constraint.
     #[error("a CHECK constraint")]
     Check,
-    /// A collation that not every SQLite has.
+    /// A collation that is not built in.
     #[error("a collation of the application's")]
     Collation,
     /// An index over an expression.
@@ -58,13 +58,13 @@ pub enum Beyond {
     /// A row that was written before its column was added, whose value is an expression.
     #[error("a default that is an expression")]
     Default,
-    /// An index entry longer than is held.
+    /// An index entry longer than the maximum.
     #[error("an index entry too long to be held")]
     LongEntry,
     /// Text in a column of numbers that looks like a number, and may be none to SQLite: `1e`, `1.2.3`.
     #[error("text that looks like a number")]
     NumberAsText,
-    /// A foreign key whose parent's key is not understood.
+    /// A foreign key whose parent's key is not supported.
     #[error("a foreign key to what is not understood")]
     Parent,
 }
@@ -76,16 +76,16 @@ type Result<T, E = Beyond> = std::result::Result<T, E>;
 pub struct Schema {
     /// The tables; `sqlite_schema` itself is the first.
     pub tables: Vec<Table>,
-    /// The part that is not understood and belongs to no table.
+    /// The unsupported feature that belongs to no table.
     pub beyond: Option<Beyond>,
     /// The largest root page.
     pub largest_root: u32,
-    /// `true` when SQLite itself has read this very schema without an error.
+    /// True if SQLite has read this schema without an error.
     pub loads: bool,
 }
 
 impl Schema {
-    /// The table of this name and its place.
+    /// Returns the table of this name, and its index.
     pub fn table(&self, name: &str) -> Option<(usize, &Table)> {
         self.tables.iter().enumerate().find(|(_, table)| table.name.eq_ignore_ascii_case(name))
     }
@@ -98,9 +98,9 @@ pub struct Table {
     pub name: String,
     /// Its root page; 0 for a virtual table, which has none.
     pub root: u32,
-    /// Its columns; none where its rows cannot be read.
+    /// Its columns; empty if its rows cannot be read.
     pub columns: Vec<Column>,
-    /// The column that is the rowid by another name.
+    /// The column that is an alias of the rowid.
     pub rowid_alias: Option<usize>,
     /// The form of its rows if it is WITHOUT ROWID; `None` if its rows have rowids.
     pub keyed: Option<KeyedRows>,
@@ -108,9 +108,9 @@ pub struct Table {
     pub indexes: Vec<Index>,
     /// Its foreign keys, in the order of its statement.
     pub foreign_keys: Vec<ForeignKey>,
-    /// The part that keeps its rows from being read.
+    /// The unsupported feature because of which its rows cannot be read.
     pub rows_beyond: Option<Beyond>,
-    /// The rule that its rows must follow and that is not understood.
+    /// The unsupported rule for its rows.
     pub rules_beyond: Option<Beyond>,
     /// The expressions of its CHECK constraints, in parentheses.
     pub checks: Vec<String>,
@@ -131,7 +131,7 @@ impl Table {
         (is_plain && !conditions.is_empty()).then(|| conditions.join(" OR "))
     }
 
-    /// The place of a column.
+    /// Returns the index of a column.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))
     }
@@ -153,11 +153,11 @@ pub struct Column {
     pub name: String,
     /// Its affinity.
     pub affinity: Affinity,
-    /// The storage classes that may stand in it.
+    /// The storage classes of its values.
     pub allowed: Classes,
-    /// `true` when it may hold text all the same, as long as that is no number.
+    /// True if it may also hold text that is no number.
     pub numbers_as_text: bool,
-    /// Its collation, where it is one that every SQLite has.
+    /// Its collation, if it is a built-in one.
     pub collation: Option<Collation>,
     /// The value of a row that was written before the column was added.
     pub default: DefaultValue,
@@ -185,9 +185,9 @@ pub struct Index {
     pub name: String,
     /// Its root page.
     pub root: u32,
-    /// `true` when each key may occur only once.
+    /// True if each key may occur only once.
     pub unique: bool,
-    /// `true` for the index of the primary key.
+    /// True for the index of the primary key.
     pub primary: bool,
     /// The columns of its key; in a table WITHOUT ROWID then those of the primary key that are not among them.
     pub columns: Vec<usize>,
@@ -195,7 +195,7 @@ pub struct Index {
     pub naming: Option<usize>,
     /// The order of each column.
     pub orders: Vec<Order>,
-    /// The part that is not understood about it; its pages are still walked.
+    /// The unsupported feature of it; its pages are still walked.
     pub beyond: Option<Beyond>,
 }
 
@@ -206,7 +206,7 @@ pub struct ForeignKey {
     pub columns: Vec<usize>,
     /// The table that they refer to.
     pub parent: String,
-    /// Its columns; none where it is the primary key.
+    /// Its columns; empty if it is the primary key.
     pub parent_columns: Vec<String>,
 }
 

@@ -7,18 +7,18 @@ use std::os::unix::fs::FileExt;
 use super::damage::{Damage, Result};
 use super::header::Layout;
 
-/// Bytes that can be read at any place.
+/// Bytes that can be read at any offset.
 pub trait ReadAt: Sync {
     /// Fills the buffer from this offset on.
     ///
     /// # Errors
-    /// The error of the system, or `UnexpectedEof` when there are fewer bytes.
+    /// Fails with the error of the system, or with `UnexpectedEof` if there are fewer bytes.
     fn read_exact_at(&self, into: &mut [u8], offset: u64) -> io::Result<()>;
 
-    /// Returns the number of bytes that there are.
+    /// Returns the number of bytes.
     ///
     /// # Errors
-    /// The error of the system.
+    /// Fails with the error of the system.
     fn size(&self) -> io::Result<u64>;
 }
 
@@ -45,8 +45,8 @@ impl ReadAt for Vec<u8> {
     }
 }
 
-/// Equally long blocks of a file, one behind the other: the frames of a log, the records of a journal. They are read many at
-/// a time; where that fails, one by one, so that an error is that of one block, and the blocks behind it follow.
+/// A reader of consecutive blocks of equal size: the frames of a log, the records of a journal. They are read many at
+/// a time; if that fails, one by one, so that an error is that of one block, and the blocks behind it follow.
 pub(crate) struct Blocks<'a> {
     file: &'a dyn ReadAt,
     /// The offset of the next block, and that at which the last one must have ended.
@@ -54,7 +54,7 @@ pub(crate) struct Blocks<'a> {
     end: u64,
     block_len: usize,
     buffer: Vec<u8>,
-    /// The number of bytes of the buffer that were handed out.
+    /// The number of bytes of the buffer that were returned.
     used: usize,
 }
 
@@ -62,7 +62,7 @@ impl<'a> Blocks<'a> {
     /// The number of bytes that are read at once.
     const READ_AHEAD: usize = 256 * 1024;
 
-    /// Reads the blocks between two offsets; one that is cut off by the end is none.
+    /// Creates a reader of the blocks between two offsets, without a block that is cut off at the end.
     pub(crate) fn new(file: &'a dyn ReadAt, begin: u64, end: u64, block_len: usize) -> Self {
         Self {
             file,
@@ -107,19 +107,19 @@ pub struct Overlay<'a> {
     page_size: usize,
     /// The database's size in pages after the last commit.
     pages: u32,
-    /// Page numbers in ascending order, each once, and where the page's bytes lie in the log.
+    /// Page numbers in ascending order, each once, with the offset of the page in the log.
     numbers: Vec<u32>,
     offsets: Vec<u64>,
 }
 
 impl<'a> Overlay<'a> {
-    /// So many different pages of a log are laid over a file at most; each costs 12 bytes.
+    /// The maximum number of different pages of a log that are laid over a file; each costs 12 bytes.
     pub const MOST_PAGES: usize = 1 << 19;
 
     /// Lays frames over a file: the page's number, and the offset of its bytes in the log, in the log's order, up to the
     /// last commit and no further. `page_size` is the log's, and `pages` the size of the database that this commit carries.
     ///
-    /// `None` where there are more pages than are held.
+    /// Returns `None` if there are more pages than the maximum.
     pub fn new(
         log: &'a dyn ReadAt,
         page_size: usize,
@@ -143,7 +143,7 @@ impl<'a> Overlay<'a> {
         })
     }
 
-    /// The pages that the log holds, in ascending order.
+    /// Returns the pages in the log, in ascending order.
     pub fn numbers(&self) -> impl Iterator<Item = u32> {
         self.numbers.iter().copied()
     }
@@ -153,7 +153,7 @@ impl<'a> Overlay<'a> {
         self.offsets.get(at).copied()
     }
 
-    /// Returns `true` when the log holds any of the `count` pages from `first` on.
+    /// Returns true if the log contains any of the `count` pages from `first` on.
     fn touches(&self, first: u32, count: u32) -> bool {
         let next = self.numbers.partition_point(|number| *number < first);
         self.numbers.get(next).is_some_and(|number| *number - first < count)
@@ -169,7 +169,7 @@ pub struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// The first 100 bytes of page 1, where it is there.
+    /// The first 100 bytes of page 1, if it exists.
     pub(super) fn first_bytes(file: &dyn ReadAt, overlay: Option<&Overlay<'_>>) -> Result<[u8; 100]> {
         let mut head = [0; 100];
         match overlay.and_then(|overlay| Some((overlay.log, overlay.offset(1)?))) {
@@ -180,7 +180,7 @@ impl<'a> Source<'a> {
         Ok(head)
     }
 
-    /// Returns the number of pages that there are, whatever the header says; a part of a page at the file's end is none.
+    /// Returns the number of complete pages in the file, without regard to the header.
     pub(super) fn pages_there(file: &dyn ReadAt, overlay: Option<&Overlay<'_>>, layout: Layout) -> Result<u32> {
         if let Some(overlay) = overlay {
             // Pages of another size are none of this file's.
@@ -223,10 +223,10 @@ impl<'a> Source<'a> {
         u64::from(number.saturating_sub(1)) * self.layout.page_size as u64
     }
 
-    /// Reads a whole page; the buffer has the length of one.
+    /// Reads a whole page. The buffer must have the length of a page.
     ///
     /// # Errors
-    /// [`Damage::PageNumber`] for a page that the database does not have, [`Damage::Unreadable`] for one that cannot be read.
+    /// Fails with [`Damage::PageNumber`] for a page that the database does not have, [`Damage::Unreadable`] for one that cannot be read.
     pub fn page(&self, number: u32, into: &mut [u8]) -> Result<()> {
         self.part(number, 0, into)
     }
@@ -234,7 +234,7 @@ impl<'a> Source<'a> {
     /// Reads a part of a page.
     ///
     /// # Errors
-    /// [`Damage::PageNumber`] for a page that the database does not have, [`Damage::Unreadable`] for one that cannot be read.
+    /// Fails with [`Damage::PageNumber`] for a page that the database does not have, [`Damage::Unreadable`] for one that cannot be read.
     pub fn part(&self, number: u32, at: usize, into: &mut [u8]) -> Result<()> {
         if number == 0 || number > self.pages {
             return Err(Damage::PageNumber);
@@ -250,10 +250,10 @@ impl<'a> Source<'a> {
         bytes.read_exact_at(into, offset).map_err(|_| Damage::Unreadable)
     }
 
-    /// Reads as many pages that follow one another as the buffer holds.
+    /// Reads consecutive pages, as many as the buffer holds.
     ///
     /// # Errors
-    /// [`Damage::PageNumber`] for a page that the database does not have, [`Damage::Unreadable`] for one that cannot be read.
+    /// Fails with [`Damage::PageNumber`] for a page that the database does not have, [`Damage::Unreadable`] for one that cannot be read.
     pub fn run(&self, first: u32, into: &mut [u8]) -> Result<()> {
         let count = u32::try_from(into.len() / self.layout.page_size).map_err(|_| Damage::PageNumber)?;
         let past = first.checked_add(count).ok_or(Damage::PageNumber)?;
