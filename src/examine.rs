@@ -62,7 +62,7 @@ pub(crate) fn report_despite_panics(answers: &Answers, path: &Path, options: &Op
 /// moment. Nothing is rehearsed where unknown migrations are applied. `users`: who has the store open, where that was looked for.
 ///
 /// # Errors
-/// As [`crate::inspect_schema_state`], the caller's stop, and where the rehearsal could not be made; [`Error::InUse`] where a program's
+/// Fails as [`crate::inspect_schema_state`], at the caller's stop, and where the rehearsal could not be made; [`Error::InUse`] where a program's
 /// commits are not in the files that lie here.
 pub(crate) fn migration_status(
     path: &Path,

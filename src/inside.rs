@@ -34,7 +34,7 @@ pub fn open_and_close(path: &Path) {
 /// Calls `act` each time that a store is looked at, with whether it could be made ready to be read.
 ///
 /// # Errors
-/// Why it could not, the last time.
+/// Fails with the reason of the last attempt.
 pub fn each_look(path: &Path, mut act: impl FnMut(bool)) -> Result<(), String> {
     in_environment(path, |environment| {
         let last = with_stable_store(path, Need::Everything, environment, |_, access| {

@@ -25,7 +25,7 @@ impl HeavyWork {
     /// This asks again and again instead of blocking, because a lock cannot be interrupted by the time limit or by Ctrl-C.
     ///
     /// # Errors
-    /// The time limit, or Ctrl-C.
+    /// Fails at the time limit, or on Ctrl-C.
     pub(crate) fn wait(&self, patience: Option<Duration>, stop: &Stop) -> Result<Option<MutexGuard<'_, ()>>, Stopped> {
         const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(5);
         let begun = Instant::now();

@@ -88,7 +88,7 @@ pub struct Files<'a> {
 /// changed, there is no COMMIT.
 ///
 /// # Errors
-/// When it ended early. Then the output has no COMMIT either.
+/// Fails if it ended early. Then the output has no COMMIT either.
 pub fn salvage(
     files: Files<'_>,
     known: &KnownStore,
@@ -102,7 +102,7 @@ pub fn salvage(
 /// Writes all that can still be read as SQL, with these limits of memory for each pass.
 ///
 /// # Errors
-/// As [`salvage`].
+/// Fails as [`salvage`].
 pub fn salvage_within(
     files: Files<'_>,
     known: &KnownStore,

@@ -51,7 +51,7 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 /// If the store could not be prepared, `work` gets the error. `work` must close everything that it opens.
 ///
 /// # Errors
-/// [`Error::Moving`] if the store changed during each attempt, [`Error::Stopped`] if the time ran out first,
+/// Fails with [`Error::Moving`] if the store changed during each attempt, [`Error::Stopped`] if the time ran out first,
 /// [`Error::OpenHere`] if this is a caller's process, which has the store open itself.
 pub(crate) fn with_stable_store<T>(
     path: &Path,
@@ -122,7 +122,7 @@ const DESCRIPTORS: &str = "/proc/self/fd";
 /// An SQLite Database File", section 2.2). Where the system has no list of descriptors, nothing is refused.
 ///
 /// # Errors
-/// [`Error::OpenHere`].
+/// Fails with [`Error::OpenHere`].
 pub(crate) fn refuse_if_open_here(path: &Path) -> Result<()> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let files: Vec<(PathBuf, (u64, u64))> = ["", "-wal", "-shm", "-journal"]

@@ -57,7 +57,7 @@ impl<'a> StoreContext<'a> {
     /// Returns the migration status of the store, which is read once.
     ///
     /// # Errors
-    /// Why it could not be read.
+    /// Fails if it could not be read.
     pub(crate) fn status(&self, handle: &ReadOnly) -> Result<&MigrationStatus, &Error> {
         let read = || MigrationStatus::read(self.application, handle, self.environment.stop);
         self.status.get_or_init(read).as_ref()
@@ -66,7 +66,7 @@ impl<'a> StoreContext<'a> {
     /// Returns the rows of the schema that say something else than their objects are, which are read once.
     ///
     /// # Errors
-    /// Why they could not be read.
+    /// Fails if they could not be read.
     pub(crate) fn odd_rows(&self, handle: &ReadOnly) -> Result<&[OddRow], &Error> {
         self.odd_rows.get_or_init(|| odd_rows(handle)).as_ref().map(Vec::as_slice)
     }

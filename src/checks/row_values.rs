@@ -1,6 +1,6 @@
 //! Checks that every value looks like one that the application wrote. The doctor's own reader judges each where it lies in its page.
 //!
-//! Where it finds a value that is none, or may not read because the store's writers never rest, or does not understand a table,
+//! If it finds a value that is none, or may not read because the store's writers never rest, or does not understand a table,
 //! SQL reads the tables: one pass over each, by the same rules. A test holds both to the same rows.
 
 mod any;

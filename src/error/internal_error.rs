@@ -19,7 +19,7 @@ pub(crate) fn remember_place(place: String) {
 /// Runs `work` and turns a panic into an error, with its place if a panic hook remembered that.
 ///
 /// # Errors
-/// [`Error::Internal`] if it panics.
+/// Fails with [`Error::Internal`] if it panics.
 pub(crate) fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T> {
     panic::catch_unwind(AssertUnwindSafe(work)).map_err(|panic| error_of(panic.as_ref()))
 }

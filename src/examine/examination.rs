@@ -70,7 +70,7 @@ pub fn examine(path: impl AsRef<Path>) -> Report {
 /// [`ErrorKind::OpenHere`](crate::ErrorKind::OpenHere). See [`Examination`].
 ///
 /// # Errors
-/// Anything that cannot be read: a missing store, no permission, not a database, damage on the way to the ledger, a
+/// Fails on anything that cannot be read: a missing store, no permission, not a database, damage on the way to the ledger, a
 /// ledger that is another application's, a WAL that does not belong to the store. And a store that this process has open.
 pub fn inspect_schema_state(path: impl AsRef<Path>) -> Result<SchemaState, Error> {
     Examination::new(path).schema_state()
@@ -222,7 +222,7 @@ impl Examination {
     /// Returns the migration status of the store; the selected checks make no difference.
     ///
     /// # Errors
-    /// As [`inspect_schema_state`], the time limit, and the interrupt.
+    /// Fails as [`inspect_schema_state`], at the time limit, and on an interrupt.
     pub fn schema_state(&self) -> Result<SchemaState, Error> {
         self.with_environment(|environment| {
             internal_error::catch_panic(|| {
@@ -237,7 +237,7 @@ impl Examination {
     /// Tries the pending migrations on a private copy of the store, with its real rows.
     ///
     /// # Errors
-    /// As [`schema_state`](Self::schema_state), and where no copy can be made or something else than the migrations ended
+    /// Fails as [`schema_state`](Self::schema_state), and where no copy can be made or something else than the migrations ended
     /// the rehearsal.
     pub fn rehearse(&self) -> Result<Rehearsal, Error> {
         self.with_environment(|environment| {

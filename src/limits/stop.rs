@@ -225,7 +225,7 @@ impl Stop {
     /// Returns `Ok` when the work may go on.
     ///
     /// # Errors
-    /// The reason to stop.
+    /// Fails with the reason to stop.
     pub(crate) fn check(&self) -> Result<(), Stopped> {
         self.reason().map_or(Ok(()), Err)
     }

@@ -246,7 +246,7 @@ pub(crate) fn candidates(folder: &MigrationsFolder) -> Vec<&'static Dialect> {
 /// Chooses the table that is the store's ledger; `None` where the store has none.
 ///
 /// # Errors
-/// [`Error::Ledger`] where several fit the folder equally well or none fits it, and what SQLite says.
+/// Fails with [`Error::Ledger`] where several fit the folder equally well or none fits it, and what SQLite says.
 pub(super) fn choose_ledger(
     folder: &MigrationsFolder,
     candidates: &[&'static Dialect],

@@ -25,7 +25,7 @@ const WELL_KNOWN: &[(&str, &str)] = &[
 /// columns. `None` where one is, where there are no tables, or where the application's tables are not known.
 ///
 /// # Errors
-/// SQLite's error.
+/// Fails with SQLite's error.
 pub(super) fn describe_foreign_store(application: &Application, handle: &ReadOnly) -> Result<Option<String>> {
     if application.tables.is_empty() {
         return Ok(None);

@@ -181,7 +181,7 @@ impl KnownSet {
     /// Returns the migrations that are compiled in, in the order of their ids.
     ///
     /// # Errors
-    /// [`Error::DuplicateMigration`].
+    /// Fails with [`Error::DuplicateMigration`].
     pub(crate) fn compiled_in(migrations: &[Migration]) -> Result<Self, Error> {
         let mut set = Self::new(&BUILT_IN);
         for migration in runner::in_order(migrations)? {

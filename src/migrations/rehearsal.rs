@@ -102,7 +102,7 @@ impl Rehearsal {
 /// Rehearses the pending migrations of a store on a private copy of it; without a store, on a file of no bytes.
 ///
 /// # Errors
-/// [`Error::Copy`](crate::error::Error::Copy) where no copy can be made, [`Error::Rehearsal`](crate::error::Error::Rehearsal) where
+/// Fails with [`Error::Copy`](crate::error::Error::Copy) where no copy can be made, [`Error::Rehearsal`](crate::error::Error::Rehearsal) where
 /// something other than the migrations ended it (no room, no memory, damage that was there before), and the time limit.
 pub(crate) fn rehearse(
     application: &Application,
@@ -151,7 +151,7 @@ pub(crate) fn rehearse(
 /// Runs migrations on private copies of a store; without a store, on a file of no bytes.
 ///
 /// # Errors
-/// As [`rehearse`], and [`Error::NotReplayable`](crate::error::Error::NotReplayable) where a migration must not be run here.
+/// Fails as [`rehearse`], and [`Error::NotReplayable`](crate::error::Error::NotReplayable) where a migration must not be run here.
 fn run(
     store: Option<(&Probe, &ReadOnly)>,
     rehearsed: Rehearsed<'_>,

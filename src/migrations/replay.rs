@@ -53,7 +53,7 @@ pub(super) fn count_unrecorded(
 /// something else.
 ///
 /// # Errors
-/// As [`count_unrecorded`].
+/// Fails as [`count_unrecorded`].
 pub(super) fn lacks_every_table(
     folder: &MigrationsFolder,
     status: &MigrationStatus,

@@ -15,7 +15,7 @@ use crate::store::introspect::identifier;
 /// stay, and a later run resumes there.
 ///
 /// # Errors
-/// [`Error::DuplicateMigration`] before anything is touched; [`Error::Migration`] with the SQL of the one that failed.
+/// Fails with [`Error::DuplicateMigration`] before anything is touched; [`Error::Migration`] with the SQL of the one that failed.
 pub(crate) fn migrate(conn: &mut Connection, ledger: &Ledger, migrations: &[Migration]) -> Result<Vec<i64>> {
     let ordered = in_order(migrations)?;
     let ledger = identifier(&ledger.table);
@@ -48,7 +48,7 @@ pub(crate) fn ledger_sql(ledger: &str) -> String {
 /// Returns the migrations in the order of their ids.
 ///
 /// # Errors
-/// [`Error::DuplicateMigration`].
+/// Fails with [`Error::DuplicateMigration`].
 pub(super) fn in_order(migrations: &[Migration]) -> Result<Vec<&Migration>> {
     let mut by_id = BTreeMap::new();
     for migration in migrations {

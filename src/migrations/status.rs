@@ -56,7 +56,7 @@ impl MigrationStatus {
     /// Reads the migration status of a store through a handle.
     ///
     /// # Errors
-    /// [`Error::NothingKnown`] where no migrations are known, [`Error::DuplicateMigration`], [`Error::Ledger`] where the ledger is not the
+    /// Fails with [`Error::NothingKnown`] where no migrations are known, [`Error::DuplicateMigration`], [`Error::Ledger`] where the ledger is not the
     /// application's or none can be chosen, damage in the ledger's pages, and the time limit.
     pub(crate) fn read(application: &Application, handle: &ReadOnly, stop: &Stop) -> Result<Self> {
         match &application.history {
@@ -85,7 +85,7 @@ impl MigrationStatus {
     /// Returns the status of a file of no bytes: everything is pending.
     ///
     /// # Errors
-    /// As far as they lie in the known migrations, those of [`Self::read`].
+    /// Fails for the reasons within the known migrations of [`Self::read`].
     pub(crate) fn of_empty_file(application: &Application) -> Result<Self> {
         match &application.history {
             History::NotKnown => Err(Error::NothingKnown),

@@ -4,7 +4,7 @@
 /// Returns the value of a key, as it is written; `None` where the key is not there.
 ///
 /// # Errors
-/// The file is not understood.
+/// Fails if the file cannot be parsed.
 fn value<'a>(text: &'a str, key: &str) -> Result<Option<&'a str>, NotUnderstood> {
     let mut found = None;
     for line in text.trim_start_matches('\u{feff}').lines() {

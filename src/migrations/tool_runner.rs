@@ -42,7 +42,7 @@ impl StatementObserver for () {
 /// database. `in_wal_mode`: true if the store is; `None` where it is not known, and then it may become so at any time.
 ///
 /// # Errors
-/// [`Error::Step`] where one fails, [`Error::NotReplayable`] where it must not run, or cannot without its application; what `observer`
+/// Fails with [`Error::Step`] where one fails, [`Error::NotReplayable`] where it must not run, or cannot without its application; what `observer`
 /// says; and the time limit.
 pub(super) fn run(
     conn: &mut Connection,

@@ -71,7 +71,7 @@ impl FileStat {
     /// Returns the file at the path, links followed; `None` when nothing does.
     ///
     /// # Errors
-    /// The system's error when it does not let us see.
+    /// Fails with the system's error.
     pub(crate) fn of(path: &Path) -> io::Result<Option<Self>> {
         Self::seen(fs::metadata(path))
     }
@@ -81,7 +81,7 @@ impl FileStat {
     /// With a name that is too long for the file system there is no file, as for SQLite.
     ///
     /// # Errors
-    /// The system's error when it does not let us see.
+    /// Fails with the system's error.
     pub(crate) fn beside(path: &Path) -> io::Result<Option<Self>> {
         match fs::symlink_metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::InvalidFilename && path.as_os_str().len() < PATH_MAX => {

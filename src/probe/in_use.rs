@@ -481,7 +481,7 @@ fn parse_access(text: &str) -> (bool, bool) {
 /// Adds a process to each store of which it has a file open.
 ///
 /// # Errors
-/// If the files behind its descriptors may not be looked at: root without the right to trace other processes, as in a container, may
+/// Fails if the files behind its descriptors may not be looked at: root without the right to trace other processes, as in a container, may
 /// list the descriptors all the same.
 fn look_at_process(
     wanted: &Wanted,

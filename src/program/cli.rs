@@ -314,7 +314,7 @@ pub(super) fn escape_error(mut error: clap::Error, arguments: &[OsString]) -> cl
     error
 }
 
-/// What `--generate` makes from the command line's definition.
+/// The kinds of files that `--generate` makes from the command line's definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Generated {
     /// The man page

@@ -17,7 +17,7 @@ const LONGEST_REASON: usize = 500;
 /// Returns the application whose stores are examined, as the arguments say.
 ///
 /// # Errors
-/// Why its folder of migrations is of no use, and what to do.
+/// Fails if the folder of migrations cannot be used; the error names the remedy.
 pub(super) fn application(args: &Args) -> Result<Application, String> {
     if args.any {
         return Ok(Application::any());

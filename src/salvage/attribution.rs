@@ -33,7 +33,7 @@ struct Sample {
 /// Gives each tree, and each page of an index that nothing leads to, its owner.
 ///
 /// # Errors
-/// When it is time to stop.
+/// Fails if it is time to stop.
 pub fn attribute_pages(
     view: &StoreView<'_>,
     schema: &StoreSchema,

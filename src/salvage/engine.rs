@@ -80,7 +80,7 @@ impl Engine<'_> {
     /// Runs all passes. Returns, for each table, the rowids that were given.
     ///
     /// # Errors
-    /// When the output cannot be written, it is time to stop, or a limit is exceeded.
+    /// Fails if the output cannot be written, it is time to stop, or a limit is exceeded.
     pub fn run(&mut self, out: &mut Output<'_, '_>) -> Result<Vec<RowidSet>> {
         let budget = RowidBudget::default();
         let mut tables: Vec<TableProgress> =

@@ -59,7 +59,7 @@ impl<'a> Entries<'a> {
     /// Hands out each record of a page; returns whether every cell gave one and the page adds up.
     ///
     /// # Errors
-    /// When `each` fails.
+    /// Fails if `each` fails.
     pub fn page(&mut self, number: u32, bytes: &[u8], each: &mut EachRecord<'_>) -> Result<bool> {
         let Ok(page) = Page::parse(self.view.layout(), number, bytes) else {
             return Ok(false);
@@ -112,7 +112,7 @@ impl<'a> Entries<'a> {
 /// whole.
 ///
 /// # Errors
-/// When `each` fails, or it is time to stop.
+/// Fails if `each` fails, or it is time to stop.
 pub fn for_each_entry(
     view: &StoreView<'_>,
     schema: &StoreSchema,

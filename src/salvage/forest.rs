@@ -64,7 +64,7 @@ const MOST_OPEN_RANGES: usize = 10_000;
 /// Reads every page once, and walks the trees.
 ///
 /// # Errors
-/// When it is time to stop.
+/// Fails if it is time to stop.
 pub fn survey(view: &StoreView<'_>, schema: &StoreSchema, stop: &Stop) -> Result<Forest> {
     let mut notes = PageNotes::new(view.pages());
     let layout = view.layout();

@@ -16,7 +16,7 @@ use sqlite_format::page::{Kind, Page};
 /// migrations.
 ///
 /// # Errors
-/// When it is time to stop.
+/// Fails if it is time to stop.
 pub fn note_unknown_counts(
     view: &StoreView<'_>,
     forest: &Forest,

@@ -62,7 +62,7 @@ fn is_whole(record: &Record) -> bool {
 /// Reads a hot journal. `own` is the page size of the store, if known.
 ///
 /// # Errors
-/// When it is time to stop.
+/// Fails if it is time to stop.
 pub fn read_journal(journal: &dyn ReadAt, own: Option<usize>, stop: &Stop) -> Result<Before> {
     let length = journal.size()?;
     let mut out = Before {

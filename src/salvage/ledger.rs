@@ -32,7 +32,7 @@ pub struct Ledger {
 /// Reads the ledger.
 ///
 /// # Errors
-/// When it is time to stop, or the known migrations cannot be applied.
+/// Fails if it is time to stop, or the known migrations cannot be applied.
 pub fn read_ledger(view: &StoreView<'_>, known: &KnownStore, forest: &Forest, stop: &Stop) -> Result<Ledger> {
     let mut out = Ledger::default();
     let rooted = forest.rooted.get(known.ledger.table).copied().unwrap_or(false);

@@ -8,7 +8,7 @@ use sqlite_format::record::{Classes, Field};
 /// Writes a value, for a store with text in this encoding.
 ///
 /// # Errors
-/// When the output cannot be written.
+/// Fails if the output cannot be written.
 pub fn write(out: &mut dyn Write, field: Field, payload: &[u8], encoding: Encoding) -> io::Result<()> {
     let bytes = payload.get(field.range()).unwrap_or_default();
     match field.class {

@@ -40,7 +40,7 @@ pub fn was_torn(log: &dyn ReadAt, own: Option<usize>) -> bool {
 /// Reads a log; `None` when it is none, or holds no commit and no damage. `own` is the page size of the store, if known.
 ///
 /// # Errors
-/// When it is time to stop.
+/// Fails if it is time to stop.
 pub fn read_log(log: &dyn ReadAt, own: Option<usize>, stop: &Stop) -> Result<Option<LogPages>> {
     let Some(header) = WalHeader::read_damaged(log) else {
         return Ok(None);

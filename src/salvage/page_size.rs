@@ -53,7 +53,7 @@ pub fn of_header(head: &[u8; 100]) -> Option<Layout> {
 /// Returns the layout with which most rows of the file can be read.
 ///
 /// # Errors
-/// When it is time to stop.
+/// Fails if it is time to stop.
 pub fn guess(file: &dyn ReadAt, stop: &Stop) -> Result<Option<Layout>> {
     let size = file.size()?;
     let mut best: Option<(u64, Layout)> = None;
@@ -106,7 +106,7 @@ const RESERVED: [usize; 13] = [0, 4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 64, 80];
 /// all that it has. When no other number fits more pages, the layout stays as it is.
 ///
 /// # Errors
-/// When it is time to stop.
+/// Fails if it is time to stop.
 pub fn with_reserved(file: &dyn ReadAt, layout: Layout, stop: &Stop) -> Result<Layout> {
     let size = layout.page_size;
     let pages = file.size()? / size as u64;

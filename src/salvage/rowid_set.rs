@@ -43,7 +43,7 @@ impl RowidSet {
     /// Puts a rowid into the set; returns whether it was not there.
     ///
     /// # Errors
-    /// When rowids lie so far apart that the budget does not suffice.
+    /// Fails if rowids lie so far apart that the budget does not suffice.
     pub fn insert(&mut self, rowid: i64) -> Result<bool> {
         let (block, word, bit) = place(rowid);
         if !self.0.contains_key(&block) {

@@ -115,7 +115,7 @@ impl<'a> RowFinder<'a> {
     /// Hands out each row of a page that is not an index's.
     ///
     /// # Errors
-    /// When `each` fails.
+    /// Fails if `each` fails.
     pub fn page(&mut self, number: u32, bytes: &[u8], notes: &PageNotes, each: &mut EachRow<'_>) -> Result<()> {
         let owner = notes.owner(number);
         let usable = bytes.get(..self.view.layout().usable).unwrap_or_default();

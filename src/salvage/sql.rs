@@ -47,7 +47,7 @@ impl<'a> SqlWriter<'a> {
     /// Writes everything before the first row.
     ///
     /// # Errors
-    /// When the output cannot be written.
+    /// Fails if the output cannot be written.
     pub fn write_head(&mut self) -> io::Result<()> {
         self.out.write_all(
             b"-- This holds everything that the store held, secrets too: it is no report. Keep it to yourself.\n\
@@ -67,7 +67,7 @@ impl<'a> SqlWriter<'a> {
     /// Writes everything behind the last row. Without `commit`, nothing of the output is loaded.
     ///
     /// # Errors
-    /// When the output cannot be written.
+    /// Fails if the output cannot be written.
     pub fn write_end(&mut self, commit: bool) -> io::Result<()> {
         if commit {
             for statement in &self.target.after {
@@ -84,7 +84,7 @@ impl<'a> SqlWriter<'a> {
     /// Writes a comment.
     ///
     /// # Errors
-    /// When the output cannot be written.
+    /// Fails if the output cannot be written.
     pub fn write_comment(&mut self, words: &str) -> io::Result<()> {
         let words: String = words.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
         writeln!(self.out, "-- {words}")
@@ -93,7 +93,7 @@ impl<'a> SqlWriter<'a> {
     /// Writes a row of the ledger that was lost.
     ///
     /// # Errors
-    /// When the output cannot be written.
+    /// Fails if the output cannot be written.
     pub fn write_ledger_row(&mut self, ledger: &KnownLedger, id: i64, name: &str, applied_at: &str) -> io::Result<()> {
         let table = self.schema.tables.get(ledger.table).map_or("", |table| &table.name);
         let text = |text: &str| format!("'{}'", text.replace('\'', "''"));
@@ -138,7 +138,7 @@ impl<'a> SqlWriter<'a> {
     /// Writes a row.
     ///
     /// # Errors
-    /// When the output cannot be written.
+    /// Fails if the output cannot be written.
     pub fn write_row(&mut self, line: &SqlRow<'_>) -> io::Result<()> {
         self.write_insert(line)?;
         self.out.write_all(b"\n")
@@ -147,7 +147,7 @@ impl<'a> SqlWriter<'a> {
     /// Writes a row in a comment, with the reason.
     ///
     /// # Errors
-    /// When the output cannot be written.
+    /// Fails if the output cannot be written.
     pub fn write_doubtful(&mut self, why: &str, line: &SqlRow<'_>) -> io::Result<()> {
         write!(self.out, "-- {why}: ")?;
         self.write_insert(line)?;
@@ -157,7 +157,7 @@ impl<'a> SqlWriter<'a> {
     /// Writes values that fit no version of a table in a comment.
     ///
     /// # Errors
-    /// When the output cannot be written.
+    /// Fails if the output cannot be written.
     pub fn write_values(
         &mut self,
         why: &str,

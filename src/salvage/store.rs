@@ -32,7 +32,7 @@ pub(crate) enum NoSummary {
 /// Writes all that can still be read of the store at a path as SQL.
 ///
 /// # Errors
-/// When its files cannot be read, or the salvage ended early.
+/// Fails if its files cannot be read, or the salvage ended early.
 pub(crate) fn salvage_store(
     path: &Path,
     application: &Application,
@@ -102,7 +102,7 @@ impl OpenFiles {
     /// Opens the files, if they may hold pages. A log or a journal that is not the store's is left out.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// Fails if they cannot be read.
     pub(super) fn open(probe: &Probe) -> Result<Self> {
         match probe.kind {
             PathKind::Sqlite(_) | PathKind::NotSqlite(_) | PathKind::CutInHeader | PathKind::EmptyWithSidecar(_) => {}

@@ -50,7 +50,7 @@ impl<'a> StoreView<'a> {
     /// Creates a view of a file's pages. `pages` is the size of the database that a log or a journal tells.
     ///
     /// # Errors
-    /// When there are more than [`MOST_PAGES`].
+    /// Fails if there are more than [`MOST_PAGES`].
     pub fn new(
         file: &'a dyn ReadAt,
         layout: Layout,
@@ -80,7 +80,7 @@ impl<'a> StoreView<'a> {
     /// Sets the encoding of text: the one of the header, or the one that the rows show.
     ///
     /// # Errors
-    /// When it is time to stop.
+    /// Fails if it is time to stop.
     pub fn with_encoding(mut self, stop: &Stop) -> Result<Self> {
         let mut first = Vec::new();
         let is_there = self.page(1, &mut first) && first.starts_with(MAGIC);
@@ -181,7 +181,7 @@ impl<'a> StoreView<'a> {
     /// Hands out each page that is wanted and lies somewhere, in order.
     ///
     /// # Errors
-    /// When `each` fails, or it is time to stop.
+    /// Fails if `each` fails, or it is time to stop.
     pub fn each(
         &self,
         stop: &Stop,

@@ -60,7 +60,7 @@ impl<'a> Access<'a> {
     /// Prepares a store to be opened as its situation requires.
     ///
     /// # Errors
-    /// If the path leads to no store, or a copy is needed and cannot be made.
+    /// Fails if the path leads to no store, or a copy is needed and cannot be made.
     pub(super) fn prepare(probe: &Probe, disturbed: u32, need: Need, environment: &'a Environment<'a>) -> Result<Self> {
         Self::prepare_with(probe, disturbed, need, probe.foreign().is_some(), environment)
     }
@@ -68,7 +68,7 @@ impl<'a> Access<'a> {
     /// Prepares the database file alone to be opened, past the log or the journal beside it, whosever these are.
     ///
     /// # Errors
-    /// As [`prepare`](Self::prepare).
+    /// Fails as [`prepare`](Self::prepare).
     pub(crate) fn of_file_alone(probe: &Probe, environment: &'a Environment<'a>) -> Result<Self> {
         Self::prepare_with(probe, 0, Need::Everything, true, environment)
     }
@@ -176,7 +176,7 @@ impl<'a> Access<'a> {
     /// Opens a handle.
     ///
     /// # Errors
-    /// SQLite's error: a file that cannot be read fails here.
+    /// Fails with SQLite's error: a file that cannot be read fails here.
     pub(crate) fn open(&self) -> Result<ReadOnly> {
         let opened = self.try_open();
         self.disturbed.fetch_or(opened.is_err(), Ordering::Relaxed);
@@ -186,7 +186,7 @@ impl<'a> Access<'a> {
     /// Opens a handle from which the objects of the schema that SQLite refuses are left out, as from all that are opened after it.
     ///
     /// # Errors
-    /// As [`Self::open`].
+    /// Fails as [`Self::open`].
     pub(crate) fn open_without_refused(&self) -> Result<ReadOnly> {
         self.without_refused.store(true, Ordering::Relaxed);
         self.open()

@@ -163,7 +163,7 @@ impl FolderSql {
     /// Holds a connection to what a migration may do.
     ///
     /// # Errors
-    /// SQLite's error.
+    /// Fails with SQLite's error.
     pub(crate) fn guard(conn: &mut Connection) -> Result<Self> {
         // VACUUM attaches a database of its own, in memory. Any other ATTACH is refused below.
         conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 1)?;
@@ -176,7 +176,7 @@ impl FolderSql {
     /// Gives the connection back to the doctor's own statements.
     ///
     /// # Errors
-    /// SQLite's error.
+    /// Fails with SQLite's error.
     pub(crate) fn release(conn: &mut Connection) -> Result<()> {
         let none: Option<fn(AuthContext<'_>) -> Authorization> = None;
         conn.authorizer(none)?;

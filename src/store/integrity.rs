@@ -24,7 +24,7 @@ pub(crate) enum Extent<'a> {
 /// Runs SQLite's integrity check and hands out its messages. A healthy store has the single message `ok`.
 ///
 /// # Errors
-/// The error that ended the check: the messages before it stand. Or the one that `each` returns.
+/// Fails with the error that ended the check: the messages before it stand. Or the one that `each` returns.
 pub(crate) fn each_message(
     handle: &ReadOnly,
     extent: Extent<'_>,
@@ -48,7 +48,7 @@ pub(crate) fn each_message(
 /// an index or a virtual table, which may have line ends in it.
 ///
 /// # Errors
-/// As [`each_message`].
+/// Fails as [`each_message`].
 pub(crate) fn each_line(handle: &ReadOnly, extent: Extent<'_>, mut each: impl FnMut(&str)) -> Result<()> {
     each_message(handle, extent, |message| {
         // Only a message about pages is cut at line ends: no name is in it. In every other one a line end is a name's, or it
@@ -66,7 +66,7 @@ pub(crate) fn each_line(handle: &ReadOnly, extent: Extent<'_>, mut each: impl Fn
 /// held against its rows, and values that a column forbids pass: neither hides a row.
 ///
 /// # Errors
-/// Damage, where a page is wrong; and the error that keeps SQLite from checking.
+/// Fails with damage, where a page is wrong; and the error that keeps SQLite from checking.
 pub(crate) fn check_pages(handle: &ReadOnly, table: &str) -> Result<()> {
     check_tree(handle, table, |_| true)
 }
@@ -74,7 +74,7 @@ pub(crate) fn check_pages(handle: &ReadOnly, table: &str) -> Result<()> {
 /// Checks that the pages of the schema hold together. The free pages, at which SQLite looks with them, hide no table.
 ///
 /// # Errors
-/// As [`check_pages`].
+/// Fails as [`check_pages`].
 pub(crate) fn check_schema_pages(handle: &ReadOnly) -> Result<()> {
     check_tree(handle, "sqlite_schema", |line| !line.starts_with(OF_FREELIST))
 }

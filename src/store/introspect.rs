@@ -28,7 +28,7 @@ pub(crate) trait Query {
     /// Runs a query and hands out each row.
     ///
     /// # Errors
-    /// SQLite's error, or the one that `each` returns.
+    /// Fails with SQLite's error, or the one that `each` returns.
     fn each_row(&self, sql: &str, params: impl Params, each: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()>;
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn is_sqlites_own(name: &[u8]) -> bool {
 /// Returns every table of a store in the schema's order, SQLite's own among them.
 ///
 /// # Errors
-/// SQLite's error; out of memory when the names are longer than [`MOST_NAMES`] together.
+/// Fails with SQLite's error; out of memory when the names are longer than [`MOST_NAMES`] together.
 pub(crate) fn tables<Q: Query>(source: &Q) -> Result<Vec<NamedTable>> {
     let sql = "SELECT name, ifnull(rootpage, 0) = 0 FROM sqlite_schema WHERE type = 'table' ORDER BY rowid";
     let mut bytes = 0;
@@ -118,7 +118,7 @@ pub(crate) struct OrdinaryTables {
 /// Returns the ordinary tables of a store.
 ///
 /// # Errors
-/// As [`tables`].
+/// Fails as [`tables`].
 pub(crate) fn ordinary_tables<Q: Query>(source: &Q) -> Result<OrdinaryTables> {
     let mut out = OrdinaryTables::default();
     for table in tables(source)? {
@@ -153,7 +153,7 @@ pub(crate) enum ObjectKind {
 /// kind are left out.
 ///
 /// # Errors
-/// SQLite's error, or the one that `each` returns.
+/// Fails with SQLite's error, or the one that `each` returns.
 pub(crate) fn each_object<Q: Query>(
     source: &Q,
     longest: usize,
@@ -204,7 +204,7 @@ pub(crate) struct ColumnInfo<'r> {
 /// Hands out the columns of a table, hidden and generated ones among them; none when there is no such table.
 ///
 /// # Errors
-/// SQLite's error.
+/// Fails with SQLite's error.
 pub(crate) fn each_column<Q: Query>(source: &Q, table: &str, mut each: impl FnMut(ColumnInfo<'_>)) -> Result<()> {
     let sql = format!("PRAGMA {}table_xinfo({})", Q::PREFIX, quoted(table));
     source.each_row(&sql, [], |row| {
@@ -257,7 +257,7 @@ pub(crate) fn can_be_asked_for(name: &str) -> bool {
 /// Returns the columns of an ordinary table. A view or a virtual table of that name is not the application's and has none.
 ///
 /// # Errors
-/// SQLite's error.
+/// Fails with SQLite's error.
 pub(crate) fn ordinary_columns(handle: &ReadOnly, table: &str) -> Result<OrdinaryColumns> {
     let sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name = ?1 COLLATE NOCASE";
     if handle.collect(sql, [table], |_| Ok(()))?.is_empty() {
@@ -270,7 +270,7 @@ pub(crate) fn ordinary_columns(handle: &ReadOnly, table: &str) -> Result<Ordinar
 /// each table takes no longer the more there are.
 ///
 /// # Errors
-/// SQLite's error.
+/// Fails with SQLite's error.
 pub(crate) fn columns_of_ordinary(handle: &ReadOnly, table: &str) -> Result<OrdinaryColumns> {
     let mut all = Vec::new();
     each_column(handle, table, |column| {
@@ -318,7 +318,7 @@ pub(crate) struct IndexInfo {
 /// Returns the indexes of a table.
 ///
 /// # Errors
-/// SQLite's error.
+/// Fails with SQLite's error.
 pub(crate) fn indexes<Q: Query>(source: &Q, table: &str) -> Result<Vec<IndexInfo>> {
     let sql = format!("PRAGMA {}index_list({})", Q::PREFIX, quoted(table));
     let read = |row: &Row<'_>| -> rusqlite::Result<IndexInfo> {
@@ -348,7 +348,7 @@ pub(crate) struct IndexColumn {
 /// Returns the columns of an index in their order; none when there is no such index.
 ///
 /// # Errors
-/// SQLite's error.
+/// Fails with SQLite's error.
 pub(crate) fn index_columns<Q: Query>(source: &Q, index: &str) -> Result<Vec<IndexColumn>> {
     let sql = format!("PRAGMA {}index_xinfo({})", Q::PREFIX, quoted(index));
     let read = |row: &Row<'_>| -> rusqlite::Result<IndexColumn> {
@@ -378,7 +378,7 @@ pub(crate) struct ForeignKeyInfo {
 /// Returns the foreign keys of a table by their numbers.
 ///
 /// # Errors
-/// SQLite's error.
+/// Fails with SQLite's error.
 pub(crate) fn foreign_keys<Q: Query>(source: &Q, table: &str) -> Result<Vec<ForeignKeyInfo>> {
     let sql = format!("PRAGMA {}foreign_key_list({})", Q::PREFIX, quoted(table));
     let mut keys: Vec<ForeignKeyInfo> = Vec::new();

@@ -86,7 +86,7 @@ impl PrivateFolder {
     /// Waits for the permit to do what takes much memory and much of the disk. It is given back when the result is dropped.
     ///
     /// # Errors
-    /// The time limit, or Ctrl-C.
+    /// Fails at the time limit, or on Ctrl-C.
     pub(crate) fn wait_for_heavy_work(&self, stop: &Stop) -> Result<Option<MutexGuard<'_, ()>>> {
         Ok(self.heavy_work.wait(None, stop)?)
     }
@@ -181,7 +181,7 @@ impl PrivateCopy {
     /// database file alone.
     ///
     /// # Errors
-    /// If a file cannot be read, there is no room, or the time is up.
+    /// Fails if a file cannot be read, there is no room, or the time is up.
     pub(crate) fn of_files(folder: &PrivateFolder, probe: &Probe, is_alone: bool, stop: &Stop) -> Result<Self> {
         let copy = folder.new_copy()?;
         copy.check_room(probe.size() + probe.wal.size() + probe.journal.size())?;
@@ -209,7 +209,7 @@ impl PrivateCopy {
     /// Returns the free bytes in the folder's file system.
     ///
     /// # Errors
-    /// If they are fewer than `bytes`.
+    /// Fails if they are fewer than `bytes`.
     pub(crate) fn check_room(&self, bytes: u64) -> Result<u64> {
         let room = rustix::fs::statvfs(&self.folder)
             .map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize))
@@ -254,7 +254,7 @@ fn bare(error: &io::Error) -> io::Error {
 /// name. (`pager.c`, `pager_playback`.)
 ///
 /// # Errors
-/// If the journal cannot be read.
+/// Fails if the journal cannot be read.
 pub(crate) fn journal_to_play(probe: &Probe) -> Result<Option<u64>> {
     let path = &probe.journal.path;
     if !probe.journal.has_content() {

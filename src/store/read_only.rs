@@ -146,7 +146,7 @@ impl ReadOnly {
     /// reports about order under it means nothing.
     ///
     /// # Errors
-    /// SQLite's error.
+    /// Fails with SQLite's error.
     pub(crate) fn replace_collation(&self, name: &str) -> Result<()> {
         self.conn
             .create_collation(name, str::cmp)
@@ -156,7 +156,7 @@ impl ReadOnly {
     /// Returns the collations that were replaced since, in lower case.
     ///
     /// # Errors
-    /// SQLite's error.
+    /// Fails with SQLite's error.
     pub(crate) fn replaced_collations(&self) -> Result<Vec<String>> {
         let names: Vec<String> = self.collect("PRAGMA collation_list", [], |row| row.get("name"))?;
         let is_own = |name: &String| ["binary", "nocase", "rtrim"].contains(&name.as_str());

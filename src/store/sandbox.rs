@@ -84,7 +84,7 @@ impl Sandbox {
     /// opens no file after its first statement, because it stays in one read transaction.
     ///
     /// # Errors
-    /// If such a thread is needed and cannot be started, or the kernel takes no filter for it.
+    /// Fails if such a thread is needed and cannot be started, or the kernel takes no filter for it.
     pub(crate) fn without_writing<T: Send>(&self, open: impl FnOnce() -> T + Send) -> io::Result<T> {
         if self.guard() != Guard::Thread {
             return Ok(open());

@@ -33,7 +33,7 @@ pub(crate) struct OddRow {
 /// not the definition's.
 ///
 /// # Errors
-/// SQLite's error.
+/// Fails with SQLite's error.
 pub(crate) fn odd_rows(handle: &ReadOnly) -> Result<Vec<OddRow>> {
     let sql = format!(
         // A definition longer than any value that is read would fail the statement.
@@ -136,7 +136,7 @@ fn name_of(token: Token<'_>) -> Option<String> {
 /// Checks that the schema can be believed: its pages are sound, and its rows say what its objects are.
 ///
 /// # Errors
-/// Damage in the schema's pages, [`Error::Schema`] for a row that says something else than its object is, and SQLite's error.
+/// Fails with damage in the schema's pages, [`Error::Schema`] for a row that says something else than its object is, and SQLite's error.
 pub(crate) fn check_schema(handle: &ReadOnly) -> Result<()> {
     check_schema_pages(handle)?;
     match odd_rows(handle)?.first() {
@@ -157,7 +157,7 @@ pub(crate) struct StoredColumn<'n> {
 /// Checks that the rows of a table are its own, as [`check_rows_of`] does, and asks for its columns.
 ///
 /// # Errors
-/// As [`check_rows_of`].
+/// Fails as [`check_rows_of`].
 pub(crate) fn check_rows(handle: &ReadOnly, table: &str) -> Result<()> {
     let sql = format!("PRAGMA table_xinfo({})", quoted(table));
     let mut columns = handle.collect(&sql, [], |row| {
@@ -185,7 +185,7 @@ pub(crate) fn check_rows(handle: &ReadOnly, table: &str) -> Result<()> {
 /// more than its header and its values do ("Record Format", <https://www.sqlite.org/fileformat2.html#record_format>).
 ///
 /// # Errors
-/// Damage in the table's pages, [`Error::Schema`], and SQLite's error.
+/// Fails with damage in the table's pages, [`Error::Schema`], and SQLite's error.
 pub(crate) fn check_rows_of(handle: &ReadOnly, table: &str, columns: &[StoredColumn<'_>]) -> Result<()> {
     check_pages(handle, table)?;
     let (most, stored, sharing) = sizes(handle, table, columns, true)?;

@@ -143,7 +143,7 @@ impl<V> Pass<'_, V> {
 /// Reads the whole store.
 ///
 /// # Errors
-/// [`Interrupted`] when `stop` is due.
+/// Fails with [`Interrupted`] when `stop` is due.
 pub fn check<V: Visitor>(
     reader: &Reader<'_>,
     visitor: &V,

@@ -80,7 +80,7 @@ pub fn follows(first: Entry<'_>, second: Entry<'_>, orders: &[Order]) -> Result<
 /// Compares an entry with the one behind it, where the last columns of the order, behind the first `key`, name the row.
 ///
 /// # Errors
-/// As [`follows`].
+/// Fails as [`follows`].
 pub fn follows_by_name(first: Entry<'_>, second: Entry<'_>, orders: &[Order], key: usize) -> Result<Follows> {
     let mut both = first.fields.iter().zip(second.fields);
     for (at, order) in orders.iter().enumerate() {

@@ -43,7 +43,7 @@ impl Cover {
     /// Begins a page, and checks what its header says of the whole page.
     ///
     /// # Errors
-    /// The damage of the header.
+    /// Fails with the damage of the header.
     #[inline]
     pub fn begin(&mut self, page: &Page<'_>) -> Result<()> {
         if page.cells() > (self.layout.page_size - 8) / 6 {
@@ -68,7 +68,7 @@ impl Cover {
     /// Takes the bytes of a cell or a free block.
     ///
     /// # Errors
-    /// [`Damage::Overlap`] when another has one of them, or the damage of one that does not lie in the content area.
+    /// Fails with [`Damage::Overlap`] when another has one of them, or the damage of one that does not lie in the content area.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "once for each cell")]
     #[expect(clippy::cast_possible_truncation, reason = "an offset in a page is below 65,537")]
@@ -134,7 +134,7 @@ impl Cover {
     /// Ends a page: walks its free blocks and compares the fragments.
     ///
     /// # Errors
-    /// The damage of the free blocks, or [`Damage::Fragments`].
+    /// Fails with the damage of the free blocks, or [`Damage::Fragments`].
     #[inline]
     pub fn end(&mut self, page: &Page<'_>) -> Result<()> {
         if page.first_free_block() > 0 {

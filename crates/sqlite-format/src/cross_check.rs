@@ -116,7 +116,7 @@ impl CrossCheck {
     /// Reads all pages of a database.
     ///
     /// # Errors
-    /// When it is time to stop.
+    /// Fails if it is time to stop.
     pub fn read(header: &Header, source: &Source<'_>, stop: &dyn Interrupt) -> Result<Self, Interrupted> {
         let pages = source.pages();
         if pages > Accounts::MOST_PAGES {

@@ -42,7 +42,7 @@ impl<'p> Trunk<'p> {
 /// `each` refuses a page that it has seen, which ends a circle.
 ///
 /// # Errors
-/// The page that is damaged, and its damage.
+/// Fails with the page that is damaged, and its damage.
 pub fn walk(
     source: &Source<'_>,
     header: &Header,

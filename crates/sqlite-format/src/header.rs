@@ -233,7 +233,7 @@ impl Header {
     /// Reads and checks the header, as strictly as SQLite does when it opens a database, or more.
     ///
     /// # Errors
-    /// [`Damage::Header`].
+    /// Fails with [`Damage::Header`].
     pub fn parse(head: &[u8; HEADER_LEN]) -> Result<Self> {
         let fields = HeaderFields::parse(head)
             .filter(HeaderFields::has_valid_page_size)

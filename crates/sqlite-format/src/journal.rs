@@ -100,7 +100,7 @@ impl SegmentHeader {
     /// them, the count is damaged. Without that header the records were written after the last sync, and need not be counted.
     ///
     /// # Errors
-    /// The error of reading the journal.
+    /// Fails with the error of reading the journal.
     pub fn uncounted_records(&self, journal: &dyn ReadAt, at: u64, length: u64) -> io::Result<u64> {
         let counted = u64::from(self.records);
         let fit = self.records_that_fit(at, length);
@@ -221,7 +221,7 @@ impl Iterator for Records<'_> {
 /// not fit together the journal names none, as for SQLite (`pager.c`, `readSuperJournal`).
 ///
 /// # Errors
-/// The error of reading the journal.
+/// Fails with the error of reading the journal.
 pub fn read_super_journal(journal: &dyn ReadAt) -> io::Result<Option<(Vec<u8>, u64)>> {
     let length = journal.size()?;
     let mut tail = [0; 16];

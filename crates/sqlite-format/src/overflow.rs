@@ -37,7 +37,7 @@ impl<'s> Chain<'s> {
     /// Returns the page that comes next; `None` at the end.
     ///
     /// # Errors
-    /// [`Damage::ChainLength`] for a chain that is longer or shorter than its payload.
+    /// Fails with [`Damage::ChainLength`] for a chain that is longer or shorter than its payload.
     pub fn next(&self) -> Result<Option<u32>> {
         match (self.next, self.left) {
             (0, 0) => Ok(None),
@@ -54,7 +54,7 @@ impl<'s> Chain<'s> {
     /// Reads the next page's part of the payload, at the end of what is there already.
     ///
     /// # Errors
-    /// [`Damage::ChainLength`] at the end of the chain, or the damage of reading the page.
+    /// Fails with [`Damage::ChainLength`] at the end of the chain, or the damage of reading the page.
     pub fn read(&mut self, page: &mut Vec<u8>, into: &mut Vec<u8>) -> Result<()> {
         let Some(number) = self.next()? else {
             return Err(Damage::ChainLength);
@@ -72,7 +72,7 @@ impl<'s> Chain<'s> {
     /// Goes past the next page and returns how many bytes of the payload it holds. Only its first four bytes are read.
     ///
     /// # Errors
-    /// [`Damage::ChainLength`] at the end of the chain, or the damage of reading the page.
+    /// Fails with [`Damage::ChainLength`] at the end of the chain, or the damage of reading the page.
     pub fn skip(&mut self) -> Result<usize> {
         let Some(number) = self.next()? else {
             return Err(Damage::ChainLength);
@@ -89,7 +89,7 @@ impl<'s> Chain<'s> {
 /// Puts a whole payload together, if it is no longer than `most`.
 ///
 /// # Errors
-/// [`Damage::PayloadSize`] for a longer payload, or the damage of its chain.
+/// Fails with [`Damage::PayloadSize`] for a longer payload, or the damage of its chain.
 pub fn whole(
     source: &Source<'_>,
     payload: &Payload<'_>,

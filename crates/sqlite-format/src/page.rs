@@ -88,7 +88,7 @@ impl<'a> Page<'a> {
     /// A page from its bytes.
     ///
     /// # Errors
-    /// The damage of a page that does not begin as one of a b-tree.
+    /// Fails with the damage of a page that does not begin as one of a b-tree.
     #[inline]
     pub fn parse(layout: Layout, number: u32, bytes: &'a [u8]) -> Result<Self> {
         let header_at = if number == 1 { 100 } else { 0 };
@@ -168,7 +168,7 @@ impl<'a> Page<'a> {
     /// The child before a cell, or the rightmost one after the last cell.
     ///
     /// # Errors
-    /// The damage of that cell.
+    /// Fails with the damage of that cell.
     pub fn child(&self, at: usize) -> Result<u32> {
         if at == self.cells {
             return Ok(self.right_child());
@@ -180,7 +180,7 @@ impl<'a> Page<'a> {
     /// One cell.
     ///
     /// # Errors
-    /// The damage of the cell.
+    /// Fails with the damage of the cell.
     #[inline]
     pub fn cell(&self, at: usize) -> Result<Cell<'a>> {
         match self.kind {
@@ -209,7 +209,7 @@ impl<'a> Page<'a> {
     /// A cell of a leaf of a table.
     ///
     /// # Errors
-    /// The damage of the cell.
+    /// Fails with the damage of the cell.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "once for each cell")]
     pub fn row(&self, at: usize) -> Result<Cell<'a>> {
@@ -229,7 +229,7 @@ impl<'a> Page<'a> {
     /// A cell of an index.
     ///
     /// # Errors
-    /// The damage of the cell.
+    /// Fails with the damage of the cell.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "once for each cell")]
     pub fn entry(&self, at: usize) -> Result<Cell<'a>> {

@@ -64,7 +64,7 @@ impl PointerMap {
     /// Hands out each entry that counts: the page that it speaks of, its use and its parent as they stand.
     ///
     /// # Errors
-    /// The damage of a page of the map that cannot be read, or that which `each` returns, with the page.
+    /// Fails with the damage of a page of the map that cannot be read, or that which `each` returns, with the page.
     pub fn entries(
         &self,
         source: &Source<'_>,

@@ -23,7 +23,7 @@ pub struct Reader<'a> {
 /// at the file's end is a page only where the header counts it.
 ///
 /// # Errors
-/// [`Damage::Header`] for a header that SQLite does not open.
+/// Fails with [`Damage::Header`] for a header that SQLite does not open.
 pub fn pages_there<'a>(file: &'a dyn ReadAt, overlay: Option<&'a Overlay<'a>>) -> Result<(Header, Source<'a>), Damage> {
     let header = Header::parse(&Source::first_bytes(file, overlay)?)?;
     let page_size = header.layout.page_size as u64;
@@ -49,7 +49,7 @@ impl<'a> Reader<'a> {
     /// that statements that the reader does not take apart are known to be good.
     ///
     /// # Errors
-    /// The damage, or what is not understood; [`Damage::Stopped`] when `stop` is due.
+    /// Fails with the damage, or what is not understood; [`Damage::Stopped`] when `stop` is due.
     pub fn open(
         file: &'a dyn ReadAt,
         overlay: Option<&'a Overlay<'a>>,
@@ -95,7 +95,7 @@ impl<'a> Reader<'a> {
     /// Reads the whole store in one pass.
     ///
     /// # Errors
-    /// [`Interrupted`] when `stop` is due.
+    /// Fails with [`Interrupted`] when `stop` is due.
     pub fn check<V: Visitor>(
         &self,
         visitor: &V,

@@ -60,7 +60,7 @@ impl WalHeader {
     /// Reads the header as SQLite does. Returns `Ok(None)` for a log that is too short to hold one, which is an empty log.
     ///
     /// # Errors
-    /// The first fault of the header. SQLite then ignores the whole log.
+    /// Fails with the first fault of the header. SQLite then ignores the whole log.
     pub fn parse(bytes: &[u8]) -> Result<Option<Self>, WalHeaderFault> {
         let Some(bytes) = bytes.get(..HEADER_LEN) else {
             return Ok(None);
@@ -192,7 +192,7 @@ impl<'a> Frames<'a> {
     /// Reads the frames that follow the header of this log.
     ///
     /// # Errors
-    /// The error of asking for the log's size.
+    /// Fails with the error of asking for the log's size.
     pub fn new(log: &'a dyn ReadAt, header: &WalHeader) -> io::Result<Self> {
         let frame_len = FRAME_HEADER_LEN + header.page_size as usize;
         Ok(Self {
@@ -259,7 +259,7 @@ impl Iterator for Frames<'_> {
 /// no commit can be lost with it.
 ///
 /// # Errors
-/// The error of reading the log.
+/// Fails with the error of reading the log.
 pub fn has_no_frame(log: &dyn ReadAt, page_size: u32) -> io::Result<bool> {
     const BLOCK: u64 = 64 << 10;
     let length = log.size()?;
@@ -304,7 +304,7 @@ impl Committed {
     /// cannot be read or has more than `most` valid frames.
     ///
     /// # Errors
-    /// [`Interrupted`] when `interrupt` is due.
+    /// Fails with [`Interrupted`] when `interrupt` is due.
     pub fn read(
         log: &dyn ReadAt,
         header: &WalHeader,

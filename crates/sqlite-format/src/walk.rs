@@ -51,13 +51,13 @@ pub trait TreeVisitor {
     /// Claims a page to which `parent` leads; the root has none.
     ///
     /// # Errors
-    /// When it is time to stop.
+    /// Fails if it is time to stop.
     fn claim(&mut self, page: u32, parent: Option<u32>) -> Result<Claim, Self::Stop>;
 
     /// Takes a claimed page, `None` when it is no b-tree page. Returns true if the walk follows its children.
     ///
     /// # Errors
-    /// When it is time to stop.
+    /// Fails if it is time to stop.
     fn enter(&mut self, number: u32, page: Option<&Page<'_>>) -> Result<bool, Self::Stop>;
 
     /// Notes that some children of a page cannot be followed.
@@ -157,7 +157,7 @@ pub trait FreelistVisitor {
     /// freelist's. A trunk that is not ends the walk.
     ///
     /// # Errors
-    /// When it is time to stop.
+    /// Fails if it is time to stop.
     fn claim(&mut self, page: u32, parent: u32, is_trunk: bool) -> Result<bool, Self::Stop>;
 
     /// Notes that a trunk page cannot be read, or counts more leaves than it has room for.

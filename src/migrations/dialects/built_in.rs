@@ -43,7 +43,7 @@ pub(in crate::migrations) static BUILT_IN: Dialect = Dialect {
 /// Returns the ids in a store's ledger, ascending; `None` where the store has no ledger.
 ///
 /// # Errors
-/// [`Error::Ledger`] where it is not the application's: a view, a virtual table, other columns, ids that are not integers. And
+/// Fails with [`Error::Ledger`] where it is not the application's: a view, a virtual table, other columns, ids that are not integers. And
 /// whatever keeps it from being read.
 pub(crate) fn applied_ids(application: &Application, handle: &ReadOnly) -> Result<Option<Vec<i64>>> {
     let ledger = InStore {

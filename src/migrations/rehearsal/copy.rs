@@ -35,7 +35,7 @@ impl RehearsalCopy {
     /// `btree.c`, `sqlite3BtreeIntegrityCheck`, where a first 0 stands for a part of the database).
     ///
     /// # Errors
-    /// SQLite's error.
+    /// Fails with SQLite's error.
     pub(crate) fn without_views(self) -> Result<Self> {
         let sql = "PRAGMA writable_schema=ON;
              DELETE FROM sqlite_schema WHERE type IN ('view', 'trigger') OR type = 'table' AND ifnull(rootpage, 0) = 0;

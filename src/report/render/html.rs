@@ -107,8 +107,8 @@ fn prose(words: &str) -> String {
 
 /// Text that shows as itself, also within a quoted attribute.
 ///
-/// What a page may not hold in any form (control characters, and those that Unicode assigns to no character) is written as
-/// [`escape_untrusted`](crate::text::escape::escape_untrusted) writes it. Nothing from a store still has the former.
+/// Characters that HTML forbids in any form (control characters, and those that Unicode does not assign) are written as
+/// [`escape_untrusted`](crate::text::escape::escape_untrusted) writes them. No text from a store still has control characters.
 fn text(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {

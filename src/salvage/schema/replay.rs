@@ -50,7 +50,7 @@ impl ColumnConstraints {
 /// Describes the stores of an application.
 ///
 /// # Errors
-/// When SQLite cannot apply a migration.
+/// Fails if SQLite cannot apply a migration.
 pub fn describe_stores(application: &Application) -> Result<KnownStore> {
     let mut migrations: Vec<KnownMigration> = application
         .migrations()
@@ -88,7 +88,7 @@ pub fn describe_stores(application: &Application) -> Result<KnownStore> {
 /// Builds the schema that these migrations make.
 ///
 /// # Errors
-/// When SQLite cannot apply them: not every choice of migrations can be applied.
+/// Fails if SQLite cannot apply them: not every choice of migrations can be applied.
 pub fn build_target_schema(known: &KnownStore, applied: &BTreeSet<i64>) -> Result<TargetSchema> {
     let migrations = known.ledger.migrations.iter();
     let connection = replay(&known.ledger, migrations.filter(|migration| applied.contains(&migration.id)))?;

@@ -65,7 +65,7 @@ struct Row {
 /// Reads the tables and indexes.
 ///
 /// # Errors
-/// When it is time to stop.
+/// Fails if it is time to stop.
 pub(super) fn read(source: &Source<'_>, header: &Header, stop: &dyn Interrupt) -> Result<Vec<Object>, Interrupted> {
     let mut rows: Vec<Row> = Vec::new();
     let mut bytes = 0;

@@ -101,7 +101,7 @@ impl PageFacts {
 /// Looks at the freelist and at all pages that no tree has.
 ///
 /// # Errors
-/// When it is time to stop.
+/// Fails if it is time to stop.
 pub(super) fn look(
     pass: &Pass<'_>,
     header: &Header,

@@ -90,7 +90,7 @@ struct Row {
 /// schema without an error.
 ///
 /// # Errors
-/// The damage of a row that SQLite does not write, of too many rows, or of a page that cannot be read; [`Damage::Stopped`] when
+/// Fails with the damage of a row that SQLite does not write, of too many rows, or of a page that cannot be read; [`Damage::Stopped`] when
 /// `stop` is due.
 pub(crate) fn link(source: &Source<'_>, format: u32, schema_loads: bool, stop: &dyn Interrupt) -> Result<Schema> {
     let mut linking = Linking {

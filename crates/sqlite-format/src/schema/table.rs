@@ -54,7 +54,7 @@ const MOST_KEYS: usize = 1000;
 /// Reads `CREATE TABLE …`.
 ///
 /// # Errors
-/// The reason why the statement is not understood.
+/// Fails with the reason why the statement is not understood.
 pub fn parse(sql: &str) -> Result<Statement> {
     let mut tokens = Tokens::new(sql)?;
     tokens.expect("CREATE")?;
