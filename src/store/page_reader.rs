@@ -17,6 +17,7 @@ use crate::store::{Access, PlainFiles};
 use sqlite_format::answer::{Answer, Checked};
 use sqlite_format::check::Ask;
 use sqlite_format::cross_check::CrossCheck;
+use sqlite_format::encoding::Encoding;
 use sqlite_format::interrupt::Interrupted;
 use sqlite_format::reader::{Reader, pages_there};
 use sqlite_format::schema::{Beyond, Schema};
@@ -67,6 +68,8 @@ impl Sound {
     fn of(reader: &Reader<'_>, judged: Option<&Application>, stop: &Stop) -> Result<Self, Stopped> {
         let pages = u64::from(reader.source().pages());
         let schema = reader.schema();
+        // The rules are for text in UTF-8: another is judged as SQLite puts it into that.
+        let judged = judged.filter(|_| schema.encoding == Encoding::Utf8);
         let judge = Judge::new(judged, schema);
         stop.reads_pages(pages);
         let checked = reader.check(&judge, &Ask::default(), stop);

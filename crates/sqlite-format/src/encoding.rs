@@ -95,6 +95,18 @@ impl Encoding {
             .collect()
     }
 
+    /// Decodes stored text; `None` where it is invalid.
+    pub fn decode_valid(self, stored: &[u8]) -> Option<String> {
+        if self == Self::Utf8 {
+            return std::str::from_utf8(stored).ok().map(str::to_owned);
+        }
+        let (pairs, []) = stored.as_chunks::<2>() else {
+            return None;
+        };
+        let units = pairs.iter().map(|pair| self.unit(*pair));
+        char::decode_utf16(units).collect::<Result<_, _>>().ok()
+    }
+
     fn unit(self, pair: [u8; 2]) -> u16 {
         match self {
             Self::Utf16Be => u16::from_be_bytes(pair),

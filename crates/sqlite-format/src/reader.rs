@@ -3,12 +3,11 @@
 use super::answer::{Answer, Checked, Fault};
 use super::check::{self, Ask};
 use super::damage::Damage;
-use super::encoding::Encoding;
 use super::header::Header;
 use super::page::Page;
 use super::row::Visitor;
 use super::scan::MOST_LEVELS;
-use super::schema::{Beyond, Schema, Table, link};
+use super::schema::{Schema, Table, link};
 use super::source::{Overlay, ReadAt, Source};
 use crate::interrupt::{Interrupt, Interrupted};
 
@@ -64,16 +63,13 @@ impl<'a> Reader<'a> {
             })
         };
         let header = Header::parse(&Source::first_bytes(file, overlay).map_err(odd)?).map_err(odd)?;
-        if header.encoding != Encoding::Utf8 {
-            return Err(Answer::NotUnderstood(Beyond::Utf16));
-        }
         let there = Source::pages_there(file, overlay, header.layout).map_err(odd)?;
         let pages = header.pages.unwrap_or(there);
         if pages == 0 || pages > there {
             return Err(odd(Damage::PagesMissing));
         }
         let source = Source::new(file, overlay, header.layout, pages);
-        let schema = link(&source, header.schema_format, schema_loads, stop).map_err(odd)?;
+        let schema = link(&source, &header, schema_loads, stop).map_err(odd)?;
         Ok(Self { source, header, schema })
     }
 

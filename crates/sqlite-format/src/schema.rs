@@ -16,13 +16,14 @@ pub use link::StoredRow;
 pub(super) use link::link;
 
 use super::compare::{Collation, Order};
+use super::encoding::Encoding;
 use super::record::Classes;
 
 /// A feature of a database that the reader does not support: only SQLite's own check can judge it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Beyond {
-    /// Text is in UTF-16.
+    /// A collation or a default that would have to be put into UTF-16.
     #[error("text in UTF-16")]
     Utf16,
     /// More pages, statements or trees than the maximum of the reader.
@@ -82,6 +83,8 @@ pub struct Schema {
     pub largest_root: u32,
     /// True if SQLite has read this schema without an error.
     pub loads: bool,
+    /// The encoding of all text.
+    pub encoding: Encoding,
 }
 
 impl Schema {

@@ -4,6 +4,7 @@ use super::walk::Bound;
 use super::worker::{MOST_HELD, Worker};
 use crate::compare::{Entry, follows_by_name};
 use crate::damage::{Damage, Result};
+use crate::encoding::Encoding;
 use crate::hash::Hash;
 use crate::page::Page;
 use crate::record::{Classes, Field};
@@ -71,7 +72,7 @@ impl<V: Visitor> Worker<'_, V> {
                 rest,
                 stop: pass.stop,
             };
-            judge(&row, &plan.allowed)?;
+            judge(&row, &plan.allowed, pass.schema.encoding)?;
             for (index_tree, columns) in &plan.indexes {
                 let mut hash = Hash::new(&pass.keys);
                 for column in columns {
@@ -175,7 +176,7 @@ impl<V: Visitor> Worker<'_, V> {
                 rest: None,
                 stop: pass.stop,
             };
-            judge(&row, &plan.allowed)?;
+            judge(&row, &plan.allowed, pass.schema.encoding)?;
             for (index_tree, columns) in &plan.indexes {
                 let mut hash = Hash::new(&pass.keys);
                 for column in columns {
@@ -220,14 +221,14 @@ fn put_in_order(stored: &[Field], columns: &[usize], in_order: &mut Vec<Field>) 
 
 /// Checks that a row is one of its table: as many fields as columns, or fewer, and each of a class that its column allows.
 #[inline]
-fn judge(row: &Row<'_>, allowed: &[Classes]) -> Result<()> {
+fn judge(row: &Row<'_>, allowed: &[Classes], encoding: Encoding) -> Result<()> {
     if row.fields.len() > allowed.len() || row.fields.is_empty() {
         return Err(Damage::FieldCount);
     }
     for (at, (field, allowed)) in row.fields.iter().zip(allowed).enumerate() {
         let class = field.class;
         if class == Classes::REAL || !allowed.holds(class) {
-            look_closer(row, at, *allowed)?;
+            look_closer(row, at, *allowed, encoding)?;
         }
     }
     if let Some(field) = row.of.rowid_alias.and_then(|alias| row.fields.get(alias))
@@ -244,7 +245,7 @@ fn judge(row: &Row<'_>, allowed: &[Classes]) -> Result<()> {
 
 /// Checks that a number is one, and that text in a column of numbers is none.
 #[inline(never)]
-fn look_closer(row: &Row<'_>, at: usize, allowed: Classes) -> Result<()> {
+fn look_closer(row: &Row<'_>, at: usize, allowed: Classes, encoding: Encoding) -> Result<()> {
     let (Some(field), Some(column)) = (row.fields.get(at), row.of.columns.get(at)) else {
         return Err(Damage::FieldCount);
     };
@@ -259,7 +260,7 @@ fn look_closer(row: &Row<'_>, at: usize, allowed: Classes) -> Result<()> {
         return Err(Damage::Forbidden);
     }
     match row.payload.get(field.range()) {
-        Some(text) if !may_be_number(text) => Ok(()),
+        Some(text) if encoding == Encoding::Utf8 && !may_be_number(text) => Ok(()),
         _ => Err(Damage::Beyond(Beyond::NumberAsText)),
     }
 }

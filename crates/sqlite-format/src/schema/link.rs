@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::{Beyond, Column, Index, KeyedRows, Schema, Table, index, table};
-use crate::compare::Order;
+use super::{Beyond, Column, DefaultValue, Index, KeyedRows, Schema, Table, index, table};
+use crate::compare::{Collation, Order};
 use crate::damage::{Damage, Result};
+use crate::encoding::Encoding;
+use crate::header::Header;
 use crate::interrupt::Interrupt;
 use crate::overflow::whole;
 use crate::record::{Classes, Field, Fields};
@@ -86,17 +88,18 @@ struct Row {
     sql: Option<String>,
 }
 
-/// Reads and links the schema. `format` is the header's schema format; `schema_loads` says that SQLite itself has taken the
+/// Reads and links the schema. `schema_loads` says that SQLite itself has taken the
 /// schema without an error.
 ///
 /// # Errors
 /// Fails with the damage of a row that SQLite does not write, of too many rows, or of a page that cannot be read; [`Damage::Stopped`] when
 /// `stop` is due.
-pub(crate) fn link(source: &Source<'_>, format: u32, schema_loads: bool, stop: &dyn Interrupt) -> Result<Schema> {
+pub(crate) fn link(source: &Source<'_>, header: &Header, schema_loads: bool, stop: &dyn Interrupt) -> Result<Schema> {
     let mut linking = Linking {
         schema: Schema {
             largest_root: 1,
             loads: schema_loads,
+            encoding: header.encoding,
             ..Schema::default()
         },
         tables: HashMap::new(),
@@ -124,18 +127,18 @@ pub(crate) fn link(source: &Source<'_>, format: u32, schema_loads: bool, stop: &
         }
         whole(source, &cell.payload, MOST_SQL, &mut page, &mut payload)?;
         of_row.read(&payload, payload.len())?;
-        linking.take(row(&payload, of_row.all())?)
+        linking.take(row(&payload, of_row.all(), header.encoding)?)
     })?;
-    linking.finish(format)
+    linking.finish(header.schema_format)
 }
 
-fn row(payload: &[u8], of_row: &[Field]) -> Result<Row> {
+fn row(payload: &[u8], of_row: &[Field], encoding: Encoding) -> Result<Row> {
     let [_, _, _, _, sql] = of_row else {
         return Err(Damage::Schema);
     };
     let text = |bytes: Option<&[u8]>| -> Result<String> {
-        let text = bytes.and_then(|bytes| std::str::from_utf8(bytes).ok());
-        text.filter(|text| !text.contains('\0')).map(str::to_owned).ok_or(Damage::Schema)
+        let text = bytes.and_then(|bytes| encoding.decode_valid(bytes));
+        text.filter(|text| !text.contains('\0')).ok_or(Damage::Schema)
     };
     let row = StoredRow::new(payload, of_row);
     Ok(Row {
@@ -292,6 +295,9 @@ impl Linking {
         for order in keyed.flat_map(|rows| &mut rows.orders) {
             order.descending &= format >= 4;
         }
+        if self.schema.encoding != Encoding::Utf8 {
+            self.schema.tables.iter_mut().for_each(leave_utf16);
+        }
         for index in self.schema.tables.iter_mut().flat_map(|table| &mut table.indexes) {
             if index.root == 0 {
                 return Err(Damage::Schema);
@@ -370,6 +376,26 @@ fn name_rows(index: &mut Index, table: &Table) {
         }
     }
     index.naming = Some(naming);
+}
+
+/// Leaves to SQLite what compares text in UTF-16 letter by letter, or would have to be put into it. Byte by byte it is compared as
+/// it is stored.
+fn leave_utf16(table: &mut Table) {
+    let is_by_letter = |order: &Order| order.collation != Collation::Binary;
+    for column in &mut table.columns {
+        if matches!(column.default, DefaultValue::Text(_)) {
+            column.default = DefaultValue::NotUnderstood;
+        }
+    }
+    for index in &mut table.indexes {
+        if index.orders.iter().any(is_by_letter) {
+            index.beyond.get_or_insert(Beyond::Utf16);
+        }
+    }
+    if table.keyed.as_ref().is_some_and(|rows| rows.orders.iter().any(is_by_letter)) {
+        table.rows_beyond.get_or_insert(Beyond::WithoutRowid);
+        table.keyed = None;
+    }
 }
 
 fn of_key(name: String, key: table::Key) -> Index {

@@ -75,11 +75,12 @@ fn text_that_only_looks_like_a_number_is_left_to_sqlite() {
 }
 
 /// A healthy store of an application's: two tables, each with an index for a key of text, and a foreign key.
-fn application() -> Vec<u8> {
+fn application(encoding: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.db");
     #[expect(clippy::disallowed_methods, reason = "a store is made")]
     let conn = rusqlite::Connection::open(&path).unwrap();
+    conn.execute_batch(&format!("PRAGMA encoding='{encoding}'")).unwrap();
     conn.execute_batch(
         "CREATE TABLE schema_migrations (id INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL);
          INSERT INTO schema_migrations VALUES (1, 'first', 'x'), (2, 'second', 'x');
@@ -105,29 +106,33 @@ fn application() -> Vec<u8> {
 
 #[test]
 fn an_applications_store_is_sound() {
-    let bytes = application();
-    assert_eq!(answers(&bytes, false), (Answer::Sound, Answer::Sound));
+    for encoding in ["UTF-8", "UTF-16le", "UTF-16be"] {
+        let bytes = application(encoding);
+        assert_eq!(answers(&bytes, false), (Answer::Sound, Answer::Sound), "{encoding}");
+    }
 }
 
 #[test]
 fn no_changed_byte_is_called_sound_where_sqlite_sees_it() {
-    let healthy = application();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("asked.db");
-    let mut sound = 0_u32;
-    let mut seen = 0_u32;
-    for at in (0..healthy.len()).step_by(53) {
-        for mask in [0x01, 0x20, 0x80, 0xff] {
-            let mut bytes = healthy.clone();
-            bytes[at] ^= mask;
-            let (verdict, store, _) =
-                hold_against_sqlite(&bytes, &path).unwrap_or_else(|why| panic!("byte {at} ^ {mask}: {why}"));
-            sound += u32::from(store.is_sound());
-            seen += u32::from(!verdict.sound);
+    for encoding in ["UTF-8", "UTF-16le"] {
+        let healthy = application(encoding);
+        let mut sound = 0_u32;
+        let mut seen = 0_u32;
+        for at in (0..healthy.len()).step_by(53) {
+            for mask in [0x01, 0x20, 0x80, 0xff] {
+                let mut bytes = healthy.clone();
+                bytes[at] ^= mask;
+                let (verdict, store, _) =
+                    hold_against_sqlite(&bytes, &path).unwrap_or_else(|why| panic!("byte {at} ^ {mask}: {why}"));
+                sound += u32::from(store.is_sound());
+                seen += u32::from(!verdict.sound);
+            }
         }
+        // Most bytes are free space or letters in values, where a change harms no structure.
+        assert!(sound > 500 && seen > 50, "{sound} sound, {seen} seen by SQLite");
     }
-    // Most bytes are free space or letters in values, where a change harms no structure.
-    assert!(sound > 500 && seen > 50, "{sound} sound, {seen} seen by SQLite");
 }
 
 /// A healthy store with tables WITHOUT ROWID: keys of one and several columns, in another order than that of the columns, indexes that

@@ -32,6 +32,10 @@ pub fn make(seed: u64, shape: Shape, path: &Path) {
     let page_size = 512_usize << making.random.below(8);
     let auto_vacuum = making.random.below(3);
     let conn = open(path);
+    if shape == Shape::Any && making.random.once_in(4) {
+        let encoding = making.random.one_of(&["UTF-16le", "UTF-16be"]);
+        conn.execute_batch(&format!("PRAGMA encoding='{encoding}'")).unwrap();
+    }
     conn.execute_batch(&format!(
         "PRAGMA page_size={page_size}; PRAGMA auto_vacuum={auto_vacuum}; PRAGMA synchronous=OFF; PRAGMA journal_mode=OFF;
          CREATE TABLE first(x); DROP TABLE first;"
