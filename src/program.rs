@@ -32,7 +32,7 @@ use crate::error::{Error, internal_error};
 use crate::report::Report;
 
 use cli::{Args, EXIT_USAGE, Format};
-use gate::{Answer, EXIT_CANNOT_TELL};
+use gate::{EXIT_CANNOT_TELL, GateAnswer};
 use meter::Meter;
 use output::StreamIntoStore;
 use session::Session;
@@ -91,7 +91,7 @@ fn run_gate(args: Args) -> u8 {
     }
     let format = args.format;
     let mut session = None;
-    let asked = internal_error::catch_panic(|| -> Result<Answer> {
+    let asked = internal_error::catch_panic(|| -> Result<GateAnswer> {
         let stores = stores(&args).ok_or_else(|| anyhow::anyhow!(NO_STORE))?;
         let application = migrations::application(&args).map_err(anyhow::Error::msg)?;
         let session = session.insert(Session::prepare(args, application, Vec::new(), stores, Signals::catch()?));
@@ -100,7 +100,7 @@ fn run_gate(args: Args) -> u8 {
     let answer = asked
         .map_err(anyhow::Error::from)
         .flatten()
-        .unwrap_or_else(|error| Answer::cannot_tell(&format!("{error:#}")));
+        .unwrap_or_else(|error| GateAnswer::cannot_tell(&format!("{error:#}")));
     // Nothing more can be done where this cannot be printed; the exit code says it.
     let printed = output::print(output::gate_text(&answer, format).as_bytes());
     if let Some(session) = session {

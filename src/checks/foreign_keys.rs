@@ -221,15 +221,15 @@ impl KeyFindings {
 
 /// The rows of one key that dangle.
 #[derive(Debug, Default)]
-struct Dangling {
+struct DanglingRows {
     rows: u64,
     /// The first ones.
     kept: Vec<Finding>,
 }
 
 /// Returns the rows of a table that refer to rows that are not there, by the numbers of its keys.
-fn dangling(handle: &ReadOnly, table: &str, keys: &[ForeignKeyInfo]) -> Result<BTreeMap<i64, Dangling>> {
-    let mut found: BTreeMap<i64, Dangling> = BTreeMap::new();
+fn dangling(handle: &ReadOnly, table: &str, keys: &[ForeignKeyInfo]) -> Result<BTreeMap<i64, DanglingRows>> {
+    let mut found: BTreeMap<i64, DanglingRows> = BTreeMap::new();
     let mut kept = 0;
     let sql = format!("PRAGMA foreign_key_check({})", quoted(table));
     handle.rows(&sql, [], |row| {

@@ -5,7 +5,7 @@ use crate::checks::check::{Check, Input, Needs};
 use crate::findings::check_id::CheckId;
 use crate::findings::kind::Kind;
 use crate::findings::{Finding, Findings};
-use crate::probe::in_use::{Fault, Part, Process, Seen, Sighting, Use};
+use crate::probe::in_use::{OpenProcesses, Part, Process, ProcessFault, Sighting, Use};
 use crate::probe::{Probe, situation};
 use crate::report::outcome::Outcome;
 use crate::text::words::plural;
@@ -54,13 +54,13 @@ fn run(sighting: &Sighting, probe: &Probe) -> Outcome {
 }
 
 /// Returns the fault as the remedies know it.
-fn classify(fault: &Fault) -> UseFault {
+fn classify(fault: &ProcessFault) -> UseFault {
     match fault {
-        Fault::Deleted { files } if files.iter().any(|(part, _)| *part == Part::Wal) => UseFault::LogDeleted,
-        Fault::Deleted { .. } => UseFault::IndexDeleted,
-        Fault::Replaced { .. } => UseFault::Replaced,
-        Fault::OtherDatabase => UseFault::OtherDatabase,
-        Fault::LocksLost => UseFault::LocksLost,
+        ProcessFault::Deleted { files } if files.iter().any(|(part, _)| *part == Part::Wal) => UseFault::LogDeleted,
+        ProcessFault::Deleted { .. } => UseFault::IndexDeleted,
+        ProcessFault::Replaced { .. } => UseFault::Replaced,
+        ProcessFault::OtherDatabase => UseFault::OtherDatabase,
+        ProcessFault::LocksLost => UseFault::LocksLost,
     }
 }
 
@@ -100,7 +100,7 @@ fn describe_users(sighting: &Sighting, probe: &Probe) -> String {
             "open for reading by {readers}, without SQLite's locks: a copy made now may be torn"
         ));
     }
-    let Seen {
+    let OpenProcesses {
         unseen,
         hidden,
         contained,

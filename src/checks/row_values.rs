@@ -67,7 +67,7 @@ fn scan_tables<'a>(
         }
         let mut rows = 0;
         let ended = columns_of(handle, &table.name).and_then(|there| {
-            let table = Table::known(&there, table);
+            let table = ReadableTable::known(&there, table);
             let Some(table) = table else { return Ok(()) };
             found.columns += table.columns.len() as u64;
             found.without_rule += table.without_rule;
@@ -131,7 +131,7 @@ struct Unreadable<'a> {
 }
 
 /// One of the application's tables, and those of its columns that are there.
-struct Table<'a> {
+struct ReadableTable<'a> {
     name: &'a str,
     columns: Vec<&'a Column>,
     /// The number of its other columns.
@@ -142,7 +142,7 @@ struct Table<'a> {
     in_pieces: bool,
 }
 
-impl<'a> Table<'a> {
+impl<'a> ReadableTable<'a> {
     /// Returns which of the application's columns a table has, where it has any; what is missing is `schema-shape`'s to say.
     fn known(there: &OrdinaryColumns, table: &'a application::Table) -> Option<Self> {
         let columns: Vec<&Column> = table.columns.iter().filter(|column| there.has(&column.name)).collect();

@@ -35,7 +35,7 @@ pub(crate) struct Answers {
     sandbox: String,
     wanted: Vec<CheckId>,
     wants_map: bool,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<AnswersState>>,
 }
 
 /// A check's answer and how long it took.
@@ -43,7 +43,7 @@ pub(super) type Answer = (Outcome, Duration);
 
 /// The state of the examination. The checks that have passed decide which come next.
 #[derive(Debug)]
-struct State {
+struct AnswersState {
     situation: Situation,
     /// By [`CheckId`].
     answers: [Option<Answer>; CheckId::ALL.len()],
@@ -57,7 +57,7 @@ struct State {
     map: MapResult,
 }
 
-impl Default for State {
+impl Default for AnswersState {
     fn default() -> Self {
         Self {
             situation: Situation::None,
@@ -71,7 +71,7 @@ impl Default for State {
     }
 }
 
-impl State {
+impl AnswersState {
     fn get(&self, id: CheckId) -> Option<&Outcome> {
         self.answers[id as usize].as_ref().map(|(outcome, _)| outcome)
     }
@@ -105,10 +105,10 @@ impl Answers {
 
     /// Forgets all answers: the store is looked at again.
     pub(super) fn reset(&self, situation: Situation, witness: Option<(Witness, Probe)>) {
-        *self.lock() = State {
+        *self.lock() = AnswersState {
             situation,
             witness,
-            ..State::default()
+            ..AnswersState::default()
         };
     }
 
@@ -177,7 +177,7 @@ impl Answers {
     }
 
     /// Returns the map at the end of the examination.
-    fn map_of(&self, state: &State) -> MapResult {
+    fn map_of(&self, state: &AnswersState) -> MapResult {
         match &state.map {
             MapResult::NotRequested if self.wants_map => {
                 MapResult::unavailable("the examination ended before one was made")
@@ -186,7 +186,7 @@ impl Answers {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, AnswersState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -255,7 +255,7 @@ impl Answers {
     }
 
     /// Returns the outcome of a check whose precondition is not met: skipped, unless the row that would say why was not requested.
-    fn unmet_outcome(&self, state: &State, check: &Check) -> Outcome {
+    fn unmet_outcome(&self, state: &AnswersState, check: &Check) -> Outcome {
         let need = state.first_unmet(check).unwrap_or(CheckId::File);
         match state.get(need) {
             Some(Outcome::Fail(failure)) if !self.is_wanted(need) => Outcome::fail(

@@ -36,7 +36,7 @@ pub struct Stop {
     interrupted: Arc<AtomicBool>,
     progress: Option<Arc<Ticker>>,
     hold: Option<Arc<Hold>>,
-    running: Arc<Mutex<Running>>,
+    running: Arc<Mutex<RunningStatements>>,
 }
 
 /// A lock for which writers wait.
@@ -58,14 +58,14 @@ impl Hold {
 
 /// The running statements that may not ask for long, each with its interrupt.
 #[derive(Default)]
-struct Running {
+struct RunningStatements {
     next: u64,
     interrupts: Vec<(u64, Box<dyn Fn() + Send + Sync>)>,
 }
 
-impl fmt::Debug for Running {
+impl fmt::Debug for RunningStatements {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Running").finish_non_exhaustive()
+        f.debug_struct("RunningStatements").finish_non_exhaustive()
     }
 }
 
@@ -73,7 +73,7 @@ impl fmt::Debug for Running {
 #[derive(Debug)]
 pub(crate) struct Interruptible {
     number: u64,
-    running: Arc<Mutex<Running>>,
+    running: Arc<Mutex<RunningStatements>>,
 }
 
 impl Drop for Interruptible {
@@ -82,7 +82,7 @@ impl Drop for Interruptible {
     }
 }
 
-fn lock(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
+fn lock(running: &Mutex<RunningStatements>) -> MutexGuard<'_, RunningStatements> {
     running.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

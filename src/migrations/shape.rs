@@ -13,7 +13,7 @@ use rusqlite::Connection;
 
 pub(crate) use compare::ShapeDifference;
 pub(crate) use definition::{may_have_checks, module};
-use read::{Kind, Object, Table};
+use read::{Object, ObjectKind, Table};
 
 use crate::application::{Application, Definition, Impact, Ledger, Migration};
 use crate::error::{Error, Result};
@@ -31,7 +31,7 @@ const MOST_KEPT: usize = 1_000;
 pub(crate) struct Shape {
     tables: BTreeMap<String, Table>,
     /// Views, triggers and virtual tables, in one way of writing.
-    objects: BTreeMap<String, (Kind, String, String)>,
+    objects: BTreeMap<String, (ObjectKind, String, String)>,
     /// Tables of which nothing is said.
     ignored: BTreeSet<String>,
 }
@@ -151,7 +151,7 @@ impl Shape {
         let mut other = false;
         read::objects(handle, |object| {
             let same = |table: &Definition| object.name == table.name && object.sql.as_deref() == Some(&table.sql);
-            if object.kind == Kind::Table && letter.iter().any(same) {
+            if object.kind == ObjectKind::Table && letter.iter().any(same) {
                 seen.insert(object.name);
             } else {
                 other = true;
@@ -164,13 +164,13 @@ impl Shape {
         let mut out = Self::default();
         let mut tables = Vec::new();
         read::objects(handle, |object| match object.kind {
-            Kind::Table => tables.push(object),
-            Kind::View | Kind::Trigger | Kind::VirtualTable => {
+            ObjectKind::Table => tables.push(object),
+            ObjectKind::View | ObjectKind::Trigger | ObjectKind::VirtualTable => {
                 let text = definition::object(object.sql.as_deref().unwrap_or_default());
                 let name = object.name.to_ascii_lowercase();
                 out.objects.insert(name, (object.kind, object.table.to_ascii_lowercase(), text));
             }
-            Kind::Index => {}
+            ObjectKind::Index => {}
         })?;
         for table in tables {
             let read = Table::read(handle, &table.name, table.sql.as_deref())?;
@@ -191,19 +191,21 @@ impl Shape {
         read::objects(handle, |object| {
             let name = object.name.to_ascii_lowercase();
             match object.kind {
-                Kind::Table if self.tables.contains_key(&name) => {
+                ObjectKind::Table if self.tables.contains_key(&name) => {
                     tables.insert(name, object);
                 }
                 // An index of a table that is compared is compared with it; one of an extra table is extra with it.
-                Kind::Index => {}
+                ObjectKind::Index => {}
                 _ if self.ignored.contains(&object.table.to_ascii_lowercase()) => {}
-                Kind::View | Kind::Trigger | Kind::VirtualTable if self.objects.contains_key(&name) => {
+                ObjectKind::View | ObjectKind::Trigger | ObjectKind::VirtualTable
+                    if self.objects.contains_key(&name) =>
+                {
                     out.extend(self.compare_object(&name, &object));
                     seen.push(name);
                 }
                 _ => {
                     out.extend(Some(extra(self, &object)));
-                    if object.kind != Kind::Trigger && self.tables.contains_key(&name) {
+                    if object.kind != ObjectKind::Trigger && self.tables.contains_key(&name) {
                         in_other_form.push(name);
                     }
                 }
@@ -222,7 +224,7 @@ impl Shape {
         }
         for (name, (kind, table, _)) in self.objects.iter().filter(|(name, _)| !seen.contains(name)) {
             let (cost, place) = match kind {
-                Kind::View | Kind::VirtualTable => (Impact::Reads, name),
+                ObjectKind::View | ObjectKind::VirtualTable => (Impact::Reads, name),
                 _ => (Impact::Unguarded, table),
             };
             out.extend(Some(ShapeDifference::new(cost, place, format!("the {} {name} is missing", kind.words()))));
@@ -235,7 +237,7 @@ impl Shape {
         let (kind, _, text) = self.objects.get(name)?;
         let same = *kind == found.kind && found.sql.as_deref().map(definition::object).as_deref() == Some(text);
         let cost = match found.kind {
-            Kind::Trigger => Impact::SilentChange,
+            ObjectKind::Trigger => Impact::SilentChange,
             _ => Impact::Reads,
         };
         let what = || format!("the {} {} is defined differently", found.kind.words(), found.name);
@@ -257,7 +259,7 @@ pub(crate) fn read_any_definition(sql: &str) {
 fn extra(shape: &Shape, object: &Object) -> ShapeDifference {
     let (kind, name) = (object.kind.words(), &object.name);
     let (cost, what) = match object.kind {
-        Kind::Trigger => (Impact::SilentChange, format!("an extra trigger, {name}")),
+        ObjectKind::Trigger => (Impact::SilentChange, format!("an extra trigger, {name}")),
         _ if shape.tables.contains_key(&name.to_ascii_lowercase()) => {
             (Impact::Reads, format!("is a {kind}, where a table should be"))
         }

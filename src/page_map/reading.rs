@@ -99,7 +99,7 @@ fn walk_pages(
     is_sound: bool,
     stop: &Stop,
 ) -> Result<bool, Stopped> {
-    let mut walk = Walk {
+    let mut walk = StoreWalk {
         source,
         stop,
         claimed: Accounts::new(source.pages()),
@@ -119,8 +119,8 @@ fn walk_pages(
     Ok(is_all)
 }
 
-/// Walks the pages of one store, each once.
-struct Walk<'s> {
+/// A walk over the pages of one store, each once.
+struct StoreWalk<'s> {
     source: &'s Source<'s>,
     stop: &'s Stop,
     claimed: Accounts,
@@ -130,7 +130,7 @@ struct Walk<'s> {
     unreported: u64,
 }
 
-impl Walk<'_> {
+impl StoreWalk<'_> {
     /// Claims a page; `false` when there is none of this number, or something else has it.
     fn claim(&mut self, page: u32) -> Result<bool, Stopped> {
         self.unreported += 1;
@@ -191,7 +191,7 @@ impl Walk<'_> {
             most_cells: source.layout().page_size / 6,
             follows_right_child: false,
         };
-        let mut visitor = Tree {
+        let mut visitor = TreeReader {
             walk: self,
             builder,
             id: tree,
@@ -204,7 +204,7 @@ impl Walk<'_> {
 
 /// Enters the freelist's pages into a map.
 struct Freelist<'w, 's> {
-    walk: &'w mut Walk<'s>,
+    walk: &'w mut StoreWalk<'s>,
     builder: &'w PageMapBuilder,
 }
 
@@ -229,9 +229,9 @@ impl FreelistVisitor for Freelist<'_, '_> {
     }
 }
 
-/// Enters a tree's pages into a map.
-struct Tree<'w, 's> {
-    walk: &'w mut Walk<'s>,
+/// A visitor that enters a tree's pages into a map.
+struct TreeReader<'w, 's> {
+    walk: &'w mut StoreWalk<'s>,
     builder: &'w PageMapBuilder,
     id: TreeId,
     /// True if it is a tree of rowids, as its root has it.
@@ -239,7 +239,7 @@ struct Tree<'w, 's> {
     each: &'w mut dyn FnMut(&Cell<'_>),
 }
 
-impl TreeVisitor for Tree<'_, '_> {
+impl TreeVisitor for TreeReader<'_, '_> {
     type Stop = Stopped;
 
     fn claim(&mut self, page: u32, parent: Option<u32>) -> Result<Claim, Stopped> {
@@ -277,7 +277,7 @@ impl TreeVisitor for Tree<'_, '_> {
     }
 }
 
-impl Tree<'_, '_> {
+impl TreeReader<'_, '_> {
     fn set_role(&self, page: u32, role: PageRole) {
         self.builder.set_class(page, PageClass::Tree(self.id, role));
     }

@@ -100,7 +100,7 @@ pub(crate) struct Process {
 
 /// The processes that have one store open.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct OpenProcesses {
     /// Those whose descriptors may be looked at.
     pub processes: Vec<Process>,
     /// The number of programs whose descriptors may not be read.
@@ -113,7 +113,7 @@ pub(crate) struct Seen {
 
 /// A reason why what a process commits is not in the files that lie there, or will not stay there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(crate) enum ProcessFault {
     /// The process works with files of the store that were deleted. The descriptors still give their content.
     Deleted {
         /// The parts and their descriptors.
@@ -142,9 +142,9 @@ pub(crate) enum Use {
 
 /// The judgement over all processes that have a store open.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Verdict {
-    /// Each process at fault, as an index into [`Seen::processes`], and its fault.
-    pub faults: Vec<(usize, Fault)>,
+pub(crate) struct UseVerdict {
+    /// Each process at fault, as an index into [`OpenProcesses::processes`], and its fault.
+    pub faults: Vec<(usize, ProcessFault)>,
     /// Each other process, and how it uses the store.
     pub uses: Vec<(usize, Use)>,
 }
@@ -156,8 +156,8 @@ pub(crate) struct Verdict {
 /// not the first has closed another descriptor of the database, which drops all its POSIX locks there ("How To Corrupt An
 /// SQLite Database File", section 2.2). A process that holds neither may have inherited its descriptors, as locks are not
 /// inherited: it is at fault only where no parent is seen that has the store open, and no process with the same descriptors.
-pub(crate) fn judge(seen: &Seen) -> Verdict {
-    let mut verdict = Verdict::default();
+pub(crate) fn judge(seen: &OpenProcesses) -> UseVerdict {
+    let mut verdict = UseVerdict::default();
     for (index, process) in seen.processes.iter().enumerate() {
         match find_fault(process, seen) {
             Some(fault) => verdict.faults.push((index, fault)),
@@ -167,7 +167,7 @@ pub(crate) fn judge(seen: &Seen) -> Verdict {
     verdict
 }
 
-fn find_fault(process: &Process, seen: &Seen) -> Option<Fault> {
+fn find_fault(process: &Process, seen: &OpenProcesses) -> Option<ProcessFault> {
     let of = |part: Part, deleted: bool| {
         process.files.iter().filter(move |file| file.part == part && file.deleted == deleted)
     };
@@ -178,15 +178,15 @@ fn find_fault(process: &Process, seen: &Seen) -> Option<Fault> {
         .map(|file| (file.part, file.fd))
         .collect();
     if !deleted.is_empty() {
-        return Some(Fault::Deleted { files: deleted });
+        return Some(ProcessFault::Deleted { files: deleted });
     }
     let here = of(Part::Database, false).next();
     if let (None, Some(old)) = (here, of(Part::Database, true).find(|file| file.writes)) {
-        return Some(Fault::Replaced { fd: old.fd });
+        return Some(ProcessFault::Replaced { fd: old.fd });
     }
     let writes = |part: Part| of(part, false).any(|file| file.writes);
     if here.is_none() {
-        return (writes(Part::Wal) || writes(Part::Shm)).then_some(Fault::OtherDatabase);
+        return (writes(Part::Wal) || writes(Part::Shm)).then_some(ProcessFault::OtherDatabase);
     }
     let holds = |part: Part| of(part, false).any(|file| file.locked);
     if holds(Part::Database) || !writes(Part::Shm) || !of(Part::Wal, false).any(|_| true) {
@@ -198,7 +198,7 @@ fn find_fault(process: &Process, seen: &Seen) -> Option<Fault> {
         let may_be_from = |other: &Process| other.pid == process.parent || descriptors(other) == descriptors(process);
         seen.processes.iter().any(|other| other.pid != process.pid && may_be_from(other))
     };
-    (holds(Part::Shm) || !inherited()).then_some(Fault::LocksLost)
+    (holds(Part::Shm) || !inherited()).then_some(ProcessFault::LocksLost)
 }
 
 fn find_use(process: &Process) -> Use {
@@ -210,13 +210,13 @@ fn find_use(process: &Process) -> Use {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Sighting {
     /// The processes.
-    pub seen: Seen,
+    pub seen: OpenProcesses,
     /// The judgement.
-    pub verdict: Verdict,
+    pub verdict: UseVerdict,
 }
 
 impl Sighting {
-    fn new(seen: Seen) -> Self {
+    fn new(seen: OpenProcesses) -> Self {
         let verdict = judge(&seen);
         Self { seen, verdict }
     }
@@ -225,9 +225,9 @@ impl Sighting {
     ///
     /// A program that opens or closes the store passes through states that look like a fault: SQLite deletes the `-shm`
     /// before it closes it.
-    fn confirm(&self, later: Seen) -> Self {
+    fn confirm(&self, later: OpenProcesses) -> Self {
         let mut later = Self::new(later);
-        let is_known = |pid: u32, fault: &Fault| {
+        let is_known = |pid: u32, fault: &ProcessFault| {
             self.verdict
                 .faults
                 .iter()
@@ -243,7 +243,7 @@ impl Sighting {
     }
 
     /// Returns the processes at fault, each with its fault.
-    pub(crate) fn faults(&self) -> impl Iterator<Item = (&Process, &Fault)> {
+    pub(crate) fn faults(&self) -> impl Iterator<Item = (&Process, &ProcessFault)> {
         self.verdict.faults.iter().map(|(index, fault)| (&self.seen.processes[*index], fault))
     }
 
@@ -261,10 +261,10 @@ impl Process {
     }
 
     /// Returns the fault of this process in a sentence.
-    pub(crate) fn describe(&self, fault: &Fault) -> String {
+    pub(crate) fn describe(&self, fault: &ProcessFault) -> String {
         let label = self.label();
         match fault {
-            Fault::Deleted { files } if files.iter().any(|(part, _)| *part == Part::Wal) => {
+            ProcessFault::Deleted { files } if files.iter().any(|(part, _)| *part == Part::Wal) => {
                 let (what, were) = if files.iter().any(|(part, _)| *part == Part::Shm) {
                     ("-wal and -shm", "were")
                 } else {
@@ -274,23 +274,23 @@ impl Process {
                     "{label} has the store open, and its {what} {were} deleted: what it commits goes into a file that has no name, and is lost if it is killed"
                 )
             }
-            Fault::Deleted { .. } => format!(
+            ProcessFault::Deleted { .. } => format!(
                 "{label} has the store open, and its -shm was deleted: a program that opens the store now does not see its locks"
             ),
-            Fault::Replaced { .. } => format!(
+            ProcessFault::Replaced { .. } => format!(
                 "{label} has a database open that lay here and has no name any more, while another lies here: what it commits is not in this store, and is lost if it is killed"
             ),
-            Fault::OtherDatabase => format!(
+            ProcessFault::OtherDatabase => format!(
                 "{label} writes to the -wal or -shm that lies here, and the database that it has open is not the one that lies here"
             ),
-            Fault::LocksLost => format!(
+            ProcessFault::LocksLost => format!(
                 "{label} has the store open in WAL mode without the lock that SQLite always holds then: any program that opens and closes the store deletes the -wal under it"
             ),
         }
     }
 }
 
-impl Fault {
+impl ProcessFault {
     /// Returns true if the process commits to other files than those at the path.
     pub(crate) fn hides_commits(&self) -> bool {
         !matches!(self, Self::LocksLost)
@@ -353,9 +353,9 @@ impl StoreFiles {
 ///
 /// The costs are those of one `open` for each process and one `stat` for each descriptor that may be looked at: 1 ms with
 /// 80 processes, 5 to 10 ms with 500.
-pub(crate) fn look(stores: &[StoreFiles], own: Option<u32>) -> Vec<Seen> {
-    let wanted = Wanted::new(stores);
-    let mut out = vec![Seen::default(); stores.len()];
+pub(crate) fn look(stores: &[StoreFiles], own: Option<u32>) -> Vec<OpenProcesses> {
+    let wanted = WantedFiles::new(stores);
+    let mut out = vec![OpenProcesses::default(); stores.len()];
     let Ok(proc) = openat(rustix::fs::CWD, c"/proc", FOLDER, Mode::empty()) else {
         for seen in &mut out {
             seen.hidden = true;
@@ -402,14 +402,14 @@ const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLO
 const DELETED: &[u8] = b" (deleted)";
 
 /// Which files are looked for. One file can be several stores' (two paths to one store, or a log that is given as a store).
-struct Wanted<'a> {
+struct WantedFiles<'a> {
     /// The stores and the part of each, by device and inode.
     ids: HashMap<(u64, u64), Vec<(usize, Part)>>,
     /// The stores by the path of the database: for files that were deleted or replaced.
     paths: HashMap<&'a OsStr, Vec<usize>>,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> WantedFiles<'a> {
     fn new(stores: &'a [StoreFiles]) -> Self {
         let mut wanted = Self {
             ids: HashMap::new(),
@@ -484,10 +484,10 @@ fn parse_access(text: &str) -> (bool, bool) {
 /// Fails if the files behind its descriptors may not be looked at: root without the right to trace other processes, as in a container, may
 /// list the descriptors all the same.
 fn look_at_process(
-    wanted: &Wanted,
+    wanted: &WantedFiles,
     stores: &[StoreFiles],
     process: &Descriptors,
-    out: &mut [Seen],
+    out: &mut [OpenProcesses],
 ) -> rustix::io::Result<()> {
     let mut found: Vec<(usize, OpenFile)> = Vec::new();
     let mut refused = None;
@@ -666,7 +666,7 @@ mod tests {
     use super::*;
 
     /// Looks at this test's own process as well, which plays the program here.
-    fn look_at_self(path: &Path) -> (Seen, Verdict) {
+    fn look_at_self(path: &Path) -> (OpenProcesses, UseVerdict) {
         let seen = look(&[StoreFiles::at(path)], None).remove(0);
         let verdict = judge(&seen);
         (seen, verdict)
@@ -711,7 +711,7 @@ mod tests {
             fs::remove_file(format!("{}{suffix}", path.display())).unwrap();
         }
         let (seen, verdict) = look_at_self(&path);
-        let [(0, Fault::Deleted { files })] = &verdict.faults[..] else {
+        let [(0, ProcessFault::Deleted { files })] = &verdict.faults[..] else {
             panic!("{verdict:?}");
         };
         let parts: Vec<Part> = files.iter().map(|(part, _)| *part).collect();
@@ -728,7 +728,7 @@ mod tests {
         let (_folder, path) = store();
         let _connection = connect(&path, true);
         drop(fs::File::open(&path).unwrap());
-        assert_eq!(look_at_self(&path).1.faults, [(0, Fault::LocksLost)]);
+        assert_eq!(look_at_self(&path).1.faults, [(0, ProcessFault::LocksLost)]);
     }
 
     #[test]
@@ -739,7 +739,7 @@ mod tests {
         fs::write(&other, fs::read(&path).unwrap()).unwrap();
         fs::rename(&other, &path).unwrap();
         let (_, verdict) = look_at_self(&path);
-        assert!(matches!(verdict.faults[..], [(0, Fault::Replaced { .. })]), "{verdict:?}");
+        assert!(matches!(verdict.faults[..], [(0, ProcessFault::Replaced { .. })]), "{verdict:?}");
     }
 
     #[test]
@@ -776,13 +776,13 @@ mod tests {
     }
 
     /// The name of the case, the process's files, and the fault.
-    type Case<'a> = (&'a str, &'a [(Part, &'a str)], Option<Fault>);
+    type Case<'a> = (&'a str, &'a [(Part, &'a str)], Option<ProcessFault>);
 
     #[test]
     fn each_state_of_a_process_has_its_verdict() {
         use Part::{Database, Journal, Shm, Wal};
         let deleted = |files: &[Part]| {
-            Some(Fault::Deleted {
+            Some(ProcessFault::Deleted {
                 files: files.iter().map(|part| (*part, 7)).collect(),
             })
         };
@@ -803,11 +803,11 @@ mod tests {
             ("the log deleted", &[(Database, "wl"), (Wal, "dw"), (Shm, "wl")], deleted(&[Wal])),
             ("log and index deleted", &[(Database, "wl"), (Wal, "dw"), (Shm, "dwl")], deleted(&[Wal, Shm])),
             ("deleted after the locks were lost", &[(Database, "w"), (Wal, "dw"), (Shm, "dwl")], deleted(&[Wal, Shm])),
-            ("the store replaced", &[(Database, "dwl")], Some(Fault::Replaced { fd: 7 })),
-            ("the store replaced beside its log", &[(Database, "dwl"), (Wal, "w"), (Shm, "wl")], Some(Fault::Replaced { fd: 7 })),
-            ("another database with this log", &[(Wal, "w"), (Shm, "wl")], Some(Fault::OtherDatabase)),
-            ("locks lost", &[(Database, "w"), (Wal, "w"), (Shm, "wl")], Some(Fault::LocksLost)),
-            ("all locks lost", &[(Database, "w"), (Wal, "w"), (Shm, "w")], Some(Fault::LocksLost)),
+            ("the store replaced", &[(Database, "dwl")], Some(ProcessFault::Replaced { fd: 7 })),
+            ("the store replaced beside its log", &[(Database, "dwl"), (Wal, "w"), (Shm, "wl")], Some(ProcessFault::Replaced { fd: 7 })),
+            ("another database with this log", &[(Wal, "w"), (Shm, "wl")], Some(ProcessFault::OtherDatabase)),
+            ("locks lost", &[(Database, "w"), (Wal, "w"), (Shm, "wl")], Some(ProcessFault::LocksLost)),
+            ("all locks lost", &[(Database, "w"), (Wal, "w"), (Shm, "w")], Some(ProcessFault::LocksLost)),
         ];
         for (case, files, expected) in table {
             let process = Process {
@@ -816,9 +816,9 @@ mod tests {
                 name: "bangerd".to_owned(),
                 files: files.iter().map(|(part, letters)| file(*part, letters)).collect(),
             };
-            let mut seen = Seen {
+            let mut seen = OpenProcesses {
                 processes: vec![process],
-                ..Seen::default()
+                ..OpenProcesses::default()
             };
             let fault = judge(&seen).faults.pop().map(|(_, fault)| fault);
             assert_eq!(&fault, expected, "{case}");

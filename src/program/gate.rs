@@ -26,7 +26,7 @@ const LONGEST_KEY: usize = 200;
 const LONGEST_REASON: usize = 600;
 
 /// The gate's answer. Every text in it is safe to print.
-pub(crate) enum Answer {
+pub(crate) enum GateAnswer {
     /// The store's ledger could be read.
     Decided(Decision),
     /// There is no answer, and why: do not swap.
@@ -41,7 +41,7 @@ pub(crate) struct Decision {
     ids: GateIds,
 }
 
-impl Answer {
+impl GateAnswer {
     /// Returns the answer for a store of this status, with what came of its rehearsal, where one was asked for.
     pub(crate) fn of(status: &MigrationStatus, rehearsal: Option<&RehearsalOutcome>) -> Self {
         let (mut compatibility, mut reason) = (Compatibility::of(&status.diff), None);
@@ -114,7 +114,7 @@ impl Answer {
 }
 
 /// Reads the migration status of the one store and returns the answer.
-pub(crate) fn ask(session: &Arc<Session>) -> Answer {
+pub(crate) fn ask(session: &Arc<Session>) -> GateAnswer {
     let meter = Arc::new(Meter::new());
     let mut stop = session.stop();
     // Elsewhere the gate prints its one line and no other.
@@ -124,7 +124,7 @@ pub(crate) fn ask(session: &Arc<Session>) -> Answer {
     let watch = {
         let (theirs, meter) = (session.clone(), meter.clone());
         session.watchdog.watch(&stop, move |why| {
-            let answer = Answer::could_not_look(theirs.store(), &Error::Stuck(why));
+            let answer = GateAnswer::could_not_look(theirs.store(), &Error::Stuck(why));
             meter.clear();
             let _ = print(gate_text(&answer, theirs.args.format).as_bytes());
             theirs.exit_process(answer.exit())
@@ -134,14 +134,14 @@ pub(crate) fn ask(session: &Arc<Session>) -> Answer {
     let (application, rehearse) = (&session.application, session.args.rehearse);
     let asked = internal_error::catch_panic(|| {
         let (status, rehearsal) = migration_status(path, application, rehearse, session.users(path), &environment)?;
-        Ok(Answer::of(&status, rehearsal.as_ref()))
+        Ok(GateAnswer::of(&status, rehearsal.as_ref()))
     });
     watch.end();
     meter.clear();
     match asked {
         Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => Answer::could_not_look(path, &error),
-        Err(mistake) => Answer::cannot_tell(&mistake.to_string()),
+        Ok(Err(error)) => GateAnswer::could_not_look(path, &error),
+        Err(mistake) => GateAnswer::cannot_tell(&mistake.to_string()),
     }
 }
 
@@ -202,7 +202,7 @@ mod tests {
     use crate::migrations::known::KnownSet;
     use crate::migrations::rehearsal::{Rehearsal, RehearsalFault};
 
-    fn said(answer: &Answer) -> (u8, String, String) {
+    fn said(answer: &GateAnswer) -> (u8, String, String) {
         (answer.exit(), answer.line(), answer.json())
     }
 
@@ -213,23 +213,23 @@ mod tests {
             MigrationStatus::of_ids(&APPLICATION, set, Some(applied.to_vec()))
         };
         let all = status(&[]).schema_state().pending;
-        let (code, line, json) = said(&Answer::of(&status(&all), None));
+        let (code, line, json) = said(&GateAnswer::of(&status(&all), None));
         assert!(code == 0 && line.starts_with("compatible: ") && json.contains(r#""compatibility":"compatible""#));
-        let (code, line, json) = said(&Answer::of(&status(&[]), None));
+        let (code, line, json) = said(&GateAnswer::of(&status(&[]), None));
         assert!(code == 1 && line.starts_with("migrations needed: ") && json.contains("\"migrations-needed\""));
-        let (code, line, json) = said(&Answer::of(&status(&[9001]), None));
+        let (code, line, json) = said(&GateAnswer::of(&status(&[9001]), None));
         assert!(code == 2 && line.starts_with("incompatible: unknown [9001]") && json.contains("\"incompatible\""));
         let fails = RehearsalOutcome::Rehearsed(Rehearsal {
             faults: vec![RehearsalFault::of_table("t", "a\u{1b}b".to_owned())],
             ..Rehearsal::default()
         });
-        let (code, line, json) = said(&Answer::of(&status(&[]), Some(&fails)));
+        let (code, line, json) = said(&GateAnswer::of(&status(&[]), Some(&fails)));
         assert_eq!(
             (code, line.as_str()),
             (2, "incompatible: migration rehearsal failed: t: a\\u{1b}b (do not swap)\n")
         );
         assert!(json.contains(r#""reason":"migration rehearsal failed: t: a\\u{1b}b""#), "{json}");
-        let (code, line, json) = said(&Answer::could_not_look(Path::new("s.db"), &Error::WriteLocked));
+        let (code, line, json) = said(&GateAnswer::could_not_look(Path::new("s.db"), &Error::WriteLocked));
         assert!(
             code == 3 && line.starts_with("cannot tell: s.db: another process") && json.contains("\"cannot-tell\"")
         );

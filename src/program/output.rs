@@ -14,7 +14,7 @@ use crate::checks;
 use crate::findings::check_id::CheckId;
 use crate::probe::FileStat;
 use crate::program::cli::{self, Args, Format, When};
-use crate::program::gate::Answer;
+use crate::program::gate::GateAnswer;
 use crate::report::Report;
 use crate::report::render::explain;
 use crate::report::render::table::{self, Style};
@@ -69,7 +69,7 @@ impl Output {
 }
 
 /// Returns the gate's answer in this format.
-pub(super) fn gate_text(answer: &Answer, format: Format) -> String {
+pub(super) fn gate_text(answer: &GateAnswer, format: Format) -> String {
     match format {
         Format::Json => answer.json(),
         Format::Table | Format::Markdown | Format::Html => answer.line(),

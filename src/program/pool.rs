@@ -51,14 +51,14 @@ pub(super) trait Jobs: Send + Sync + 'static {
 }
 
 /// The jobs that wait, run and are done.
-struct State<T> {
+struct PoolState<T> {
     /// The next job that has not been begun.
     next: usize,
     /// The next job whose result is to be received.
     taken: usize,
     /// Jobs that share a file with one that was running, and the files that they were about then.
     put_off: VecDeque<(usize, Vec<Identity>)>,
-    running: Vec<Running>,
+    running: Vec<RunningJob>,
     /// The number of turns that were begun; each has a number of its own.
     turns: u64,
     /// The number of jobs that wait until nothing else runs. A lock that the workers share would not do: a thread that
@@ -71,7 +71,7 @@ struct State<T> {
 }
 
 /// A job that is running.
-struct Running {
+struct RunningJob {
     turn: u64,
     job: usize,
     files: Vec<Identity>,
@@ -93,7 +93,7 @@ struct Pool<J: Jobs> {
     count: usize,
     window: usize,
     stack: usize,
-    state: Mutex<State<J::Made>>,
+    state: Mutex<PoolState<J::Made>>,
     changed: Condvar,
 }
 
@@ -124,7 +124,7 @@ fn on_stacks<J: Jobs>(
         count,
         window: threads.saturating_mul(WINDOW),
         stack,
-        state: Mutex::new(State {
+        state: Mutex::new(PoolState {
             next: 0,
             taken: 0,
             put_off: VecDeque::new(),
@@ -156,7 +156,7 @@ fn on_stacks<J: Jobs>(
     }
 }
 
-impl<T> State<T> {
+impl<T> PoolState<T> {
     /// Takes a job that may be begun now: one that was put off, or the next one.
     fn take_next_job(&mut self, count: usize, window: usize) -> Option<usize> {
         if self.exclusive > 0 || self.running.iter().any(|running| running.alone) {
@@ -184,7 +184,7 @@ impl<T> State<T> {
     /// Enters a job among those that are running; its turn's number.
     fn begin_turn(&mut self, job: usize, by: By, alone: bool) -> u64 {
         self.turns += 1;
-        self.running.push(Running {
+        self.running.push(RunningJob {
             turn: self.turns,
             job,
             files: Vec::new(),
@@ -195,7 +195,7 @@ impl<T> State<T> {
     }
 
     /// Takes a turn from those that are running; `None` where it was given up.
-    fn end_turn(&mut self, turn: u64) -> Option<Running> {
+    fn end_turn(&mut self, turn: u64) -> Option<RunningJob> {
         let at = self.running.iter().position(|running| running.turn == turn)?;
         Some(self.running.swap_remove(at))
     }
@@ -215,11 +215,11 @@ fn caught<T>(work: impl FnOnce() -> T) -> thread::Result<T> {
 }
 
 impl<J: Jobs> Pool<J> {
-    fn lock(&self) -> MutexGuard<'_, State<J::Made>> {
+    fn lock(&self) -> MutexGuard<'_, PoolState<J::Made>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'s>(&'s self, state: MutexGuard<'s, State<J::Made>>) -> MutexGuard<'s, State<J::Made>> {
+    fn wait<'s>(&'s self, state: MutexGuard<'s, PoolState<J::Made>>) -> MutexGuard<'s, PoolState<J::Made>> {
         self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 

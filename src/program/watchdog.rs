@@ -37,11 +37,11 @@ type GiveUp = Box<dyn FnOnce(Stopped) + Send>;
 /// The watchdog; where no thread can be had, it sleeps.
 #[derive(Debug, Clone)]
 pub(super) struct Watchdog {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<WatchdogState>>,
 }
 
 #[derive(Default)]
-struct State {
+struct WatchdogState {
     next: u64,
     watched: Vec<Watched>,
     /// The time when the program last made progress.
@@ -50,9 +50,9 @@ struct State {
     rests: bool,
 }
 
-impl fmt::Debug for State {
+impl fmt::Debug for WatchdogState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State").finish_non_exhaustive()
+        f.debug_struct("WatchdogState").finish_non_exhaustive()
     }
 }
 
@@ -68,7 +68,7 @@ struct Watched {
 /// A watch, which lasts as long as this lives.
 #[derive(Debug)]
 pub(super) struct Watch {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<WatchdogState>>,
     number: u64,
 }
 
@@ -125,7 +125,7 @@ impl Watchdog {
                 self.note_progress();
                 run_aside(move || give_up(why));
             }
-            let State { alive, rests, .. } = *lock(&self.state);
+            let WatchdogState { alive, rests, .. } = *lock(&self.state);
             if rests {
                 return;
             }
@@ -203,7 +203,7 @@ fn spawn_here(thread: thread::Builder, work: impl FnOnce() + Send + 'static) -> 
     started
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+fn lock(state: &Mutex<WatchdogState>) -> MutexGuard<'_, WatchdogState> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

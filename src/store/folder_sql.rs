@@ -77,12 +77,12 @@ const MODULES: &[&str] = &[
 /// The watch over the SQL of a folder on one connection.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FolderSql {
-    seen: Arc<Mutex<Seen>>,
+    seen: Arc<Mutex<AnnouncedEffects>>,
 }
 
 /// The effects that statements announced while they were prepared.
 #[derive(Debug, Default)]
-struct Seen {
+struct AnnouncedEffects {
     /// True while a statement runs, when all that is prepared is SQLite's own.
     runs: bool,
     /// The first action that was refused.
@@ -214,7 +214,7 @@ impl FolderSql {
         self.seen().journal_mode.take()
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    fn seen(&self) -> MutexGuard<'_, AnnouncedEffects> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -60,7 +60,7 @@ fn depth(folder: &Path) -> usize {
 }
 
 /// The kind of a folder on the way to a store.
-enum Folder {
+enum HomeFolder {
     OwnHome,
     OtherHome,
     Any,
@@ -78,10 +78,10 @@ fn is_domain(folder: &Path, own: &[PathBuf]) -> bool {
 
 /// Returns the kind of the folder at a path that has no `.` and no `..` in it and is followed by so many names. If none follows, it may
 /// be the store itself.
-fn folder(way: &Path, own: &[PathBuf], following: usize) -> Folder {
+fn folder(way: &Path, own: &[PathBuf], following: usize) -> HomeFolder {
     let last = following == 0;
     if own.iter().any(|home| home == way) {
-        return Folder::OwnHome;
+        return HomeFolder::OwnHome;
     }
     let in_homes = way.parent().is_some_and(|parent| {
         // Below the top, a folder of that name may hold stores as well: the home folders in a backup hold more.
@@ -93,9 +93,9 @@ fn folder(way: &Path, own: &[PathBuf], following: usize) -> Folder {
     let is_hidden = way.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     let in_domain = !last && !is_hidden && way.parent().is_some_and(|parent| is_domain(parent, own));
     if in_homes || in_media || in_domain || way == Path::new("/root") {
-        Folder::OtherHome
+        HomeFolder::OtherHome
     } else {
-        Folder::Any
+        HomeFolder::Any
     }
 }
 
@@ -114,7 +114,7 @@ fn display_path_from(
             Component::ParentDir => drop(way.pop()),
             Component::Normal(name) => {
                 way.push(name);
-                names_a_home |= !matches!(folder(&way, own, components.clone().count()), Folder::Any);
+                names_a_home |= !matches!(folder(&way, own, components.clone().count()), HomeFolder::Any);
             }
             _ => {}
         }
@@ -134,8 +134,8 @@ fn without_homes(path: &Path, own: &[PathBuf], number: &mut dyn FnMut(&Path) -> 
     while let Some(component) = components.next() {
         way.push(component);
         match folder(&way, own, components.clone().count()) {
-            Folder::OwnHome => "~".clone_into(&mut out),
-            Folder::OtherHome => {
+            HomeFolder::OwnHome => "~".clone_into(&mut out),
+            HomeFolder::OtherHome => {
                 // A home folder that lies deeper, as in a backup, keeps the folders before it.
                 if depth(&way) > 2 {
                     out.push('/');
@@ -144,7 +144,7 @@ fn without_homes(path: &Path, own: &[PathBuf], number: &mut dyn FnMut(&Path) -> 
                 }
                 out += &format!("~other{}", number(&way));
             }
-            Folder::Any => {
+            HomeFolder::Any => {
                 out.push('/');
                 out += &lossless(Path::new(component.as_os_str()));
             }

@@ -124,7 +124,7 @@ impl CrossCheck {
         }
         let taken = Accounts::new(pages);
         let objects = objects::read(source, header, stop)?;
-        let pass = Pass {
+        let pass = CrossCheckContext {
             source,
             stop,
             keys: Keys::random(),
@@ -167,7 +167,7 @@ impl CrossCheck {
 }
 
 /// The state that all steps share.
-struct Pass<'p> {
+struct CrossCheckContext<'p> {
     source: &'p Source<'p>,
     stop: &'p dyn Interrupt,
     keys: Keys,
@@ -177,7 +177,7 @@ struct Pass<'p> {
     used_twice: cell::Cell<u64>,
 }
 
-impl Pass<'_> {
+impl CrossCheckContext<'_> {
     /// Walks the trees of a table and its indexes for the first time: takes their pages into account, counts, and sums.
     fn table(&self, object: &Object) -> Result<TableFacts, Interrupted> {
         let mut facts = TableFacts {

@@ -9,7 +9,7 @@ use crate::interrupt::Interrupt;
 pub const MOST_LEVELS: usize = 16;
 
 /// A page on the path from the root, and the index of its next child or cell.
-struct Level {
+struct ScanLevel {
     number: u32,
     bytes: Vec<u8>,
     next: usize,
@@ -27,7 +27,7 @@ pub fn scan(
     each: &mut dyn FnMut(&Cell<'_>) -> Result<()>,
 ) -> Result<()> {
     let mut left = source.pages();
-    let mut levels: Vec<Level> = Vec::new();
+    let mut levels: Vec<ScanLevel> = Vec::new();
     let mut spare = Vec::new();
     let mut down = Some(root);
     loop {
@@ -42,7 +42,7 @@ pub fn scan(
             let mut bytes: Vec<u8> = spare.pop().unwrap_or_default();
             bytes.resize(source.layout().page_size, 0);
             source.page(number, &mut bytes)?;
-            levels.push(Level { number, bytes, next: 0 });
+            levels.push(ScanLevel { number, bytes, next: 0 });
         }
         let Some(level) = levels.last_mut() else {
             return Ok(());

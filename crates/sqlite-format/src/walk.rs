@@ -88,7 +88,7 @@ pub struct WalkRules {
 }
 
 /// An interior page on the way down.
-struct Level {
+struct WalkLevel {
     number: u32,
     /// The children still to come, the next one last; `None` for one whose number cannot be read.
     children: Vec<Option<u32>>,
@@ -106,7 +106,7 @@ pub fn walk_tree<V: TreeVisitor>(
 ) -> Result<(), V::Stop> {
     let layout = pages.layout();
     let mut bytes = Vec::new();
-    let mut levels: Vec<Level> = Vec::new();
+    let mut levels: Vec<WalkLevel> = Vec::new();
     let mut next = Some((root, None));
     loop {
         if let Some((number, parent)) = next.take()
@@ -122,7 +122,7 @@ pub fn walk_tree<V: TreeVisitor>(
                     if rules.order == ChildOrder::Ascending {
                         children.reverse();
                     }
-                    levels.push(Level { number, children });
+                    levels.push(WalkLevel { number, children });
                 } else {
                     visitor.note_fault(number);
                 }

@@ -15,9 +15,9 @@ use crate::text::words::{cut, plural};
 /// The number of columns that are looked at; each column of an untrusted schema costs memory.
 const MOST_COLUMNS: usize = 50_000;
 
-/// The tables that are looked at.
+/// The tables whose values are read.
 #[derive(Default)]
-struct Looked {
+struct TablesToRead {
     tables: Vec<Table>,
     /// The figures of those that the reader has found sound, at the same places.
     read: Vec<Option<ValueCounts>>,
@@ -37,7 +37,7 @@ pub(super) fn look(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outc
         }
         all_tables(handle)?
     };
-    let Looked {
+    let TablesToRead {
         tables,
         read,
         passed_over,
@@ -57,9 +57,9 @@ pub(super) fn look(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outc
 }
 
 /// Returns all ordinary tables. The columns are asked for only of those that the reader has not found sound.
-fn tables_after_reader(values: &Values, handle: &ReadOnly) -> Result<Looked> {
+fn tables_after_reader(values: &Values, handle: &ReadOnly) -> Result<TablesToRead> {
     let mut room = MOST_COLUMNS;
-    let mut looked = Looked::default();
+    let mut looked = TablesToRead::default();
     for TableValues { name, sound } in &values.tables {
         let columns_of = |sound: &ValueCounts| usize::try_from(sound.columns).unwrap_or(usize::MAX);
         let sound = sound.filter(|sound| columns_of(sound) <= room);
@@ -78,12 +78,12 @@ fn tables_after_reader(values: &Values, handle: &ReadOnly) -> Result<Looked> {
 
 /// Returns all ordinary tables and those of their columns that can be asked for. A column that is missing here is counted as one
 /// for which there is no rule.
-fn all_tables(handle: &ReadOnly) -> Result<Looked> {
+fn all_tables(handle: &ReadOnly) -> Result<TablesToRead> {
     let ordinary = introspect::ordinary_tables(handle)?;
     let mut room = MOST_COLUMNS;
-    let mut looked = Looked {
+    let mut looked = TablesToRead {
         passed_over: ordinary.passed_over,
-        ..Looked::default()
+        ..TablesToRead::default()
     };
     for name in ordinary.names {
         let columns = columns_to_ask_for(handle, &name, &mut room)?;

@@ -18,7 +18,7 @@ const LONGEST_NAME: usize = 256;
 
 /// The kind of an object of the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ObjectKind {
     Table,
     VirtualTable,
     View,
@@ -26,7 +26,7 @@ pub(super) enum Kind {
     Index,
 }
 
-impl Kind {
+impl ObjectKind {
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::Table => "table",
@@ -41,7 +41,7 @@ impl Kind {
 /// An object that the schema names.
 #[derive(Debug)]
 pub(super) struct Object {
-    pub(super) kind: Kind,
+    pub(super) kind: ObjectKind,
     /// Its name as it is written.
     pub(super) name: String,
     /// The table that it belongs to.
@@ -128,11 +128,11 @@ pub(super) fn objects(handle: &ReadOnly, mut each: impl FnMut(Object)) -> Result
 
 fn object(row: &Row<'_>) -> rusqlite::Result<Option<Object>> {
     let kind = match text(row, 0)?.as_str() {
-        "table" if row.get_ref(3)?.as_i64().unwrap_or(0) == 0 => Kind::VirtualTable,
-        "table" => Kind::Table,
-        "view" => Kind::View,
-        "trigger" => Kind::Trigger,
-        "index" => Kind::Index,
+        "table" if row.get_ref(3)?.as_i64().unwrap_or(0) == 0 => ObjectKind::VirtualTable,
+        "table" => ObjectKind::Table,
+        "view" => ObjectKind::View,
+        "trigger" => ObjectKind::Trigger,
+        "index" => ObjectKind::Index,
         _ => return Ok(None),
     };
     Ok(Some(Object {

@@ -19,14 +19,14 @@ pub(crate) struct Style {
 }
 
 /// The columns of a table.
-pub(super) struct Columns {
+pub(super) struct ColumnWidths {
     /// The indent of the row.
     indent: usize,
     /// The columns of the longest name.
     name: usize,
 }
 
-impl Columns {
+impl ColumnWidths {
     /// For rows of these names.
     pub(super) fn of<'a>(indent: usize, names: impl Iterator<Item = &'a str>) -> Self {
         let name = names.map(display_width).max().unwrap_or(0);
@@ -40,7 +40,7 @@ impl Columns {
 }
 
 /// One row.
-pub(super) struct Line<'a> {
+pub(super) struct TableRow<'a> {
     pub(super) status: Status,
     pub(super) name: &'a str,
     pub(super) detail: &'a str,
@@ -50,9 +50,9 @@ pub(super) struct Line<'a> {
     pub(super) remedy: Option<&'a str>,
 }
 
-impl Line<'_> {
+impl TableRow<'_> {
     /// Status, name, and the text folded beside them.
-    pub(super) fn draw(&self, columns: &Columns, style: Style) -> String {
+    pub(super) fn draw(&self, columns: &ColumnWidths, style: Style) -> String {
         let margin = " ".repeat(columns.indent);
         let pad = " ".repeat(columns.name.saturating_sub(display_width(self.name)));
         let head = format!("{margin}{}  {}{pad}  ", word(self.status), self.name);

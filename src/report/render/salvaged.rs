@@ -1,6 +1,6 @@
 //! Renders the summary of a salvage in the report's own rows.
 
-use super::layout::{Columns, Line, Style, fold, fold_verdict, paint_first_word, width};
+use super::layout::{ColumnWidths, Style, TableRow, fold, fold_verdict, paint_first_word, width};
 use crate::report::Status;
 use crate::salvage::summary::{NamedRows, NothingSaved, SalvageSummary, TableSummary};
 use crate::text::words::{plural, thousands};
@@ -9,7 +9,7 @@ use crate::text::words::{plural, thousands};
 const SHOWN_ROWS: usize = 20;
 
 /// A row of the account.
-struct Entry {
+struct SummaryRow {
     status: Status,
     name: String,
     detail: String,
@@ -18,13 +18,13 @@ struct Entry {
 
 /// Returns the account of the store that is shown so. `load` is what to type next, where the output can be loaded.
 pub(crate) fn account(store: &str, account: &SalvageSummary, load: &str, style: Style) -> String {
-    let mut entries: Vec<Entry> = account.tables.iter().map(table_entry).collect();
+    let mut entries: Vec<SummaryRow> = account.tables.iter().map(table_entry).collect();
     entries.extend(store_entries(account));
-    let columns = Columns::of(0, entries.iter().map(|entry| entry.name.as_str()));
+    let columns = ColumnWidths::of(0, entries.iter().map(|entry| entry.name.as_str()));
     let drawn: String = entries
         .iter()
         .map(|entry| {
-            let line = Line {
+            let line = TableRow {
                 status: entry.status,
                 name: &entry.name,
                 detail: &entry.detail,
@@ -53,7 +53,7 @@ pub(crate) fn failure_line(why: &str, style: Style) -> String {
 }
 
 /// Returns a table: what is given, and what not.
-fn table_entry(table: &TableSummary) -> Entry {
+fn table_entry(table: &TableSummary) -> SummaryRow {
     let mut detail = vec![format!("{} given", plural(table.given, "row", "rows"))];
     let mut findings = Vec::new();
     let mut kind = |named: &NamedRows, what: &str, means: &str| {
@@ -87,7 +87,7 @@ fn table_entry(table: &TableSummary) -> Entry {
     if table.unnamed > 0 {
         detail.push(format!("{} more found that nothing names, and not given", thousands(table.unnamed)));
     }
-    Entry {
+    SummaryRow {
         status: if is_whole { Status::Pass } else { Status::Fail },
         name: table.name.clone(),
         detail: detail.join(", "),
@@ -118,8 +118,8 @@ fn rows(named: &NamedRows, what: &str, means: &str) -> Vec<String> {
 }
 
 /// Returns the faults of the store that belong to no table.
-fn store_entries(account: &SalvageSummary) -> Vec<Entry> {
-    let fail = |name: &str, detail: String| Entry {
+fn store_entries(account: &SalvageSummary) -> Vec<SummaryRow> {
+    let fail = |name: &str, detail: String| SummaryRow {
         status: Status::Fail,
         name: name.to_owned(),
         detail,

@@ -1,6 +1,6 @@
 //! Aligned columns for a terminal.
 
-use super::layout::{Columns, Line, fold, fold_verdict, paint_first_word, width, word};
+use super::layout::{ColumnWidths, TableRow, fold, fold_verdict, paint_first_word, width, word};
 use crate::findings::Finding;
 use crate::report::{Report, Row, Status};
 use crate::text::words::plural;
@@ -12,7 +12,7 @@ pub(super) const SHOWN_FINDINGS: usize = 5;
 
 /// Returns one store's rows, and the verdict below them.
 pub(crate) fn report(report: &Report, style: Style) -> String {
-    let columns = Columns::of(0, report.rows.iter().map(|row| row.check.id()));
+    let columns = ColumnWidths::of(0, report.rows.iter().map(|row| row.check.id()));
     let rows: String = report.rows.iter().map(|row| draw(row, &columns, style)).collect();
     let status = overall_status(report);
     let verdict = fold_verdict(&verdict(report), style);
@@ -34,7 +34,7 @@ pub(crate) fn one_of_many(report: &Report, style: Style) -> String {
     };
     let line = fold(&format!("{}{count}", report.store), width(style), &format!("{}  ", word(status)));
     let failed = || report.rows.iter().filter(|row| row.status == Status::Fail);
-    let columns = Columns::of(6, failed().map(|row| row.check.id()));
+    let columns = ColumnWidths::of(6, failed().map(|row| row.check.id()));
     paint_first_word(&line, status, style) + &failed().map(|row| draw(row, &columns, style)).collect::<String>()
 }
 
@@ -93,8 +93,8 @@ fn is_covered(finding: &Finding, detail: &str) -> bool {
 }
 
 /// Returns a report's row.
-fn draw(row: &Row, columns: &Columns, style: Style) -> String {
-    let line = Line {
+fn draw(row: &Row, columns: &ColumnWidths, style: Style) -> String {
+    let line = TableRow {
         status: row.status,
         name: row.check.id(),
         detail: &row.detail,

@@ -13,7 +13,7 @@ use super::super::scan::scan;
 use super::super::schema::DefaultValue;
 use super::super::source::Source;
 use super::objects::{IndexObject, Object};
-use super::{Named, Pass, RowName, TableFacts};
+use super::{CrossCheckContext, Named, RowName, TableFacts};
 use crate::interrupt::Interrupted;
 
 /// The most bytes of a row or entry that are put together.
@@ -263,7 +263,7 @@ fn can_be_compared(object: &Object, index: &IndexObject) -> bool {
     !object.without_rowid || object.shape.is_some() && index.columns.is_some()
 }
 
-impl Pass<'_> {
+impl CrossCheckContext<'_> {
     /// Holds each index that does not agree with its table against it, entry by entry.
     pub(super) fn compare(&self, object: &Object, facts: &mut TableFacts) -> Result<(), Interrupted> {
         for (place, index) in object.indexes.iter().enumerate() {

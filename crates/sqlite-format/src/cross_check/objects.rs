@@ -54,7 +54,7 @@ pub(super) struct IndexObject {
 }
 
 /// A row of `sqlite_schema` that has a tree.
-struct Row {
+struct SchemaRow {
     is_index: bool,
     name: String,
     table: String,
@@ -67,7 +67,7 @@ struct Row {
 /// # Errors
 /// Fails if it is time to stop.
 pub(super) fn read(source: &Source<'_>, header: &Header, stop: &dyn Interrupt) -> Result<Vec<Object>, Interrupted> {
-    let mut rows: Vec<Row> = Vec::new();
+    let mut rows: Vec<SchemaRow> = Vec::new();
     let mut bytes = 0;
     let (mut page, mut payload, mut fields) = (Vec::new(), Vec::new(), Fields::default());
     let scanned = scan(source, 1, stop, &mut |cell| {
@@ -88,7 +88,7 @@ pub(super) fn read(source: &Source<'_>, header: &Header, stop: &dyn Interrupt) -
         Err(_) => return Ok(Vec::new()),
         Ok(()) => {}
     }
-    let (indexes, tables): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.is_index);
+    let (indexes, tables): (Vec<SchemaRow>, Vec<SchemaRow>) = rows.into_iter().partition(|row| row.is_index);
     let own = Object {
         name: "sqlite_schema".to_owned(),
         root: 1,
@@ -110,14 +110,14 @@ pub(super) fn read(source: &Source<'_>, header: &Header, stop: &dyn Interrupt) -
     Ok(objects.into_iter().map(|(object, _)| object).collect())
 }
 
-fn row(stored: StoredRow<'_>, encoding: Encoding) -> Option<Row> {
+fn row(stored: StoredRow<'_>, encoding: Encoding) -> Option<SchemaRow> {
     let text = |bytes: Option<&[u8]>| bytes.map(|bytes| encoding.decode_lossy(bytes));
     let is_index = match text(stored.kind())?.as_str() {
         "table" => false,
         "index" => true,
         _ => return None,
     };
-    Some(Row {
+    Some(SchemaRow {
         is_index,
         name: text(stored.name())?,
         table: text(stored.table())?,
@@ -126,7 +126,7 @@ fn row(stored: StoredRow<'_>, encoding: Encoding) -> Option<Row> {
     })
 }
 
-fn table(source: &Source<'_>, row: Row) -> (Object, Option<Statement>) {
+fn table(source: &Source<'_>, row: SchemaRow) -> (Object, Option<Statement>) {
     let mut bytes = vec![0; source.layout().page_size];
     let is_read = source.page(row.root, &mut bytes).is_ok();
     let kind = Page::parse(source.layout(), row.root, &bytes)
@@ -188,7 +188,7 @@ fn shape(statement: &Statement) -> Option<Shape> {
     }
 }
 
-fn index(row: Row, object: &Object, statement: Option<&Statement>) -> IndexObject {
+fn index(row: SchemaRow, object: &Object, statement: Option<&Statement>) -> IndexObject {
     let shape = object.shape.as_ref();
     let (is_unique, columns, orders) = if let Some(sql) = &row.sql {
         let columns_of = |_: &str| shape.map(|shape| &shape.columns[..]);

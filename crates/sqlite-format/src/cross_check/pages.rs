@@ -12,7 +12,7 @@ use super::super::pointer_map::PointerMap;
 use super::super::record::Fields;
 use super::super::walk::{FreelistVisitor, walk_freelist};
 use super::objects::Object;
-use super::{Pass, TableFacts};
+use super::{CrossCheckContext, TableFacts};
 use crate::interrupt::Interrupted;
 
 /// The most pages that are kept one by one.
@@ -103,7 +103,7 @@ impl PageFacts {
 /// # Errors
 /// Fails if it is time to stop.
 pub(super) fn look(
-    pass: &Pass<'_>,
+    pass: &CrossCheckContext<'_>,
     header: &Header,
     objects: &[Object],
     tables: &[TableFacts],
@@ -163,7 +163,7 @@ fn unused(taken: &Accounts, pages: u32) -> impl Iterator<Item = u32> {
     (1..=pages).filter(|page| !taken.has(*page))
 }
 
-fn kind_of(pass: &Pass<'_>, number: u32, bytes: &[u8]) -> Orphan {
+fn kind_of(pass: &CrossCheckContext<'_>, number: u32, bytes: &[u8]) -> Orphan {
     let Ok(page) = Page::parse(pass.source.layout(), number, bytes) else {
         return Orphan::Overflow;
     };
@@ -179,7 +179,7 @@ fn kind_of(pass: &Pass<'_>, number: u32, bytes: &[u8]) -> Orphan {
 }
 
 /// Walks the freelist.
-fn freelist(pass: &Pass<'_>, header: &Header) -> Result<FreelistFacts, Interrupted> {
+fn freelist(pass: &CrossCheckContext<'_>, header: &Header) -> Result<FreelistFacts, Interrupted> {
     let mut visitor = Free {
         pass,
         facts: FreelistFacts {
@@ -193,7 +193,7 @@ fn freelist(pass: &Pass<'_>, header: &Header) -> Result<FreelistFacts, Interrupt
 }
 
 struct Free<'f> {
-    pass: &'f Pass<'f>,
+    pass: &'f CrossCheckContext<'f>,
     facts: FreelistFacts,
 }
 
@@ -229,7 +229,7 @@ impl FreelistVisitor for Free<'_> {
 
 /// Returns the pages that were free before the header forgot the list: a trunk page that lists nothing but pages to which nothing
 /// leads, and those pages.
-fn former_free_pages(pass: &Pass<'_>, orphans: &BTreeSet<u32>) -> BTreeSet<u32> {
+fn former_free_pages(pass: &CrossCheckContext<'_>, orphans: &BTreeSet<u32>) -> BTreeSet<u32> {
     let layout = pass.source.layout();
     let mut former = BTreeSet::new();
     let mut bytes = vec![0; layout.page_size];
@@ -255,7 +255,7 @@ fn former_free_pages(pass: &Pass<'_>, orphans: &BTreeSet<u32>) -> BTreeSet<u32> 
 
 /// Gives the overflow pages to the pages whose cells lead to them. The others are parts of rows, or of the entries that an index
 /// lost: of entries, when there are no more chains than entries are missing from indexes with long ones.
-fn attribute_overflow(pass: &Pass<'_>, tables: &[TableFacts], looked: &mut [(u32, Orphan)]) {
+fn attribute_overflow(pass: &CrossCheckContext<'_>, tables: &[TableFacts], looked: &mut [(u32, Orphan)]) {
     let layout = pass.source.layout();
     let mut overflow: BTreeSet<u32> = looked
         .iter()
@@ -298,7 +298,7 @@ fn attribute_overflow(pass: &Pass<'_>, tables: &[TableFacts], looked: &mut [(u32
 
 /// Counts the rows on pages that nothing leads to, without those that a table has as well.
 fn rows_out_of_reach(
-    pass: &Pass<'_>,
+    pass: &CrossCheckContext<'_>,
     objects: &[Object],
     looked: &mut [(u32, Orphan)],
     facts: &mut PageFacts,

@@ -80,7 +80,7 @@ impl<'p> StoredRow<'p> {
 }
 
 /// A row of `sqlite_schema` that SQLite may have written.
-struct Row {
+struct SchemaRow {
     kind: String,
     name: String,
     table: String,
@@ -107,7 +107,7 @@ pub(crate) fn link(source: &Source<'_>, header: &Header, schema_loads: bool, sto
         columns: 0,
         pages: source.pages(),
     };
-    linking.table(Row {
+    linking.table(SchemaRow {
         kind: "table".to_owned(),
         name: "sqlite_schema".to_owned(),
         table: "sqlite_schema".to_owned(),
@@ -132,7 +132,7 @@ pub(crate) fn link(source: &Source<'_>, header: &Header, schema_loads: bool, sto
     linking.finish(header.schema_format)
 }
 
-fn row(payload: &[u8], of_row: &[Field], encoding: Encoding) -> Result<Row> {
+fn row(payload: &[u8], of_row: &[Field], encoding: Encoding) -> Result<SchemaRow> {
     let [_, _, _, _, sql] = of_row else {
         return Err(Damage::Schema);
     };
@@ -141,7 +141,7 @@ fn row(payload: &[u8], of_row: &[Field], encoding: Encoding) -> Result<Row> {
         text.filter(|text| !text.contains('\0')).ok_or(Damage::Schema)
     };
     let row = StoredRow::new(payload, of_row);
-    Ok(Row {
+    Ok(SchemaRow {
         kind: text(row.kind())?,
         name: text(row.name())?,
         table: text(row.table())?,
@@ -166,7 +166,7 @@ struct Linking {
 }
 
 impl Linking {
-    fn take(&mut self, row: Row) -> Result<()> {
+    fn take(&mut self, row: SchemaRow) -> Result<()> {
         match row.kind.as_str() {
             "table" => self.table(row),
             "index" => self.index(&row),
@@ -193,7 +193,7 @@ impl Linking {
         Ok(())
     }
 
-    fn table(&mut self, row: Row) -> Result<()> {
+    fn table(&mut self, row: SchemaRow) -> Result<()> {
         let place = self.schema.tables.len();
         if place > 0 && OWN_NAMES.iter().any(|own| row.name.eq_ignore_ascii_case(own)) {
             return Err(Damage::Schema);
@@ -265,7 +265,7 @@ impl Linking {
         Ok(())
     }
 
-    fn index(&mut self, row: &Row) -> Result<()> {
+    fn index(&mut self, row: &SchemaRow) -> Result<()> {
         self.root(row.root)?;
         let place = *self.tables.get(&row.table.to_ascii_lowercase()).ok_or(Damage::Schema)?;
         if place == 0 {
@@ -424,7 +424,7 @@ fn of_constraint(known: Option<&(usize, usize)>, place: usize, table: &mut Table
 }
 
 /// An index as its statement has it, and what only SQLite can say is good.
-fn of_statement(row: &Row, table: &Table) -> Result<(Index, Option<Beyond>)> {
+fn of_statement(row: &SchemaRow, table: &Table) -> Result<(Index, Option<Beyond>)> {
     let beyond = |beyond| Index {
         name: row.name.clone(),
         root: row.root,

@@ -24,7 +24,7 @@ const CELLS_A_LINE: usize = 64;
 
 /// A kind of page that the key has a line for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum PageKind {
     /// One of the largest tables.
     Table(usize),
     /// Its indexes.
@@ -37,7 +37,7 @@ enum Kind {
     Unreached,
 }
 
-impl Kind {
+impl PageKind {
     /// Returns the letter in the cells.
     fn letter(self) -> char {
         let letter = |first: char, n: usize| (first..).nth(n).unwrap_or(first);
@@ -144,26 +144,26 @@ impl<'a> Key<'a> {
         Self { map, tables }
     }
 
-    fn kind(&self, class: PageClass) -> Kind {
+    fn kind(&self, class: PageClass) -> PageKind {
         let PageClass::Tree(tree, _) = class else {
             return match class {
-                PageClass::FreeTrunk | PageClass::FreeLeaf => Kind::Free,
-                PageClass::PointerMap => Kind::PointerMap,
-                PageClass::LockByte => Kind::LockByte,
-                PageClass::Unreached | PageClass::Tree(..) => Kind::Unreached,
+                PageClass::FreeTrunk | PageClass::FreeLeaf => PageKind::Free,
+                PageClass::PointerMap => PageKind::PointerMap,
+                PageClass::LockByte => PageKind::LockByte,
+                PageClass::Unreached | PageClass::Tree(..) => PageKind::Unreached,
             };
         };
         let own = table_of(self.map, class).and_then(|table| self.tables.iter().position(|known| *known == table));
         match (self.map.tree_kind(tree), own) {
-            (TreeKind::Table, Some(n)) => Kind::Table(n),
-            (TreeKind::Index(_), Some(n)) => Kind::IndexesOf(n),
-            (TreeKind::Table, None) => Kind::FurtherTable,
-            (TreeKind::Index(_), None) => Kind::FurtherIndex,
+            (TreeKind::Table, Some(n)) => PageKind::Table(n),
+            (TreeKind::Index(_), Some(n)) => PageKind::IndexesOf(n),
+            (TreeKind::Table, None) => PageKind::FurtherTable,
+            (TreeKind::Index(_), None) => PageKind::FurtherIndex,
         }
     }
 
     /// Returns the number of pages of a kind.
-    fn pages_of(&self, kind: Kind) -> u32 {
+    fn pages_of(&self, kind: PageKind) -> u32 {
         let counts = self.map.counts().iter().filter(|count| self.kind(count.class) == kind);
         counts.map(|count| count.pages).sum()
     }
@@ -207,7 +207,7 @@ impl<'a> Key<'a> {
                 marked(damaged)
             );
         }
-        let unreached = self.pages_of(Kind::Unreached);
+        let unreached = self.pages_of(PageKind::Unreached);
         if unreached > 0 && map.incomplete_reason().is_none() {
             let are = if unreached == 1 { "is" } else { "are" };
             out += &format!(

@@ -1,6 +1,6 @@
 //! The cells of a map: one for each block, with a note in words.
 
-use super::Kind;
+use super::PageKind;
 use super::{Key, number, span};
 use crate::page_map::{PageBlock, PageClass, PageRole, TreeKind};
 use crate::report::render::html::{cut, text};
@@ -16,14 +16,14 @@ impl Key<'_> {
     pub(super) fn cell(&self, block: &PageBlock) -> String {
         let most = block.parts.first().map_or(PageClass::Unreached, |(class, _)| *class);
         let kind = if self.is_unreached(block) {
-            Kind::Unreached
+            PageKind::Unreached
         } else {
             self.kind(most)
         };
         let (mut class, letter) = if block.damaged.is_empty() {
             let part = match most {
-                PageClass::Tree(_, PageRole::Interior) if kind != Kind::Unreached => " in",
-                PageClass::Tree(_, PageRole::Overflow) if kind != Kind::Unreached => " ov",
+                PageClass::Tree(_, PageRole::Interior) if kind != PageKind::Unreached => " in",
+                PageClass::Tree(_, PageRole::Overflow) if kind != PageKind::Unreached => " ov",
                 _ => "",
             };
             (format!("{}{part}", kind.class()), kind.letter())

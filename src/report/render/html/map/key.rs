@@ -1,6 +1,6 @@
 //! The key of a map: what each letter means, how many pages it stands for, and the marks.
 
-use super::Kind;
+use super::PageKind;
 use super::{Key, isolate, marked, number};
 use crate::page_map::{PageBlock, PageClass, PageRole, TreeId};
 use crate::report::render::html::{cut, text};
@@ -30,7 +30,7 @@ impl<'a> Key<'a> {
     }
 
     /// Returns the key's line of a kind, where there are pages of it.
-    fn line(&self, kind: Kind) -> String {
+    fn line(&self, kind: PageKind) -> String {
         let counts = || self.map.counts().iter().filter(|count| self.kind(count.class) == kind);
         let pages = self.pages_of(kind);
         if pages == 0 {
@@ -58,38 +58,38 @@ impl<'a> Key<'a> {
     }
 
     /// Returns the key's lines, in their order.
-    fn kinds(&self) -> Vec<Kind> {
-        let tables = (0..self.tables.len()).flat_map(|n| [Kind::Table(n), Kind::IndexesOf(n)]);
+    fn kinds(&self) -> Vec<PageKind> {
+        let tables = (0..self.tables.len()).flat_map(|n| [PageKind::Table(n), PageKind::IndexesOf(n)]);
         let rest = [
-            Kind::FurtherTable,
-            Kind::FurtherIndex,
-            Kind::Free,
-            Kind::PointerMap,
-            Kind::LockByte,
-            Kind::Unreached,
+            PageKind::FurtherTable,
+            PageKind::FurtherIndex,
+            PageKind::Free,
+            PageKind::PointerMap,
+            PageKind::LockByte,
+            PageKind::Unreached,
         ];
         tables.chain(rest).collect()
     }
 
     /// Returns the name of a line of the key, with the words that stand before a tree's name, and what else there is to say (as
     /// HTML).
-    fn named(&self, kind: Kind) -> (&'static str, &'a str, String) {
+    fn named(&self, kind: PageKind) -> (&'static str, &'a str, String) {
         let own = |n: usize| self.tables.get(n).map_or("", |table| self.map.name(*table));
         match kind {
-            Kind::Table(n) => ("", own(n), format!("table: {}", self.parts(kind))),
-            Kind::IndexesOf(n) => ("indexes of ", own(n), self.names(kind)),
-            Kind::FurtherTable => ("", "further tables", self.names(kind)),
-            Kind::FurtherIndex => ("", "further indexes", self.names(kind)),
-            Kind::Free => ("", "free", "on the freelist, to be used again".to_owned()),
-            Kind::PointerMap => ("", "pointer map", "says which page refers to which".to_owned()),
-            Kind::LockByte => ("", "lock-byte page", "holds nothing: SQLite’s locks lie there".to_owned()),
-            Kind::Unreached if self.map.incomplete_reason().is_some() => ("", "not looked at", String::new()),
-            Kind::Unreached => ("", "unreached", "nothing that could be read leads there".to_owned()),
+            PageKind::Table(n) => ("", own(n), format!("table: {}", self.parts(kind))),
+            PageKind::IndexesOf(n) => ("indexes of ", own(n), self.names(kind)),
+            PageKind::FurtherTable => ("", "further tables", self.names(kind)),
+            PageKind::FurtherIndex => ("", "further indexes", self.names(kind)),
+            PageKind::Free => ("", "free", "on the freelist, to be used again".to_owned()),
+            PageKind::PointerMap => ("", "pointer map", "says which page refers to which".to_owned()),
+            PageKind::LockByte => ("", "lock-byte page", "holds nothing: SQLite’s locks lie there".to_owned()),
+            PageKind::Unreached if self.map.incomplete_reason().is_some() => ("", "not looked at", String::new()),
+            PageKind::Unreached => ("", "unreached", "nothing that could be read leads there".to_owned()),
         }
     }
 
     /// "190 leaf, 8 interior, 6 overflow".
-    fn parts(&self, kind: Kind) -> String {
+    fn parts(&self, kind: PageKind) -> String {
         let parts = [
             (PageRole::Leaf, "leaf"),
             (PageRole::Interior, "interior"),
@@ -106,7 +106,7 @@ impl<'a> Key<'a> {
     }
 
     /// Returns the largest trees that share a line, and how many there are more, as HTML.
-    fn names(&self, kind: Kind) -> String {
+    fn names(&self, kind: PageKind) -> String {
         let mut trees: Vec<(u32, TreeId)> = Vec::new();
         for count in self.map.counts() {
             if let PageClass::Tree(tree, _) = count.class
