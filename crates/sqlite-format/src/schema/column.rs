@@ -51,9 +51,11 @@ impl Statement {
     /// A column with its type and constraints. Its key, if it is one, is the last of `keys`.
     pub(crate) fn column(&mut self, tokens: &mut Tokens<'_>, at: usize) -> Result<Draft> {
         let name = self.name_of(tokens)?;
+        // A STRICT table takes no type in quotes.
+        self.needs_sqlite |= matches!(tokens.peek(), Token::Quoted(_) | Token::Text(_));
         let mut draft = Draft {
             name,
-            declared: declared_type(tokens)?.to_owned(),
+            declared: declared_type(tokens)?,
             not_null: false,
             collation: Some(Collation::Binary),
             default: None,
@@ -152,6 +154,11 @@ impl Statement {
             token if ["CURRENT_TIME", "CURRENT_DATE", "CURRENT_TIMESTAMP"].iter().any(|word| token.is(word)) => {
                 Literal::Other
             }
+            // A name is a text here.
+            Token::Quoted(text) if !signed && text.starts_with('"') => {
+                self.needs_sqlite = true;
+                Literal::Text(unquoted(text))
+            }
             Token::Word(_) | Token::Quoted(_) | Token::Text(_) | Token::Blob(_) => {
                 self.needs_sqlite = true;
                 Literal::Other
@@ -219,7 +226,21 @@ fn default_of(literal: Option<Literal>, affinity: Affinity) -> DefaultValue {
     }
 }
 
-fn declared_type<'a>(tokens: &mut Tokens<'a>) -> Result<&'a str> {
+/// Reads a column's type. One word in quotes is the type without them (`build.c`, `sqlite3AddColumn`).
+fn declared_type(tokens: &mut Tokens<'_>) -> Result<String> {
+    if let Token::Quoted(quoted) | Token::Text(quoted) = tokens.peek() {
+        tokens.take()?;
+        let ends = match tokens.peek() {
+            Token::Quoted(_) | Token::Text(_) | Token::Mark(b'(') => false,
+            Token::Word(_) => begins_column_constraint(tokens.peek()),
+            _ => true,
+        };
+        return if ends {
+            Ok(unquoted(quoted))
+        } else {
+            Err(Beyond::Statement)
+        };
+    }
     let begin = tokens.place();
     let mut any = false;
     while let Token::Word(_) = tokens.peek() {
@@ -244,7 +265,7 @@ fn declared_type<'a>(tokens: &mut Tokens<'a>) -> Result<&'a str> {
     }
     match tokens.peek() {
         Token::Quoted(_) | Token::Text(_) => Err(Beyond::Statement),
-        _ if any => Ok(tokens.since(begin)),
-        _ => Ok(""),
+        _ if any => Ok(tokens.since(begin).to_owned()),
+        _ => Ok(String::new()),
     }
 }

@@ -87,7 +87,7 @@ struct Making {
     tables: Vec<Made>,
 }
 
-const TYPES: [&str; 12] = [
+const TYPES: [&str; 15] = [
     "",
     "INTEGER",
     "TEXT",
@@ -100,10 +100,24 @@ const TYPES: [&str; 12] = [
     "DATETIME",
     "BOOLEAN",
     "ANY",
+    "'TEXT'",
+    "\"INTEGER\"",
+    "\"REAL\"",
 ];
 const STRICT_TYPES: [&str; 6] = ["INT", "INTEGER", "REAL", "TEXT", "BLOB", "ANY"];
 const COLLATIONS: [&str; 4] = ["BINARY", "NOCASE", "RTRIM", "nocase"];
-const DEFAULTS: [&str; 8] = ["NULL", "0", "-7", "'text'", "1.5", "''", "CURRENT_TIMESTAMP", "(1 + 1)"];
+const DEFAULTS: [&str; 10] = [
+    "NULL",
+    "0",
+    "-7",
+    "'text'",
+    "1.5",
+    "''",
+    "CURRENT_TIMESTAMP",
+    "(1 + 1)",
+    "\"[]\"",
+    "\"7\"",
+];
 
 impl Making {
     fn column(&mut self, name: &str, strict: bool) -> String {
