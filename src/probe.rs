@@ -243,7 +243,9 @@ impl Probe {
             let has_log = self.wal.stamp.is_some() || self.wal.unreadable.is_some() || situation::is_hot(&self.journal);
             // A file that was cut says how many pages it had.
             let pages = header.vouched_pages().map_or(pages, |vouched| pages.max(vouched.into()));
-            around::is_empty_without_log(header.is_wal(), header.schema_is_empty, pages, has_log)
+            // A store whose last table was dropped is empty by right, and its schema was changed.
+            let never_had_a_table = header.schema_is_empty && header.schema_cookie == 0;
+            around::is_empty_without_log(header.is_wal(), never_had_a_table, pages, has_log)
         })
     }
 

@@ -579,7 +579,7 @@ fn schema_rows(rows: &[(i64, String)], name: &str) -> String {
         .map(|(rowid, assignment)| format!("UPDATE sqlite_schema SET {assignment} WHERE rowid={rowid}"))
         .collect();
     format!(
-        "{keep}; then put the rows right, first in a second copy: sqlite3 -cmd '.dbconfig defensive off' STORE \"PRAGMA writable_schema=ON; {}\"",
+        "{keep}; then put the rows right, first in a second copy: sqlite3 -safe -cmd '.dbconfig defensive off' STORE \"PRAGMA writable_schema=ON; {}\"",
         updates.join("; ")
     )
 }
@@ -622,7 +622,7 @@ fn history(fault: &HistoryFault, application: &Application) -> String {
             };
             let rows: Vec<String> = ids.iter().filter_map(row).collect();
             format!(
-                "no data is lost: stop {name}, keep a copy of the store with its -wal, -shm and -journal, and put back what is gone, first in a second copy: sqlite3 STORE \"INSERT INTO {}(id,name,applied_at) VALUES{}\"; until then {name} may fail to start",
+                "no data is lost: stop {name}, keep a copy of the store with its -wal, -shm and -journal, and put back what is gone, first in a second copy: sqlite3 -safe STORE \"INSERT INTO {}(id,name,applied_at) VALUES{}\"; until then {name} may fail to start",
                 application.ledger.table,
                 rows.join(",")
             )

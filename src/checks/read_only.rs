@@ -91,7 +91,7 @@ pub(crate) fn refused_schema(probe: &Probe, handle: &ReadOnly, refused: &(String
             // A table that is taken out of the schema takes its rows with it.
             let is_removable = matches!(kind.as_str(), "index" | "trigger" | "view") || is_twice;
             let command = format!(
-                "sqlite3 -cmd '.dbconfig defensive off' STORE \"PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid={rowid}\""
+                "sqlite3 -safe -cmd '.dbconfig defensive off' STORE \"PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid={rowid}\""
             );
             let leaves_pages = kind == "index" && !is_twice;
             let kind = match kind.as_str() {

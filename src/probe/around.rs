@@ -100,10 +100,10 @@ pub(crate) fn oversized_log(log: u64, store: u64) -> Option<u64> {
     (log >= LEAST && times >= 2).then_some(times)
 }
 
-/// Returns true if a database in WAL mode has no table and no log beside it: what it held, if anything, was in a log that is
-/// not here.
-pub(crate) fn is_empty_without_log(is_wal: bool, schema_is_empty: bool, file_pages: u64, has_log: bool) -> bool {
-    is_wal && schema_is_empty && file_pages == 1 && !has_log
+/// Returns true if a database in WAL mode never had a table in its file and has no log beside it: what it held, if anything, was in
+/// a log that is not here.
+pub(crate) fn is_empty_without_log(is_wal: bool, never_had_a_table: bool, file_pages: u64, has_log: bool) -> bool {
+    is_wal && never_had_a_table && file_pages == 1 && !has_log
 }
 
 #[cfg(test)]

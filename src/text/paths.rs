@@ -202,7 +202,7 @@ mod tests {
             ("/home/someone/../../srv/state.db", "/srv/state.db"),
             ("/home/someone/../..", "/"),
             ("/home/op/backup/home/someone/state.db", "~/backup/home/~other1/state.db"),
-            ("/run/media/someone/DISK/state.db", "~other1/DISK/state.db"),
+            ("/run/media/someone/DISK/state.db", "/run/media/~other1/DISK/state.db"),
             ("/media/someone/DISK/state.db", "~other1/DISK/state.db"),
             ("/mnt/home/someone/.local/home/else/x", "/mnt/home/~other1/.local/home/~other2/x"),
         ] {

@@ -64,7 +64,7 @@ fn a_damaged_full_text_index_has_the_remedy_that_its_damage_allows() {
     fail: the full-text index of f is damaged: no row of an ordinary table is lost
       count 1, kind "full-text-index", table "f": fts5: corrupt structure record for table "f"
       1 in all
-      -> stop the application, keep a copy of the store with its -wal, -shm and -journal; then rebuild the index, first in a second copy: sqlite3 -cmd '.dbconfig defensive off' STORE "UPDATE f_data SET block=x'00000000000000' WHERE id=10; INSERT INTO f(f) VALUES('rebuild')"
+      -> stop the application, keep a copy of the store with its -wal, -shm and -journal; then rebuild the index, first in a second copy: sqlite3 -safe -cmd '.dbconfig defensive off' STORE "UPDATE f_data SET block=x'00000000000000' WHERE id=10; INSERT INTO f(f) VALUES('rebuild')"
     "#);
     assert_snapshot!(said("CREATE VIRTUAL TABLE f USING fts5(body, content=''); INSERT INTO f(rowid, body) SELECT id, body FROM notes;
         UPDATE f_data SET block = zeroblob(length(block)) WHERE id > 10"), @r#"

@@ -681,3 +681,13 @@ fn a_database_in_wal_mode_without_a_table_and_without_its_log_is_empty() {
     assert!(row["detail"].as_str().unwrap().ends_with("was in a -wal that is not here"), "{row}");
     assert_eq!(place.ask(&["--check-migrations"]).code, Some(3));
 }
+
+#[test]
+fn a_store_in_wal_mode_whose_last_table_was_dropped_is_sound() {
+    let place = Place::new();
+    let conn = Connection::open(place.store()).unwrap();
+    conn.execute_batch("PRAGMA journal_mode=WAL; CREATE TABLE t(a); DROP TABLE t; VACUUM")
+        .unwrap();
+    drop(conn);
+    assert_eq!(place.row("file", &["--any"])["status"], "pass");
+}

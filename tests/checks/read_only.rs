@@ -64,17 +64,17 @@ fn refused(change: &str) -> String {
 fn an_object_that_sqlite_refuses_is_named_and_the_pages_are_looked_at() {
     insta::assert_snapshot!(refused("UPDATE sqlite_schema SET sql = 'CREATE VIEW recent AS SELEKT * FROM items' WHERE name = 'recent'"), @r#"
     fail: SQLite refuses the schema because of the view recent: near "SELEKT": syntax error; no program can open the store until that is mended, and no row is lost by it
-      -> stop the application, keep a copy of the store with its -wal, -shm and -journal; then take the object out of the schema, first in a second copy: sqlite3 -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid=3"; examine it again, and let the application make the object anew
+      -> stop the application, keep a copy of the store with its -wal, -shm and -journal; then take the object out of the schema, first in a second copy: sqlite3 -safe -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid=3"; examine it again, and let the application make the object anew
     pass: 3 pages checked
     "#);
     insta::assert_snapshot!(refused("INSERT INTO sqlite_schema SELECT * FROM sqlite_schema WHERE name = 'by_name'"), @r#"
     fail: SQLite refuses the schema because of the index by_name, which is there twice: index by_name already exists; no program can open the store until that is mended, and no row is lost by it
-      -> stop the application, keep a copy of the store with its -wal, -shm and -journal; then take the object out of the schema, first in a second copy: sqlite3 -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid=4"; examine it again, and let the application make the object anew
+      -> stop the application, keep a copy of the store with its -wal, -shm and -journal; then take the object out of the schema, first in a second copy: sqlite3 -safe -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid=4"; examine it again, and let the application make the object anew
     pass: 3 pages checked; not checked: whether every page is used (the tables were checked one by one)
     "#);
     insta::assert_snapshot!(refused("UPDATE sqlite_schema SET sql = replace(sql, '(name)', '(nme)') WHERE name = 'by_name'"), @r#"
     fail: SQLite refuses the schema because of the index by_name: no such column: nme; no program can open the store until that is mended, and no row is lost by it
-      -> stop the application, keep a copy of the store with its -wal, -shm and -journal; then take the object out of the schema, first in a second copy: sqlite3 -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid=2"; then give its pages back: sqlite3 -safe STORE VACUUM; examine it again, and let the application make the object anew
+      -> stop the application, keep a copy of the store with its -wal, -shm and -journal; then take the object out of the schema, first in a second copy: sqlite3 -safe -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid=2"; then give its pages back: sqlite3 -safe STORE VACUUM; examine it again, and let the application make the object anew
     pass: 3 pages checked
     "#);
     insta::assert_snapshot!(refused("UPDATE sqlite_schema SET sql = sql || ' FROZEN' WHERE name = 'items'"), @r#"

@@ -173,7 +173,7 @@ fn what_is_wrong_in_the_schema_is_put_right_by_the_remedy() {
     fail: 1 row of sqlite_schema is not what SQLite writes: it reads the objects all the same, and whatever asks the schema for tables by type and name, as VACUUM and .dump do, may leave them out
       kind "schema-row", row 1, table "sqlite_schema": has a type that SQLite never writes
       1 in all
-      -> stop banger and keep a copy of the store with its -wal, -shm and -journal; do not run VACUUM or .dump on it, which may leave these objects out; then put the rows right, first in a second copy: sqlite3 -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET type='table' WHERE rowid=1"
+      -> stop banger and keep a copy of the store with its -wal, -shm and -journal; do not run VACUUM or .dump on it, which may leave these objects out; then put the rows right, first in a second copy: sqlite3 -safe -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET type='table' WHERE rowid=1"
     "#);
     place.sql("PRAGMA writable_schema=ON; UPDATE sqlite_schema SET type='table' WHERE rowid=1");
     assert!(ask(&place).contains("unknown [99]"));
@@ -300,7 +300,7 @@ fn a_row_that_is_gone_from_the_ledger_is_told_from_a_migration_that_did_not_run(
     fail: the tables are as after migrations 1 to 3; only the ledger's row 2 is gone
       id 2, kind "ledger-wrong": the ledger's row is missing, and the tables show that the migration ran
       1 in all
-      -> no data is lost: stop banger, keep a copy of the store with its -wal, -shm and -journal, and put back what is gone, first in a second copy: sqlite3 STORE "INSERT INTO schema_migrations(id,name,applied_at) VALUES(2,'drop_images_docker',strftime('%Y-%m-%dT%H:%M:%SZ','now'))"; until then banger may fail to start
+      -> no data is lost: stop banger, keep a copy of the store with its -wal, -shm and -journal, and put back what is gone, first in a second copy: sqlite3 -safe STORE "INSERT INTO schema_migrations(id,name,applied_at) VALUES(2,'drop_images_docker',strftime('%Y-%m-%dT%H:%M:%SZ','now'))"; until then banger may fail to start
     "#);
     assert_snapshot!(place.said("schema-state", &[]), @"pass: 2 applied, pending [2]: the tables are as after migrations 1 to 3; only the ledger's row 2 is gone; banger will run what is done a second time, which fails");
     place.sql("INSERT INTO schema_migrations(id,name,applied_at) VALUES(2,'drop_images_docker',strftime('%Y-%m-%dT%H:%M:%SZ','now'))");

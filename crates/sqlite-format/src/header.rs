@@ -55,6 +55,8 @@ pub struct HeaderFields {
     pub freelist_trunk: u32,
     /// The number of pages in the freelist (offset 36).
     pub freelist_pages: u32,
+    /// How often the schema was changed (offset 40).
+    pub schema_cookie: u32,
     /// The schema format number (offset 44): 1 to 4, or 0 in a database without a schema.
     pub schema_format: u32,
     /// `true` when page 1, which begins with this header, holds no row of the schema.
@@ -139,6 +141,7 @@ impl HeaderFields {
             pages: word(28),
             freelist_trunk: word(32),
             freelist_pages: word(36),
+            schema_cookie: word(40),
             schema_format: word(44),
             // The header of the schema's b-tree: its page type, and the number of its cells.
             schema_is_empty: bytes.get(100) == Some(&TABLE_LEAF) && read_u16(bytes, 103) == Some(0),

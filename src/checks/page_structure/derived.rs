@@ -441,7 +441,7 @@ impl Table {
                     None => format!("{name}_data"),
                 };
                 Mend::Rebuild(Some(format!(
-                    "sqlite3 -cmd '.dbconfig defensive off' STORE \"UPDATE {data} SET block=x'00000000000000' WHERE id=10; INSERT INTO {name}({name}) VALUES('rebuild')\""
+                    "sqlite3 -safe -cmd '.dbconfig defensive off' STORE \"UPDATE {data} SET block=x'00000000000000' WHERE id=10; INSERT INTO {name}({name}) VALUES('rebuild')\""
                 )))
             }
         }
