@@ -20,7 +20,7 @@ use sqlite_format::cross_check::CrossCheck;
 use sqlite_format::encoding::Encoding;
 use sqlite_format::interrupt::Interrupted;
 use sqlite_format::reader::{Reader, pages_there};
-use sqlite_format::schema::{Beyond, Schema};
+use sqlite_format::schema::{Schema, Unsupported};
 use sqlite_format::source::Overlay;
 use sqlite_format::wal::{Committed, WalHeader, WalHeaderFault};
 use values::Judge;
@@ -116,17 +116,17 @@ impl Rest {
             for answer in [&checked.table].into_iter().chain(&checked.indexes) {
                 match answer {
                     Answer::Sound => {}
-                    Answer::NotUnderstood(Beyond::Check) if table.rows_beyond.is_none() => {}
+                    Answer::NotUnderstood(Unsupported::Check) if table.rows_beyond.is_none() => {}
                     Answer::NotUnderstood(_) => needs_check = true,
                     Answer::PerhapsNot(_) => return None,
                 }
             }
             let broken_checks = match (table.rows_beyond, table.rules_beyond) {
                 // A virtual table has no rows of its own.
-                (Some(Beyond::VirtualTable), _) if table.root == 0 => None,
+                (Some(Unsupported::VirtualTable), _) if table.root == 0 => None,
                 // A statement that is not taken apart may have constraints.
-                (None | Some(Beyond::WithoutRowid | Beyond::GeneratedColumn), None) => None,
-                (None, Some(Beyond::Check)) => Some(table.broken_checks()?),
+                (None | Some(Unsupported::WithoutRowid | Unsupported::GeneratedColumn), None) => None,
+                (None, Some(Unsupported::Check)) => Some(table.broken_checks()?),
                 _ => return None,
             };
             if needs_check || broken_checks.is_some() {

@@ -1,7 +1,7 @@
 //! The answers of a check. Only "sound" is meant to be believed; SQLite has the last word on everything else.
 
 use super::damage::Damage;
-use super::schema::{Beyond, Schema};
+use super::schema::{Schema, Unsupported};
 
 /// An answer about a store, a tree, or a foreign key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub enum Answer {
     /// Perhaps it is not. SQLite's check has to say.
     PerhapsNot(Fault),
     /// It is not understood. SQLite's check has to say.
-    NotUnderstood(Beyond),
+    NotUnderstood(Unsupported),
 }
 
 /// The place of damage.
@@ -28,7 +28,7 @@ pub struct Fault {
 impl From<Fault> for Answer {
     fn from(fault: Fault) -> Self {
         match fault.damage {
-            Damage::Beyond(beyond) => Self::NotUnderstood(beyond),
+            Damage::Unsupported(beyond) => Self::NotUnderstood(beyond),
             _ => Self::PerhapsNot(fault),
         }
     }

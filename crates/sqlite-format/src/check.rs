@@ -1,4 +1,4 @@
-//! Is this store sound? One pass over all of its pages, on as many threads as there are cores.
+//! Checks that a store is sound: one pass over all of its pages, on as many threads as there are cores.
 //!
 //! It covers all that SQLite's integrity check covers, and says "sound" only where SQLite would say "ok". What an
 //! index holds is held against its table by sums of keyed hashes over (columns, rowid): an index in order, whose entries are
@@ -31,7 +31,7 @@ use super::header::Layout;
 use super::pointer_map::{PointerMap, Use};
 use super::reader::Reader;
 use super::row::Visitor;
-use super::schema::{Beyond, Schema};
+use super::schema::{Schema, Unsupported};
 use super::source::Source;
 use crate::interrupt::{Interrupt, Interrupted};
 
@@ -158,7 +158,7 @@ pub fn check<V: Visitor>(
         progress.of.store(u64::from(pages), Ordering::Relaxed);
     }
     if pages > Accounts::MOST_PAGES {
-        return Ok(Checked::unknown(Answer::NotUnderstood(Beyond::TooMuch), schema, visitor.begin()));
+        return Ok(Checked::unknown(Answer::NotUnderstood(Unsupported::TooMuch), schema, visitor.begin()));
     }
     let references = References::new(schema, &mut |table| reader.largest_rowid(table));
     let (trees, plans) = plans(schema, &references, visitor);

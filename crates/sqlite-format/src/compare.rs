@@ -58,7 +58,7 @@ pub enum Follows {
 /// # Errors
 /// Fails with [`Damage::EntryOrder`] if the second entry does not come after the first, or with the damage of a value that has no order.
 #[inline]
-pub fn follows(first: Entry<'_>, second: Entry<'_>, orders: &[Order]) -> Result<Follows> {
+pub fn check_order(first: Entry<'_>, second: Entry<'_>, orders: &[Order]) -> Result<Follows> {
     let mut both = first.fields.iter().zip(second.fields);
     for order in orders {
         let (a, b) = both.next().ok_or(Damage::FieldCount)?;
@@ -80,8 +80,8 @@ pub fn follows(first: Entry<'_>, second: Entry<'_>, orders: &[Order]) -> Result<
 /// Compares an entry with the one behind it, where the last columns of the order, behind the first `key`, name the row.
 ///
 /// # Errors
-/// Fails as [`follows`].
-pub fn follows_by_name(first: Entry<'_>, second: Entry<'_>, orders: &[Order], key: usize) -> Result<Follows> {
+/// Fails as [`check_order`].
+pub fn check_order_by_name(first: Entry<'_>, second: Entry<'_>, orders: &[Order], key: usize) -> Result<Follows> {
     let mut both = first.fields.iter().zip(second.fields);
     for (at, order) in orders.iter().enumerate() {
         let (a, b) = both.next().ok_or(Damage::FieldCount)?;
@@ -211,7 +211,7 @@ mod tests {
                 fields: fields_b.all(),
             },
         );
-        follows(first, second, &[order])
+        check_order(first, second, &[order])
     }
 
     fn text(text: &[u8], rowid: u8) -> Vec<u8> {

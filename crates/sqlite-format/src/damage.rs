@@ -1,6 +1,6 @@
 //! The damage of a page, a cell, a record or the whole file: why it is perhaps not sound.
 
-use super::schema::Beyond;
+use super::schema::Unsupported;
 
 /// The reason why something is perhaps not sound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -110,7 +110,7 @@ pub enum Damage {
     Dangling,
     /// It was not understood, so that nothing is said.
     #[error("not understood: {0}")]
-    Beyond(Beyond),
+    Unsupported(Unsupported),
     /// The look was ended before its end.
     #[error("ended before the end")]
     Stopped,

@@ -22,7 +22,7 @@ use super::record::Classes;
 /// A feature of a database that the reader does not support: only SQLite's own check can judge it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Beyond {
+pub enum Unsupported {
     /// A collation or a default that would have to be put into UTF-16.
     #[error("text in UTF-16")]
     Utf16,
@@ -70,7 +70,7 @@ pub enum Beyond {
     Parent,
 }
 
-type Result<T, E = Beyond> = std::result::Result<T, E>;
+type Result<T, E = Unsupported> = std::result::Result<T, E>;
 
 /// A store's tables.
 #[derive(Debug, Default)]
@@ -78,7 +78,7 @@ pub struct Schema {
     /// The tables; `sqlite_schema` itself is the first.
     pub tables: Vec<Table>,
     /// The unsupported feature that belongs to no table.
-    pub beyond: Option<Beyond>,
+    pub beyond: Option<Unsupported>,
     /// The largest root page.
     pub largest_root: u32,
     /// True if SQLite has read this schema without an error.
@@ -112,9 +112,9 @@ pub struct Table {
     /// Its foreign keys, in the order of its statement.
     pub foreign_keys: Vec<ForeignKey>,
     /// The unsupported feature because of which its rows cannot be read.
-    pub rows_beyond: Option<Beyond>,
+    pub rows_beyond: Option<Unsupported>,
     /// The unsupported rule for its rows.
-    pub rules_beyond: Option<Beyond>,
+    pub rules_beyond: Option<Unsupported>,
     /// The expressions of its CHECK constraints, in parentheses.
     pub checks: Vec<String>,
 }
@@ -199,7 +199,7 @@ pub struct Index {
     /// The order of each column.
     pub orders: Vec<Order>,
     /// The unsupported feature of it; its pages are still walked.
-    pub beyond: Option<Beyond>,
+    pub beyond: Option<Unsupported>,
 }
 
 /// A foreign key.

@@ -10,7 +10,7 @@ use crate::overflow::whole;
 use crate::record::{Field, Fields};
 use crate::row::Visitor;
 use crate::scan::scan;
-use crate::schema::{Beyond, Index, Table};
+use crate::schema::{Index, Table, Unsupported};
 
 /// Puts everything together.
 pub(super) fn conclude<V: Visitor>(
@@ -135,7 +135,7 @@ fn foreign_keys<V: Visitor>(pass: &Pass<'_, V>, tables: &[TableChecked]) -> Vec<
         let sound = all_read(reference.child) && parent.is_none_or(all_read) && keys;
         let present = parent.and_then(|parent| pass.references.present.get(parent)).and_then(Option::as_ref);
         let done = match reference.known(present) {
-            Some(Err(damage @ Damage::Beyond(_))) => Err(damage),
+            Some(Err(damage @ Damage::Unsupported(_))) => Err(damage),
             _ if !sound => Err(Damage::Dangling),
             Some(known) => known,
             None => look_for(pass, reference),
@@ -151,7 +151,9 @@ fn foreign_keys<V: Visitor>(pass: &Pass<'_, V>, tables: &[TableChecked]) -> Vec<
     };
     let begin = |table: &Table| match table.rows_beyond {
         // Of these the foreign keys are known, or there are none.
-        None | Some(Beyond::WithoutRowid | Beyond::GeneratedColumn | Beyond::VirtualTable) => Answer::Sound,
+        None | Some(Unsupported::WithoutRowid | Unsupported::GeneratedColumn | Unsupported::VirtualTable) => {
+            Answer::Sound
+        }
         // A statement that is not taken apart may have any.
         Some(beyond) => Answer::NotUnderstood(beyond),
     };

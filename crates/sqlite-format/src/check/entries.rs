@@ -2,13 +2,13 @@
 
 use super::walk::Bound;
 use super::worker::{MOST_HELD, Worker};
-use crate::compare::{Entry, Follows, follows, follows_by_name};
+use crate::compare::{Entry, Follows, check_order, check_order_by_name};
 use crate::damage::{Damage, Result};
 use crate::hash::{Hash, Keys, Sum};
 use crate::page::Page;
 use crate::record::Classes;
 use crate::row::Visitor;
-use crate::schema::{Beyond, Index};
+use crate::schema::{Index, Unsupported};
 
 impl<V: Visitor> Worker<'_, V> {
     /// Checks a page of an index, leaf or interior: each entry is an index entry, and each comes after the one before it.
@@ -44,7 +44,7 @@ impl<V: Visitor> Worker<'_, V> {
             let mut here = Some(cell.payload.local);
             if cell.payload.overflow.is_some() {
                 if cell.payload.len > MOST_HELD {
-                    return Err(Damage::Beyond(Beyond::LongEntry));
+                    return Err(Damage::Unsupported(Unsupported::LongEntry));
                 }
                 self.gather(&cell.payload, number, at % 2)?;
                 here = None;
@@ -124,9 +124,9 @@ fn check_before(entry: Entry<'_>, high: &Bound, of: &Index) -> Result<()> {
 fn check_behind(first: Entry<'_>, second: Entry<'_>, of: &Index) -> Result<()> {
     let key = of.columns.len() - of.naming.unwrap_or(0);
     let follows = if of.naming.is_some() {
-        follows_by_name(first, second, &of.orders, key)?
+        check_order_by_name(first, second, &of.orders, key)?
     } else {
-        follows(first, second, &of.orders)?
+        check_order(first, second, &of.orders)?
     };
     if follows == Follows::Rowid && of.unique {
         let key = second.fields.get(..key).unwrap_or_default();

@@ -11,7 +11,7 @@ use super::sets::{Bits, Missing, Recent, Set};
 use crate::damage::Damage;
 use crate::hash::{Hash, Keys};
 use crate::row::{Row, Value};
-use crate::schema::{Beyond, ForeignKey, Schema, Table};
+use crate::schema::{ForeignKey, Schema, Table, Unsupported};
 
 /// The most bytes that all that is gathered may take.
 const MOST_BYTES: usize = 12 << 20;
@@ -71,7 +71,7 @@ impl References {
         for (child, table) in schema.tables.iter().enumerate() {
             for key in &table.foreign_keys {
                 let (columns, target) = if count > MOST_REFERENCES {
-                    (Vec::new(), Target::None(Damage::Beyond(Beyond::TooMuch)))
+                    (Vec::new(), Target::None(Damage::Unsupported(Unsupported::TooMuch)))
                 } else {
                     target(schema, table, key)
                 };
@@ -112,13 +112,13 @@ impl References {
 fn target(schema: &Schema, child: &Table, key: &ForeignKey) -> (Vec<usize>, Target) {
     let none = |damage| (Vec::new(), Target::None(damage));
     if let Some(beyond) = child.rows_beyond {
-        return none(Damage::Beyond(beyond));
+        return none(Damage::Unsupported(beyond));
     }
     let Some((parent, table)) = schema.table(&key.parent) else {
         return none(Damage::Dangling);
     };
     if table.rows_beyond.is_some() || table.keyed.is_some() {
-        return none(Damage::Beyond(Beyond::Parent));
+        return none(Damage::Unsupported(Unsupported::Parent));
     }
     let named: Option<Vec<usize>> = key.parent_columns.iter().map(|name| table.column(name)).collect();
     let Some(named) = named else {
@@ -149,7 +149,7 @@ fn target(schema: &Schema, child: &Table, key: &ForeignKey) -> (Vec<usize>, Targ
             return (columns, Target::Keys(parent, at));
         }
     }
-    none(Damage::Beyond(Beyond::Parent))
+    none(Damage::Unsupported(Unsupported::Parent))
 }
 
 impl Reference {

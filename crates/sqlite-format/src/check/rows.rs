@@ -2,14 +2,14 @@
 
 use super::walk::Bound;
 use super::worker::{MOST_HELD, Worker};
-use crate::compare::{Entry, follows_by_name};
+use crate::compare::{Entry, check_order_by_name};
 use crate::damage::{Damage, Result};
 use crate::encoding::Encoding;
 use crate::hash::Hash;
 use crate::page::Page;
 use crate::record::{Classes, Field};
 use crate::row::{Row, Value, Visitor};
-use crate::schema::{Beyond, DefaultValue, may_be_number};
+use crate::schema::{DefaultValue, Unsupported, may_be_number};
 
 /// The plan for the rows of a table.
 pub(super) struct Plan {
@@ -126,7 +126,7 @@ impl<V: Visitor> Worker<'_, V> {
         let form = of.keyed.as_ref().ok_or(Damage::Schema)?;
         let plan = pass.plans.get(table).ok_or(Damage::Schema)?;
         let comes_behind = |first: Entry<'_>, second: Entry<'_>| {
-            follows_by_name(first, second, &form.orders, form.orders.len()).map(|_| ())
+            check_order_by_name(first, second, &form.orders, form.orders.len()).map(|_| ())
         };
         self.cover.begin(page)?;
         let mut before = None;
@@ -137,7 +137,7 @@ impl<V: Visitor> Worker<'_, V> {
             let mut here = Some(cell.payload.local);
             if cell.payload.overflow.is_some() {
                 if cell.payload.len > MOST_HELD {
-                    return Err(Damage::Beyond(Beyond::LongEntry));
+                    return Err(Damage::Unsupported(Unsupported::LongEntry));
                 }
                 self.gather(&cell.payload, number, at % 2)?;
                 here = None;
@@ -261,7 +261,7 @@ fn look_closer(row: &Row<'_>, at: usize, allowed: Classes, encoding: Encoding) -
     }
     match row.payload.get(field.range()) {
         Some(text) if encoding == Encoding::Utf8 && !may_be_number(text) => Ok(()),
-        _ => Err(Damage::Beyond(Beyond::NumberAsText)),
+        _ => Err(Damage::Unsupported(Unsupported::NumberAsText)),
     }
 }
 
@@ -274,7 +274,7 @@ fn defaults(row: &Row<'_>) -> Result<()> {
             DefaultValue::Integer(_) => Classes::INTEGER,
             DefaultValue::Real(_) => Classes::REAL,
             DefaultValue::Text(_) => Classes::TEXT,
-            DefaultValue::NotUnderstood => return Err(Damage::Beyond(Beyond::Default)),
+            DefaultValue::NotUnderstood => return Err(Damage::Unsupported(Unsupported::Default)),
         };
         // Text that is a default in a column of numbers was found to be none.
         let allowed = column.allowed.holds(class) || class == Classes::TEXT && column.numbers_as_text;
@@ -312,7 +312,7 @@ fn take_distant(hash: &mut Hash<'_>, row: &Row<'_>, column: usize, held: &mut Ve
             use std::io::Read;
             // Its entry would be longer than is held, too.
             if long.len() > MOST_HELD {
-                return Err(Damage::Beyond(Beyond::LongEntry));
+                return Err(Damage::Unsupported(Unsupported::LongEntry));
             }
             held.clear();
             long.open().read_to_end(held).map_err(|_| Damage::Unreadable)?;

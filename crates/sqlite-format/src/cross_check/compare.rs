@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::compare::{Entry, follows};
+use super::super::compare::{Entry, check_order};
 use super::super::damage::Damage;
 use super::super::encoding::Encoding;
 use super::super::hash::{Hash, Keys};
@@ -291,7 +291,7 @@ impl CrossCheckContext<'_> {
                 return Err(Damage::Record);
             }
             let is_misplaced =
-                !is_first && matches!(follows(before.entry(), here.entry(), orders), Err(Damage::EntryOrder));
+                !is_first && matches!(check_order(before.entry(), here.entry(), orders), Err(Damage::EntryOrder));
             if is_misplaced && misplaced.len() < MOST_DUPLICATES {
                 misplaced.extend([before.id, here.id]);
             }

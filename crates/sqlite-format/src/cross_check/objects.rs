@@ -8,7 +8,7 @@ use super::super::page::Page;
 use super::super::record::Fields;
 use super::super::scan::scan;
 use super::super::schema::table::{self, Statement};
-use super::super::schema::{Beyond, Column, StoredRow, parse_index};
+use super::super::schema::{Column, StoredRow, Unsupported, parse_index};
 use super::super::source::Source;
 use crate::damage::Damage;
 use crate::interrupt::{Interrupt, Interrupted};
@@ -73,7 +73,7 @@ pub(super) fn read(source: &Source<'_>, header: &Header, stop: &dyn Interrupt) -
     let scanned = scan(source, 1, stop, &mut |cell| {
         bytes += cell.payload.len;
         if bytes > MOST_SQL || rows.len() >= MOST_TREES {
-            return Err(Damage::Beyond(Beyond::TooMuch));
+            return Err(Damage::Unsupported(Unsupported::TooMuch));
         }
         if whole(source, &cell.payload, MOST_HELD, &mut page, &mut payload).is_ok()
             && fields.read(&payload, payload.len()).is_ok()
@@ -159,7 +159,7 @@ fn shape(statement: &Statement) -> Option<Shape> {
             rowid_alias: statement.rowid_alias,
             primary: None,
         }),
-        (Some(Beyond::WithoutRowid), true) => {
+        (Some(Unsupported::WithoutRowid), true) => {
             let alias = statement.rowid_alias.map(|alias| vec![alias]);
             let key = || statement.keys.iter().find(|key| key.primary).map(|key| key.columns.clone());
             let mut primary: Vec<usize> = Vec::new();

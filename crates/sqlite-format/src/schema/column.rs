@@ -3,7 +3,7 @@
 use super::affinity::{Affinity, may_be_number};
 use super::table::{Key, Statement, collation};
 use super::tokens::{Token, Tokens, unquoted};
-use super::{Beyond, Column, DefaultValue, Result};
+use super::{Column, DefaultValue, Result, Unsupported};
 use crate::compare::Collation;
 use crate::record::Classes;
 
@@ -105,7 +105,7 @@ impl Statement {
                 tokens.expect("AS")?;
                 tokens.skip_parentheses()?;
                 let _ = tokens.skip("STORED")? || tokens.skip("VIRTUAL")?;
-                self.rows_beyond = Some(Beyond::GeneratedColumn);
+                self.rows_beyond = Some(Unsupported::GeneratedColumn);
                 self.needs_sqlite = true;
             } else {
                 return Ok(draft);
@@ -127,7 +127,7 @@ impl Statement {
         if declared.eq_ignore_ascii_case("INTEGER") && !descending {
             self.rowid_alias = Some(at);
         } else if counted {
-            return Err(Beyond::Statement);
+            return Err(Unsupported::Statement);
         } else {
             self.keys.push(Key::of_column(at, true, descending));
         }
@@ -163,7 +163,7 @@ impl Statement {
                 self.needs_sqlite = true;
                 Literal::Other
             }
-            _ => return Err(Beyond::Statement),
+            _ => return Err(Unsupported::Statement),
         };
         Ok(literal)
     }
@@ -238,7 +238,7 @@ fn declared_type(tokens: &mut Tokens<'_>) -> Result<String> {
         return if ends {
             Ok(unquoted(quoted))
         } else {
-            Err(Beyond::Statement)
+            Err(Unsupported::Statement)
         };
     }
     let begin = tokens.place();
@@ -255,7 +255,7 @@ fn declared_type(tokens: &mut Tokens<'_>) -> Result<String> {
             let _ = tokens.skip_mark(b'+')? || tokens.skip_mark(b'-')?;
             match tokens.take()? {
                 Token::Number(_) => {}
-                _ => return Err(Beyond::Statement),
+                _ => return Err(Unsupported::Statement),
             }
             if !tokens.skip_mark(b',')? {
                 break;
@@ -264,7 +264,7 @@ fn declared_type(tokens: &mut Tokens<'_>) -> Result<String> {
         tokens.expect_mark(b')')?;
     }
     match tokens.peek() {
-        Token::Quoted(_) | Token::Text(_) => Err(Beyond::Statement),
+        Token::Quoted(_) | Token::Text(_) => Err(Unsupported::Statement),
         _ if any => Ok(tokens.since(begin).to_owned()),
         _ => Ok(String::new()),
     }

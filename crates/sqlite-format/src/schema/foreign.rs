@@ -2,7 +2,7 @@
 
 use super::table::Statement;
 use super::tokens::{Token, Tokens};
-use super::{Beyond, ForeignKey, Result};
+use super::{ForeignKey, Result, Unsupported};
 
 impl Statement {
     /// `REFERENCES t(a, b) ON DELETE … MATCH …`.
@@ -13,7 +13,7 @@ impl Statement {
         if tokens.peek() == Token::Mark(b'(') {
             parent_columns = self.names_in_parentheses(tokens)?;
             if parent_columns.len() != columns.len() {
-                return Err(Beyond::Statement);
+                return Err(Unsupported::Statement);
             }
         }
         loop {

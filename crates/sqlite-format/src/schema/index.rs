@@ -4,7 +4,7 @@
 
 use super::table::ordered;
 use super::tokens::{Token, Tokens};
-use super::{Beyond, Column, Result};
+use super::{Column, Result, Unsupported};
 use crate::compare::Order;
 
 /// An index as its statement has it.
@@ -34,7 +34,7 @@ pub(crate) fn parse<'s>(sql: &str, columns_of: impl FnOnce(&str) -> Option<&'s [
     let mut needs_sqlite = !name_is_good || !table_is_good;
     let columns = match columns_of(&table) {
         Some(of_table) => columns(&mut tokens, of_table, &mut needs_sqlite),
-        None => Err(Beyond::Statement),
+        None => Err(Unsupported::Statement),
     };
     needs_sqlite |= match &columns {
         Ok(columns) => columns.iter().any(|(_, order)| order.is_none()),
@@ -60,10 +60,10 @@ fn columns(
         let (name, certain) = match tokens.peek() {
             // A text is a column's name here, or an expression.
             Token::Word(_) | Token::Quoted(_) => tokens.name()?,
-            _ => return Err(Beyond::Expression),
+            _ => return Err(Unsupported::Expression),
         };
         let at = of_table.iter().position(|column| column.name.eq_ignore_ascii_case(&name));
-        let at = at.ok_or(Beyond::Expression)?;
+        let at = at.ok_or(Unsupported::Expression)?;
         let own = of_table.get(at).and_then(|column| column.collation);
         let (order, also_certain) = ordered(tokens, own)?;
         *needs_sqlite |= !certain || !also_certain;
@@ -74,11 +74,11 @@ fn columns(
     }
     // Anything else behind the name is an expression.
     if !tokens.skip_mark(b')')? {
-        return Err(Beyond::Expression);
+        return Err(Unsupported::Expression);
     }
     match tokens.peek() {
         Token::End => Ok(out),
-        token if token.is("WHERE") => Err(Beyond::PartialIndex),
-        _ => Err(Beyond::Statement),
+        token if token.is("WHERE") => Err(Unsupported::PartialIndex),
+        _ => Err(Unsupported::Statement),
     }
 }

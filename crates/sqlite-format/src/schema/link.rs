@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Beyond, Column, DefaultValue, Index, KeyedRows, Schema, Table, index, table};
+use super::{Column, DefaultValue, Index, KeyedRows, Schema, Table, Unsupported, index, table};
 use crate::compare::{Collation, Order};
 use crate::damage::{Damage, Result};
 use crate::encoding::Encoding;
@@ -123,7 +123,7 @@ pub(crate) fn link(source: &Source<'_>, header: &Header, schema_loads: bool, sto
         rows += 1;
         bytes += cell.payload.len;
         if rows > MOST_ROWS || bytes > MOST_SQL || linking.columns > MOST_COLUMNS {
-            return Err(Damage::Beyond(Beyond::TooMuch));
+            return Err(Damage::Unsupported(Unsupported::TooMuch));
         }
         whole(source, &cell.payload, MOST_SQL, &mut page, &mut payload)?;
         of_row.read(&payload, payload.len())?;
@@ -171,7 +171,7 @@ impl Linking {
             "table" => self.table(row),
             "index" => self.index(&row),
             "view" | "trigger" if row.root == 0 => {
-                self.needs_sqlite(Beyond::ViewOrTrigger);
+                self.needs_sqlite(Unsupported::ViewOrTrigger);
                 Ok(())
             }
             _ => Err(Damage::Schema),
@@ -179,7 +179,7 @@ impl Linking {
     }
 
     /// Notes what only SQLite can say is good, unless it has said so.
-    fn needs_sqlite(&mut self, beyond: Beyond) {
+    fn needs_sqlite(&mut self, beyond: Unsupported) {
         if !self.schema.loads {
             self.schema.beyond.get_or_insert(beyond);
         }
@@ -221,9 +221,9 @@ impl Linking {
                     return Err(Damage::Schema);
                 }
                 if statement.needs_sqlite {
-                    self.needs_sqlite(Beyond::Statement);
+                    self.needs_sqlite(Unsupported::Statement);
                 }
-                if statement.rows_beyond == Some(Beyond::WithoutRowid) {
+                if statement.rows_beyond == Some(Unsupported::WithoutRowid) {
                     linked.keyed = keyed_rows(&mut statement);
                 }
                 linked.rows_beyond = statement.rows_beyond.filter(|_| linked.keyed.is_none());
@@ -254,7 +254,7 @@ impl Linking {
                 linked.rows_beyond = Some(beyond);
             }
         }
-        if linked.rows_beyond == Some(Beyond::VirtualTable) {
+        if linked.rows_beyond == Some(Unsupported::VirtualTable) {
             if linked.root != 0 {
                 return Err(Damage::Schema);
             }
@@ -366,7 +366,7 @@ fn name_rows(index: &mut Index, table: &Table) {
     for (column, order) in rows.columns.iter().zip(&rows.orders) {
         if order.descending {
             // SQLite has had a fault here: the columns that are added did not descend.
-            index.beyond = Some(Beyond::WithoutRowid);
+            index.beyond = Some(Unsupported::WithoutRowid);
             return;
         }
         if !own.contains(&(*column, order.collation)) {
@@ -389,11 +389,11 @@ fn leave_utf16(table: &mut Table) {
     }
     for index in &mut table.indexes {
         if index.orders.iter().any(is_by_letter) {
-            index.beyond.get_or_insert(Beyond::Utf16);
+            index.beyond.get_or_insert(Unsupported::Utf16);
         }
     }
     if table.keyed.as_ref().is_some_and(|rows| rows.orders.iter().any(is_by_letter)) {
-        table.rows_beyond.get_or_insert(Beyond::WithoutRowid);
+        table.rows_beyond.get_or_insert(Unsupported::WithoutRowid);
         table.keyed = None;
     }
 }
@@ -407,7 +407,7 @@ fn of_key(name: String, key: table::Key) -> Index {
         primary: key.primary,
         columns: key.columns,
         naming: None,
-        beyond: orders.is_none().then_some(Beyond::Collation),
+        beyond: orders.is_none().then_some(Unsupported::Collation),
         orders: orders.unwrap_or_default(),
     }
 }
@@ -424,7 +424,7 @@ fn of_constraint(known: Option<&(usize, usize)>, place: usize, table: &mut Table
 }
 
 /// An index as its statement has it, and what only SQLite can say is good.
-fn of_statement(row: &SchemaRow, table: &Table) -> Result<(Index, Option<Beyond>)> {
+fn of_statement(row: &SchemaRow, table: &Table) -> Result<(Index, Option<Unsupported>)> {
     let beyond = |beyond| Index {
         name: row.name.clone(),
         root: row.root,
@@ -447,7 +447,7 @@ fn of_statement(row: &SchemaRow, table: &Table) -> Result<(Index, Option<Beyond>
     if !statement.name.eq_ignore_ascii_case(&row.name) || !statement.table.eq_ignore_ascii_case(&row.table) {
         return Err(Damage::Schema);
     }
-    let needs_sqlite = statement.needs_sqlite.then_some(Beyond::Statement);
+    let needs_sqlite = statement.needs_sqlite.then_some(Unsupported::Statement);
     let linked = match statement.columns {
         Ok(ordered) => {
             let (columns, orders): (Vec<_>, Vec<_>) = ordered.into_iter().unzip();
@@ -457,9 +457,9 @@ fn of_statement(row: &SchemaRow, table: &Table) -> Result<(Index, Option<Beyond>
                     columns,
                     orders,
                     beyond: None,
-                    ..beyond(Beyond::Statement)
+                    ..beyond(Unsupported::Statement)
                 },
-                None => beyond(Beyond::Collation),
+                None => beyond(Unsupported::Collation),
             }
         }
         Err(why) => beyond(why),

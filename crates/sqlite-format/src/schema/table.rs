@@ -5,7 +5,7 @@
 
 use super::column::Draft;
 use super::tokens::{Token, Tokens};
-use super::{Beyond, Column, ForeignKey, Result};
+use super::{Column, ForeignKey, Result, Unsupported};
 use crate::compare::{Collation, Order};
 
 /// A table as its statement has it.
@@ -22,11 +22,11 @@ pub struct Statement {
     /// Its foreign keys.
     pub foreign_keys: Vec<ForeignKey>,
     /// The part that is not understood and concerns only what rows may hold: they can be read all the same.
-    pub rules_beyond: Option<Beyond>,
+    pub rules_beyond: Option<Unsupported>,
     /// The expressions of its CHECK constraints.
     pub checks: Vec<String>,
     /// The part that is not understood and keeps rows from being read.
-    pub rows_beyond: Option<Beyond>,
+    pub rows_beyond: Option<Unsupported>,
     /// `true` when only SQLite can tell that the whole statement is valid.
     pub needs_sqlite: bool,
     /// `true` for a table WITHOUT ROWID, whose rows are the entries of its primary key.
@@ -59,7 +59,7 @@ pub fn parse(sql: &str) -> Result<Statement> {
     let mut tokens = Tokens::new(sql)?;
     tokens.expect("CREATE")?;
     if tokens.skip("VIRTUAL")? {
-        return Err(Beyond::VirtualTable);
+        return Err(Unsupported::VirtualTable);
     }
     tokens.expect("TABLE")?;
     let mut table = Statement::default();
@@ -70,7 +70,7 @@ pub fn parse(sql: &str) -> Result<Statement> {
     while more && !begins_constraint(tokens.peek()) {
         let draft = table.column(&mut tokens, drafts.len())?;
         if place(&drafts, &draft.name).is_some() {
-            return Err(Beyond::Statement);
+            return Err(Unsupported::Statement);
         }
         table.collate_keys(drafts.len(), draft.collation);
         table.few_keys()?;
@@ -78,7 +78,7 @@ pub fn parse(sql: &str) -> Result<Statement> {
         more = tokens.skip_mark(b',')?;
     }
     if drafts.is_empty() || drafts.len() > MOST_COLUMNS {
-        return Err(Beyond::Statement);
+        return Err(Unsupported::Statement);
     }
     while more {
         table.constraint(&mut tokens, &drafts)?;
@@ -107,7 +107,7 @@ impl Statement {
     /// Returns `true` when there are no more keys than are compared.
     fn few_keys(&self) -> Result<()> {
         if self.keys.len().max(self.foreign_keys.len()) > MOST_KEYS {
-            return Err(Beyond::TooMuch);
+            return Err(Unsupported::TooMuch);
         }
         Ok(())
     }
@@ -115,7 +115,7 @@ impl Statement {
     /// Notes the primary key; there is one only.
     pub(crate) fn only_primary_key(&mut self) -> Result<()> {
         if std::mem::replace(&mut self.has_primary_key, true) {
-            return Err(Beyond::Statement);
+            return Err(Unsupported::Statement);
         }
         Ok(())
     }
@@ -135,7 +135,7 @@ impl Statement {
         if tokens.skip("CONSTRAINT")? {
             self.name_of(tokens)?;
             if !begins_constraint(tokens.peek()) {
-                return Err(Beyond::Statement);
+                return Err(Unsupported::Statement);
             }
         }
         if tokens.skip("PRIMARY")? {
@@ -148,7 +148,7 @@ impl Statement {
                 {
                     // What DESC means here is left alone.
                     if order.is_none_or(|order| order.descending) {
-                        return Err(Beyond::Statement);
+                        return Err(Unsupported::Statement);
                     }
                     self.rowid_alias = Some(*at);
                 }
@@ -164,7 +164,7 @@ impl Statement {
             tokens.expect("KEY")?;
             let names = self.names_in_parentheses(tokens)?;
             let columns = names.iter().map(|name| place(drafts, name)).collect::<Option<Vec<usize>>>();
-            self.references(tokens, columns.ok_or(Beyond::Statement)?)?;
+            self.references(tokens, columns.ok_or(Unsupported::Statement)?)?;
             if tokens.skip("NOT")? {
                 tokens.expect("DEFERRABLE")?;
                 self.deferred(tokens)?;
@@ -182,7 +182,7 @@ impl Statement {
         };
         tokens.expect_mark(b'(')?;
         loop {
-            let at = place(drafts, &self.name_of(tokens)?).ok_or(Beyond::Expression)?;
+            let at = place(drafts, &self.name_of(tokens)?).ok_or(Unsupported::Expression)?;
             let own = drafts.get(at).and_then(|draft| draft.collation);
             let (order, certain) = ordered(tokens, own)?;
             self.needs_sqlite |= !certain;
@@ -220,7 +220,7 @@ impl Statement {
             tokens.expect("CONFLICT")?;
             let ways = ["ROLLBACK", "ABORT", "FAIL", "IGNORE", "REPLACE"];
             if !ways.iter().any(|way| tokens.peek().is(way)) {
-                return Err(Beyond::Statement);
+                return Err(Unsupported::Statement);
             }
             tokens.take()?;
             // Two that contradict one another are an error.
@@ -240,11 +240,11 @@ impl Statement {
                 tokens.expect("ROWID")?;
                 self.without_rowid = true;
                 // A generated column keeps more from being read than that.
-                self.rows_beyond.get_or_insert(Beyond::WithoutRowid);
+                self.rows_beyond.get_or_insert(Unsupported::WithoutRowid);
                 self.needs_sqlite = true;
             }
             if !tokens.skip_mark(b',')? && tokens.peek() != Token::End {
-                return Err(Beyond::Statement);
+                return Err(Unsupported::Statement);
             }
         }
         Ok(strict)
@@ -256,7 +256,7 @@ impl Statement {
         tokens.skip_parentheses()?;
         self.checks.push(tokens.since(begin).to_owned());
         self.conflict_clause(tokens)?;
-        self.rules_beyond = Some(Beyond::Check);
+        self.rules_beyond = Some(Unsupported::Check);
         self.needs_sqlite = true;
         Ok(())
     }
@@ -282,7 +282,7 @@ impl Statement {
             .collect();
         match columns {
             Some(columns) => self.columns = columns,
-            None => self.rows_beyond = Some(Beyond::Statement),
+            None => self.rows_beyond = Some(Unsupported::Statement),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Source: "SQLite Keywords", <https://www.sqlite.org/lang_keywords.html>, and the railroad diagrams of "CREATE TABLE".
 
-use super::{Beyond, Result};
+use super::{Result, Unsupported};
 use crate::sql::lexer::{Lexer, TokenKind};
 
 /// A word of SQL.
@@ -101,7 +101,7 @@ impl<'a> Tokens<'a> {
         if self.skip(keyword)? {
             Ok(())
         } else {
-            Err(Beyond::Statement)
+            Err(Unsupported::Statement)
         }
     }
 
@@ -110,7 +110,7 @@ impl<'a> Tokens<'a> {
         if self.skip_mark(mark)? {
             Ok(())
         } else {
-            Err(Beyond::Statement)
+            Err(Unsupported::Statement)
         }
     }
 
@@ -119,12 +119,12 @@ impl<'a> Tokens<'a> {
     pub(crate) fn name(&mut self) -> Result<(String, bool)> {
         match self.take()? {
             Token::Word(word) => match keyword(word) {
-                Some(Keyword::Reserved) => Err(Beyond::Statement),
+                Some(Keyword::Reserved) => Err(Unsupported::Statement),
                 keyword => Ok((word.to_owned(), keyword.is_none())),
             },
             Token::Quoted(quoted) => Ok((unquoted(quoted), true)),
             Token::Text(text) => Ok((unquoted(text), false)),
-            _ => Err(Beyond::Statement),
+            _ => Err(Unsupported::Statement),
         }
     }
 
@@ -136,7 +136,7 @@ impl<'a> Tokens<'a> {
             match self.take()? {
                 Token::Mark(b'(') => depth += 1,
                 Token::Mark(b')') => depth -= 1,
-                Token::End => return Err(Beyond::Statement),
+                Token::End => return Err(Unsupported::Statement),
                 _ => {}
             }
         }
@@ -156,7 +156,7 @@ fn read<'a>(lexer: &mut Lexer<'a>) -> Result<(usize, Token<'a>, usize)> {
             return Ok((lexer.offset(), Token::End, lexer.offset()));
         };
         if !found.is_complete {
-            return Err(Beyond::Statement);
+            return Err(Unsupported::Statement);
         }
         if !found.is_blank() {
             break found;
@@ -169,7 +169,7 @@ fn read<'a>(lexer: &mut Lexer<'a>) -> Result<(usize, Token<'a>, usize)> {
         (TokenKind::Number, _) => Token::Number(found.text),
         (TokenKind::Blob, _) => Token::Blob(found.text),
         (TokenKind::Operator, [mark, ..]) if !matches!(mark, b'$' | b'@' | b':' | b'#' | 0) => Token::Mark(*mark),
-        _ => return Err(Beyond::Statement),
+        _ => return Err(Unsupported::Statement),
     };
     Ok((found.start, token, lexer.offset()))
 }

@@ -5,7 +5,7 @@ use sqlite_format::answer::Answer;
 use sqlite_format::cross_check::CrossCheck;
 use sqlite_format::interrupt::Never;
 use sqlite_format::reader::pages_there;
-use sqlite_format::schema::Beyond;
+use sqlite_format::schema::Unsupported;
 
 use super::damage::damage;
 use super::random::Random;
@@ -71,7 +71,7 @@ fn text_that_only_looks_like_a_number_is_left_to_sqlite() {
         .unwrap();
     drop(conn);
     let bytes = std::fs::read(&path).unwrap();
-    assert_eq!(answers(&bytes, true).0, Answer::NotUnderstood(Beyond::NumberAsText));
+    assert_eq!(answers(&bytes, true).0, Answer::NotUnderstood(Unsupported::NumberAsText));
 }
 
 /// A healthy store of an application's: two tables, each with an index for a key of text, and a foreign key.
@@ -256,5 +256,5 @@ fn an_index_that_cannot_be_held_is_not_understood_rather_than_wrong() {
     .unwrap();
     drop(conn);
     let bytes = std::fs::read(&path).unwrap();
-    assert_eq!(answers(&bytes, true).0, Answer::NotUnderstood(Beyond::LongEntry));
+    assert_eq!(answers(&bytes, true).0, Answer::NotUnderstood(Unsupported::LongEntry));
 }
