@@ -1,4 +1,4 @@
-//! Do the sidecar files belong to the store, and is every commit in them still there?
+//! Checks that the sidecar files belong to the store, and that every commit in them is still there.
 
 use crate::application::{Application, Problem};
 use crate::checks::check::{Check, Input, Needs};
@@ -67,7 +67,7 @@ fn closed_to_owner(probe: &Probe) -> Outcome {
     Outcome::found(detail, Problem::Owner { suffixes }, findings)
 }
 
-/// Returns what is odd about a log that belongs to the store.
+/// Returns the oddities of a log that belongs to the store.
 fn notes(probe: &Probe, stop: &Stop) -> Findings {
     let mut notes = Findings::default();
     let odd = [

@@ -1,4 +1,4 @@
-//! Are the pages, trees and indexes whole? The doctor's own reader says where they are; otherwise SQLite's own integrity check
+//! Checks that the pages, trees and indexes are whole. The doctor's own reader says where they are; otherwise SQLite's own integrity check
 //! says what is wrong, grouped by table and index.
 
 mod derived;

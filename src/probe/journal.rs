@@ -13,12 +13,12 @@ use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
 use crate::text::words::plural;
 
-/// What a rollback journal holds.
+/// The content of a rollback journal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct JournalScan {
     /// Pages that will be put back.
     pub pages: u64,
-    /// What is wrong, where something is: the pages from there on will not be put back.
+    /// The fault, if any: the pages from there on will not be put back.
     pub fault: Option<String>,
     /// The page size in its header, in bytes; 0 without a header.
     pub page_size: u32,
@@ -36,7 +36,7 @@ const MOST_NUMBERS: usize = 1 << 22;
 /// Reads a whole journal that must be rolled back, as SQLite would.
 ///
 /// # Errors
-/// Where the journal cannot be read, or the time is up.
+/// Fails if the journal cannot be read, or at the time limit.
 pub(crate) fn scan(journal: &Sidecar, page_size: u32, stop: &Stop) -> Result<JournalScan> {
     let io = |error| Error::io("read", &journal.path)(error);
     let file = super::open_plain(&journal.path).map_err(io)?;

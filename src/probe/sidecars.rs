@@ -268,7 +268,7 @@ fn judgement(probe: &Probe, stop: &Stop) -> Result<Arc<Judgement>> {
     }
 }
 
-/// Returns what the WAL holds, if there is one that belongs to the store.
+/// Returns the content of the WAL, if there is one that belongs to the store.
 ///
 /// # Errors
 /// If it cannot be read, or the time is up.

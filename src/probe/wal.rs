@@ -11,7 +11,7 @@ use super::whose_log::FirstPage;
 use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
 
-/// What a log holds.
+/// The content of a log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct WalScan {
     /// Commits that SQLite reads.
@@ -20,7 +20,7 @@ pub(crate) struct WalScan {
     pub committed_frames: u64,
     /// The database's size in pages after the last commit; 0 without one.
     pub pages: u32,
-    /// Whether the committed frames hold every page of the database past `file_pages`.
+    /// True if the committed frames hold every page of the database past `file_pages`.
     pub holds_the_rest: bool,
     /// The first frame (counted from 1) whose checksum or salts are wrong, if commits of the same generation follow it.
     pub damaged_at: Option<u64>,
@@ -48,7 +48,7 @@ const MOST_NUMBERS: usize = 1 << 22;
 /// `file_pages` is the database file's length in whole pages.
 ///
 /// # Errors
-/// Where the log cannot be read, or the time is up.
+/// Fails if the log cannot be read, or at the time limit.
 pub(crate) fn scan(wal: &Sidecar, shm: &Sidecar, header: &WalHeader, file_pages: u64, stop: &Stop) -> Result<WalScan> {
     let io = |error| Error::io("read", &wal.path)(error);
     let file = super::open_plain(&wal.path).map_err(io)?;
@@ -124,7 +124,7 @@ struct PagesBeyond {
 }
 
 impl PagesBeyond {
-    /// How many pages are remembered. If a database grew by more in one log, the rest is taken to be there.
+    /// The maximum number of pages that are remembered. If a database grew by more in one log, the rest is taken to be there.
     const MOST: u64 = 1 << 24;
 
     fn new(file_pages: u64, page_size: u32) -> Self {
@@ -149,7 +149,7 @@ impl PagesBeyond {
         }
     }
 
-    /// Whether a page past the file's end is there, or is the one that need not be.
+    /// Returns true if a page past the file's end is there, or is the one that need not be.
     fn has(&self, page: u64) -> bool {
         let past = page - self.file_pages - 1;
         let bit = |word: &u64| word >> (past % 64) & 1 == 1;
@@ -165,7 +165,7 @@ impl PagesBeyond {
     }
 }
 
-/// Whether the log still begins with the same bytes: it was not restarted.
+/// Returns true if the log still begins with the same bytes: it was not restarted.
 pub(crate) fn same_generation(wal: &Sidecar) -> bool {
     let mut now = [0; HEADER_LEN];
     let Some(then) = wal.head.get(..now.len()) else {

@@ -50,7 +50,7 @@ impl FirstPage {
         })
     }
 
-    /// Returns whether the change counter stands in both of its places. Where it does not, one of them may be damaged.
+    /// Returns true if the change counter stands in both of its places. Where it does not, one of them may be damaged.
     fn agrees(&self) -> bool {
         self.change_counter == self.valid_for
     }
@@ -109,7 +109,7 @@ pub(crate) enum Sign {
     Gap {
         /// The first page that is in neither.
         first_missing: u32,
-        /// How many pages the file has.
+        /// The number of pages of the file.
         file: u32,
         /// The size in pages by the last commit.
         commit: u32,
@@ -268,7 +268,7 @@ pub(crate) fn find_signs_in_journal(file: &FirstPage, journal: &Journal) -> Vec<
     signs
 }
 
-/// Returns whether a counter that wraps around is behind another.
+/// Returns true if a counter that wraps around is behind another.
 fn is_older(this: u32, other: u32) -> bool {
     this.wrapping_sub(other).cast_signed() < 0
 }

@@ -15,7 +15,7 @@ use crate::store::page_reader::{cross_check, cross_check_file};
 use crate::text::words::{cut, plural};
 use sqlite_format::cross_check::{CrossCheck, IndexFacts, Orphan, RowName, TableFacts};
 
-/// What was read of a store without SQLite; nothing when it was not read.
+/// The facts that were read of a store without SQLite; empty if it was not read.
 #[derive(Debug, Default)]
 pub(super) struct Evidence(Option<CrossCheck>);
 

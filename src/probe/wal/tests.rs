@@ -87,7 +87,7 @@ fn scan_bytes(bytes: &[u8], file_pages: u64) -> Option<Result<WalScan>> {
     scan_with_index(bytes, Vec::new(), file_pages)
 }
 
-/// The same where the `-shm` begins with `index`.
+/// Judges the log beside a `-shm` that begins with `index`.
 fn scan_with_index(bytes: &[u8], index: Vec<u8>, file_pages: u64) -> Option<Result<WalScan>> {
     let header = WalHeader::parse(bytes).ok()??;
     let folder = TempDir::new().unwrap();

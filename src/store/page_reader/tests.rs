@@ -20,7 +20,7 @@ use crate::store::{Environment, Need, ReadMethod, ReadOnly, with_stable_store};
 /// The checks that the reader answers.
 const ANSWERED: [CheckId; 3] = [CheckId::PageStructure, CheckId::ForeignKeys, CheckId::RowValues];
 
-/// What each check says that reads through a handle.
+/// The answers of the checks that read through a handle.
 type Said = Vec<(CheckId, Result<Outcome, String>)>;
 
 fn said(context: &StoreContext<'_>, handle: &ReadOnly) -> Said {
@@ -89,7 +89,7 @@ fn rows_judged(sound: &Sound) -> Option<u64> {
     sound.values.as_ref()?.tables.iter().map(|table| Some(table.sound?.rows)).sum()
 }
 
-/// What the reader finds sound of a store: its structure, its foreign keys, its values.
+/// The parts of a store that the reader finds sound: its structure, its foreign keys, its values.
 fn answers(before: &str, after: &str) -> (bool, bool, bool) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.db");
