@@ -213,7 +213,11 @@ impl Problem {
             | Self::SidecarForeign { .. }
             | Self::SidecarUnreadable { .. }
             | Self::NoStore(_)
-            | Self::CouldNotCheck(_) => Loss::Unknown,
+            | Self::CouldNotCheck(_)
+            // What is missing was deleted, was never there, or is lost; and the older of two states may be the table's.
+            | Self::Dangling { .. }
+            | Self::Structure(Damage::Differ)
+            | Self::Shape { worst: Impact::Reads, .. } => Loss::Unknown,
             Self::InUse { fault, .. } if *fault != UseFault::LocksLost => Loss::Unknown,
             problem if problem.can_lose_rows() => Loss::Unknown,
             _ => Loss::No,

@@ -174,3 +174,17 @@ fn a_row_with_a_damaged_value_does_not_stand_whole() {
         "{said}"
     );
 }
+
+#[test]
+fn data_that_may_be_lost_is_not_said_to_be_there() {
+    let known = |place: &Place| place.ask(&["--format", "json"]).report()["data_lost"].clone();
+    assert_eq!(known(&Place::with(2, 5)), "no");
+    for change in [
+        "UPDATE vms SET image_id = 'gone' WHERE rowid = 2",
+        "DROP TABLE vms",
+        "ALTER TABLE vms DROP COLUMN workspace_json",
+    ] {
+        assert_eq!(known(&Place::with(2, 5).after(change)), "unknown", "{change}");
+    }
+    assert_eq!(known(&Place::with(2, 5).after("CREATE TABLE extra(x)")), "no");
+}
