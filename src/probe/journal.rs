@@ -1,14 +1,17 @@
 //! The rollback journal that lies beside a database: how many pages SQLite will put back from it, and what keeps others from it.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use sqlite_format::header::is_page_size;
-use sqlite_format::journal::{HEADER_LEN, Record, RecordFault, SegmentHeader};
+use sqlite_format::journal::{HEADER_LEN, Record, RecordFault, SegmentHeader, read_super_journal};
 use sqlite_format::source::ReadAt;
 
-use super::Sidecar;
 use super::whose_log::FirstPage;
+use super::{Probe, Sidecar};
 use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
 use crate::text::words::plural;
@@ -133,6 +136,32 @@ fn twice(numbers: &mut [u32]) -> Option<String> {
     numbers.sort_unstable();
     let pair = numbers.windows(2).find(|pair| pair.first() == pair.last())?;
     Some(format!("it holds page {} twice", pair.first()?))
+}
+
+/// Returns the number of bytes of the journal that are to be played back; `None` for none.
+///
+/// A journal of a transaction over several databases ends with the name of its super-journal. SQLite would look at that path,
+/// anywhere on this machine, and remove it. So it is looked for here, with a plain `stat`: where the super-journal is gone the
+/// transaction was committed and the journal counts for nothing; where it is there, the journal is played back without its
+/// name. (`pager.c`, `pager_playback`.)
+///
+/// # Errors
+/// Fails if the journal cannot be read.
+pub(crate) fn length_to_play(probe: &Probe) -> Result<Option<u64>> {
+    let path = &probe.journal.path;
+    if !probe.journal.has_content() {
+        return Ok(None);
+    }
+    let file = super::open_plain(path).map_err(Error::io("read", path))?;
+    match read_super_journal(&file).map_err(Error::io("read", path))? {
+        None => Ok(Some(u64::MAX)),
+        Some((name, at)) => Ok(counts_as_there(Path::new(OsStr::from_bytes(&name))).then_some(at)),
+    }
+}
+
+/// Returns true when a super-journal exists for SQLite, to which an empty file is none (`os_unix.c`, `unixAccess`).
+fn counts_as_there(path: &Path) -> bool {
+    path.metadata().is_ok_and(|meta| !meta.is_file() || meta.len() > 0)
 }
 
 enum Ended {

@@ -427,6 +427,10 @@ fn examine_journal(probe: &Probe, header: &HeaderFields, application: &Applicati
         _ if probe.situation == Situation::RollbackLive => {
             Verdict::Sound("another process is in the middle of a transaction".to_owned())
         }
+        _ if journal::length_to_play(probe)?.is_none() => Verdict::Sound(format!(
+            "a rollback journal that nothing will be rolled back from: the super-journal that it names is gone, so SQLite takes the transaction for committed, and deletes the -journal when {} opens the store",
+            application.name()
+        )),
         Some(fault) => Verdict::Wrong {
             suffix: "-journal",
             what: format!(

@@ -12,10 +12,10 @@ use super::{Files, KnownStore, SalvageSummary, salvage};
 use crate::application::{Application, NoStore, Problem};
 use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
+use crate::probe::journal::length_to_play;
 use crate::probe::not_a_database::{describe, describe_conversion};
 use crate::probe::situation::{is_hot, write_locked_now};
 use crate::probe::{FileStat, PathKind, Probe, Sidecar, Situation, open_plain, words};
-use crate::store::private_copy::journal_to_play;
 
 /// The time for which another process may hold the write lock while it may have written to the file. A transaction is short.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
@@ -142,5 +142,5 @@ fn has_hot_journal(probe: &Probe) -> Result<bool> {
         Situation::None => is_hot(&probe.journal),
         _ => false,
     };
-    Ok(is_left && journal_to_play(probe)?.is_some())
+    Ok(is_left && length_to_play(probe)?.is_some())
 }

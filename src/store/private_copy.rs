@@ -2,17 +2,14 @@
 //! ever opens for writing.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{MutexGuard, OnceLock};
 
 use rusqlite::{Connection, OpenFlags};
-use sqlite_format::journal::read_super_journal;
 use tempfile::TempDir;
 
 use super::access::Environment;
@@ -20,7 +17,7 @@ use super::read_only::uri;
 use crate::error::{Error, Result};
 use crate::limits::HeavyWork;
 use crate::limits::stop::{Stop, Stopped};
-use crate::probe::{FileStat, Probe, open_plain};
+use crate::probe::{FileStat, Probe, journal, open_plain};
 use crate::text::paths;
 use crate::text::words::thousands;
 
@@ -193,7 +190,7 @@ impl PrivateCopy {
             copy_file(&probe.wal.path, &copy.beside("-wal"), u64::MAX, stop)?;
         }
         if probe.journal.has_content()
-            && let Some(length) = journal_to_play(probe)?
+            && let Some(length) = journal::length_to_play(probe)?
         {
             copy_file(&probe.journal.path, &copy.beside("-journal"), length, stop)?;
         }
@@ -244,32 +241,6 @@ fn bare(error: &io::Error) -> io::Error {
     let text = error.to_string();
     let words = text.split(" at path ").next().unwrap_or_default();
     io::Error::new(error.kind(), words)
-}
-
-/// Returns the number of bytes of the journal that are to be played back; `None` for none.
-///
-/// A journal of a transaction over several databases ends with the name of its super-journal. SQLite would look at that path,
-/// anywhere on this machine, and remove it. So it is looked for here, with a plain `stat`: where the super-journal is gone the
-/// transaction was committed and the journal counts for nothing; where it is there, the journal is played back without its
-/// name. (`pager.c`, `pager_playback`.)
-///
-/// # Errors
-/// Fails if the journal cannot be read.
-pub(crate) fn journal_to_play(probe: &Probe) -> Result<Option<u64>> {
-    let path = &probe.journal.path;
-    if !probe.journal.has_content() {
-        return Ok(None);
-    }
-    let file = open_plain(path).map_err(Error::io("read", path))?;
-    match read_super_journal(&file).map_err(Error::io("read", path))? {
-        None => Ok(Some(u64::MAX)),
-        Some((name, at)) => Ok(counts_as_there(Path::new(OsStr::from_bytes(&name))).then_some(at)),
-    }
-}
-
-/// Returns true when a super-journal exists for SQLite, to which an empty file is none (`os_unix.c`, `unixAccess`).
-fn counts_as_there(path: &Path) -> bool {
-    path.metadata().is_ok_and(|meta| !meta.is_file() || meta.len() > 0)
 }
 
 /// Copies at most `length` bytes of a regular file to a path that has none, asking now and then whether to stop.

@@ -633,6 +633,17 @@ fn a_super_journal_is_believed_and_never_touched() {
 }
 
 #[test]
+fn a_journal_whose_super_journal_is_gone_is_not_said_to_be_rolled_back() {
+    let place = Place::new();
+    hot(&place.store());
+    let named = place.folder().join("gone");
+    change(&journal(&place), names_super_journal(&named));
+    assert_snapshot!(row(&place), @"pass: a rollback journal that nothing will be rolled back from: the super-journal that it names is gone, so SQLite takes the transaction for committed, and deletes the -journal when banger opens the store");
+    fs::write(named, "other.db-journal").unwrap();
+    assert_snapshot!(row(&place), @"pass: a hot rollback journal: 15 pages of an unfinished transaction will be rolled back when banger opens the store");
+}
+
+#[test]
 fn a_log_to_which_the_stores_owner_cannot_write_is_told_with_the_command() {
     needs!("root");
     let place = three_commits();
