@@ -177,6 +177,7 @@ pub fn salvage_within(
         summary.nothing = Some(NothingSaved::NotOurs);
         return Ok(summary);
     }
+    (summary.other_names, summary.other_tables) = std::mem::take(&mut forest.other_tables);
     let known = &KnownStore {
         schema: known.schema.clone().with_columns(&forest.columns),
         ledger: known.ledger.clone(),

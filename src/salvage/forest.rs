@@ -48,6 +48,8 @@ pub struct Forest {
     pub complete_tables: Vec<bool>,
     /// True if the schema is intact and leads to every page of the tables and indexes that are not known: no other table has their rows.
     pub are_others_known: bool,
+    /// The names of the tables in the schema that are not known ones, the first [`MOST_NAMES`] of them, and their number.
+    pub other_tables: (Vec<String>, u64),
     /// True if the schema is intact and names tables, none of which is a known one.
     pub is_anothers: bool,
 }
@@ -57,6 +59,9 @@ const MOST_INNER: usize = 1 << 20;
 
 /// The most roots of unknown trees that are followed.
 const MOST_ROOTS: usize = 10_000;
+
+/// The most names of tables that are not known which are kept.
+const MOST_NAMES: usize = 20;
 
 /// The most ranges without a leaf that are kept for a table.
 const MOST_OPEN_RANGES: usize = 10_000;
@@ -86,6 +91,7 @@ pub fn survey(view: &StoreView<'_>, schema: &StoreSchema, stop: &Stop) -> Result
         open_ranges: vec![vec![i64::MIN..=i64::MAX]; schema.tables.len()],
         complete_tables: vec![false; schema.tables.len()],
         are_others_known: false,
+        other_tables: (Vec::new(), 0),
         is_anothers: false,
     };
     forest.notes.set_owner(1, Owner::Other);

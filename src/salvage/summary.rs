@@ -10,6 +10,10 @@ pub struct SalvageSummary {
     pub tables: Vec<TableSummary>,
     /// The reason why nothing could be salvaged, if so.
     pub nothing: Option<NothingSaved>,
+    /// The number of tables that the store names and the application does not have: they are not made anew.
+    pub other_tables: u64,
+    /// The names of the first of them, safe to print.
+    pub other_names: Vec<String>,
     /// The ids of migrations whose rows in the ledger were lost and are restored.
     pub restored_ledger_rows: Vec<i64>,
     /// Frames of the log that are damaged.
@@ -144,6 +148,7 @@ impl SalvageSummary {
             && self.uncertain_commits.is_none()
             && self.damaged_frames + self.stale_pages + self.too_long == 0
             && self.restored_ledger_rows.is_empty()
+            && self.other_tables == 0
             && self.tables.iter().all(whole)
     }
 }

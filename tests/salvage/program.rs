@@ -299,3 +299,21 @@ fn rows_of_another_table_are_none_of_the_ledger() {
     );
     assert_eq!(ids("SELECT count(*) || '' FROM vms"), "40");
 }
+
+#[test]
+fn a_table_that_the_application_does_not_have_is_said_not_to_be_given() {
+    let place = Place::with(1, 2);
+    let conn = Connection::open(place.store()).unwrap();
+    conn.execute_batch("CREATE TABLE notes(x); INSERT INTO notes VALUES(1)").unwrap();
+    drop(conn);
+    let ran = place.ask(&["--salvage"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(
+        ran.stderr.contains("the schema names 1 table that the application does not have"),
+        "{ran:?}"
+    );
+    assert!(
+        ran.stderr.contains(": notes") && !ran.stderr.contains("nothing that the store names is lost"),
+        "{ran:?}"
+    );
+}

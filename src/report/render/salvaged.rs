@@ -154,6 +154,20 @@ fn store_entries(account: &SalvageSummary) -> Vec<SummaryRow> {
             ),
         ));
     }
+    if account.other_tables > 0 {
+        let tables = plural(account.other_tables, "table", "tables");
+        let more = account.other_tables.saturating_sub(account.other_names.len() as u64);
+        let more = if more > 0 {
+            format!(" and {} more", thousands(more))
+        } else {
+            String::new()
+        };
+        let names = account.other_names.join(", ");
+        out.push(fail(
+            "other tables",
+            format!("the schema names {tables} that the application does not have, and whose rows are not given: {names}{more}"),
+        ));
+    }
     if account.too_long > 0 {
         let values = plural(account.too_long, "row is", "rows are");
         out.push(fail("length", format!("{values} too long to be held, and not given")));
@@ -195,6 +209,7 @@ fn verdict(account: &SalvageSummary) -> (Status, String) {
                 (of(|table| table.missing_a_column), "without a column"),
                 (of(|table| u64::from(table.has_unknown_count)), "of the tables perhaps not all there"),
                 (account.restored_ledger_rows.len() as u64, "of the ledger written anew"),
+                (account.other_tables, "of the tables not the application's"),
                 (account.too_long, "too long"),
                 (u64::from(is_journal_damaged), "journal damaged"),
                 (u64::from(account.left_out.is_some()), "log or journal left out"),

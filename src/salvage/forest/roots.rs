@@ -1,9 +1,11 @@
 //! Reads `sqlite_schema`, as far as it can be read: the roots of the trees, and the names of the columns.
 
-use super::{Forest, MOST_ROOTS, Walker};
+use super::{Forest, MOST_NAMES, MOST_ROOTS, Walker};
+use crate::findings::LONGEST_NAME;
 use crate::salvage::Result;
 use crate::salvage::notes::Owner;
 use crate::salvage::schema::StoreSchema;
+use crate::text::escape::escape_untrusted;
 use sqlite_format::encoding::Decoder;
 use sqlite_format::page::{Kind, Page};
 use sqlite_format::record::Fields;
@@ -18,7 +20,9 @@ struct Roots {
     indexes: Vec<(usize, Vec<u8>, u32)>,
     other: Vec<u32>,
     /// The number of tables that are not known, but SQLite's own.
-    other_tables: usize,
+    other_tables: u64,
+    /// The names of the first of them.
+    other_names: Vec<String>,
     /// Each known table as its own statement has it.
     statements: Vec<Option<Statement>>,
 }
@@ -44,6 +48,7 @@ impl Walker<'_> {
         if whole {
             roots.give_up_namesakes(schema);
         }
+        forest.other_tables = (std::mem::take(&mut roots.other_names), roots.other_tables);
         forest.is_anothers = whole && roots.tables.is_empty() && roots.other_tables > 0;
         whole &= !roots.tables.is_empty();
         forest.complete_tables.fill(whole);
@@ -100,7 +105,9 @@ impl Roots {
                 }
                 (b"index", Some(table)) => self.indexes.push((table, name.to_vec(), root)),
                 _ => {
-                    self.other_tables += usize::from(kind == b"table" && !name.starts_with(b"sqlite_"));
+                    if kind == b"table" && !name.starts_with(b"sqlite_") {
+                        self.note_other_table(&String::from_utf8_lossy(name));
+                    }
                     if self.other.len() < MOST_ROOTS {
                         self.other.push(root);
                     }
@@ -112,6 +119,14 @@ impl Roots {
 }
 
 impl Roots {
+    /// Counts a table that is not known, and keeps its name if it is one of the first.
+    fn note_other_table(&mut self, name: &str) {
+        self.other_tables += 1;
+        if self.other_names.len() < MOST_NAMES {
+            self.other_names.push(escape_untrusted(name, LONGEST_NAME));
+        }
+    }
+
     /// Takes tables that have only the name of a known one for others: fewer than half of the columns of each version are theirs. That
     /// is only so where the schema is intact: a statement with a damaged letter is no namesake's.
     fn give_up_namesakes(&mut self, schema: &StoreSchema) {
@@ -127,6 +142,9 @@ impl Roots {
             }
             *statement = None;
             self.other_tables += 1;
+            if self.other_names.len() < MOST_NAMES {
+                self.other_names.push(of.name.clone());
+            }
             self.other
                 .extend(self.tables.extract_if(.., |(at, _)| *at == table).map(|(_, root)| root));
             self.other
