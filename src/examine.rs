@@ -94,6 +94,21 @@ pub(crate) fn migration_status(
     })
 }
 
+/// Refuses a file whose header is damaged: no daemon could open it, whatever its ledger says.
+///
+/// # Errors
+/// Fails if a field of the header is out of range.
+fn refuse_damaged_header(probe: &Probe) -> Result<()> {
+    let PathKind::Sqlite(header) = &probe.kind else {
+        return Ok(());
+    };
+    let faults: Vec<String> = header.faults().iter().map(ToString::to_string).collect();
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(Error::NotAStore(format!("the header is damaged: {}", faults.join("; "))))
+}
+
 /// Returns the result of reading a store through a handle, where nothing beside it hides what was committed; there is no handle on a file of no
 /// bytes.
 fn read_stable_store<T>(
@@ -111,6 +126,7 @@ fn read_stable_store<T>(
         if probe.is_empty_without_log() {
             return Err(Error::NotAStore(EMPTY_WITHOUT_LOG.to_owned()));
         }
+        refuse_damaged_header(probe)?;
         // What a foreign or damaged journal hides may be a migration.
         let examine = |probe: &Probe| sidecars::examine(probe, application, environment.stop);
         let verdict = retry_until_stable(probe, environment.stop, sidecars::seems_wrong, examine)?;

@@ -148,7 +148,6 @@ impl SalvageSummary {
             && self.uncertain_commits.is_none()
             && self.damaged_frames + self.stale_pages + self.too_long == 0
             && self.restored_ledger_rows.is_empty()
-            && self.other_tables == 0
             && self.tables.iter().all(whole)
     }
 }

@@ -314,3 +314,16 @@ fn a_row_that_is_gone_from_the_ledger_is_told_from_a_migration_that_did_not_run(
     let other = store_with("DELETE FROM schema_migrations WHERE id = 2; ALTER TABLE images ADD COLUMN more TEXT");
     assert!(ask(&other).contains("migrations needed"));
 }
+
+#[test]
+fn a_damaged_header_is_no_answer() {
+    let place = Place::new();
+    Lies::Rollback.make(&place.store());
+    let mut bytes = fs::read(place.store()).unwrap();
+    // A write version that this SQLite only reads: no daemon could apply a migration.
+    bytes[18] = 3;
+    fs::write(place.store(), bytes).unwrap();
+    let ran = place.ask(&["--check-migrations"]);
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    assert!(ran.stdout.contains("the header is damaged"), "{ran:?}");
+}

@@ -163,10 +163,13 @@ fn store_entries(account: &SalvageSummary) -> Vec<SummaryRow> {
             String::new()
         };
         let names = account.other_names.join(", ");
-        out.push(fail(
-            "other tables",
-            format!("the schema names {tables} that the application does not have, and whose rows are not given: {names}{more}"),
-        ));
+        out.push(SummaryRow {
+            status: Status::Skip,
+            ..fail(
+                "other tables",
+                format!("the schema names {tables} that the application does not have, and whose rows are not given: {names}{more}"),
+            )
+        });
     }
     if account.too_long > 0 {
         let values = plural(account.too_long, "row is", "rows are");
@@ -179,7 +182,14 @@ fn store_entries(account: &SalvageSummary) -> Vec<SummaryRow> {
 fn verdict(account: &SalvageSummary) -> (Status, String) {
     let given = plural(account.given(), "row is", "rows are");
     if account.is_complete() {
-        return (Status::Pass, format!("PASS: {given} given, and nothing that the store names is lost"));
+        let rest = match account.other_tables {
+            0 => "nothing that the store names is lost".to_owned(),
+            others => format!(
+                "nothing of the application's tables is lost; {} of the store not given",
+                plural(others, "other table is", "other tables are")
+            ),
+        };
+        return (Status::Pass, format!("PASS: {given} given, and {rest}"));
     }
     let why = match account.nothing {
         Some(NothingSaved::NoPages) => "nothing in the file looks like a page of a database",
@@ -209,7 +219,6 @@ fn verdict(account: &SalvageSummary) -> (Status, String) {
                 (of(|table| table.missing_a_column), "without a column"),
                 (of(|table| u64::from(table.has_unknown_count)), "of the tables perhaps not all there"),
                 (account.restored_ledger_rows.len() as u64, "of the ledger written anew"),
-                (account.other_tables, "of the tables not the application's"),
                 (account.too_long, "too long"),
                 (u64::from(is_journal_damaged), "journal damaged"),
                 (u64::from(account.left_out.is_some()), "log or journal left out"),
