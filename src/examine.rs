@@ -74,11 +74,7 @@ pub(crate) fn migration_status(
     if matches!(application.history, History::NotKnown) {
         return Err(Error::NothingKnown);
     }
-    let hides_commits = |users: &Sighting| {
-        let mut faults = users.faults().filter(|(_, fault)| fault.hides_commits());
-        faults.next().map(|(process, fault)| process.describe(fault))
-    };
-    if let Some(why) = users.and_then(hides_commits) {
+    if let Some(why) = users.and_then(Sighting::hidden_commits) {
         return Err(Error::InUse(why));
     }
     let need = if rehearse { Need::Everything } else { Need::Ledger };

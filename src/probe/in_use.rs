@@ -247,6 +247,12 @@ impl Sighting {
         self.verdict.faults.iter().map(|(index, fault)| (&self.seen.processes[*index], fault))
     }
 
+    /// Returns in words the first process whose commits are in other files than those at the path, if there is one.
+    pub(crate) fn hidden_commits(&self) -> Option<String> {
+        let mut faults = self.faults().filter(|(_, fault)| fault.hides_commits());
+        faults.next().map(|(process, fault)| process.describe(fault))
+    }
+
     /// Returns the processes that use the store in this way.
     pub(crate) fn users(&self, how: Use) -> impl Iterator<Item = &Process> {
         let uses = self.verdict.uses.iter().filter(move |(_, used)| *used == how);

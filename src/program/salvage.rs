@@ -12,6 +12,7 @@ use rustix::fs::OFlags;
 use crate::banger::APPLICATION;
 use crate::error::Error;
 use crate::error::internal_error;
+use crate::probe::in_use::Sighting;
 use crate::program::EXIT_PIPE_CLOSED;
 use crate::program::meter::Meter;
 use crate::program::output::{self, metadata};
@@ -104,7 +105,8 @@ pub(super) fn salvage(session: &Arc<Session>) -> u8 {
     };
     let interrupted = session.signals.exit_code();
     let (said, code) = match asked {
-        Ok(account) => {
+        Ok(mut account) => {
+            account.hidden_commits = session.users(session.store()).and_then(Sighting::hidden_commits);
             let code = exit(&account);
             let code = if account.committed {
                 code

@@ -155,12 +155,12 @@ fn remove(folder: &Path) {
     }
 }
 
-/// Looks who has the stores open, if the report says it or a program may hide commits from the gate.
+/// Looks who has the stores open, if the report says it or a program may hide commits from the gate or a salvage.
 fn users(args: &Args, checks: &[CheckId], stores: &[PathBuf]) -> HashMap<PathBuf, Sighting> {
-    let is_asked = if args.check_migrations {
+    let is_asked = if args.check_migrations || args.salvage {
         stores.iter().any(|store| in_use::may_be_in_use(store))
     } else {
-        !args.salvage && checks.contains(&CheckId::InUse)
+        checks.contains(&CheckId::InUse)
     };
     if is_asked {
         stores.iter().cloned().zip(in_use::see(stores)).collect()

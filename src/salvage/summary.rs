@@ -26,6 +26,8 @@ pub struct SalvageSummary {
     pub left_out: Option<(&'static str, String)>,
     /// The reason why the committed rows cannot be told from others, if so.
     pub uncertain_commits: Option<UncertainCommits>,
+    /// The program whose commits are in a file that has no name any more, in words, if there is one.
+    pub hidden_commits: Option<String>,
     /// Rows too long to be held, in any table.
     pub too_long: u64,
     /// True if the output ends with COMMIT: every page was read, and the files did not change meanwhile.
@@ -146,6 +148,7 @@ impl SalvageSummary {
             && !self.has_unrelated_log
             && self.left_out.is_none()
             && self.uncertain_commits.is_none()
+            && self.hidden_commits.is_none()
             && self.damaged_frames + self.stale_pages + self.too_long == 0
             && self.restored_ledger_rows.is_empty()
             && self.tables.iter().all(whole)

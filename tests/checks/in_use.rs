@@ -95,6 +95,10 @@ fn a_log_deleted_under_a_program_fails_and_can_be_copied_while_it_runs() {
         line.contains(&format!("(pid {}) has the store open, and its -wal and -shm were deleted", program.pid())),
         "{line}"
     );
+    let saved = place.ask(&["--salvage"]);
+    assert_eq!(saved.code, Some(1), "{saved:?}");
+    assert!(saved.stderr.contains("what it committed there is not given"), "{saved:?}");
+    assert!(!saved.stderr.contains("nothing that the store names is lost"), "{saved:?}");
 
     // The command of the remedy saves what was committed.
     let remedy = place.row(CHECK, &[])["remedy"].as_str().unwrap().to_owned();

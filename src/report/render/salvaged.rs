@@ -3,7 +3,11 @@
 use super::layout::{ColumnWidths, Style, TableRow, fold, fold_verdict, paint_first_word, width};
 use crate::report::Status;
 use crate::salvage::summary::{NamedRows, NothingSaved, SalvageSummary, TableSummary};
+use crate::text::escape::escape_untrusted;
 use crate::text::words::{plural, thousands};
+
+/// The longest description of a process, in characters.
+const LONGEST_REASON: usize = 600;
 
 /// The number of rows of a kind that are named.
 const SHOWN_ROWS: usize = 20;
@@ -144,6 +148,12 @@ fn store_entries(account: &SalvageSummary) -> Vec<SummaryRow> {
         let what = "the -wal beside it is not this store's log: what was committed to that is not given";
         out.push(fail("journal", what.to_owned()));
     }
+    if let Some(who) = &account.hidden_commits {
+        out.push(fail(
+            "in use",
+            format!("{}: what it committed there is not given", escape_untrusted(who, LONGEST_REASON)),
+        ));
+    }
     if !account.restored_ledger_rows.is_empty() {
         let ids: Vec<String> = account.restored_ledger_rows.iter().map(i64::to_string).collect();
         out.push(fail(
@@ -222,6 +232,10 @@ fn verdict(account: &SalvageSummary) -> (Status, String) {
                 (account.too_long, "too long"),
                 (u64::from(is_journal_damaged), "journal damaged"),
                 (u64::from(account.left_out.is_some()), "log or journal left out"),
+                (
+                    u64::from(account.hidden_commits.is_some()),
+                    "program with commits that are not in these files",
+                ),
             ]
             .into_iter()
             .filter(|(count, _)| *count > 0)
