@@ -102,7 +102,7 @@ fn refuse_damaged_header(probe: &Probe) -> Result<()> {
     if faults.is_empty() {
         return Ok(());
     }
-    Err(Error::NotAStore(format!("the header is damaged: {}", faults.join("; "))))
+    Err(Error::NotAStore(format!("its header is damaged: {}", faults.join("; "))))
 }
 
 /// Returns the result of reading a store through a handle, where nothing beside it hides what was committed; there is no handle on a file of no

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use crate::support::damage;
 use crate::support::footprint::names;
 use crate::support::stores::{crashed, healthy};
-use crate::support::{Doctor, Place};
+use crate::support::{Doctor, Place, is_root, needs};
 
 /// What the doctor and the gate say of a store that is none. Nothing is created or changed.
 fn look_as(doctor: impl Fn() -> Doctor, place: &Place) -> String {
@@ -169,7 +169,23 @@ fn a_link_to_itself_is_refused() {
 }
 
 #[test]
+fn the_owner_of_a_store_of_mode_0_is_told_of_chmod() {
+    let place = Place::new();
+    healthy(&place.store());
+    fs::set_permissions(place.store(), Permissions::from_mode(0o000)).unwrap();
+    if is_root() {
+        place.give_to_nobody();
+    }
+    let ran = place.doctor_of_nobody().args(["--only", "file"]).arg(place.store()).run().text();
+    assert!(
+        ran.contains("chmod u+rw") && !ran.contains("run the doctor as the store's owner"),
+        "{ran}"
+    );
+}
+
+#[test]
 fn a_store_that_the_user_may_not_read_is_told_from_a_broken_one() {
+    needs!("root");
     let place = Place::new();
     healthy(&place.store());
     fs::set_permissions(place.store(), Permissions::from_mode(0o000)).unwrap();

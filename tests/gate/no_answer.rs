@@ -325,5 +325,5 @@ fn a_damaged_header_is_no_answer() {
     fs::write(place.store(), bytes).unwrap();
     let ran = place.ask(&["--check-migrations"]);
     assert_eq!(ran.code, Some(3), "{ran:?}");
-    assert!(ran.stdout.contains("the header is damaged"), "{ran:?}");
+    assert!(ran.stdout.contains("its header is damaged"), "{ran:?}");
 }
