@@ -131,7 +131,7 @@ pub(super) struct Args {
     pub salvage: bool,
     #[arg(long, help = any_help(), long_help = any_long_help())]
     pub any: bool,
-    /// The same, with their application's migrations
+    /// Compare with their application's migrations
     ///
     /// The stores are held against the files of a migration tool: sqlx, golang-migrate, goose, drizzle, Prisma, D1, diesel, refinery,
     /// dbmate, or numbered files counted by `user_version`. Nothing in the folder is run but on a private copy. Also with

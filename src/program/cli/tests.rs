@@ -22,7 +22,7 @@ fn the_definition_holds_and_the_short_help_fits_one_screen() {
           --rehearse              Also try the pending migrations on a private copy
           --salvage               Print what can be saved of a damaged store as SQL
           --any                   The stores are any application's, not banger's
-          --migrations <DIR>      The same, with their application's migrations
+          --migrations <DIR>      Compare with their application's migrations
           --format <FORMAT>       Output: table (default), markdown, json or html
           --only <CHECK>          Only these checks (repeatable, comma-separated)
           --skip <CHECK>          All but these checks (repeatable, comma-separated)
@@ -84,7 +84,7 @@ fn the_long_help_teaches() {
               read. What needs more knowledge is skipped.
 
           --migrations <DIR>
-              The same, with their application's migrations
+              Compare with their application's migrations
               
               The stores are held against the files of a migration tool: sqlx, golang-migrate, goose,
               drizzle, Prisma, D1, diesel, refinery, dbmate, or numbered files counted by
