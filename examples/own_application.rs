@@ -2,7 +2,7 @@
 //!
 //! `cargo run --example own_application -- STORE` prints the report, and ends with 0 where no row failed, with 1 where one did.
 //! With `--gate` before the store it prints one line instead, and ends as `doctor --check-migrations --rehearse` does: 0 compatible,
-//! 1 migrations needed, 2 do not swap, 3 cannot tell.
+//! 1 migrations needed, 2 do not swap, 3 cannot tell. With `--migrate` it applies what is pending; that alone writes.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example prints")]
 
@@ -57,13 +57,22 @@ pub fn gate(store: &Path) -> (String, u8) {
     }
 }
 
+/// Applies what is pending, and makes the store where there is none.
+pub fn migrate(store: &Path) -> (String, u8) {
+    match ferry_company().migrate(store) {
+        Ok(applied) => (format!("applied: {applied:?}"), 0),
+        Err(error) => (format!("not migrated: {error}"), 1),
+    }
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     let (said, code) = match arguments.as_slice() {
         [store] => report(Path::new(store)),
         [flag, store] if flag == "--gate" => gate(Path::new(store)),
+        [flag, store] if flag == "--migrate" => migrate(Path::new(store)),
         _ => {
-            eprintln!("usage: own_application [--gate] STORE");
+            eprintln!("usage: own_application [--gate | --migrate] STORE");
             return ExitCode::from(64);
         }
     };

@@ -28,3 +28,11 @@ pub(crate) static APPLICATION: Application = Application {
     ),
     advice: advice::advice,
 };
+
+impl Application {
+    /// Returns banger itself, whose migrations are compiled in: what an [`Examination`](crate::Examination) assumes where it is not
+    /// told another.
+    pub fn banger() -> Self {
+        APPLICATION.clone()
+    }
+}

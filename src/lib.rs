@@ -6,11 +6,11 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("state.db");
-//! use banger_doctor::{Compatibility, Store};
+//! use banger_doctor::{Application, Compatibility};
 //!
-//! // The daemon opens its store: made where there is none, with every migration applied.
-//! let store = Store::open(&path)?;
-//! drop(store);
+//! // When the daemon starts: the store is made where there is none, every pending migration is applied, and it is closed again.
+//! let applied = Application::banger().migrate(&path)?;
+//! assert_eq!(applied, [1, 2, 3]);
 //!
 //! // Its updater asks whether this binary may take the store over.
 //! let state = banger_doctor::inspect_schema_state(&path)?;
@@ -28,11 +28,14 @@
 //! `examples/own_application.rs`), or without any knowledge of it ([`Application::any`]).
 //!
 //! [`Examination`] takes settings: some checks only, a time limit, an interrupt, progress. A store that the calling process has
-//! open is refused, because reading it would drop that process's locks: see there.
+//! open is refused, because reading it would drop that process's locks ([`Examination`](Examination#locks)).
 //!
-//! Within: a path is probed with plain reads (`probe`), a way to read it that leaves no trace is chosen (`store`), checks look
-//! through it (`checks`), their answers become a [`Report`] (`examine`), and a renderer prints it (`report`). The modules below
-//! are in reading order: each imports only from those above it.
+//! # Beside another crate that links SQLite
+//!
+//! Cargo allows one crate in a program to link SQLite (`links = "sqlite3"`), and this one does, through `rusqlite`. A program that
+//! has another version of `rusqlite`, `libsqlite3-sys` or `sqlx` with SQLite does not build with it unless both agree on one
+//! version of `libsqlite3-sys`: take the version of `rusqlite` that this crate's `Cargo.toml` names, or run the program `doctor`
+//! and read its JSON (`docs/integration.md`).
 
 // What is public is what another program calls: `docs/public-api.txt` lists it.
 #![warn(unreachable_pub)]

@@ -22,6 +22,9 @@ use crate::store::PrivateFolder;
 use crate::store::refuse_if_open_here;
 use crate::store::sandbox::Sandbox;
 
+/// What an examination may take if nothing else is said: as long as the program `doctor` gives each store.
+const DEFAULT_TIME_LIMIT: Duration = Duration::from_secs(300);
+
 /// Examines the store at `path` with every check but `artifacts`, without changing anything. Whatever is wrong is a row of
 /// the report.
 ///
@@ -130,7 +133,8 @@ impl fmt::Debug for Examination {
 }
 
 impl Examination {
-    /// Creates an examination of the store at `path` that runs every check, skips artifact look-ups and has no time limit.
+    /// Creates an examination of banger's store at `path`: every check but the look for artifacts, within 300 seconds, as the
+    /// program `doctor` does it.
     pub fn new(path: impl AsRef<Path>) -> Self {
         Self {
             path: path.as_ref().to_path_buf(),
@@ -138,7 +142,7 @@ impl Examination {
             checks: CheckId::ALL.to_vec(),
             artifacts: false,
             page_map: false,
-            time_limit: Duration::MAX,
+            time_limit: DEFAULT_TIME_LIMIT,
             interrupt: Arc::default(),
             ticker: None,
         }
@@ -178,7 +182,8 @@ impl Examination {
         self
     }
 
-    /// Sets the time limit, counted from [`run`](Self::run): a check that is not done by then fails and says so. SQLite is asked to end between
+    /// Sets the time limit, counted from [`run`](Self::run), if it is not to be 300 seconds; [`Duration::MAX`] is none. A check that is
+    /// not done by then fails and says so. SQLite is asked to end between
     /// two steps of a statement: one call of a function takes as long as it takes.
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;

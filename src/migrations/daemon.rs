@@ -5,12 +5,16 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+use crate::application::{Application, History};
 use crate::banger::APPLICATION;
 use crate::error::{Error, Result, opaque};
 use crate::migrations::runner;
 use crate::store::BUSY_TIMEOUT_MS;
 
-/// A store opened for writing, with every known migration applied.
+/// banger's store, opened for writing with every known migration applied, and held open as long as this lives.
+///
+/// It gives nobody its connection, so that nothing in this crate leads to a handle that writes. A daemon calls it when it starts,
+/// drops it, and opens the store with the SQLite of its choice. [`Application::migrate`] does both steps in one, for any application.
 #[derive(Debug)]
 pub struct Store {
     #[cfg_attr(not(test), expect(dead_code, reason = "what keeps the store open"))]
@@ -28,10 +32,10 @@ impl Store {
     /// # Errors
     /// Fails if the file is not a database (it stays as it was) or cannot be opened, or a migration fails.
     pub fn open(path: &Path) -> Result<Self, opaque::Error> {
-        Ok(Self::open_and_migrate(path)?)
+        Ok(Self::open_and_migrate(path, &APPLICATION)?)
     }
 
-    fn open_and_migrate(path: &Path) -> Result<Self> {
+    fn open_and_migrate(path: &Path, application: &Application) -> Result<Self> {
         #[expect(
             clippy::disallowed_methods,
             reason = "this is the daemon's way in, which the doctor does not take"
@@ -47,13 +51,48 @@ impl Store {
         ] {
             conn.execute_batch(sql).map_err(Error::sqlite(sql))?;
         }
-        let migrated = runner::migrate(&mut conn, &APPLICATION.ledger, &APPLICATION.migrations)?;
+        let migrated = runner::migrate(&mut conn, &application.ledger, &application.migrations)?;
         Ok(Self { conn, migrated })
     }
 
     /// Returns the ids of the migrations that this opening applied.
     pub fn migrated(&self) -> &[i64] {
         &self.migrated
+    }
+}
+
+impl Application {
+    /// Applies the pending migrations to the application's store at `path`, which is made where there is none, closes it, and returns
+    /// the ids of those that were applied. Each runs in a transaction of its own together with its row in the ledger, in the order
+    /// of their ids; where one fails, it is rolled back whole, and those before it stay. The store is in WAL mode afterwards.
+    ///
+    /// It is the runner that [`Examination::rehearse`](crate::Examination::rehearse) tries beforehand. It does not ask whether the
+    /// store is older or newer than the program: [`Examination::schema_state`](crate::Examination::schema_state) does.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use banger_doctor::{Application, Compatibility, Examination, Migration};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("ferry.db");
+    /// let rides = Migration::new(1, "rides", "CREATE TABLE rides(id INTEGER PRIMARY KEY, passengers INTEGER)");
+    /// let ferry = Application::new("ferry", vec![rides]);
+    /// assert_eq!(ferry.migrate(&path)?, [1]);
+    ///
+    /// // Afterwards the program opens its store itself. Its next version asks first:
+    /// let state = Examination::new(&path).application(ferry).schema_state()?;
+    /// assert_eq!(state.compatibility, Compatibility::Compatible);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Fails as [`Store::open`], and with [`ErrorKind::NothingKnown`](crate::ErrorKind::NothingKnown) for [`Application::any`].
+    pub fn migrate(&self, path: impl AsRef<Path>) -> Result<Vec<i64>, opaque::Error> {
+        if !matches!(self.history, History::CompiledIn) {
+            return Err(Error::NothingKnown.into());
+        }
+        Ok(Store::open_and_migrate(path.as_ref(), self)?.migrated)
     }
 }
 

@@ -14,15 +14,56 @@ mod example;
 /// A store to which the first migrations of the example were applied, by its own runner.
 fn store_of(applied: usize) -> Place {
     let place = Place::new();
-    let conn = Connection::open(place.store()).unwrap();
-    let ledger = "CREATE TABLE ferry_migrations(id INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL)";
-    conn.execute_batch(ledger).unwrap();
-    for (id, name, sql) in &example::HISTORY[..applied] {
-        conn.execute_batch(sql).unwrap();
-        let row = "INSERT INTO ferry_migrations VALUES (?1, ?2, '2026-04-28T18:41:31Z')";
-        conn.execute(row, (id, name)).unwrap();
-    }
+    let first: Vec<Migration> = example::HISTORY[..applied]
+        .iter()
+        .map(|(id, name, sql)| Migration::new(*id, *name, *sql))
+        .collect();
+    let application = Application::new("the ferry company", first).ledger("ferry_migrations");
+    assert_eq!(application.migrate(place.store()).unwrap().len(), applied);
     place
+}
+
+#[test]
+fn its_runner_applies_what_is_pending_and_writes_the_ledger_that_the_doctor_reads() {
+    let place = store_of(1);
+    assert_eq!(example::migrate(&place.store()), ("applied: [2, 3]".to_owned(), 0));
+    assert_eq!(example::migrate(&place.store()), ("applied: []".to_owned(), 0));
+    assert_eq!(example::report(&place.store()).1, 0);
+    let ledger: String = Connection::open(place.store())
+        .unwrap()
+        .query_row("SELECT group_concat(id || name, ' ') FROM ferry_migrations", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(ledger, "1ferries 2rides 3one_name_each");
+}
+
+#[test]
+fn a_migration_that_fails_is_rolled_back_whole_and_the_ones_before_it_stay() {
+    let place = store_of(2);
+    let broken = vec![
+        Migration::new(1, "ferries", ""),
+        Migration::new(3, "broken", "CREATE TABLE harbours(name); INSERT INTO nowhere VALUES (1)"),
+        Migration::new(4, "after", "CREATE TABLE never(x)"),
+    ];
+    let error = Application::new("the ferry company", broken)
+        .ledger("ferry_migrations")
+        .migrate(place.store())
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Migration);
+    let tables: i64 = Connection::open(place.store())
+        .unwrap()
+        .query_row("SELECT count(*) FROM sqlite_schema WHERE name IN ('harbours', 'never')", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert_eq!(tables, 0);
+}
+
+#[test]
+fn an_application_of_which_nothing_is_known_has_nothing_to_run() {
+    let place = Place::new();
+    let error = Application::any().migrate(place.store()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NothingKnown);
+    assert!(!place.store().exists());
 }
 
 fn gate(place: &Place) -> (String, u8) {
