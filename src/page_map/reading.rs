@@ -20,9 +20,8 @@ use sqlite_format::overflow::Chain;
 use sqlite_format::page::{Cell, Page, Payload};
 use sqlite_format::pointer_map::PointerMap;
 use sqlite_format::reader::pages_there;
-use sqlite_format::scan::MOST_LEVELS;
 use sqlite_format::source::{Overlay, ReadAt, Source};
-use sqlite_format::walk::{ChildOrder, Claim, FreelistVisitor, TreeVisitor, WalkRules, walk_freelist, walk_tree};
+use sqlite_format::walk::{ChildOrder, Claim, FreelistVisitor, TreeVisitor, walk_freelist, walk_tree};
 
 /// The number of pages between two looks at whether it is time to stop.
 const PAGES_BETWEEN_STOPS: u64 = 64;
@@ -185,12 +184,6 @@ impl StoreWalk<'_> {
         each: &mut dyn FnMut(&Cell<'_>),
     ) -> Result<(), Stopped> {
         let source = self.source;
-        let rules = WalkRules {
-            order: ChildOrder::Ascending,
-            most_levels: MOST_LEVELS,
-            most_cells: source.layout().page_size / 6,
-            follows_right_child: false,
-        };
         let mut visitor = TreeReader {
             walk: self,
             builder,
@@ -198,7 +191,7 @@ impl StoreWalk<'_> {
             is_table: None,
             each,
         };
-        walk_tree(source, root, rules, &mut visitor)
+        walk_tree(source, root, ChildOrder::Ascending, &mut visitor)
     }
 }
 
@@ -261,9 +254,8 @@ impl TreeVisitor for TreeReader<'_, '_> {
         if check_cover(&mut self.walk.cover, page).is_err() {
             self.note_fault(number);
         }
-        let most_cells = self.walk.source.layout().page_size / 6;
         // A cell that cannot be read was noticed before.
-        for cell in page.all_cells().take(most_cells).flatten() {
+        for cell in page.all_cells().take(page.most_cells()).flatten() {
             if is_leaf {
                 (self.each)(&cell);
             }

@@ -18,7 +18,7 @@ use super::{Result, SalvageError};
 use crate::limits::stop::Stop;
 use sqlite_format::header::Header;
 use sqlite_format::page::{Kind, Page};
-use sqlite_format::walk::{ChildOrder, Claim, TreeVisitor, WalkRules, read_children, walk_tree};
+use sqlite_format::walk::{ChildOrder, Claim, TreeVisitor, read_children, walk_tree};
 
 /// The owners of all pages, and the state of the trees.
 #[derive(Debug)]
@@ -208,11 +208,11 @@ impl TreeVisitor for TreePages<'_> {
             self.whole = false;
             return Ok(false);
         };
-        self.whole &= page.cells() <= self.walker.rules().most_cells;
+        self.whole &= page.cells() <= page.most_cells();
         let Some(outdated) = self.outdated.as_deref_mut().filter(|_| self.walker.view.is_stale(number)) else {
             return Ok(true);
         };
-        for child in read_children(page, self.walker.rules()) {
+        for child in read_children(page) {
             match child.filter(|child| self.walker.is_child(*child)) {
                 Some(child) => outdated.push((self.owner, child)),
                 None => self.whole = false,
@@ -227,15 +227,6 @@ impl TreeVisitor for TreePages<'_> {
 }
 
 impl Walker<'_> {
-    fn rules(&self) -> WalkRules {
-        WalkRules {
-            order: ChildOrder::Descending,
-            most_levels: usize::MAX,
-            most_cells: self.view.layout().usable / 6,
-            follows_right_child: true,
-        }
-    }
-
     /// Returns true if a number can be that of a child.
     fn is_child(&self, page: u32) -> bool {
         (2..=self.view.pages()).contains(&page)
@@ -258,7 +249,7 @@ impl Walker<'_> {
             pages: Vec::new(),
             whole: true,
         };
-        walk_tree(self.view, root, self.rules(), &mut visitor)?;
+        walk_tree(self.view, root, ChildOrder::Descending, &mut visitor)?;
         Ok((visitor.pages, visitor.whole))
     }
 
@@ -328,7 +319,7 @@ impl Walker<'_> {
     fn children(&mut self, number: u32) -> Vec<u32> {
         self.view.page(number, &mut self.bytes);
         let page = Page::parse(self.view.layout(), number, &self.bytes);
-        let children = page.map(|page| read_children(&page, self.rules())).unwrap_or_default();
+        let children = page.map(|page| read_children(&page)).unwrap_or_default();
         children.into_iter().flatten().filter(|child| self.is_child(*child)).collect()
     }
 

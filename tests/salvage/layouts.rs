@@ -49,16 +49,23 @@ fn a_column_of_nobody_moves_no_other() {
 
 #[test]
 fn columns_in_another_order_come_back_under_their_names() {
-    let bytes = made(
-        "CREATE TABLE new(updated_at TEXT NOT NULL, created_at TEXT NOT NULL, kernel_path TEXT NOT NULL, name TEXT NOT NULL UNIQUE,
+    // The longer statement goes on in overflow pages.
+    for comment in [String::new(), format!("/* {} */", "x".repeat(9_000))] {
+        let saved = save(&made(&in_another_order(&comment)), None);
+        assert_eq!(image(&saved.load()), IMAGE, "{} bytes of comment", comment.len());
+    }
+}
+
+/// Makes the images again, with their columns in another order and a comment in the definition.
+fn in_another_order(comment: &str) -> String {
+    format!(
+        "CREATE TABLE new({comment} updated_at TEXT NOT NULL, created_at TEXT NOT NULL, kernel_path TEXT NOT NULL, name TEXT NOT NULL UNIQUE,
           rootfs_path TEXT NOT NULL, id TEXT PRIMARY KEY, managed INTEGER NOT NULL DEFAULT 0, artifact_dir TEXT, work_seed_path TEXT,
           initrd_path TEXT, modules_dir TEXT, build_size TEXT, seeded_ssh_public_key_fingerprint TEXT);
          INSERT INTO new(id, name, rootfs_path, kernel_path, created_at, updated_at)
           SELECT id, name, rootfs_path, kernel_path, created_at, updated_at FROM images;
-         DROP TABLE images; ALTER TABLE new RENAME TO images;",
-    );
-    let saved = save(&bytes, None);
-    assert_eq!(image(&saved.load()), IMAGE);
+         DROP TABLE images; ALTER TABLE new RENAME TO images;"
+    )
 }
 
 #[test]

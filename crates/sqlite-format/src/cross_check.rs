@@ -28,7 +28,7 @@ use super::header::Header;
 use super::overflow::Chain;
 use super::page::{Cell, Page};
 use super::source::Source;
-use super::walk::{ChildOrder, Claim, TreeVisitor, WalkRules, walk_tree};
+use super::walk::{ChildOrder, Claim, TreeVisitor, walk_tree};
 use crate::interrupt::{Interrupt, Interrupted};
 
 /// The number of rows that are named of each kind.
@@ -253,7 +253,6 @@ impl CrossCheckContext<'_> {
     /// Hands out each row of a table or each entry of an index. `each` returns `false` for one that is damaged. Returns `true` when
     /// nothing of the tree is damaged.
     fn each_cell(&self, root: u32, taken: &Accounts, each: impl FnMut(&Cell<'_>) -> bool) -> Result<bool, Interrupted> {
-        const MOST_LEVELS: usize = 20;
         let mut visitor = Cells {
             taken,
             used_twice: &self.used_twice,
@@ -262,13 +261,7 @@ impl CrossCheckContext<'_> {
             is_whole: true,
             each,
         };
-        let rules = WalkRules {
-            order: ChildOrder::Ascending,
-            most_levels: MOST_LEVELS,
-            most_cells: self.source.layout().page_size,
-            follows_right_child: true,
-        };
-        walk_tree(self.source, root, rules, &mut visitor)?;
+        walk_tree(self.source, root, ChildOrder::Ascending, &mut visitor)?;
         Ok(visitor.is_whole)
     }
 

@@ -116,6 +116,12 @@ impl<'a> Page<'a> {
         self.cells
     }
 
+    /// Returns the most cells that a page of this size has room for: a cell takes four bytes, and its pointer two.
+    #[inline]
+    pub fn most_cells(&self) -> usize {
+        self.bytes.len() / 6
+    }
+
     /// The page's bytes, without those reserved at its end.
     #[inline]
     pub fn bytes(&self) -> &'a [u8] {

@@ -64,7 +64,7 @@ pub trait TreeVisitor {
     fn note_fault(&mut self, page: u32);
 }
 
-/// The order in which the children of a page are followed.
+/// The order in which the children of a page are followed. It decides which parent has a page that two lead to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChildOrder {
     /// The leftmost child first.
@@ -73,19 +73,9 @@ pub enum ChildOrder {
     Descending,
 }
 
-/// The limits of a walk of a tree on pages that no sound store has.
-#[derive(Debug, Clone, Copy)]
-pub struct WalkRules {
-    /// The order of the children. It decides which parent has a page that two lead to.
-    pub order: ChildOrder,
-    /// The most levels of interior pages.
-    pub most_levels: usize,
-    /// The most cells whose children are followed.
-    pub most_cells: usize,
-    /// True if the rightmost child of a page that counts more cells is followed too: its number stands in the page's header,
-    /// and may be right where the count is wrong.
-    pub follows_right_child: bool,
-}
+/// The most levels of interior pages that are followed: SQLite follows no more (`BTCURSOR_MAX_DEPTH`). So the child numbers that
+/// are held are bounded too, whatever a hostile file chains together.
+const MOST_LEVELS: usize = 20;
 
 /// An interior page on the way down.
 struct WalkLevel {
@@ -101,7 +91,7 @@ struct WalkLevel {
 pub fn walk_tree<V: TreeVisitor>(
     pages: &impl Pages,
     root: u32,
-    rules: WalkRules,
+    order: ChildOrder,
     visitor: &mut V,
 ) -> Result<(), V::Stop> {
     let layout = pages.layout();
@@ -117,9 +107,9 @@ pub fn walk_tree<V: TreeVisitor>(
             if visitor.enter(number, page.as_ref())?
                 && let Some(page) = page
             {
-                if levels.len() < rules.most_levels {
-                    let mut children = read_children(&page, rules);
-                    if rules.order == ChildOrder::Ascending {
+                if levels.len() < MOST_LEVELS {
+                    let mut children = read_children(&page);
+                    if order == ChildOrder::Ascending {
                         children.reverse();
                     }
                     levels.push(WalkLevel { number, children });
@@ -141,11 +131,11 @@ pub fn walk_tree<V: TreeVisitor>(
     }
 }
 
-/// Returns the children of an interior page, the leftmost first; `None` for one whose number cannot be read.
-pub fn read_children(page: &Page<'_>, rules: WalkRules) -> Vec<Option<u32>> {
-    let most = page.cells().min(rules.most_cells);
-    let last = if rules.follows_right_child { page.cells() } else { most };
-    (0..most).chain([last]).map(|at| page.child(at).ok()).collect()
+/// Returns the children of an interior page, the leftmost first; `None` for one whose number cannot be read. The rightmost one is
+/// always among them: its number stands in the page's header, and may be right where the count of cells is wrong.
+pub fn read_children(page: &Page<'_>) -> Vec<Option<u32>> {
+    let most = page.cells().min(page.most_cells());
+    (0..most).chain([page.cells()]).map(|at| page.child(at).ok()).collect()
 }
 
 /// Takes what a walk of the freelist finds.
@@ -187,4 +177,83 @@ pub fn walk_freelist<V: FreelistVisitor>(pages: &impl Pages, first: u32, visitor
         (from, trunk) = (trunk, page.next());
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The pages of a store without a header, page 1 first.
+    struct Few(Vec<[u8; 512]>);
+
+    impl Pages for Few {
+        fn layout(&self) -> Layout {
+            Layout::new(512, 0).unwrap()
+        }
+
+        fn read_page(&self, number: u32, into: &mut Vec<u8>) -> bool {
+            let page = (number as usize).checked_sub(1).and_then(|at| self.0.get(at));
+            into.clear();
+            into.extend(page.into_iter().flatten());
+            page.is_some()
+        }
+    }
+
+    /// An interior page of a table without a cell whose rightmost child is this page.
+    fn interior(right_child: u32) -> [u8; 512] {
+        let mut page = [0; 512];
+        page[0] = 5;
+        page[8..12].copy_from_slice(&right_child.to_be_bytes());
+        page
+    }
+
+    #[derive(Default)]
+    struct Seen {
+        entered: Vec<u32>,
+        faults: Vec<u32>,
+    }
+
+    impl TreeVisitor for Seen {
+        type Stop = std::convert::Infallible;
+
+        fn claim(&mut self, page: u32, _: Option<u32>) -> Result<Claim, Self::Stop> {
+            let is_new = (2..200).contains(&page) && !self.entered.contains(&page);
+            Ok(if is_new { Claim::Enter } else { Claim::Refused })
+        }
+
+        fn enter(&mut self, number: u32, page: Option<&Page<'_>>) -> Result<bool, Self::Stop> {
+            self.entered.push(number);
+            Ok(page.is_some_and(|page| !page.kind().is_leaf()))
+        }
+
+        fn note_fault(&mut self, page: u32) {
+            self.faults.push(page);
+        }
+    }
+
+    fn walked(pages: Vec<[u8; 512]>) -> Seen {
+        let mut seen = Seen::default();
+        let Ok(()) = walk_tree(&Few(pages), 2, ChildOrder::Ascending, &mut seen);
+        seen
+    }
+
+    #[test]
+    fn the_rightmost_child_of_a_page_that_counts_too_many_cells_is_followed() {
+        let mut leaf = [0; 512];
+        leaf[0] = 13;
+        for cells in [1_u16, 85, 86, 500, u16::MAX] {
+            let mut root = interior(3);
+            root[3..5].copy_from_slice(&cells.to_be_bytes());
+            let seen = walked(vec![[0; 512], root, leaf]);
+            assert_eq!(seen.entered, [2, 3], "{cells} cells");
+        }
+    }
+
+    #[test]
+    fn a_tree_without_end_is_left_at_the_depth_that_sqlite_follows() {
+        let pages = (1..100).map(|number| interior(number + 1)).collect();
+        let seen = walked(pages);
+        assert_eq!(seen.entered, (2..=22).collect::<Vec<u32>>());
+        assert_eq!(seen.faults, [22]);
+    }
 }

@@ -203,6 +203,23 @@ fn what_is_damaged_is_marked_where_it_is_and_the_rest_is_as_it_was() {
 }
 
 #[test]
+fn the_last_child_of_a_page_that_counts_too_many_cells_is_mapped() {
+    let (_folder, path, conn) = make("");
+    let expected = trees_by_sqlite(&conn);
+    let root: u32 = conn
+        .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'notes'", [], |row| row.get(0))
+        .unwrap();
+    drop(conn);
+    overwrite(&path, root, &[5, 0, 0, 0xff, 0xff]);
+    let map = map(&path, &KnownDamage::default());
+    assert_eq!(
+        map.damaged_ranges().iter().map(|place| (place.first, place.last)).collect::<Vec<_>>(),
+        [(root, root)]
+    );
+    assert_eq!(trees(&map), expected);
+}
+
+#[test]
 fn a_page_that_two_lead_to_is_walked_once_and_circles_end() {
     let (_folder, path, conn) = make("");
     let own = leaves(&conn, "notes")[0];

@@ -5,9 +5,10 @@ use crate::findings::LONGEST_NAME;
 use crate::salvage::Result;
 use crate::salvage::notes::Owner;
 use crate::salvage::schema::StoreSchema;
+use crate::salvage::view::{PayloadReader, StoreView};
 use crate::text::escape::escape_untrusted;
 use sqlite_format::encoding::Decoder;
-use sqlite_format::page::{Kind, Page};
+use sqlite_format::page::{Kind, Page, Payload};
 use sqlite_format::record::Fields;
 use sqlite_format::schema::StoredRow;
 use sqlite_format::schema::table::{self, Statement};
@@ -36,12 +37,14 @@ impl Walker<'_> {
         let mut decoder = Decoder::new(self.view.encoding());
         let (pages, mut whole) = self.walk(1, Owner::Other, forest, None)?;
         forest.notes.set_owner(1, Owner::Other);
+        let mut payloads = PayloadReader::new(self.view.pages());
         for number in pages {
             self.view.page(number, &mut self.bytes);
             if let Ok(page) = Page::parse(self.view.layout(), number, &self.bytes)
                 && page.kind() == Kind::TableLeaf
             {
-                whole &= roots.take(&page, schema, &mut decoder) == page.cells() && !self.view.is_stale(number);
+                let sound = roots.take(self.view, &page, schema, &mut decoder, &mut payloads);
+                whole &= sound == page.cells() && !self.view.is_stale(number);
             }
         }
         forest.are_others_known = whole;
@@ -73,12 +76,22 @@ impl Walker<'_> {
 
 impl Roots {
     /// Takes the rows of a page of the schema; returns how many of them are such as SQLite writes.
-    fn take(&mut self, page: &Page<'_>, schema: &StoreSchema, decoder: &mut Decoder) -> usize {
+    fn take(
+        &mut self,
+        view: &StoreView<'_>,
+        page: &Page<'_>,
+        schema: &StoreSchema,
+        decoder: &mut Decoder,
+        payloads: &mut PayloadReader,
+    ) -> usize {
         let mut sound = 0;
         let mut fields = Fields::default();
+        let mut whole = Vec::new();
         for cell in page.all_cells().filter_map(std::result::Result::ok) {
-            // The names and the root stand before the statement, which may be long.
-            let payload = cell.payload.local;
+            let Payload { len, local, overflow } = cell.payload;
+            let is_whole = payloads.read_payload(view, local, len, overflow.unwrap_or(0), &mut whole);
+            // The names and the root stand before the statement: mostly they are there even if its end is not.
+            let payload = if is_whole { &whole } else { local };
             if fields.read(payload, cell.payload.len).is_err() || fields.all().len() != 5 {
                 continue;
             }
