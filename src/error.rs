@@ -146,6 +146,9 @@ pub enum Error {
     /// A migration leaves a transaction open.
     #[error("it begins a transaction and does not end it")]
     LeftOpen,
+    /// SQLite runs a migration, and the driver of the migrating tool does not, in words.
+    #[error("{0}")]
+    RefusedByDriver(String),
     /// A migration cannot be tried without its application, or must not be: this says nothing about the store.
     #[error("migration {migration} cannot be run here{}: {why}", in_file(file))]
     NotReplayable {

@@ -9,7 +9,8 @@
 //! 5. Folder and ledger are independent: drizzle's files may be applied under D1's ledger. The ledger decides which tool ran.
 //! 6. `diff` compares the known migrations with the applied ones and records what the tool itself would do about each difference;
 //!    `agreement` puts the differences into sentences, for the report and the gate alike.
-//! 7. `status` chooses the ledger that counts and holds all of this for one store; `shape` replays migrations and compares the schema;
+//! 7. `driver` has one line for each driver of a tool: in what its SQLite differs from the one in which migrations are rehearsed.
+//! 8. `status` chooses the ledger that counts and holds all of this for one store; `shape` replays migrations and compares the schema;
 //!    `rehearsal` runs the pending ones on a private copy.
 
 pub(crate) mod agreement;
@@ -18,6 +19,7 @@ pub(crate) mod daemon;
 pub(crate) mod dialects;
 pub(crate) mod diff;
 pub(crate) mod discovery;
+pub(crate) mod driver;
 pub(crate) mod folder;
 mod foreign;
 pub(crate) mod key;

@@ -78,9 +78,11 @@ fn kind(cause: &Cause) -> ErrorKind {
         Cause::OpenHere(_) => ErrorKind::OpenHere,
         Cause::Moving(_) => ErrorKind::Moving,
         Cause::Internal(_) => ErrorKind::Mistake,
-        Cause::DuplicateMigration { .. } | Cause::Migration { .. } | Cause::Step { .. } | Cause::LeftOpen => {
-            ErrorKind::Migration
-        }
+        Cause::DuplicateMigration { .. }
+        | Cause::Migration { .. }
+        | Cause::Step { .. }
+        | Cause::LeftOpen
+        | Cause::RefusedByDriver(_) => ErrorKind::Migration,
         error if error.is_out_of_memory() => ErrorKind::OutOfMemory,
         Cause::Copy { .. } | Cause::NoFolder(_) => ErrorKind::NoCopy,
         Cause::Rehearsal(_) | Cause::Outgrown { .. } | Cause::NotReplayable { .. } => ErrorKind::Rehearsal,

@@ -69,7 +69,11 @@ fn names_the_schema_alone(code: i32, message: &str, preparing: bool) -> bool {
         "Safety level may not be changed inside a transaction",
     ];
     /// Messages about a value that do not quote it.
-    const OF_VALUES: &[&str] = &["malformed JSON", "too many levels of trigger recursion"];
+    const OF_VALUES: &[&str] = &[
+        "malformed JSON",
+        "too many levels of trigger recursion",
+        "LIKE or GLOB pattern too complex",
+    ];
     /// Beginnings of ALTER TABLE's messages about another definition that no longer makes sense. No function's message begins so.
     const OF_ANOTHER: &[&str] = &[
         "error in table ",

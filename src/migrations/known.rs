@@ -233,6 +233,13 @@ impl KnownSet {
         }
     }
 
+    /// Returns true if one of them is SQL that libSQL alone can run.
+    pub(crate) fn is_for_libsql(&self) -> bool {
+        let is =
+            |known: &KnownMigration| known.script == Script::NotReplayable(SkipReason::OtherDatabase(sql_text::LIBSQL));
+        self.known.iter().any(is)
+    }
+
     /// Returns the migrations whose file the tool reads before it runs anything, and that have none.
     pub(crate) fn not_there(&self) -> impl Iterator<Item = &KnownMigration> {
         self.known

@@ -12,6 +12,7 @@ mod kept;
 mod losses;
 mod references;
 mod verify;
+mod watch;
 
 use std::time::Duration;
 
@@ -19,9 +20,6 @@ use sqlite_format::header::HeaderFields;
 
 use crate::application::Application;
 use crate::error::Result;
-use crate::migrations::dialects::drizzle::DRIZZLE;
-use crate::migrations::known::Script;
-use crate::migrations::sql_text;
 use crate::migrations::status::MigrationStatus;
 use crate::migrations::steps::Steps;
 use crate::probe::Probe;
@@ -139,10 +137,7 @@ pub(crate) fn rehearse(
         no_shape: no_shape.as_deref(),
     };
     match run(store, rehearsed, environment) {
-        Ok(mut rehearsal) => {
-            rehearsal.notes.extend(status.driver_refusals());
-            Ok(RehearsalOutcome::Rehearsed(rehearsal))
-        }
+        Ok(rehearsal) => Ok(RehearsalOutcome::Rehearsed(rehearsal)),
         Err(error) if error.is_not_replayable() => Ok(RehearsalOutcome::NotRehearsed(error.to_string())),
         Err(error) => Err(error),
     }
@@ -184,45 +179,6 @@ fn on_copies(
     match rehearsed {
         Rehearsed::BuiltIn(application, status) => built_in::rehearse(source, copies, application, status, environment),
         Rehearsed::ByTool { steps, no_shape } => by_tool::rehearse(source, copies, steps, no_shape, environment),
-    }
-}
-
-impl MigrationStatus {
-    /// Returns the pieces that run here and that some drivers refuse. drizzle hands each piece between breakpoints to its driver as one
-    /// statement.
-    fn driver_refusals(&self) -> Vec<String> {
-        if self.dialect != &DRIZZLE {
-            return Vec::new();
-        }
-        let (mut several, mut none) = (Vec::new(), Vec::new());
-        for known in self.diff.pending.iter().filter_map(|key| self.set.get(key)) {
-            let Script::Sql { batches, .. } = &known.script else {
-                continue;
-            };
-            let statements: Vec<usize> = batches.iter().map(|sql| sql_text::statements(sql)).collect();
-            if statements.iter().any(|statements| *statements > 1) {
-                several.push(known.file_label());
-            }
-            if statements.contains(&0) {
-                none.push(known.file_label());
-            }
-        }
-        let noted = [
-            (
-                several,
-                "several statements without a breakpoint between them, which better-sqlite3 refuses",
-            ),
-            (none, "a piece without a statement, which better-sqlite3 and libsql refuse"),
-        ];
-        let noted = noted.into_iter().filter_map(|(files, what)| {
-            let more = match files.len() {
-                0 => return None,
-                1 => String::new(),
-                all => format!(" and {} more", all - 1),
-            };
-            Some(format!("{}{more}: {what}", files.first()?))
-        });
-        noted.collect()
     }
 }
 

@@ -18,6 +18,7 @@ use read::{Object, ObjectKind, Table};
 use crate::application::{Application, Definition, Impact, Ledger, Migration};
 use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
+use crate::migrations::driver::Drivers;
 use crate::migrations::runner;
 use crate::migrations::steps::{Step, Steps};
 use crate::migrations::tool_runner;
@@ -84,7 +85,7 @@ impl Shape {
         let mut memory = Connection::open_in_memory().map_err(Error::sqlite("open"))?;
         replayable(&mut memory, foreign_keys, stop).map_err(Error::preparing("prepare a replay"))?;
         let running = interruptible(&memory, stop);
-        let ran = tool_runner::run(&mut memory, steps, apart, None, &mut (), stop);
+        let ran = tool_runner::run(&mut memory, steps, apart, None, &Drivers::default(), &mut (), stop);
         // An interrupt makes a statement fail: that failure is the time limit's and not the migration's.
         stop.check()?;
         ran?;

@@ -84,11 +84,19 @@ pub(crate) fn statements(sql: &str) -> usize {
     statements
 }
 
+/// Returns true if the last statement of the text does not end with a semicolon.
+pub(crate) fn lacks_last_semicolon(sql: &str) -> bool {
+    pieces(sql).last().is_some_and(|last| last != Piece::Sign(';'))
+}
+
 /// Returns true if it holds a placeholder that is filled in before SQLite sees it: `${name}`, `{{ name }}`. A brace means nothing in
 /// SQL.
 pub(crate) fn holds_placeholder(sql: &str) -> bool {
     pieces(sql).any(|piece| piece == Piece::Sign('{'))
 }
+
+/// Whose SQL it is where libSQL alone can run it.
+pub(crate) const LIBSQL: &str = "libSQL (Turso)";
 
 /// Beginnings of statements, and words in them, that SQLite has never taken, and whose they are.
 const FOREIGN: &[(&[&str], &str)] = &[
@@ -116,6 +124,8 @@ pub(crate) fn other_database(sql: &str) -> Option<&'static str> {
     let mut words: Vec<&str> = Vec::new(); // the first words of the statement
     let mut only_words = true;
     let mut before = [Piece::Sign(';'); 2];
+    // True behind `ALTER TABLE … ALTER COLUMN`.
+    let mut alters_column = false;
     for piece in pieces(sql) {
         match (before, piece) {
             // A cast, and a string between dollars: neither is ever SQLite's.
@@ -131,12 +141,34 @@ pub(crate) fn other_database(sql: &str) -> Option<&'static str> {
             {
                 return Some("MySQL");
             }
+            ([_, Piece::Word(alter)], Piece::Word(column))
+                if alter.eq_ignore_ascii_case("ALTER")
+                    && column.eq_ignore_ascii_case("COLUMN")
+                    && changes_a_table(&words) =>
+            {
+                alters_column = true;
+            }
+            // `ALTER COLUMN name TO name type`; PostgreSQL and MySQL have SET, DROP or TYPE there.
+            ([_, Piece::Word(_) | Piece::Quoted], Piece::Word(to))
+                if alters_column && to.eq_ignore_ascii_case("TO") =>
+            {
+                return Some(LIBSQL);
+            }
+            ([_, Piece::Word(random)], Piece::Word(rowid))
+                if random.eq_ignore_ascii_case("RANDOM")
+                    && rowid.eq_ignore_ascii_case("ROWID")
+                    && changes_a_table(&words) =>
+            {
+                return Some(LIBSQL);
+            }
+            (_, Piece::Word(word)) if word.eq_ignore_ascii_case("libsql_vector_idx") => return Some(LIBSQL),
             _ => {}
         }
         match piece {
             Piece::Sign(';') => {
                 words.clear();
                 only_words = true;
+                alters_column = false;
             }
             Piece::Word(word) if only_words && words.len() < 3 => {
                 words.push(word);
@@ -193,6 +225,27 @@ mod tests {
     }
 
     #[test]
+    fn a_last_statement_without_a_semicolon_is_seen() {
+        for sql in [
+            "SELECT 1",
+            "SELECT 1;\nSELECT 2 -- ;\n",
+            "SELECT ';'",
+            "CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1; END",
+        ] {
+            assert!(lacks_last_semicolon(sql), "{sql}");
+        }
+        for sql in [
+            "",
+            "-- nothing",
+            "SELECT 1;",
+            "SELECT 1; -- done\n",
+            "SELECT 1 /* a */ ; /* b */",
+        ] {
+            assert!(!lacks_last_semicolon(sql), "{sql}");
+        }
+    }
+
+    #[test]
     fn placeholders_are_seen_outside_strings_only() {
         assert!(holds_placeholder("CREATE TABLE ${prefix}a (x);"));
         assert!(holds_placeholder("CREATE TABLE {{ .Table }} (x);"));
@@ -211,6 +264,13 @@ mod tests {
             ("CREATE TABLE a (id INT AUTO_INCREMENT PRIMARY KEY)", Some("MySQL")),
             ("CREATE TABLE a (id INT) ENGINE=InnoDB", Some("MySQL")),
             ("SET FOREIGN_KEY_CHECKS=0", Some("another database")),
+            ("ALTER TABLE `a` ALTER COLUMN \"b\" TO \"b\" text NOT NULL", Some(LIBSQL)),
+            ("ALTER TABLE a ALTER COLUMN b TO c", Some(LIBSQL)),
+            ("CREATE TABLE a (b text) RANDOM ROWID;", Some(LIBSQL)),
+            ("CREATE INDEX i ON a (libsql_vector_idx(v))", Some(LIBSQL)),
+            ("ALTER TABLE a RENAME COLUMN b TO c", None),
+            ("CREATE TABLE a (random TEXT, rowid TEXT, alter_column TEXT)", None),
+            ("SELECT random() AS rowid FROM a", None),
             (
                 "CREATE TABLE type (schema TEXT, sequence INT, auto_increment INT, engine TEXT CHECK (engine = 'x'))",
                 None,

@@ -8,10 +8,12 @@ use crate::error::{Error, Result};
 use crate::findings::LONGEST_NAME;
 use crate::limits::stop::Stop;
 use crate::migrations::dialects::built_in::{self, BUILT_IN};
+use crate::migrations::dialects::drizzle::DRIZZLE;
 use crate::migrations::dialects::user_version::{self, USER_VERSION};
 use crate::migrations::dialects::{Dialect, Response};
 use crate::migrations::diff::{LedgerDiff, compare, compare_keys};
 use crate::migrations::discovery::{self, candidates, describe_ledger};
+use crate::migrations::driver::Drivers;
 use crate::migrations::foreign;
 use crate::migrations::key::MigrationKey;
 use crate::migrations::known::{KnownMigration, KnownSet, NotReplayable, Script};
@@ -282,17 +284,20 @@ impl MigrationStatus {
     /// Returns the folder's migrations as the ledger divides them, without those that cannot be replayed.
     pub(crate) fn steps(&self, folder: &MigrationsFolder) -> Steps {
         let of = |keys: &[MigrationKey]| keys.iter().filter_map(|key| self.step(key)).collect();
+        // libSQL's migrator switches foreign keys off itself.
+        let is_for_libsql = self.dialect == &DRIZZLE && self.set.is_for_libsql();
         let own_tables = self.dialect.own_tables.iter().chain(THIRD_PARTY_TABLES).map(|table| (*table).to_owned());
         Steps {
             applied: of(&self.diff.applied),
             pending: of(&self.diff.pending),
             ledgers: self.ledgers().cloned().chain(own_tables).collect(),
             foreign_keys: match folder.foreign_keys {
-                None => ForeignKeys::Usual(self.dialect.foreign_keys),
+                None => ForeignKeys::Usual(self.dialect.foreign_keys && !is_for_libsql),
                 Some(true) => ForeignKeys::On,
                 Some(false) => ForeignKeys::Off,
             },
             in_wal_mode: None,
+            drivers: Drivers::of(self.dialect, is_for_libsql),
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::migrations::driver::Drivers;
+
 /// The migrations that an application keeps in a folder, as the ledger of one store divides them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Steps {
@@ -15,6 +17,8 @@ pub(crate) struct Steps {
     pub(crate) foreign_keys: ForeignKeys,
     /// True if the store is in WAL mode; `None` where it is not known.
     pub(crate) in_wal_mode: Option<bool>,
+    /// The drivers by which the tool will run those that are pending.
+    pub(crate) drivers: Drivers,
 }
 
 impl Steps {

@@ -1,28 +1,42 @@
 //! Runs migrations as another tool does: its own placement of BEGIN and COMMIT, the files' own statements, nothing added.
 
+mod double_quoted;
+
 use std::collections::BTreeSet;
 
 use rusqlite::fallible_iterator::FallibleIterator;
-use rusqlite::{Batch, Connection, ErrorCode, ffi};
+use rusqlite::{Batch, Connection, ErrorCode, Statement, ffi};
 
 use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
+use crate::migrations::driver::{Drivers, Verdict};
 use crate::migrations::steps::{Step, Transaction};
 use crate::store::{FolderSql, Touched};
 
 /// Looks at what becomes of rows while migrations run. An error of it ends them.
 pub(super) trait StatementObserver {
-    /// Called before a statement runs that may do this.
-    fn before_statement(&mut self, conn: &Connection, statement: &Touched) -> Result<()>;
+    /// Called before a statement of this text runs that may do this.
+    fn before_statement(&mut self, conn: &Connection, sql: &str, statement: &Touched) -> Result<()>;
     /// Called after it ran, in the step at this position.
     fn after_statement(&mut self, conn: &Connection, statement: &Touched, step: usize) -> Result<()>;
     /// Called after a step, which may have deleted rows from these tables.
     fn after_step(&mut self, conn: &Connection, step: usize, deleted_from: &BTreeSet<String>) -> Result<()>;
+    /// Called with what drivers of the tool do differently in the step at this position.
+    fn driver_differs(&mut self, step: usize, what: DriverDifference);
+}
+
+/// Something in a migration that SQLite runs, and that not every driver runs in the same way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum DriverDifference {
+    /// In words.
+    Remark(String),
+    /// A word in double quotes that names no column, so that it is a text, and how many rows the statement wrote.
+    DoubleQuoted(DoubleQuoted, u64),
 }
 
 /// Observes nothing: a replay has no rows.
 impl StatementObserver for () {
-    fn before_statement(&mut self, _: &Connection, _: &Touched) -> Result<()> {
+    fn before_statement(&mut self, _: &Connection, _: &str, _: &Touched) -> Result<()> {
         Ok(())
     }
 
@@ -33,12 +47,14 @@ impl StatementObserver for () {
     fn after_step(&mut self, _: &Connection, _: usize, _: &BTreeSet<String>) -> Result<()> {
         Ok(())
     }
+
+    fn driver_differs(&mut self, _: usize, _: DriverDifference) {}
 }
 
 /// Runs the steps one after the other, under the authorizer for a folder's SQL, and ends at the first that fails: as the tool does it,
 /// what it holds in a transaction is then rolled back. Nothing stays on the connection but what stays in the database.
 ///
-/// `apart`: so many of the first steps were run by connections of their own, and leave nothing to the next one but what stays in the
+/// `drivers`: those of the tool, whose SQLite the steps are held against; none for what was applied already. `apart`: so many of the first steps were run by connections of their own, and leave nothing to the next one but what stays in the
 /// database. `in_wal_mode`: true if the store is; `None` where it is not known, and then it may become so at any time.
 ///
 /// # Errors
@@ -49,13 +65,21 @@ pub(super) fn run(
     steps: &[&Step],
     apart: usize,
     in_wal_mode: Option<bool>,
+    drivers: &Drivers,
     observer: &mut impl StatementObserver,
     stop: &Stop,
 ) -> Result<()> {
     const AUTHORIZE: &str = "sqlite3_set_authorizer";
-    let sql = FolderSql::guard(conn).map_err(Error::sqlite(AUTHORIZE))?;
+    const LIMIT: &str = "sqlite3_limit";
+    let asked = drivers.clone();
+    let sql = FolderSql::guard(conn, Box::new(move |action| asked.denial(action))).map_err(Error::sqlite(AUTHORIZE))?;
+    let own_limits: Vec<_> = drivers.limits().map(|(limit, _)| Ok((limit, conn.limit(limit)?))).collect();
+    for (limit, most) in drivers.limits() {
+        conn.set_limit(limit, most).map_err(Error::sqlite(LIMIT))?;
+    }
     let mut runner = StepRunner {
         conn,
+        drivers,
         sql: &sql,
         in_wal_mode,
         observer,
@@ -64,6 +88,10 @@ pub(super) fn run(
     };
     let after_step = runner.all(steps, apart);
     FolderSql::release(conn).map_err(Error::sqlite(AUTHORIZE))?;
+    for own in own_limits {
+        let restored = own.and_then(|(limit, most)| conn.set_limit(limit, most));
+        restored.map_err(Error::sqlite(LIMIT))?;
+    }
     if after_step.is_err() && !conn.is_autocommit() {
         // Whatever it says: the copy is thrown away.
         let _ = conn.execute_batch("ROLLBACK");
@@ -100,6 +128,7 @@ fn reset_connection(conn: &Connection, foreign_keys: bool) -> Result<()> {
 
 struct StepRunner<'a, W> {
     conn: &'a Connection,
+    drivers: &'a Drivers,
     sql: &'a FolderSql,
     /// True if the store would be in WAL mode by now: its copy never is.
     in_wal_mode: Option<bool>,
@@ -157,16 +186,24 @@ impl<W: StatementObserver> StepRunner<'_, W> {
 
     /// Runs each statement of a batch to its end.
     fn batch(&mut self, at: usize, step: &Step, text: &str) -> Result<()> {
+        if let Some(why) = self.drivers.refusal(text) {
+            return Err(self.failed(step, Error::RefusedByDriver(why)));
+        }
         let mut batch = Batch::new(self.conn, text);
         loop {
             // SQLite itself asks only in statements that take long, of which many short ones are none.
             self.stop.check()?;
+            // Of the observer's own statements.
+            self.sql.take_functions();
             let prepared = batch.next().map_err(|error| self.failed(step, Error::preparing(text)(error)))?;
             let Some(mut statement) = prepared else {
                 return Ok(());
             };
             let touched = self.sql.take_touched();
-            self.observer.before_statement(self.conn, &touched)?;
+            self.hold_functions_against_drivers(at, step)?;
+            let sql = statement.expanded_sql().unwrap_or_default();
+            let quoted = self.find_double_quoted(step, &statement, &sql)?;
+            self.observer.before_statement(self.conn, &sql, &touched)?;
             if let Some(mode) = self.sql.take_journal_mode() {
                 let changed = self.change_journal_mode(&mode);
                 changed.map_err(|error| self.failed(step, Error::preparing(text)(error)))?;
@@ -178,7 +215,64 @@ impl<W: StatementObserver> StepRunner<'_, W> {
             });
             after_statement.map_err(|error| self.failed(step, Error::sqlite(text)(error)))?;
             self.statements += 1;
+            let written = self.conn.changes();
+            for quoted in quoted {
+                self.observer.driver_differs(at, DriverDifference::DoubleQuoted(quoted, written));
+            }
             self.observer.after_statement(self.conn, &touched, at)?;
+        }
+    }
+
+    /// Holds the functions of the statement that was prepared last against those of the drivers.
+    fn hold_functions_against_drivers(&mut self, at: usize, step: &Step) -> Result<()> {
+        for function in self.sql.take_functions() {
+            match self.drivers.function(&function) {
+                Some(Verdict::Refused(why)) => return Err(self.failed(step, Error::RefusedByDriver(why))),
+                Some(Verdict::Lacking(what)) => {
+                    return Err(Error::NotReplayable {
+                        migration: step.label(),
+                        file: step.file.clone(),
+                        why: format!(
+                            "it uses {}",
+                            if step.is_outside {
+                                "a function that the driver lacks"
+                            } else {
+                                &what
+                            }
+                        ),
+                    });
+                }
+                Some(Verdict::Differing(what)) if !step.is_outside => {
+                    self.observer.driver_differs(at, DriverDifference::Remark(what));
+                }
+                None | Some(Verdict::Differing(_)) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the words in double quotes of a statement that name no column, if the drivers take them for texts.
+    ///
+    /// # Errors
+    /// Fails with the step's failure where the drivers refuse such a word.
+    fn find_double_quoted(&self, step: &Step, statement: &Statement<'_>, sql: &str) -> Result<Vec<DoubleQuoted>> {
+        if self.drivers.is_empty() || !double_quoted::may_hold_one(sql) || statement.is_explain() != 0 {
+            return Ok(Vec::new());
+        }
+        let found = double_quoted::find(self.conn, sql);
+        // The statement was prepared again and again.
+        self.sql.take_touched();
+        self.sql.take_functions();
+        let mut found = found.map_err(|error| self.failed(step, error))?;
+        if step.is_outside {
+            found.iter_mut().for_each(DoubleQuoted::hide_word);
+        }
+        match found.first() {
+            Some(first) if self.drivers.refuse_double_quoted_text() => {
+                let why = first.words_of_refusal(&self.drivers.names());
+                Err(self.failed(step, Error::RefusedByDriver(why)))
+            }
+            _ => Ok(found),
         }
     }
 
@@ -206,6 +300,11 @@ impl<W: StatementObserver> StepRunner<'_, W> {
         };
         let without = || error.needs_the_application().then(|| error.sqlite_message());
         let why = refused.or_else(unasked).or_else(without);
+        // The driver would have refused it before SQLite failed at it.
+        let (why, error) = match self.sql.denied() {
+            Some(denied) => (None, Error::RefusedByDriver(denied)),
+            None => (why, error),
+        };
         // SQLite's message quotes the text, and a link out of the folder may lead to a secret.
         let (why, error) = if step.is_outside {
             (
@@ -240,6 +339,8 @@ impl<W: StatementObserver> StepRunner<'_, W> {
         }
     }
 }
+
+pub(super) use double_quoted::DoubleQuoted;
 
 #[cfg(test)]
 mod tests;

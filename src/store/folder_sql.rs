@@ -74,6 +74,9 @@ const MODULES: &[&str] = &[
     "rtree_i32",
 ];
 
+/// Returns why the driver by which a migration will run does not authorize an action.
+pub(crate) type DriverDenial = Box<dyn Fn(&AuthAction<'_>) -> Option<String> + Send>;
+
 /// The watch over the SQL of a folder on one connection.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FolderSql {
@@ -87,6 +90,10 @@ struct AnnouncedEffects {
     runs: bool,
     /// The first action that was refused.
     refused: Option<String>,
+    /// The first action that the driver does not authorize, and why.
+    denied: Option<String>,
+    /// The functions that are called, in lower case.
+    functions: BTreeSet<String>,
     touched: Touched,
     deleted_from: BTreeSet<String>,
     /// The journal mode that the last statement sets.
@@ -160,16 +167,16 @@ impl Write {
 }
 
 impl FolderSql {
-    /// Holds a connection to what a migration may do.
+    /// Holds a connection to what a migration may do, and to what `denial` authorizes.
     ///
     /// # Errors
     /// Fails with SQLite's error.
-    pub(crate) fn guard(conn: &mut Connection) -> Result<Self> {
+    pub(crate) fn guard(conn: &mut Connection, denial: DriverDenial) -> Result<Self> {
         // VACUUM attaches a database of its own, in memory. Any other ATTACH is refused below.
         conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 1)?;
         let watched = Self::default();
         let asked = watched.clone();
-        conn.authorizer(Some(move |context: AuthContext<'_>| asked.judge(&context)))?;
+        conn.authorizer(Some(move |context: AuthContext<'_>| asked.judge(&context, &denial)))?;
         Ok(watched)
     }
 
@@ -196,6 +203,16 @@ impl FolderSql {
         self.seen().refused.clone()
     }
 
+    /// Returns why the driver does not authorize an action that was denied.
+    pub(crate) fn denied(&self) -> Option<String> {
+        self.seen().denied.clone()
+    }
+
+    /// Returns the functions that the statements prepared since the last call name, in lower case.
+    pub(crate) fn take_functions(&self) -> BTreeSet<String> {
+        std::mem::take(&mut self.seen().functions)
+    }
+
     /// Returns the effects on the store of the statements that were prepared since the last call: of one statement, when it is
     /// called after each.
     pub(crate) fn take_touched(&self) -> Touched {
@@ -218,8 +235,13 @@ impl FolderSql {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn judge(&self, context: &AuthContext<'_>) -> Authorization {
+    fn judge(&self, context: &AuthContext<'_>, denial: &DriverDenial) -> Authorization {
         let mut seen = self.seen();
+        // What is prepared while a statement runs is SQLite's own, and the same there.
+        if let Some(why) = denial(&context.action).filter(|_| !seen.runs) {
+            seen.denied.get_or_insert(why);
+            return Authorization::Deny;
+        }
         let is_in_store = context.database_name == Some("main");
         // Writes of triggers come from the schema, not from the migration, and a statement that is prepared while another runs is
         // SQLite's own.
@@ -236,6 +258,9 @@ impl FolderSql {
             {
                 seen.journal_mode = Some(mode.to_owned());
                 return Authorization::Ignore;
+            }
+            AuthAction::Function { function_name } if context.accessor.is_none() && !seen.runs => {
+                seen.functions.insert(function_name.to_ascii_lowercase());
             }
             AuthAction::DropTable { table_name } if is_in_store => seen.touched.dropped.push(table_name.to_owned()),
             AuthAction::AlterTable {

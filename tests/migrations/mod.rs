@@ -6,6 +6,7 @@ mod agreement;
 mod arguments;
 mod code;
 mod counted;
+mod drivers;
 mod drizzle;
 mod each_tool;
 mod hostile;

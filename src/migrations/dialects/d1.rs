@@ -5,8 +5,9 @@ use std::collections::HashMap;
 
 use super::{Dialect, Response};
 use crate::application::Folder;
+use crate::migrations::driver;
 use crate::migrations::key::MigrationKey;
-use crate::migrations::known::{self, FolderRules, KnownMigration, KnownSet};
+use crate::migrations::known::{self, FolderRules, KnownMigration, KnownSet, Script};
 use crate::migrations::ledger::{self, DeclaredColumn, LedgerTable};
 use crate::migrations::steps::Transaction;
 
@@ -53,7 +54,12 @@ fn migrations(folder: &Folder) -> KnownSet {
                 MigrationKey::numbered(&name),
                 name.clone(),
                 file,
-                known::whole(file, Transaction::Each),
+                known::split(file, |text| {
+                    Ok(Script::Sql {
+                        batches: vec![driver::d1::trim(text)],
+                        transaction: Transaction::Each,
+                    })
+                }),
             ));
         }
     }

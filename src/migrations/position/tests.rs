@@ -26,6 +26,7 @@ fn standing(second: &'static str, store: &str) -> SchemaPosition {
         ledgers: vec!["schema_migrations".to_owned()],
         foreign_keys: ForeignKeys::Usual(false),
         in_wal_mode: None,
+        drivers: crate::migrations::driver::Drivers::default(),
     };
     let conn = Connection::open_in_memory().unwrap();
     let ledger = "CREATE TABLE schema_migrations(version uint64, dirty bool);

@@ -11,9 +11,10 @@ use rusqlite::Connection;
 use super::Rehearsal;
 use super::attempt::{Attempt, MigrationRunner, attempt};
 use super::copy::RehearsalCopy;
-use super::losses::{CascadeLoss, Losses};
+use super::losses::CascadeLoss;
 use super::references::References;
 use super::verify::RowCounts;
+use super::watch::MigrationWatch;
 use crate::application::Impact;
 use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
@@ -31,7 +32,7 @@ struct ToolRunner<'a> {
     foreign_keys: bool,
     /// The number of applied migrations that ran on connections of their own.
     apart: usize,
-    losses: Losses,
+    watch: MigrationWatch,
     cascade_losses: Vec<CascadeLoss>,
     /// True if enforcing foreign keys makes a difference.
     keys_matter: bool,
@@ -44,13 +45,17 @@ impl MigrationRunner for ToolRunner<'_> {
 
     fn run(&mut self, copy: &mut Connection, counts: &RowCounts, stop: &Stop) -> Result<Vec<String>> {
         let wrap_rehearsal_error = |error: Error| Error::Rehearsal(error.into());
-        self.losses = Losses::of(counts);
+        self.watch = MigrationWatch::of(counts);
         let before = References::of(copy).map_err(wrap_rehearsal_error)?;
         let pending: Vec<&Step> = self.steps.pending.iter().collect();
-        tool_runner::run(copy, &pending, 0, self.steps.in_wal_mode, &mut self.losses, stop)?;
-        self.cascade_losses = self.losses.find_cascade_losses(copy).map_err(wrap_rehearsal_error)?;
+        let Steps {
+            in_wal_mode, drivers, ..
+        } = self.steps;
+        tool_runner::run(copy, &pending, 0, *in_wal_mode, drivers, &mut self.watch, stop)?;
+        let losses = &self.watch.losses;
+        self.cascade_losses = losses.find_cascade_losses(copy).map_err(wrap_rehearsal_error)?;
         let after = References::of(copy).map_err(wrap_rehearsal_error)?;
-        self.keys_matter = before.touch(&self.losses.touched) || after.touch(&self.losses.touched);
+        self.keys_matter = before.touch(&losses.touched) || after.touch(&losses.touched);
         Ok(pending.iter().map(|step| step.key.clone()).collect())
     }
 
@@ -59,7 +64,7 @@ impl MigrationRunner for ToolRunner<'_> {
     }
 
     fn former(&self, table: &str) -> String {
-        self.losses.former(table)
+        self.watch.losses.former(table)
     }
 
     fn cost(&self, impact: Impact) -> &'static str {
@@ -92,7 +97,7 @@ impl ToolRunner<'_> {
 struct ToolTrial {
     foreign_keys: bool,
     attempt: Attempt,
-    losses: Losses,
+    watch: MigrationWatch,
     cascade_losses: Vec<CascadeLoss>,
     /// True if enforcing foreign keys makes a difference.
     keys_matter: bool,
@@ -121,7 +126,7 @@ pub(super) fn rehearse(
             no_shape,
             foreign_keys,
             apart,
-            losses: Losses::default(),
+            watch: MigrationWatch::default(),
             cascade_losses: Vec::new(),
             keys_matter: false,
         };
@@ -129,7 +134,7 @@ pub(super) fn rehearse(
         Ok(ToolTrial {
             foreign_keys,
             attempt,
-            losses: runner.losses,
+            watch: runner.watch,
             cascade_losses: runner.cascade_losses,
             keys_matter: runner.keys_matter,
         })

@@ -15,7 +15,7 @@ use super::references::References;
 use super::verify::{RowCounts, count_rows};
 use crate::error::{Error, Result};
 use crate::findings::LONGEST_NAME;
-use crate::migrations::tool_runner::StatementObserver;
+use crate::migrations::tool_runner::{DriverDifference, StatementObserver};
 use crate::store::{Touched, Write};
 use crate::text::words::cut;
 
@@ -335,7 +335,7 @@ fn places(statement: &Touched, references: &References) -> BTreeSet<RowPlace> {
 }
 
 impl StatementObserver for Losses {
-    fn before_statement(&mut self, conn: &Connection, statement: &Touched) -> Result<()> {
+    fn before_statement(&mut self, conn: &Connection, _: &str, statement: &Touched) -> Result<()> {
         self.around = self.before(conn, statement).map_err(wrap_rehearsal_error)?;
         let written = statement.target.as_ref().map(Write::table);
         let written = written.into_iter().chain(statement.altered.as_deref());
@@ -363,6 +363,8 @@ impl StatementObserver for Losses {
         }
         Ok(())
     }
+
+    fn driver_differs(&mut self, _: usize, _: DriverDifference) {}
 }
 
 /// Wraps an error of the rehearsal's own statements, which is no failure of a migration.

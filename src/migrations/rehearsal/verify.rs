@@ -34,7 +34,11 @@ impl RehearsalFault {
     /// Creates the fault of a migration that fails.
     pub(super) fn of_migration(error: &Error) -> Self {
         // Without the SQL: the migration's name stands for that.
-        let fails = |why: &Error| format!("fails on this store: {}", why.sqlite_message());
+        let fails = |why: &Error| match why {
+            // Whatever the store holds.
+            Error::RefusedByDriver(why) => format!("fails: {why}"),
+            why => format!("fails on this store: {}", why.sqlite_message()),
+        };
         let (id, line, what) = match error {
             Error::Migration { id, name, source } => {
                 let fails = fails(source);

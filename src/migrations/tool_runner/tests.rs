@@ -17,7 +17,15 @@ fn step(key: &str, batches: &[&'static str], transaction: Transaction) -> Step {
 /// The result, and the tables that exist then.
 fn after_statement(steps: &[Step]) -> (Option<String>, Vec<String>) {
     let mut conn = Connection::open_in_memory().unwrap();
-    let after_step = run(&mut conn, &steps.iter().collect::<Vec<_>>(), 0, None, &mut (), &Stop::never());
+    let after_step = run(
+        &mut conn,
+        &steps.iter().collect::<Vec<_>>(),
+        0,
+        None,
+        &Drivers::default(),
+        &mut (),
+        &Stop::never(),
+    );
     assert!(conn.is_autocommit());
     let mut names = conn.prepare("SELECT name FROM sqlite_schema ORDER BY name").unwrap();
     let names = names.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<_>>().unwrap();
@@ -74,7 +82,16 @@ fn what_is_left_on_the_connection_is_forgotten() {
         CREATE VIRTUAL TABLE temp.words USING fts5(word); PRAGMA foreign_keys=ON; CREATE TEMP TABLE p(id PRIMARY KEY);
         CREATE TEMP TABLE c(r REFERENCES p); INSERT INTO p VALUES (1); INSERT INTO c VALUES (1);
         CREATE TEMP TRIGGER g AFTER INSERT ON main.a BEGIN SELECT 1; END; PRAGMA ignore_check_constraints=ON; PRAGMA query_only=ON";
-    run(&mut conn, &[&step("1", &[leaves], Each)], 0, None, &mut (), &Stop::never()).unwrap();
+    run(
+        &mut conn,
+        &[&step("1", &[leaves], Each)],
+        0,
+        None,
+        &Drivers::default(),
+        &mut (),
+        &Stop::never(),
+    )
+    .unwrap();
     let count = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
     assert_eq!(count("SELECT count(*) FROM temp.sqlite_schema"), 0);
     assert_eq!(count("SELECT count(*) FROM main.sqlite_schema"), 1);
@@ -85,7 +102,15 @@ fn what_is_left_on_the_connection_is_forgotten() {
 fn many_short_statements_are_asked_between_them_whether_to_stop() {
     let mut conn = Connection::open_in_memory().unwrap();
     let stop = Stop::after(std::time::Duration::ZERO, std::sync::Arc::default());
-    let after_step = run(&mut conn, &[&step("1", &["SELECT 1; SELECT 2"], Each)], 0, None, &mut (), &stop);
+    let after_step = run(
+        &mut conn,
+        &[&step("1", &["SELECT 1; SELECT 2"], Each)],
+        0,
+        None,
+        &Drivers::default(),
+        &mut (),
+        &stop,
+    );
     assert!(after_step.unwrap_err().stopped().is_some());
     assert!(conn.is_autocommit());
 }

@@ -6,7 +6,7 @@ fn guarded(sql: &str) -> (Connection, FolderSql) {
     let mut conn = Connection::open_in_memory().unwrap();
     conn.execute_batch("CREATE TABLE t(x); INSERT INTO t VALUES (1)").unwrap();
     conn.execute_batch(sql).unwrap();
-    let watched = FolderSql::guard(&mut conn).unwrap();
+    let watched = FolderSql::guard(&mut conn, Box::new(|_| None)).unwrap();
     (conn, watched)
 }
 

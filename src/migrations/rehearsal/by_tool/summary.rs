@@ -1,11 +1,14 @@
 //! Turns one trial, or two with foreign keys on and off, into faults and remarks.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::ToolTrial;
 use crate::findings::LONGEST_NAME;
 use crate::migrations::rehearsal::Rehearsal;
 use crate::migrations::rehearsal::losses::{CascadeCause, CascadeLoss};
 use crate::migrations::rehearsal::verify::RehearsalFault;
 use crate::migrations::steps::{ForeignKeys, Steps};
+use crate::migrations::tool_runner::DriverDifference;
 use crate::text::words::{cut, plural, thousands};
 
 /// The trials, and what is needed to summarise them.
@@ -34,10 +37,12 @@ impl ToolSummary<'_> {
             return out;
         }
         out.faults.extend(self.cascade_losses().map(|loss| self.cascade(loss)));
+        out.faults.extend(self.find_copied_texts());
         out.faults.extend(attempt.faults.iter().map(|fault| self.qualified(fault.clone())));
         out.faults.extend(self.find_fault_with_other_setting());
         out.notes.extend(self.describe_deleted_rows());
         out.notes.extend(self.describe_dropped_tables());
+        out.notes.extend(self.describe_driver_differences());
         out
     }
 
@@ -129,17 +134,60 @@ impl ToolSummary<'_> {
             let rows = lost.rows().saturating_sub(by_cascade);
             if rows > 0 {
                 let rows = plural(rows, "row is", "rows are");
-                let place = self.migrations(&self.judged.losses.fewer_in(&lost.table));
+                let place = self.migrations(&self.judged.watch.losses.fewer_in(&lost.table));
                 out.push(format!("{}: {rows} deleted by the text of the migrations{place}", lost.table));
             }
         }
         out
     }
 
+    /// Returns the columns that a copy overwrites with a text, because what it selects for them is no column.
+    fn find_copied_texts(&self) -> impl Iterator<Item = RehearsalFault> {
+        self.judged.watch.differences.iter().filter_map(|(step, difference)| {
+            let DriverDifference::DoubleQuoted(quoted, rows) = difference else {
+                return None;
+            };
+            let (table, column) = quoted.copied_to.as_ref().filter(|_| quoted.is_meant_as_name)?;
+            let written = plural(*rows, "row", "rows");
+            let what = format!(
+                "{} is no column of the table that is copied{}: SQLite takes it for a text and writes that into {written}; drivers with DQS=0 refuse the file",
+                quoted.label(),
+                self.migrations(&[*step])
+            );
+            Some(RehearsalFault::of_column(table, column, what))
+        })
+    }
+
+    /// Returns what drivers of the tool do differently and is no failure: one remark for each migration and kind.
+    fn describe_driver_differences(&self) -> Vec<String> {
+        let mut remarks: BTreeSet<String> = BTreeSet::new();
+        let mut texts: BTreeMap<usize, (String, BTreeSet<String>)> = BTreeMap::new();
+        for (step, difference) in &self.judged.watch.differences {
+            match difference {
+                DriverDifference::Remark(what) => {
+                    remarks.insert(format!("{what}{}", self.migrations(&[*step])));
+                }
+                DriverDifference::DoubleQuoted(quoted, _) if quoted.copied_to.is_none() || !quoted.is_meant_as_name => {
+                    let (_, others) = texts.entry(*step).or_insert_with(|| (quoted.label(), BTreeSet::new()));
+                    others.insert(quoted.label());
+                }
+                DriverDifference::DoubleQuoted(..) => {}
+            }
+        }
+        let texts = texts.into_iter().map(|(step, (first, all))| {
+            let (more, verb) = match all.len() {
+                1 => (String::new(), "is no column and so a text"),
+                all => (format!(" and {} more", all - 1), "are no columns and so texts"),
+            };
+            format!("{first}{more} {verb}{}: drivers with DQS=0 refuse that", self.migrations(&[step]))
+        });
+        remarks.into_iter().chain(texts).collect()
+    }
+
     /// Returns the tables that no longer exist.
     fn describe_dropped_tables(&self) -> Vec<String> {
         let told = |(table, rows): &(String, u64)| {
-            let how = if self.judged.losses.dropped.contains(table) {
+            let how = if self.judged.watch.losses.dropped.contains(table) {
                 "dropped"
             } else {
                 "renamed, or dropped under another name"

@@ -2,6 +2,7 @@
 
 use super::super::{Rehearsed, on_copies};
 use super::*;
+use crate::migrations::driver::Drivers;
 use crate::migrations::steps::Transaction;
 use crate::store::PrivateFolder;
 use crate::store::sandbox::Sandbox;
@@ -37,6 +38,7 @@ fn steps(pending: Vec<Step>, foreign_keys: ForeignKeys) -> Steps {
         ledgers: vec!["Ledger".to_owned()],
         foreign_keys,
         in_wal_mode: None,
+        drivers: Drivers::default(),
     }
 }
 

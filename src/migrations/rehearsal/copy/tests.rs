@@ -60,6 +60,7 @@ fn rehearsed(note: usize, sql: &str, transaction: Transaction) -> Result<Rehears
         ledgers: Vec::new(),
         foreign_keys: ForeignKeys::Usual(true),
         in_wal_mode: None,
+        drivers: crate::migrations::driver::Drivers::default(),
     };
     let private = PrivateFolder::for_stores(&[&path]);
     let environment = Environment {
