@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 use crate::text::paths::home;
 
-pub(crate) use advice::default_advice;
+pub(crate) use advice::{VACUUM, default_advice};
 pub(crate) use folder::{Content, File, Folder, MigrationsFolder, Refusal};
 pub(crate) use problem::{
-    Conversion, Damage, FirstPage, FolderFault, HistoryFault, Impact, Mend, NoStore, Obstacle, OpenCopy, Problem,
-    Reached, UseFault,
+    Conversion, Damage, DerivedSubject, FirstPage, FolderFault, HistoryFault, Impact, Mend, NoStore, Obstacle,
+    OpenCopy, Problem, Reached, UseFault,
 };
 
 /// The knowledge about an application. Unknown parts are empty, and the checks that need them are skipped.

@@ -197,6 +197,10 @@ fn advise_salvage(application: &Application) -> String {
 /// Ubuntu 24.04's builds cannot recover at all.
 const RECOVER: &str = "sqlite3 -safe -readonly COPY '.recover --ignore-freelist' | sqlite3 -safe NEW (a sqlite3 that says \"SQL logic error\" cannot: take a newer one)";
 
+/// The command that gives pages back which nothing leads to. VACUUM attaches a file, so that it does not run with `-safe` in SQLite 3.40; nothing
+/// of the schema that SQLite calls unsafe is executed all the same.
+pub(crate) const VACUUM: &str = "sqlite3 -cmd 'PRAGMA trusted_schema=OFF' STORE VACUUM";
+
 fn advise_on_obstacle(obstacle: Obstacle, application: &Application) -> Cow<'static, str> {
     let name = application.name();
     match obstacle {
@@ -506,9 +510,9 @@ fn schema_refused(problem: &Problem, name: &str) -> String {
         );
     };
     let vacuum = if leaves_pages {
-        "; then give its pages back: sqlite3 -safe STORE VACUUM"
+        format!("; then give its pages back: {VACUUM}")
     } else {
-        ""
+        String::new()
     };
     format!(
         "{keep}; then take the object out of the schema, first in a second copy: {command}{vacuum}; examine it again, and let {name} make the object anew"
@@ -518,7 +522,7 @@ fn schema_refused(problem: &Problem, name: &str) -> String {
 /// The number of commands for indexes that are given one by one.
 const MOST_COMMANDS: usize = 5;
 
-/// Returns the remedy for full-text and spatial indexes.
+/// Returns the remedy for full-text and spatial indexes and for statistics.
 fn derived(mends: &[Mend], name: &str) -> String {
     if mends.contains(&Mend::KeepFirst) {
         return format!(
@@ -547,6 +551,16 @@ fn derived(mends: &[Mend], name: &str) -> String {
             "then rebuild the index, as the manual of its module says (INSERT INTO, with the word rebuild)".to_owned(),
         ),
         (_, commands) => steps.push(format!("then rebuild the index, first in a second copy: {commands}")),
+    }
+    let analyzed: Vec<&str> = mends
+        .iter()
+        .filter_map(|mend| match mend {
+            Mend::Analyze(commands) => Some(commands.as_str()),
+            _ => None,
+        })
+        .collect();
+    if !analyzed.is_empty() {
+        steps.push(format!("then make the statistics anew, first in a second copy: {}", analyzed.join("; ")));
     }
     match dropped {
         (0, _) => {}

@@ -72,12 +72,14 @@ pub(crate) enum Problem {
         /// Those that any program can rebuild, when that is all of them and their names are plain words.
         names: Vec<String>,
     },
-    /// Full-text or spatial indexes are wrong.
+    /// Full-text or spatial indexes, or the statistics of the query planner, are wrong.
     Derived {
-        /// True if the gravest fault is one of a spatial index.
-        is_spatial: bool,
+        /// The subject of the gravest fault.
+        subject: DerivedSubject,
         /// The number of rows that they name and that their own tables lack.
         lost_rows: u64,
+        /// True if pages that nothing leads to hold rows, which may be theirs.
+        has_unreached_rows: bool,
         /// The way to mend each of them.
         mends: Vec<Mend>,
     },
@@ -279,8 +281,7 @@ impl Problem {
             },
             Self::StaleIndexes { .. } => Kind::IndexOnly,
             Self::Derived { lost_rows: 1.., .. } => Kind::RowsLost,
-            Self::Derived { is_spatial: true, .. } => Kind::SpatialIndex,
-            Self::Derived { .. } => Kind::FullTextIndex,
+            Self::Derived { subject, .. } => subject.kind(),
             Self::SchemaRows(_) => Kind::SchemaRow,
             Self::SchemaRefused { newer: Some(_), .. } => Kind::NewerSqlite,
             Self::SchemaRefused { .. } => Kind::SchemaRefused,
@@ -313,7 +314,12 @@ impl Problem {
                 damage,
                 Damage::Rows | Damage::NotChecked | Damage::Keys | Damage::OutOfReach | Damage::Disagree
             ),
-            Self::Derived { lost_rows, mends, .. } => *lost_rows > 0 || mends.contains(&Mend::ByProgramFromBackup),
+            Self::Derived {
+                lost_rows,
+                has_unreached_rows,
+                mends,
+                ..
+            } => *lost_rows > 0 || *has_unreached_rows || mends.contains(&Mend::ByProgramFromBackup),
             _ => false,
         }
     }
@@ -471,13 +477,37 @@ pub(crate) enum Damage {
     Refused,
 }
 
-/// The way to mend a full-text or spatial index.
+/// The kinds of what SQLite makes from rows and keeps in tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DerivedSubject {
+    /// A full-text index.
+    FullText,
+    /// A spatial index.
+    Spatial,
+    /// A table with statistics for the query planner.
+    Statistics,
+}
+
+impl DerivedSubject {
+    /// Returns the fixed word for a fault in it.
+    pub(crate) fn kind(self) -> Kind {
+        match self {
+            Self::FullText => Kind::FullTextIndex,
+            Self::Spatial => Kind::SpatialIndex,
+            Self::Statistics => Kind::PlannerStatistics,
+        }
+    }
+}
+
+/// The way to mend what is made from rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Mend {
     /// To rebuild it, by this command if its name can be typed.
     Rebuild(Option<String>),
     /// It cannot be rebuilt from what is there: to drop it, by this command.
     Drop(Option<String>),
+    /// To have SQLite make statistics anew, by these commands.
+    Analyze(String),
     /// Only its program can make it anew.
     ByProgram,
     /// Only its program can make it anew, and rows that it held itself are gone.

@@ -6,6 +6,8 @@ mod evidence;
 mod full_text;
 mod integrity;
 mod lines;
+mod rounding;
+mod shadow;
 
 use std::collections::BTreeSet;
 
@@ -98,8 +100,10 @@ fn look(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     if !context.application.has_builtin_migrations() {
         looked.excuse_missing_tokenizers(handle)?;
     }
+    let rounded = rounding::take_notes(&mut looked);
     let evidence = gather_evidence(context, handle, &mut looked)?;
-    let derived = derived::take(handle, &mut looked)?;
+    let mut derived = derived::take(handle, &mut looked)?;
+    derived.notes.extend(rounded);
     let missing = match missing_modules(handle) {
         Err(error) if error.is_own_bound() => return Err(error),
         missing => missing.unwrap_or_default(),
@@ -206,7 +210,7 @@ fn outcome(
     let worst = worst(&groups);
     let is_derived = derived.is_graver_than((!groups.is_empty()).then_some(worst));
     let (said, derived_problem) = if is_derived {
-        let (said, problem) = derived.describe();
+        let (said, problem) = derived.describe(evidence.unreached_rows(&groups).as_deref());
         (said, Some(problem))
     } else {
         (evidence.describe(worst, &groups), None)

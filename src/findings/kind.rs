@@ -115,6 +115,10 @@ kinds! {
     FullTextIndex => "full-text-index",
     /// A spatial index is damaged.
     SpatialIndex => "spatial-index",
+    /// The statistics of the query planner are damaged.
+    PlannerStatistics => "planner-statistics",
+    /// An index holds numbers that differ in their last digits from those that this SQLite computes.
+    IndexRounded => "index-rounded",
     /// Pages belong to nothing.
     PagesUnaccounted => "pages-unaccounted",
     /// The module of a virtual table refuses to open it.
@@ -135,6 +139,8 @@ kinds! {
     LedgerWrong => "ledger-wrong",
     /// The schema is not what the applied migrations give.
     ShapeDiffers => "shape-differs",
+    /// An index that no migration makes.
+    IndexExtra => "index-extra",
     /// The pending migrations would go wrong.
     RehearsalFails => "rehearsal-fails",
     /// A row references a missing row.
@@ -143,6 +149,8 @@ kinds! {
     KeyNotEnforced => "key-not-enforced",
     /// The counter of an AUTOINCREMENT table is at its end.
     CounterAtEnd => "counter-at-end",
+    /// The counter of an AUTOINCREMENT table is there more than once, or is no integer.
+    CounterWrong => "counter-wrong",
     /// A value is one that the application does not write.
     WrongValue => "wrong-value",
     /// A file that the store names is missing or of the wrong kind.

@@ -1,8 +1,12 @@
 //! What `page-structure` says of full-text and spatial indexes, which are made from rows.
 
+use std::process::Command;
+
 use insta::assert_snapshot;
 
 use crate::support::Place;
+use crate::support::damage::{leaves, overwrite_page, root};
+use crate::support::needs;
 
 const CHECK: &str = "page-structure";
 
@@ -141,4 +145,147 @@ fn the_tables_of_an_index_that_are_gone_are_named() {
       3 in all
       -> rows may be lost: stop the application before it writes, and keep a copy of the store with its -wal, -shm and -journal; then compare the copy with a backup, or restore the backup; do not rebuild an index and do not write the store anew: what an index or a page out of reach still holds is nowhere else
     "#);
+}
+
+/// Rows of an ordinary table, enough of them for an index of several pages.
+const MANY_NOTES: &str = "CREATE TABLE notes(id INTEGER PRIMARY KEY, body TEXT);
+    WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 4000)
+    INSERT INTO notes SELECT i, 'word' || i || ' hello' || (i * 7919 % 10007) FROM n;";
+
+const FULL_TEXT: [&str; 3] = ["fts3(body)", "fts4(body)", "fts5(body)"];
+
+/// A store with an index of these notes, in which the last leaf of one of its own trees, or its only page, is zeroes.
+fn zeroed(sql: &str, tree: &str) -> Place {
+    let place = Place::new();
+    place.sql(&format!("{MANY_NOTES} {sql}"));
+    let page = *leaves(&place.store(), tree).last().unwrap();
+    overwrite_page(&place.store(), page, 0);
+    place
+}
+
+fn full_text(module: &str) -> String {
+    format!("CREATE VIRTUAL TABLE f USING {module}; INSERT INTO f(rowid, body) SELECT id, body FROM notes;")
+}
+
+const SPATIAL: &str = "CREATE VIRTUAL TABLE f USING rtree(id, x0, x1); INSERT INTO f SELECT id, id, id + 1 FROM notes;";
+
+#[test]
+fn a_damaged_page_of_an_indexs_own_table_is_damage_to_the_index() {
+    assert_snapshot!(zeroed(&full_text("fts5(body)"), "f_data").said(CHECK, &["--any"]), @r#"
+    fail: the full-text index of f is damaged: no row of an ordinary table is lost
+      count 1, kind "full-text-index", page 84, table "f": f_data: btreeInitPage() returns error code 11
+      1 in all
+      -> stop the application, keep a copy of the store with its -wal, -shm and -journal; then rebuild the index, first in a second copy: sqlite3 -safe -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE tbl_name IN ('f_data'); PRAGMA writable_schema=RESET; CREATE TABLE f_data(id INTEGER PRIMARY KEY, block BLOB); INSERT INTO f_data VALUES(10, x'00000000000000')"; sqlite3 -cmd 'PRAGMA trusted_schema=OFF' STORE VACUUM; sqlite3 -safe STORE "INSERT INTO f(f) VALUES('rebuild')"
+    "#);
+    assert_snapshot!(zeroed(&full_text("fts4(body)"), "f_segdir").said(CHECK, &["--any"]), @r#"
+    fail: the full-text index of f is damaged: no row of an ordinary table is lost
+      count 2, kind "full-text-index", page 31, table "f": f_segdir: btreeInitPage() returns error code 11
+      1 in all
+      -> stop the application, keep a copy of the store with its -wal, -shm and -journal; then rebuild the index, first in a second copy: sqlite3 -safe -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE tbl_name IN ('f_segdir'); PRAGMA writable_schema=RESET; CREATE TABLE f_segdir(level INTEGER, idx INTEGER, start_block INTEGER, leaves_end_block INTEGER, end_block INTEGER, root BLOB, PRIMARY KEY(level, idx))"; sqlite3 -cmd 'PRAGMA trusted_schema=OFF' STORE VACUUM; sqlite3 -safe STORE "INSERT INTO f(f) VALUES('rebuild')"
+    "#);
+    assert_snapshot!(zeroed(SPATIAL, "f_node").said(CHECK, &["--any"]), @r#"
+    fail: the spatial index of f is damaged: no row of an ordinary table is lost
+      count 1, kind "spatial-index", page 103, table "f": f_node: btreeInitPage() returns error code 11
+      1 in all
+      -> stop the application, keep a copy of the store with its -wal, -shm and -journal; then drop the index, which cannot be rebuilt from what is there, first in a second copy, and let the program that made the table make it anew: sqlite3 -safe -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE tbl_name IN ('f','f_node','f_rowid','f_parent')"; sqlite3 -cmd 'PRAGMA trusted_schema=OFF' STORE VACUUM
+    "#);
+    assert_snapshot!(zeroed(SPATIAL, "f_parent").said(CHECK, &["--any"]), @r#"
+    fail: the spatial index of f is damaged: no row of an ordinary table is lost
+      count 1, kind "spatial-index", page 31, table "f": f_parent: btreeInitPage() returns error code 11
+      1 in all
+      -> stop the application, keep a copy of the store with its -wal, -shm and -journal; then rebuild the index, first in a second copy: sqlite3 -safe -cmd '.dbconfig defensive off' STORE "BEGIN; CREATE TABLE kept_entries AS SELECT * FROM f; PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE tbl_name IN ('f','f_node','f_rowid','f_parent'); PRAGMA writable_schema=RESET; CREATE VIRTUAL TABLE f USING rtree(id, x0, x1); INSERT INTO f SELECT * FROM kept_entries; DROP TABLE kept_entries; COMMIT"; sqlite3 -cmd 'PRAGMA trusted_schema=OFF' STORE VACUUM
+    "#);
+    assert_snapshot!(zeroed("CREATE INDEX i ON notes(body); ANALYZE", "sqlite_stat1").said(CHECK, &["--any"]), @r#"
+    fail: the table sqlite_stat1, with statistics for the query planner, is damaged: no row of an ordinary table is lost
+      count 1, kind "planner-statistics", page 55, table "sqlite_stat1": sqlite_stat1: btreeInitPage() returns error code 11
+      1 in all
+      -> stop the application, keep a copy of the store with its -wal, -shm and -journal; then make the statistics anew, first in a second copy: sqlite3 -safe -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE tbl_name IN ('sqlite_stat1')"; sqlite3 -cmd 'PRAGMA trusted_schema=OFF' STORE VACUUM; sqlite3 -safe STORE ANALYZE
+    "#);
+}
+
+#[test]
+fn a_damaged_page_of_a_full_text_tables_own_rows_is_a_loss_of_rows() {
+    for module in FULL_TEXT {
+        let row = zeroed(&full_text(module), "f_content").row(CHECK, &["--any"]);
+        assert!(
+            row["detail"].as_str().unwrap().starts_with("pages that hold rows are damaged"),
+            "{module}: {row}"
+        );
+        assert_ne!(row["data_lost"], "no", "{module}: {row}");
+    }
+    // A spatial index keeps the columns beside its coordinates in its table of rowids.
+    let kept =
+        "CREATE VIRTUAL TABLE f USING rtree(id, x0, x1, +body); INSERT INTO f SELECT id, id, id + 1, body FROM notes;";
+    let row = zeroed(kept, "f_rowid").row(CHECK, &["--any"]);
+    assert!(row["detail"].as_str().unwrap().starts_with("pages that hold rows are damaged"), "{row}");
+}
+
+/// Types the commands of a row's remedy into a shell.
+fn type_commands_of(place: &Place) {
+    let row = place.row(CHECK, &["--any"]);
+    let remedy = row["remedy"].as_str().unwrap();
+    let at = remedy.find("sqlite3 ").unwrap_or_else(|| panic!("no command: {row}"));
+    let commands = remedy[at..].replace("STORE", "state.db");
+    let ran = Command::new("sh").args(["-ec", &commands]).current_dir(place.folder()).output().unwrap();
+    assert!(ran.status.success() && ran.stderr.is_empty(), "{commands}: {ran:?}");
+}
+
+#[test]
+fn the_commands_for_damaged_pages_of_an_index_mend_it_and_keep_every_row() {
+    needs!("sqlite3");
+    let one = |place: &Place, sql: &str| -> i64 {
+        rusqlite::Connection::open(place.store())
+            .unwrap()
+            .query_row(sql, [], |row| row.get(0))
+            .unwrap()
+    };
+    let mut cases: Vec<(String, &str, &str)> = Vec::new();
+    let found = "SELECT count(*) FROM f WHERE f MATCH 'word4000'";
+    for (module, trees) in [
+        ("fts3(body)", &["f_segments", "f_segdir"][..]),
+        ("fts4(body)", &["f_segments", "f_segdir", "f_docsize", "f_stat"]),
+        ("fts5(body)", &["f_data", "f_idx", "f_docsize", "f_config"]),
+    ] {
+        cases.extend(trees.iter().map(|tree| (full_text(module), *tree, found)));
+    }
+    let of_notes = "CREATE VIRTUAL TABLE f USING fts5(body, content=notes, content_rowid=id); INSERT INTO f(f) VALUES ('rebuild');";
+    cases.push((of_notes.to_owned(), "f_data", found));
+    for tree in ["f_rowid", "f_parent"] {
+        cases.push((SPATIAL.to_owned(), tree, "SELECT x0 = 4000 FROM f WHERE id = 4000"));
+    }
+    let gone = "SELECT count(*) = 0 FROM sqlite_schema WHERE name LIKE 'f%'";
+    cases.push((SPATIAL.to_owned(), "f_node", gone));
+    let bare =
+        "CREATE VIRTUAL TABLE f USING fts5(body, content=''); INSERT INTO f(rowid, body) SELECT id, body FROM notes;";
+    cases.push((bare.to_owned(), "f_data", gone));
+    let statistics = "CREATE INDEX i ON notes(body); ANALYZE";
+    cases.push((statistics.to_owned(), "sqlite_stat1", "SELECT count(*) FROM sqlite_stat1"));
+    for (sql, tree, mended) in cases {
+        let place = zeroed(&sql, tree);
+        type_commands_of(&place);
+        assert_eq!(one(&place, mended), 1, "{tree} of {sql}");
+        assert_eq!(
+            one(
+                &place,
+                "SELECT count(*) FROM notes WHERE body = 'word' || id || ' hello' || (id * 7919 % 10007)"
+            ),
+            4_000
+        );
+        let row = place.row(CHECK, &["--any"]);
+        assert_eq!(row["status"], "pass", "{tree} of {sql}: {row}");
+    }
+}
+
+#[test]
+fn pages_of_an_index_that_its_damaged_page_led_to_are_not_called_rows() {
+    let place = Place::new();
+    place.sql(&format!("{MANY_NOTES} {}", full_text("fts5(body)")));
+    overwrite_page(&place.store(), root(&place.store(), "f_data"), 0);
+    let row = place.row(CHECK, &["--any"]);
+    let detail = row["detail"].as_str().unwrap();
+    assert!(
+        detail.starts_with("the full-text index of f is damaged: no row of an ordinary table is lost"),
+        "{row}"
+    );
+    assert!(detail.contains("they may be the index's own"), "{row}");
 }

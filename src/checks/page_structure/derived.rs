@@ -1,4 +1,5 @@
-//! Full-text and spatial indexes: virtual tables of SQLite's own modules, which are made from rows and lie in tables of their own.
+//! Full-text and spatial indexes: virtual tables of SQLite's own modules, which are made from rows and lie in tables of their own; and
+//! the statistics of the query planner.
 //!
 //! A fault there is no damage to an ordinary table. But a full-text table without external content keeps its rows in `NAME_content`,
 //! and if its index names rows that are not there, they are lost: to rebuild the index would take the last trace of them.
@@ -10,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::full_text;
 use super::integrity::Looked;
-use crate::application::{Damage, Mend, Problem};
+use super::shadow::{self, DamagedTables, is_statistics};
+use crate::application::{Damage, DerivedSubject, Mend, Problem};
 use crate::error::Result;
 use crate::findings::kind::Kind;
 use crate::findings::{Finding, LONGEST_NAME};
@@ -30,7 +32,7 @@ const CONTENT_DAMAGED: &str = "the content of a virtual table is malformed";
 
 /// The module of a virtual table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Module {
+pub(super) enum Module {
     Fts3,
     Fts4,
     Fts5,
@@ -64,11 +66,13 @@ struct Table {
 #[derive(Debug)]
 pub(super) struct Wrong {
     pub(super) table: String,
-    is_spatial: bool,
+    subject: DerivedSubject,
     /// The state of it, after its name.
     state: String,
     /// The line of SQLite's that says it, or what was found instead.
     what: String,
+    /// The damaged page that the line names.
+    page: Option<u64>,
     count: u64,
     /// The number of rows that it names and that its own table lacks.
     pub(super) lost_rows: u64,
@@ -78,12 +82,16 @@ pub(super) struct Wrong {
 impl Wrong {
     /// Returns the fault in a sentence.
     pub(super) fn describe(&self) -> String {
-        let kind = if self.is_spatial { "spatial" } else { "full-text" };
         let Self { table, state, .. } = self;
+        let what = match self.subject {
+            DerivedSubject::FullText => format!("the full-text index of {table}"),
+            DerivedSubject::Spatial => format!("the spatial index of {table}"),
+            DerivedSubject::Statistics => format!("the table {table}, with statistics for the query planner,"),
+        };
         match self.lost_rows {
-            0 => format!("the {kind} index of {table} {state}: no row of an ordinary table is lost"),
+            0 => format!("{what} {state}: no row of an ordinary table is lost"),
             lost => format!(
-                "the {kind} index of {table} names {} that {table}_content does not have: lost, or deleted behind the index",
+                "{what} names {} that {table}_content does not have: lost, or deleted behind the index",
                 plural(lost, "row", "rows")
             ),
         }
@@ -91,14 +99,15 @@ impl Wrong {
 
     /// Returns the place and what is wrong there.
     pub(super) fn into_finding(self) -> Finding {
-        let kind = match (self.lost_rows, self.is_spatial) {
-            (0, true) => Kind::SpatialIndex,
-            (0, false) => Kind::FullTextIndex,
-            _ => Kind::RowsLost,
+        let kind = if self.lost_rows > 0 {
+            Kind::RowsLost
+        } else {
+            self.subject.kind()
         };
         let count = if self.lost_rows > 0 { self.lost_rows } else { self.count };
         Finding {
             count: Some(count),
+            page: self.page,
             ..Finding::new(self.what).table(self.table).kind_of(kind)
         }
     }
@@ -110,6 +119,8 @@ pub(super) struct Derived {
     pub(super) wrong: Vec<Wrong>,
     /// Those that are only out of step, which is no damage.
     pub(super) notes: Vec<Finding>,
+    /// True if pages of them are damaged, so that other pages of them may be out of reach.
+    has_damaged_pages: bool,
 }
 
 impl Derived {
@@ -118,23 +129,29 @@ impl Derived {
         let has_lost_rows = self.wrong.iter().any(|wrong| wrong.lost_rows > 0);
         match worst {
             None | Some(Damage::Constraint | Damage::Refused | Damage::Unaccounted) => !self.wrong.is_empty(),
-            Some(Damage::Rows | Damage::Keys | Damage::OutOfReach) => false,
+            Some(Damage::OutOfReach) => has_lost_rows || self.has_damaged_pages,
+            Some(Damage::Rows | Damage::Keys) => false,
             Some(_) => has_lost_rows,
         }
     }
 
-    /// Returns the gravest fault in a sentence, and the problem that they are.
-    pub(super) fn describe(&self) -> (String, Problem) {
+    /// Returns the gravest fault in a sentence, and the problem that they are. `unreached_rows` describes the pages with rows that nothing
+    /// leads to.
+    pub(super) fn describe(&self, unreached_rows: Option<&str>) -> (String, Problem) {
         let lost_rows = self.wrong.iter().map(|wrong| wrong.lost_rows).sum();
         let gravest = self.wrong.iter().max_by_key(|wrong| wrong.lost_rows);
         let said = gravest.map(Wrong::describe).unwrap_or_default();
-        let more = match self.wrong.len().saturating_sub(1) as u64 {
+        let mut more = match self.wrong.len().saturating_sub(1) as u64 {
             0 => String::new(),
             more => format!("; {} wrong too", plural(more, "other such index is", "other such indexes are")),
         };
+        if let Some(unreached) = unreached_rows {
+            more += &format!("; {unreached}; they may be the index's own");
+        }
         let problem = Problem::Derived {
-            is_spatial: gravest.is_some_and(|wrong| wrong.is_spatial),
+            subject: gravest.map_or(DerivedSubject::FullText, |wrong| wrong.subject),
             lost_rows,
+            has_unreached_rows: unreached_rows.is_some(),
             mends: self.wrong.iter().map(|wrong| wrong.mend.clone()).collect(),
         };
         (said + &more, problem)
@@ -147,35 +164,46 @@ impl Derived {
 /// A bound of the doctor's own.
 pub(super) fn take(handle: &ReadOnly, looked: &mut Looked) -> Result<Derived> {
     let mut out = Derived::default();
-    let messages = looked.take_lines_of_virtual_tables();
-    if messages.is_empty() && looked.refused.is_empty() {
+    if looked.lines.is_empty() && looked.refused.is_empty() {
         return Ok(out);
     }
     let known = match Known::read(handle) {
         Err(error) if error.is_own_bound() => return Err(error),
         known => known.unwrap_or_default(),
     };
+    let mut damaged = known.take_damaged(handle, looked)?;
+    out.has_damaged_pages = damaged.values().any(|tables| !tables.trees.is_empty());
+    let messages = looked.take_lines_of_virtual_tables();
     let mut by_table: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for message in messages {
         match name_in(&message).filter(|name| known.tables.contains_key(&name.to_ascii_lowercase())) {
-            Some(name) => by_table.entry(name).or_default().push(message),
+            Some(name) => by_table.entry(name.to_ascii_lowercase()).or_default().push(message),
             // Its table is not in the schema as it can be read, so nothing is known of it.
             None => looked.keep_line(&message),
         }
     }
     for (name, why) in std::mem::take(&mut looked.refused) {
-        let table = known.tables.get(&name.to_ascii_lowercase());
-        if table.is_some_and(|table| why.starts_with(CONTENT_DAMAGED) || !known.missing(table).is_empty()) {
-            by_table.entry(name).or_default().push(why);
+        let lower = name.to_ascii_lowercase();
+        let is_wrong = |table| why.starts_with(CONTENT_DAMAGED) || !known.missing(table).is_empty();
+        if damaged.contains_key(&lower) || known.tables.get(&lower).is_some_and(is_wrong) {
+            by_table.entry(lower).or_default().push(why);
         } else {
             looked.refused.push((name, why));
         }
     }
+    for (name, tables) in &damaged {
+        if is_statistics(name) {
+            out.wrong.push(Wrong::of_statistics(name, tables));
+        } else {
+            by_table.entry(name.clone()).or_default();
+        }
+    }
     for (name, messages) in by_table {
-        let Some(table) = known.tables.get(&name.to_ascii_lowercase()) else {
+        let Some(table) = known.tables.get(&name) else {
             continue;
         };
-        match known.judge(handle, table, &messages) {
+        let damaged = damaged.remove(&name);
+        match known.judge(handle, table, &messages, damaged.as_ref()) {
             Err(error) if error.is_own_bound() => return Err(error),
             Err(error) => {
                 for message in &messages {
@@ -216,6 +244,22 @@ pub(super) fn name_in(message: &str) -> Option<String> {
     Some(name.to_owned())
 }
 
+impl Wrong {
+    /// Creates the fault of a table of statistics.
+    fn of_statistics(name: &str, damaged: &DamagedTables) -> Self {
+        Self {
+            table: name.to_owned(),
+            subject: DerivedSubject::Statistics,
+            state: "is damaged".to_owned(),
+            what: damaged.first.clone(),
+            page: damaged.page,
+            count: damaged.lines,
+            lost_rows: 0,
+            mend: Mend::Analyze(shadow::commands_for_statistics(name)),
+        }
+    }
+}
+
 /// The full-text and spatial tables of a store, and the names of all its tables.
 #[derive(Debug, Default)]
 struct Known {
@@ -250,6 +294,34 @@ impl Known {
         Ok(out)
     }
 
+    /// Takes the lines out that are about the tables of full-text and spatial indexes and about statistics, but not those about rows
+    /// that only they hold. Returns them by the index, or by the table of statistics, with its name in lower case.
+    fn take_damaged(&self, handle: &ReadOnly, looked: &mut Looked) -> Result<BTreeMap<String, DamagedTables>> {
+        let mut owners: BTreeMap<String, String> = BTreeMap::new();
+        for (name, table) in &self.tables {
+            for suffix in table.derived_suffixes() {
+                owners.insert(format!("{name}_{suffix}"), name.clone());
+            }
+        }
+        let trees = match shadow::DerivedTrees::read(handle, &owners) {
+            Err(error) if error.is_own_bound() => return Err(error),
+            trees => trees.unwrap_or_default(),
+        };
+        let mut damaged: BTreeMap<String, DamagedTables> = BTreeMap::new();
+        for line in looked.take_lines(|line| trees.table_of(line).is_some()) {
+            if let Some(table) = trees.table_of(&line) {
+                let owner = owners.get(&table.to_ascii_lowercase()).unwrap_or(table).to_ascii_lowercase();
+                damaged.entry(owner).or_default().add(table, line);
+            }
+        }
+        let mut except: BTreeSet<String> = damaged.keys().cloned().collect();
+        except.extend(damaged.values().flat_map(|tables| &tables.trees).map(|table| table.to_ascii_lowercase()));
+        if !damaged.is_empty() {
+            looked.check_others(handle, &except)?;
+        }
+        Ok(damaged)
+    }
+
     fn is_there(&self, name: &str) -> bool {
         self.there.contains(&name.to_ascii_lowercase())
     }
@@ -260,10 +332,19 @@ impl Known {
         own.filter(|name| !self.is_there(name)).collect()
     }
 
-    /// Returns what these messages about an index mean.
-    fn judge(&self, handle: &ReadOnly, table: &Table, messages: &[String]) -> Result<Judged> {
+    /// Returns what these messages about an index mean, and the lines about its own tables.
+    fn judge(
+        &self,
+        handle: &ReadOnly,
+        table: &Table,
+        messages: &[String],
+        damaged: Option<&DamagedTables>,
+    ) -> Result<Judged> {
         let missing = self.missing(table);
         let mut wrong = table.describe_fault(messages);
+        if let Some(damaged) = damaged {
+            table.describe_damage(damaged, &mut wrong);
+        }
         if !missing.is_empty() {
             table.describe_missing(&missing, &mut wrong);
             return Ok(Judged::Wrong(wrong));
@@ -272,9 +353,11 @@ impl Known {
             Content::Table(content) if !self.is_there(content) => {
                 wrong.state = format!("cannot be checked, because the table {content}, from which it is made, is gone");
                 wrong.what = format!("the table {content}, whose rows it indexes, is gone");
-                wrong.mend = Mend::Drop(table.command_to_drop());
+                wrong.mend = Mend::Drop(table.command_to_drop(damaged.is_some()));
             }
-            Content::Table(content) if table.module == Module::Fts4 && table.is_empty(handle)? => {
+            Content::Table(content)
+                if damaged.is_none() && table.module == Module::Fts4 && table.is_empty(handle)? =>
+            {
                 let what = format!(
                     "the full-text index of {} is empty and so does not match the rows of {content}: its program fills it when it needs it, or never did; no row is lost",
                     table.name
@@ -283,7 +366,11 @@ impl Known {
             }
             Content::Own if table.module != Module::Rtree => {
                 wrong.lost_rows =
-                    full_text::lost_rows(handle, &table.name, table.has_sizes(), table.module == Module::Fts5)?;
+                    match full_text::lost_rows(handle, &table.name, table.has_sizes(), table.module == Module::Fts5) {
+                        // What is damaged names no rows.
+                        Err(error) if damaged.is_some() && error.is_damage() => 0,
+                        lost_rows => lost_rows?,
+                    };
                 if wrong.lost_rows > 0 {
                     wrong.what = format!("the full-text index of {} names rows that are not there", table.name);
                     wrong.mend = Mend::KeepFirst;
@@ -355,6 +442,20 @@ impl Table {
         own.chain(content).map(|name| name.to_ascii_lowercase()).collect()
     }
 
+    /// Returns the suffixes of those of its tables that hold nothing but what is made from rows.
+    fn derived_suffixes(&self) -> impl Iterator<Item = &'static str> {
+        let has_columns = self.has_columns_beside_coordinates();
+        self.suffixes
+            .iter()
+            .copied()
+            .filter(move |suffix| *suffix != "content" && !(has_columns && *suffix == "rowid"))
+    }
+
+    /// Returns true for a spatial index with columns that it only keeps, in its table of rowids.
+    fn has_columns_beside_coordinates(&self) -> bool {
+        self.module == Module::Rtree && self.plain_module.as_ref().is_none_or(|module| module.contains('+'))
+    }
+
     fn has_sizes(&self) -> bool {
         self.suffixes.contains(&"docsize")
     }
@@ -375,8 +476,14 @@ impl Table {
         (name.chars().all(is_plain) && name.chars().count() < LONGEST_NAME).then(|| format!("[{name}]"))
     }
 
-    fn command_to_drop(&self) -> Option<String> {
-        Some(format!("sqlite3 -safe STORE \"DROP TABLE {}\"", self.typed()?))
+    /// Returns the command that drops it; other ones where its own tables cannot be read to their ends.
+    fn command_to_drop(&self, is_damaged: bool) -> Option<String> {
+        let name = self.typed()?;
+        Some(if is_damaged {
+            shadow::commands_to_drop(&name, &self.suffixes)
+        } else {
+            format!("sqlite3 -safe STORE \"DROP TABLE {name}\"")
+        })
     }
 
     /// Returns the fault that messages name, and what mends it.
@@ -414,9 +521,14 @@ impl Table {
         };
         Wrong {
             table: cut(&self.name, LONGEST_NAME),
-            is_spatial,
+            subject: if is_spatial {
+                DerivedSubject::Spatial
+            } else {
+                DerivedSubject::FullText
+            },
             state: state.to_owned(),
             what: quoted.join("; "),
+            page: None,
             count: lines.len() as u64,
             lost_rows: 0,
             mend,
@@ -431,7 +543,7 @@ impl Table {
         };
         match (&self.content, without_structure) {
             (Content::Nowhere, true) => Mend::ByProgram,
-            (Content::Nowhere, false) => Mend::Drop(self.command_to_drop()),
+            (Content::Nowhere, false) => Mend::Drop(self.command_to_drop(false)),
             (_, false) => {
                 Mend::Rebuild(Some(format!("sqlite3 -safe STORE \"INSERT INTO {name}({name}) VALUES('rebuild')\"")))
             }
@@ -456,11 +568,43 @@ impl Table {
             return Mend::ByProgram;
         };
         if !is_readable {
-            return Mend::Drop(self.command_to_drop());
+            return Mend::Drop(self.command_to_drop(false));
         }
         Mend::Rebuild(Some(format!(
             "sqlite3 -safe STORE \"BEGIN; CREATE TABLE kept_entries AS SELECT * FROM {name}; DROP TABLE {name}; CREATE VIRTUAL TABLE {name} USING {module}; INSERT INTO {name} SELECT * FROM kept_entries; DROP TABLE kept_entries; COMMIT\""
         )))
+    }
+
+    /// Describes damaged pages of its own tables, and what mends them: no statement of SQLite's can clear or drop a table that it cannot
+    /// read to its end.
+    fn describe_damage(&self, damaged: &DamagedTables, wrong: &mut Wrong) {
+        "is damaged".clone_into(&mut wrong.state);
+        wrong.what.clone_from(&damaged.first);
+        wrong.page = damaged.page;
+        wrong.count = damaged.lines;
+        if damaged.trees.is_empty() {
+            return;
+        }
+        let has_damaged = |suffix: &str| damaged.has_tree(&format!("{}_{suffix}", self.name));
+        let Some(name) = self.typed() else {
+            wrong.mend = Mend::ByProgram;
+            return;
+        };
+        wrong.mend = match &self.content {
+            Content::Own | Content::Table(_) if self.module != Module::Rtree => {
+                let suffixes = self.derived_suffixes().filter(|suffix| has_damaged(suffix));
+                Mend::Rebuild(Some(shadow::commands_to_rebuild(&name, self.module, suffixes)))
+            }
+            _ if self.has_columns_beside_coordinates() => Mend::ByProgram,
+            _ => match self
+                .plain_module
+                .as_ref()
+                .filter(|_| self.module == Module::Rtree && !has_damaged("node"))
+            {
+                Some(module) => Mend::Rebuild(Some(shadow::commands_to_refill(&name, module, &self.suffixes))),
+                None => Mend::Drop(self.command_to_drop(true)),
+            },
+        };
     }
 
     fn describe_missing(&self, missing: &[String], wrong: &mut Wrong) {

@@ -64,6 +64,11 @@ impl Evidence {
         u32::try_from(page).is_ok_and(|page| listed.is_some_and(|listed| listed.contains(&page)))
     }
 
+    /// Describes the pages that nothing leads to and that hold rows, if there are any.
+    pub(super) fn unreached_rows(&self, groups: &Groups) -> Option<String> {
+        groups.has(Damage::OutOfReach).then(|| self.describe_pages())
+    }
+
     fn index(&self, name: &str) -> Option<(&TableFacts, &IndexFacts)> {
         self.0.as_ref()?.tables.iter().find_map(|table| {
             let index = table.indexes.iter().find(|index| cut(&index.name, LONGEST_NAME) == name)?;

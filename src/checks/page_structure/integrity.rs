@@ -57,6 +57,29 @@ impl Looked {
         of_virtual.into_iter().map(Line::into_words).collect()
     }
 
+    /// Takes out the lines that `is_wanted` names.
+    pub(super) fn take_lines(&mut self, is_wanted: impl FnMut(&Line) -> bool) -> Vec<Line> {
+        let mut is_wanted = is_wanted;
+        self.lines.extract_if(.., |line| is_wanted(line)).collect()
+    }
+
+    /// Checks the tables one by one where damage ended the check of the whole store: all but these, by their names in lower case.
+    pub(super) fn check_others(&mut self, handle: &ReadOnly, except: &BTreeSet<String>) -> Result<()> {
+        if !self.error.as_ref().is_some_and(Error::is_damage) {
+            return Ok(());
+        }
+        self.error = None;
+        // The constraints of the tables that it did not come to can only be checked in a copy.
+        self.at_least = self.lines.len() >= MOST_LINES || has_checks(handle)?;
+        for table in introspect::tables(handle)? {
+            let Some(name) = table.name.filter(|name| !except.contains(&name.to_ascii_lowercase())) else {
+                continue;
+            };
+            self.add_part(handle, &name, table.is_virtual)?;
+        }
+        Ok(())
+    }
+
     /// Puts a message back that is of no table that is known.
     pub(super) fn keep_line(&mut self, message: &str) {
         self.lines.push(Line::of_unknown_table(message));

@@ -49,6 +49,37 @@ impl Line {
         self.place == Place::Virtual
     }
 
+    /// Returns the root of the tree in which the line found damage.
+    pub(super) fn damaged_tree(&self) -> Option<u64> {
+        match self.place {
+            Place::Tree(root, _) => Some(root),
+            _ => None,
+        }
+    }
+
+    /// Returns the page that it names, in a tree.
+    pub(super) fn page(&self) -> Option<u64> {
+        match self.place {
+            Place::Tree(_, page) => page,
+            _ => None,
+        }
+    }
+
+    /// Returns true if the line says that an index holds another number than SQLite computes, which differs in its last digits alone.
+    pub(super) fn is_about_rounding(&self) -> bool {
+        matches!(self.place, Place::Index(..))
+            && self.words.starts_with("index ")
+            && self.words.contains(" stores an imprecise floating-point value for row ")
+    }
+
+    /// Returns the index that it is about, by its name.
+    pub(super) fn index(&self) -> Option<&str> {
+        match &self.place {
+            Place::Index(_, index) => Some(index),
+            _ => None,
+        }
+    }
+
     /// Returns the words.
     pub(super) fn into_words(self) -> String {
         self.words
