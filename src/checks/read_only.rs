@@ -12,6 +12,7 @@ use crate::probe::around::FileSystem;
 use crate::probe::{FileStat, Probe, Sidecar, situation};
 use crate::report::outcome::Outcome;
 use crate::store::sandbox::Sandbox;
+use crate::store::schema_rows::odd_rows;
 use crate::store::{ReadMethod, ReadOnly};
 use crate::text::words::cut;
 
@@ -74,29 +75,45 @@ fn note_file_system(path: &Path) -> Findings {
 pub(crate) fn refused_schema(probe: &Probe, handle: &ReadOnly, refused: &(String, String)) -> Outcome {
     let (name, why) = refused;
     let newer = newer_sqlite(probe);
-    let sql = "SELECT type, max(rowid), count(*), count(DISTINCT rootpage) FROM sqlite_schema WHERE name = ?1";
+    let sql = "SELECT type, max(rowid), count(*), count(DISTINCT rootpage),
+                      (SELECT max(own.rowid) FROM sqlite_schema AS own JOIN sqlite_schema AS other USING (rootpage)
+                       WHERE own.name = ?1 AND other.name <> ?1 AND own.rootpage > 0)
+               FROM sqlite_schema WHERE name = ?1";
     let read = |row: &rusqlite::Row<'_>| {
-        Ok((
-            row.get::<_, String>(0)?,
-            row.get::<_, i64>(1)?,
-            row.get::<_, i64>(2)?,
-            row.get::<_, i64>(3)?,
-        ))
+        Ok(RowsOfName {
+            kind: row.get(0)?,
+            last: row.get(1)?,
+            count: row.get(2)?,
+            roots: row.get(3)?,
+            last_with_root_of_another: row.get(4)?,
+        })
     };
     let found = handle.collect(sql, [name], read).ok().and_then(|rows| rows.into_iter().next());
+    if let Some(row) = &found
+        && newer.is_none()
+        && let Some(outcome) = mended_by_assignment(handle, row.last, name)
+    {
+        return outcome;
+    }
     let shown = cut(name, LONGEST_NAME);
     let (what, command, leaves_pages) = match found {
-        Some((kind, rowid, count, roots)) => {
-            let is_twice = count > 1 && roots == 1;
+        Some(rows) => {
+            let (kind, redundant) = (&rows.kind, rows.redundant(name));
+            let is_twice = redundant.is_some();
+            let rowid = redundant.unwrap_or(rows.last);
             // A table that is taken out of the schema takes its rows with it.
             let is_removable = matches!(kind.as_str(), "index" | "trigger" | "view") || is_twice;
             let command = format!(
                 "sqlite3 -safe -cmd '.dbconfig defensive off' STORE \"PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid={rowid}\""
             );
-            let leaves_pages = kind == "index" && !is_twice;
+            let leaves_pages = if is_twice {
+                rows.roots > 1 && rows.last_with_root_of_another.is_none()
+            } else {
+                kind == "index"
+            };
             let kind = match kind.as_str() {
                 "table" | "index" | "trigger" | "view" => kind,
-                _ => "object".to_owned(),
+                _ => "object",
             };
             let twice = if is_twice { ", which is there twice" } else { "" };
             (format!("{kind} {shown}{twice}"), is_removable.then_some(command), leaves_pages)
@@ -124,6 +141,41 @@ pub(crate) fn refused_schema(probe: &Probe, handle: &ReadOnly, refused: &(String
             newer,
         },
     )
+}
+
+/// The rows of the schema with one name.
+struct RowsOfName {
+    kind: String,
+    /// The largest rowid.
+    last: i64,
+    count: i64,
+    /// The number of different root pages.
+    roots: i64,
+    /// The largest rowid of those whose root page an object of another name has.
+    last_with_root_of_another: Option<i64>,
+}
+
+impl RowsOfName {
+    /// Returns the row that can go without a loss, where the object is there more than once: one that leads where another does, or one of
+    /// two counts of AUTOINCREMENT.
+    fn redundant(&self, name: &str) -> Option<i64> {
+        let is_counter = name.eq_ignore_ascii_case("sqlite_sequence");
+        let last = (self.roots == 1 || is_counter).then_some(self.last);
+        self.last_with_root_of_another.or(last).filter(|_| self.count > 1)
+    }
+}
+
+/// Returns the row of a store that SQLite refuses because a row of the schema says something else than its object is, where an assignment
+/// puts that right.
+fn mended_by_assignment(handle: &ReadOnly, rowid: i64, name: &str) -> Option<Outcome> {
+    let odd = odd_rows(handle).ok()?.into_iter().find(|odd| odd.rowid == rowid)?;
+    let assignment = odd.assignment?;
+    let detail = format!(
+        "SQLite refuses the schema because row {rowid} of sqlite_schema, {}, {}; no program can open the store until that is mended, and no row is lost by it",
+        cut(name, LONGEST_NAME),
+        odd.what
+    );
+    Some(Outcome::fail(detail, Problem::SchemaRows(vec![(rowid, assignment)])))
 }
 
 /// Returns the version of SQLite that wrote the store last, if it is newer than the doctor's ("Database File Format", offset 96).

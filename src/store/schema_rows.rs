@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use sqlite_format::schema::table;
 use sqlite_format::sql::lexer::{Lexer, Token, TokenKind};
 
 use super::ReadOnly;
@@ -38,7 +39,8 @@ pub(crate) fn odd_rows(handle: &ReadOnly) -> Result<Vec<OddRow>> {
     let sql = format!(
         // A definition longer than any value that is read would fail the statement.
         "SELECT rowid, iif(typeof(type) = 'text', type, NULL), iif(typeof(name) = 'text', name, NULL),
-                iif(octet_length(sql) <= {LONGEST_DEFINITION} AND typeof(sql) = 'text', substr(sql, 1, {LONGEST_BEGINNING}), NULL)
+                iif(octet_length(sql) <= {LONGEST_DEFINITION} AND typeof(sql) = 'text', substr(sql, 1, {LONGEST_BEGINNING}), NULL),
+                ifnull(rootpage, 0)
          FROM sqlite_schema"
     );
     let mut odd = Vec::new();
@@ -50,7 +52,8 @@ pub(crate) fn odd_rows(handle: &ReadOnly) -> Result<Vec<OddRow>> {
             };
             let is_text = |at| Ok::<_, rusqlite::Error>(row.get_ref(at)? != rusqlite::types::ValueRef::Null);
             let defined = text(3)?.and_then(Defined::of);
-            if let Some((what, assignment)) = fault(is_text(1)?, text(1)?, is_text(2)?, text(2)?, defined.as_ref()) {
+            let fault = fault(is_text(1)?, text(1)?, is_text(2)?, text(2)?, defined.as_ref());
+            if let Some((what, assignment)) = fault.or(sequence_fault(text(2)?, text(3)?, row.get(4)?)) {
                 odd.push(OddRow {
                     rowid: row.get(0)?,
                     what,
@@ -92,6 +95,22 @@ fn fault(
     // A name that is not UTF-8 cannot be compared.
     let differs = |name: &str| defined.is_some_and(|defined| !defined.name.eq_ignore_ascii_case(name));
     name.is_some_and(differs).then(|| ("has another name than its definition", right_name()))
+}
+
+/// The definition of the table of AUTOINCREMENT counters, as SQLite writes it.
+const SEQUENCE: &str = "CREATE TABLE sqlite_sequence(name,seq)";
+
+/// Returns the fault of the row of `sqlite_sequence` if that is not a table with rowids and two columns, and the assignment that repairs it.
+fn sequence_fault(name: Option<&str>, sql: Option<&str>, root: i64) -> Option<(&'static str, Option<String>)> {
+    let is_it = name.is_some_and(|name| name.eq_ignore_ascii_case("sqlite_sequence"));
+    let sql = sql.filter(|sql| is_it && *sql != SEQUENCE)?;
+    let is_good = match table::parse(sql) {
+        Ok(statement) => statement.columns.len() == 2 && !statement.without_rowid,
+        // It may be a table that only SQLite understands.
+        Err(_) => Defined::of(sql).is_some_and(|defined| defined.kind == "table"),
+    };
+    let what = "is sqlite_sequence, and not the table of two columns in which AUTOINCREMENT counts: no row can be inserted into a table with it";
+    (!is_good).then(|| (what, (root > 1).then(|| format!("type='table',sql='{SEQUENCE}'"))))
 }
 
 /// The kind and the name of an object as its definition has them.
@@ -233,6 +252,29 @@ fn sizes(handle: &ReadOnly, table: &str, columns: &[StoredColumn<'_>], key_is_ro
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sqlite_sequence_is_the_table_that_sqlite_makes() {
+        let fault = |sql: &str, root| sequence_fault(Some("sqlite_sequence"), Some(sql), root);
+        for good in [
+            SEQUENCE,
+            "CREATE TABLE sqlite_sequence(a, b)",
+            "CREATE TABLE \"sqlite_sequence\" (name TEXT, seq INTEGER)",
+        ] {
+            assert_eq!(fault(good, 3), None, "{good}");
+        }
+        for bad in [
+            "CREATE VIEW sqlite_sequence AS SELECT 1 AS name, 2 AS seq",
+            "CREATE TABLE sqlite_sequence(name)",
+            "CREATE TABLE sqlite_sequence(name, seq, more)",
+            "CREATE TABLE sqlite_sequence(name PRIMARY KEY, seq) WITHOUT ROWID",
+        ] {
+            let mend = "type='table',sql='CREATE TABLE sqlite_sequence(name,seq)'".to_owned();
+            assert_eq!(fault(bad, 3).map(|(_, mend)| mend), Some(Some(mend)), "{bad}");
+            assert_eq!(fault(bad, 0).map(|(_, mend)| mend), Some(None), "{bad}");
+        }
+        assert_eq!(sequence_fault(Some("other"), Some("CREATE VIEW other AS SELECT 1"), 0), None);
+    }
 
     #[test]
     fn a_definition_says_kind_and_name() {

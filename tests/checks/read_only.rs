@@ -74,7 +74,7 @@ fn an_object_that_sqlite_refuses_is_named_and_the_pages_are_looked_at() {
     "#);
     insta::assert_snapshot!(refused("UPDATE sqlite_schema SET sql = replace(sql, '(name)', '(nme)') WHERE name = 'by_name'"), @r#"
     fail: SQLite refuses the schema because of the index by_name: no such column: nme; no program can open the store until that is mended, and no row is lost by it
-      -> stop the application, keep a copy of the store with its -wal, -shm and -journal; then take the object out of the schema, first in a second copy: sqlite3 -safe -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid=2"; then give its pages back: sqlite3 -safe STORE VACUUM; examine it again, and let the application make the object anew
+      -> stop the application, keep a copy of the store with its -wal, -shm and -journal; then take the object out of the schema, first in a second copy: sqlite3 -safe -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid=2"; then give its pages back: sqlite3 -cmd 'PRAGMA trusted_schema=OFF' STORE VACUUM; examine it again, and let the application make the object anew
     pass: 3 pages checked
     "#);
     insta::assert_snapshot!(refused("UPDATE sqlite_schema SET sql = sql || ' FROZEN' WHERE name = 'items'"), @r#"
@@ -94,5 +94,57 @@ fn a_store_of_a_newer_sqlite_is_not_called_damaged() {
     insta::assert_snapshot!(place.said("read-only", &["--any"]), @r#"
     fail: the store was last written by SQLite 3.60.0, and this doctor has 3.54.1: SQLite refuses the schema because of the table items: unknown table option: FROZEN; what a newer SQLite writes need not be damage
       -> examine the store with a doctor, or a sqlite3, that has SQLite 3.60.0 or later; until then keep a copy of the store, and do not write it anew with an older one, which leaves out what it does not know
+    "#);
+}
+
+#[test]
+fn counters_of_autoincrement_that_are_there_twice_or_are_another_thing_are_named() {
+    let said = |change: &str| {
+        let place = Place::new();
+        place.sql(
+            "CREATE TABLE items(id INTEGER PRIMARY KEY AUTOINCREMENT, name); INSERT INTO items(name) VALUES ('a')",
+        );
+        place.sql(&format!("PRAGMA writable_schema=ON; {change}"));
+        let said = ["read-only", "page-structure"].map(|check| {
+            let said = place.said(check, &["--any", "--only", "read-only,page-structure"]);
+            let passed = said.split_once("; sandbox: ").filter(|_| said.starts_with("pass"));
+            passed.map_or(said.clone(), |(before, _)| format!("{before}; sandbox: [SANDBOX]\n"))
+        });
+        said.concat()
+    };
+    let own = "WHERE name = 'sqlite_sequence'";
+    // Twice, with one page, and with the page of another table.
+    insta::assert_snapshot!(said(&format!("INSERT INTO sqlite_schema SELECT * FROM sqlite_schema {own}")), @r#"
+    fail: SQLite refuses the schema because of the table sqlite_sequence, which is there twice: table sqlite_sequence already exists; no program can open the store until that is mended, and no row is lost by it
+      -> stop the application, keep a copy of the store with its -wal, -shm and -journal; then take the object out of the schema, first in a second copy: sqlite3 -safe -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid=3"; examine it again, and let the application make the object anew
+    pass: 3 pages checked
+    "#);
+    insta::assert_snapshot!(said(&format!("INSERT INTO sqlite_schema SELECT type, name, tbl_name, 2, sql FROM sqlite_schema {own}")), @r#"
+    fail: SQLite refuses the schema because of the table sqlite_sequence, which is there twice: table sqlite_sequence already exists; no program can open the store until that is mended, and no row is lost by it
+      -> stop the application, keep a copy of the store with its -wal, -shm and -journal; then take the object out of the schema, first in a second copy: sqlite3 -safe -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid=3"; examine it again, and let the application make the object anew
+    pass: 3 pages checked
+    "#);
+    insta::assert_snapshot!(said(&format!("UPDATE sqlite_schema SET type = 'text' {own}")), @r#"
+    fail: SQLite refuses the schema because row 2 of sqlite_schema, sqlite_sequence, has a type that SQLite never writes; no program can open the store until that is mended, and no row is lost by it
+      -> stop the application and keep a copy of the store with its -wal, -shm and -journal; do not run VACUUM or .dump on it, which may leave these objects out; then put the rows right, first in a second copy: sqlite3 -safe -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET type='table' WHERE rowid=2"
+    fail: 1 row of sqlite_schema is not what SQLite writes: it reads the objects all the same, and whatever asks the schema for tables by type and name, as VACUUM and .dump do, may leave them out
+      kind "schema-row", row 2, table "sqlite_schema": has a type that SQLite never writes
+      1 in all
+      -> stop the application and keep a copy of the store with its -wal, -shm and -journal; do not run VACUUM or .dump on it, which may leave these objects out; then put the rows right, first in a second copy: sqlite3 -safe -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET type='table' WHERE rowid=2"
+    "#);
+    insta::assert_snapshot!(said(&format!("UPDATE sqlite_schema SET sql = 'CREATE TABLE sqlite_sequence(name,seq,more)' {own}")), @r#"
+    pass: closed, in rollback mode; read in place without a lock, then checked for changes; sandbox: [SANDBOX]
+    fail: 1 row of sqlite_schema is not what SQLite writes: it reads the objects all the same, and whatever asks the schema for tables by type and name, as VACUUM and .dump do, may leave them out
+      kind "schema-row", row 2, table "sqlite_schema": is sqlite_sequence, and not the table of two columns in which AUTOINCREMENT counts: no row can be inserted into a table with it
+      1 in all
+      -> stop the application and keep a copy of the store with its -wal, -shm and -journal; do not run VACUUM or .dump on it, which may leave these objects out; then put the rows right, first in a second copy: sqlite3 -safe -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET type='table',sql='CREATE TABLE sqlite_sequence(name,seq)' WHERE rowid=2"
+    "#);
+    insta::assert_snapshot!(said(&format!("UPDATE sqlite_schema SET type = 'view', rootpage = 0, sql = 'CREATE VIEW sqlite_sequence AS SELECT 1 AS name, 2 AS seq' {own}")), @r#"
+    pass: closed, in rollback mode; read in place without a lock, then checked for changes; sandbox: [SANDBOX]
+    fail: 1 page that nothing leads to holds 1 row that no table has: rows are out of reach, or were deleted; 1 row of sqlite_schema is not what SQLite writes: it reads the objects all the same, and whatever asks the schema for tables by type and name, as VACUUM and .dump do, may leave them out
+      count 1, kind "rows-out-of-reach", page 3: nothing leads to these pages, which hold 1 row that no table has
+      kind "schema-row", row 2, table "sqlite_schema": is sqlite_sequence, and not the table of two columns in which AUTOINCREMENT counts: no row can be inserted into a table with it
+      2 in all
+      -> rows may be lost: stop the application before it writes, and keep a copy of the store with its -wal, -shm and -journal; then compare the copy with a backup, or restore the backup; do not rebuild an index and do not write the store anew: what an index or a page out of reach still holds is nowhere else
     "#);
 }

@@ -309,3 +309,33 @@ fn a_view_under_a_tables_name_is_not_looked_at() {
     );
     assert_snapshot!(said(&place), @"pass: every value of 1 row in 13 columns looks like banger's");
 }
+
+#[test]
+fn counters_of_autoincrement_that_sqlite_never_writes_are_notes() {
+    let said = |change: &str| {
+        let place = Place::new();
+        place.sql("CREATE TABLE items(id INTEGER PRIMARY KEY AUTOINCREMENT, name); INSERT INTO items(name) VALUES ('a'), ('b')");
+        place.sql(change);
+        place.said("row-values", &["--any"])
+    };
+    insta::assert_snapshot!(said("INSERT INTO sqlite_sequence VALUES ('items', 7)"), @r#"
+    pass: the text in 2 rows of 1 table is in the store's encoding, UTF-8; the AUTOINCREMENT counter of items in sqlite_sequence is there 2 times, of which SQLite takes one: rowids of deleted rows may be given again
+      kind "counter-wrong", table "items": the AUTOINCREMENT counter of items in sqlite_sequence is there 2 times, of which SQLite takes one: rowids of deleted rows may be given again
+      1 in all
+    "#);
+    insta::assert_snapshot!(said("UPDATE sqlite_sequence SET seq = 'seven'"), @r#"
+    pass: the text in 2 rows of 1 table is in the store's encoding, UTF-8; the AUTOINCREMENT counter of items in sqlite_sequence is no integer, and SQLite takes the number with which it begins, or 0: rowids of deleted rows may be given again
+      kind "counter-wrong", table "items": the AUTOINCREMENT counter of items in sqlite_sequence is no integer, and SQLite takes the number with which it begins, or 0: rowids of deleted rows may be given again
+      1 in all
+    "#);
+    insta::assert_snapshot!(said("UPDATE sqlite_sequence SET seq = 9223372036854775807"), @r#"
+    pass: the text in 2 rows of 1 table is in the store's encoding, UTF-8; the AUTOINCREMENT counter of items in sqlite_sequence is at its end, so that no row can be inserted
+      kind "counter-at-end", table "items": the AUTOINCREMENT counter of items in sqlite_sequence is at its end, so that no row can be inserted
+      1 in all
+    "#);
+    // An INSERT of no row leaves NULL, and a name of no table counts for nothing.
+    assert!(
+        !said("UPDATE sqlite_sequence SET seq = NULL; INSERT INTO sqlite_sequence VALUES ('x', 'y'), ('x', 'z')")
+            .contains("kind")
+    );
+}

@@ -53,7 +53,7 @@ pub(super) fn look(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outc
     let outcome = found.outcome_in_words(sound, |found| {
         format!("{} not UTF-8", found.count("value of text that is", "values of text that are"))
     });
-    Ok(with_counters(outcome, counters_at_their_end(handle)?))
+    Ok(with_counters(outcome, odd_counters(handle)?))
 }
 
 /// Returns all ordinary tables. The columns are asked for only of those that the reader has not found sound.
@@ -116,34 +116,52 @@ fn column(name: String) -> Column {
     }
 }
 
-/// Returns the tables whose AUTOINCREMENT counter is at its end: no row can be inserted into them ("SQLite Autoincrement").
-fn counters_at_their_end(handle: &ReadOnly) -> Result<Vec<String>> {
+/// The most counters that are named.
+const MOST_COUNTERS: usize = 10;
+
+/// Returns notes on the AUTOINCREMENT counters that are not what SQLite writes, or at their end: no row can be inserted into their
+/// tables then ("SQLite Autoincrement"). SQLite takes the first of several rows for one table, and text for the number with which it
+/// begins (`autoIncBegin` in `insert.c`). It writes NULL itself, after an INSERT of no row.
+fn odd_counters(handle: &ReadOnly) -> Result<Vec<Finding>> {
     if handle.number("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'sqlite_sequence'")? == 0 {
         return Ok(Vec::new());
     }
-    let sql = "SELECT name FROM sqlite_sequence WHERE seq = 9223372036854775807 LIMIT 10";
-    let names = handle.collect(sql, [], |row| {
+    let sql = format!(
+        "SELECT name, count(*) AS rows, max(seq = 9223372036854775807) AS is_at_end, max(typeof(seq) NOT IN ('integer', 'null')) AS is_odd
+         FROM sqlite_sequence WHERE name IN (SELECT name FROM sqlite_schema WHERE type = 'table') GROUP BY name
+         HAVING rows > 1 OR is_at_end OR is_odd LIMIT {MOST_COUNTERS}"
+    );
+    let notes = handle.collect(&sql, [], |row| {
         let name = row.get_ref(0)?.as_bytes_or_null()?.unwrap_or_default();
-        Ok(cut(&String::from_utf8_lossy(name), LONGEST_NAME))
+        let table = cut(&String::from_utf8_lossy(name), LONGEST_NAME);
+        let rows = row.get::<_, i64>(1)?;
+        let is_at_end = row.get::<_, Option<bool>>(2)?.unwrap_or_default();
+        let (kind, what) = if is_at_end {
+            (Kind::CounterAtEnd, "is at its end, so that no row can be inserted".to_owned())
+        } else if rows > 1 {
+            let what = format!("is there {rows} times, of which SQLite takes one: rowids of deleted rows may be given again");
+            (Kind::CounterWrong, what)
+        } else {
+            let what = "is no integer, and SQLite takes the number with which it begins, or 0: rowids of deleted rows may be given again";
+            (Kind::CounterWrong, what.to_owned())
+        };
+        Ok(Finding::note(kind, format!("the AUTOINCREMENT counter of {table} in sqlite_sequence {what}")).table(table))
     });
-    match names {
+    match notes {
         Err(error) if error.is_own_bound() => Err(error),
         // A table that cannot be read is for `page-structure` to report.
-        names => Ok(names.unwrap_or_default()),
+        notes => Ok(notes.unwrap_or_default()),
     }
 }
 
-/// Adds the counters that are at their end to a pass, as notes.
-fn with_counters(outcome: Outcome, counters: Vec<String>) -> Outcome {
+/// Adds notes on counters to a pass.
+fn with_counters(outcome: Outcome, counters: Vec<Finding>) -> Outcome {
     let Outcome::Pass { mut detail, mut notes } = outcome else {
         return outcome;
     };
-    for table in counters {
-        let what = format!(
-            "the AUTOINCREMENT counter of {table} in sqlite_sequence is at its end, so that no row can be inserted"
-        );
-        detail = format!("{detail}; {what}");
-        notes.add(|| Finding::note(Kind::CounterAtEnd, what).table(table));
+    for note in counters {
+        detail = format!("{detail}; {}", note.what());
+        notes.add(|| note);
     }
     Outcome::Pass { detail, notes }
 }
