@@ -5,6 +5,7 @@ use crate::checks::check::{Check, Input, Needs};
 use crate::checks::context::StoreContext;
 use crate::error::{Error, Result};
 use crate::findings::check_id::CheckId;
+use crate::findings::kind::Kind;
 use crate::findings::{Finding, Findings};
 use crate::limits::stop::Stop;
 use crate::migrations::dialects::built_in;
@@ -117,7 +118,7 @@ fn passed(tables: usize, replayed: impl FnOnce() -> String) -> Outcome {
     Outcome::pass(format!("{tables} what {} gives", replayed()))
 }
 
-/// Returns the failure of a schema that differs, with one finding a difference.
+/// Returns the answer for a schema that differs, with one finding a difference. Indexes that no migration makes do no harm: they are notes.
 fn found(
     differences: &ShapeDifferences,
     worst: Impact,
@@ -133,6 +134,14 @@ fn found(
         });
     }
     findings.total = differences.total;
+    let is_extra_index = |difference: &ShapeDifference| difference.cost == Impact::Extra && difference.index.is_some();
+    if differences.total == differences.kept.len() as u64 && differences.kept.iter().all(is_extra_index) {
+        for note in &mut findings.kept {
+            note.kind = Some(Kind::IndexExtra);
+        }
+        let tables = plural(differences.tables as u64, "table is", "tables are");
+        return Outcome::noted(format!("{tables} what the applied migrations make; {detail}"), findings);
+    }
     let problem = Problem::Shape {
         worst,
         differences: differences.total,
