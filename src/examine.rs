@@ -4,6 +4,7 @@
 mod answers;
 pub(crate) mod examination;
 mod file_alone;
+mod row_counts;
 mod turns;
 
 use std::path::Path;
@@ -46,7 +47,7 @@ fn report(answers: &Answers, path: &Path, options: &Options<'_>) -> Report {
         answers.reset(probe.situation, witness);
         let ready = access.as_ref().ok().copied();
         answers.run_checks(probe, access, options);
-        answers.append_intact_row_counts(probe, options.environment.stop);
+        answers.append_intact_row_counts(probe, ready, options.environment.stop);
         answers.append_look_at_file_alone(probe, ready, options);
         answers.draw_map(probe, ready, options.environment.stop);
     });

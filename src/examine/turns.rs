@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::row_counts::RowCounts;
 use super::{Answers, Options};
 use crate::application::{History, NoStore, Problem};
 use crate::checks::check::{Check, Input, Needs};
@@ -243,7 +244,7 @@ const SAYING: [CheckId; 3] = [CheckId::File, CheckId::ReadOnly, CheckId::PageStr
 
 impl Answers {
     /// Adds the number of intact rows to the row that reports damage, if that damage may cost rows.
-    pub(super) fn append_intact_row_counts(&self, probe: &Probe, stop: &Stop) {
+    pub(super) fn append_intact_row_counts(&self, probe: &Probe, access: Option<&Access<'_>>, stop: &Stop) {
         let Some((check, failure)) = self.first_failure(&SAYING).filter(|(_, failure)| failure.problem.can_lose_rows())
         else {
             return;
@@ -257,6 +258,14 @@ impl Answers {
             .unwrap_or_else(|mistake| RowIntegrity::Unknown(mistake.to_string()));
         if let RowIntegrity::Counted(account) = &standing {
             self.set_tables(account.counted_tables());
+        }
+        if let (true, RowIntegrity::NotApplicable, Some(access)) =
+            (self.application().tables.is_empty(), &standing, access)
+            && let Some(counts) = catch_panic(|| RowCounts::read(probe, access, stop)).ok().flatten()
+        {
+            self.set_tables(counts.counted_tables());
+            self.replace_outcome(check, Outcome::Fail(counts.add_to(failure)), begun.elapsed());
+            return;
         }
         if let Some(failure) = with_row_counts(failure, standing, probe.size(), self.application().name()) {
             self.replace_outcome(check, Outcome::Fail(failure), begun.elapsed());

@@ -282,3 +282,75 @@ fn beside_a_collation_of_the_applications_an_index_is_rebuilt_by_its_name() {
     let remedy = row["remedy"].as_str().unwrap();
     assert!(remedy.ends_with("sqlite3 -safe STORE 'REINDEX sqlite_autoindex_t_1'"), "{row}");
 }
+
+#[test]
+fn numbers_in_an_index_that_another_version_rounds_otherwise_are_a_note() {
+    // What an older SQLite computed: the stored number differs in its last bits.
+    let place = Place::new();
+    let conn = Connection::open(place.store()).unwrap();
+    conn.execute_batch(
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, x REAL); INSERT INTO t VALUES (1, 1.1), (2, 7.3); CREATE INDEX i ON t(x * 1.5)",
+    )
+    .unwrap();
+    let page = root(&place.store(), "i");
+    drop(conn);
+    let (old, new) = ((7.3_f64 * 1.5).to_be_bytes(), (7.3_f64 * 1.5).next_up().to_be_bytes());
+    change(&place.store(), |bytes| {
+        let page = &mut bytes[(page - 1) * PAGE..page * PAGE];
+        let at = page.windows(8).position(|eight| eight == old).unwrap();
+        page[at..at + 8].copy_from_slice(&new);
+    });
+    let row = place.row(CHECK, &["--any"]);
+    assert_eq!(row["status"], "pass", "{row}");
+    assert_eq!(row["findings"][0]["kind"], "index-rounded", "{row}");
+    assert!(
+        row["detail"]
+            .as_str()
+            .unwrap()
+            .contains("the index i holds 1 number that differs in its last digits"),
+        "{row}"
+    );
+    // Another number is no matter of rounding.
+    change(&place.store(), |bytes| {
+        let page = &mut bytes[(page - 1) * PAGE..page * PAGE];
+        let at = page.windows(8).position(|eight| eight == new).unwrap();
+        page[at..at + 8].copy_from_slice(&(7.3_f64 * 1.6).to_be_bytes());
+    });
+    assert_eq!(place.row(CHECK, &["--any"])["status"], "fail");
+}
+
+#[test]
+fn the_rows_of_a_store_of_which_nothing_is_known_are_counted() {
+    // One leaf of each table is zeroes; of one an index knows the rows.
+    let place = store(KEYED, 200, 100);
+    let conn = Connection::open(place.store()).unwrap();
+    conn.execute_batch("CREATE TABLE bare AS SELECT id, body FROM t; CREATE TABLE sound AS SELECT id FROM t")
+        .unwrap();
+    drop(conn);
+    for table in ["t", "bare"] {
+        let leaf = leaves(&place.store(), table)[1];
+        change(&place.store(), |bytes| bytes[(leaf - 1) * PAGE..leaf * PAGE].fill(0));
+    }
+    let ran = place.ask(&["--any", "--only", CHECK, "--format", "json"]);
+    let (report, row) = (ran.report(), ran.row(CHECK));
+    let rows_of = |table: &str| {
+        let tables = report["tables"].as_array().unwrap();
+        tables.iter().find(|counted| counted["name"] == table).unwrap().clone()
+    };
+    let (kept, lost) = (rows_of("t")["intact"].as_u64().unwrap(), rows_of("t")["lost"].as_u64().unwrap());
+    assert!(kept > 0 && lost > 0 && kept + lost == 200, "{report}");
+    assert_eq!(rows_of("sound")["intact"], 200);
+    let (detail, bare) = (row["detail"].as_str().unwrap(), rows_of("bare")["intact"].as_u64().unwrap());
+    for words in [
+        format!("t: {kept} of 200 rows stand whole, {lost} are lost: row "),
+        format!("bare: {bare} rows stand whole, how many it had is not known"),
+        "1 page of it is damaged, and holds nothing but zero bytes".to_owned(),
+        "sound: all 200 rows stand whole".to_owned(),
+    ] {
+        assert!(detail.contains(&words), "{words}: {detail}");
+    }
+    assert_eq!(report["data_lost"], "yes");
+    let is_named = |finding: &&serde_json::Value| finding["table"] == "t" && finding["row"].is_number();
+    let named = row["findings"].as_array().unwrap().iter().filter(is_named).count();
+    assert_eq!(named as u64, lost.min(20), "{row}");
+}

@@ -28,7 +28,7 @@ use super::header::Header;
 use super::overflow::Chain;
 use super::page::{Cell, Page};
 use super::source::Source;
-use super::walk::{ChildOrder, Claim, TreeVisitor, walk_tree};
+use super::walk::{ChildOrder, Claim, Pages, TreeVisitor, walk_tree};
 use crate::interrupt::{Interrupt, Interrupted};
 
 /// The number of rows that are named of each kind.
@@ -54,10 +54,23 @@ pub struct TableFacts {
     pub root: u32,
     /// The number of its rows that can be read.
     pub rows: u64,
+    /// The number of those whose overflow pages are not all there.
+    pub torn_rows: u64,
     /// `true` when each page and cell of its tree could be read.
     pub is_whole: bool,
+    /// The pages that its tree leads to and that are no pages of a tree.
+    pub damaged: DamagedPages,
     /// Its indexes.
     pub indexes: Vec<IndexFacts>,
+}
+
+/// Pages that a tree leads to and that are no pages of a tree.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct DamagedPages {
+    /// Their number.
+    pub count: u64,
+    /// The number of those that hold nothing but zeroes.
+    pub zeroes: u64,
 }
 
 /// An index, held against its table.
@@ -131,6 +144,7 @@ impl CrossCheck {
             encoding: header.encoding,
             taken: &taken,
             used_twice: cell::Cell::new(0),
+            damaged: cell::Cell::default(),
         };
         let mut tables = Vec::with_capacity(objects.len());
         for object in &objects {
@@ -175,6 +189,8 @@ struct CrossCheckContext<'p> {
     /// The pages that a tree, the freelist or the pointer map has.
     taken: &'p Accounts,
     used_twice: cell::Cell<u64>,
+    /// The damaged pages of the tree that was walked last.
+    damaged: cell::Cell<DamagedPages>,
 }
 
 impl CrossCheckContext<'_> {
@@ -187,13 +203,14 @@ impl CrossCheckContext<'_> {
         };
         let mut reader = KeyReader::new(self.source, &self.keys, self.encoding);
         let mut wanted: Vec<Option<Sum>> = object.indexes.iter().map(|_| Some(Sum::default())).collect();
-        let mut rows = 0;
+        let (mut rows, mut torn_rows) = (0, 0);
         facts.is_whole = self.each_cell(object.root, self.taken, |cell| {
             let is_whole = self.take_chain(cell);
             if !reader.read_row(object, cell) {
                 return false;
             }
             rows += 1;
+            torn_rows += u64::from(!is_whole);
             for (index, wanted) in object.indexes.iter().zip(&mut wanted) {
                 let of_row = reader.key_of_row(object, index);
                 *wanted = wanted.take().zip(of_row).map(|(mut sum, key)| {
@@ -204,6 +221,8 @@ impl CrossCheckContext<'_> {
             is_whole
         })?;
         facts.rows = rows;
+        facts.torn_rows = torn_rows;
+        facts.damaged = self.damaged.take();
         for (index, wanted) in object.indexes.iter().zip(wanted) {
             let mut of_index = IndexFacts {
                 name: index.name.clone(),
@@ -253,7 +272,10 @@ impl CrossCheckContext<'_> {
     /// Hands out each row of a table or each entry of an index. `each` returns `false` for one that is damaged. Returns `true` when
     /// nothing of the tree is damaged.
     fn each_cell(&self, root: u32, taken: &Accounts, each: impl FnMut(&Cell<'_>) -> bool) -> Result<bool, Interrupted> {
+        self.damaged.take();
         let mut visitor = Cells {
+            source: self.source,
+            damaged: &self.damaged,
             taken,
             used_twice: &self.used_twice,
             stop: self.stop,
@@ -285,6 +307,8 @@ fn count_if_used_twice(counter: &cell::Cell<u64>, damage: Damage) {
 
 /// Hands out the cells of one tree.
 struct Cells<'w, F> {
+    source: &'w Source<'w>,
+    damaged: &'w cell::Cell<DamagedPages>,
     taken: &'w Accounts,
     used_twice: &'w cell::Cell<u64>,
     stop: &'w dyn Interrupt,
@@ -311,9 +335,16 @@ impl<F: FnMut(&Cell<'_>) -> bool> TreeVisitor for Cells<'_, F> {
         }
     }
 
-    fn enter(&mut self, _number: u32, page: Option<&Page<'_>>) -> Result<bool, Interrupted> {
+    fn enter(&mut self, number: u32, page: Option<&Page<'_>>) -> Result<bool, Interrupted> {
         let Some(page) = page else {
             self.is_whole = false;
+            let mut bytes = Vec::new();
+            let is_zero = self.source.read_page(number, &mut bytes) && bytes.iter().all(|byte| *byte == 0);
+            let before = self.damaged.get();
+            self.damaged.set(DamagedPages {
+                count: before.count + 1,
+                zeroes: before.zeroes + u64::from(is_zero),
+            });
             return Ok(false);
         };
         let kind = page.kind();
