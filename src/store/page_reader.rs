@@ -126,6 +126,7 @@ impl Rest {
                 (Some(Unsupported::VirtualTable), _) if table.root == 0 => None,
                 // A statement that is not taken apart may have constraints.
                 (None | Some(Unsupported::WithoutRowid | Unsupported::GeneratedColumn), None) => None,
+                (None, Some(Unsupported::Check)) if checked.table.is_sound() => None,
                 (None, Some(Unsupported::Check)) => Some(table.broken_checks()?),
                 _ => return None,
             };

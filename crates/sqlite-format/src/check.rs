@@ -31,7 +31,7 @@ use super::header::Layout;
 use super::pointer_map::{PointerMap, Use};
 use super::reader::Reader;
 use super::row::Visitor;
-use super::schema::{Schema, Unsupported};
+use super::schema::{Expression, Schema, Unsupported};
 use super::source::Source;
 use crate::interrupt::{Interrupt, Interrupted};
 
@@ -230,24 +230,30 @@ fn plans<V: Visitor>(schema: &Schema, references: &References, visitor: &V) -> (
         }
         let mut plan = Plan {
             indexes: Vec::new(),
+            computed: Vec::new(),
             allowed: table.columns.iter().map(|column| column.allowed).collect(),
             references: places.by_ref().take(table.foreign_keys.len()).filter(gathered).collect(),
             visited: table.rows_beyond.is_none() && visitor.wants(at, table),
             effort: table.columns.len(),
         };
         for (place, index) in table.indexes.iter().enumerate() {
-            let of = if index.beyond.is_none() {
-                Of::Index(at, place)
-            } else {
-                Of::Opaque
+            let of = match (index.beyond, &index.computed) {
+                (None, _) => {
+                    plan.indexes.push((trees.len(), index.columns.clone()));
+                    plan.effort += index.columns.len() + 1;
+                    Of::Index(at, place)
+                }
+                (Some(_), Some(computed)) => {
+                    plan.computed.push((trees.len(), computed.clone()));
+                    plan.effort += computed.effort() + 1;
+                    Of::Index(at, place)
+                }
+                (Some(_), None) => Of::Opaque,
             };
-            if index.beyond.is_none() {
-                plan.indexes.push((trees.len(), index.columns.clone()));
-                plan.effort += index.columns.len() + 1;
-            }
             trees.push(Tree { root: index.root, of });
         }
         plan.effort += 2 * plan.references.len();
+        plan.effort += table.evaluable_checks.iter().map(Expression::effort).sum::<usize>();
         plans.push(plan);
     }
     (trees, plans)

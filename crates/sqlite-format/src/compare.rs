@@ -101,12 +101,7 @@ pub fn check_order_by_name(first: Entry<'_>, second: Entry<'_>, orders: &[Order]
 fn compare(a: (Field, &[u8]), b: (Field, &[u8]), collation: Collation) -> Result<Ordering> {
     let (class_a, class_b) = (a.0.class, b.0.class);
     if class_a == Classes::TEXT && class_b == Classes::TEXT {
-        let (a, b) = (slice(a)?, slice(b)?);
-        return match collation {
-            Collation::Binary => Ok(a.cmp(b)),
-            Collation::RTrim => Ok(trim_trailing_spaces(a).cmp(trim_trailing_spaces(b))),
-            Collation::NoCase => no_case(a, b),
-        };
+        return texts(slice(a)?, slice(b)?, collation);
     }
     let rank = |class: Classes| match class {
         Classes::NULL => 0,
@@ -125,6 +120,19 @@ fn compare(a: (Field, &[u8]), b: (Field, &[u8]), collation: Collation) -> Result
         (Classes::INTEGER, _) => integer_and_real(integer(a)?, real(b)?),
         (_, Classes::INTEGER) => Ok(integer_and_real(integer(b)?, real(a)?)?.reverse()),
         _ => real(a)?.partial_cmp(&real(b)?).ok_or(Damage::NotANumber),
+    }
+}
+
+/// Compares two texts.
+///
+/// # Errors
+/// Fails with [`Damage::NulInText`] for a NUL in a text that is compared without regard to case.
+#[inline]
+pub(crate) fn texts(a: &[u8], b: &[u8], collation: Collation) -> Result<Ordering> {
+    match collation {
+        Collation::Binary => Ok(a.cmp(b)),
+        Collation::RTrim => Ok(trim_trailing_spaces(a).cmp(trim_trailing_spaces(b))),
+        Collation::NoCase => no_case(a, b),
     }
 }
 
@@ -162,7 +170,7 @@ fn no_case(a: &[u8], b: &[u8]) -> Result<Ordering> {
 }
 
 /// Compares exactly, also if no floating point number equals the integer.
-fn integer_and_real(integer: i64, real: f64) -> Result<Ordering> {
+pub(crate) fn integer_and_real(integer: i64, real: f64) -> Result<Ordering> {
     const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
     if real.is_nan() {
         return Err(Damage::NotANumber);

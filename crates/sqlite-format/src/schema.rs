@@ -2,6 +2,7 @@
 
 mod affinity;
 mod column;
+pub(crate) mod evaluable;
 mod expression;
 mod foreign;
 mod index;
@@ -10,6 +11,7 @@ pub mod table;
 mod tokens;
 
 pub use affinity::{Affinity, may_be_number};
+pub use evaluable::{Comparison, Computed, Expression, Operator};
 use expression::is_plain_expression;
 pub(crate) use index::parse as parse_index;
 pub use link::StoredRow;
@@ -117,6 +119,8 @@ pub struct Table {
     pub rules_beyond: Option<Unsupported>,
     /// The expressions of its CHECK constraints, in parentheses.
     pub checks: Vec<String>,
+    /// The same expressions, if each of them can be evaluated here.
+    pub evaluable_checks: Vec<Expression>,
 }
 
 impl Table {
@@ -200,6 +204,9 @@ pub struct Index {
     pub orders: Vec<Order>,
     /// The unsupported feature of it; its pages are still walked.
     pub beyond: Option<Unsupported>,
+    /// The way in which its entries are computed, if it is `beyond` because of an expression or a condition that can be evaluated
+    /// here. It has an order for each value of its key, and no columns.
+    pub computed: Option<Computed>,
 }
 
 /// A foreign key.

@@ -51,10 +51,18 @@ fn tables<V: Visitor>(pass: &Pass<'_, V>, tally: &Tally<V::State>) -> Vec<TableC
             trees.next().map_or((None, Answer::Sound), |(tree, own)| (Some(tree), own))
         };
         let all_read = own.is_sound() && table.rows_beyond.is_none();
-        let beyond = table.rows_beyond.or(table.rules_beyond);
-        let answer = beyond.map_or(own, |beyond| own.and(Answer::NotUnderstood(beyond)));
+        let beyond = match (table.rules_beyond, tree.and_then(|tree| tally.doubts.get(tree))) {
+            // Each row was asked.
+            (Some(Unsupported::Check), Some(None)) if !table.evaluable_checks.is_empty() => None,
+            (Some(Unsupported::Check), Some(Some(Damage::Forbidden))) => Some(Damage::Forbidden),
+            (beyond, _) => beyond.map(Damage::Unsupported),
+        };
+        let beyond = table.rows_beyond.map(Damage::Unsupported).or(beyond);
+        let answer = beyond.map_or(own, |damage| own.and(fault_at(table.root, damage)));
         let of_index = |((tree, own), index): ((usize, Answer), &Index)| {
-            let own = index.beyond.map_or(own, |beyond| own.and(Answer::NotUnderstood(beyond)));
+            let beyond = index.beyond.filter(|_| index.computed.is_none());
+            let doubt = tally.doubts.get(tree).copied().flatten().and(index.beyond);
+            let own = beyond.or(doubt).map_or(own, |beyond| own.and(Answer::NotUnderstood(beyond)));
             match own {
                 // Without all rows, an index is held against nothing.
                 Answer::Sound if !all_read => answer,
@@ -78,7 +86,12 @@ fn index_holds<S>(tally: &Tally<S>, tree: usize, index: &Index) -> Answer {
     if tally.wanted.get(tree) == tally.entries.get(tree) {
         return Answer::Sound;
     }
-    let (root, page, damage) = (index.root, index.root, Damage::Disagree);
+    fault_at(index.root, Damage::Disagree)
+}
+
+/// Returns the answer for a tree of which its root is all that is known.
+fn fault_at(root: u32, damage: Damage) -> Answer {
+    let page = root;
     Fault { root, page, damage }.into()
 }
 

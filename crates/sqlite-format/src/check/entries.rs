@@ -1,14 +1,14 @@
 //! The pages of an index: entries in order, each hashed.
 
 use super::walk::Bound;
-use super::worker::{MOST_HELD, Worker};
+use super::worker::Worker;
 use crate::compare::{Entry, Follows, check_order, check_order_by_name};
 use crate::damage::{Damage, Result};
 use crate::hash::{Hash, Keys, Sum};
 use crate::page::Page;
 use crate::record::Classes;
 use crate::row::Visitor;
-use crate::schema::{Index, Unsupported};
+use crate::schema::Index;
 
 impl<V: Visitor> Worker<'_, V> {
     /// Checks a page of an index, leaf or interior: each entry is an index entry, and each comes after the one before it.
@@ -35,41 +35,14 @@ impl<V: Visitor> Worker<'_, V> {
             .ok_or(Damage::Schema)?;
         self.cover.begin(page)?;
         let mut sum = Sum::default();
-        // The payload of the entry before, where it lies in this page. Two sets of buffers are used in turn, so that an entry
-        // that lies on overflow pages stays where it was put together while the next one is.
         let mut before = None;
         for at in 0..page.cells() {
             let cell = page.entry(at)?;
             self.cover.take(cell.at, cell.size)?;
-            let mut here = Some(cell.payload.local);
-            if cell.payload.overflow.is_some() {
-                if cell.payload.len > MOST_HELD {
-                    return Err(Damage::Unsupported(Unsupported::LongEntry));
-                }
-                self.gather(&cell.payload, number, at % 2)?;
-                here = None;
-            }
-            let ([even, odd], [even_held, odd_held]) = (&mut self.fields, &mut self.held);
-            let (own, own_held, other, other_held) = if at % 2 == 0 {
-                (even, even_held, odd, odd_held)
-            } else {
-                (odd, odd_held, even, even_held)
-            };
-            let payload = here.unwrap_or(own_held);
-            own.read(payload, cell.payload.len)?;
-            let entry = Entry {
-                payload,
-                fields: own.all(),
-            };
+            let here = self.whole_entry(&cell.payload, number, at)?;
+            let (entry, first) = self.buffers.read(at, here, cell.payload.len, before)?;
             sum.add(judge(entry, of, &pass.keys)?);
-            let first = match before {
-                Some(lies) => Some(Entry {
-                    payload: Option::unwrap_or(lies, other_held),
-                    fields: other.all(),
-                }),
-                None => low.entry(),
-            };
-            if let Some(first) = first {
+            if let Some(first) = first.or_else(|| low.entry()) {
                 check_behind(first, entry, of)?;
             }
             if at + 1 == page.cells() {
@@ -93,7 +66,7 @@ fn judge(entry: Entry<'_>, of: &Index, keys: &Keys) -> Result<u64> {
         let (rowid, key) = entry.fields.split_last().ok_or(Damage::FieldCount)?;
         (Some(rowid), key)
     };
-    if key.len() != of.columns.len() {
+    if key.len() != of.orders.len() {
         return Err(Damage::FieldCount);
     }
     if rowid.is_some_and(|rowid| rowid.class != Classes::INTEGER) {
@@ -122,7 +95,7 @@ fn check_before(entry: Entry<'_>, high: &Bound, of: &Index) -> Result<()> {
 /// are neighbours, also across two pages: their bound is compared too.
 #[inline]
 fn check_behind(first: Entry<'_>, second: Entry<'_>, of: &Index) -> Result<()> {
-    let key = of.columns.len() - of.naming.unwrap_or(0);
+    let key = of.orders.len() - of.naming.unwrap_or(0);
     let follows = if of.naming.is_some() {
         check_order_by_name(first, second, &of.orders, key)?
     } else {

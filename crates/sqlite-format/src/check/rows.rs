@@ -1,7 +1,9 @@
 //! The leaves of a table: rows in order, each judged, hashed for every index, and handed out.
 
+use super::Pass;
+use super::sets::Recent;
 use super::walk::Bound;
-use super::worker::{MOST_HELD, Worker};
+use super::worker::{Buffers, MOST_HELD, Tally, Worker};
 use crate::compare::{Entry, check_order_by_name};
 use crate::damage::{Damage, Result};
 use crate::encoding::Encoding;
@@ -9,12 +11,14 @@ use crate::hash::Hash;
 use crate::page::Page;
 use crate::record::{Classes, Field};
 use crate::row::{Row, Value, Visitor};
-use crate::schema::{DefaultValue, Unsupported, may_be_number};
+use crate::schema::{Computed, DefaultValue, Unsupported, may_be_number};
 
 /// The plan for the rows of a table.
 pub(super) struct Plan {
     /// Its indexes that are understood: the tree of each and its columns.
     pub indexes: Vec<(usize, Vec<usize>)>,
+    /// Its indexes over expressions or some of the rows, as far as they are evaluated: the tree of each and its entries.
+    pub computed: Vec<(usize, Computed)>,
     /// The storage classes that each column allows.
     pub allowed: Vec<Classes>,
     /// Its foreign keys, by their places among all.
@@ -56,7 +60,10 @@ impl<V: Visitor> Worker<'_, V> {
                 Some(_) => self.gather(&cell.payload, number, 0)?,
                 None => None,
             };
-            let ([of_row, _], [held, spare]) = (&mut self.fields, &mut self.held);
+            let Buffers {
+                fields: [of_row, _],
+                held: [held, spare],
+            } = &mut self.buffers;
             let payload = if cell.payload.overflow.is_some() {
                 held
             } else {
@@ -72,29 +79,9 @@ impl<V: Visitor> Worker<'_, V> {
                 rest,
                 stop: pass.stop,
             };
-            judge(&row, &plan.allowed, pass.schema.encoding)?;
-            for (index_tree, columns) in &plan.indexes {
-                let mut hash = Hash::new(&pass.keys);
-                for column in columns {
-                    take(&mut hash, &row, *column, spare)?;
-                }
-                hash.integer(cell.rowid);
-                if let Some(sum) = self.tally.wanted.get_mut(*index_tree) {
-                    sum.add(hash.finish());
-                }
-            }
-            for reference in &plan.references {
-                if let (Some(reference), Some(recent)) =
-                    (pass.references.all.get(*reference), self.recent.get_mut(*reference))
-                {
-                    reference.gather(&row, &pass.keys, recent);
-                }
-            }
+            take_row(pass, plan, tree, &row, &mut self.tally, &mut self.recent, spare)?;
             if let Some(present) = present {
                 present.set(cell.rowid);
-            }
-            if plan.visited {
-                pass.visitor.row(&mut self.tally.state, &row);
             }
         }
         if before.zip(high.rowid()).is_some_and(|(last, high)| last > high) {
@@ -134,32 +121,11 @@ impl<V: Visitor> Worker<'_, V> {
             let cell = page.entry(at)?;
             self.cover.take(cell.at, cell.size)?;
             self.spend(plan.effort)?;
-            let mut here = Some(cell.payload.local);
-            if cell.payload.overflow.is_some() {
-                if cell.payload.len > MOST_HELD {
-                    return Err(Damage::Unsupported(Unsupported::LongEntry));
-                }
-                self.gather(&cell.payload, number, at % 2)?;
-                here = None;
-            }
-            let ([even, odd], [even_held, odd_held]) = (&mut self.fields, &mut self.held);
-            let (own, own_held, other, other_held) = if at % 2 == 0 {
-                (even, even_held, odd, odd_held)
-            } else {
-                (odd, odd_held, even, even_held)
-            };
-            let payload = here.unwrap_or(own_held);
-            own.read(payload, cell.payload.len)?;
-            let fields = own.all();
-            let entry = Entry { payload, fields };
-            let first = match before {
-                Some(lies) => Some(Entry {
-                    payload: Option::unwrap_or(lies, other_held),
-                    fields: other.all(),
-                }),
-                None => low.entry(),
-            };
-            if let Some(first) = first {
+            let here = self.whole_entry(&cell.payload, number, at)?;
+            let (entry, first) = self.buffers.read(at, here, cell.payload.len, before)?;
+            let fields = entry.fields;
+            let payload = entry.payload;
+            if let Some(first) = first.or_else(|| low.entry()) {
                 comes_behind(first, entry)?;
             }
             if let (Some(high), true) = (high.entry(), at + 1 == page.cells()) {
@@ -176,33 +142,68 @@ impl<V: Visitor> Worker<'_, V> {
                 rest: None,
                 stop: pass.stop,
             };
-            judge(&row, &plan.allowed, pass.schema.encoding)?;
-            for (index_tree, columns) in &plan.indexes {
-                let mut hash = Hash::new(&pass.keys);
-                for column in columns {
-                    // All of the row is held.
-                    take(&mut hash, &row, *column, &mut Vec::new())?;
-                }
-                if let Some(sum) = self.tally.wanted.get_mut(*index_tree) {
-                    sum.add(hash.finish());
-                }
-            }
-            for reference in &plan.references {
-                if let (Some(reference), Some(recent)) =
-                    (pass.references.all.get(*reference), self.recent.get_mut(*reference))
-                {
-                    reference.gather(&row, &pass.keys, recent);
-                }
-            }
-            if plan.visited {
-                pass.visitor.row(&mut self.tally.state, &row);
-            }
+            // All of the row is held.
+            take_row(pass, plan, tree, &row, &mut self.tally, &mut self.recent, &mut Vec::new())?;
         }
         if let Some(rows) = self.tally.rows.get_mut(tree) {
             *rows += page.cells() as u64;
         }
         self.cover.end(page)
     }
+}
+
+/// Judges a row of this tree, and adds it to all that the rows of its table are looked at for. `spare` has room for a long value.
+#[inline]
+fn take_row<V: Visitor>(
+    pass: &Pass<'_, V>,
+    plan: &Plan,
+    tree: usize,
+    row: &Row<'_>,
+    tally: &mut Tally<V::State>,
+    recent: &mut [Recent],
+    spare: &mut Vec<u8>,
+) -> Result<()> {
+    judge(row, &plan.allowed, pass.schema.encoding)?;
+    let has_rowid = row.of.keyed.is_none();
+    for (index_tree, columns) in &plan.indexes {
+        let mut hash = Hash::new(&pass.keys);
+        for column in columns {
+            take(&mut hash, row, *column, spare)?;
+        }
+        if has_rowid {
+            hash.integer(row.rowid);
+        }
+        if let Some(sum) = tally.wanted.get_mut(*index_tree) {
+            sum.add(hash.finish());
+        }
+    }
+    for (index_tree, computed) in &plan.computed {
+        match computed.entry(row, &pass.keys) {
+            Ok(None) => {}
+            Ok(Some(hash)) => {
+                if let Some(sum) = tally.wanted.get_mut(*index_tree) {
+                    sum.add(hash);
+                }
+            }
+            Err(damage) => tally.doubt(*index_tree, damage),
+        }
+    }
+    for check in &row.of.evaluable_checks {
+        match check.is_true(row) {
+            Ok(Some(false)) => tally.doubt(tree, Damage::Forbidden),
+            Ok(_) => {}
+            Err(damage) => tally.doubt(tree, damage),
+        }
+    }
+    for reference in &plan.references {
+        if let (Some(reference), Some(recent)) = (pass.references.all.get(*reference), recent.get_mut(*reference)) {
+            reference.gather(row, &pass.keys, recent);
+        }
+    }
+    if plan.visited {
+        pass.visitor.row(&mut tally.state, row);
+    }
+    Ok(())
 }
 
 /// Puts the fields of a row WITHOUT ROWID into the order of its table's columns. Columns that were added after the row was

@@ -3,6 +3,7 @@
 use super::sets::Recent;
 use super::walk::{Bound, Task};
 use super::{Of, Pass};
+use crate::compare::Entry;
 use crate::cover::Cover;
 use crate::damage::{Damage, Result};
 use crate::hash::Sum;
@@ -11,6 +12,7 @@ use crate::page::{Cell, Page, Payload};
 use crate::pointer_map::Use;
 use crate::record::{Field, Fields};
 use crate::row::Visitor;
+use crate::schema::Unsupported;
 
 /// So much of a payload is held at once; an index entry has to fit.
 pub(super) const MOST_HELD: usize = 128 << 10;
@@ -29,6 +31,9 @@ pub(super) struct Tally<S> {
     pub entries: Vec<Sum>,
     /// For each tree: of a table, its rows.
     pub rows: Vec<u64>,
+    /// For each tree: of an index, that its table could not tell all entries that it wants there; of a table, that a row breaks a
+    /// CHECK constraint, or that only SQLite can tell.
+    pub doubts: Vec<Option<Damage>>,
     /// The sum of the entries that the pointer map must have.
     pub pointers: Sum,
     /// The state that the visitor gathered.
@@ -36,6 +41,15 @@ pub(super) struct Tally<S> {
 }
 
 impl<S> Tally<S> {
+    /// Notes why a tree is not known to be as its table wants it. That a value is forbidden stays.
+    pub(super) fn doubt(&mut self, tree: usize, damage: Damage) {
+        if let Some(doubt) = self.doubts.get_mut(tree)
+            && *doubt != Some(Damage::Forbidden)
+        {
+            *doubt = Some(damage);
+        }
+    }
+
     /// Adds what another thread came to; the visitor's part is the caller's.
     pub(super) fn take(&mut self, other: Self) -> S {
         let sums = |into: &mut Vec<Sum>, from: Vec<Sum>| {
@@ -44,8 +58,57 @@ impl<S> Tally<S> {
         sums(&mut self.wanted, other.wanted);
         sums(&mut self.entries, other.entries);
         self.rows.iter_mut().zip(other.rows).for_each(|(into, from)| *into += from);
+        for (tree, doubt) in other.doubts.into_iter().enumerate() {
+            if let Some(damage) = doubt {
+                self.doubt(tree, damage);
+            }
+        }
         self.pointers.take(other.pointers);
         other.state
+    }
+}
+
+/// Room for an entry and the one before it; of a row, the first is used.
+///
+/// The two are used in turn, so that an entry that lies on overflow pages stays where it was put together while the next one is.
+#[derive(Default)]
+pub(super) struct Buffers {
+    /// The fields.
+    pub fields: [Fields; 2],
+    /// The payloads, where they do not lie in one page.
+    pub held: [Vec<u8>; 2],
+}
+
+/// The payload of an entry that lies in one page; `None` where it was put together in its buffer.
+pub(super) type Here<'b> = Option<&'b [u8]>;
+
+impl Buffers {
+    /// Reads the fields of the entry at this place of its page, and returns it with the one before it, if that is not the first.
+    ///
+    /// # Errors
+    /// The damage of the record.
+    #[inline]
+    pub(super) fn read<'b>(
+        &'b mut self,
+        at: usize,
+        here: Here<'b>,
+        len: usize,
+        before: Option<Here<'b>>,
+    ) -> Result<(Entry<'b>, Option<Entry<'b>>)> {
+        let ([even, odd], [even_held, odd_held]) = (&mut self.fields, &self.held);
+        let (own, own_held, other, other_held) = if at.is_multiple_of(2) {
+            (even, even_held, odd, odd_held)
+        } else {
+            (odd, odd_held, even, even_held)
+        };
+        let payload = here.unwrap_or(own_held);
+        own.read(payload, len)?;
+        let before = before.map(|lies| Entry {
+            payload: lies.unwrap_or(other_held),
+            fields: other.all(),
+        });
+        let fields = own.all();
+        Ok((Entry { payload, fields }, before))
     }
 }
 
@@ -55,12 +118,9 @@ pub(super) struct Worker<'p, V: Visitor> {
     pub(super) tally: Tally<V::State>,
     pub(super) recent: Vec<Recent>,
     pub(super) cover: Cover,
-    /// The fields of an entry and of the one before it; of a row, the first.
-    pub(super) fields: [Fields; 2],
+    pub(super) buffers: Buffers,
     /// The fields of a row WITHOUT ROWID in the order of its table's columns.
     pub(super) in_order: Vec<Field>,
-    /// The payloads of the same, where they do not lie in one page.
-    pub(super) held: [Vec<u8>; 2],
     /// An overflow page.
     pub(super) page: Vec<u8>,
     /// Pages that follow one another.
@@ -83,14 +143,14 @@ impl<'p, V: Visitor> Worker<'p, V> {
                 wanted: vec![Sum::default(); trees],
                 entries: vec![Sum::default(); trees],
                 rows: vec![0; trees],
+                doubts: vec![None; trees],
                 pointers: Sum::default(),
                 state: pass.visitor.begin(),
             },
             recent: pass.references.all.iter().map(|_| Recent::default()).collect(),
             cover: Cover::new(pass.layout),
-            fields: Default::default(),
+            buffers: Buffers::default(),
             in_order: Vec::new(),
-            held: Default::default(),
             page: Vec::new(),
             run: Vec::new(),
             children: Vec::new(),
@@ -318,13 +378,29 @@ impl<'p, V: Visitor> Worker<'p, V> {
         self.cover.end(page)
     }
 
+    /// Returns the payload of an entry, all of which is held: in its page, or in the buffer of its place.
+    ///
+    /// # Errors
+    /// The damage of its chain, or [`Unsupported::LongEntry`].
+    #[inline]
+    pub(super) fn whole_entry<'b>(&mut self, payload: &Payload<'b>, owner: u32, at: usize) -> Result<Here<'b>> {
+        if payload.overflow.is_none() {
+            return Ok(Some(payload.local));
+        }
+        if payload.len > MOST_HELD {
+            return Err(Damage::Unsupported(Unsupported::LongEntry));
+        }
+        self.gather(payload, owner, at % 2)?;
+        Ok(None)
+    }
+
     /// Takes the overflow pages of a payload into the accounts, and puts its beginning together in `held`, no more than
     /// [`MOST_HELD`] bytes of it. What follows is given back.
     pub(super) fn gather(&mut self, payload: &Payload<'_>, owner: u32, into: usize) -> Result<Option<Chain<'p>>> {
         if payload.overflow.is_none() {
             return Ok(None);
         }
-        let mut held = self.held.get_mut(into).map(std::mem::take).unwrap_or_default();
+        let mut held = self.buffers.held.get_mut(into).map(std::mem::take).unwrap_or_default();
         held.clear();
         held.extend_from_slice(payload.local);
         let mut chain = Chain::new(self.pass.source, payload);
@@ -350,7 +426,7 @@ impl<'p, V: Visitor> Worker<'p, V> {
                 break Err(damage);
             }
         };
-        if let Some(slot) = self.held.get_mut(into) {
+        if let Some(slot) = self.buffers.held.get_mut(into) {
             *slot = held;
         }
         done

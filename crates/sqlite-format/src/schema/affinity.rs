@@ -40,6 +40,14 @@ impl Affinity {
         }
     }
 
+    /// Returns the affinity as which a column is compared: all those of numbers are one.
+    pub(super) fn compares_as(self) -> Self {
+        match self {
+            Self::Blob | Self::Text => self,
+            Self::Numeric | Self::Integer | Self::Real => Self::Numeric,
+        }
+    }
+
     /// The storage classes that SQLite's check lets pass without a second look.
     pub fn allowed(self) -> Classes {
         match self {

@@ -2,6 +2,7 @@
 //!
 //! Source: "CREATE INDEX", <https://www.sqlite.org/lang_createindex.html>.
 
+use super::evaluable::{self, Computed};
 use super::table::ordered;
 use super::tokens::{Token, Tokens};
 use super::{Column, Result, Unsupported};
@@ -18,6 +19,8 @@ pub(crate) struct Statement {
     pub unique: bool,
     /// Its columns and how each is ordered; `None` for a collation that is not known.
     pub columns: Result<Vec<(usize, Option<Order>)>>,
+    /// The way in which its entries are computed and how they are ordered, where it is no index of plain columns over all rows.
+    pub computed: Option<(Computed, Vec<Order>)>,
     /// `true` when only SQLite can tell that the whole statement is valid.
     pub needs_sqlite: bool,
 }
@@ -32,8 +35,16 @@ pub(crate) fn parse<'s>(sql: &str, columns_of: impl FnOnce(&str) -> Option<&'s [
     tokens.expect("ON")?;
     let (table, table_is_good) = tokens.name()?;
     let mut needs_sqlite = !name_is_good || !table_is_good;
+    let mut computed = None;
     let columns = match columns_of(&table) {
-        Some(of_table) => columns(&mut tokens, of_table, &mut needs_sqlite),
+        Some(of_table) => {
+            let mut again = tokens.clone();
+            let columns = columns(&mut tokens, of_table, &mut needs_sqlite);
+            if columns.is_err() {
+                computed = evaluable::computed(&mut again, of_table).ok();
+            }
+            columns
+        }
         None => Err(Unsupported::Statement),
     };
     needs_sqlite |= match &columns {
@@ -45,6 +56,7 @@ pub(crate) fn parse<'s>(sql: &str, columns_of: impl FnOnce(&str) -> Option<&'s [
         table,
         unique,
         columns,
+        computed,
         needs_sqlite,
     })
 }

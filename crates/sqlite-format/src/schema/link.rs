@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Column, DefaultValue, Index, KeyedRows, Schema, Table, Unsupported, index, table};
+use super::{Column, DefaultValue, Expression, Index, KeyedRows, Schema, Table, Unsupported, index, table};
 use crate::compare::{Collation, Order};
 use crate::damage::{Damage, Result};
 use crate::encoding::Encoding;
@@ -214,6 +214,7 @@ impl Linking {
             rows_beyond: None,
             rules_beyond: None,
             checks: Vec::new(),
+            evaluable_checks: Vec::new(),
         };
         match table::parse(&row.sql.ok_or(Damage::Schema)?) {
             Ok(mut statement) => {
@@ -231,6 +232,8 @@ impl Linking {
                 linked.checks = statement.checks;
                 if linked.rows_beyond.is_none() {
                     linked.columns = statement.columns;
+                    let checks = linked.checks.iter().map(|check| Expression::parse(check, &linked.columns));
+                    linked.evaluable_checks = checks.collect::<Result<_, _>>().unwrap_or_default();
                     for (at, key) in statement.keys.into_iter().enumerate() {
                         if linked.keyed.is_some() && key.primary {
                             // It is the table itself.
@@ -382,6 +385,7 @@ fn name_rows(index: &mut Index, table: &Table) {
 /// it is stored.
 fn leave_utf16(table: &mut Table) {
     let is_by_letter = |order: &Order| order.collation != Collation::Binary;
+    table.evaluable_checks.clear();
     for column in &mut table.columns {
         if matches!(column.default, DefaultValue::Text(_)) {
             column.default = DefaultValue::NotUnderstood;
@@ -391,6 +395,7 @@ fn leave_utf16(table: &mut Table) {
         if index.orders.iter().any(is_by_letter) {
             index.beyond.get_or_insert(Unsupported::Utf16);
         }
+        index.computed = None;
     }
     if table.keyed.as_ref().is_some_and(|rows| rows.orders.iter().any(is_by_letter)) {
         table.rows_beyond.get_or_insert(Unsupported::WithoutRowid);
@@ -408,6 +413,7 @@ fn of_key(name: String, key: table::Key) -> Index {
         columns: key.columns,
         naming: None,
         beyond: orders.is_none().then_some(Unsupported::Collation),
+        computed: None,
         orders: orders.unwrap_or_default(),
     }
 }
@@ -434,6 +440,7 @@ fn of_statement(row: &SchemaRow, table: &Table) -> Result<(Index, Option<Unsuppo
         naming: None,
         orders: Vec::new(),
         beyond: Some(beyond),
+        computed: None,
     };
     let sql = match (&row.sql, table.rows_beyond) {
         (_, Some(of_table)) => return Ok((beyond(of_table), None)),
@@ -462,7 +469,17 @@ fn of_statement(row: &SchemaRow, table: &Table) -> Result<(Index, Option<Unsuppo
                 None => beyond(Unsupported::Collation),
             }
         }
-        Err(why) => beyond(why),
+        Err(why) => {
+            // In a table WITHOUT ROWID its entries would end with more than a rowid.
+            let computed = statement.computed.filter(|_| table.keyed.is_none());
+            let (computed, orders) = computed.unzip();
+            Index {
+                unique: statement.unique,
+                orders: orders.unwrap_or_default(),
+                computed,
+                ..beyond(why)
+            }
+        }
     };
     Ok((linked, needs_sqlite))
 }

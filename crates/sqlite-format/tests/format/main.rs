@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bounds;
+mod computed;
 mod damage;
 mod differential;
 mod foreign_keys;

@@ -119,6 +119,42 @@ const DEFAULTS: [&str; 10] = [
     "\"7\"",
 ];
 
+/// Conditions of partial indexes and of constraints: most of them are evaluated by the reader.
+const CONDITIONS: [&str; 22] = [
+    "c0 IS NOT NULL",
+    "c0 NOTNULL AND NOT c0 = 7",
+    "c0 = 7 OR c0 IS NULL",
+    "c0 > 0",
+    "c0 >= -7.5",
+    "c0 < 'a'",
+    "(c0 <> 'vm-1')",
+    "c0 = 'A'",
+    "'a' = c0",
+    "c0 = \"c0\"",
+    "c0 IN (1, 'a', NULL, 2.5)",
+    "c0 NOT IN ('vm-1', 12)",
+    "c0 BETWEEN 0 AND 30",
+    "c0 NOT BETWEEN 'A' AND 'b'",
+    "c0 IS 1",
+    "c0 IS NOT 'a'",
+    "c0",
+    "NOT c0",
+    "lower(c0) = 'a'",
+    "coalesce(c0, 0) > 5 AND true",
+    "c0 LIKE 'vm%'",
+    "length(c0) < 5",
+];
+const EXPRESSIONS: [&str; 8] = [
+    "lower(c0)",
+    "upper(c0) COLLATE NOCASE",
+    "lower(c0) DESC",
+    "ifnull(c0, 'none')",
+    "coalesce(c0, 7, c0)",
+    "1 + c0",
+    "c0 = 1",
+    "c0 IS NULL",
+];
+
 impl Making {
     fn column(&mut self, name: &str, strict: bool) -> String {
         let random = &mut self.random;
@@ -138,6 +174,9 @@ impl Making {
         }
         if self.shape == Shape::Any && random.once_in(12) {
             sql += &format!(" CHECK ({name} IS NOT 77)");
+        }
+        if self.shape == Shape::Any && random.once_in(8) {
+            sql += &format!(" CHECK ({})", random.one_of(&CONDITIONS).replace("c0", name));
         }
         sql
     }
@@ -216,11 +255,14 @@ impl Making {
             self.tables[table].name,
             ordered.join(", ")
         );
-        if self.shape == Shape::Any && self.random.once_in(8) {
-            sql += " WHERE c0 IS NOT NULL";
+        if self.shape == Shape::Any && self.random.once_in(4) {
+            let column = &columns[self.random.below(columns.len())];
+            sql += &format!(" WHERE {}", self.random.one_of(&CONDITIONS).replace("c0", column));
         }
-        if self.shape == Shape::Any && self.random.once_in(10) {
-            sql = sql.replacen("(c", "(1 + c", 1);
+        if self.shape == Shape::Any && self.random.once_in(4) {
+            let column = &columns[self.random.below(columns.len())];
+            let expression = self.random.one_of(&EXPRESSIONS).replace("c0", column);
+            sql = sql.replacen("(c", &format!("({expression}, c"), 1);
         }
         let _ = conn.execute_batch(&sql);
     }
