@@ -10,6 +10,7 @@ mod entries;
 mod references;
 mod rows;
 mod sets;
+mod spatial;
 mod walk;
 mod worker;
 

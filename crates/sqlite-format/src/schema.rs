@@ -7,6 +7,7 @@ mod expression;
 mod foreign;
 mod index;
 mod link;
+mod spatial;
 pub mod table;
 mod tokens;
 
@@ -16,6 +17,7 @@ use expression::is_plain_expression;
 pub(crate) use index::parse as parse_index;
 pub use link::StoredRow;
 pub(super) use link::link;
+pub use spatial::SpatialIndex;
 
 use super::compare::{Collation, Order};
 use super::encoding::Encoding;
@@ -115,6 +117,8 @@ pub struct Table {
     pub foreign_keys: Vec<ForeignKey>,
     /// The unsupported feature because of which its rows cannot be read.
     pub rows_beyond: Option<Unsupported>,
+    /// The spatial index that it is, if it is a virtual table of that kind.
+    pub spatial: Option<SpatialIndex>,
     /// The unsupported rule for its rows.
     pub rules_beyond: Option<Unsupported>,
     /// The expressions of its CHECK constraints, in parentheses.

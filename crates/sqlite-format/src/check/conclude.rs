@@ -1,8 +1,8 @@
 //! The result of a pass, when all trees were walked: unused pages, the pointer map, sums, and references.
 
-use super::Pass;
 use super::references::{Reference, Target, tree_of};
 use super::worker::{MOST_HELD, Tally};
+use super::{Pass, spatial};
 use crate::answer::{Answer, Checked, Fault, TableChecked};
 use crate::damage::{Damage, Result};
 use crate::hash::{Hash, Sum};
@@ -19,6 +19,7 @@ pub(super) fn conclude<V: Visitor>(
     tally: Tally<V::State>,
 ) -> Checked<V::State> {
     let mut tables = tables(pass, &tally);
+    spatial_indexes(pass, &mut tables);
     let pages = pages(pass, file, tally.pointers);
     let store = tables.iter().fold(pages, |answer, table| answer.and(table.whole()));
     let store = pass.schema.beyond.map_or(store, |beyond| store.and(Answer::NotUnderstood(beyond)));
@@ -79,6 +80,18 @@ fn tables<V: Visitor>(pass: &Pass<'_, V>, tally: &Tally<V::State>) -> Vec<TableC
         }
     };
     pass.schema.tables.iter().map(&mut of_table).collect()
+}
+
+/// Answers for the spatial indexes: their nodes are rows of tables that were read.
+fn spatial_indexes<V: Visitor>(pass: &Pass<'_, V>, tables: &mut [TableChecked]) {
+    for (at, table) in pass.schema.tables.iter().enumerate() {
+        if let Some(index) = table.spatial
+            && spatial::check(pass, table, index, tables).is_ok()
+            && let Some(checked) = tables.get_mut(at)
+        {
+            checked.table = Answer::Sound;
+        }
+    }
 }
 
 /// Answers for an index whose entries were all read: it is sound when it holds those that its table wants there.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Column, DefaultValue, Expression, Index, KeyedRows, Schema, Table, Unsupported, index, table};
+use super::{Column, DefaultValue, Expression, Index, KeyedRows, Schema, Table, Unsupported, index, spatial, table};
 use crate::compare::{Collation, Order};
 use crate::damage::{Damage, Result};
 use crate::encoding::Encoding;
@@ -212,11 +212,13 @@ impl Linking {
             indexes: Vec::new(),
             foreign_keys: Vec::new(),
             rows_beyond: None,
+            spatial: None,
             rules_beyond: None,
             checks: Vec::new(),
             evaluable_checks: Vec::new(),
         };
-        match table::parse(&row.sql.ok_or(Damage::Schema)?) {
+        let sql = row.sql.ok_or(Damage::Schema)?;
+        match table::parse(&sql) {
             Ok(mut statement) => {
                 if !statement.name.eq_ignore_ascii_case(&linked.name) {
                     return Err(Damage::Schema);
@@ -255,6 +257,9 @@ impl Linking {
             Err(beyond) => {
                 self.needs_sqlite(beyond);
                 linked.rows_beyond = Some(beyond);
+                if beyond == Unsupported::VirtualTable {
+                    linked.spatial = spatial::parse(&sql, &linked.name);
+                }
             }
         }
         if linked.rows_beyond == Some(Unsupported::VirtualTable) {

@@ -14,6 +14,7 @@ mod journal;
 mod log;
 mod pass;
 mod random;
+mod spatial;
 mod sqlite;
 mod stores;
 mod targets;

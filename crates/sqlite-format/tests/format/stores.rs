@@ -56,6 +56,9 @@ pub fn make(seed: u64, shape: Shape, path: &Path) {
     for _ in 0..=making.random.below(3) {
         making.table(&conn);
     }
+    if shape == Shape::Any && making.random.once_in(5) {
+        making.spatial_index(&conn);
+    }
     for _ in 0..making.random.below(8) {
         making.change(&conn);
     }
@@ -265,6 +268,29 @@ impl Making {
             sql = sql.replacen("(c", &format!("({expression}, c"), 1);
         }
         let _ = conn.execute_batch(&sql);
+    }
+
+    fn spatial_index(&mut self, conn: &Connection) {
+        let (module, columns) = self.random.one_of(&[
+            ("rtree", "a, b"),
+            ("rtree", "a, b, c, d"),
+            ("rtree_i32", "a, b"),
+            ("rtree", "a, b, +c"),
+        ]);
+        conn.execute_batch(&format!("CREATE VIRTUAL TABLE boxes USING {module}(id, {columns})"))
+            .unwrap();
+        let values = if columns.len() > 8 {
+            "x, x + 2, -x, x"
+        } else {
+            "x, x + 2"
+        };
+        let columns = columns.replace(", +c", "");
+        let rows = self.random.one_of(&[0, 3, 200]);
+        conn.execute_batch(&format!(
+            "WITH RECURSIVE n(i, x) AS (SELECT 1, 0 UNION ALL SELECT i + 1, i * 37 % 101 FROM n WHERE i <= {rows})
+             INSERT INTO boxes(id, {columns}) SELECT i, {values} FROM n WHERE i > 1; DELETE FROM boxes WHERE id % 7 = 0"
+        ))
+        .unwrap();
     }
 
     fn value(&mut self) -> Value {
