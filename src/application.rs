@@ -3,6 +3,7 @@
 mod advice;
 mod folder;
 mod problem;
+mod remedy;
 pub(crate) mod values;
 
 use std::borrow::Cow;
@@ -13,12 +14,13 @@ use std::sync::Arc;
 
 use crate::text::paths::home;
 
-pub(crate) use advice::{VACUUM, default_advice};
+pub(crate) use advice::{default_advice, keep_a_copy, load_command};
 pub(crate) use folder::{Content, File, Folder, MigrationsFolder, Refusal};
 pub(crate) use problem::{
     Conversion, Damage, DerivedSubject, FirstPage, FolderFault, HistoryFault, Impact, Mend, NoStore, Obstacle,
     OpenCopy, Problem, Reached, UseFault,
 };
+pub(crate) use remedy::{Remedy, Step, StoreFiles};
 
 /// The knowledge about an application. Unknown parts are empty, and the checks that need them are skipped.
 #[derive(Debug, Clone)]
@@ -39,10 +41,10 @@ pub struct Application {
     /// The content of `sqlite_schema` after all migrations, to the letter, so that a store that has it needs no replay;
     /// empty where that is not known.
     pub(crate) final_schema: Cow<'static, [Definition]>,
-    /// The commands that save what can still be read of its stores, where `doctor --salvage` knows their schema.
-    pub(crate) salvage: Option<&'static str>,
+    /// True if `doctor --salvage` saves what can still be read of its stores.
+    pub(crate) can_salvage: bool,
     /// The function that words the remedy for a problem.
-    pub(crate) advice: fn(&Problem, &Application) -> Cow<'static, str>,
+    pub(crate) advice: fn(&Problem, &Application, &StoreFiles) -> Remedy,
 }
 
 /// The default paths of an application's stores.
@@ -183,7 +185,7 @@ impl Application {
             former_names: Cow::Borrowed(&[]),
             tables: Cow::Borrowed(&[]),
             final_schema: Cow::Borrowed(&[]),
-            salvage: None,
+            can_salvage: false,
             advice: default_advice,
         }
     }
@@ -207,7 +209,7 @@ impl Application {
             former_names: Cow::Borrowed(&[]),
             tables: Cow::Borrowed(&[]),
             final_schema: Cow::Borrowed(&[]),
-            salvage: None,
+            can_salvage: false,
             advice: default_advice,
         }
     }
@@ -244,9 +246,9 @@ impl Application {
         self.places.as_ref()
     }
 
-    /// Returns the file name of its stores, or `STORE`, as commands write it, if that is unknown.
+    /// Returns the file name of its stores, or `database file` if that is unknown.
     pub(crate) fn file(&self) -> &str {
-        self.places.as_ref().map_or("STORE", Places::file)
+        self.places.as_ref().map_or("database file", Places::file)
     }
 
     /// Returns every known migration.
@@ -264,9 +266,19 @@ impl Application {
         self.migrations.iter().map(|migration| migration.id).collect()
     }
 
-    /// Returns the remedy for a problem.
-    pub(crate) fn advice(&self, problem: &Problem) -> Cow<'static, str> {
-        (self.advice)(problem, self)
+    /// Returns the remedy for a problem of the store that has these files.
+    pub(crate) fn advice(&self, problem: &Problem, files: &StoreFiles) -> Remedy {
+        (self.advice)(problem, self, files)
+    }
+
+    /// Returns the files of the store at a path, as commands name them.
+    pub(crate) fn files_of(&self, path: &Path) -> StoreFiles {
+        let doctor = if self.has_builtin_migrations() {
+            "doctor"
+        } else {
+            "doctor --any"
+        };
+        StoreFiles::of(path, doctor)
     }
 }
 

@@ -22,10 +22,7 @@ pub(crate) static APPLICATION: Application = Application {
     former_names: Cow::Borrowed(migrations::FORMER_NAMES),
     tables: Cow::Borrowed(columns::TABLES),
     final_schema: Cow::Borrowed(schema::TABLES),
-    // `-safe` keeps whatever is loaded from running a program, and `-bail` ends at the first thing that is wrong.
-    salvage: Some(
-        "doctor --salvage STORE > saved.sql; then: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db",
-    ),
+    can_salvage: true,
     advice: advice::advice,
 };
 

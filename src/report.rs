@@ -6,7 +6,7 @@ pub(crate) mod render;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::application::Application;
+use crate::application::{Application, Remedy, Step, StoreFiles};
 use crate::findings::check_id::CheckId;
 use crate::findings::kind::Kind;
 use crate::findings::{CountedTable, Finding, Findings, Loss};
@@ -56,7 +56,9 @@ pub struct Row {
     /// True if lost rows were counted.
     pub(crate) is_counted: bool,
     pub(crate) detail: String,
-    pub(crate) remedy: Option<String>,
+    pub(crate) remedy: Option<Remedy>,
+    /// The sentences of the remedy.
+    pub(crate) remedy_text: Option<String>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) findings_total: u64,
     pub(crate) findings_at_least: bool,
@@ -170,9 +172,14 @@ impl Row {
         self.kind.map(Kind::name)
     }
 
-    /// Returns the remedy, if the row failed.
+    /// Returns the remedy in sentences, if the row failed. [`Row::commands`] has its commands.
     pub fn remedy(&self) -> Option<&str> {
-        self.remedy.as_deref()
+        self.remedy_text.as_deref()
+    }
+
+    /// Returns the commands of the remedy, in the order in which they are to be typed. They are complete, and quoted for a POSIX shell.
+    pub fn commands(&self) -> impl Iterator<Item = &str> {
+        self.remedy.iter().flat_map(Remedy::commands)
     }
 
     /// Returns the first places where something is wrong, at most 100.
@@ -196,7 +203,13 @@ impl Row {
     }
 
     /// Makes a check's answer safe to print, and asks the application what to do where it failed.
-    pub(crate) fn new(check: CheckId, outcome: Outcome, elapsed: Duration, application: &Application) -> Self {
+    pub(crate) fn new(
+        check: CheckId,
+        outcome: Outcome,
+        elapsed: Duration,
+        application: &Application,
+        files: &StoreFiles,
+    ) -> Self {
         let mut row = Self {
             check,
             status: Status::Pass,
@@ -205,6 +218,7 @@ impl Row {
             is_counted: false,
             detail: String::new(),
             remedy: None,
+            remedy_text: None,
             findings: Vec::new(),
             findings_total: 0,
             findings_at_least: false,
@@ -227,7 +241,9 @@ impl Row {
             }) => {
                 row.status = Status::Fail;
                 row.detail = escape_untrusted(&detail, LONGEST_TEXT);
-                row.remedy = Some(escape_untrusted(&application.advice(&problem), LONGEST_TEXT));
+                let remedy = escape_remedy(application.advice(&problem, files));
+                row.remedy_text = Some(remedy.text());
+                row.remedy = Some(remedy);
                 row.kind = Some(problem.kind());
                 row.loss = counted.unwrap_or_else(|| problem.loss());
                 row.is_counted = counted.is_some();
@@ -253,6 +269,17 @@ impl Row {
             lines.push(format!("… and {least}{} more", thousands(self.findings_total - shown)));
         }
         lines
+    }
+}
+
+/// Makes a remedy safe to print. Commands are never cut.
+fn escape_remedy(remedy: Remedy) -> Remedy {
+    let step = |step: Step| Step {
+        text: escape_untrusted(&step.text, LONGEST_TEXT),
+        commands: step.commands.iter().map(|command| escape_untrusted(command, usize::MAX)).collect(),
+    };
+    Remedy {
+        steps: remedy.steps.into_iter().map(step).collect(),
     }
 }
 

@@ -88,8 +88,8 @@ pub(crate) enum Problem {
     SchemaRows(Vec<(i64, String)>),
     /// SQLite refuses an object of the schema, and so the store.
     SchemaRefused {
-        /// The command that takes the object out of the schema, where that costs no row.
-        command: Option<String>,
+        /// The statements that take the object out of the schema, where that costs no row.
+        statement: Option<String>,
         /// True if the object is an index, whose pages then belong to nothing.
         leaves_pages: bool,
         /// The version of SQLite that wrote the store, where it is newer than the doctor's.
@@ -502,12 +502,12 @@ impl DerivedSubject {
 /// The way to mend what is made from rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Mend {
-    /// To rebuild it, by this command if its name can be typed.
-    Rebuild(Option<String>),
-    /// It cannot be rebuilt from what is there: to drop it, by this command.
-    Drop(Option<String>),
-    /// To have SQLite make statistics anew, by these commands.
-    Analyze(String),
+    /// To rebuild it, by these scripts of SQL if its name can be typed.
+    Rebuild(Option<Vec<String>>),
+    /// It cannot be rebuilt from what is there: to drop it, by these scripts.
+    Drop(Option<Vec<String>>),
+    /// To have SQLite make statistics anew, by these scripts.
+    Analyze(Vec<String>),
     /// Only its program can make it anew.
     ByProgram,
     /// Only its program can make it anew, and rows that it held itself are gone.

@@ -96,16 +96,14 @@ pub(crate) fn refused_schema(probe: &Probe, handle: &ReadOnly, refused: &(String
         return outcome;
     }
     let shown = cut(name, LONGEST_NAME);
-    let (what, command, leaves_pages) = match found {
+    let (what, statement, leaves_pages) = match found {
         Some(rows) => {
             let (kind, redundant) = (&rows.kind, rows.redundant(name));
             let is_twice = redundant.is_some();
             let rowid = redundant.unwrap_or(rows.last);
             // A table that is taken out of the schema takes its rows with it.
             let is_removable = matches!(kind.as_str(), "index" | "trigger" | "view") || is_twice;
-            let command = format!(
-                "sqlite3 -safe -cmd '.dbconfig defensive off' STORE \"PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid={rowid}\""
-            );
+            let statement = format!("PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid={rowid}");
             let leaves_pages = if is_twice {
                 rows.roots > 1 && rows.last_with_root_of_another.is_none()
             } else {
@@ -116,7 +114,7 @@ pub(crate) fn refused_schema(probe: &Probe, handle: &ReadOnly, refused: &(String
                 _ => "object",
             };
             let twice = if is_twice { ", which is there twice" } else { "" };
-            (format!("{kind} {shown}{twice}"), is_removable.then_some(command), leaves_pages)
+            (format!("{kind} {shown}{twice}"), is_removable.then_some(statement), leaves_pages)
         }
         None => (format!("object {shown}"), None, false),
     };
@@ -136,7 +134,7 @@ pub(crate) fn refused_schema(probe: &Probe, handle: &ReadOnly, refused: &(String
     Outcome::fail(
         detail,
         Problem::SchemaRefused {
-            command: command.filter(|_| newer.is_none()),
+            statement: statement.filter(|_| newer.is_none()),
             leaves_pages,
             newer,
         },

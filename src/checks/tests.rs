@@ -1,5 +1,7 @@
 //! The registry, and the checks on the store of an application of which little is known.
 
+use std::path::Path;
+
 use rusqlite::Connection;
 
 use super::*;
@@ -148,7 +150,8 @@ fn what_is_pending_is_rehearsed_and_what_is_unknown_is_reported() {
         panic!("{older:?}")
     };
     assert_eq!(failure.problem, Problem::Newer { unknown: 1 });
-    assert!(old.advice(&failure.problem).contains("update ferry to the version"));
+    let remedy = old.advice(&failure.problem, &old.files_of(Path::new("state.db")));
+    assert!(remedy.text().starts_with("Update ferry to the version"));
 }
 
 #[test]

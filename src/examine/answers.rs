@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Options;
-use crate::application::Application;
+use crate::application::{Application, StoreFiles};
 use crate::checks::check::Check;
 use crate::checks::{self, CHECKS};
 use crate::error::Error;
@@ -32,6 +32,8 @@ const LONGEST_PATH: usize = 4096;
 pub(crate) struct Answers {
     application: Arc<Application>,
     store: String,
+    /// The files of the store, as commands name them.
+    files: StoreFiles,
     sandbox: String,
     wanted: Vec<CheckId>,
     wants_map: bool,
@@ -96,6 +98,7 @@ impl Answers {
         Self {
             application: Arc::new(options.application.clone()),
             store: escape_untrusted(&paths::display_path(path), LONGEST_PATH),
+            files: options.application.files_of(path),
             sandbox: options.environment.sandbox.to_string(),
             wanted: options.checks.clone(),
             wants_map: options.page_map,
@@ -287,7 +290,7 @@ impl Answers {
         wanted()
             .map(|(check, answer)| {
                 let (outcome, elapsed) = answer.clone().unwrap_or_else(|| (without_answer(check), Duration::ZERO));
-                Row::new(check.id, outcome, elapsed, &self.application)
+                Row::new(check.id, outcome, elapsed, &self.application, &self.files)
             })
             .collect()
     }
@@ -306,7 +309,7 @@ impl Answers {
                     _ => "the store changed while it was read, so what this check found is not reported",
                 })
             };
-            Row::new(id, outcome, Duration::ZERO, &self.application)
+            Row::new(id, outcome, Duration::ZERO, &self.application, &self.files)
         };
         wanted().map(row).collect()
     }

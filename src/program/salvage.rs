@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
+use crate::application::{Remedy, load_command};
 use crate::banger::APPLICATION;
 use crate::error::Error;
 use crate::error::internal_error;
@@ -23,6 +24,7 @@ use crate::salvage::store::{NoSummary, salvage_store};
 use crate::salvage::{SalvageError, SalvageSummary, describe_stores};
 use crate::text::escape::escape_untrusted;
 use crate::text::paths;
+use crate::text::shell::quote_path;
 
 /// Something is lost or doubtful, or the salvage ended early.
 const EXIT_NOT_ALL: u8 = 1;
@@ -123,6 +125,11 @@ pub(super) fn salvage(session: &Arc<Session>) -> u8 {
             salvaged::failure_line(&describe_abort(&ended), style),
             interrupted.unwrap_or(EXIT_NOT_ALL),
         ),
+        Err(NoSummary::Undoable { why, remedy }) => {
+            let why = format!("{}: {why}", displayed_path(session.store()));
+            let said = salvaged::undo_first(&escape_untrusted(&why, 2 * LONGEST_PATH), &remedy.steps, style);
+            (said, EXIT_NOTHING)
+        }
         Err(NoSummary::NotRead(error)) => {
             let why = format!("{}: {error}", displayed_path(session.store()));
             let code = if error.stopped().is_some() {
@@ -142,8 +149,31 @@ pub(super) fn salvage(session: &Arc<Session>) -> u8 {
 
 /// Returns the account in words, and what to type next.
 fn describe_account(store: &Path, account: &SalvageSummary, style: Style) -> String {
-    let load = "if the output was redirected to saved.sql: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db";
-    salvaged::account(&displayed_path(store), account, load, style)
+    let output = output_name().unwrap_or_else(|| "saved.sql".to_owned());
+    let load = load_command(&output, &APPLICATION.files_of(store));
+    let mut next = Remedy::default().run("Make a store of what was printed, and examine that:", [load]);
+    if account.tables.iter().any(|table| table.lost.count > 0) {
+        next = next.run(
+            "All that is known of the lost rows, names too, is in the same file:",
+            [format!("grep '^-- lost' {output}")],
+        );
+    }
+    salvaged::account(&displayed_path(store), account, &next.steps, style)
+}
+
+/// Returns the name of the file that standard output leads to, as a word of a command.
+fn output_name() -> Option<String> {
+    let path = std::fs::read_link("/proc/self/fd/1").ok()?;
+    let file = std::fs::metadata(&path).ok()?;
+    let is_output =
+        metadata(&io::stdout()).is_some_and(|output| (output.dev(), output.ino()) == (file.dev(), file.ino()));
+    let is_here = path.parent() == std::env::current_dir().ok().as_deref();
+    let shown = if is_here {
+        path.file_name().map_or(path.as_path(), Path::new)
+    } else {
+        &path
+    };
+    (is_output && file.is_file()).then(|| quote_path(shown))
 }
 
 fn displayed_path(store: &Path) -> String {

@@ -6,6 +6,7 @@ pub(crate) mod html;
 pub(crate) mod json;
 mod layout;
 pub(crate) mod markdown;
+mod remedies;
 #[cfg(feature = "cli")]
 pub(crate) mod salvaged;
 pub(crate) mod table;
@@ -36,6 +37,15 @@ impl Report {
     pub fn to_table(&self, width: Option<u16>, color: bool) -> String {
         table::report(self, Style { width, color })
     }
+}
+
+/// Splits running text at the first word in backticks that is a plain name, as a check's. Other backticks are text, as in the names of a store.
+fn split_at_code(text: &str) -> Option<(&str, &str, &str)> {
+    let is_plain = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b"-_.".contains(&b));
+    text.match_indices('`').find_map(|(open, _)| {
+        let (name, after) = text[open + 1..].split_once('`')?;
+        is_plain(name).then(|| (&text[..open], name, after))
+    })
 }
 
 /// Returns the operating system, its release and the architecture.

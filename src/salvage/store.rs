@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Files, KnownStore, SalvageSummary, salvage};
-use crate::application::{Application, NoStore, Problem};
+use crate::application::{Application, NoStore, Problem, Remedy};
 use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
 use crate::probe::journal::length_to_play;
@@ -25,6 +25,13 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) enum NoSummary {
     /// Its files could not be read: nothing was written.
     NotRead(Error),
+    /// The file cannot be read as it is, and it can be made what it was: nothing was written.
+    Undoable {
+        /// The reason.
+        why: String,
+        /// The steps.
+        remedy: Remedy,
+    },
     /// It ended early: what was written loads nothing.
     Ended(super::SalvageError),
 }
@@ -41,8 +48,8 @@ pub(crate) fn salvage_store(
     stop: &Stop,
 ) -> std::result::Result<SalvageSummary, NoSummary> {
     let probe = probe_unlocked(path, stop).map_err(NoSummary::NotRead)?;
-    if let Some(why) = describe_undoable(&probe, application, stop) {
-        return Err(NoSummary::NotRead(Error::NotAStore(why)));
+    if let Some(undoable) = find_undoable(&probe, application, stop) {
+        return Err(undoable);
     }
     let opened = OpenFiles::open(&probe).map_err(NoSummary::NotRead)?;
     let unchanged = || probe.is_unchanged() && !write_locked_now(&probe);
@@ -51,9 +58,9 @@ pub(crate) fn salvage_store(
     Ok(summary)
 }
 
-/// Returns the reason if the file cannot be read as it is, and the command that undoes it, where all of it is there: behind other bytes, or
+/// Returns the reason if the file cannot be read as it is, and the steps that undo it, where all of it is there: behind other bytes, or
 /// converted as if it were text. Its pages do not lie where pages do, and what could be read of them would be the less.
-fn describe_undoable(probe: &Probe, application: &Application, stop: &Stop) -> Option<String> {
+fn find_undoable(probe: &Probe, application: &Application, stop: &Stop) -> Option<NoSummary> {
     let found = match &probe.kind {
         PathKind::NotSqlite(_) => describe(probe, stop)?,
         PathKind::Sqlite(header) => {
@@ -68,8 +75,10 @@ fn describe_undoable(probe: &Probe, application: &Application, stop: &Stop) -> O
         NoStore::Converted(conversion) => conversion.is_reversible(),
         _ => false,
     };
-    let undo = || application.advice(&Problem::NoStore(found.what));
-    is_undoable.then(|| format!("{}; {}", found.words, undo()))
+    is_undoable.then(|| NoSummary::Undoable {
+        remedy: application.advice(&Problem::NoStore(found.what), &application.files_of(&probe.path)),
+        why: found.words,
+    })
 }
 
 /// Probes the path until no process is in the middle of writing to the database file itself.

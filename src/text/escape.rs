@@ -18,7 +18,7 @@ pub(crate) fn escape_untrusted(text: &str, most: usize) -> String {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if c.is_control() || is_invisible(c) => out.extend(c.escape_unicode()),
+            c if !is_printable(c) => out.extend(c.escape_unicode()),
             c => out.push(c),
         }
         let Some(left) = room.checked_sub(out[before..].chars().count()) else {
@@ -30,6 +30,16 @@ pub(crate) fn escape_untrusted(text: &str, most: usize) -> String {
         room = left;
     }
     out
+}
+
+/// Returns true if a character shows as itself.
+pub(crate) fn is_printable(c: char) -> bool {
+    !c.is_control() && !is_invisible(c)
+}
+
+/// Returns true if Unicode promises that this is never a character (section 23.7, "Noncharacters").
+pub(crate) fn is_noncharacter(c: char) -> bool {
+    matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe
 }
 
 /// Characters that change how others are shown or that show nothing: line separators, annotation marks, and all that Unicode

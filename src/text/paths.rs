@@ -1,6 +1,7 @@
 //! Paths as they are shown: without the names of users.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::{env, fs};
@@ -20,9 +21,17 @@ const HOLD_MEDIA: [(&str, usize); 2] = [("/run/media", 1), ("/media", 2)];
 /// Returns the path as it may be shown, without the names of users: this user's home folder is written `~`, other users'
 /// `~other1`, `~other2` and so on, in the order in which they are met, however the path spells them.
 pub(crate) fn display_path(path: &Path) -> String {
+    display_path_from(current_dir, path, own_homes_once(), &mut number)
+}
+
+fn current_dir() -> PathBuf {
+    env::current_dir().unwrap_or_else(|_| PathBuf::from("/"))
+}
+
+/// Returns this user's home folder, as it was when it was first asked for.
+fn own_homes_once() -> &'static [PathBuf] {
     static OWN: OnceLock<Vec<PathBuf>> = OnceLock::new();
-    let here = || env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-    display_path_from(here, path, OWN.get_or_init(own_homes), &mut number)
+    OWN.get_or_init(own_homes)
 }
 
 /// Gives the other users' home folders on these paths their numbers, in this order: so the same stores get the same numbers in
@@ -106,6 +115,14 @@ fn display_path_from(
     own: &[PathBuf],
     number: &mut dyn FnMut(&Path) -> usize,
 ) -> String {
+    match home_on_path(here, path, own) {
+        Some(way) => join_parts(&parts(&way, own, number)),
+        None => lossless(path),
+    }
+}
+
+/// Returns the absolute path without `.` and `..`, if a folder on it is a home folder.
+fn home_on_path(here: impl FnOnce() -> PathBuf, path: &Path, own: &[PathBuf]) -> Option<PathBuf> {
     let mut way = if path.is_absolute() { PathBuf::from("/") } else { here() };
     let mut names_a_home = false;
     let mut components = path.components().peekable();
@@ -119,34 +136,68 @@ fn display_path_from(
             _ => {}
         }
     }
-    if names_a_home {
-        without_homes(&way, own, number)
-    } else {
-        lossless(path)
-    }
+    names_a_home.then_some(way)
 }
 
-/// Returns an absolute path with each home folder on it written `~` or `~other1`.
-fn without_homes(path: &Path, own: &[PathBuf], number: &mut dyn FnMut(&Path) -> usize) -> String {
-    let mut out = String::new();
+/// A part of an absolute path.
+pub(crate) enum PathPart {
+    /// This user's home folder. What comes before it is not needed.
+    OwnHome,
+    /// Another user's home folder.
+    OtherHome {
+        /// The number by which it is shown.
+        number: usize,
+        /// The folder's name.
+        name: OsString,
+    },
+    /// Any other folder, or the file.
+    Name(OsString),
+}
+
+/// Returns the parts of the absolute path, if a folder on it is a home folder.
+pub(crate) fn parts_without_homes(path: &Path) -> Option<Vec<PathPart>> {
+    let own = own_homes_once();
+    Some(parts(&home_on_path(current_dir, path, own)?, own, &mut number))
+}
+
+/// Returns the parts of an absolute path.
+fn parts(path: &Path, own: &[PathBuf], number: &mut dyn FnMut(&Path) -> usize) -> Vec<PathPart> {
     let mut way = PathBuf::from("/");
     let mut components = path.components().skip(1).peekable();
+    let mut parts = Vec::new();
     while let Some(component) = components.next() {
         way.push(component);
-        match folder(&way, own, components.clone().count()) {
-            HomeFolder::OwnHome => "~".clone_into(&mut out),
-            HomeFolder::OtherHome => {
+        let name = component.as_os_str().to_owned();
+        parts.push(match folder(&way, own, components.clone().count()) {
+            HomeFolder::OwnHome => PathPart::OwnHome,
+            HomeFolder::OtherHome => PathPart::OtherHome {
+                number: number(&way),
+                name,
+            },
+            HomeFolder::Any => PathPart::Name(name),
+        });
+    }
+    parts
+}
+
+/// Returns parts as they are shown: each home folder is written `~` or `~other1`.
+fn join_parts(parts: &[PathPart]) -> String {
+    let mut out = String::new();
+    for (before, part) in parts.iter().enumerate() {
+        match part {
+            PathPart::OwnHome => "~".clone_into(&mut out),
+            PathPart::OtherHome { number, .. } => {
                 // A home folder that lies deeper, as in a backup, keeps the folders before it.
-                if depth(&way) > 2 {
+                if before >= 2 {
                     out.push('/');
                 } else {
                     out.clear();
                 }
-                out += &format!("~other{}", number(&way));
+                out += &format!("~other{number}");
             }
-            HomeFolder::Any => {
+            PathPart::Name(name) => {
                 out.push('/');
-                out += &lossless(Path::new(component.as_os_str()));
+                out += &lossless(Path::new(name));
             }
         }
     }

@@ -59,14 +59,15 @@ fn text_that_is_not_in_the_stores_encoding_is_named_and_never_shown() {
     let (code, rows) = rows(&place);
     assert_eq!(code, Some(1));
     let row = rows.iter().find(|row| row["check"] == "row-values").unwrap();
-    let text = crate::support::asking::whole(row);
+    let text = place.text(row);
     assert_eq!(
         text,
         "fail: 2 values of text that are not UTF-8, in t.title (1), w.v (1)\n  \
            column \"title\", kind \"wrong-value\", row 7, table \"t\": text that is not UTF-8\n  \
            column \"v\", kind \"wrong-value\", table \"w\": text that is not UTF-8\n  \
            2 in all\n  \
-           -> some programs write the bytes of another encoding as text: if the application shows these values as it should, leave them; if it does not, keep a copy of the store with its -wal, -shm and -journal, suspect the disk or whatever else wrote to it, and restore a backup\n"
+           -> 1. Some programs write the bytes of another encoding as text. If the application shows these values as it should, leave them. 2. If it does not, keep a copy of all files of the store. 3. Suspect the disk, or whatever else wrote to the store, and restore a backup.\n     \
+              $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept\n"
     );
 }
 

@@ -181,13 +181,15 @@ fn more_tools_are_named_from_what_they_are_known_to_write() {
 
 #[test]
 fn a_ledger_that_says_that_something_failed_fails() {
-    let whole = |place: &Place| crate::support::asking::whole(&place.row("schema-state", &["--any"]));
+    let whole = |place: &Place| place.said("schema-state", &["--any"]);
     assert_eq!(
         whole(&written("golang-migrate/ledger-dirty")),
         "fail: golang-migrate's ledger `schema_migrations`: version 4, dirty: it was at work there, did not come to its end, and runs nothing any more\n  \
            id 4, kind \"migration-unfinished\", table \"schema_migrations\": dirty\n  \
            1 in all\n  \
-           -> keep a copy of the store with its -wal, -shm and -journal before anything else; find out whether what the migration does is there or not (`sqlite3 -readonly COPY .schema | cat -v` shows the schema); then tell golang-migrate which of the two it is (`migrate force VERSION`), and let it go on\n"
+           -> 1. Keep a copy of all files of the store before anything else. 2. Find out whether what the migration does is there or not. 3. Tell golang-migrate which of the two it is (`migrate force VERSION`), and let it go on.\n     \
+              $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept\n     \
+              $ sqlite3 -readonly kept/state.db .schema | cat -v\n"
     );
     let failed = whole(&written("prisma/ledger-failed"));
     let begin = "fail: Prisma's ledger `_prisma_migrations`: 3 applied, the last of them 20240101000003…, and migration 20240101000004… failed\n  \
@@ -204,19 +206,23 @@ fn a_ledger_that_says_that_something_failed_fails() {
 
 #[test]
 fn a_tool_that_is_only_named_says_that_it_failed_or_is_locked() {
-    let whole = |sql: &str| crate::support::asking::whole(&made(sql).row("schema-state", &["--any"]));
+    let whole = |sql: &str| made(sql).said("schema-state", &["--any"]);
     assert_snapshot!(whole("CREATE TABLE flyway_schema_history(installed_rank INT PRIMARY KEY, version, success BOOLEAN); INSERT INTO flyway_schema_history VALUES (1, '1', 1), (2, '2', 0)"), @r#"
     fail: Flyway's ledger `flyway_schema_history`: 1 recorded without a failure, and 1 migration failed or did not come to its end
       count 1, kind "migration-unfinished", table "flyway_schema_history": migrations that failed or did not come to their end
       1 in all
-      -> keep a copy of the store with its -wal, -shm and -journal before anything else; find out whether what the migration does is there or not (`sqlite3 -readonly COPY .schema | cat -v` shows the schema); then tell Flyway which of the two it is (`flyway repair`), and let it go on
+      -> 1. Keep a copy of all files of the store before anything else. 2. Find out whether what the migration does is there or not. 3. Tell Flyway which of the two it is (`flyway repair`), and let it go on.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
+         $ sqlite3 -readonly kept/state.db .schema | cat -v
     "#);
     assert_snapshot!(whole("CREATE TABLE knex_migrations(id INTEGER PRIMARY KEY, name, batch, migration_time); INSERT INTO knex_migrations VALUES (1, 'a', 1, 0);
         CREATE TABLE knex_migrations_lock(\"index\" INTEGER PRIMARY KEY, is_locked INTEGER); INSERT INTO knex_migrations_lock VALUES (1, 1)"), @r#"
     fail: Knex's ledger `knex_migrations`: its lock `knex_migrations_lock` is held: Knex is migrating just now, or was ended before it released the lock
       kind "ledger-locked", table "knex_migrations_lock": the lock is held
       1 in all
-      -> see whether Knex is migrating just now, and let it finish; if nothing is, the program was ended while it migrated: keep a copy of the store with its -wal, -shm and -journal, find out whether its last migration is there or not (`sqlite3 -readonly COPY .schema | cat -v` shows the schema), then release it (`knex migrate:unlock`)
+      -> 1. See whether Knex is migrating just now, and let it finish. 2. If nothing is, the program was ended while it migrated. Keep a copy of all files of the store. 3. Find out whether its last migration is there or not. 4. Then release the lock (`knex migrate:unlock`).
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
+         $ sqlite3 -readonly kept/state.db .schema | cat -v
     "#);
     let fails = |sql: &str| whole(sql).starts_with("fail: ");
     let tried = [

@@ -7,6 +7,7 @@ use insta::assert_snapshot;
 use rusqlite::Connection;
 
 use crate::support::Place;
+use crate::support::asking::commands;
 use crate::support::damage::{change, leaves, root};
 
 const CHECK: &str = "page-structure";
@@ -64,7 +65,8 @@ fn rows_that_only_an_index_has_are_counted_and_named() {
       index "sqlite_autoindex_t_1", kind "keys-without-rows", row 8, table "t": the index names this row, and the table does not have it
       count 1, index "sqlite_autoindex_t_1", kind "keys-without-rows", table "t": wrong # of entries in index sqlite_autoindex_t_1
       4 in all
-      -> rows may be lost: stop the application before it writes, and keep a copy of the store with its -wal, -shm and -journal; then compare the copy with a backup, or restore the backup; do not rebuild an index and do not write the store anew: what an index or a page out of reach still holds is nowhere else
+      -> 1. Rows may be lost. Stop the application before it writes, and keep a copy of all files of the store. 2. Compare the copy with a backup, or restore the backup. 3. Do not rebuild an index, and do not write the store anew: what an index or a page out of reach still holds is nowhere else.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     "#);
 }
 
@@ -109,7 +111,8 @@ fn a_row_that_was_changed_in_the_table_or_in_the_index_alone_is_named() {
       index "sqlite_autoindex_t_1", kind "index-differs", row 3, table "t": the index and the table hold different keys for this row
       count 1, index "sqlite_autoindex_t_1", kind "index-differs", table "t": row 3 missing from index sqlite_autoindex_t_1
       2 in all
-      -> stop the application and keep a copy of the store with its -wal, -shm and -journal; compare the rows that the findings name with a backup: a rebuilt index would keep what the table holds
+      -> 1. Stop the application, and keep a copy of all files of the store. 2. Compare the rows that the findings name with a backup. Do not rebuild the index first: a rebuilt index would hold what the table holds.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     "#);
 }
 
@@ -127,7 +130,8 @@ fn two_rows_with_one_key_are_named() {
       index "sqlite_autoindex_t_1", kind "duplicate-key", row 6, table "t": row 6 has the same key as row 7, and no entry in the index
       count 2, index "sqlite_autoindex_t_1", kind "duplicate-key", table "t": wrong # of entries in index sqlite_autoindex_t_1
       2 in all
-      -> stop the application, keep a copy of the store, and compare the two rows: while both are there, the index cannot be rebuilt; let the application remove the one that is wrong, and then rebuild the index
+      -> 1. Stop the application, and keep a copy of all files of the store. 2. Compare the two rows. While both are there, the index cannot be rebuilt: let the application remove the one that is wrong. 3. Then run the doctor again, and rebuild the index as it says.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     "#);
 }
 
@@ -139,7 +143,8 @@ fn rows_on_pages_that_nothing_leads_to_are_counted() {
     fail: 5 pages that nothing leads to hold 50 rows that no table has: rows are out of reach, or were deleted
       count 5, kind "rows-out-of-reach", page 3: nothing leads to these pages, which hold 50 rows that no table has
       1 in all
-      -> rows may be lost: stop the application before it writes, and keep a copy of the store with its -wal, -shm and -journal; then compare the copy with a backup, or restore the backup; do not rebuild an index and do not write the store anew: what an index or a page out of reach still holds is nowhere else
+      -> 1. Rows may be lost. Stop the application before it writes, and keep a copy of all files of the store. 2. Compare the copy with a backup, or restore the backup. 3. Do not rebuild an index, and do not write the store anew: what an index or a page out of reach still holds is nowhere else.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     "#);
 }
 
@@ -195,7 +200,9 @@ fn no_program_may_write_where_the_freelist_is_wrong() {
       count 1, kind "freelist-wrong", page 2, table "t": 2nd reference to page 4
       count 1, kind "freelist-wrong", page 8: nothing leads to these pages, which hold what was deleted: they were free pages
       2 in all
-      -> no program may write to the store: stop the application and keep a copy of the store with its -wal, -shm and -journal; then write its rows into a new file: sqlite3 -readonly COPY "VACUUM INTO 'NEW'"; examine that file, and put it in the store's place
+      -> 1. No program may write to the store. Stop the application, and keep a copy of all its files. 2. Write its rows into a new file, and examine that. 3. If the doctor passes it, put it in the store's place while the application is stopped. Move the old files away; do not delete them.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
+         $ umask 077 && mkdir fixed && sqlite3 -readonly kept/state.db "VACUUM INTO 'fixed/state.db'" && doctor --any fixed/state.db
     "#);
     // A view that comes first makes SQLite's own check pass over it.
     for view in ["v", "report", "latest"] {
@@ -279,8 +286,10 @@ fn beside_a_collation_of_the_applications_an_index_is_rebuilt_by_its_name() {
     let place = with_own_collation();
     lose_write(&place, root(&place.store(), INDEX), |conn| insert(conn, 6..=8, 1));
     let row = place.row(CHECK, &["--any"]);
-    let remedy = row["remedy"].as_str().unwrap();
-    assert!(remedy.ends_with("sqlite3 -safe STORE 'REINDEX sqlite_autoindex_t_1'"), "{row}");
+    assert!(
+        commands(&row)[1].contains(" && sqlite3 -safe fixed/state.db 'REINDEX sqlite_autoindex_t_1' && "),
+        "{row}"
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::process::Command;
 use insta::assert_snapshot;
 use rusqlite::Connection;
 
+use crate::support::asking::{commands, type_command};
 use crate::support::damage;
 use crate::support::footprint::names;
 use crate::support::stores::{crashed, healthy};
@@ -40,10 +41,13 @@ fn nothing_there_is_said_to_be_missing() {
     [PLACE]/store/state.db
 
     FAIL  file       there is no such file, so nothing could be examined
-                     → check the path; if banger has never run here, start it once, and it makes its store; if it has, the store was moved or deleted: restore state.db from a backup
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+
+    What to do (file):
+      1. Check the path. If banger has never run here, start it once, and it makes its store.
+      2. If it has, the store was moved or deleted: restore a backup.
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: there is no such file
     --- exit 3 ---
@@ -67,10 +71,12 @@ fn a_folder_is_refused() {
     [PLACE]/store/state.db
 
     FAIL  file       it is a folder, not a regular file, so it cannot be a store
-                     → give the path of the file state.db itself
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+
+    What to do (file):
+      Give the path of banger's state.db itself.
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is a folder, not a regular file
     --- exit 3 ---
@@ -86,10 +92,12 @@ fn a_fifo_is_refused_and_not_waited_for() {
     [PLACE]/store/state.db
 
     FAIL  file       it is a pipe (FIFO), not a regular file, so it cannot be a store
-                     → give the path of the file state.db itself
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+
+    What to do (file):
+      Give the path of banger's state.db itself.
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is a pipe (FIFO), not a regular file
     --- exit 3 ---
@@ -104,10 +112,12 @@ fn a_link_to_a_device_is_refused() {
     [PLACE]/store/state.db
 
     FAIL  file       it is a device, not a regular file, so it cannot be a store
-                     → give the path of the file state.db itself
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+
+    What to do (file):
+      Give the path of banger's state.db itself.
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is a device, not a regular file
     --- exit 3 ---
@@ -122,10 +132,12 @@ fn a_socket_is_refused() {
     [PLACE]/store/state.db
 
     FAIL  file       it is a socket, not a regular file, so it cannot be a store
-                     → give the path of the file state.db itself
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+
+    What to do (file):
+      Give the path of banger's state.db itself.
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is a socket, not a regular file
     --- exit 3 ---
@@ -140,10 +152,12 @@ fn a_link_to_nothing_is_told_from_nothing() {
     [PLACE]/store/state.db
 
     FAIL  file       it is a symbolic link whose target does not exist, so nothing could be examined
-                     → point the link at the store, or give the store's own path
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+
+    What to do (file):
+      Point the link at the store, or give the store's own path.
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is a symbolic link whose target does not exist
     --- exit 3 ---
@@ -158,10 +172,14 @@ fn a_link_to_itself_is_refused() {
     [PLACE]/store/state.db
 
     FAIL  file       it cannot be read: Too many levels of symbolic links (os error 40); nothing is known about its data
-                     → run the doctor as the store's owner (for the system store: sudo doctor --system), or copy state.db, state.db-wal and state.db-shm together to where you may read them
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+
+    What to do (file):
+      1. Run the doctor as the store's owner, or as root:
+         sudo doctor [PLACE]/store/state.db
+      2. Or copy all files of the store, together, to where you may read them.
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it cannot be read: Too many levels of symbolic links (os error 40)
     --- exit 3 ---
@@ -193,10 +211,14 @@ fn a_store_that_the_user_may_not_read_is_told_from_a_broken_one() {
     [PLACE]/store/state.db
 
     FAIL  file       it cannot be read: Permission denied (os error 13); nothing is known about its data
-                     → run the doctor as the store's owner (for the system store: sudo doctor --system), or copy state.db, state.db-wal and state.db-shm together to where you may read them
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+
+    What to do (file):
+      1. Run the doctor as the store's owner, or as root:
+         sudo doctor [PLACE]/store/state.db
+      2. Or copy all files of the store, together, to where you may read them.
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it cannot be read: Permission denied (os error 13)
     --- exit 3 ---
@@ -214,9 +236,13 @@ fn a_folder_that_the_user_may_not_enter_is_told_from_a_missing_store() {
     [PLACE]/store/state.db
 
     FAIL  file  it cannot be read: Permission denied (os error 13); nothing is known about its data
-                → run the doctor as the store's owner (for the system store: sudo doctor --system), or copy state.db, state.db-wal and state.db-shm together to where you may read them
 
     FAIL: 1 of 1 checks failed (file)
+
+    What to do (file):
+      1. Run the doctor as the store's owner, or as root:
+         sudo doctor [PLACE]/store/state.db
+      2. Or copy all files of the store, together, to where you may read them.
     --- exit 1 ---
     ");
     fs::set_permissions(place.folder(), Permissions::from_mode(0o755)).unwrap();
@@ -237,9 +263,11 @@ fn a_wal_that_the_user_may_not_read_is_not_passed_over() {
 
     pass  file       an SQLite database, 9 pages of 4096 bytes
     FAIL  read-only  could not look: [PLACE]/store/state.db-wal cannot be read: Permission denied (os error 13)
-                     → remove the cause that this row names and run the doctor again; the store itself was not changed
 
     FAIL: 1 of 2 checks failed (read-only)
+
+    What to do (read-only):
+      Remove the cause that this row names, and run the doctor again. The store itself was not changed.
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: [PLACE]/store/state.db-wal cannot be read: Permission denied (os error 13)
     --- exit 3 ---
@@ -269,14 +297,16 @@ fn sidecars_that_are_not_files_are_not_opened() {
 
 #[test]
 fn a_file_of_no_bytes_fails_and_may_be_taken_over() {
-    assert_snapshot!(look_at(b""), @r"
+    assert_snapshot!(look_at(b""), @"
     [PLACE]/store/state.db
 
     FAIL  file       it is empty (0 bytes): there is no data in it
-                     → if this store ever held data, that data is not in this file: restore a backup before banger starts; if banger never used it, start banger, which makes a new store of it
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+
+    What to do (file):
+      If this store ever held data, that data is not in this file: restore a backup before banger starts. If banger never used it, start banger, which makes a new store of it.
     --- exit 1 ---
     migrations needed: pending [1 2 3] (binary will apply on first Open)
     --- exit 1 ---
@@ -292,10 +322,12 @@ fn a_file_cut_within_its_header_says_so() {
     [PLACE]/store/state.db
 
     FAIL  file       it is cut short within its header, at 60 bytes: no data is left in it
-                     → copy the store again, whole; if the original is as short, its data is lost: restore a backup
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+
+    What to do (file):
+      Copy the store again, whole. If the original is as short, its data is lost: restore a backup.
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is cut short within its header, at 60 bytes
     --- exit 3 ---
@@ -308,10 +340,13 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     [PLACE]/store/state.db
 
     FAIL  file       it is not an SQLite database, but text (23 bytes): no store can be read from it
-                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+
+    What to do (file):
+      1. Give the path of banger's state.db, unpacked if it is an archive.
+      2. If this is where the store was, it was overwritten: keep this file, and restore a backup.
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is not an SQLite database, but text (23 bytes)
     --- exit 3 ---
@@ -320,10 +355,13 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     [PLACE]/store/state.db
 
     FAIL  file       it is not an SQLite database, but gzip data (10 bytes): no store can be read from it
-                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+
+    What to do (file):
+      1. Give the path of banger's state.db, unpacked if it is an archive.
+      2. If this is where the store was, it was overwritten: keep this file, and restore a backup.
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is not an SQLite database, but gzip data (10 bytes)
     --- exit 3 ---
@@ -333,10 +371,14 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     [PLACE]/store/state.db
 
     FAIL  file       it is not an SQLite database, but random bytes, or an encrypted database (20000 bytes): no store can be read from it
-                     → if it is encrypted, as SQLCipher's databases are, nothing is wrong with it: it needs its key, and the doctor cannot look into it; otherwise give the path of banger's state.db; if this is where the store was, it was overwritten: keep this file and restore a backup
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+
+    What to do (file):
+      1. If it is encrypted, as SQLCipher's databases are, nothing is wrong with it: it needs its key, and the doctor cannot look into it.
+      2. Otherwise give the path of banger's state.db.
+      3. If this is where the store was, it was overwritten: keep this file, and restore a backup.
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is not an SQLite database, but random bytes, or an encrypted database (20000 bytes)
     --- exit 3 ---
@@ -345,10 +387,13 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     [PLACE]/store/state.db
 
     FAIL  file       it is not an SQLite database, but only zero bytes (8192 bytes): no store can be read from it
-                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+
+    What to do (file):
+      1. Give the path of banger's state.db, unpacked if it is an archive.
+      2. If this is where the store was, it was overwritten: keep this file, and restore a backup.
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is not an SQLite database, but only zero bytes (8192 bytes)
     --- exit 3 ---
@@ -357,10 +402,13 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     [PLACE]/store/state.db
 
     FAIL  file       it is not an SQLite database (3 bytes): no store can be read from it
-                     → give the path of banger's state.db, unpacked if it is an archive; if this is where the store was, it was overwritten: keep this file and restore a backup
     skip  read-only  needs `file`
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+
+    What to do (file):
+      1. Give the path of banger's state.db, unpacked if it is an archive.
+      2. If this is where the store was, it was overwritten: keep this file, and restore a backup.
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is not an SQLite database (3 bytes)
     --- exit 3 ---
@@ -386,10 +434,16 @@ fn a_database_of_another_application_is_not_taken_for_a_store_without_content() 
     pass  journal       nothing is waiting to be written back
     pass  read-only     closed, in rollback mode; read in place without a lock, then checked for changes; sandbox: [SANDBOX]
     FAIL  schema-state  could not look: schema_migrations is not banger's ledger: its columns are not id, name and applied_at
-                        → this may be another program's database: check the path; if it is banger's store, do not delete it, keep a copy and restore a backup; `doctor --any` examines the database of any application
     skip  unknown-ids   needs `schema-state`
 
     FAIL: 1 of 5 checks failed (schema-state), 1 skipped
+
+    What to do (schema-state):
+      1. This may be another program's database: check the path.
+      2. This examines the database of any application:
+         doctor --any [PLACE]/store/state.db
+      3. If it is banger's store, do not delete it. Keep a copy of all its files, and restore a backup:
+         umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     --- exit 1 ---
     ");
 }
@@ -412,35 +466,21 @@ fn refusals(place: &Place) -> [String; 2] {
     [gate.stdout, salvage.stderr].map(|text| text.replace(place.root().to_str().unwrap(), "[PLACE]").replace('\n', " "))
 }
 
-/// Types the commands of a remedy, in a folder with a copy of the store under the names that the remedies have, and says
-/// whether what they make passes with `--any`.
+/// Types the commands of a remedy in a folder of its own, and sees that what they make passes.
 fn type_remedy(place: &Place, row: &serde_json::Value, empty: Option<&[u8]>) {
-    const BEGIN: [&str; 5] = ["perl ", "iconv ", "tail ", "printf ", "head "];
-    let remedy = row["remedy"].as_str().unwrap();
     let desk = Place::new();
-    let path = |name: &str| desk.folder().join(name);
-    fs::copy(place.store(), path("STORE")).unwrap();
-    fs::copy(place.store(), path("COPY")).unwrap();
+    let before = fs::read(place.store()).unwrap();
     if let Some(empty) = empty {
-        fs::write(path("EMPTY"), empty).unwrap();
+        fs::write(desk.folder().join("empty.db"), empty).unwrap();
     }
-    let parts = remedy.split([':', ';']).map(str::trim);
-    let commands: Vec<&str> = parts.filter(|part| BEGIN.iter().any(|begin| part.starts_with(begin))).collect();
-    assert_eq!(commands.len(), 1, "{remedy}");
-    let ran = Command::new("bash")
-        .args(["-c", commands[0]])
-        .current_dir(desk.folder())
-        .output()
-        .unwrap();
-    assert!(ran.status.success() && ran.stderr.is_empty(), "{ran:?}");
-    assert_eq!(fs::read(path("STORE")).unwrap(), fs::read(place.store()).unwrap());
-    let made = if path("NEW").exists() {
-        path("NEW")
-    } else {
-        path("COPY")
-    };
-    let ran = desk.doctor().arg("--any").arg(&made).run();
-    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let typed = commands(row);
+    assert_eq!(typed.len(), 2, "{row}");
+    for command in typed {
+        let output = type_command(&desk.folder(), command);
+        assert!(output.status.success() && output.stderr.is_empty(), "{command}: {output:?}");
+    }
+    assert_eq!(fs::read(place.store()).unwrap(), before);
+    let made = desk.folder().join("fixed/state.db");
     let rows = |path: &std::path::Path| -> Vec<i64> {
         let conn = Connection::open(path).unwrap();
         let count = |table: &str| conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0));
@@ -471,7 +511,7 @@ fn a_first_page_that_is_gone_leaves_the_others() {
         ours["detail"],
         format!("{is_gone}; vms: all 300 rows stand whole; schema_migrations: 3 rows stand whole; images: 2 rows stand whole, how many it had is not known").as_str()
     );
-    assert!(ours["remedy"].as_str().unwrap().contains("doctor --salvage"), "{ours}");
+    assert!(commands(&ours)[1].contains("doctor --salvage"), "{ours}");
     let gate = place.doctor().arg("--check-migrations").arg(place.store()).run();
     assert!(gate.code == Some(3) && gate.stdout.contains(&is_gone), "{gate:?}");
     type_remedy(&place, &any, Some(&empty));
@@ -498,15 +538,15 @@ fn a_first_page_that_is_gone_leaves_the_others() {
 #[test]
 fn a_header_that_is_overwritten_is_written_anew() {
     for (bytes, command) in [
-        (18, r"printf 'SQLite format 3\000\020\000' | dd of=COPY"),
-        (100, "head -c 100 EMPTY | dd of=COPY"),
+        (18, r"printf 'SQLite format 3\000\020\000' | dd of=fixed/state.db"),
+        (100, "head -c 100 empty.db | dd of=fixed/state.db"),
     ] {
         let (place, empty) = store_and_empty();
         damage::change(&place.store(), |all| all[..bytes].fill(b'x'));
         let [ours, any] = rows_of(&place);
         assert!(any["detail"].as_str().unwrap().contains(": its header is overwritten, but "), "{any}");
         assert!(ours["detail"].as_str().unwrap().contains("vms: all 300 rows stand whole"), "{ours}");
-        assert!(any["remedy"].as_str().unwrap().contains(command), "{any}");
+        assert!(commands(&any)[1].contains(command), "{any}");
         type_remedy(&place, &any, Some(&empty));
     }
 }
@@ -645,7 +685,7 @@ fn zero_bytes_are_only_those_that_were_read() {
         fs::write(place.store(), bytes).unwrap();
         let [ours, any] = rows_of(&place);
         assert_eq!(ours["detail"], any["detail"]);
-        assert!(!ours["remedy"].as_str().unwrap().contains("salvage"), "{ours}");
+        assert!(!ours["commands"].to_string().contains("salvage"), "{ours}");
         any["detail"].as_str().unwrap().to_owned()
     };
     assert_snapshot!(partly(20_000), @"it is not an SQLite database (40000 bytes): its first 20,000 bytes are zero, and no page of a database was found behind them: no store can be read from it");

@@ -38,6 +38,7 @@ fn a_row_whose_parent_is_gone_is_found_in_any_table() {
       column "a, b", kind "dangling-reference", row 2, table "extra": refers to a row of pairs that is not there
       column "vm", kind "dangling-reference", row 3, table "extra": refers to a row of vms that is not there
       4 in all
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     "#);
 }
 
@@ -61,6 +62,7 @@ fn a_key_that_cannot_hold_does_not_hide_the_others() {
       column "image_id", kind "dangling-reference", row 1, table "vms": refers to a row of images that is not there
       kind "dangling-reference", table "mismatched": could not be checked
       at least 2 in all
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     "#);
 }
 
@@ -75,6 +77,7 @@ fn a_table_that_cannot_be_read_does_not_hide_the_others() {
       column "vm", kind "dangling-reference", row 1, table "extra": refers to a row of vms that is not there
       kind "dangling-reference", table "vms": could not be checked
       at least 2 in all
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     "#);
 }
 
@@ -119,6 +122,7 @@ fn some_rows_of_many_that_dangle_are_a_loss_beside_a_key_that_was_never_enforced
       column "card", kind "dangling-reference", row 2, table "seen": refers to a row of cards that is not there
       column "card", kind "dangling-reference", row 3, table "seen": refers to a row of cards that is not there
       2 in all
-      -> stop the application and keep a copy of the store with its -wal, -shm and -journal; then restore what is missing, or let the application remove what these rows describe; do not delete the rows with SQL
+      -> Stop the application, and keep a copy of all files of the store: Restore the rows that are missing, or let the application remove what refers to them. Do not delete rows with SQL.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     "#);
 }

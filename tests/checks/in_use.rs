@@ -7,6 +7,7 @@ use insta::assert_snapshot;
 use rusqlite::Connection;
 
 use crate::support::Place;
+use crate::support::asking::{commands, type_command};
 use crate::support::daemon::Daemon;
 use crate::support::stores::{IN_THE_WAL, beside, healthy};
 
@@ -83,10 +84,11 @@ fn a_program_that_reads_the_file_without_sqlite_is_named_as_such() {
 fn a_log_deleted_under_a_program_fails_and_can_be_copied_while_it_runs() {
     let (place, program) = with_program("live");
     delete_log(&place.store());
-    assert_snapshot!(said(&place, &program), @r#"
+    assert_snapshot!(said(&place, &program), @"
     fail: [NAME] (pid [PID]) has the store open, and its -wal and -shm were deleted: what it commits goes into a file that has no name, and is lost if it is killed
-      -> do not kill the program, and let nothing else open the store; first, while it runs, copy its files: mkdir kept && cp /proc/[PID]/fd/[FD] kept/[PID]-state.db && cp /proc/[PID]/fd/[FD] kept/[PID]-state.db-wal; then stop the program in order: alone, it writes its log back into the store when it closes it; then run the doctor again
-    "#);
+      -> 1. Do not kill the program, and let nothing else open the store. While it runs, copy its files. 2. Stop the program in order: alone, it writes its log back into the store when it closes it. Then run the doctor again.
+         $ umask 077 && mkdir kept && cp /proc/[PID]/fd/[FD] kept/[PID]-state.db && cp /proc/[PID]/fd/[FD] kept/[PID]-state.db-wal
+    ");
     let report = place.ask(&["--format", "json"]).report();
     assert_eq!((&report["verdict"], &report["data_lost"]), (&"fail".into(), &"unknown".into()));
     let (code, line) = gate(&place);
@@ -101,15 +103,10 @@ fn a_log_deleted_under_a_program_fails_and_can_be_copied_while_it_runs() {
     assert!(!saved.stderr.contains("nothing that the store names is lost"), "{saved:?}");
 
     // The command of the remedy saves what was committed.
-    let remedy = place.row(CHECK, &[])["remedy"].as_str().unwrap().to_owned();
-    let from = remedy.find("mkdir kept").unwrap();
-    let command = remedy[from..].split(';').next().unwrap();
-    let status = std::process::Command::new("sh")
-        .args(["-c", command])
-        .current_dir(place.root())
-        .status()
-        .unwrap();
-    assert!(status.success(), "{command}");
+    let row = place.row(CHECK, &[]);
+    let command = commands(&row)[0];
+    let output = type_command(place.root(), command);
+    assert!(output.status.success(), "{command}: {output:?}");
     let kept = place.root().join("kept").join(format!("{}-state.db", program.pid()));
     assert!(ledger(&kept).contains(&IN_THE_WAL));
     // Stopped in order, and alone, the program writes its log back.
@@ -125,7 +122,7 @@ fn a_log_made_anew_beside_a_deleted_one_is_said() {
     let row = place.row(CHECK, &[]);
     assert_eq!((&row["status"], &row["kind"]), (&"fail".into(), &"log-deleted".into()));
     assert!(
-        row["remedy"].as_str().unwrap().contains("another program has made a -wal here since"),
+        row["remedy"].as_str().unwrap().contains("Another program has made a -wal here since"),
         "{row}"
     );
     assert_eq!(gate(&place).0, Some(3));
@@ -137,10 +134,12 @@ fn a_store_replaced_under_a_program_fails() {
     let other = place.root().join("other.db");
     healthy(&other);
     fs::rename(&other, place.store()).unwrap();
-    assert_snapshot!(said(&place, &program), @r#"
+    assert_snapshot!(said(&place, &program), @"
     fail: [NAME] (pid [PID]) has a database open that lay here and has no name any more, while another lies here: what it commits is not in this store, and is lost if it is killed
-      -> do not kill the program, and let nothing else open the store; first, while it runs, copy its files: mkdir kept && cp /proc/[PID]/fd/[FD] kept/[PID]-state.db && cp /proc/[PID]/fd/[FD] kept/[PID]-state.db-wal; keep a copy of state.db* as well: the two are different databases; find out which is the right one before anything else is started; then stop the program in order, and run the doctor on the copies
-    "#);
+      -> 1. Do not kill the program, and let nothing else open the store. While it runs, copy its files. 2. The two are different databases. Keep a copy of what lies here as well. 3. Find out which is the right one before anything else is started. Then stop the program in order, and run the doctor on the copies.
+         $ umask 077 && mkdir kept && cp /proc/[PID]/fd/[FD] kept/[PID]-state.db && cp /proc/[PID]/fd/[FD] kept/[PID]-state.db-wal
+         $ cp -a [PLACE]/store/state.db* kept
+    ");
     assert_eq!(gate(&place).0, Some(3));
 }
 
@@ -151,20 +150,22 @@ fn a_log_of_a_program_with_another_database_fails() {
     healthy(&other);
     fs::rename(place.store(), place.root().join("moved.db")).unwrap();
     fs::rename(&other, place.store()).unwrap();
-    assert_snapshot!(said(&place, &program), @r#"
+    assert_snapshot!(said(&place, &program), @"
     fail: [NAME] (pid [PID]) writes to the -wal or -shm that lies here, and the database that it has open is not the one that lies here
-      -> do not kill the program, and let nothing else open the store; first, while it runs, copy its files: mkdir kept && cp /proc/[PID]/fd/[FD] kept/[PID]-state.db-wal; keep a copy of state.db* as well: the two are different databases; find out which is the right one before anything else is started; then stop the program in order, and run the doctor on the copies
-    "#);
+      -> 1. Do not kill the program, and let nothing else open the store. While it runs, copy its files. 2. The two are different databases. Keep a copy of what lies here as well. 3. Find out which is the right one before anything else is started. Then stop the program in order, and run the doctor on the copies.
+         $ umask 077 && mkdir kept && cp /proc/[PID]/fd/[FD] kept/[PID]-state.db-wal
+         $ cp -a [PLACE]/store/state.db* kept
+    ");
     assert_eq!(gate(&place).0, Some(3));
 }
 
 #[test]
 fn a_program_that_lost_its_locks_fails_and_the_gate_still_answers() {
     let (place, program) = with_program("without its locks");
-    assert_snapshot!(said(&place, &program), @r#"
+    assert_snapshot!(said(&place, &program), @"
     fail: [NAME] (pid [PID]) has the store open in WAL mode without the lock that SQLite always holds then: any program that opens and closes the store deletes the -wal under it
-      -> let nothing else open the store until then; then stop the program in order, and start it again: no data is lost by this yet; the program must not open and close the store's files beside its own SQLite (a copy of the file, a checksum), which drops its locks
-    "#);
+      -> 1. Let nothing else open the store until the program has ended. No data is lost by this yet. 2. Stop the program in order, and start it again. 3. The program must not open and close the store's files beside its own SQLite (a copy of the file, a checksum): that drops its locks.
+    ");
     // Its commits are in the log that lies here.
     assert_eq!(gate(&place).0, Some(2));
 }

@@ -7,6 +7,7 @@ use insta::assert_snapshot;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use crate::support::asking::{commands, type_command};
 use crate::support::damage::{change, flip};
 use crate::support::stores::{apply, beside, healthy, hot};
 use crate::support::{Place, needs};
@@ -393,13 +394,13 @@ fn a_log_or_a_journal_of_another_store_or_time_is_told_and_left_out() {
         assert_eq!(salvage.stdout.matches("INSERT INTO \"vms\"").count(), rows, "{name}");
         before.assert_same(&place.footprint(), name);
         // The remedy, as it is typed.
-        let typed = format!("mkdir -p aside && mv state.db{suffix} aside");
-        assert!(row["remedy"].as_str().unwrap().contains(&typed), "{name}: {row}");
-        let moved = std::process::Command::new("sh")
-            .args(["-c", &typed])
-            .current_dir(place.store().parent().unwrap())
-            .status();
-        assert!(moved.unwrap().success());
+        let desk = Place::new();
+        let typed = commands(&row);
+        assert!(typed.len() == 3 && typed[1].contains(&format!("state.db{suffix} ")), "{name}: {row}");
+        for command in typed {
+            let output = type_command(&desk.folder(), command);
+            assert!(output.status.success(), "{name}: {command}: {output:?}");
+        }
         let after = place.doctor().arg(place.store()).run();
         assert_eq!(after.code, Some(0), "{name}: {after:?}");
     }
@@ -649,10 +650,11 @@ fn a_log_to_which_the_stores_owner_cannot_write_is_told_with_the_command() {
     let place = three_commits();
     std::os::unix::fs::chown(place.store(), Some(65534), Some(65534)).unwrap();
     assert_snapshot!(row(&place), @"fail: the store's owner (user 65534) cannot write to the -wal and -shm beside it, and so not to the store: another user made it, or its mode was changed");
-    let remedy = place.row("journal", &[])["remedy"].as_str().unwrap().to_owned();
-    assert!(
-        remedy.contains("sudo chown --reference=state.db state.db-wal state.db-shm && sudo chmod --reference=state.db"),
-        "{remedy}"
+    let whole = place.row("journal", &[]);
+    let command = commands(&whole)[1].replace(&format!("{}/", place.folder().display()), "");
+    assert_eq!(
+        command,
+        "sudo chown --reference state.db state.db-wal state.db-shm && sudo chmod --reference state.db state.db-wal state.db-shm"
     );
     for suffix in ["-wal", "-shm"] {
         std::os::unix::fs::chown(beside(&place.store(), suffix), Some(65534), Some(65534)).unwrap();

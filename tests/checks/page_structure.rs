@@ -31,7 +31,8 @@ fn a_value_that_a_check_constraint_forbids_is_found() {
     fail: rows hold values that their columns or a unique index forbid: no data is lost
       count 1, kind "constraint": CHECK constraint failed in z
       1 in all
-      -> stop banger, keep a copy of the store, and give these rows a value that banger would write; where two rows have the same name or address, let banger remove one
+      -> 1. Stop banger, and keep a copy of all files of the store. 2. Give these rows a value that banger would write. 3. Where two rows have the same name or address, let banger remove one.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     "#);
 }
 
@@ -164,7 +165,8 @@ fn a_collation_that_is_not_here_leaves_out_its_table_and_no_other() {
     fail: rows hold values that their columns or a unique index forbid: no data is lost; not checked: the order of authors (the collation pynocase is the application's)
       count 1, kind "constraint": NULL value in plain.a
       1 in all
-      -> stop banger, keep a copy of the store, and give these rows a value that banger would write; where two rows have the same name or address, let banger remove one
+      -> 1. Stop banger, and keep a copy of all files of the store. 2. Give these rows a value that banger would write. 3. Where two rows have the same name or address, let banger remove one.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     "#);
 }
 
@@ -179,7 +181,8 @@ fn a_virtual_table_that_its_module_refuses_says_nothing_of_lost_data() {
     fail: a virtual table could not be checked, because its own module refuses it: it is not known whether it is damaged
       count 1, kind "virtual-table-refused", table "books": a function or a virtual table of the store fails [1]
       1 in all
-      -> keep a copy of the store, and let the program that made this table open it: it may have what the doctor lacks (a tokenizer, an option); if that program refuses it as well, let it rebuild the table; the ordinary tables were checked
+      -> 1. The ordinary tables were checked. Keep a copy of all files of the store. 2. Let the program that made this table open it: it may have what the doctor lacks (a tokenizer, an option). 3. If that program refuses it as well, let it rebuild the table.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     "#);
 }
 
@@ -206,9 +209,11 @@ fn a_name_of_several_mebibytes_is_checked_in_its_index() {
 fn a_name_longer_than_there_is_memory_for_is_said_to_be_that() {
     let place = Place::with(1, 3);
     place.sql("UPDATE vms SET name = hex(zeroblob(25000000)) WHERE rowid = 2");
-    assert_snapshot!(place.said("page-structure", &[]), @r"
+    assert_snapshot!(place.said("page-structure", &[]), @"
     fail: could not look: SQLite says: out of memory: a value or the schema needs more memory than the doctor may use [7] (while running: PRAGMA integrity_check(1000))
-      -> this does not mean that the store is damaged: run the doctor on this store alone; if that does not help, check a copy by hand: sqlite3 -readonly COPY 'PRAGMA integrity_check'
+      -> 1. This does not mean that the store is damaged. Run the doctor on this store alone. 2. If that does not help, keep a copy of all files of the store, and let sqlite3 check that.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
+         $ sqlite3 -readonly kept/state.db 'PRAGMA integrity_check'
     ");
 }
 
@@ -240,7 +245,9 @@ fn a_line_end_in_a_name_is_a_part_of_the_name() {
     fail: only an index is wrong: no data is lost
       count 2, index "by\\nTree 2 page 2: btreeInitPage() returns error code 11", kind "index-only", table "t": wrong # of entries in index by\nTree 2 page 2: btreeInitPage() returns error code 11
       1 in all
-      -> stop the application, keep a copy of the store, then rebuild the index, first in a second copy: sqlite3 -safe STORE REINDEX
+      -> 1. Stop the application, and keep a copy of all files of the store. 2. Rebuild the index, in a second copy. 3. If the doctor passes the second copy, put that in the store's place while the application is stopped. Move the old files away; do not delete them.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
+         $ umask 077 && mkdir fixed && cp -a kept/state.db* fixed && sqlite3 -safe fixed/state.db REINDEX && doctor --any fixed/state.db
     "#);
 
     let place = Place::with(1, 3).after("CREATE TABLE \"my\nitems\"(a); INSERT INTO \"my\nitems\" VALUES (NULL)");
@@ -249,6 +256,7 @@ fn a_line_end_in_a_name_is_a_part_of_the_name() {
     fail: rows hold values that their columns or a unique index forbid: no data is lost
       count 1, kind "constraint": NULL value in my\nitems.a
       1 in all
-      -> stop the application, keep a copy of the store, and give these rows a value that the application would write; where two rows have the same name or address, let the application remove one
+      -> 1. Stop the application, and keep a copy of all files of the store. 2. Give these rows a value that the application would write. 3. Where two rows have the same name or address, let the application remove one.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     "#);
 }

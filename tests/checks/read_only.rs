@@ -42,7 +42,7 @@ fn a_store_that_cannot_be_read_without_a_trace_is_not_read() {
     let ran = doctor.args(["--format", "json"]).arg(place.store()).run();
     let row = ran.row(CHECK);
     assert_eq!(row["status"], "fail", "{row}");
-    assert!(row["remedy"].as_str().unwrap().starts_with("point TMPDIR at a folder"), "{row}");
+    assert!(row["remedy"].as_str().unwrap().starts_with("Set TMPDIR to a folder"), "{row}");
     // Three rows need no SQLite.
     let report = ran.report();
     let passed = report["rows"].as_array().unwrap().iter().filter(|row| row["status"] == "pass");
@@ -64,24 +64,31 @@ fn refused(change: &str) -> String {
 fn an_object_that_sqlite_refuses_is_named_and_the_pages_are_looked_at() {
     insta::assert_snapshot!(refused("UPDATE sqlite_schema SET sql = 'CREATE VIEW recent AS SELEKT * FROM items' WHERE name = 'recent'"), @r#"
     fail: SQLite refuses the schema because of the view recent: near "SELEKT": syntax error; no program can open the store until that is mended, and no row is lost by it
-      -> stop the application, keep a copy of the store with its -wal, -shm and -journal; then take the object out of the schema, first in a second copy: sqlite3 -safe -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid=3"; examine it again, and let the application make the object anew
+      -> 1. Stop the application, and keep a copy of all files of the store. 2. Take the object out of the schema, in a second copy. 3. If the doctor passes the second copy, put that in the store's place while the application is stopped. Move the old files away; do not delete them. 4. Let the application make the object anew.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
+         $ umask 077 && mkdir fixed && cp -a kept/state.db* fixed && sqlite3 -safe -cmd '.dbconfig defensive off' fixed/state.db 'PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid=3' && doctor --any fixed/state.db
     pass: 3 pages checked
     "#);
-    insta::assert_snapshot!(refused("INSERT INTO sqlite_schema SELECT * FROM sqlite_schema WHERE name = 'by_name'"), @r#"
+    insta::assert_snapshot!(refused("INSERT INTO sqlite_schema SELECT * FROM sqlite_schema WHERE name = 'by_name'"), @"
     fail: SQLite refuses the schema because of the index by_name, which is there twice: index by_name already exists; no program can open the store until that is mended, and no row is lost by it
-      -> stop the application, keep a copy of the store with its -wal, -shm and -journal; then take the object out of the schema, first in a second copy: sqlite3 -safe -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid=4"; examine it again, and let the application make the object anew
+      -> 1. Stop the application, and keep a copy of all files of the store. 2. Take the object out of the schema, in a second copy. 3. If the doctor passes the second copy, put that in the store's place while the application is stopped. Move the old files away; do not delete them. 4. Let the application make the object anew.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
+         $ umask 077 && mkdir fixed && cp -a kept/state.db* fixed && sqlite3 -safe -cmd '.dbconfig defensive off' fixed/state.db 'PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid=4' && doctor --any fixed/state.db
     pass: 3 pages checked; not checked: whether every page is used (the tables were checked one by one)
-    "#);
-    insta::assert_snapshot!(refused("UPDATE sqlite_schema SET sql = replace(sql, '(name)', '(nme)') WHERE name = 'by_name'"), @r#"
+    ");
+    insta::assert_snapshot!(refused("UPDATE sqlite_schema SET sql = replace(sql, '(name)', '(nme)') WHERE name = 'by_name'"), @"
     fail: SQLite refuses the schema because of the index by_name: no such column: nme; no program can open the store until that is mended, and no row is lost by it
-      -> stop the application, keep a copy of the store with its -wal, -shm and -journal; then take the object out of the schema, first in a second copy: sqlite3 -safe -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid=2"; then give its pages back: sqlite3 -cmd 'PRAGMA trusted_schema=OFF' STORE VACUUM; examine it again, and let the application make the object anew
+      -> 1. Stop the application, and keep a copy of all files of the store. 2. Take the object out of the schema, and give its pages back, in a second copy. 3. If the doctor passes the second copy, put that in the store's place while the application is stopped. Move the old files away; do not delete them. 4. Let the application make the object anew.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
+         $ umask 077 && mkdir fixed && cp -a kept/state.db* fixed && sqlite3 -safe -cmd '.dbconfig defensive off' fixed/state.db 'PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid=2' && sqlite3 -cmd 'PRAGMA trusted_schema=OFF' fixed/state.db VACUUM && doctor --any fixed/state.db
     pass: 3 pages checked
-    "#);
-    insta::assert_snapshot!(refused("UPDATE sqlite_schema SET sql = sql || ' FROZEN' WHERE name = 'items'"), @r#"
+    ");
+    insta::assert_snapshot!(refused("UPDATE sqlite_schema SET sql = sql || ' FROZEN' WHERE name = 'items'"), @"
     fail: SQLite refuses the schema because of the table items: unknown table option: FROZEN; no program can open the store until that is mended, and no row is lost by it
-      -> stop the application, keep a copy of the store with its -wal, -shm and -journal; the rows of a table are found by its row in the schema, so do not delete that: write the definition that it had in its place (another store of the same version of the application has it), first in a second copy
+      -> 1. Stop the application, and keep a copy of all files of the store. 2. Do not delete the table's row in the schema: the rows of the table are found by it. 3. Write the definition that it had in its place, in a second copy. Another store of the same version of the application has it.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     pass: 3 pages checked
-    "#);
+    ");
 }
 
 #[test]
@@ -91,10 +98,10 @@ fn a_store_of_a_newer_sqlite_is_not_called_damaged() {
     crate::support::damage::change(&place.store(), |bytes| {
         bytes[96..100].copy_from_slice(&3_060_000_u32.to_be_bytes());
     });
-    insta::assert_snapshot!(place.said("read-only", &["--any"]), @r#"
+    insta::assert_snapshot!(place.said("read-only", &["--any"]), @"
     fail: the store was last written by SQLite 3.60.0, and this doctor has 3.54.1: SQLite refuses the schema because of the table items: unknown table option: FROZEN; what a newer SQLite writes need not be damage
-      -> examine the store with a doctor, or a sqlite3, that has SQLite 3.60.0 or later; until then keep a copy of the store, and do not write it anew with an older one, which leaves out what it does not know
-    "#);
+      -> Examine the store with a doctor, or a sqlite3, that has SQLite 3.60.0 or later. Until then keep it as it is, and do not write it anew with an older SQLite, which leaves out what it does not know.
+    ");
 }
 
 #[test]
@@ -114,30 +121,40 @@ fn counters_of_autoincrement_that_are_there_twice_or_are_another_thing_are_named
     };
     let own = "WHERE name = 'sqlite_sequence'";
     // Twice, with one page, and with the page of another table.
-    insta::assert_snapshot!(said(&format!("INSERT INTO sqlite_schema SELECT * FROM sqlite_schema {own}")), @r#"
+    insta::assert_snapshot!(said(&format!("INSERT INTO sqlite_schema SELECT * FROM sqlite_schema {own}")), @"
     fail: SQLite refuses the schema because of the table sqlite_sequence, which is there twice: table sqlite_sequence already exists; no program can open the store until that is mended, and no row is lost by it
-      -> stop the application, keep a copy of the store with its -wal, -shm and -journal; then take the object out of the schema, first in a second copy: sqlite3 -safe -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid=3"; examine it again, and let the application make the object anew
+      -> 1. Stop the application, and keep a copy of all files of the store. 2. Take the object out of the schema, in a second copy. 3. If the doctor passes the second copy, put that in the store's place while the application is stopped. Move the old files away; do not delete them. 4. Let the application make the object anew.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
+         $ umask 077 && mkdir fixed && cp -a kept/state.db* fixed && sqlite3 -safe -cmd '.dbconfig defensive off' fixed/state.db 'PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid=3' && doctor --any fixed/state.db
     pass: 3 pages checked
-    "#);
-    insta::assert_snapshot!(said(&format!("INSERT INTO sqlite_schema SELECT type, name, tbl_name, 2, sql FROM sqlite_schema {own}")), @r#"
+    ");
+    insta::assert_snapshot!(said(&format!("INSERT INTO sqlite_schema SELECT type, name, tbl_name, 2, sql FROM sqlite_schema {own}")), @"
     fail: SQLite refuses the schema because of the table sqlite_sequence, which is there twice: table sqlite_sequence already exists; no program can open the store until that is mended, and no row is lost by it
-      -> stop the application, keep a copy of the store with its -wal, -shm and -journal; then take the object out of the schema, first in a second copy: sqlite3 -safe -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid=3"; examine it again, and let the application make the object anew
+      -> 1. Stop the application, and keep a copy of all files of the store. 2. Take the object out of the schema, in a second copy. 3. If the doctor passes the second copy, put that in the store's place while the application is stopped. Move the old files away; do not delete them. 4. Let the application make the object anew.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
+         $ umask 077 && mkdir fixed && cp -a kept/state.db* fixed && sqlite3 -safe -cmd '.dbconfig defensive off' fixed/state.db 'PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid=3' && doctor --any fixed/state.db
     pass: 3 pages checked
-    "#);
+    ");
     insta::assert_snapshot!(said(&format!("UPDATE sqlite_schema SET type = 'text' {own}")), @r#"
     fail: SQLite refuses the schema because row 2 of sqlite_schema, sqlite_sequence, has a type that SQLite never writes; no program can open the store until that is mended, and no row is lost by it
-      -> stop the application and keep a copy of the store with its -wal, -shm and -journal; do not run VACUUM or .dump on it, which may leave these objects out; then put the rows right, first in a second copy: sqlite3 -safe -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET type='table' WHERE rowid=2"
+      -> 1. Stop the application, and keep a copy of all files of the store. 2. Do not run VACUUM or .dump on the store: they may leave these objects out. 3. Put the rows of the schema right, in a second copy. 4. If the doctor passes the second copy, put that in the store's place while the application is stopped. Move the old files away; do not delete them.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
+         $ umask 077 && mkdir fixed && cp -a kept/state.db* fixed && sqlite3 -safe -cmd '.dbconfig defensive off' fixed/state.db "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET type='table' WHERE rowid=2" && doctor --any fixed/state.db
     fail: 1 row of sqlite_schema is not what SQLite writes: it reads the objects all the same, and whatever asks the schema for tables by type and name, as VACUUM and .dump do, may leave them out
       kind "schema-row", row 2, table "sqlite_schema": has a type that SQLite never writes
       1 in all
-      -> stop the application and keep a copy of the store with its -wal, -shm and -journal; do not run VACUUM or .dump on it, which may leave these objects out; then put the rows right, first in a second copy: sqlite3 -safe -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET type='table' WHERE rowid=2"
+      -> 1. Stop the application, and keep a copy of all files of the store. 2. Do not run VACUUM or .dump on the store: they may leave these objects out. 3. Put the rows of the schema right, in a second copy. 4. If the doctor passes the second copy, put that in the store's place while the application is stopped. Move the old files away; do not delete them.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
+         $ umask 077 && mkdir fixed && cp -a kept/state.db* fixed && sqlite3 -safe -cmd '.dbconfig defensive off' fixed/state.db "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET type='table' WHERE rowid=2" && doctor --any fixed/state.db
     "#);
     insta::assert_snapshot!(said(&format!("UPDATE sqlite_schema SET sql = 'CREATE TABLE sqlite_sequence(name,seq,more)' {own}")), @r#"
     pass: closed, in rollback mode; read in place without a lock, then checked for changes; sandbox: [SANDBOX]
     fail: 1 row of sqlite_schema is not what SQLite writes: it reads the objects all the same, and whatever asks the schema for tables by type and name, as VACUUM and .dump do, may leave them out
       kind "schema-row", row 2, table "sqlite_schema": is sqlite_sequence, and not the table of two columns in which AUTOINCREMENT counts: no row can be inserted into a table with it
       1 in all
-      -> stop the application and keep a copy of the store with its -wal, -shm and -journal; do not run VACUUM or .dump on it, which may leave these objects out; then put the rows right, first in a second copy: sqlite3 -safe -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET type='table',sql='CREATE TABLE sqlite_sequence(name,seq)' WHERE rowid=2"
+      -> 1. Stop the application, and keep a copy of all files of the store. 2. Do not run VACUUM or .dump on the store: they may leave these objects out. 3. Put the rows of the schema right, in a second copy. 4. If the doctor passes the second copy, put that in the store's place while the application is stopped. Move the old files away; do not delete them.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
+         $ umask 077 && mkdir fixed && cp -a kept/state.db* fixed && sqlite3 -safe -cmd '.dbconfig defensive off' fixed/state.db "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET type='table',sql='CREATE TABLE sqlite_sequence(name,seq)' WHERE rowid=2" && doctor --any fixed/state.db
     "#);
     insta::assert_snapshot!(said(&format!("UPDATE sqlite_schema SET type = 'view', rootpage = 0, sql = 'CREATE VIEW sqlite_sequence AS SELECT 1 AS name, 2 AS seq' {own}")), @r#"
     pass: closed, in rollback mode; read in place without a lock, then checked for changes; sandbox: [SANDBOX]
@@ -145,6 +162,7 @@ fn counters_of_autoincrement_that_are_there_twice_or_are_another_thing_are_named
       count 1, kind "rows-out-of-reach", page 3: nothing leads to these pages, which hold 1 row that no table has
       kind "schema-row", row 2, table "sqlite_schema": is sqlite_sequence, and not the table of two columns in which AUTOINCREMENT counts: no row can be inserted into a table with it
       2 in all
-      -> rows may be lost: stop the application before it writes, and keep a copy of the store with its -wal, -shm and -journal; then compare the copy with a backup, or restore the backup; do not rebuild an index and do not write the store anew: what an index or a page out of reach still holds is nowhere else
+      -> 1. Rows may be lost. Stop the application before it writes, and keep a copy of all files of the store. 2. Compare the copy with a backup, or restore the backup. 3. Do not rebuild an index, and do not write the store anew: what an index or a page out of reach still holds is nowhere else.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     "#);
 }

@@ -76,7 +76,8 @@ fn every_kind_of_fault_in_images_is_found() {
       column "created_at", key "6f9c2f0e-5a53-4d0b-9001-000000000012", kind "wrong-value", row 18, table "images": not a time in RFC 3339 format
       column "updated_at", key "6f9c2f0e-5a53-4d0b-9001-000000000013", kind "wrong-value", row 19, table "images": a number where text belongs
       19 in all
-      -> stop banger and keep a copy of the store with its -wal, -shm and -journal; check the disk, and find out whether another program wrote to the store; then restore a backup, or let banger re-create the named VMs and images
+      -> 1. Stop banger, and keep a copy of all files of the store. 2. Check the disk, and find out whether another program wrote to the store. 3. Restore a backup, or let banger re-create the named VMs and images.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     "#);
 }
 
@@ -127,7 +128,8 @@ fn every_kind_of_fault_in_vms_is_found() {
       column "workspace_json", key "6f9c2f0e-5a53-4d0b-9002-000000000012", kind "wrong-value", row 18, table "vms": not one JSON object
       column "workspace_json", key "6f9c2f0e-5a53-4d0b-9002-000000000013", kind "wrong-value", row 19, table "vms": a number where text belongs
       19 in all
-      -> stop banger and keep a copy of the store with its -wal, -shm and -journal; check the disk, and find out whether another program wrote to the store; then restore a backup, or let banger re-create the named VMs and images
+      -> 1. Stop banger, and keep a copy of all files of the store. 2. Check the disk, and find out whether another program wrote to the store. 3. Restore a backup, or let banger re-create the named VMs and images.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     "#);
 }
 
@@ -143,7 +145,8 @@ fn a_flag_that_a_later_migration_drops_is_looked_at_while_it_is_there() {
       column "docker", key "6f9c2f0e-5a53-4d0b-9001-000000000001", kind "wrong-value", row 1, table "images": a flag that is neither 0 nor 1
       column "docker", key "6f9c2f0e-5a53-4d0b-9001-000000000002", kind "wrong-value", row 2, table "images": not an integer where a flag belongs
       2 in all
-      -> stop banger and keep a copy of the store with its -wal, -shm and -journal; check the disk, and find out whether another program wrote to the store; then restore a backup, or let banger re-create the named VMs and images
+      -> 1. Stop banger, and keep a copy of all files of the store. 2. Check the disk, and find out whether another program wrote to the store. 3. Restore a backup, or let banger re-create the named VMs and images.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     "#);
 }
 
@@ -197,9 +200,14 @@ fn the_table_names_the_places() {
 
     FAIL  row-values  1 value that banger never writes, in vms.guest_ip (1)
                       · vms row 3 (6f9c2f0e-5a53-4d0b-9002-000000000003) guest_ip: not an IP address
-                      → stop banger and keep a copy of the store with its -wal, -shm and -journal; check the disk, and find out whether another program wrote to the store; then restore a backup, or let banger re-create the named VMs and images
 
     FAIL: 1 of 1 checks failed (row-values)
+
+    What to do (row-values):
+      1. Stop banger, and keep a copy of all files of the store:
+         umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
+      2. Check the disk, and find out whether another program wrote to the store.
+      3. Restore a backup, or let banger re-create the named VMs and images.
     ");
 }
 
@@ -231,7 +239,8 @@ fn text_does_not_end_at_a_nul() {
       column "name", key "6f9c2f0e-5a53-4d0b-9002-000000000001", kind "wrong-value", row 1, table "vms": a control character in text
       column "spec_json", key "6f9c2f0e-5a53-4d0b-9002-000000000002", kind "wrong-value", row 2, table "vms": not one JSON object
       2 in all
-      -> stop banger and keep a copy of the store with its -wal, -shm and -journal; check the disk, and find out whether another program wrote to the store; then restore a backup, or let banger re-create the named VMs and images
+      -> 1. Stop banger, and keep a copy of all files of the store. 2. Check the disk, and find out whether another program wrote to the store. 3. Restore a backup, or let banger re-create the named VMs and images.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     "#);
 }
 
@@ -250,7 +259,10 @@ fn a_damaged_page_ends_the_look_and_it_says_how_far_it_came() {
     fail: vms could not be read to its end: after 204 rows, SQLite says: database disk image is malformed [11] (while running: SELECT rowid, "id", "name", "image_id", "guest_ip", "state", "created_at", "updated_at", "last_touched_at", "spec_json", "runtime_json", "stats_json", "workspace_json" FROM "vms" NOT INDEXED)
       kind "could-not-look", table "vms": could not be read to its end
       1 in all
-      -> data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save all that can still be read: doctor --salvage STORE > saved.sql; then: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db
+      -> 1. Stop banger, and keep a copy of all files of the store. 2. Restore a backup, if there is one that is new enough. Otherwise save what can still be read, and examine that. 3. If that is as it should be, put it in the store's place while banger is stopped. Move the old files away; do not delete them.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
+         $ umask 077 && doctor --salvage kept/state.db > saved.sql
+         $ umask 077 && sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db
     "#);
     place.sql("UPDATE vms SET guest_ip = 'XYZZY' WHERE rowid = 1; UPDATE images SET managed = 2 WHERE rowid = 1");
     assert_snapshot!(said(&place), @r#"
@@ -259,7 +271,10 @@ fn a_damaged_page_ends_the_look_and_it_says_how_far_it_came() {
       column "guest_ip", key "6f9c2f0e-5a53-4d0b-9002-000000000001", kind "could-not-look", row 1, table "vms": not an IP address
       kind "could-not-look", table "vms": could not be read to its end
       at least 3 in all
-      -> data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save all that can still be read: doctor --salvage STORE > saved.sql; then: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db
+      -> 1. Stop banger, and keep a copy of all files of the store. 2. Restore a backup, if there is one that is new enough. Otherwise save what can still be read, and examine that. 3. If that is as it should be, put it in the store's place while banger is stopped. Move the old files away; do not delete them.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
+         $ umask 077 && doctor --salvage kept/state.db > saved.sql
+         $ umask 077 && sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db
     "#);
 }
 
@@ -273,7 +288,10 @@ fn one_damaged_table_does_not_hide_the_other() {
       column "guest_ip", key "6f9c2f0e-5a53-4d0b-9002-000000000003", kind "could-not-look", row 3, table "vms": not an IP address
       kind "could-not-look", table "images": could not be read to its end
       at least 2 in all
-      -> data may be lost: stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore a backup, or save all that can still be read: doctor --salvage STORE > saved.sql; then: sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db
+      -> 1. Stop banger, and keep a copy of all files of the store. 2. Restore a backup, if there is one that is new enough. Otherwise save what can still be read, and examine that. 3. If that is as it should be, put it in the store's place while banger is stopped. Move the old files away; do not delete them.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
+         $ umask 077 && doctor --salvage kept/state.db > saved.sql
+         $ umask 077 && sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db
     "#);
 }
 

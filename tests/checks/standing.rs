@@ -106,7 +106,10 @@ fn a_file_whose_first_page_is_gone_says_what_is_still_in_it() {
     overwrite_page(&place.store(), 1, 0);
     assert_snapshot!(shown(&[]), @"file: it does not begin like an SQLite database: its first page is gone (only zero bytes), but [ALL BUT ONE] of [N] pages of 4,096 bytes have the form of a database's: do not delete it; vms: all 600 rows stand whole; schema_migrations: 3 rows stand whole; images: 2 rows stand whole, how many it had is not known");
     let remedy = place.row("file", &[])["remedy"].as_str().unwrap().to_owned();
-    assert!(remedy.starts_with("data may be lost: stop banger and keep a copy"), "{remedy}");
+    assert!(
+        remedy.starts_with("1. Stop banger, and keep a copy of all files of the store. 2. Restore a backup"),
+        "{remedy}"
+    );
     assert!(shown(&["--any"]).ends_with("have the form of a database's: do not delete it"));
     change(&place.store(), |bytes| bytes.copy_within(4 * PAGE_SIZE..5 * PAGE_SIZE, 0));
     assert_snapshot!(shown(&[]), @"file: it does not begin like an SQLite database: its first page is gone (a copy of page 5), but [ALL BUT ONE] of [N] pages of 4,096 bytes have the form of a database's: do not delete it; vms: all 600 rows stand whole; schema_migrations: 3 rows stand whole; images: 2 rows stand whole, how many it had is not known");

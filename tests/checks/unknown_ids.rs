@@ -18,7 +18,7 @@ fn what_this_binary_does_not_know_is_listed_in_order() {
       id 9001, kind "unknown-migrations": applied, and unknown to this binary
       id 9002, kind "unknown-migrations": applied, and unknown to this binary
       3 in all
-      -> the store is newer than this binary: update banger to the version that last used it; do not delete the store or edit its ledger, and do not swap this binary in
+      -> Update banger to the version that last used the store, or a later one: this one is older. Do not delete the store or edit its ledger, and do not swap this binary in.
     "#);
 }
 

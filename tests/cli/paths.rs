@@ -89,9 +89,12 @@ fn bytes_of_a_path_that_are_not_text_are_spelled_out() {
     [PLACE]/store/\xff\n\u{1b}[2J.db
 
     FAIL  file  there is no such file, so nothing could be examined
-                → check the path; if banger has never run here, start it once, and it makes its store; if it has, the store was moved or deleted: restore state.db from a backup
 
     FAIL: 1 of 1 checks failed (file)
+
+    What to do (file):
+      1. Check the path. If banger has never run here, start it once, and it makes its store.
+      2. If it has, the store was moved or deleted: restore a backup.
     --- exit 1 ---
     ");
 }
@@ -130,9 +133,12 @@ fn a_home_folder_is_written_as_a_tilde() {
     ~/.local/state/banger/state.db
 
     FAIL  file  there is no such file, so nothing could be examined
-                → check the path; if banger has never run here, start it once, and it makes its store; if it has, the store was moved or deleted: restore state.db from a backup
 
     FAIL: 1 of 1 checks failed (file)
+
+    What to do (file):
+      1. Check the path. If banger has never run here, start it once, and it makes its store.
+      2. If it has, the store was moved or deleted: restore a backup.
     --- exit 1 ---
     ");
 }

@@ -35,7 +35,7 @@ fn a_failing_store_at_80_and_at_200_columns() {
     place.dangling("state.db");
     let (screen, code) = place.screen(80, &[], &[SAME, "--color=never", "state.db"]);
     assert_eq!(code, 1);
-    assert_snapshot!(screen, @r"
+    assert_snapshot!(screen, @"
     state.db
 
     pass  file            an SQLite database, 9 pages of 4096 bytes
@@ -46,16 +46,19 @@ fn a_failing_store_at_80_and_at_200_columns() {
     FAIL  foreign-keys    1 row refers to a row that is not there: deleted, or lost
                           · vms row 1 image_id: refers to a row of images that is
                             not there
-                          → stop banger and keep a copy of the store with its -wal,
-                            -shm and -journal; then restore what is missing (a VM
-                            whose image is gone cannot start until the image is
-                            registered again), or let banger remove the VMs that
-                            these rows describe; do not delete the rows with SQL
 
     FAIL: 1 of 6 checks failed (foreign-keys)
+
+    What to do (foreign-keys):
+      1. Stop banger, and keep a copy of all files of the store:
+         umask 077 && mkdir kept && cp -a state.db* kept
+      2. Restore what is missing: a VM whose image is gone cannot start until the
+         image is registered again.
+      3. Or let banger remove the VMs that these rows describe. Do not delete the
+         rows with SQL.
     ");
     let (screen, _) = place.screen(200, &[], &[SAME, "--color=never", "state.db"]);
-    assert_snapshot!(screen, @r"
+    assert_snapshot!(screen, @"
     state.db
 
     pass  file            an SQLite database, 9 pages of 4096 bytes
@@ -65,10 +68,14 @@ fn a_failing_store_at_80_and_at_200_columns() {
     pass  unknown-ids     none: this binary knows every applied migration
     FAIL  foreign-keys    1 row refers to a row that is not there: deleted, or lost
                           · vms row 1 image_id: refers to a row of images that is not there
-                          → stop banger and keep a copy of the store with its -wal, -shm and -journal; then restore what is missing (a VM whose image is gone cannot start until the image is registered
-                            again), or let banger remove the VMs that these rows describe; do not delete the rows with SQL
 
     FAIL: 1 of 6 checks failed (foreign-keys)
+
+    What to do (foreign-keys):
+      1. Stop banger, and keep a copy of all files of the store:
+         umask 077 && mkdir kept && cp -a state.db* kept
+      2. Restore what is missing: a VM whose image is gone cannot start until the image is registered again.
+      3. Or let banger remove the VMs that these rows describe. Do not delete the rows with SQL.
     ");
 }
 
@@ -78,13 +85,10 @@ fn a_missing_store_says_what_that_may_mean() {
     let place = Home::new();
     let (screen, code) = place.screen(80, &[], &[SAME, "--color=never", "state.db"]);
     assert_eq!(code, 1);
-    assert_snapshot!(screen, @r"
+    assert_snapshot!(screen, @"
     state.db
 
     FAIL  file            there is no such file, so nothing could be examined
-                          → check the path; if banger has never run here, start it
-                            once, and it makes its store; if it has, the store was
-                            moved or deleted: restore state.db from a backup
     skip  journal         needs `file`
     skip  page-structure  needs `file`
     skip  schema-state    needs `file`
@@ -92,6 +96,11 @@ fn a_missing_store_says_what_that_may_mean() {
     skip  foreign-keys    needs `file`
 
     FAIL: 1 of 6 checks failed (file), 5 skipped
+
+    What to do (file):
+      1. Check the path. If banger has never run here, start it once, and it makes
+         its store.
+      2. If it has, the store was moved or deleted: restore a backup.
     ");
 }
 
@@ -115,27 +124,26 @@ fn several_stores_take_a_line_each() {
         ],
     );
     assert_eq!(code, 1);
-    assert_snapshot!(screen, @r"
+    assert_snapshot!(screen, @"
     pass  a/state.db
     FAIL  b/state.db: 2 of 6 checks failed
           FAIL  schema-state  1 migration applied that this binary does not know; no
                               data is lost
-                              → the store is newer than this binary: update banger
-                                to the version that last used it; do not delete the
-                                store or edit its ledger, and do not swap this
-                                binary in
           FAIL  unknown-ids   1 unknown id: [99]
                               · migration 99: applied, and unknown to this binary
-                              → the store is newer than this binary: update banger
-                                to the version that last used it; do not delete the
-                                store or edit its ledger, and do not swap this
-                                binary in
+
+          What to do (schema-state, unknown-ids):
+            Update banger to the version that last used the store, or a later one:
+            this one is older. Do not delete the store or edit its ledger, and do
+            not swap this binary in.
     pass  c/state.db
     FAIL  d/state.db: 1 of 6 checks failed, 5 skipped
           FAIL  file  there is no such file, so nothing could be examined
-                      → check the path; if banger has never run here, start it once,
-                        and it makes its store; if it has, the store was moved or
-                        deleted: restore state.db from a backup
+
+          What to do (file):
+            1. Check the path. If banger has never run here, start it once, and it
+               makes its store.
+            2. If it has, the store was moved or deleted: restore a backup.
 
     FAIL: 2 of 4 stores failed, 5 rows skipped
     ");

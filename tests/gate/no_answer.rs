@@ -154,7 +154,7 @@ fn a_schema_that_says_something_else_than_sqlite_reads_gets_no_answer() {
         );
         // The report names the row, and whatever looks at tables says that it did not.
         for options in [&[][..], &["--any"]] {
-            let row = crate::support::asking::whole(&place.row("page-structure", options));
+            let row = place.said("page-structure", options);
             assert!(row.starts_with("fail: ") && row.contains(what), "{change}: {row}");
             for other in ["schema-state", "foreign-keys", "row-values"] {
                 let said = place.said(other, options);
@@ -169,11 +169,13 @@ fn what_is_wrong_in_the_schema_is_put_right_by_the_remedy() {
     let place = with_schema(
         "UPDATE sqlite_schema SET type = 'tAble', name = 'schema_migrations' WHERE name = 'schema_migrations'",
     );
-    assert_snapshot!(crate::support::asking::whole(&place.row("page-structure", &[])), @r#"
+    assert_snapshot!(place.said("page-structure", &[]), @r#"
     fail: 1 row of sqlite_schema is not what SQLite writes: it reads the objects all the same, and whatever asks the schema for tables by type and name, as VACUUM and .dump do, may leave them out
       kind "schema-row", row 1, table "sqlite_schema": has a type that SQLite never writes
       1 in all
-      -> stop banger and keep a copy of the store with its -wal, -shm and -journal; do not run VACUUM or .dump on it, which may leave these objects out; then put the rows right, first in a second copy: sqlite3 -safe -cmd '.dbconfig defensive off' STORE "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET type='table' WHERE rowid=1"
+      -> 1. Stop banger, and keep a copy of all files of the store. 2. Do not run VACUUM or .dump on the store: they may leave these objects out. 3. Put the rows of the schema right, in a second copy. 4. If the doctor passes the second copy, put that in the store's place while banger is stopped. Move the old files away; do not delete them.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
+         $ umask 077 && mkdir fixed && cp -a kept/state.db* fixed && sqlite3 -safe -cmd '.dbconfig defensive off' fixed/state.db "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET type='table' WHERE rowid=1" && doctor fixed/state.db
     "#);
     place.sql("PRAGMA writable_schema=ON; UPDATE sqlite_schema SET type='table' WHERE rowid=1");
     assert!(ask(&place).contains("unknown [99]"));
@@ -251,9 +253,11 @@ fn another_applications_store_gets_no_answer() {
     cannot tell: [PLACE]/store/state.db: not banger's store: 1 table is in it, and none of them is banger's (images, vms); it looks like a tile set (MBTiles), by its application_id (doctor --any examines any application's database)
     --- exit 3 ---
     "#);
-    assert_snapshot!(crate::support::asking::whole(&tiles.row("schema-state", &[])), @"
+    assert_snapshot!(tiles.said("schema-state", &[]), @"
     fail: could not look: not banger's store: 1 table is in it, and none of them is banger's (images, vms); it looks like a tile set (MBTiles), by its application_id (doctor --any examines any application's database)
-      -> this may be another program's database: check the path; if it is banger's store, do not delete it, keep a copy and restore a backup; `doctor --any` examines the database of any application
+      -> 1. This may be another program's database: check the path. 2. This examines the database of any application. 3. If it is banger's store, do not delete it. Keep a copy of all its files, and restore a backup.
+         $ doctor --any [PLACE]/store/state.db
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     ");
     assert_snapshot!(ask(&other("CREATE TABLE django_migrations(id INTEGER PRIMARY KEY, app, name, applied); CREATE TABLE notes(x)")), @r#"
     {"format":1,"compatibility":"cannot-tell","reason":"[PLACE]/store/state.db: not banger's store: 2 tables are in it, and none of them is banger's (images, vms); it looks like another application's, as it has Django's ledger `django_migrations` (doctor --any examines any application's database)"}
@@ -296,11 +300,13 @@ fn a_row_that_is_gone_from_the_ledger_is_told_from_a_migration_that_did_not_run(
     migrations needed: pending [2] (binary will apply on first Open)
     --- exit 1 ---
     "#);
-    assert_snapshot!(crate::support::asking::whole(&place.row("migration-history", &[])), @r#"
+    assert_snapshot!(place.said("migration-history", &[]), @r#"
     fail: the tables are as after migrations 1 to 3; only the ledger's row 2 is gone
       id 2, kind "ledger-wrong": the ledger's row is missing, and the tables show that the migration ran
       1 in all
-      -> no data is lost: stop banger, keep a copy of the store with its -wal, -shm and -journal, and put back what is gone, first in a second copy: sqlite3 -safe STORE "INSERT INTO schema_migrations(id,name,applied_at) VALUES(2,'drop_images_docker',strftime('%Y-%m-%dT%H:%M:%SZ','now'))"; until then banger may fail to start
+      -> 1. No data is lost; until this is mended, banger may fail to start. Stop banger, and keep a copy of all files of the store. 2. Put back what is gone, in a second copy. 3. If the doctor passes the second copy, put that in the store's place while banger is stopped. Move the old files away; do not delete them.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
+         $ umask 077 && mkdir fixed && cp -a kept/state.db* fixed && sqlite3 -safe fixed/state.db "INSERT INTO schema_migrations(id,name,applied_at) VALUES(2,'drop_images_docker',strftime('%Y-%m-%dT%H:%M:%SZ','now'))" && doctor fixed/state.db
     "#);
     assert_snapshot!(place.said("schema-state", &[]), @"pass: 2 applied, pending [2]: the tables are as after migrations 1 to 3; only the ledger's row 2 is gone; banger will run what is done a second time, which fails");
     place.sql("INSERT INTO schema_migrations(id,name,applied_at) VALUES(2,'drop_images_docker',strftime('%Y-%m-%dT%H:%M:%SZ','now'))");

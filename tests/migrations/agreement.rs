@@ -198,6 +198,6 @@ fn why_the_gate_stays_closed_is_what_the_report_says() {
     fail: 0000_step1.sql is not there, and the journal names it: drizzle refuses to run
       kind "folder-differs": 0000_step1.sql is not there, and the journal names it: drizzle refuses to run
       1 in all
-      -> nothing is wrong with the store: put the file back as it was (from the version control system); until then the tool runs nothing
+      -> Nothing is wrong with the store. Put the file back as it was, from the version control system. Until then the tool runs nothing.
     "#);
 }

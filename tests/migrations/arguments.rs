@@ -144,13 +144,13 @@ fn the_ledger_may_be_named() {
     );
     insta::assert_snapshot!(kept.said("schema-state"), @r"pass: golang-migrate's ledger `schema_migrations`: 3 applied, pending [4]: golang-migrate applies them when it next migrates");
     insta::assert_snapshot!(kept.said_with("schema-state", &["--ledger", "applied", "--dialect", "golang-migrate"]), @r"pass: golang-migrate's ledger `applied`: 2 applied, pending [3 4]: golang-migrate applies them when it next migrates; not looked at: golang-migrate's ledger `schema_migrations`");
-    insta::assert_snapshot!(kept.said_with("schema-state", &["--ledger", "nowhere"]), @r"
+    insta::assert_snapshot!(kept.said_with("schema-state", &["--ledger", "nowhere"]), @"
     fail: could not look: there is no ordinary table `nowhere` in it
-      -> check the path of the store and that of the folder: both have to be of one application; --dialect says which tool runs the folder, and --ledger which table it keeps its ledger in
+      -> Check the path of the store and that of the folder: both have to be of one application. --dialect says which tool runs the folder, and --ledger which table it keeps its ledger in.
     ");
-    insta::assert_snapshot!(kept.said_with("schema-state", &["--ledger", "notes"]), @r"
+    insta::assert_snapshot!(kept.said_with("schema-state", &["--ledger", "notes"]), @"
     fail: could not look: `notes` has not the columns of a ledger of golang-migrate, sqlx or user_version
-      -> check the path of the store and that of the folder: both have to be of one application; --dialect says which tool runs the folder, and --ledger which table it keeps its ledger in
+      -> Check the path of the store and that of the folder: both have to be of one application. --dialect says which tool runs the folder, and --ledger which table it keeps its ledger in.
     ");
     // Two that are as likely.
     let kept = Kept::by(GOOSE);
@@ -159,9 +159,9 @@ fn the_ledger_may_be_named() {
         "ALTER TABLE goose_db_version RENAME TO one;
          CREATE TABLE two (id INTEGER PRIMARY KEY AUTOINCREMENT, version_id INTEGER NOT NULL, is_applied INTEGER NOT NULL, tstamp TIMESTAMP DEFAULT (datetime('now')))",
     );
-    insta::assert_snapshot!(kept.said("schema-state"), @r"
+    insta::assert_snapshot!(kept.said("schema-state"), @"
     fail: could not look: several of its tables may be the ledger: goose's ledger `one`, goose's ledger `two` (say which with --ledger)
-      -> check the path of the store and that of the folder: both have to be of one application; --dialect says which tool runs the folder, and --ledger which table it keeps its ledger in
+      -> Check the path of the store and that of the folder: both have to be of one application. --dialect says which tool runs the folder, and --ledger which table it keeps its ledger in.
     ");
     assert!(
         kept.said_with("schema-state", &["--ledger", "ONE"])

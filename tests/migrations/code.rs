@@ -19,7 +19,7 @@ fn steps_in_code_among_the_applied_leave_the_rehearsal_of_the_pending() {
     fail: notes: 6 rows are lost if foreign keys are on, in migration 5, by a cascade that nobody wrote: a table to which they refer is dropped (6 before, 0 after); with foreign keys off, as is usual for the tool, they stay
       kind "rehearsal-fails", table "notes": 6 rows are lost if foreign keys are on, in migration 5, by a cascade that nobody wrote: a table to which they refer is dropped (6 before, 0 after); with foreign keys off, as is usual for the tool, they stay
       1 in all
-      -> do not let these migrations run on this store: they would go wrong; nothing was changed; mend the migration, and rehearse it again; rebuild a table that others refer to, or replace its rows, only while foreign keys are off, which they are if that is said outside of any transaction (--foreign-keys says whether the application has them on)
+      -> 1. Do not let these migrations run on this store: they would go wrong. Nothing was changed. 2. Mend the migration, and rehearse it again. 3. Rebuild a table that others refer to, or replace its rows, only while foreign keys are off. They are off if that is said outside of any transaction; --foreign-keys says whether the application has them on.
     "#);
     assert!(!kept.failing().contains(&"schema-shape".to_owned()));
 }
@@ -54,7 +54,7 @@ fn hooks_beside_the_files_count_with_their_version() {
     fail: notes: 6 rows are lost, in migration 20240101000004_archive, by a cascade that nobody wrote: a table to which they refer is dropped (6 before, 0 after); with foreign keys off they stay
       kind "rehearsal-fails", table "notes": 6 rows are lost, in migration 20240101000004_archive, by a cascade that nobody wrote: a table to which they refer is dropped (6 before, 0 after); with foreign keys off they stay
       1 in all
-      -> do not let these migrations run on this store: they would go wrong; nothing was changed; mend the migration, and rehearse it again; rebuild a table that others refer to, or replace its rows, only while foreign keys are off, which they are if that is said outside of any transaction (--foreign-keys says whether the application has them on)
+      -> 1. Do not let these migrations run on this store: they would go wrong. Nothing was changed. 2. Mend the migration, and rehearse it again. 3. Rebuild a table that others refer to, or replace its rows, only while foreign keys are off. They are off if that is said outside of any transaction; --foreign-keys says whether the application has them on.
     "#);
 }
 

@@ -6,9 +6,9 @@ use super::harness::{Kept, USER_VERSION};
 fn a_number_past_the_folders_files_is_said_as_what_it_is() {
     let kept = Kept::by(USER_VERSION);
     kept.place.sql("PRAGMA user_version = 9");
-    insta::assert_snapshot!(kept.said("schema-state"), @r"
+    insta::assert_snapshot!(kept.said("schema-state"), @"
     fail: user_version is 9, and the folder has 4 migrations; no data is lost
-      -> the store is newer than the folder: take the folder of the version of the application that last used the store, or a newer one; do not start this one on it, and do not delete the store or edit its ledger
+      -> Take the folder of the version of the application that last used the store, or a later one: the store is newer than this folder. Do not start this version on it, and do not delete the store or edit its ledger.
     ");
     insta::assert_snapshot!(kept.gate(&[]), @r"incompatible: unknown [9] (this binary is older than the store; do not swap) [2]");
 }
@@ -20,9 +20,9 @@ fn a_number_that_counts_something_else_is_no_answer() {
     let own = "CREATE TABLE my_migrations (file TEXT); PRAGMA user_version = 1";
     let kept = Kept::made(own, &files);
     insta::assert_snapshot!(kept.gate(&[]), @r"cannot tell: [PLACE]/store/state.db: user_version is 1, and the store has no table that the folder's first migration makes: it may count something else (--dialect user_version says that it counts them, and --ledger which table does) [3]");
-    insta::assert_snapshot!(kept.said("schema-state"), @r"
+    insta::assert_snapshot!(kept.said("schema-state"), @"
     fail: could not look: user_version is 1, and the store has no table that the folder's first migration makes: it may count something else (--dialect user_version says that it counts them, and --ledger which table does)
-      -> check the path of the store and that of the folder: both have to be of one application; --dialect says which tool runs the folder, and --ledger which table it keeps its ledger in
+      -> Check the path of the store and that of the folder: both have to be of one application. --dialect says which tool runs the folder, and --ledger which table it keeps its ledger in.
     ");
     // Somebody who says that it counts them is believed; the shape then says what is missing.
     let told = ["--dialect", "user_version"];

@@ -113,7 +113,7 @@ fn a_rebuild_is_tried_as_each_tool_runs_it() {
 
 #[test]
 fn a_whole_report() {
-    insta::assert_snapshot!(Kept::by(SQLX).report(), @r"
+    insta::assert_snapshot!(Kept::by(SQLX).report(), @"
     [PLACE]/store/state.db
 
     pass  file                 an SQLite database, 6 pages of 4096 bytes
@@ -126,12 +126,16 @@ fn a_whole_report() {
     pass  migration-history    3 applied migrations, and their files are those that were applied
     pass  schema-shape         2 tables are what replaying [20240101000001 20240101000002 20240101000003] gives
     FAIL  migration-rehearsal  notes: 6 rows are lost, in migration 20240101000004, by a cascade that nobody wrote: a table to which they refer is dropped (6 before, 0 after); with foreign keys off they stay
-                               → do not let these migrations run on this store: they would go wrong; nothing was changed; mend the migration, and rehearse it again; rebuild a table that others refer to, or replace its rows, only while foreign keys are off, which they are if that is said outside of any transaction (--foreign-keys says whether the application has them on)
     pass  foreign-keys         1 foreign key holds
     pass  row-values           the text in 12 rows of 3 tables is in the store's encoding, UTF-8
     skip  artifacts            it is not known which files the application names in its store
 
     FAIL: 1 of 13 checks failed (migration-rehearsal), 1 skipped
+
+    What to do (migration-rehearsal):
+      1. Do not let these migrations run on this store: they would go wrong. Nothing was changed.
+      2. Mend the migration, and rehearse it again.
+      3. Rebuild a table that others refer to, or replace its rows, only while foreign keys are off. They are off if that is said outside of any transaction; --foreign-keys says whether the application has them on.
     --- exit 1 ---
     ");
 }

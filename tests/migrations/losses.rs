@@ -23,7 +23,7 @@ fn what_fails_only_on_full_tables_is_found() {
     fail: migration 20240101000004 (archive), 20240101000004_archive.sql, fails on this store: Cannot add a column with non-constant default [1]
       kind "rehearsal-fails": migration 20240101000004 (archive), 20240101000004_archive.sql, fails on this store: Cannot add a column with non-constant default [1]
       1 in all
-      -> do not let these migrations run on this store: they would go wrong; nothing was changed; mend the migration, and rehearse it again
+      -> 1. Do not let these migrations run on this store: they would go wrong. Nothing was changed. 2. Mend the migration, and rehearse it again.
     "#);
     insta::assert_snapshot!(kept.gate(&["--rehearse"]), @r"incompatible: migration rehearsal failed: migration 20240101000004 (archive), 20240101000004_archive.sql, fails on this store: Cannot add a column with non-constant default [1] (do not swap) [2]");
     let unique = with_pending("CREATE UNIQUE INDEX one_note ON notes(notebook_id);");
@@ -31,7 +31,7 @@ fn what_fails_only_on_full_tables_is_found() {
     fail: migration 20240101000004 (archive), 20240101000004_archive.sql, fails on this store: UNIQUE constraint failed: notes.notebook_id [2067]
       kind "rehearsal-fails": migration 20240101000004 (archive), 20240101000004_archive.sql, fails on this store: UNIQUE constraint failed: notes.notebook_id [2067]
       1 in all
-      -> do not let these migrations run on this store: they would go wrong; nothing was changed; mend the migration, and rehearse it again
+      -> 1. Do not let these migrations run on this store: they would go wrong. Nothing was changed. 2. Mend the migration, and rehearse it again.
     "#);
     // On empty tables both pass.
     for kept in [kept, unique] {
@@ -48,13 +48,13 @@ fn a_cascade_that_nobody_wrote_names_the_table_the_count_and_the_migration() {
     fail: notes: 6 rows are lost, in migration 0003_step4, by a cascade that nobody wrote: a table to which they refer is dropped (6 before, 0 after); with foreign keys off they stay
       kind "rehearsal-fails", table "notes": 6 rows are lost, in migration 0003_step4, by a cascade that nobody wrote: a table to which they refer is dropped (6 before, 0 after); with foreign keys off they stay
       1 in all
-      -> do not let these migrations run on this store: they would go wrong; nothing was changed; mend the migration, and rehearse it again; rebuild a table that others refer to, or replace its rows, only while foreign keys are off, which they are if that is said outside of any transaction (--foreign-keys says whether the application has them on)
+      -> 1. Do not let these migrations run on this store: they would go wrong. Nothing was changed. 2. Mend the migration, and rehearse it again. 3. Rebuild a table that others refer to, or replace its rows, only while foreign keys are off. They are off if that is said outside of any transaction; --foreign-keys says whether the application has them on.
     "#);
     insta::assert_snapshot!(rehearsed(&kept, &["--foreign-keys", "on"]), @r#"
     fail: notes: 6 rows are lost, in migration 0003_step4, by a cascade that nobody wrote: a table to which they refer is dropped (6 before, 0 after)
       kind "rehearsal-fails", table "notes": 6 rows are lost, in migration 0003_step4, by a cascade that nobody wrote: a table to which they refer is dropped (6 before, 0 after)
       1 in all
-      -> do not let these migrations run on this store: they would go wrong; nothing was changed; mend the migration, and rehearse it again; rebuild a table that others refer to, or replace its rows, only while foreign keys are off, which they are if that is said outside of any transaction (--foreign-keys says whether the application has them on)
+      -> 1. Do not let these migrations run on this store: they would go wrong. Nothing was changed. 2. Mend the migration, and rehearse it again. 3. Rebuild a table that others refer to, or replace its rows, only while foreign keys are off. They are off if that is said outside of any transaction; --foreign-keys says whether the application has them on.
     "#);
     insta::assert_snapshot!(rehearsed(&kept, &["--foreign-keys", "off"]), @r"pass: rehearsed [0003_step4] on 9 rows in [TIME] ms");
     assert!(kept.gate(&["--rehearse", "--foreign-keys", "on"]).ends_with("[2]"));
@@ -97,7 +97,7 @@ fn a_file_that_fails_half_way_without_a_transaction_says_what_stays() {
     fail: migration 5 (archive), 00005_archive.sql, fails on this store: no such table: nowhere [1]; what it did before that stays, because the tool runs it in no transaction
       kind "rehearsal-fails": migration 5 (archive), 00005_archive.sql, fails on this store: no such table: nowhere [1]; what it did before that stays, because the tool runs it in no transaction
       1 in all
-      -> do not let these migrations run on this store: they would go wrong; nothing was changed; mend the migration, and rehearse it again
+      -> 1. Do not let these migrations run on this store: they would go wrong. Nothing was changed. 2. Mend the migration, and rehearse it again.
     "#);
 }
 

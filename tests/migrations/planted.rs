@@ -55,15 +55,15 @@ fn an_applied_migration_that_is_not_in_the_folder_fails_and_is_incompatible() {
     ");
     let kept = Kept::by(SQLX);
     kept.place.sql(later(SQLX));
-    insta::assert_snapshot!(kept.said("schema-state"), @r"
+    insta::assert_snapshot!(kept.said("schema-state"), @"
     fail: sqlx's ledger `_sqlx_migrations`: 1 migration applied that the folder does not have, and pending [20240101000004]; no data is lost
-      -> the store is newer than the folder: take the folder of the version of the application that last used the store, or a newer one; do not start this one on it, and do not delete the store or edit its ledger
+      -> Take the folder of the version of the application that last used the store, or a later one: the store is newer than this folder. Do not start this version on it, and do not delete the store or edit its ledger.
     ");
     insta::assert_snapshot!(kept.said("unknown-ids"), @r#"
     fail: 1 unknown migration: [20990101000000]; sqlx refuses to run
       id 20990101000000, kind "unknown-migrations": applied, and not in the folder
       1 in all
-      -> the store is newer than the folder: take the folder of the version of the application that last used the store, or a newer one; do not start this one on it, and do not delete the store or edit its ledger
+      -> Take the folder of the version of the application that last used the store, or a later one: the store is newer than this folder. Do not start this version on it, and do not delete the store or edit its ledger.
     "#);
 }
 
@@ -101,7 +101,7 @@ fn a_gap_is_what_the_tool_makes_of_it() {
     fail: migration 2 was never applied, though a later one was: goose refuses to run
       id 2, kind "folder-differs": migration 2 was never applied, though a later one was: goose refuses to run
       1 in all
-      -> nothing is lost: give the file that came too late a version above all that are applied, or apply it by hand as the tool's manual says; until then the tool runs nothing
+      -> Nothing is lost. Give the file that came too late a version above all that are applied, or apply it by hand as the tool's manual says. Until then the tool runs nothing.
     "#);
     assert!(kept.said("migration-rehearsal").starts_with("skip: goose would run nothing"));
 }
@@ -145,7 +145,7 @@ fn an_edited_file_is_told_by_content_or_by_line_ends() {
     fail: migration 20240101000002 is not the file that was applied: it differs by its line ends only; sqlx refuses to run
       id 20240101000002, kind "folder-differs": migration 20240101000002 is not the file that was applied: it differs by its line ends only; sqlx refuses to run
       1 in all
-      -> nothing is wrong with the store: keep the line ends from being changed at checkout (`*.sql text eol=lf` in .gitattributes, or -text), and check the files out again
+      -> Nothing is wrong with the store. Keep the line ends from being changed at checkout (`*.sql text eol=lf` in .gitattributes, or -text), and check the files out again.
     "#);
 }
 
@@ -192,7 +192,7 @@ fn a_file_that_drizzle_will_never_run_is_named() {
       kind "folder-differs": 0004_late.sql will never run: it is older than the newest migration that is applied, and drizzle does not mention it
       kind "folder-differs": 0005_forgotten.sql will never run: the journal does not name it, and drizzle does not mention it
       2 in all
-      -> make the migration anew, so that it comes after all that are applied, and take the old file away; or write by hand what it should have done
+      -> Make the migration anew, so that it comes after all that are applied, and take the old file away. Or write by hand what it should have done.
     "#);
 }
 
@@ -208,7 +208,8 @@ fn dirty_and_failed_are_told_by_the_stores_shape() {
     fail: golang-migrate's ledger `schema_migrations`: 3 applied, and version 4 is dirty: it was at work there and did not come to its end; the store has the shape from before it: nothing of it is there; golang-migrate runs nothing before that is settled
       id 4, kind "migration-unfinished", table "schema_migrations": version 4 is dirty: it was at work there and did not come to its end; the store has the shape from before it: nothing of it is there
       1 in all
-      -> keep a copy of the store with its -wal, -shm and -journal before anything else; the store has nothing of the migration; then tell golang-migrate so (`migrate force VERSION`), and let it go on
+      -> 1. Keep a copy of all files of the store before anything else. 2. The store has nothing of the migration. 3. Tell golang-migrate so (`migrate force VERSION`), and let it go on.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     "#);
     insta::assert_snapshot!(kept.gate(&[]), @r"incompatible: golang-migrate would run nothing: version 4 is dirty (do not swap) [2]");
     kept.place.sql("ALTER TABLE notebooks ADD COLUMN archived INTEGER NOT NULL DEFAULT 0");
@@ -216,7 +217,8 @@ fn dirty_and_failed_are_told_by_the_stores_shape() {
     fail: golang-migrate's ledger `schema_migrations`: 3 applied, and version 4 is dirty: it was at work there and did not come to its end; the store has the shape that it leaves: all of it is there; golang-migrate runs nothing before that is settled
       id 4, kind "migration-unfinished", table "schema_migrations": version 4 is dirty: it was at work there and did not come to its end; the store has the shape that it leaves: all of it is there
       1 in all
-      -> keep a copy of the store with its -wal, -shm and -journal before anything else; the store has all of the migration; then tell golang-migrate so (`migrate force VERSION`), and let it go on
+      -> 1. Keep a copy of all files of the store before anything else. 2. The store has all of the migration. 3. Tell golang-migrate so (`migrate force VERSION`), and let it go on.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     "#);
     assert!(kept.said("schema-shape").starts_with("pass: "), "{}", kept.said("schema-shape"));
     kept.place
@@ -225,14 +227,16 @@ fn dirty_and_failed_are_told_by_the_stores_shape() {
     fail: golang-migrate's ledger `schema_migrations`: 3 applied, and version 4 is dirty: it was at work there and did not come to its end; the store has the shape from before it: nothing of it is there; golang-migrate runs nothing before that is settled
       id 4, kind "migration-unfinished", table "schema_migrations": version 4 is dirty: it was at work there and did not come to its end; the store has the shape from before it: nothing of it is there
       1 in all
-      -> keep a copy of the store with its -wal, -shm and -journal before anything else; the store has nothing of the migration; then tell golang-migrate so (`migrate force VERSION`), and let it go on
+      -> 1. Keep a copy of all files of the store before anything else. 2. The store has nothing of the migration. 3. Tell golang-migrate so (`migrate force VERSION`), and let it go on.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     "#);
     let kept = dirty(PRISMA, "ledger-failed");
     insta::assert_snapshot!(kept.said("schema-state"), @r#"
     fail: Prisma's ledger `_prisma_migrations`: 3 applied, and migration 20240101000004_archive failed; the store has the shape from before it: nothing of it is there; Prisma runs nothing before that is settled
       kind "migration-unfinished", table "_prisma_migrations": migration 20240101000004_archive failed; the store has the shape from before it: nothing of it is there
       1 in all
-      -> keep a copy of the store with its -wal, -shm and -journal before anything else; the store has nothing of the migration; then tell Prisma so (`prisma migrate resolve`), and let it go on
+      -> 1. Keep a copy of all files of the store before anything else. 2. The store has nothing of the migration. 3. Tell Prisma so (`prisma migrate resolve`), and let it go on.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     "#);
     let kept = Kept::by(SQLX);
     kept.place.sql("UPDATE _sqlx_migrations SET success = 0 WHERE version = 20240101000003");
@@ -240,7 +244,8 @@ fn dirty_and_failed_are_told_by_the_stores_shape() {
     fail: sqlx's ledger `_sqlx_migrations`: 2 applied, and migration 20240101000003 failed; the store has the shape that it leaves: all of it is there; sqlx runs nothing before that is settled
       id 20240101000003, kind "migration-unfinished", table "_sqlx_migrations": migration 20240101000003 failed; the store has the shape that it leaves: all of it is there
       1 in all
-      -> keep a copy of the store with its -wal, -shm and -journal before anything else; the store has all of the migration; then let sqlx go on as its manual says
+      -> 1. Keep a copy of all files of the store before anything else. 2. The store has all of the migration. 3. Let sqlx go on as its manual says.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     "#);
 }
 
@@ -263,18 +268,19 @@ fn an_empty_ledger_over_objects_that_are_all_there_is_said() {
     }
     let kept = Kept::by(D1);
     kept.place.sql("DELETE FROM d1_migrations");
-    insta::assert_snapshot!(kept.said("schema-state"), @r"
+    insta::assert_snapshot!(kept.said("schema-state"), @"
     fail: D1's ledger `d1_migrations`: nothing applied, and yet the store has what the first 3 migrations of the folder make: D1 would run them again
-      -> do not let D1 migrate the store: it would begin at the first migration; keep a copy of the store with its sidecar files, find out how its tables were made, and record as applied what is there, as D1's manual says (often called a baseline)
+      -> 1. Do not let D1 migrate the store: it would begin at the first migration. Keep a copy of all its files. 2. Find out how its tables were made, and record as applied what is there, as D1's manual says (often called a baseline).
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     ");
 }
 
 #[test]
 fn a_store_with_tables_and_without_a_ledger_is_no_answer() {
     let kept = Kept::unrecorded(SQLX);
-    insta::assert_snapshot!(kept.said("schema-state"), @r"
+    insta::assert_snapshot!(kept.said("schema-state"), @"
     fail: could not look: it has tables, and none of them is a ledger of sqlx: either its migrations were never recorded, or neither the name nor the columns of its ledger tell (say which table it is with --ledger)
-      -> check the path of the store and that of the folder: both have to be of one application; --dialect says which tool runs the folder, and --ledger which table it keeps its ledger in
+      -> Check the path of the store and that of the folder: both have to be of one application. --dialect says which tool runs the folder, and --ledger which table it keeps its ledger in.
     ");
     insta::assert_snapshot!(kept.gate(&[]), @r"cannot tell: [PLACE]/store/state.db: it has tables, and none of them is a ledger of sqlx: either its migrations were never recorded, or neither the name nor the columns of its ledger tell (say which table it is with --ledger) [3]");
     let row = kept.row("schema-shape");
@@ -287,9 +293,9 @@ fn another_tools_ledger_is_no_answer() {
     fs::remove_dir_all(kept.folder()).unwrap();
     let prisma = Kept::by(PRISMA);
     fs::rename(prisma.folder(), kept.folder()).unwrap();
-    insta::assert_snapshot!(kept.said("schema-state"), @r"
+    insta::assert_snapshot!(kept.said("schema-state"), @"
     fail: could not look: the folder looks as if it were made for Prisma, and the store has goose's ledger `goose_db_version`; these are no migrations of goose: nothing in the folder is named as its migrations are
-      -> check the path of the store and that of the folder: both have to be of one application; --dialect says which tool runs the folder, and --ledger which table it keeps its ledger in
+      -> Check the path of the store and that of the folder: both have to be of one application. --dialect says which tool runs the folder, and --ledger which table it keeps its ledger in.
     ");
     insta::assert_snapshot!(kept.gate(&["--rehearse"]), @r"cannot tell: [PLACE]/store/state.db: the folder looks as if it were made for Prisma, and the store has goose's ledger `goose_db_version`; these are no migrations of goose: nothing in the folder is named as its migrations are [3]");
     let kept = Kept::made(
@@ -352,7 +358,8 @@ fn drift_in_a_column_an_index_and_a_trigger_is_found() {
       kind "shape-differs", table "notes": an extra trigger, behind (changes rows behind the application's back)
       kind "shape-differs", table "notes": the index on notebook_id is missing (it is read and written all the same)
       3 in all
-      -> keep a copy of the store with its sidecar files; find out what changed the schema, or which file was changed after it was applied (`migration-history`); put it right with a new migration, or restore a backup whose schema is whole; the rows that are there are not lost
+      -> 1. Stop the application, and keep a copy of all files of the store. 2. Find out what changed the schema, or which file was changed after it was applied (`migration-history`). 3. Put it right with a new migration, or restore a backup whose schema is whole. The rows that are there are not lost.
+         $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     "#);
 }
 

@@ -97,7 +97,7 @@ fn where_every_folder_for_temporary_files_holds_a_store_the_row_says_so() {
         detail.contains("no private folder is made in /var/tmp, because a store is in it"),
         "{row}"
     );
-    assert!(row["remedy"].as_str().unwrap().starts_with("point TMPDIR at a folder"), "{row}");
+    assert!(row["remedy"].as_str().unwrap().starts_with("Set TMPDIR to a folder"), "{row}");
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn uncommitted_rows_of_a_writer_without_a_journal_on_disk_are_no_answer_and_no_d
         assert_eq!(ran.failing(), ["read-only"], "{mode}: {}", ran.stdout);
         let row = ran.row("read-only");
         assert!(row["detail"].as_str().unwrap().contains(CANNOT_TELL), "{mode}: {row}");
-        assert!(row["remedy"].as_str().unwrap().contains("do not kill it"), "{mode}: {row}");
+        assert!(row["remedy"].as_str().unwrap().contains("Do not kill it"), "{mode}: {row}");
     }
 }
 

@@ -1,6 +1,8 @@
 //! Asks the doctor about the store of a place, and writes its answer as a test shows it.
 
 use std::fmt::Write as _;
+use std::path::Path;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
@@ -54,7 +56,7 @@ pub fn all_checks() -> Vec<String> {
     ids.map(str::to_owned).collect()
 }
 
-/// A row as text: status, detail, each finding and the remedy.
+/// A row as text: status, detail, each finding and the remedy with its commands.
 pub fn whole(row: &Value) -> String {
     let mut text = format!("{}: {}\n", row["status"].as_str().unwrap(), row["detail"].as_str().unwrap());
     for finding in row["findings"].as_array().into_iter().flatten() {
@@ -74,7 +76,32 @@ pub fn whole(row: &Value) -> String {
     if let Some(remedy) = row["remedy"].as_str() {
         let _ = writeln!(text, "  -> {remedy}");
     }
+    for command in commands(row) {
+        let _ = writeln!(text, "     $ {command}");
+    }
     text
+}
+
+/// The commands of a row's remedy.
+pub fn commands(row: &Value) -> Vec<&str> {
+    row["commands"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|command| command.as_str().unwrap())
+        .collect()
+}
+
+/// Types a command in a folder, as somebody with this doctor in the path.
+pub fn type_command(folder: &Path, command: &str) -> Output {
+    let binary = Path::new(env!("CARGO_BIN_EXE_doctor")).parent().unwrap();
+    let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
+    Command::new("sh")
+        .args(["-c", command])
+        .env("PATH", path)
+        .current_dir(folder)
+        .output()
+        .unwrap()
 }
 
 /// A row in short: status and detail, and beneath it what is wrong where.

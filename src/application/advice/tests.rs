@@ -1,6 +1,8 @@
 use super::*;
-use crate::application::{Folder, FolderFault, MigrationsFolder};
+use crate::application::{DerivedSubject, Folder, FolderFault, MigrationsFolder};
 use crate::banger;
+use crate::text::escape::is_printable;
+use std::path::Path;
 
 /// Unfinished migrations that came as far as each [`Reached`] says, with and without a command that settles them.
 fn unfinished() -> Vec<Problem> {
@@ -21,6 +23,36 @@ fn unfinished() -> Vec<Problem> {
     problems.collect()
 }
 
+/// Returns all that a remedy says, after a look at each step and each command.
+fn whole(remedy: &Remedy) -> String {
+    assert!(!remedy.steps.is_empty());
+    for step in &remedy.steps {
+        let begins = step
+            .text
+            .starts_with(|c: char| c.is_uppercase() || c == '`' || c == 't' || c == 'f' || c == 'b');
+        let ends = step.text.ends_with(if step.commands.is_empty() { '.' } else { ':' });
+        assert!(begins && ends && step.text.len() > 15, "{step:?}");
+    }
+    for command in remedy.commands() {
+        assert!(command.chars().all(is_printable), "{command}");
+        // What is not there is never made, and what is there is never overwritten.
+        let sqlite = command.split("sqlite3 ").skip(1);
+        for sqlite in sqlite {
+            let reads = sqlite.starts_with("-readonly kept/") || sqlite.starts_with("-safe -readonly kept/");
+            let writes = sqlite.starts_with("-safe ") && (command.contains("mkdir fixed && "))
+                || sqlite.starts_with("-bail -safe saved.db < ");
+            assert!(reads || writes, "{command}");
+        }
+        let makes_files = command.contains("mkdir kept")
+            || command.contains("mkdir fixed")
+            || command.contains(" > ")
+            || command.contains("saved.db");
+        assert_eq!(makes_files, command.contains("umask 077"), "{command}");
+    }
+    let commands: Vec<&str> = remedy.commands().collect();
+    format!("{} {}", remedy.text(), commands.join("\n"))
+}
+
 /// Returns one of each kind of log or journal that is another store's.
 fn foreign_sidecars() -> [Problem; 2] {
     [("-wal", true), ("-journal", false)].map(|(suffix, is_ahead)| Problem::SidecarForeign {
@@ -30,6 +62,77 @@ fn foreign_sidecars() -> [Problem; 2] {
     })
 }
 
+/// Returns problems whose remedies have commands of their own.
+fn mended_by_commands() -> Vec<Problem> {
+    let first_pages = [FirstPage::AllButMagic, FirstPage::AllButHeader, FirstPage::Nothing];
+    let conversions = [
+        Conversion::CarriageReturnsAdded { count: 1 },
+        Conversion::Latin1ToUtf8 { original_size: 1 },
+        Conversion::CarriageReturnsLost,
+    ];
+    let faults = [
+        UseFault::LogDeleted,
+        UseFault::Replaced,
+        UseFault::IndexDeleted,
+        UseFault::LocksLost,
+    ];
+    let mends = [
+        vec![
+            Mend::Rebuild(Some(vec!["INSERT INTO f(f) VALUES('rebuild')".to_owned()])),
+            Mend::Drop(None),
+        ],
+        vec![Mend::Drop(Some(vec!["DROP TABLE f".to_owned()])), Mend::ByProgram],
+        vec![Mend::Rebuild(None), Mend::ByProgramFromBackup],
+        vec![Mend::KeepFirst],
+    ];
+    let refused = |statement: Option<&str>, newer: Option<&str>| Problem::SchemaRefused {
+        statement: statement.map(str::to_owned),
+        leaves_pages: true,
+        newer: newer.map(str::to_owned),
+    };
+    let mut out = vec![
+        Problem::PageCount { pages: 9 },
+        Problem::Owner {
+            suffixes: vec!["-wal", "-shm"],
+        },
+        Problem::StaleIndexes {
+            names: vec!["by_name".to_owned()],
+        },
+        Problem::StaleIndexes { names: Vec::new() },
+        Problem::SchemaRows(vec![(3, "type='table'".to_owned())]),
+        Problem::SchemaRows(Vec::new()),
+        refused(Some("PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid=3"), None),
+        refused(None, None),
+        refused(None, Some("3.99.0")),
+        Problem::History(HistoryFault::RowsGone { ids: vec![2] }),
+    ];
+    out.extend(first_pages.map(|intact| {
+        Problem::NoStore(NoStore::FirstPageGone {
+            intact,
+            page_size: 4096,
+            pages: 9,
+        })
+    }));
+    out.extend(conversions.map(|conversion| Problem::NoStore(NoStore::Converted(conversion))));
+    out.extend(faults.map(|fault| Problem::InUse {
+        fault,
+        copies: vec![OpenCopy {
+            pid: 4711,
+            fd: 5,
+            suffix: "-wal",
+        }],
+        log_lies_here: true,
+    }));
+    out.extend(mends.map(|mends| Problem::Derived {
+        subject: DerivedSubject::FullText,
+        lost_rows: 0,
+        has_unreached_rows: false,
+        mends,
+    }));
+    out
+}
+
+#[expect(clippy::too_many_lines, reason = "a list of all problems")]
 /// Returns one of each kind.
 fn problems() -> Vec<Problem> {
     let obstacles = [
@@ -43,6 +146,7 @@ fn problems() -> Vec<Problem> {
         Obstacle::KeepsChanging,
         Obstacle::NoCopy,
         Obstacle::Damage,
+        Obstacle::Schema,
         Obstacle::Other,
     ];
     let no_stores = [
@@ -53,8 +157,16 @@ fn problems() -> Vec<Problem> {
         NoStore::Empty,
         NoStore::EmptyWithSidecar { suffix: "-wal" },
         NoStore::EmptyWithSidecar { suffix: "-journal" },
+        NoStore::LockedByMode,
+        NoStore::EmptyWithoutLog,
         NoStore::SizeUnknown,
         NoStore::NotSqlite,
+        NoStore::GitLfsPointer,
+        NoStore::Noise,
+        NoStore::BytesBefore {
+            bytes: 60,
+            is_whole: true,
+        },
         NoStore::Overwritten,
         NoStore::CutInHeader,
     ];
@@ -105,6 +217,7 @@ fn problems() -> Vec<Problem> {
         Problem::FilesNotAllowed { paths: 1 },
     ];
     out.extend(unfinished());
+    out.extend(mended_by_commands());
     let of_folders = [
         FolderFault::Gap,
         FolderFault::NotThere,
@@ -139,31 +252,25 @@ fn every_application_has_something_to_do_about_every_problem_and_names_no_other(
         ledger: None,
         foreign_keys: None,
     });
+    let files = ferry.files_of(Path::new("/srv/x.db"));
     for problem in problems().into_iter().chain(foreign_sidecars()) {
-        let advice = ferry.advice(&problem);
-        assert!(advice.len() > 20 && !advice.ends_with('.'), "{problem:?}: {advice}");
+        let advice = whole(&ferry.advice(&problem, &files));
         for word in ["banger", "VM", "image", "state.db"] {
             assert!(!advice.contains(word), "{problem:?}: {advice}");
         }
-        for advice in [Application::any().advice(&problem), with_folder.advice(&problem)] {
-            assert!(advice.len() > 20 && !advice.ends_with('.'), "{problem:?}: {advice}");
-        }
         // It knows the schema of banger's stores alone, and refuses all others.
-        let of_any = Application::any().advice(&problem);
-        let of_folder = with_folder.advice(&problem);
+        let of_any = whole(&Application::any().advice(&problem, &files));
+        let of_folder = whole(&with_folder.advice(&problem, &files));
+        let of_banger = whole(&banger::APPLICATION.advice(&problem, &files));
         for advice in [&advice, &of_any, &of_folder] {
             assert!(!advice.contains("--salvage"), "{problem:?}: {advice}");
-            assert!(!of_folder.contains("daemon"), "{problem:?}: {of_folder}");
-            let commands = advice.split("sqlite3 ").skip(1).filter(|command| command.starts_with('-'));
-            for command in commands {
-                let is_safe = command.starts_with("-readonly COPY ") || command.starts_with("-safe ");
-                assert!(is_safe, "{problem:?}: {advice}");
+        }
+        assert!(!of_folder.contains("daemon"), "{problem:?}: {of_folder}");
+        assert!(!of_banger.replace("ferrymigrate", "").contains("ferry"), "{problem:?}: {of_banger}");
+        for advice in [&advice, &of_any, &of_folder, &of_banger] {
+            for word in ["STORE", "COPY", "NEW", "EMPTY"] {
+                assert!(!advice.contains(word), "a place-holder: {problem:?}: {advice}");
             }
         }
-        let of_banger = banger::APPLICATION.advice(&problem);
-        assert!(
-            !of_banger.replace("ferrymigrate", "").contains("ferry") && !of_banger.contains("STORE-"),
-            "{problem:?}: {of_banger}"
-        );
     }
 }

@@ -255,7 +255,7 @@ impl Wrong {
             page: damaged.page,
             count: damaged.lines,
             lost_rows: 0,
-            mend: Mend::Analyze(shadow::commands_for_statistics(name)),
+            mend: Mend::Analyze(shadow::scripts_for_statistics(name)),
         }
     }
 }
@@ -353,7 +353,7 @@ impl Known {
             Content::Table(content) if !self.is_there(content) => {
                 wrong.state = format!("cannot be checked, because the table {content}, from which it is made, is gone");
                 wrong.what = format!("the table {content}, whose rows it indexes, is gone");
-                wrong.mend = Mend::Drop(table.command_to_drop(damaged.is_some()));
+                wrong.mend = Mend::Drop(table.scripts_to_drop(damaged.is_some()));
             }
             Content::Table(content)
                 if damaged.is_none() && table.module == Module::Fts4 && table.is_empty(handle)? =>
@@ -476,13 +476,13 @@ impl Table {
         (name.chars().all(is_plain) && name.chars().count() < LONGEST_NAME).then(|| format!("[{name}]"))
     }
 
-    /// Returns the command that drops it; other ones where its own tables cannot be read to their ends.
-    fn command_to_drop(&self, is_damaged: bool) -> Option<String> {
+    /// Returns the scripts that drop it; other ones where its own tables cannot be read to their ends.
+    fn scripts_to_drop(&self, is_damaged: bool) -> Option<Vec<String>> {
         let name = self.typed()?;
         Some(if is_damaged {
-            shadow::commands_to_drop(&name, &self.suffixes)
+            shadow::scripts_to_drop(&name, &self.suffixes)
         } else {
-            format!("sqlite3 -safe STORE \"DROP TABLE {name}\"")
+            vec![format!("DROP TABLE {name}")]
         })
     }
 
@@ -543,18 +543,16 @@ impl Table {
         };
         match (&self.content, without_structure) {
             (Content::Nowhere, true) => Mend::ByProgram,
-            (Content::Nowhere, false) => Mend::Drop(self.command_to_drop(false)),
-            (_, false) => {
-                Mend::Rebuild(Some(format!("sqlite3 -safe STORE \"INSERT INTO {name}({name}) VALUES('rebuild')\"")))
-            }
+            (Content::Nowhere, false) => Mend::Drop(self.scripts_to_drop(false)),
+            (_, false) => Mend::Rebuild(Some(vec![format!("INSERT INTO {name}({name}) VALUES('rebuild')")])),
             (_, true) => {
                 let data = match name.strip_suffix(']') {
                     Some(begin) => format!("{begin}_data]"),
                     None => format!("{name}_data"),
                 };
-                Mend::Rebuild(Some(format!(
-                    "sqlite3 -safe -cmd '.dbconfig defensive off' STORE \"UPDATE {data} SET block=x'00000000000000' WHERE id=10; INSERT INTO {name}({name}) VALUES('rebuild')\""
-                )))
+                Mend::Rebuild(Some(vec![format!(
+                    "UPDATE {data} SET block=x'00000000000000' WHERE id=10; INSERT INTO {name}({name}) VALUES('rebuild')"
+                )]))
             }
         }
     }
@@ -568,11 +566,11 @@ impl Table {
             return Mend::ByProgram;
         };
         if !is_readable {
-            return Mend::Drop(self.command_to_drop(false));
+            return Mend::Drop(self.scripts_to_drop(false));
         }
-        Mend::Rebuild(Some(format!(
-            "sqlite3 -safe STORE \"BEGIN; CREATE TABLE kept_entries AS SELECT * FROM {name}; DROP TABLE {name}; CREATE VIRTUAL TABLE {name} USING {module}; INSERT INTO {name} SELECT * FROM kept_entries; DROP TABLE kept_entries; COMMIT\""
-        )))
+        Mend::Rebuild(Some(vec![format!(
+            "BEGIN; CREATE TABLE kept_entries AS SELECT * FROM {name}; DROP TABLE {name}; CREATE VIRTUAL TABLE {name} USING {module}; INSERT INTO {name} SELECT * FROM kept_entries; DROP TABLE kept_entries; COMMIT"
+        )]))
     }
 
     /// Describes damaged pages of its own tables, and what mends them: no statement of SQLite's can clear or drop a table that it cannot
@@ -593,7 +591,7 @@ impl Table {
         wrong.mend = match &self.content {
             Content::Own | Content::Table(_) if self.module != Module::Rtree => {
                 let suffixes = self.derived_suffixes().filter(|suffix| has_damaged(suffix));
-                Mend::Rebuild(Some(shadow::commands_to_rebuild(&name, self.module, suffixes)))
+                Mend::Rebuild(Some(shadow::scripts_to_rebuild(&name, self.module, suffixes)))
             }
             _ if self.has_columns_beside_coordinates() => Mend::ByProgram,
             _ => match self
@@ -601,8 +599,8 @@ impl Table {
                 .as_ref()
                 .filter(|_| self.module == Module::Rtree && !has_damaged("node"))
             {
-                Some(module) => Mend::Rebuild(Some(shadow::commands_to_refill(&name, module, &self.suffixes))),
-                None => Mend::Drop(self.command_to_drop(true)),
+                Some(module) => Mend::Rebuild(Some(shadow::scripts_to_refill(&name, module, &self.suffixes))),
+                None => Mend::Drop(self.scripts_to_drop(true)),
             },
         };
     }

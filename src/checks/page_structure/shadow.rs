@@ -1,5 +1,5 @@
 //! The tables in which full-text and spatial indexes and the planner's statistics lie, where pages of them are damaged: which they are, and
-//! the commands that put new ones in their place.
+//! the scripts that put new ones in their place.
 //!
 //! SQLite refuses to clear or to drop a table with a page that it cannot read, and so does the module that would rebuild it. Its row
 //! is taken out of the schema, an empty table gets its name, and VACUUM gives the pages back. What is in a new table is that of a new index
@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::derived::Module;
 use super::lines::Line;
-use crate::application::VACUUM;
 use crate::error::{Error, Result};
 use crate::findings::LONGEST_NAME;
 use crate::store::ReadOnly;
@@ -18,8 +17,8 @@ use crate::text::words::cut;
 /// The tables of statistics that SQLite ever had.
 const STATISTICS: [&str; 4] = ["sqlite_stat1", "sqlite_stat2", "sqlite_stat3", "sqlite_stat4"];
 
-/// The beginning of a command that may write to the schema: a newer shell refuses it unless it is told that this is meant.
-const SHELL: &str = "sqlite3 -safe -cmd '.dbconfig defensive off' STORE";
+/// The script that gives pages back which nothing leads to.
+const VACUUM: &str = "VACUUM";
 
 /// Returns true for the name of a table of statistics.
 pub(super) fn is_statistics(name: &str) -> bool {
@@ -115,8 +114,12 @@ fn forget(names: impl Iterator<Item = String>) -> String {
     format!("DELETE FROM sqlite_schema WHERE tbl_name IN ({})", names.join(","))
 }
 
-/// Returns the commands that put empty tables in the place of damaged ones of a full-text index, whose name is as it is typed, and fill them.
-pub(super) fn commands_to_rebuild(name: &str, module: Module, suffixes: impl Iterator<Item = &'static str>) -> String {
+/// Returns the scripts that put empty tables in the place of damaged ones of a full-text index, whose name is as it is typed, and fill them.
+pub(super) fn scripts_to_rebuild(
+    name: &str,
+    module: Module,
+    suffixes: impl Iterator<Item = &'static str>,
+) -> Vec<String> {
     let suffixes: Vec<&str> = suffixes.collect();
     let made: Vec<String> = suffixes
         .iter()
@@ -145,23 +148,26 @@ pub(super) fn commands_to_rebuild(name: &str, module: Module, suffixes: impl Ite
         })
         .collect();
     let forget = forget(suffixes.iter().map(|suffix| with_suffix(name, suffix)));
-    format!(
-        "{SHELL} \"PRAGMA writable_schema=ON; {forget}; PRAGMA writable_schema=RESET; {}\"; {VACUUM}; sqlite3 -safe STORE \"INSERT INTO {name}({name}) VALUES('rebuild')\"",
-        made.join("; ")
-    )
+    vec![
+        format!("PRAGMA writable_schema=ON; {forget}; PRAGMA writable_schema=RESET; {}", made.join("; ")),
+        VACUUM.to_owned(),
+        format!("INSERT INTO {name}({name}) VALUES('rebuild')"),
+    ]
 }
 
-/// Returns the commands that make a spatial index anew from its nodes, which hold its coordinates.
-pub(super) fn commands_to_refill(name: &str, module: &str, suffixes: &[&str]) -> String {
+/// Returns the scripts that make a spatial index anew from its nodes, which hold its coordinates.
+pub(super) fn scripts_to_refill(name: &str, module: &str, suffixes: &[&str]) -> Vec<String> {
     let forget = forget_all(name, suffixes);
-    format!(
-        "{SHELL} \"BEGIN; CREATE TABLE kept_entries AS SELECT * FROM {name}; PRAGMA writable_schema=ON; {forget}; PRAGMA writable_schema=RESET; CREATE VIRTUAL TABLE {name} USING {module}; INSERT INTO {name} SELECT * FROM kept_entries; DROP TABLE kept_entries; COMMIT\"; {VACUUM}"
-    )
+    let made = format!(
+        "BEGIN; CREATE TABLE kept_entries AS SELECT * FROM {name}; PRAGMA writable_schema=ON; {forget}; PRAGMA writable_schema=RESET; CREATE VIRTUAL TABLE {name} USING {module}; INSERT INTO {name} SELECT * FROM kept_entries; DROP TABLE kept_entries; COMMIT"
+    );
+    vec![made, VACUUM.to_owned()]
 }
 
-/// Returns the commands that take an index away with all of its tables.
-pub(super) fn commands_to_drop(name: &str, suffixes: &[&str]) -> String {
-    format!("{SHELL} \"PRAGMA writable_schema=ON; {}\"; {VACUUM}", forget_all(name, suffixes))
+/// Returns the scripts that take an index away with all of its tables.
+pub(super) fn scripts_to_drop(name: &str, suffixes: &[&str]) -> Vec<String> {
+    let forgotten = format!("PRAGMA writable_schema=ON; {}", forget_all(name, suffixes));
+    vec![forgotten, VACUUM.to_owned()]
 }
 
 fn forget_all(name: &str, suffixes: &[&str]) -> String {
@@ -169,8 +175,12 @@ fn forget_all(name: &str, suffixes: &[&str]) -> String {
     forget(std::iter::once(name.to_owned()).chain(own))
 }
 
-/// Returns the commands that make a table of statistics anew.
-pub(super) fn commands_for_statistics(table: &str) -> String {
+/// Returns the scripts that make a table of statistics anew.
+pub(super) fn scripts_for_statistics(table: &str) -> Vec<String> {
     let forget = forget(std::iter::once(table.to_owned()));
-    format!("{SHELL} \"PRAGMA writable_schema=ON; {forget}\"; {VACUUM}; sqlite3 -safe STORE ANALYZE")
+    vec![
+        format!("PRAGMA writable_schema=ON; {forget}"),
+        VACUUM.to_owned(),
+        "ANALYZE".to_owned(),
+    ]
 }

@@ -5,10 +5,15 @@
 
 mod map;
 
-use super::table::{findings, verdict};
+use super::remedies::{RowAdvice, remedies};
+use super::split_at_code;
+use super::table::{SHOWN_FINDINGS, first_findings, verdict};
+use crate::application::Step;
+use crate::findings::MOST_FINDINGS;
 use crate::findings::check_id::CheckId;
 use crate::page_map::MapResult;
 use crate::report::{Report, Row, Status};
+use crate::text::escape::is_noncharacter;
 
 /// The style of the page. It is constant: nothing of a store gets into it.
 const STYLE: &str = include_str!("html/style.css");
@@ -25,6 +30,12 @@ pub(crate) fn report(report: &Report, system: &str) -> String {
     let (word, rest) = verdict.split_once(": ").unwrap_or((&verdict, ""));
     let (first, more) = rest.split_at(rest.find(" (").unwrap_or(rest.len()));
     let rows: String = report.rows.iter().map(row).collect();
+    let advice: String = remedies(&report.rows).iter().map(advice).collect();
+    let advice = if advice.is_empty() {
+        String::new()
+    } else {
+        format!("<section>\n<h2>What to do</h2>\n{advice}</section>\n")
+    };
     let class = report.verdict();
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -33,7 +44,7 @@ pub(crate) fn report(report: &Report, system: &str) -> String {
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <title>{word}: {}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
          <header class=\"{class}\">\n<h1><strong>{word}</strong>: {}<small>{}</small></h1>\n{}</header>\n\
-         <section>\n<h2>What was checked</h2>\n<ul class=\"rows\">\n{rows}</ul>\n</section>\n\
+         <section>\n<h2>What was checked</h2>\n<ul class=\"rows\">\n{rows}</ul>\n</section>\n{advice}\
          <section>\n<h2>The store’s pages</h2>\n{}</section>\n\
          <footer>\n<p>This page names tables, columns, row numbers and pages of the store, and holds none of its values. \
          It loads nothing and runs nothing.</p>\n</footer>\n</main>\n</body>\n</html>\n",
@@ -79,12 +90,18 @@ fn row(row: &Row) -> String {
         Status::Skip => "skip",
     };
     let mut said = format!("<p>{}</p>\n", prose(&row.detail));
-    let places: String = findings(row).iter().map(|place| format!("<li>{}</li>\n", prose(place))).collect();
-    if !places.is_empty() {
-        said += &format!("<ul>\n{places}</ul>\n");
-    }
-    if let Some(remedy) = row.remedy.as_ref().filter(|remedy| !remedy.is_empty()) {
-        said += &format!("<p class=\"remedy\"><b>What to do:</b> {}</p>\n", prose(remedy));
+    let list = |places: &[String]| {
+        let items: String = places.iter().map(|place| format!("<li>{}</li>\n", prose(place))).collect();
+        format!("<ul>\n{items}</ul>\n")
+    };
+    let places = first_findings(row, MOST_FINDINGS);
+    match places.split_at_checked(SHOWN_FINDINGS) {
+        _ if places.is_empty() => {}
+        Some((first, more)) if more.len() > 1 => {
+            said += &list(first);
+            said += &format!("<details>\n<summary>more of them</summary>\n{}</details>\n", list(more));
+        }
+        _ => said += &list(&places),
     }
     format!(
         "<li class=\"{}\">\n<h3><span class=\"word\">{word}</span> <code>{}</code></h3>\n<div>\n{said}</div>\n</li>\n",
@@ -93,8 +110,39 @@ fn row(row: &Row) -> String {
     )
 }
 
-/// Escapes running text. A browser would end a line within `-wal` or `--salvage`; such words are not broken.
+/// Returns what to do about some rows: a list, with the commands in blocks of their own.
+fn advice(advice: &RowAdvice<'_>) -> String {
+    let checks: Vec<String> = advice.checks.iter().map(|check| format!("<code>{}</code>", text(check))).collect();
+    let step = |step: &&Step| {
+        let commands = if step.commands.is_empty() {
+            String::new()
+        } else {
+            format!(
+                "<pre>{}</pre>\n",
+                step.commands.iter().map(|command| text(command)).collect::<Vec<_>>().join("\n")
+            )
+        };
+        format!("<li><p>{}</p>\n{commands}</li>\n", prose(&step.text))
+    };
+    let steps: String = advice.steps.iter().map(step).collect();
+    format!("<h3 class=\"for\">{}</h3>\n<ol class=\"steps\">\n{steps}</ol>\n", checks.join(", "))
+}
+
+/// Escapes running text. A browser would end a line within `-wal` or `--salvage`; such words are not broken. The name of a check, in
+/// backticks, is shown as code.
 fn prose(words: &str) -> String {
+    let mut out = String::new();
+    let mut rest = words;
+    while let Some((before, name, after)) = split_at_code(rest) {
+        out += &unbroken(before);
+        out += &format!("<code>{}</code>", text(name));
+        rest = after;
+    }
+    out + &unbroken(rest)
+}
+
+/// Escapes running text, without a break in words that begin with a dash.
+fn unbroken(words: &str) -> String {
     let word = |word: &str| {
         if word.starts_with('-') && word.len() <= LONGEST_OPTION {
             format!("<span class=\"whole\">{}</span>", text(word))
@@ -123,11 +171,6 @@ fn text(text: &str) -> String {
         }
     }
     out
-}
-
-/// Returns true if Unicode promises that this is never a character (section 23.7, "Noncharacters").
-fn is_noncharacter(c: char) -> bool {
-    matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe
 }
 
 /// Text of at most so many characters.

@@ -74,9 +74,13 @@ struct WireRow<'a> {
     kind: Option<&'a str>,
     /// What was looked at, what is wrong, or why it did not look.
     detail: &'a str,
-    /// What to do; only where it failed.
+    /// What to do, in sentences; only where it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     remedy: Option<&'a str>,
+    /// The commands of the remedy, in the order in which they are to be typed: complete, and quoted for a POSIX shell. Older doctors did not
+    /// say them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    commands: Vec<&'a str>,
     /// The first places where something is wrong, at most 100; where it passed, notes: what is odd and does no harm.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     findings: Vec<WireFinding<'a>>,
@@ -224,7 +228,8 @@ fn row(row: &Row) -> WireRow<'_> {
         status: row.status.name(),
         kind: row.kind(),
         detail: &row.detail,
-        remedy: row.remedy.as_deref(),
+        remedy: row.remedy(),
+        commands: row.commands().collect(),
         findings: row.findings.iter().map(|at| finding(at, row.kind())).collect(),
         findings_total: (row.findings_total > 0).then_some(row.findings_total),
         findings_at_least: row.findings_at_least,

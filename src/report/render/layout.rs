@@ -4,6 +4,7 @@ use anstyle::{AnsiColor, Style as Paint};
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Table, Width};
 
+use crate::application::Step;
 use crate::report::Status;
 
 /// The narrowest text beside the names, in columns; if there is less room, the text goes beneath them.
@@ -46,8 +47,6 @@ pub(super) struct TableRow<'a> {
     pub(super) detail: &'a str,
     /// The lines beneath it.
     pub(super) findings: &'a [String],
-    /// The remedy.
-    pub(super) remedy: Option<&'a str>,
 }
 
 impl TableRow<'_> {
@@ -63,17 +62,26 @@ impl TableRow<'_> {
         } else {
             format!("{}\n{}", head.trim_end(), fold(self.detail, width(style), &hang))
         };
-        let mut beneath = |mark: &str, text: &str| {
-            out += &fold(text, width(style), &format!("{hang}{mark} "));
-        };
         for finding in self.findings {
-            beneath("·", finding);
-        }
-        if let Some(remedy) = self.remedy {
-            beneath("→", remedy);
+            out += &fold(finding, width(style), &format!("{hang}· "));
         }
         paint_first_word(&out, self.status, style)
     }
+}
+
+/// Returns steps behind a margin, with a number each where there are several. Each command has a line of its own, which is never folded.
+pub(super) fn draw_steps(steps: &[&Step], indent: usize, style: Style) -> String {
+    let margin = " ".repeat(indent);
+    let draw = |(n, step): (usize, &&Step)| {
+        let mark = if steps.len() > 1 {
+            format!("{}. ", n + 1)
+        } else {
+            String::new()
+        };
+        let text = fold(&step.text, width(style), &format!("{margin}{mark}"));
+        step.commands.iter().fold(text, |text, command| text + &format!("{margin}   {command}\n"))
+    };
+    steps.iter().enumerate().map(draw).collect()
 }
 
 /// Returns a line that begins with `PASS: ` or `FAIL: `, folded behind that.

@@ -2,15 +2,19 @@
 //!
 //! Nothing in a store can become markup, a mention or a link: what could is written so that it shows as itself.
 
+use super::remedies::{RowAdvice, remedies};
+use super::split_at_code;
 use super::table::{findings, verdict};
+use crate::application::Step;
 use crate::report::{Report, Row, Status};
 
 /// Returns a report as Markdown that GitHub renders; `system` says what it was run on.
 pub(crate) fn report(report: &Report, system: &str) -> String {
     let rows: String = report.rows.iter().map(table_row).collect();
+    let advice: String = remedies(&report.rows).iter().map(advice).collect();
     format!(
         "### doctor: {}\n\n- store: {}\n- situation: {}\n- versions: doctor {}, SQLite {}\n- system: {}; sandbox: {}\n\n\
-         | status | check | what it found |\n|---|---|---|\n{rows}\n",
+         | status | check | what it found |\n|---|---|---|\n{rows}\n{advice}",
         shown(&verdict(report)),
         code(&report.store),
         report.situation,
@@ -27,10 +31,41 @@ fn table_row(row: &Row) -> String {
         Status::Fail => "**FAIL**",
         Status::Skip => "skip",
     };
-    let mut text = vec![shown(&row.detail)];
-    text.extend(findings(row).iter().map(|finding| format!("· {}", shown(finding))));
-    text.extend(row.remedy.iter().map(|remedy| format!("→ {}", shown(remedy))));
+    let mut text = vec![prose(&row.detail)];
+    text.extend(findings(row).iter().map(|finding| format!("· {}", prose(finding))));
     format!("| {status} | `{}` | {} |\n", row.check, text.join("<br>"))
+}
+
+/// Returns what to do about some rows: a list, with the commands in blocks of code.
+fn advice(advice: &RowAdvice<'_>) -> String {
+    let checks: Vec<String> = advice.checks.iter().map(|check| format!("`{check}`")).collect();
+    let step = |(n, step): (usize, &&Step)| {
+        let text = format!("{}. {}\n", n + 1, prose(&step.text));
+        if step.commands.is_empty() {
+            return text;
+        }
+        let fence = "`".repeat(3.max(longest_run(&step.commands.concat()) + 1));
+        let lines: String = step.commands.iter().map(|command| format!("   {command}\n")).collect();
+        format!("{text}\n   {fence}sh\n{lines}   {fence}\n\n")
+    };
+    let steps: String = advice.steps.iter().enumerate().map(step).collect();
+    format!("**What to do** ({}):\n\n{}\n\n", checks.join(", "), steps.trim_end())
+}
+
+/// Returns the number of backticks in the longest row of them.
+fn longest_run(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
+}
+
+/// Escapes running text. The name of a check, in backticks, is a code span.
+fn prose(words: &str) -> String {
+    let mut out = String::new();
+    let mut rest = words;
+    while let Some((before, name, after)) = split_at_code(rest) {
+        out += &format!("{}`{name}`", shown(before));
+        rest = after;
+    }
+    out + &shown(rest)
 }
 
 /// Escapes text so that it shows as itself anywhere in a line.
@@ -70,7 +105,7 @@ pub(crate) fn shown(text: &str) -> String {
 
 /// Returns a code span, fenced by more backticks than the text has in a row.
 fn code(text: &str) -> String {
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let longest = longest_run(text);
     let fence = "`".repeat(longest + 1);
     let room = if longest > 0 || text.starts_with(' ') { " " } else { "" };
     format!("{fence}{room}{text}{room}{fence}")
@@ -79,17 +114,22 @@ fn code(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::application::{Application, Problem};
+    use crate::application::{Application, Problem, StoreFiles, keep_a_copy};
     use crate::findings::check_id::CheckId;
     use crate::findings::{Finding, Findings};
     use crate::report::outcome::Outcome;
+    use std::path::Path;
     use std::time::Duration;
 
     fn application() -> Application {
         Application {
-            advice: |_, _| "keep a copy".into(),
+            advice: |_, _, files| keep_a_copy(&Application::any(), files).step("Restore what is missing."),
             ..Application::new("another", Vec::new())
         }
+    }
+
+    fn files() -> StoreFiles {
+        application().files_of(Path::new("a ```b`/state.db"))
     }
 
     #[test]
@@ -99,7 +139,7 @@ mod tests {
             row: Some(5),
             ..Finding::new("refers to a row of images that is not there").table("vms")
         });
-        let row = |check, outcome| Row::new(check, outcome, Duration::ZERO, &application());
+        let row = |check, outcome| Row::new(check, outcome, Duration::ZERO, &application(), &files());
         let sample = Report {
             index: 0,
             store: "~/state.db".to_owned(),
@@ -118,7 +158,7 @@ mod tests {
             short_of_memory: false,
         };
         let text = report(&sample, "Linux 6.1.0 x86_64").replace(rusqlite::version(), "SQLITE");
-        insta::assert_snapshot!(text, @r"
+        insta::assert_snapshot!(text, @"
         ### doctor: FAIL: 1 of 2 checks failed (foreign-keys)
 
         - store: `~/state.db`
@@ -129,7 +169,17 @@ mod tests {
         | status | check | what it found |
         |---|---|---|
         | pass | `file` | an SQLite database |
-        | **FAIL** | `foreign-keys` | 1 row refers to nothing<br>· vms row 5: refers to a row of images that is not there<br>→ keep a copy |
+        | **FAIL** | `foreign-keys` | 1 row refers to nothing<br>· vms row 5: refers to a row of images that is not there |
+
+        **What to do** (`foreign-keys`):
+
+        1. Stop the application, and keep a copy of all files of the store:
+
+           ````sh
+           umask 077 && mkdir kept && cp -a 'a ```b`/state.db'* kept
+           ````
+
+        2. Restore what is missing.
         ");
     }
 

@@ -1,6 +1,7 @@
 //! Renders the summary of a salvage in the report's own rows.
 
-use super::layout::{ColumnWidths, Style, TableRow, fold, fold_verdict, paint_first_word, width};
+use super::layout::{ColumnWidths, Style, TableRow, draw_steps, fold, fold_verdict, paint_first_word, width};
+use crate::application::Step;
 use crate::report::Status;
 use crate::salvage::summary::{NamedRows, NothingSaved, SalvageSummary, TableSummary};
 use crate::text::escape::escape_untrusted;
@@ -20,8 +21,8 @@ struct SummaryRow {
     findings: Vec<String>,
 }
 
-/// Returns the account of the store that is shown so. `load` is what to type next, where the output can be loaded.
-pub(crate) fn account(store: &str, account: &SalvageSummary, load: &str, style: Style) -> String {
+/// Returns the account of the store that is shown so. `next` is what to do next, where the output can be loaded.
+pub(crate) fn account(store: &str, account: &SalvageSummary, next: &[Step], style: Style) -> String {
     let mut entries: Vec<SummaryRow> = account.tables.iter().map(table_entry).collect();
     entries.extend(store_entries(account));
     let columns = ColumnWidths::of(0, entries.iter().map(|entry| entry.name.as_str()));
@@ -33,14 +34,13 @@ pub(crate) fn account(store: &str, account: &SalvageSummary, load: &str, style: 
                 name: &entry.name,
                 detail: &entry.detail,
                 findings: &entry.findings,
-                remedy: None,
             };
             line.draw(&columns, style)
         })
         .collect();
     let (status, verdict) = verdict(account);
     let next = if account.committed {
-        fold(load, width(style), "→ ")
+        format!("\n{}", draw_steps(&next.iter().collect::<Vec<_>>(), 0, style))
     } else {
         String::new()
     };
@@ -54,6 +54,15 @@ pub(crate) fn account(store: &str, account: &SalvageSummary, load: &str, style: 
 /// Returns the last line of a salvage without a summary: the reason.
 pub(crate) fn failure_line(why: &str, style: Style) -> String {
     paint_first_word(&fold_verdict(&format!("FAIL: {why}"), style), Status::Fail, style)
+}
+
+/// Returns the reason why there is nothing to salvage from a file as it is, and the steps that make it a database again.
+pub(crate) fn undo_first(why: &str, steps: &[Step], style: Style) -> String {
+    format!(
+        "{}\n{}",
+        failure_line(why, style),
+        draw_steps(&steps.iter().collect::<Vec<_>>(), 0, style)
+    )
 }
 
 /// Returns a table: what is given, and what not.

@@ -1,6 +1,7 @@
 //! Aligned columns for a terminal.
 
-use super::layout::{ColumnWidths, TableRow, fold, fold_verdict, paint_first_word, width, word};
+use super::layout::{ColumnWidths, TableRow, draw_steps, fold, fold_verdict, paint_first_word, width, word};
+use super::remedies::remedies;
 use crate::findings::Finding;
 use crate::report::{Report, Row, Status};
 use crate::text::words::plural;
@@ -17,10 +18,25 @@ pub(crate) fn report(report: &Report, style: Style) -> String {
     let status = overall_status(report);
     let verdict = fold_verdict(&verdict(report), style);
     format!(
-        "{}\n{rows}\n{}",
+        "{}\n{rows}\n{}{}",
         fold(&report.store, width(style), ""),
-        paint_first_word(&verdict, status, style)
+        paint_first_word(&verdict, status, style),
+        what_to_do(report, 0, style)
     )
+}
+
+/// Returns what to do about the rows that failed.
+fn what_to_do(report: &Report, indent: usize, style: Style) -> String {
+    let margin = " ".repeat(indent);
+    let draw = |advice: &super::remedies::RowAdvice<'_>| {
+        let heading = format!("What to do ({}):", advice.checks.join(", "));
+        format!(
+            "\n{}{}",
+            fold(&heading, width(style), &margin),
+            draw_steps(&advice.steps, indent + 2, style)
+        )
+    };
+    remedies(&report.rows).iter().map(draw).collect()
 }
 
 /// Returns one of several stores: a line, and the rows that failed beneath it.
@@ -35,7 +51,8 @@ pub(crate) fn one_of_many(report: &Report, style: Style) -> String {
     let line = fold(&format!("{}{count}", report.store), width(style), &format!("{}  ", word(status)));
     let failed = || report.rows.iter().filter(|row| row.status == Status::Fail);
     let columns = ColumnWidths::of(6, failed().map(|row| row.check.id()));
-    paint_first_word(&line, status, style) + &failed().map(|row| draw(row, &columns, style)).collect::<String>()
+    let rows: String = failed().map(|row| draw(row, &columns, style)).collect();
+    paint_first_word(&line, status, style) + &rows + &what_to_do(report, 6, style)
 }
 
 /// Returns the last line of several stores.
@@ -71,11 +88,16 @@ pub(super) fn verdict(report: &Report) -> String {
 
 /// Returns a row's text beneath its detail: the first findings, unless the detail has said them all.
 pub(super) fn findings(row: &Row) -> Vec<String> {
+    first_findings(row, SHOWN_FINDINGS)
+}
+
+/// Returns so many of a row's findings, unless the detail has said them all.
+pub(super) fn first_findings(row: &Row, most: usize) -> Vec<String> {
     let all_are_there = row.findings_total == row.findings.len() as u64;
     if all_are_there && row.findings.iter().all(|finding| is_covered(finding, &row.detail)) {
         return Vec::new();
     }
-    row.describe_findings(SHOWN_FINDINGS)
+    row.describe_findings(most)
 }
 
 /// Returns true if a detail says what a finding says, and where.
@@ -99,7 +121,6 @@ fn draw(row: &Row, columns: &ColumnWidths, style: Style) -> String {
         name: row.check.id(),
         detail: &row.detail,
         findings: &findings(row),
-        remedy: row.remedy.as_deref(),
     };
     line.draw(columns, style)
 }
@@ -111,18 +132,23 @@ fn overall_status(report: &Report) -> Status {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::application::{Application, Impact, Problem};
+    use crate::application::{Application, Impact, Problem, StoreFiles, keep_a_copy};
     use crate::findings::Findings;
     use crate::findings::check_id::CheckId;
     use crate::report::outcome::Outcome;
     use crate::report::render::layout::display_width;
+    use std::path::Path;
     use std::time::Duration;
 
     fn application() -> Application {
         Application {
-            advice: |_, _| "keep a copy of the store first".into(),
+            advice: |_, _, files| keep_a_copy(&Application::any(), files).step("Restore what is missing."),
             ..Application::new("another", Vec::new())
         }
+    }
+
+    fn files() -> StoreFiles {
+        application().files_of(Path::new("it's here/state.db"))
     }
 
     fn sample() -> Report {
@@ -133,7 +159,7 @@ mod tests {
                 ..Finding::new("refers to a row of images that is not there").table("vms")
             });
         }
-        let row = |check, outcome| Row::new(check, outcome, Duration::ZERO, &application());
+        let row = |check, outcome| Row::new(check, outcome, Duration::ZERO, &application(), &files());
         Report {
             index: 0,
             store: "~/.local/state/banger/state.db".to_owned(),
@@ -160,7 +186,7 @@ mod tests {
             width: Some(64),
             color: false,
         };
-        insta::assert_snapshot!(report(&sample(), style), @r"
+        insta::assert_snapshot!(report(&sample(), style), @r#"
         ~/.local/state/banger/state.db
 
         pass  file          an SQLite database, 9 pages of 4096 bytes
@@ -177,10 +203,15 @@ mod tests {
                             · vms row 5: refers to a row of images that
                               is not there
                             · … and 2 more
-                            → keep a copy of the store first
 
         FAIL: 1 of 3 checks failed (foreign-keys), 1 skipped
-        ");
+
+        What to do (foreign-keys):
+          1. Stop the application, and keep a copy of all files of the
+             store:
+             umask 077 && mkdir kept && cp -a "it's here/state.db"* kept
+          2. Restore what is missing.
+        "#);
     }
 
     #[test]
@@ -189,7 +220,7 @@ mod tests {
             width: Some(40),
             color: false,
         };
-        insta::assert_snapshot!(report(&sample(), style), @r"
+        insta::assert_snapshot!(report(&sample(), style), @r#"
         ~/.local/state/banger/state.db
 
         pass  file
@@ -211,11 +242,16 @@ mod tests {
               · vms row 5: refers to a row of
                 images that is not there
               · … and 2 more
-              → keep a copy of the store first
 
         FAIL: 1 of 3 checks failed
               (foreign-keys), 1 skipped
-        ");
+
+        What to do (foreign-keys):
+          1. Stop the application, and keep a
+             copy of all files of the store:
+             umask 077 && mkdir kept && cp -a "it's here/state.db"* kept
+          2. Restore what is missing.
+        "#);
     }
 
     #[test]
@@ -224,7 +260,7 @@ mod tests {
             width: None,
             color: false,
         };
-        insta::assert_snapshot!(one_of_many(&sample(), style) + &total(2, 1, 1, style), @r"
+        insta::assert_snapshot!(one_of_many(&sample(), style) + &total(2, 1, 1, style), @r#"
         FAIL  ~/.local/state/banger/state.db: 1 of 3 checks failed, 1 skipped
               FAIL  foreign-keys  7 rows refer to rows that are not there
                                   · vms row 1: refers to a row of images that is not there
@@ -233,10 +269,14 @@ mod tests {
                                   · vms row 4: refers to a row of images that is not there
                                   · vms row 5: refers to a row of images that is not there
                                   · … and 2 more
-                                  → keep a copy of the store first
+
+              What to do (foreign-keys):
+                1. Stop the application, and keep a copy of all files of the store:
+                   umask 077 && mkdir kept && cp -a "it's here/state.db"* kept
+                2. Restore what is missing.
 
         FAIL: 1 of 2 stores failed, 1 row skipped
-        ");
+        "#);
     }
 
     #[test]
@@ -270,7 +310,13 @@ mod tests {
                 color: false,
             };
             let drawn = report(&sample(), style) + &one_of_many(&sample(), style) + &total(2, 1, 1, style);
-            let widest = drawn.lines().map(display_width).max().unwrap();
+            // A command is never folded.
+            let is_text = |line: &&str| !line.trim_start().starts_with("umask");
+            let widest = drawn.lines().filter(is_text).map(display_width).max().unwrap();
+            assert_eq!(
+                drawn.matches("umask 077 && mkdir kept && cp -a \"it's here/state.db\"* kept\n").count(),
+                2
+            );
             assert!(widest <= usize::from(width), "{width}: {drawn}");
         }
     }
@@ -289,6 +335,7 @@ mod tests {
                 Outcome::found(detail, problem, findings),
                 Duration::ZERO,
                 &application(),
+                &files(),
             )
         };
         let finding = || Finding::new("the column is missing").table("images").column("docker");

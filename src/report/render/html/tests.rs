@@ -3,9 +3,10 @@
 mod hostile;
 mod parsed;
 
+use std::path::Path;
 use std::time::Duration;
 
-use crate::application::{Application, Problem};
+use crate::application::{Application, Problem, Remedy};
 use crate::findings::check_id::CheckId;
 use crate::findings::{Finding, Findings};
 use crate::page_map::{MapResult, PageClass, PageMap, PageMapBuilder, PageRole, TreeId};
@@ -36,11 +37,13 @@ fn row(check: CheckId, outcome: Outcome) -> Row {
 /// Returns a row whose application says this.
 fn row_advised(check: CheckId, outcome: Outcome, advice: &str) -> Row {
     let application = Application {
-        advice: |_, _| "something".into(),
+        advice: |_, _, _| "something".into(),
         ..Application::new("another", Vec::new())
     };
-    let mut row = Row::new(check, outcome, Duration::ZERO, &application);
-    row.remedy = row.remedy.map(|_| escape_untrusted(advice, 1_200));
+    let files = application.files_of(Path::new("a & b/state.db"));
+    let mut row = Row::new(check, outcome, Duration::ZERO, &application, &files);
+    let advice = escape_untrusted(advice, 1_200);
+    row.remedy = row.remedy.map(|_| Remedy::default().run(advice, [files.keep()]));
     row
 }
 
@@ -141,13 +144,14 @@ fn note_pages(note: &str) -> (u64, u64) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a whole page")]
 fn a_page_says_the_verdict_the_rows_and_what_the_pages_are() {
     let page = drawn(&sample(), Some(&small_and_damaged()), "Linux 6.1.0 x86_64");
     held(&page);
     assert!(page.contains("<title>FAIL: state.db</title>"));
     let body = page.replace(rusqlite::version(), "SQLITE");
     let (_, body) = body.split_once("<main>\n").unwrap();
-    insta::assert_snapshot!(body, @r##"
+    insta::assert_snapshot!(body, @r#"
     <header class="fail">
     <h1><strong>FAIL</strong>: 1 of 3 checks failed<small> (foreign-keys), 1 skipped</small></h1>
     <dl>
@@ -170,7 +174,7 @@ fn a_page_says_the_verdict_the_rows_and_what_the_pages_are() {
     <li class="skip">
     <h3><span class="word">skip</span> <code>schema-state</code></h3>
     <div>
-    <p>needs `read-only`</p>
+    <p>needs <code>read-only</code></p>
     </div>
     </li>
     <li class="fail">
@@ -183,12 +187,26 @@ fn a_page_says_the_verdict_the_rows_and_what_the_pages_are() {
     <li>notes row 3: refers to a row of tags that is not there</li>
     <li>notes row 4: refers to a row of tags that is not there</li>
     <li>notes row 5: refers to a row of tags that is not there</li>
-    <li>… and 2 more</li>
     </ul>
-    <p class="remedy"><b>What to do:</b> keep a copy of the store first</p>
+    <details>
+    <summary>more of them</summary>
+    <ul>
+    <li>notes row 6: refers to a row of tags that is not there</li>
+    <li>notes row 7: refers to a row of tags that is not there</li>
+    </ul>
+    </details>
     </div>
     </li>
     </ul>
+    </section>
+    <section>
+    <h2>What to do</h2>
+    <h3 class="for"><code>foreign-keys</code></h3>
+    <ol class="steps">
+    <li><p>keep a copy of the store first</p>
+    <pre>umask 077 &amp;&amp; mkdir kept &amp;&amp; cp -a &#39;a &amp; b/state.db&#39;* kept</pre>
+    </li>
+    </ol>
     </section>
     <section>
     <h2>The store’s pages</h2>
@@ -231,7 +249,7 @@ fn a_page_says_the_verdict_the_rows_and_what_the_pages_are() {
     </main>
     </body>
     </html>
-    "##);
+    "#);
 }
 
 #[test]
@@ -281,12 +299,12 @@ fn why_there_is_no_map_is_said() {
 }
 
 #[test]
-fn every_finding_is_counted_and_five_are_shown() {
+fn every_finding_is_listed_and_five_are_shown() {
     let html = held(&drawn(&sample(), None, ""));
     let failed = html.classed("fail");
-    let places: Vec<&str> = failed[1].named("ul")[0].named("li").iter().map(|li| li.text.as_str()).collect();
-    assert_eq!(places.len(), 6);
-    assert_eq!(places[5], "… and 2 more");
+    let lists = failed[1].named("ul");
+    assert_eq!(lists.iter().map(|list| list.named("li").len()).collect::<Vec<_>>(), [5, 2]);
+    assert_eq!(failed[1].named("details")[0].named("li").len(), 2);
 }
 
 #[test]

@@ -167,10 +167,11 @@ impl<'a> Key<'a> {
     }
 }
 
-/// "12.3 %"; what is there is never "0.0 %".
+/// "12.3 %"; what is there is never "0.0 %", and a part is never "100.0 %".
 fn share(pages: u32, total: u32) -> String {
-    let tenths = u64::from(pages) * 1_000 / u64::from(total.max(1));
-    match tenths {
+    let total = u64::from(total.max(1));
+    let tenths = (u64::from(pages) * 1_000 + total / 2) / total;
+    match tenths.min(if u64::from(pages) < total { 999 } else { 1_000 }) {
         0 => "< 0.1 %".to_owned(),
         n => format!("{}.{} %", n / 10, n % 10),
     }

@@ -22,13 +22,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("footer", &[]),
     ("h1", &[]),
     ("h2", &[]),
-    ("h3", &[]),
+    ("h3", &["class"]),
     ("p", &["class"]),
     ("div", &["class", "role", "aria-label"]),
     ("dl", &[]),
     ("dt", &[]),
     ("dd", &[]),
     ("ul", &["class"]),
+    ("ol", &["class"]),
+    ("pre", &[]),
+    ("details", &[]),
+    ("summary", &[]),
     ("li", &["class"]),
     ("span", &["class"]),
     ("strong", &[]),
@@ -48,8 +52,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 /// The classes that the style knows, and none that a store could name.
 const CLASSES: &[&str] = &[
-    "pass", "fail", "skip", "rows", "word", "remedy", "whole", "note", "pages", "key", "marks", "map", "large", "t0",
-    "t1", "t2", "t3", "t4", "t5", "t6", "t7", "tz", "x", "fr", "pm", "lb", "un", "in", "ov", "dm", "w",
+    "pass", "fail", "skip", "rows", "word", "for", "steps", "whole", "note", "pages", "key", "marks", "map", "large",
+    "t0", "t1", "t2", "t3", "t4", "t5", "t6", "t7", "tz", "x", "fr", "pm", "lb", "un", "in", "ov", "dm", "w",
 ];
 
 /// An element of a page.
