@@ -7,6 +7,7 @@
 
 pub(crate) mod around;
 pub(crate) mod file_stat;
+mod first_bytes;
 pub(crate) mod in_use;
 pub(crate) mod journal;
 pub(crate) mod not_a_database;
@@ -383,7 +384,7 @@ fn kind_of(head: &[u8], size: u64) -> PathKind {
     match HeaderFields::parse(head) {
         Some(header) => PathKind::Sqlite(header),
         None if head.starts_with(MAGIC) => PathKind::CutInHeader,
-        None => PathKind::NotSqlite(not_a_database::recognise(head, size)),
+        None => PathKind::NotSqlite(first_bytes::recognise(head, size)),
     }
 }
 

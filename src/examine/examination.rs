@@ -22,7 +22,7 @@ use crate::store::PrivateFolder;
 use crate::store::refuse_if_open_here;
 use crate::store::sandbox::Sandbox;
 
-/// What an examination may take if nothing else is said: as long as the program `doctor` gives each store.
+/// The time limit of an examination for which none is set: the one of the program `doctor` for each store.
 const DEFAULT_TIME_LIMIT: Duration = Duration::from_secs(300);
 
 /// Examines the store at `path` with every check but `artifacts`, without changing anything. Whatever is wrong is a row of

@@ -63,7 +63,7 @@ pub(crate) struct Foreign {
     pub suffix: &'static str,
     /// The signs, at least one.
     pub signs: Vec<Sign>,
-    /// What SQLite does to the file because of it, as a sentence.
+    /// The effect on the file when SQLite next opens it, as a sentence.
     pub effect: String,
 }
 

@@ -12,6 +12,7 @@ mod layouts;
 mod noise;
 mod program;
 mod promises;
+#[path = "../../crates/sqlite-format/tests/format/random.rs"]
 mod random;
 mod reserved;
 mod saved;

@@ -55,7 +55,7 @@ pub struct HeaderFields {
     pub freelist_trunk: u32,
     /// The number of pages in the freelist (offset 36).
     pub freelist_pages: u32,
-    /// How often the schema was changed (offset 40).
+    /// The number of changes of the schema (offset 40).
     pub schema_cookie: u32,
     /// The schema format number (offset 44): 1 to 4, or 0 in a database without a schema.
     pub schema_format: u32,
