@@ -33,6 +33,12 @@ use lines::{Groups, Line};
 /// The number of missing modules that are named one by one.
 const MOST_MODULES: usize = 1_000;
 
+/// The most indexes that are asked for computed values.
+const MOST_COMPUTED: usize = 20;
+
+/// The number that SQLite gives to an expression in place of a column.
+const EXPRESSION: i64 = -2;
+
 /// The most rows of the schema that a remedy mends.
 const MOST_MENDED: usize = 20;
 
@@ -109,7 +115,7 @@ fn look(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
         missing => missing.unwrap_or_default(),
     };
     let left_out = missing.into_iter().chain(looked.left_out());
-    let left_out: Vec<String> = left_out.map(|words| format!("not checked: {words}")).collect();
+    let mut left_out: Vec<String> = left_out.map(|words| format!("not checked: {words}")).collect();
     let mut groups = Groups::of(std::mem::take(&mut looked.lines), handle, &evidence)?;
     evidence.add_pages_to(&mut groups);
     if looked.has_own_collations {
@@ -123,6 +129,11 @@ fn look(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
         let mut notes = Findings::default();
         derived.notes.into_iter().for_each(|note| notes.add(|| note));
         return Ok(Outcome::noted(said.join("; "), notes));
+    }
+    if worst(&groups) == Damage::Index
+        && let Some(words) = describe_computed(handle, &groups)?
+    {
+        left_out.push(words);
     }
     // Of an application whose rows are known, the search for intact rows names those that are lost.
     let names_rows = context.application.tables.is_empty();
@@ -251,6 +262,31 @@ fn indexes_to_rebuild(groups: &Groups, ordered: &BTreeSet<String>) -> Vec<String
     } else {
         Vec::new()
     }
+}
+
+/// Says which of the wrong indexes hold computed values, if any: two versions of SQLite may compute other ones, as of a number as text.
+fn describe_computed(handle: &ReadOnly, groups: &Groups) -> Result<Option<String>> {
+    let mut computed = Vec::new();
+    for name in groups.indexes(Damage::Index).take(MOST_COMPUTED) {
+        match introspect::index_columns(handle, name) {
+            Ok(columns) if columns.iter().any(|column| column.is_in_key && column.number == EXPRESSION) => {
+                computed.push(name);
+            }
+            Err(error) if error.is_own_bound() => return Err(error),
+            _ => {}
+        }
+    }
+    let words = || {
+        format!(
+            "{} computed values, of which another version of SQLite than {} may have computed other ones: then nothing is damaged",
+            match computed.as_slice() {
+                [one] => format!("the index {one} holds"),
+                all => format!("the indexes {} hold", all.join(", ")),
+            },
+            rusqlite::version()
+        )
+    };
+    Ok((!computed.is_empty()).then(words))
 }
 
 /// Returns the kind of damage that decides what to do.

@@ -133,8 +133,8 @@ impl fmt::Debug for Examination {
 }
 
 impl Examination {
-    /// Creates an examination of banger's store at `path`: every check but the look for artifacts, within 300 seconds, as the
-    /// program `doctor` does it.
+    /// Creates an examination of the store at `path`, as one of the application that is compiled in: every check but the look for
+    /// artifacts, within 300 seconds, as the program `doctor` does it.
     pub fn new(path: impl AsRef<Path>) -> Self {
         Self {
             path: path.as_ref().to_path_buf(),

@@ -11,7 +11,7 @@ use crate::error::{Error, Result, opaque};
 use crate::migrations::runner;
 use crate::store::BUSY_TIMEOUT_MS;
 
-/// banger's store, opened for writing with every known migration applied, and held open as long as this lives.
+/// The application's own store, opened for writing with every known migration applied, and held open as long as this lives.
 ///
 /// It gives nobody its connection, so that nothing in this crate leads to a handle that writes. A daemon calls it when it starts,
 /// drops it, and opens the store with the SQLite of its choice. [`Application::migrate`] does both steps in one, for any application.

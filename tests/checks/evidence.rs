@@ -325,7 +325,9 @@ fn numbers_in_an_index_that_another_version_rounds_otherwise_are_a_note() {
         let at = page.windows(8).position(|eight| eight == new).unwrap();
         page[at..at + 8].copy_from_slice(&(7.3_f64 * 1.6).to_be_bytes());
     });
-    assert_eq!(place.row(CHECK, &["--any"])["status"], "fail");
+    let row = place.row(CHECK, &["--any"]);
+    assert_eq!(row["status"], "fail", "{row}");
+    assert!(row["detail"].as_str().unwrap().contains("the index i holds computed values"), "{row}");
 }
 
 #[test]
