@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::text::paths::home;
 
 pub(crate) use advice::{default_advice, keep_a_copy, load_command};
-pub(crate) use folder::{Content, File, Folder, MigrationsFolder, Refusal};
+pub(crate) use folder::{Content, File, FileSums, Folder, LineEndSums, MigrationsFolder, Refusal, part};
 pub(crate) use problem::{
     Conversion, Damage, DerivedSubject, FirstPage, FolderFault, HistoryFault, Impact, Mend, NoStore, Obstacle,
     OpenCopy, Problem, Reached, UseFault,

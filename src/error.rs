@@ -322,10 +322,15 @@ impl Error {
             "unsafe use of ",
             " may not be modified",
             " may not be dropped",
+            // The tables of a virtual table are reserved here, and not everywhere.
             "object name reserved for internal use: ",
         ];
         let said = self.sqlite_message();
-        self.is_refusal() && (self.is_missing_tokenizer() || WANTED.iter().any(|words| said.contains(words)))
+        // Names of SQLite's own are reserved everywhere.
+        let fails_everywhere = said.contains("object name reserved for internal use: sqlite_");
+        self.is_refusal()
+            && !fails_everywhere
+            && (self.is_missing_tokenizer() || WANTED.iter().any(|words| said.contains(words)))
     }
 
     /// Returns true when a migration cannot be tried without its application, or must not be: this says nothing about the store.

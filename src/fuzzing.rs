@@ -44,7 +44,7 @@ pub fn folder(bytes: &[u8]) {
         folder
             .folders
             .extend(path.parent().filter(|parent| parent.components().count() > 0).map(Into::into));
-        let content = Content::Text(text.to_owned());
+        let content = Content::Text(text.into());
         folder.files.push(File {
             path,
             content,

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::text::words::thousands;
 
@@ -26,6 +27,8 @@ pub(crate) struct Folder {
     pub(crate) files: Vec<File>,
     /// The paths of the folders in it, ordered.
     pub(crate) folders: Vec<PathBuf>,
+    /// The name of the part of an application to which it belongs: its own, or that of the folder above one that is called `migrations`.
+    pub(crate) part: Option<String>,
 }
 
 /// A file in a folder.
@@ -42,21 +45,47 @@ pub(crate) struct File {
 /// The content of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Content {
-    /// Text, its bytes as they are.
-    Text(String),
+    /// Text, its bytes as they are. Each store that is examined shares it.
+    Text(Arc<str>),
+    /// Bytes that are not UTF-8.
+    NotUtf8(Vec<u8>),
+    /// It was read and not kept, and why. Its checksums are known.
+    NotKept(Refusal, FileSums),
     /// Not read, because only the name matters.
     NotRead,
     /// It could not be read, or was not.
     Refused(Refusal),
 }
 
-/// The reason why a file was not read.
+/// The checksums of a file that was not kept, in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FileSums {
+    /// SHA-256.
+    pub(crate) sha256: LineEndSums,
+    /// SHA-384.
+    pub(crate) sha384: LineEndSums,
+}
+
+/// The checksums of one text with each kind of line ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LineEndSums {
+    /// That of the text as it is.
+    pub(crate) own: String,
+    /// That of the text with every line ending in `\n`.
+    pub(crate) unix: String,
+    /// That of the text with every line ending in `\r\n`.
+    pub(crate) windows: String,
+}
+
+/// The reason why a file was not read, or not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// It is something else, in words: "a named pipe (FIFO)".
     NotRegular(&'static str),
     /// It is longer than this many bytes.
     TooLong(u64),
+    /// The files of the folder hold more than this many bytes together. The last ones by their names are kept.
+    NoRoom(u64),
     /// The system does not let us read it, and says why.
     Unreadable(String),
     /// It is not UTF-8.
@@ -69,6 +98,9 @@ impl fmt::Display for Refusal {
         match self {
             Self::NotRegular(kind) => write!(f, "is {kind}, not a regular file"),
             Self::TooLong(most) => write!(f, "is longer than {} bytes", thousands(*most)),
+            Self::NoRoom(most) => {
+                write!(f, "is not kept, as the folder's files hold more than {} bytes together", thousands(*most))
+            }
             Self::Unreadable(why) => write!(f, "cannot be read: {why}"),
             Self::NotUtf8 => f.write_str("is not UTF-8 text"),
         }
@@ -93,6 +125,16 @@ impl File {
             _ => None,
         }
     }
+}
+
+/// Returns the name of the part of an application to which a folder at this path belongs.
+pub(crate) fn part(path: &Path) -> Option<String> {
+    let named = if path.ends_with("migrations") {
+        path.parent()?
+    } else {
+        path
+    };
+    named.file_name().map(|name| name.to_string_lossy().into_owned())
 }
 
 impl Folder {
@@ -129,6 +171,7 @@ impl Folder {
         Self {
             files: files.collect(),
             folders: self.folders.iter().filter_map(below).collect(),
+            part: part(path),
         }
     }
 

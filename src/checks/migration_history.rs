@@ -103,7 +103,8 @@ fn describe_agreement(status: &MigrationStatus) -> String {
     if same == diff.applied.len() {
         return format!("{applied}, and their files are those that were applied");
     }
-    format!("{applied}, and the files of {same} are those that were applied")
+    let not_read = status.not_compared().map_or_else(String::new, |why| format!("; not compared: {why}"));
+    format!("{applied}, and the files of {same} are those that were applied{not_read}")
 }
 
 /// The faults of the ledger, the worst first: the migration's id, and a sentence about it.

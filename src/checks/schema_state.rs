@@ -40,6 +40,13 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     if let LedgerState::Dirty(key) | LedgerState::Failed(key) = &status.diff.state {
         return unfinished(context, status, key, handle);
     }
+    if let Some(lock) = status.held_lock {
+        let mut whose = format!("{}: {} applied", status.ledger_label(), status.diff.applied.len());
+        if !status.diff.pending.is_empty() {
+            whose += &format!(", pending {}", list_pending(status));
+        }
+        return Ok(any::of_held_lock(status.dialect, lock, &whose));
+    }
     if !status.diff.unknown.is_empty() {
         return Ok(newer(status));
     }

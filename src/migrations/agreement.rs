@@ -1,7 +1,8 @@
 //! Puts the differences between a ledger and a folder into sentences, for the report and for the gate.
 //!
 //! A deviation that the tool itself accepts is a note and no fault: a migration that was merged late, where the tool runs it all the
-//! same, and line ends that the tool does not look at.
+//! same, line ends that the tool does not look at, and a changed file that it does not look at where the store has the shape that the
+//! files make.
 
 use crate::application::FolderFault;
 use crate::migrations::checksum::ContentChange;
@@ -135,6 +136,9 @@ impl Agreement {
         match (edited.difference, edited.response) {
             (ContentChange::LineEnds, Response::Refuses) => self.add(FolderFault::LineEnds, label.parse().ok(), what),
             (ContentChange::LineEnds, _) => self.notes.push(what),
+            (ContentChange::Content, _) if !edited.is_refused() && status.edits_keep_shape => self.notes.push(format!(
+                "{what}, and the store has the shape that the files make today (comments, layout or rows may differ)"
+            )),
             (ContentChange::Content, _) => self.add(FolderFault::Edited, label.parse().ok(), what),
         }
     }

@@ -1,23 +1,35 @@
 //! Migration tools: the ledgers that each writes, the files that are its migrations, and what it does where the two disagree.
 //!
-//! A tool is one file in `dialects/` and one line in [`TOOLS`]. Tools whose migrations are code have a line in `named` alone.
+//! A tool is one file in `dialects/` and one line in [`TOOLS`]. Of tools whose migrations are code, names are compared, and `code` has what
+//! they share. Tools whose folder is not read have a line in `named` alone.
 
 #![expect(
     clippy::case_sensitive_file_extension_comparisons,
     reason = "the tools themselves take names to the letter"
 )]
 
+pub(super) mod alembic;
 pub(crate) mod built_in;
+mod code;
 pub(super) mod d1;
 pub(super) mod dbmate;
 pub(super) mod diesel;
+pub(super) mod django;
 pub(super) mod drizzle;
+pub(super) mod ecto;
+pub(super) mod ef_core;
 pub(super) mod golang_migrate;
 pub(super) mod goose;
+pub(super) mod knex;
+pub(super) mod laravel;
+pub(super) mod maragudk;
 pub(crate) mod named;
 pub(super) mod prisma;
+pub(super) mod rails;
 pub(super) mod refinery;
+pub(super) mod sql_migrate;
 pub(super) mod sqlx;
+pub(super) mod typeorm;
 pub(super) mod user_version;
 
 use crate::migrations::known::FolderRules;
@@ -32,8 +44,10 @@ pub(crate) struct Dialect {
     pub(super) ledgers: &'static [LedgerTable],
     /// Turns a ledger's rows into what was applied.
     pub(super) reader: LedgerReader,
-    /// The command that tells the tool what became of a migration that failed.
+    /// The command that tells the tool what became of a migration that failed, or releases its lock.
     pub(crate) settled_by: Option<&'static str>,
+    /// The table that keeps two programs from migrating at once.
+    pub(crate) lock: Option<named::LockTable>,
     /// The rules by which files are its migrations.
     pub(super) rules: FolderRules,
     /// True if foreign keys are enforced while it migrates, unless the application sets it otherwise.
@@ -75,7 +89,15 @@ pub(crate) enum Response {
 impl Dialect {
     /// Returns the tool of this name, whatever the case of its letters.
     pub(crate) fn of_name(name: &str) -> Option<&'static Self> {
-        TOOLS.iter().copied().find(|tool| tool.name.eq_ignore_ascii_case(name))
+        let found = TOOLS.iter().copied().find(|tool| tool.name.eq_ignore_ascii_case(name));
+        // Whoever names it says that it counts the files, whatever their numbers look like.
+        found.map(|tool| {
+            if tool == &user_version::USER_VERSION {
+                &user_version::USER_VERSION_BY_NAME
+            } else {
+                tool
+            }
+        })
     }
 
     /// Returns the names of all tools.
@@ -90,13 +112,24 @@ pub(super) static TOOLS: &[&Dialect] = &[
     &drizzle::DRIZZLE,
     &prisma::PRISMA,
     &goose::GOOSE,
+    &sql_migrate::SQL_MIGRATE,
     &dbmate::DBMATE,
     &diesel::DIESEL,
     &refinery::REFINERY,
     &golang_migrate::GOLANG_MIGRATE,
     &sqlx::SQLX,
     &d1::D1,
+    &maragudk::MARAGUDK,
     &user_version::USER_VERSION,
+    // Their migrations are code: no more is known of them than their names.
+    &rails::RAILS,
+    &django::DJANGO,
+    &alembic::ALEMBIC,
+    &laravel::LARAVEL,
+    &ecto::ECTO,
+    &ef_core::EF_CORE,
+    &typeorm::TYPEORM,
+    &knex::KNEX,
 ];
 
 #[cfg(test)]

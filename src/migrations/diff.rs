@@ -65,6 +65,13 @@ pub(crate) struct EditedMigration {
     pub(crate) response: Response,
 }
 
+impl EditedMigration {
+    /// Returns true if the tool runs nothing because of it.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.response == Response::Refuses
+    }
+}
+
 /// Several files of one version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DuplicateVersion {
@@ -95,6 +102,12 @@ pub(crate) fn compare(set: &KnownSet, applied: &Applied) -> LedgerDiff {
         state: applied.state.clone(),
     };
     let mut seen = HashSet::new();
+    // Where migrations name those before them, these tell what is late; elsewhere it is the order.
+    let behind = set.is_graph().then(|| set.behind(&applied.keys().cloned().collect::<Vec<_>>()));
+    let is_late = |known: &KnownMigration| match &behind {
+        Some(behind) => behind.contains(&known.key),
+        None => latest.is_some_and(|latest| known.key < *latest) && !known.in_any_order,
+    };
     for known in &set.known {
         if !seen.insert(&known.key) {
             continue;
@@ -103,7 +116,9 @@ pub(crate) fn compare(set: &KnownSet, applied: &Applied) -> LedgerDiff {
             // It was begun: whether anything of it is there is not for the ledger to say.
         } else if is_applied.holds(&known.key) {
             diff.applied.push(known.key.clone());
-        } else if latest.is_some_and(|latest| known.key < *latest) && !known.in_any_order {
+        } else if applied.is_undecided {
+            // It is in none of the lists.
+        } else if is_late(known) {
             diff.gaps.push(known.key.clone());
             match set.on_gap {
                 Response::Runs => diff.pending.push(known.key.clone()),
@@ -169,7 +184,7 @@ struct Ledgered<'a> {
 impl<'a> Ledgered<'a> {
     fn new(applied: &'a Applied) -> Self {
         let up_to = match (applied.reach, &applied.state) {
-            (Reach::Each, _) => None,
+            (Reach::Each | Reach::Behind, _) => None,
             // It was at work from the version before towards this one: all before it are applied.
             (Reach::UpTo, LedgerState::Dirty(key)) => Some(key.clone()),
             (Reach::UpTo, _) => applied.keys().max().cloned(),

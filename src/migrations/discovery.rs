@@ -167,6 +167,22 @@ pub(crate) fn count(handle: &ReadOnly, table: &str) -> Result<Option<RowCount>> 
     }
 }
 
+/// Returns the highest integer in a column of a table, of its first rows; `None` where there is none, or SQLite refuses to read it.
+///
+/// # Errors
+/// Fails if SQLite cannot read the store.
+pub(crate) fn highest(handle: &ReadOnly, table: &str, column: &str) -> Result<Option<i64>> {
+    let (table, column) = (quoted(table), quoted(column));
+    let sql = format!(
+        "SELECT max(CASE WHEN typeof(v) = 'integer' THEN v END) FROM (SELECT {column} AS v FROM {table} NOT INDEXED LIMIT {})",
+        ledger::MOST_ROWS
+    );
+    match handle.collect(&sql, [], |row| row.get::<_, Option<i64>>(0)) {
+        Err(error) if is_refused(&error) => Ok(None),
+        found => Ok(found?.into_iter().next().flatten()),
+    }
+}
+
 /// The state of the ledger of a tool whose migrations are not plain SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NamedLedgerState {
@@ -185,18 +201,24 @@ pub(crate) fn named_state(handle: &ReadOnly, tool: &NamedTool, table: &str) -> R
         Some(condition) => count_where(handle, table, condition)?,
         None => 0,
     };
-    let is_locked = match tool.lock {
-        Some(LockTable { name, columns, held }) => {
-            let of_lock = columns_of(handle, name)?;
-            let has = |wanted: &&str| {
-                let is = |column: &LedgerColumn| column.name.eq_ignore_ascii_case(wanted) && !column.is_generated;
-                of_lock.iter().any(is)
-            };
-            columns.iter().all(has) && count_where(handle, name, held)? > 0
-        }
-        None => false,
-    };
+    let is_locked = is_held(handle, tool.lock)?;
     Ok(NamedLedgerState { failed, is_locked })
+}
+
+/// Returns true if a tool's lock is held.
+///
+/// # Errors
+/// Fails if SQLite cannot read the store.
+pub(crate) fn is_held(handle: &ReadOnly, lock: Option<LockTable>) -> Result<bool> {
+    let Some(LockTable { name, columns, held }) = lock else {
+        return Ok(false);
+    };
+    let of_lock = columns_of(handle, name)?;
+    let has = |wanted: &&str| {
+        let is = |column: &LedgerColumn| column.name.eq_ignore_ascii_case(wanted) && !column.is_generated;
+        of_lock.iter().any(is)
+    };
+    Ok(columns.iter().all(has) && count_where(handle, name, held)? > 0)
 }
 
 /// Returns the columns of an ordinary table; none where there is no such table, or a view of that name.

@@ -14,8 +14,10 @@ use crate::migrations::dialects::diesel::DIESEL;
 use crate::migrations::dialects::drizzle::DRIZZLE;
 use crate::migrations::dialects::golang_migrate::GOLANG_MIGRATE;
 use crate::migrations::dialects::goose::GOOSE;
+use crate::migrations::dialects::maragudk::MARAGUDK;
 use crate::migrations::dialects::prisma::PRISMA;
 use crate::migrations::dialects::refinery::REFINERY;
+use crate::migrations::dialects::sql_migrate::SQL_MIGRATE;
 use crate::migrations::dialects::sqlx::SQLX;
 use crate::migrations::dialects::user_version::USER_VERSION;
 use crate::migrations::sql_text;
@@ -38,6 +40,8 @@ static DRIVERS: &[(&Dialect, Driver)] = &[
     (&GOOSE, Driver { functions: Functions::PerhapsNot(MATH), ..Driver::named("go-sqlite3") }),
     (&GOLANG_MIGRATE, Driver { functions: Functions::PerhapsNot(MATH), ..Driver::named("go-sqlite3") }),
     (&DBMATE, Driver { functions: Functions::PerhapsNot(MATH), ..Driver::named("go-sqlite3") }),
+    (&SQL_MIGRATE, Driver { functions: Functions::PerhapsNot(MATH), ..Driver::named("go-sqlite3") }),
+    (&MARAGUDK, Driver { functions: Functions::PerhapsNot(MATH), ..Driver::named("go-sqlite3") }),
 ];
 
 /// The name of libSQL's driver.

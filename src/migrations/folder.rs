@@ -6,10 +6,11 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
-use crate::application::{Content, File, Folder, Refusal};
+use crate::application::{Content, File, Folder, Refusal, part};
+use crate::migrations::checksum;
 use crate::probe::{FileKind, FileStat, open_plain};
 use crate::text::words::thousands;
 
@@ -18,10 +19,12 @@ use crate::text::words::thousands;
 pub(crate) struct FolderLimits {
     /// The most files and folders in it, those that are of no interest among them.
     pub(crate) files: usize,
-    /// The longest file.
+    /// The longest file that is kept. Of a longer one, the checksums are taken.
     pub(crate) file_bytes: u64,
-    /// All files together.
+    /// All files together that are kept.
     pub(crate) total_bytes: u64,
+    /// All files together of which no more than the checksums are taken.
+    pub(crate) summed_bytes: u64,
     /// The longest path below the folder, in bytes.
     pub(crate) name_bytes: usize,
     /// The most folders below each other.
@@ -32,9 +35,10 @@ impl Default for FolderLimits {
     fn default() -> Self {
         Self {
             files: 20_000,
-            file_bytes: 1 << 20,
-            // Each store that is examined takes as much again, and eight are at once.
-            total_bytes: 4 << 20,
+            file_bytes: 4 << 20,
+            // Eight stores are examined at once. They share the texts, but for those that a tool puts together from lines.
+            total_bytes: 8 << 20,
+            summed_bytes: 256 << 20,
             name_bytes: 1_024,
             depth: 6,
         }
@@ -53,9 +57,6 @@ pub(crate) enum FolderError {
     /// Too much lies in it.
     #[error("more than {} files and folders lie in it", thousands(*.0 as u64))]
     TooManyFiles(usize),
-    /// Its files are too long together.
-    #[error("its files hold more than {} bytes together", thousands(*.0))]
-    TooLong(u64),
     /// A path in it is too long.
     #[error("a path in it is longer than {} bytes", thousands(*.0 as u64))]
     NameTooLong(usize),
@@ -82,10 +83,16 @@ pub(crate) fn read(path: &Path, limits: &FolderLimits) -> Result<Folder, FolderE
         root: path,
         limits,
         seen: 0,
+        folder: Folder {
+            part: fs::canonicalize(path).ok().and_then(|path| part(&path)),
+            ..Folder::default()
+        },
+        wanted: Vec::new(),
         bytes: 0,
-        folder: Folder::default(),
+        summed: 0,
     };
     reading.folder(Path::new(""), 0)?;
+    reading.texts();
     let mut folder = reading.folder;
     folder.files.sort_by(|a, b| a.path.cmp(&b.path));
     folder.folders.sort();
@@ -96,8 +103,13 @@ struct FolderReader<'a> {
     root: &'a Path,
     limits: &'a FolderLimits,
     seen: usize,
-    bytes: u64,
     folder: Folder,
+    /// The paths of the files whose texts may matter, and whether each is a link.
+    wanted: Vec<(PathBuf, bool)>,
+    /// The bytes of the files that are kept.
+    bytes: u64,
+    /// The bytes of the files of which only the checksums are.
+    summed: u64,
 }
 
 impl FolderReader<'_> {
@@ -137,18 +149,36 @@ impl FolderReader<'_> {
                 return Ok(());
             }
             _ if !is_of_interest(&path) => Content::NotRead,
-            Ok(Some(stamp)) if stamp.kind == FileKind::Regular => self.text(&path)?,
+            Ok(Some(stamp)) if stamp.kind == FileKind::Regular => {
+                self.wanted.push((path, is_link));
+                return Ok(());
+            }
             Ok(Some(stamp)) => Content::Refused(Refusal::NotRegular(stamp.kind.words())),
             Ok(None) => Content::Refused(Refusal::NotRegular("a link to nothing")),
             Err(error) => Content::Refused(Refusal::Unreadable(error.to_string())),
         };
+        self.add(path, content, is_link);
+        Ok(())
+    }
+
+    fn add(&mut self, path: PathBuf, content: Content, is_link: bool) {
         let is_outside = is_link && self.leads_out(&path);
         self.folder.files.push(File {
             path,
             content,
             is_outside,
         });
-        Ok(())
+    }
+
+    /// Reads the files that are wanted, the last by their names first: what is pending is kept where there is no room for all.
+    fn texts(&mut self) {
+        let mut wanted = std::mem::take(&mut self.wanted);
+        wanted.sort();
+        for (path, is_link) in wanted.into_iter().rev() {
+            let content = self.content(&path);
+            let content = content.unwrap_or_else(|error| Content::Refused(Refusal::Unreadable(error.to_string())));
+            self.add(path, content, is_link);
+        }
     }
 
     /// Returns true if a link leads out of the folder, or if that cannot be told.
@@ -159,23 +189,39 @@ impl FolderReader<'_> {
         }
     }
 
-    fn text(&mut self, path: &Path) -> Result<Content, FolderError> {
-        let most = self.limits.file_bytes;
+    fn content(&mut self, path: &Path) -> io::Result<Content> {
+        let FolderLimits {
+            file_bytes,
+            total_bytes,
+            summed_bytes,
+            ..
+        } = *self.limits;
+        let room = file_bytes.min(total_bytes - self.bytes);
         let mut bytes = Vec::new();
+        let mut file = open_plain(&self.root.join(path))?;
         // Its length may have changed since it was looked at: what counts is what is read.
-        let read = open_plain(&self.root.join(path)).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
-        let read = match read {
-            Ok(read) => read as u64,
-            Err(error) => return Ok(Content::Refused(Refusal::Unreadable(error.to_string()))),
+        let read = file.by_ref().take(room + 1).read_to_end(&mut bytes)? as u64;
+        if read <= room {
+            self.bytes += read;
+            return Ok(match String::from_utf8(bytes) {
+                Ok(text) => Content::Text(text.into()),
+                Err(error) => Content::NotUtf8(error.into_bytes()),
+            });
+        }
+        drop(bytes);
+        let why = if read > file_bytes {
+            Refusal::TooLong(file_bytes)
+        } else {
+            Refusal::NoRoom(total_bytes)
         };
-        if read > most {
-            return Ok(Content::Refused(Refusal::TooLong(most)));
-        }
-        self.bytes += read;
-        if self.bytes > self.limits.total_bytes {
-            return Err(FolderError::TooLong(self.limits.total_bytes));
-        }
-        Ok(String::from_utf8(bytes).map_or(Content::Refused(Refusal::NotUtf8), Content::Text))
+        file.rewind()?;
+        Ok(match checksum::of_long_file(file, summed_bytes - self.summed, file_bytes)? {
+            Some((sums, bytes)) => {
+                self.summed += bytes;
+                Content::NotKept(why, sums)
+            }
+            None => Content::Refused(why),
+        })
     }
 }
 
@@ -186,5 +232,9 @@ fn is_hidden(path: &Path) -> bool {
 /// Returns true if a file's text may matter: SQL, and the few files that belong to a tool's way of keeping its migrations.
 fn is_of_interest(path: &Path) -> bool {
     let name = path.file_name().map(OsStr::as_encoded_bytes).unwrap_or_default();
-    name.ends_with(b".sql") || matches!(name, b"_journal.json" | b"metadata.toml" | b"migration_lock.toml")
+    let parent = path.parent().map(Path::as_os_str).unwrap_or_default();
+    let parent = Path::new(parent).file_name().map_or(&b""[..], OsStr::as_encoded_bytes);
+    // Alembic's and Django's migrations say themselves what comes before them.
+    let is_python = name.ends_with(b".py") && matches!(parent, b"" | b"versions" | b"migrations");
+    is_python || name.ends_with(b".sql") || matches!(name, b"_journal.json" | b"metadata.toml" | b"migration_lock.toml")
 }

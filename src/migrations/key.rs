@@ -37,6 +37,11 @@ impl MigrationKey {
         Self::new(digits(text).parse().ok(), text.to_owned())
     }
 
+    /// Creates the key of a name that is ordered by its place among the others.
+    pub(super) fn placed(place: i128, text: &str) -> Self {
+        Self::new(Some(place), text.to_owned())
+    }
+
     /// Creates a key. One that is its number is always a [`Self::Number`], so that equal keys have one form.
     fn new(number: Option<i128>, text: String) -> Self {
         match number.and_then(|number| i64::try_from(number).ok()) {
@@ -70,10 +75,15 @@ impl MigrationKey {
     }
 
     /// Returns the part of it that a report may show: a number whole, and of a name only the number that it begins with. The rest of a
-    /// name is a cell's value, which a report never holds.
+    /// name is a cell's value, which a report never holds. Alembic's revisions are random numbers, in 12 hexadecimal digits.
     pub(crate) fn redacted(&self) -> Option<String> {
         const MOST_DIGITS: usize = 40;
+        const REVISION: usize = 12;
         let text = self.as_text();
+        let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if text.len() == REVISION && text.bytes().all(is_hex) {
+            return Some(text.into_owned());
+        }
         let unsigned = text.strip_prefix('-').unwrap_or(&text);
         let digits = digits(unsigned);
         if digits.is_empty() || digits.len() > MOST_DIGITS {
@@ -129,6 +139,7 @@ mod tests {
         assert_eq!(shown(MigrationKey::text("20240101000004")).as_deref(), Some("20240101000004"));
         assert_eq!(shown(MigrationKey::text("20240101_for_alice")).as_deref(), Some("20240101…"));
         assert_eq!(shown(MigrationKey::numbered("0010_secret.sql")).as_deref(), Some("0010…"));
+        assert_eq!(shown(MigrationKey::text("e78a722c2835")).as_deref(), Some("e78a722c2835"));
         for name in ["", "init", "-", "é1", &"7".repeat(41)] {
             assert_eq!(shown(MigrationKey::text(name)), None, "{name}");
         }

@@ -5,9 +5,10 @@
     reason = "the tools themselves compare names byte for byte"
 )]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::application::{Content, File, Folder, Migration, Refusal};
 use crate::error::Error;
@@ -19,7 +20,7 @@ use crate::migrations::ledger::Applied;
 use crate::migrations::runner;
 use crate::migrations::sections::{SectionFault, UpSection};
 use crate::migrations::sql_text;
-use crate::migrations::steps::Transaction;
+use crate::migrations::steps::{SqlText, Transaction};
 
 /// A tool's migrations.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub(crate) struct KnownSet {
     pub(crate) unlisted: Vec<PathBuf>,
     /// The tool's response, in this layout, to a migration that was never applied though a later one was.
     pub(crate) on_gap: Response,
+    /// The name of the part of an application to which the folder belongs.
+    pub(super) part: Option<String>,
     /// The position of the first migration of each key.
     places: HashMap<MigrationKey, usize>,
 }
@@ -55,6 +58,12 @@ pub(crate) struct KnownMigration {
     pub(crate) checksums: Checksums,
     /// drizzle's time in its journal, or in the name of its folder: milliseconds since 1970.
     pub(crate) when: Option<i64>,
+    /// Its name for a report, where that is neither its key nor, for a time, its file.
+    pub(crate) label: Option<String>,
+    /// Those on which it builds, where it names them.
+    pub(crate) after: Vec<MigrationKey>,
+    /// Those that it stands for, where it names them: Django's squashed ones.
+    pub(crate) replaces: Vec<MigrationKey>,
     /// True if the tool runs it even after later ones: refinery's that begin with U.
     pub(crate) in_any_order: bool,
 }
@@ -65,7 +74,7 @@ pub(crate) enum Script {
     /// SQL.
     Sql {
         /// The texts that the tool passes to SQLite, one after the other. Each may hold many statements, which SQLite splits.
-        batches: Vec<String>,
+        batches: Vec<SqlText>,
         /// The extent of its transaction.
         transaction: Transaction,
     },
@@ -191,11 +200,14 @@ impl KnownSet {
                 file: PathBuf::new(),
                 is_outside: false,
                 script: Script::Sql {
-                    batches: vec![migration.sql.to_string()],
+                    batches: vec![SqlText::from(&*migration.sql)],
                     transaction: Transaction::Each,
                 },
                 checksums: Checksums::default(),
                 when: None,
+                label: None,
+                after: Vec::new(),
+                replaces: Vec::new(),
                 in_any_order: true,
             });
         }
@@ -221,6 +233,25 @@ impl KnownSet {
         self.places.get(key).and_then(|at| self.known.get(*at))
     }
 
+    /// Returns true if migrations name those on which they build.
+    pub(super) fn is_graph(&self) -> bool {
+        self.known.iter().any(|known| !known.after.is_empty())
+    }
+
+    /// Returns the migrations of the set on which these build, and these, as far as they are in it.
+    pub(super) fn behind(&self, these: &[MigrationKey]) -> HashSet<MigrationKey> {
+        let by_key: HashMap<&MigrationKey, &KnownMigration> =
+            self.known.iter().map(|known| (&known.key, known)).collect();
+        let mut behind = HashSet::new();
+        let mut next: Vec<&KnownMigration> = these.iter().filter_map(|key| by_key.get(key).copied()).collect();
+        while let Some(known) = next.pop() {
+            if behind.insert(known.key.clone()) {
+                next.extend(known.after.iter().filter_map(|key| by_key.get(key).copied()));
+            }
+        }
+        behind
+    }
+
     /// Creates an empty set.
     pub(super) fn new(dialect: &'static Dialect) -> Self {
         Self {
@@ -229,6 +260,7 @@ impl KnownSet {
             beside: Vec::new(),
             unlisted: Vec::new(),
             on_gap: dialect.gap,
+            part: None,
             places: HashMap::new(),
         }
     }
@@ -273,7 +305,9 @@ impl KnownSet {
 impl KnownMigration {
     /// Returns its name for a report: its key, or its file's name where the key is a time in milliseconds.
     pub(crate) fn label(&self) -> String {
-        if self.when.is_some() && self.key.as_number().is_some() {
+        if let Some(label) = &self.label {
+            label.clone()
+        } else if self.when.is_some() && self.key.as_number().is_some() {
             self.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
         } else {
             self.key.as_text().into_owned()
@@ -290,6 +324,9 @@ impl KnownMigration {
             script,
             checksums: Checksums::default(),
             when: None,
+            label: None,
+            after: Vec::new(),
+            replaces: Vec::new(),
             in_any_order: false,
         }
     }
@@ -304,6 +341,9 @@ impl KnownMigration {
             script: Script::NotReplayable(why),
             checksums: Checksums::default(),
             when: None,
+            label: None,
+            after: Vec::new(),
+            replaces: Vec::new(),
             in_any_order: false,
         }
     }
@@ -313,7 +353,7 @@ impl KnownMigration {
 pub(super) fn whole(file: &File, transaction: Transaction) -> Script {
     split(file, |text| {
         Ok(Script::Sql {
-            batches: vec![text.to_owned()],
+            batches: vec![SqlText::whole(text)],
             transaction,
         })
     })
@@ -332,21 +372,47 @@ pub(super) fn marked(file: &File, sections: fn(&str) -> Result<UpSection, Sectio
             Transaction::None
         };
         Ok(Script::Sql {
-            batches: up.batches,
+            batches: up.batches.iter().map(|batch| SqlText::from(batch.as_str())).collect(),
             transaction,
         })
     })
 }
 
 /// Returns the content of a file, split as `split` does it, unless it cannot be replayed.
-pub(super) fn split(file: &File, split: impl FnOnce(&str) -> Result<Script, SkipReason>) -> Script {
-    let made = match &file.content {
-        Content::Text(text) if text.contains('\0') => Err(SkipReason::Nul),
-        Content::Text(text) => split(text).and_then(for_sqlite),
-        Content::Refused(refusal) => Err(SkipReason::Refused(refusal.clone())),
-        Content::NotRead => Err(SkipReason::Code("another language than SQL")),
+pub(super) fn split(file: &File, split: impl FnOnce(&Arc<str>) -> Result<Script, SkipReason>) -> Script {
+    split_text(text(file), split)
+}
+
+/// Returns the content of a file that Node reads: it takes U+FFFD for bytes that are not UTF-8.
+pub(super) fn split_as_node(file: &File, split: impl FnOnce(&Arc<str>) -> Result<Script, SkipReason>) -> Script {
+    let text = match &file.content {
+        Content::NotUtf8(bytes) => Ok(String::from_utf8_lossy(bytes).into()),
+        _ => text(file),
     };
+    split_text(text, split)
+}
+
+fn split_text(
+    text: Result<Arc<str>, SkipReason>,
+    split: impl FnOnce(&Arc<str>) -> Result<Script, SkipReason>,
+) -> Script {
+    let made = text.and_then(|text| {
+        if text.contains('\0') {
+            return Err(SkipReason::Nul);
+        }
+        split(&text).and_then(for_sqlite)
+    });
     made.unwrap_or_else(Script::NotReplayable)
+}
+
+/// Returns the text of a file, or why it is not to be had.
+fn text(file: &File) -> Result<Arc<str>, SkipReason> {
+    match &file.content {
+        Content::Text(text) => Ok(text.clone()),
+        Content::NotUtf8(_) => Err(SkipReason::Refused(Refusal::NotUtf8)),
+        Content::NotKept(refusal, _) | Content::Refused(refusal) => Err(SkipReason::Refused(refusal.clone())),
+        Content::NotRead => Err(SkipReason::Code("another language than SQL")),
+    }
 }
 
 /// Refuses text that was never meant for SQLite.
@@ -429,8 +495,9 @@ pub(super) fn first_is_marked(folder: &Folder, mark: &str) -> bool {
     text.lines().any(|line| line.starts_with("--") && line.contains(mark))
 }
 
-/// Returns true if SQL files lie in the folder whose names begin with a number, and none of them is marked as goose's or dbmate's.
+/// Returns true if SQL files lie in the folder whose names begin with a number, and none of them has marked sections.
 pub(super) fn is_flat_and_plain(folder: &Folder) -> bool {
     let numbered = |file: &File| file.name().ends_with(".sql") && !digits(&file.name()).is_empty();
-    folder.flat().any(numbered) && !first_is_marked(folder, "+goose") && !first_is_marked(folder, "migrate:up")
+    folder.flat().any(numbered)
+        && ["+goose", "+migrate", "migrate:up"].iter().all(|mark| !first_is_marked(folder, mark))
 }

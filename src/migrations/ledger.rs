@@ -78,6 +78,9 @@ pub(crate) struct Applied {
     pub(crate) state: LedgerState,
     /// Notes about other rows.
     pub(crate) notes: Vec<LedgerNote>,
+    /// True if it is not known which of the folder's migrations are applied beside these: the ledger has one that builds on some of them,
+    /// and that the folder does not have.
+    pub(crate) is_undecided: bool,
 }
 
 /// An applied migration.
@@ -98,6 +101,8 @@ pub(crate) enum Reach {
     Each,
     /// Itself and everything before it: the tool keeps only the latest version.
     UpTo,
+    /// Itself and everything on which it builds: the tool keeps only the latest of each branch.
+    Behind,
 }
 
 /// The state that a ledger records of itself.
@@ -161,6 +166,19 @@ pub(super) struct LedgerTable {
     pub(super) columns: &'static [DeclaredColumn],
     /// True if the columns alone identify the tool, so that the table may have any name.
     pub(super) known_by_columns: bool,
+    /// How closely a table must agree with these columns.
+    pub(super) fit: Fit,
+}
+
+/// How closely a table must agree with the columns of a ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// These columns, with their types, keys and NOT NULL.
+    Exact,
+    /// These columns, with their types where any are given.
+    Names,
+    /// These columns among others, because the table's name can be no other tool's.
+    SomeNames,
 }
 
 /// A column as a tool declares it.
@@ -341,6 +359,7 @@ impl Applied {
             reach: Reach::Each,
             state: LedgerState::Clean,
             notes: Vec::new(),
+            is_undecided: false,
         }
     }
 

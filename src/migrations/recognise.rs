@@ -5,7 +5,7 @@
 
 use crate::migrations::dialects::named::{NAMED, NamedTool};
 use crate::migrations::dialects::{Dialect, TOOLS};
-use crate::migrations::ledger::{DeclaredColumn, LedgerTable};
+use crate::migrations::ledger::{Fit, LedgerTable};
 
 /// An ordinary table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +99,7 @@ pub(super) fn recognise(table: &TableDeclaration, likely: &[&Dialect]) -> Option
         for ledger in dialect.ledgers {
             let own_name = table.name.eq_ignore_ascii_case(ledger.name);
             let columns_tell = ledger.known_by_columns || likely.contains(dialect);
-            if (own_name || columns_tell) && fits(ledger.columns, table) {
+            if (own_name || columns_tell) && fits(ledger, table) {
                 let recognised = LedgerMatch::new(Tool::Understood(dialect, LedgerLayout(ledger)), table, own_name);
                 if own_name {
                     return Some(recognised);
@@ -112,15 +112,16 @@ pub(super) fn recognise(table: &TableDeclaration, likely: &[&Dialect]) -> Option
     named.map(|named| LedgerMatch::new(Tool::Named(named), table, true)).or(by_columns)
 }
 
-/// Returns true if a table has exactly these columns, with these types.
-fn fits(declared: &[DeclaredColumn], table: &TableDeclaration) -> bool {
-    declared.len() == table.columns.len()
-        && declared.iter().all(|wanted| {
+/// Returns true if a table has the columns of a ledger, as closely as the tool's versions have them.
+fn fits(ledger: &LedgerTable, table: &TableDeclaration) -> bool {
+    let is_exact = ledger.fit == Fit::Exact;
+    (ledger.fit == Fit::SomeNames || ledger.columns.len() == table.columns.len())
+        && ledger.columns.iter().all(|wanted| {
             table.columns.iter().any(|column| {
+                let any_type = wanted.types.is_empty() && !is_exact;
                 column.name.eq_ignore_ascii_case(wanted.name)
-                    && wanted.types.contains(&spelled(&column.declared).as_str())
-                    && column.not_null == wanted.not_null
-                    && column.is_key == wanted.key
+                    && (any_type || wanted.types.contains(&spelled(&column.declared).as_str()))
+                    && (!is_exact || (column.not_null == wanted.not_null && column.is_key == wanted.key))
                     && !column.is_generated
             })
         })

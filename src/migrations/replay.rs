@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
 use crate::migrations::key::MigrationKey;
 use crate::migrations::known::Script;
+use crate::migrations::ledger::LedgerState;
 use crate::migrations::shape::{Shape, ShapeDifferences};
 use crate::migrations::status::MigrationStatus;
 use crate::migrations::steps::{Step, Steps};
@@ -67,6 +68,30 @@ pub(super) fn lacks_every_table(
     let run: Vec<&Step> = steps.applied.iter().collect();
     let replayed = replay_and_compare(&run, &steps, handle, stop)?;
     Ok(replayed.is_some_and(|(shape, differences)| shape.has_tables() && differences.tables == 0))
+}
+
+/// Returns true if the store has the shape that the folder's applied files make, as they are today.
+///
+/// # Errors
+/// Fails as [`count_unrecorded`].
+pub(super) fn has_applied_shape(
+    folder: &MigrationsFolder,
+    status: &MigrationStatus,
+    handle: &ReadOnly,
+    stop: &Stop,
+) -> Result<bool> {
+    let diff = &status.diff;
+    if diff.state != LedgerState::Clean || !diff.unknown.is_empty() || status.not_replayable(&diff.applied).is_some() {
+        return Ok(false);
+    }
+    let steps = status.steps(folder);
+    let run: Vec<&Step> = steps.applied.iter().collect();
+    let apart = Shape::count_separate_steps(&run, &steps, handle, stop)?;
+    match Shape::replay_steps(&run, apart, &steps.ledgers, steps.foreign_keys.hold(), stop) {
+        Ok(shape) => Ok(shape.differences(handle)?.total == 0),
+        Err(error) if error.is_own_bound() => Err(error),
+        Err(_) => Ok(false),
+    }
 }
 
 /// Replays these migrations and compares the store with their shape; `None` where they cannot be replayed, which another row has to

@@ -1,4 +1,5 @@
-//! The files that hold both directions, marked by comments: goose's, which are split into statements by lines, and dbmate's.
+//! The files that hold both directions, marked by comments: goose's and sql-migrate's, which are split into statements by lines, and
+//! dbmate's.
 
 /// The part of a file that leads up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,6 +163,68 @@ fn moved(place: GooseState, told: GooseAnnotation, statement: &str) -> Result<Go
 fn ends_statement(line: &str) -> bool {
     let words = line.split_whitespace().take_while(|word| !word.starts_with("--"));
     words.last().is_some_and(|word| word.ends_with(';'))
+}
+
+/// Returns the statements of a sql-migrate file's way up, as the tool splits them: a statement ends with a line that ends with a semicolon,
+/// or with `StatementEnd`.
+pub(super) fn sql_migrate(text: &str) -> Result<UpSection, SectionFault> {
+    const COMMAND: &str = "-- +migrate ";
+    let mut up = UpSection {
+        batches: Vec::new(),
+        in_transaction: true,
+    };
+    // The direction of the section, if one has begun.
+    let mut leads_up: Option<bool> = None;
+    let mut statement = String::new();
+    let mut is_marked = false;
+    for line in text.lines() {
+        if line.starts_with("-- ") && !line.starts_with("-- +") {
+            continue;
+        }
+        let mut is_ended = false;
+        if let Some(command) = line.strip_prefix(COMMAND) {
+            let mut words = command.split_whitespace();
+            match words.next() {
+                Some(direction @ ("Up" | "Down")) => {
+                    if !statement.trim().is_empty() {
+                        return Err(SectionFault::ToolRefuses("the last statement of a section has no semicolon"));
+                    }
+                    leads_up = Some(direction == "Up");
+                    if direction == "Up" && words.any(|option| option == "notransaction") {
+                        up.in_transaction = false;
+                    }
+                }
+                Some("StatementBegin") => is_marked |= leads_up.is_some(),
+                Some("StatementEnd") if leads_up.is_some() => {
+                    is_ended = is_marked;
+                    is_marked = false;
+                }
+                _ => {}
+            }
+        }
+        let Some(leads_up) = leads_up else { continue };
+        if !line.starts_with("-- +") {
+            statement.push_str(line);
+            statement.push('\n');
+        }
+        if is_ended || (!is_marked && ends_statement(line)) {
+            if leads_up {
+                up.batches.push(std::mem::take(&mut statement));
+            } else {
+                statement.clear();
+            }
+        }
+    }
+    if is_marked {
+        return Err(SectionFault::ToolRefuses("a '-- +migrate StatementBegin' has no 'StatementEnd'"));
+    }
+    if leads_up.is_none() {
+        return Err(SectionFault::ToolRefuses("it has neither '-- +migrate Up' nor 'Down'"));
+    }
+    if !statement.trim().is_empty() {
+        return Err(SectionFault::ToolRefuses("the last statement has no semicolon"));
+    }
+    Ok(up)
 }
 
 /// Returns the way up of a dbmate file: everything from `-- migrate:up` to `-- migrate:down`, the first comment included.

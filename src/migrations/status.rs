@@ -1,6 +1,5 @@
 //! The migration status of a store: which migrations are known, which table is the ledger, what it says, and what its tool would do.
 
-use std::borrow::Cow;
 use std::path::Path;
 
 use crate::application::{Application, History, Migration, MigrationsFolder};
@@ -16,7 +15,7 @@ use crate::migrations::discovery::{self, candidates, describe_ledger};
 use crate::migrations::driver::Drivers;
 use crate::migrations::foreign;
 use crate::migrations::key::MigrationKey;
-use crate::migrations::known::{KnownMigration, KnownSet, NotReplayable, Script};
+use crate::migrations::known::{KnownMigration, KnownSet, NotReplayable, Script, SkipReason};
 use crate::migrations::ledger::{Applied, LedgerNote, LedgerState};
 use crate::migrations::missing_rows::MissingRows;
 use crate::migrations::recognise::LedgerMatch;
@@ -46,6 +45,10 @@ pub(crate) struct MigrationStatus {
     pub(crate) set: KnownSet,
     /// The number of migrations that made the tables of the store, where its ledger is empty.
     pub(super) never_recorded: Option<usize>,
+    /// The table of the tool's lock, if that is held.
+    pub(crate) held_lock: Option<&'static str>,
+    /// True if files were changed of which the tool takes no notice, and the store has the shape that they make today.
+    pub(super) edits_keep_shape: bool,
     /// The rows that are gone from the ledger of compiled-in migrations though their work is done.
     pub(crate) missing_rows: Option<MissingRows>,
     /// Remarks on the ledger's rows.
@@ -109,6 +112,8 @@ impl MigrationStatus {
             other_ledgers: Vec::new(),
             other_tools: Vec::new(),
             never_recorded: None,
+            held_lock: None,
+            edits_keep_shape: false,
             missing_rows: None,
             notes: Vec::new(),
             diff: compare_keys(&set, &keys),
@@ -122,6 +127,14 @@ impl MigrationStatus {
         let mut status = Self::read_among(folder, &candidates, &ledgers, handle, stop)?;
         let others = ledgers.into_iter().filter(|ledger| status.ledger.as_ref() != Some(&ledger.table));
         status.other_ledgers = others.map(|ledger| (ledger.tool.name(), ledger.table)).collect();
+        if let Some(lock) = status.dialect.lock.filter(|_| status.ledger.is_some())
+            && discovery::is_held(handle, Some(lock))?
+        {
+            status.held_lock = Some(lock.name);
+        }
+        if status.diff.edited.iter().any(|edited| !edited.is_refused()) {
+            status.edits_keep_shape = replay::has_applied_shape(folder, &status, handle, stop)?;
+        }
         status.never_recorded = replay::count_unrecorded(folder, &status, handle, stop)?;
         Ok(status)
     }
@@ -145,10 +158,11 @@ impl MigrationStatus {
         }
         let user_version = handle.number("PRAGMA user_version")?;
         let counts = user_version != 0 && !user_version::is_of_a_format(handle.number("PRAGMA application_id")?);
-        if candidates.contains(&&USER_VERSION) && (counts || candidates.len() == 1) {
+        let counted = candidates.iter().copied().find(|dialect| *dialect == &USER_VERSION);
+        if let Some(dialect) = counted.filter(|_| counts || candidates.len() == 1) {
             let applied = user_version::applied(user_version)
                 .ok_or_else(|| Error::Ledger(format!("user_version is {user_version}, and counts no migrations")))?;
-            let status = Self::of_ledger(folder, &USER_VERSION, None, &applied)?;
+            let status = Self::of_ledger(folder, dialect, None, &applied)?;
             // `user_version` may count anything. Unless --dialect says that it counts migrations, the store's tables have to show it.
             if folder.dialect.is_none() && replay::lacks_every_table(folder, &status, handle, stop)? {
                 let makes = match status.diff.applied.len() {
@@ -199,6 +213,8 @@ impl MigrationStatus {
             ledger,
             other_ledgers: Vec::new(),
             never_recorded: None,
+            held_lock: None,
+            edits_keep_shape: false,
             missing_rows: None,
             other_tools: Vec::new(),
             diff: compare(&set, applied),
@@ -328,7 +344,7 @@ impl MigrationStatus {
             },
             key: label,
             file: file_label(&known.file),
-            batches: batches.iter().cloned().map(Cow::Owned).collect(),
+            batches: batches.clone(),
             is_outside: known.is_outside,
             transaction: *transaction,
         })
@@ -351,6 +367,20 @@ impl MigrationStatus {
         Some(format!("{} {}{more}", file_label(&first.file), first.why.words()))
     }
 
+    /// Returns the first applied file that was not read, with the reason: "`1_a.sql` is not UTF-8 text".
+    pub(crate) fn not_compared(&self) -> Option<String> {
+        self.diff
+            .applied
+            .iter()
+            .filter_map(|key| self.set.get(key))
+            .find_map(|known| match &known.script {
+                Script::NotReplayable(SkipReason::Refused(refusal)) if known.checksums.own.is_empty() => {
+                    Some(format!("{} {refusal}", known.file_label()))
+                }
+                _ => None,
+            })
+    }
+
     /// Returns the reason why the tool would run nothing on this store; `None` if it would run.
     pub(crate) fn refusal(&self) -> Option<String> {
         let Self { diff, dialect, .. } = self;
@@ -359,6 +389,9 @@ impl MigrationStatus {
             LedgerState::Dirty(key) => return Some(format!("version {} is dirty", self.label(key))),
             LedgerState::Failed(key) => return Some(format!("migration {} failed", self.label(key))),
             LedgerState::Clean => {}
+        }
+        if let Some(lock) = self.held_lock {
+            return Some(format!("its lock `{lock}` is held"));
         }
         if let Some(known) = self.set.not_there().next() {
             return Some(format!("{} is not there, and the journal names it", known.file_label()));

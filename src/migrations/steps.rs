@@ -1,6 +1,7 @@
 //! Migrations as another tool runs them: what it hands to SQLite, in its order, and where its transactions begin and end.
 
-use std::borrow::Cow;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
 
 use crate::migrations::driver::Drivers;
 
@@ -38,11 +39,72 @@ pub(crate) struct Step {
     /// Its file as it is shown, below the folder; empty where there is none.
     pub(crate) file: String,
     /// The texts that the tool passes to SQLite, one after the other. Each may hold several statements, which SQLite splits.
-    pub(crate) batches: Vec<Cow<'static, str>>,
+    pub(crate) batches: Vec<SqlText>,
     /// True if its file is a link out of the folder, of which no word is repeated.
     pub(crate) is_outside: bool,
     /// The extent of its transaction.
     pub(crate) transaction: Transaction,
+}
+
+/// A text that a tool passes to SQLite: a part of a file, which is shared and not copied.
+#[derive(Debug, Clone)]
+pub(crate) struct SqlText {
+    file: Arc<str>,
+    part: Range<usize>,
+}
+
+impl SqlText {
+    /// Returns the whole text of a file.
+    pub(super) fn whole(file: &Arc<str>) -> Self {
+        Self {
+            part: 0..file.len(),
+            file: file.clone(),
+        }
+    }
+
+    /// Returns the parts of a file between these separators.
+    pub(super) fn split(file: &Arc<str>, separator: &str) -> Vec<Self> {
+        let mut parts = Vec::new();
+        let mut start = 0;
+        for (end, found) in file.match_indices(separator) {
+            parts.push(start..end);
+            start = end + found.len();
+        }
+        parts.push(start..file.len());
+        let of_part = |part| Self {
+            file: file.clone(),
+            part,
+        };
+        parts.into_iter().map(of_part).collect()
+    }
+}
+
+impl Deref for SqlText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.file.get(self.part.clone()).unwrap_or_default()
+    }
+}
+
+impl PartialEq for SqlText {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for SqlText {}
+
+impl From<String> for SqlText {
+    fn from(text: String) -> Self {
+        Self::whole(&Arc::from(text))
+    }
+}
+
+impl From<&str> for SqlText {
+    fn from(text: &str) -> Self {
+        Self::whole(&Arc::from(text))
+    }
 }
 
 impl Step {

@@ -149,7 +149,7 @@ fn the_ledger_may_be_named() {
       -> Check the path of the store and that of the folder: both have to be of one application. --dialect says which tool runs the folder, and --ledger which table it keeps its ledger in.
     ");
     insta::assert_snapshot!(kept.said_with("schema-state", &["--ledger", "notes"]), @"
-    fail: could not look: `notes` has not the columns of a ledger of golang-migrate, sqlx or user_version
+    fail: could not look: `notes` has not the columns of a ledger of golang-migrate, sqlx, maragudk/migrate or user_version
       -> Check the path of the store and that of the folder: both have to be of one application. --dialect says which tool runs the folder, and --ledger which table it keeps its ledger in.
     ");
     // Two that are as likely.

@@ -46,3 +46,19 @@ fn numbers_that_cannot_be_counted_are_named() {
     insta::assert_snapshot!(gate(&["1_a.sql", "3_b.sql"]), @r"cannot tell: [PLACE]/store/state.db: user_version is 2 and may count its migrations, but 3_b.sql: the files are not numbered from 1 on without a gap, so user_version cannot tell which were applied; it has tables, and none of them is a ledger of sqlx or D1 either (say which table it is with --ledger) [3]");
     insta::assert_snapshot!(gate(&["0_a.sql", "1_b.sql"]), @r"cannot tell: [PLACE]/store/state.db: user_version is 2 and may count its migrations, but 0_a.sql: the files are not numbered from 1 on without a gap, so user_version cannot tell which were applied; it has tables, and none of them is a ledger of sqlx or D1 either (say which table it is with --ledger) [3]");
 }
+
+#[test]
+fn where_somebody_says_that_they_are_counted_the_files_may_be_numbered_otherwise() {
+    let gate = |files: &[&str]| {
+        let files: Vec<_> = files.iter().map(|file| (*file, "SELECT 1;")).collect();
+        let kept = Kept::made("CREATE TABLE a (x); PRAGMA user_version = 2", &files);
+        kept.gate(&["--dialect", "user_version"])
+    };
+    insta::assert_snapshot!(gate(&["V1__a.sql", "V2__b.sql", "V10__d.sql", "V3__c.sql"]), @"cannot tell: --migrations migrations: these are no migrations of user_version: V10__d.sql: a number is missing before it, so user_version cannot tell which were applied [3]");
+    insta::assert_snapshot!(gate(&["V1__a.sql", "V2__b.sql", "V3__c.sql", "U3__c.sql"]), @"migrations needed: pending [3] (binary will apply on first Open) [1]");
+    insta::assert_snapshot!(gate(&["v001_a.sql", "v002_b.sql", "v003_c.sql", "v003_c.down.sql"]), @"migrations needed: pending [3] (binary will apply on first Open) [1]");
+    insta::assert_snapshot!(gate(&["000_a.sql", "001_b.sql", "002_c.sql"]), @"migrations needed: pending [3 (002_c)] (binary will apply on first Open) [1]");
+    insta::assert_snapshot!(gate(&["20240101_a.sql", "20240102_b.sql", "20240301_c.sql"]), @"migrations needed: pending [3 (20240301_c)] (binary will apply on first Open) [1]");
+    insta::assert_snapshot!(gate(&["v1.sql", "v1_again.sql", "v2.sql"]), @"cannot tell: --migrations migrations: these are no migrations of user_version: v1_again.sql: two files have one number, so user_version cannot tell which were applied [3]");
+    insta::assert_snapshot!(gate(&["v4.sql", "v5.sql"]), @"cannot tell: --migrations migrations: these are no migrations of user_version: v4.sql: the first file has another number than 0 or 1, so user_version cannot tell which were applied [3]");
+}

@@ -96,7 +96,7 @@ fn files_that_are_none_are_refused_by_name() {
     rustix::fs::mknodat(CWD, at("20250103_pipe.sql"), FileType::Fifo, Mode::RWXU, 0).unwrap();
     symlink("20250104_circle.sql", at("20250104_circle.sql")).unwrap();
     let begun = Instant::now();
-    insta::assert_snapshot!(kept.said("migration-rehearsal"), @r"skip: the pending migrations cannot be tried: 20250101_long.sql is longer than 1,048,576 bytes (and 3 more)");
+    insta::assert_snapshot!(kept.said("migration-rehearsal"), @r"skip: the pending migrations cannot be tried: 20250101_long.sql is longer than 4,194,304 bytes (and 3 more)");
     fs::remove_file(at("20250101_long.sql")).unwrap();
     insta::assert_snapshot!(kept.said("migration-rehearsal"), @r"skip: the pending migrations cannot be tried: 20250102_zero.sql is a device, not a regular file (and 2 more)");
     fs::remove_file(at("20250102_zero.sql")).unwrap();

@@ -11,6 +11,8 @@ mod drizzle;
 mod each_tool;
 mod hostile;
 mod losses;
+mod names;
 mod planted;
 mod private;
 mod tried;
+mod unread;

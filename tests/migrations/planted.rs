@@ -127,17 +127,17 @@ fn an_edited_file_is_told_by_content_or_by_line_ends() {
         kept.edit(file, |text| text.replacen("body", "\"body\"", 1).replacen("`\"body\"`", "`body` ", 1));
         let _ = writeln!(all, "{}: {}", fixture.folder, said(&kept));
     }
-    insta::assert_snapshot!(all, @r"
+    insta::assert_snapshot!(all, @"
     sqlx: fail: migration 20240101000002 is not the file that was applied: it differs by its line ends only; sqlx refuses to run  incompatible: sqlx would run nothing: migration 20240101000002 is not the one that was applied: it differs by its line ends only (do not swap) [2]
     sqlx: fail: migration 20240101000002 is not the file that was applied: it differs by its content; sqlx refuses to run  incompatible: sqlx would run nothing: migration 20240101000002 is not the one that was applied: it differs by its content (do not swap) [2]
     refinery: fail: migration 2 is not the file that was applied: it differs by its line ends only; refinery refuses to run  incompatible: refinery would run nothing: migration 2 is not the one that was applied: it differs by its line ends only (do not swap) [2]
     refinery: fail: migration 2 is not the file that was applied: it differs by its content; refinery refuses to run  incompatible: refinery would run nothing: migration 2 is not the one that was applied: it differs by its content (do not swap) [2]
     prisma: pass: 3 applied migrations, and the files of 2 are those that were applied; migration 20240101000002_notes is not the file that was applied: it differs by its line ends only; Prisma takes no notice  migrations needed: pending [20240101000004_archive] (binary will apply on first Open) [1]
-    prisma: fail: migration 20240101000002_notes is not the file that was applied: it differs by its content; Prisma warns of it and runs on  incompatible: migration 20240101000002_notes is not the file that was applied: it differs by its content; Prisma warns of it and runs on (do not swap) [2]
+    prisma: pass: 3 applied migrations, and the files of 2 are those that were applied; migration 20240101000002_notes is not the file that was applied: it differs by its content; Prisma warns of it and runs on, and the store has the shape that the files make today (comments, layout or rows may differ)  migrations needed: pending [20240101000004_archive] (binary will apply on first Open) [1]
     drizzle: pass: 3 applied migrations, and the files of 2 are those that were applied; migration 0001_step2 is not the file that was applied: it differs by its line ends only; drizzle takes no notice  migrations needed: pending [0003_step4] (binary will apply on first Open) [1]
-    drizzle: fail: migration 0001_step2 is not the file that was applied: it differs by its content; drizzle takes no notice  incompatible: migration 0001_step2 is not the file that was applied: it differs by its content; drizzle takes no notice (do not swap) [2]
+    drizzle: pass: 3 applied migrations, and the files of 2 are those that were applied; migration 0001_step2 is not the file that was applied: it differs by its content; drizzle takes no notice, and the store has the shape that the files make today (comments, layout or rows may differ)  migrations needed: pending [0003_step4] (binary will apply on first Open) [1]
     drizzle-folders: pass: 3 applied migrations, and the files of 2 are those that were applied; migration 20261121165752_step2 is not the file that was applied: it differs by its line ends only; drizzle takes no notice  migrations needed: pending [20261121165854_step4] (binary will apply on first Open) [1]
-    drizzle-folders: fail: migration 20261121165752_step2 is not the file that was applied: it differs by its content; drizzle takes no notice  incompatible: migration 20261121165752_step2 is not the file that was applied: it differs by its content; drizzle takes no notice (do not swap) [2]
+    drizzle-folders: pass: 3 applied migrations, and the files of 2 are those that were applied; migration 20261121165752_step2 is not the file that was applied: it differs by its content; drizzle takes no notice, and the store has the shape that the files make today (comments, layout or rows may differ)  migrations needed: pending [20261121165854_step4] (binary will apply on first Open) [1]
     ");
     let kept = Kept::by(SQLX);
     kept.edit("20240101000002_notes.sql", |text| text.replace('\n', "\r\n"));
@@ -302,7 +302,7 @@ fn another_tools_ledger_is_no_answer() {
         "CREATE TABLE django_migrations (id integer NOT NULL PRIMARY KEY AUTOINCREMENT, app varchar(255) NOT NULL, name varchar(255) NOT NULL, applied datetime NOT NULL)",
         &[("1_a.sql", "CREATE TABLE a (x);")],
     );
-    insta::assert_snapshot!(kept.gate(&[]), @r"cannot tell: [PLACE]/store/state.db: the folder looks as if it were made for sqlx, D1 or user_version, and the store has Django's ledger `django_migrations`, whose migrations are Python, not SQL [3]");
+    insta::assert_snapshot!(kept.gate(&[]), @"cannot tell: [PLACE]/store/state.db: the folder looks as if it were made for sqlx, D1 or user_version, and the store has Django's ledger `django_migrations`; these are no migrations of Django: nothing in the folder is named as its migrations are [3]");
 }
 
 /// One file that the tool itself would not take.

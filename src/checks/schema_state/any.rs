@@ -6,7 +6,7 @@ use crate::application::{Problem, Reached};
 use crate::error::Result;
 use crate::findings::{Finding, Findings};
 use crate::migrations::dialects::Dialect;
-use crate::migrations::dialects::named::NamedTool;
+use crate::migrations::dialects::named::{NamedTool, RowMeaning};
 use crate::migrations::discovery::{self, NamedLedgerState, RowCount, describe_ledger};
 use crate::migrations::key::MigrationKey;
 use crate::migrations::ledger::{Applied, LedgerNote, LedgerState, Reach};
@@ -16,6 +16,9 @@ use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
 use crate::store::schema_rows::check_schema;
 use crate::text::words::{plural, thousands};
+
+/// The most revisions that are named: of a ledger that holds the latest of each branch, hardly ever more than one.
+const MOST_REVISIONS: usize = 3;
 
 /// The most other ledgers that are named.
 const MOST_OTHERS: usize = 3;
@@ -30,7 +33,7 @@ pub(super) fn look(handle: &ReadOnly) -> Result<Outcome> {
     let whose = describe_owner(ledger);
     match ledger.tool {
         Tool::Named(named) => {
-            let count = if named.rows_are_applied {
+            let count = if named.rows == RowMeaning::Applied {
                 discovery::count(handle, &ledger.table)?
             } else {
                 None
@@ -39,16 +42,26 @@ pub(super) fn look(handle: &ReadOnly) -> Result<Outcome> {
             if state.failed > 0 || state.is_locked {
                 return Ok(of_named(named, &ledger.table, &whose, state, count, &others));
             }
-            let applied = count.map_or_else(String::new, |count| {
+            let mut applied = count.map_or_else(String::new, |count| {
                 let more = if count.or_more { "more than " } else { "" };
                 format!(", {more}{} applied", thousands(count.rows))
             });
+            if let RowMeaning::Version(column) = named.rows
+                && let Some(version) = discovery::highest(handle, &ledger.table, column)?
+            {
+                applied = format!(", version {version}");
+            }
             Ok(Outcome::skip(format!(
                 "{whose}{applied}: its migrations are {}, and there is nothing to compare with{others}",
                 named.migrations
             )))
         }
         Tool::Understood(dialect, layout) => {
+            if let Some(lock) = dialect.lock
+                && discovery::is_held(handle, Some(lock))?
+            {
+                return Ok(of_held_lock(dialect, lock.name, &format!("{whose}{others}")));
+            }
             Ok(match discovery::read_ledger(handle, dialect, layout, &ledger.table)? {
                 Ok(applied) => LedgerDescription {
                     dialect,
@@ -108,6 +121,21 @@ fn of_named(
     Outcome::found(format!("{whose}: {}{others}", said.join("; ")), problem, findings)
 }
 
+/// Returns the failure of a ledger whose tool's lock is held.
+pub(super) fn of_held_lock(dialect: &Dialect, lock: &str, whose: &str) -> Outcome {
+    let tool = dialect.name;
+    let detail = format!(
+        "{whose}; its lock `{lock}` is held: {tool} is migrating just now, or was ended before it released the lock"
+    );
+    let mut findings = Findings::default();
+    findings.add(|| Finding::new("the lock is held").table(lock));
+    let problem = Problem::LedgerLocked {
+        tool,
+        released_by: dialect.settled_by,
+    };
+    Outcome::found(detail, problem, findings)
+}
+
 /// Reports `user_version` and `application_id`, where there is no ledger.
 fn without_ledger(handle: &ReadOnly) -> Result<Outcome> {
     let user_version = handle.number("PRAGMA user_version")?;
@@ -116,8 +144,13 @@ fn without_ledger(handle: &ReadOnly) -> Result<Outcome> {
         0 => "0".to_owned(),
         id => format!("0x{:08x}", id & 0xffff_ffff),
     };
+    let counted = if user_version > 0 && application_id == "0" {
+        ", a number that the application itself keeps"
+    } else {
+        ""
+    };
     Ok(Outcome::skip(format!(
-        "no ledger of a known migration tool; user_version is {user_version}, application_id {application_id}"
+        "no ledger of a known migration tool; user_version is {user_version}{counted}, application_id {application_id}"
     )))
 }
 
@@ -190,6 +223,13 @@ fn status(applied: &Applied) -> String {
     match (applied.reach, last) {
         (_, None) => "nothing applied".to_owned(),
         (Reach::UpTo, Some(version)) => format!("version {}", version.unwrap_or_default()),
+        (Reach::Behind, Some(_)) => {
+            let revisions: Option<Vec<String>> = applied.entries.iter().map(|entry| entry.key.redacted()).collect();
+            match revisions {
+                Some(revisions) if revisions.len() <= MOST_REVISIONS => format!("at {}", revisions.join(" and ")),
+                _ => format!("at {}", plural(applied.entries.len() as u64, "revision", "revisions")),
+            }
+        }
         (Reach::Each, Some(last)) => {
             let last = last.map_or_else(String::new, |last| format!(", the last of them {last}"));
             format!("{} applied{last}", thousands(applied.entries.len() as u64))

@@ -26,6 +26,7 @@ pub(in crate::migrations) static BUILT_IN: Dialect = Dialect {
     ledgers: &[],
     reader: |_| Ok(Applied::nothing()),
     settled_by: None,
+    lock: None,
     rules: FolderRules {
         looks: |_| false,
         read: |_| Ok(KnownSet::new(&BUILT_IN)),

@@ -8,7 +8,7 @@ use crate::application::Folder;
 use crate::migrations::driver;
 use crate::migrations::key::MigrationKey;
 use crate::migrations::known::{self, FolderRules, KnownMigration, KnownSet, Script};
-use crate::migrations::ledger::{self, DeclaredColumn, LedgerTable};
+use crate::migrations::ledger::{self, DeclaredColumn, Fit, LedgerTable};
 use crate::migrations::steps::Transaction;
 
 pub(in crate::migrations) static D1: Dialect = Dialect {
@@ -22,9 +22,11 @@ pub(in crate::migrations) static D1: Dialect = Dialect {
         ],
         // Three common names: another application's ledger may have the same columns.
         known_by_columns: false,
+        fit: Fit::Exact,
     }],
     reader: |rows| ledger::names(rows, "name", MigrationKey::numbered),
     settled_by: None,
+    lock: None,
     rules: FolderRules {
         looks: |folder| {
             let is_down = |name: String| name.ends_with(".down.sql");
@@ -54,9 +56,9 @@ fn migrations(folder: &Folder) -> KnownSet {
                 MigrationKey::numbered(&name),
                 name.clone(),
                 file,
-                known::split(file, |text| {
+                known::split_as_node(file, |text| {
                     Ok(Script::Sql {
-                        batches: vec![driver::d1::trim(text)],
+                        batches: vec![driver::d1::trim(text).into()],
                         transaction: Transaction::Each,
                     })
                 }),

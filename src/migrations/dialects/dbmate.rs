@@ -5,7 +5,7 @@ use super::Response;
 use crate::application::{File, Folder};
 use crate::migrations::key::{MigrationKey, digits};
 use crate::migrations::known::{self, FolderRules, KnownMigration, KnownSet};
-use crate::migrations::ledger::{self, DeclaredColumn, LedgerTable};
+use crate::migrations::ledger::{self, DeclaredColumn, Fit, LedgerTable};
 use crate::migrations::sections;
 
 pub(in crate::migrations) static DBMATE: Dialect = Dialect {
@@ -14,9 +14,11 @@ pub(in crate::migrations) static DBMATE: Dialect = Dialect {
         name: "schema_migrations",
         columns: &[DeclaredColumn::new("version", &["VARCHAR(128)", "VARCHAR(255)"]).key().read()],
         known_by_columns: false,
+        fit: Fit::Exact,
     }],
     reader: |rows| ledger::names(rows, "version", |version| MigrationKey::text(version)),
     settled_by: None,
+    lock: None,
     rules: FolderRules {
         looks: |folder| known::first_is_marked(folder, "migrate:up"),
         read: |folder| Ok(migrations(folder)),

@@ -7,7 +7,7 @@ use super::Response;
 use crate::application::{Content, Folder};
 use crate::migrations::key::MigrationKey;
 use crate::migrations::known::{self, FolderRules, KnownMigration, KnownSet, Script, SkipReason};
-use crate::migrations::ledger::{self, DeclaredColumn, LedgerTable};
+use crate::migrations::ledger::{self, DeclaredColumn, Fit, LedgerTable};
 use crate::migrations::steps::Transaction;
 use crate::migrations::toml;
 
@@ -20,9 +20,11 @@ pub(in crate::migrations) static DIESEL: Dialect = Dialect {
             DeclaredColumn::new("run_on", &["TIMESTAMP"]).not_null(),
         ],
         known_by_columns: true,
+        fit: Fit::Exact,
     }],
     reader: |rows| ledger::names(rows, "version", |version| MigrationKey::text(version)),
     settled_by: None,
+    lock: None,
     rules: FolderRules {
         looks: |folder| {
             // Any name will do for diesel; a date is what its command gives.
@@ -87,6 +89,6 @@ fn transaction(folder: &Folder, path: &Path) -> Option<Transaction> {
     match folder.file(path.join("metadata.toml")).map(|file| &file.content) {
         None => Some(Transaction::Each),
         Some(Content::Text(text)) => toml::flag(text, "run_in_transaction").ok().map(|flag| of(flag.unwrap_or(false))),
-        Some(Content::NotRead | Content::Refused(_)) => None,
+        Some(_) => None,
     }
 }

@@ -14,9 +14,9 @@ use crate::migrations::checksum::{self, Checksums};
 use crate::migrations::key::{MigrationKey, digits};
 use crate::migrations::known::{self, FolderMismatch, FolderRules, KnownMigration, KnownSet, Script, SkipReason};
 use crate::migrations::ledger::{
-    Applied, AppliedEntry, DeclaredColumn, LedgerNote, LedgerRows, LedgerTable, LedgerValue, MalformedLedger,
+    Applied, AppliedEntry, DeclaredColumn, Fit, LedgerNote, LedgerRows, LedgerTable, LedgerValue, MalformedLedger,
 };
-use crate::migrations::steps::Transaction;
+use crate::migrations::steps::{SqlText, Transaction};
 
 /// Not the rowid's alias: in every row that was written with the first of these types, it is NULL.
 const ID: DeclaredColumn = DeclaredColumn::new("id", &["SERIAL"]).key();
@@ -31,6 +31,7 @@ pub(in crate::migrations) static DRIZZLE: Dialect = Dialect {
             name: "__drizzle_migrations",
             columns: &[ID, HASH, CREATED_AT],
             known_by_columns: true,
+            fit: Fit::Exact,
         },
         LedgerTable {
             name: "__drizzle_migrations",
@@ -42,10 +43,12 @@ pub(in crate::migrations) static DRIZZLE: Dialect = Dialect {
                 DeclaredColumn::new("applied_at", &["TEXT"]),
             ],
             known_by_columns: true,
+            fit: Fit::Exact,
         },
     ],
     reader: applied,
     settled_by: None,
+    lock: None,
     rules: FolderRules {
         looks: |folder| {
             let is_one = |(path, name): (&Path, String)| {
@@ -201,15 +204,14 @@ fn by_folders(folder: &Folder) -> KnownSet {
 }
 
 fn migration(key: MigrationKey, title: &str, file: &File) -> KnownMigration {
-    let script = known::split(file, |text| {
+    let script = known::split_as_node(file, |text| {
         Ok(Script::Sql {
-            batches: text.split(BREAKPOINT).map(str::to_owned).collect(),
+            batches: SqlText::split(text, BREAKPOINT),
             transaction: Transaction::AllPending,
         })
     });
-    let text = file.text().unwrap_or_default();
     KnownMigration {
-        checksums: Checksums::of(text, |text| vec![checksum::sha256(text)]),
+        checksums: Checksums::of_file(&file.content, |text| vec![checksum::sha256(text)], |sums| sums.sha256.clone()),
         ..KnownMigration::new(key, title, file, script)
     }
 }

@@ -8,7 +8,7 @@ use crate::application::{File, Folder};
 use crate::migrations::key::{MigrationKey, digits};
 use crate::migrations::known::{self, FolderRules, KnownMigration, KnownSet, Script, SkipReason};
 use crate::migrations::ledger::{
-    Applied, AppliedEntry, DeclaredColumn, LedgerRows, LedgerState, LedgerTable, MalformedLedger, Reach,
+    Applied, AppliedEntry, DeclaredColumn, Fit, LedgerRows, LedgerState, LedgerTable, MalformedLedger, Reach,
 };
 use crate::migrations::sql_text::{self, First};
 use crate::migrations::steps::Transaction;
@@ -22,9 +22,11 @@ pub(in crate::migrations) static GOLANG_MIGRATE: Dialect = Dialect {
             DeclaredColumn::new("dirty", &["BOOL"]).read(),
         ],
         known_by_columns: true,
+        fit: Fit::Exact,
     }],
     reader: applied,
     settled_by: Some("migrate force VERSION"),
+    lock: None,
     rules: FolderRules {
         looks: |folder| {
             // sqlx takes files with a direction among others; this tool passes the others over.

@@ -9,7 +9,7 @@ use crate::application::{File, Folder};
 use crate::migrations::key::MigrationKey;
 use crate::migrations::known::{self, FolderRules, KnownMigration, KnownSet, Script, SkipReason};
 use crate::migrations::ledger::{
-    Applied, AppliedEntry, DeclaredColumn, LedgerNote, LedgerRows, LedgerTable, MalformedLedger,
+    Applied, AppliedEntry, DeclaredColumn, Fit, LedgerNote, LedgerRows, LedgerTable, MalformedLedger,
 };
 use crate::migrations::sections;
 
@@ -24,9 +24,11 @@ pub(in crate::migrations) static GOOSE: Dialect = Dialect {
             DeclaredColumn::new("tstamp", &["TIMESTAMP"]),
         ],
         known_by_columns: true,
+        fit: Fit::Exact,
     }],
     reader: applied,
     settled_by: None,
+    lock: None,
     rules: FolderRules {
         looks: |folder| known::first_is_marked(folder, "+goose"),
         read: |folder| Ok(migrations(folder)),

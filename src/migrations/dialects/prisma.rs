@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use super::Dialect;
 use super::Response;
-use crate::application::Folder;
+use crate::application::{Content, Folder};
 use crate::migrations::checksum::{self, Checksums};
 use crate::migrations::key::MigrationKey;
 use crate::migrations::known::{self, FolderRules, KnownMigration, KnownSet, Script, SkipReason};
 use crate::migrations::ledger::{
-    Applied, AppliedEntry, DeclaredColumn, LedgerNote, LedgerRows, LedgerState, LedgerTable, MalformedLedger,
+    Applied, AppliedEntry, DeclaredColumn, Fit, LedgerNote, LedgerRows, LedgerState, LedgerTable, MalformedLedger,
 };
 use crate::migrations::steps::Transaction;
 use crate::migrations::toml;
@@ -29,9 +29,11 @@ pub(in crate::migrations) static PRISMA: Dialect = Dialect {
             DeclaredColumn::new("applied_steps_count", &["INTEGER UNSIGNED"]).not_null(),
         ],
         known_by_columns: true,
+        fit: Fit::Exact,
     }],
     reader: applied,
     settled_by: Some("prisma migrate resolve"),
+    lock: None,
     rules: FolderRules {
         looks: |folder| {
             let is_drizzles = |path: &std::path::Path| folder.file(path.join("snapshot.json")).is_some();
@@ -118,9 +120,7 @@ fn migrations(folder: &Folder) -> KnownSet {
             continue;
         };
         let mut known = KnownMigration::new(key, title, file, known::whole(file, Transaction::None));
-        if let Some(text) = file.text() {
-            known.checksums = checksums(text);
-        }
+        known.checksums = checksums(&file.content);
         if let Some(why) = &elsewhere {
             known.script = Script::NotReplayable(why.clone());
         }
@@ -135,10 +135,15 @@ fn migrations(folder: &Folder) -> KnownSet {
 }
 
 /// Returns the checksums, as older versions wrote them too; Prisma itself takes other line ends for the same script.
-fn checksums(text: &str) -> Checksums {
+fn checksums(content: &Content) -> Checksums {
     let both = |text: &str| vec![checksum::sha256(text), checksum::sha256_without_zeros(text)];
+    let sums = match content {
+        // It does not read such a file.
+        Content::NotUtf8(_) => Checksums::default(),
+        _ => Checksums::of_file(content, both, |sums| sums.sha256.clone()),
+    };
     Checksums {
         tool_takes_other_line_ends: true,
-        ..Checksums::of(text, both)
+        ..sums
     }
 }

@@ -8,7 +8,7 @@ use crate::migrations::checksum::{self, Checksums};
 use crate::migrations::key::MigrationKey;
 use crate::migrations::known::{self, FolderMismatch, FolderRules, KnownMigration, KnownSet, Script, SkipReason};
 use crate::migrations::ledger::{
-    Applied, AppliedEntry, DeclaredColumn, LedgerNote, LedgerRows, LedgerTable, MalformedLedger, reject_duplicates,
+    Applied, AppliedEntry, DeclaredColumn, Fit, LedgerNote, LedgerRows, LedgerTable, MalformedLedger, reject_duplicates,
 };
 use crate::migrations::steps::Transaction;
 
@@ -23,9 +23,11 @@ pub(in crate::migrations) static REFINERY: Dialect = Dialect {
             DeclaredColumn::new("checksum", &["VARCHAR(255)"]).read(),
         ],
         known_by_columns: true,
+        fit: Fit::Exact,
     }],
     reader: applied,
     settled_by: None,
+    lock: None,
     rules: FolderRules {
         looks: |folder| folder.files.iter().any(|file| parse(&file.name()).is_some_and(|name| name.end == "sql")),
         read: migrations,

@@ -2,12 +2,13 @@
 //! with SHA-384 of the whole file and a flag whether it succeeded.
 
 use super::{Dialect, Response};
-use crate::application::Folder;
+use crate::application::{Content, Folder};
 use crate::migrations::checksum::{self, Checksums};
 use crate::migrations::key::MigrationKey;
 use crate::migrations::known::{self, FolderMismatch, FolderRules, KnownMigration, KnownSet};
 use crate::migrations::ledger::{
-    Applied, AppliedEntry, DeclaredColumn, LedgerRows, LedgerState, LedgerTable, MalformedLedger, reject_duplicates,
+    Applied, AppliedEntry, DeclaredColumn, Fit, LedgerRows, LedgerState, LedgerTable, MalformedLedger,
+    reject_duplicates,
 };
 use crate::migrations::steps::Transaction;
 
@@ -24,9 +25,11 @@ pub(in crate::migrations) static SQLX: Dialect = Dialect {
             DeclaredColumn::new("execution_time", &["BIGINT"]).not_null(),
         ],
         known_by_columns: true,
+        fit: Fit::Exact,
     }],
     reader: applied,
     settled_by: None,
+    lock: None,
     rules: FolderRules {
         looks: |folder| {
             let is_one = |name: String| parse(&name).is_some_and(|(version, _)| version.is_some());
@@ -84,11 +87,10 @@ fn migrations(folder: &Folder) -> Result<KnownSet, FolderMismatch> {
         }
         let end = if rest.ends_with(".up.sql") { ".up.sql" } else { ".sql" };
         let description = rest.trim_end_matches(end).replace('_', " ");
-        let text = file.text().unwrap_or_default();
-        let bare = text.starts_with("-- no-transaction");
+        let bare = file.text().is_some_and(|text| text.starts_with("-- no-transaction"));
         let transaction = if bare { Transaction::None } else { Transaction::Each };
         set.known.push(KnownMigration {
-            checksums: Checksums::of(text, |text| vec![checksum::sqlx(text)]),
+            checksums: checksums(&file.content),
             ..KnownMigration::new(MigrationKey::number(version), description, file, known::whole(file, transaction))
         });
     }
@@ -99,4 +101,12 @@ fn migrations(folder: &Folder) -> Result<KnownSet, FolderMismatch> {
         digits.parse().ok().map(|version: i64| MigrationKey::number(version))
     });
     Ok(set)
+}
+
+/// Returns the checksums of a file. One that is not UTF-8 has none: sqlx does not read it.
+fn checksums(content: &Content) -> Checksums {
+    match content {
+        Content::NotUtf8(_) => Checksums::default(),
+        _ => Checksums::of_file(content, |text| vec![checksum::sqlx(text)], |sums| sums.sha384.clone()),
+    }
 }

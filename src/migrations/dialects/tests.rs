@@ -55,8 +55,8 @@ proptest! {
         at in 0..TOOLS.len() - 1,
         which in 0..2_usize,
     ) {
-        // The last has no table.
-        let dialect = TOOLS[at];
+        // One has no table.
+        let dialect = TOOLS.iter().filter(|dialect| !dialect.ledgers.is_empty()).nth(at).unwrap();
         let ledger = &dialect.ledgers[which % dialect.ledgers.len()];
         // Without the keys and constraints, which keep much out: whoever may write to a store may do without them.
         let columns: Vec<&str> = ledger.columns.iter().map(|column| column.name).collect();

@@ -8,12 +8,24 @@ use crate::migrations::known::{self, FolderMismatch, FolderRules, KnownMigration
 use crate::migrations::ledger::{Applied, AppliedEntry, Reach};
 use crate::migrations::steps::Transaction;
 
-pub(crate) static USER_VERSION: Dialect = Dialect {
+pub(crate) static USER_VERSION: Dialect = STRICT;
+
+/// The tool, where --dialect names it: the files may be numbered in any way that gives each its place.
+pub(crate) static USER_VERSION_BY_NAME: Dialect = Dialect {
+    rules: FolderRules {
+        read: numbered_anyhow,
+        ..STRICT.rules
+    },
+    ..STRICT
+};
+
+const STRICT: Dialect = Dialect {
     name: "user_version",
     ledgers: &[],
     // There are no rows: see [`applied`].
     reader: |_| Ok(Applied::nothing()),
     settled_by: None,
+    lock: None,
     rules: FolderRules {
         looks: |folder| {
             let plain = known::is_flat_and_plain(folder) || !in_folders(folder).is_empty();
@@ -61,6 +73,69 @@ pub(in crate::migrations) fn applied(user_version: i64) -> Option<Applied> {
         reach: Reach::UpTo,
         ..Applied::nothing()
     })
+}
+
+/// Returns the migrations in the order of the first number in each name, as somebody says that they are counted: `V1__name.sql`,
+/// `v001_name.sql`, numbers from 0 on, dates.
+fn numbered_anyhow(folder: &Folder) -> Result<KnownSet, FolderMismatch> {
+    /// Numbers from this on are dates or times, which leave gaps.
+    const DATES: u64 = 1_000_000;
+    let strict = migrations(folder);
+    if strict.as_ref().is_ok_and(|set| !set.known.is_empty()) {
+        return strict;
+    }
+    let mut files: Vec<(u64, &File)> =
+        folder.flat().filter_map(|file| Some((first_number(&file.name())?, file))).collect();
+    if files.is_empty() {
+        return strict;
+    }
+    files.sort_by_key(|(number, _)| *number);
+    let wrong = files.windows(2).find_map(|two| match two {
+        [(one, _), (other, file)] if one == other => {
+            Some((*file, "two files have one number, so user_version cannot tell which were applied"))
+        }
+        [(one, _), (other, file)] if one + 1 < *other && *one < DATES => {
+            Some((*file, "a number is missing before it, so user_version cannot tell which were applied"))
+        }
+        _ => None,
+    });
+    let starts_late = files.first().filter(|(number, _)| (2..DATES).contains(number));
+    let wrong = wrong.or(starts_late.map(|(_, file)| {
+        (
+            *file,
+            "the first file has another number than 0 or 1, so user_version cannot tell which were applied",
+        )
+    }));
+    if let Some((file, what)) = wrong {
+        return Err(FolderMismatch {
+            dialect: &USER_VERSION,
+            file: Some(file.path.clone()),
+            what,
+        });
+    }
+    let mut set = KnownSet::new(&USER_VERSION);
+    for ((number, file), place) in files.into_iter().zip(1_u64..) {
+        let name = file.name();
+        let stem = name.trim_end_matches(".sql");
+        let mut known =
+            KnownMigration::new(MigrationKey::number(place), stem, file, known::whole(file, Transaction::AllPending));
+        if number != place {
+            known.label = Some(format!("{place} ({stem})"));
+        }
+        set.known.push(known);
+    }
+    set.beside = known::code_within(folder, &set.known);
+    Ok(set)
+}
+
+/// Returns the first number in the name of an SQL file that leads up.
+fn first_number(name: &str) -> Option<u64> {
+    let stem = name.strip_suffix(".sql")?;
+    let rest = stem.get(stem.find(|c: char| c.is_ascii_digit())?..)?;
+    // Flyway's and refinery's names for a way down.
+    let leads_down =
+        stem.ends_with(".down") || stem.ends_with("_down") || (stem.starts_with('U') && stem.contains("__"));
+    digits(rest).parse().ok().filter(|_| !leads_down)
 }
 
 fn migrations(folder: &Folder) -> Result<KnownSet, FolderMismatch> {

@@ -23,7 +23,8 @@ use crate::migrations::known::{KnownSet, Script, SkipReason};
 fn refusal<'a>(folder: &'a Folder, path: &str) -> Option<&'a Refusal> {
     let file = folder.files.iter().find(|file| file.path == Path::new(path)).unwrap();
     match &file.content {
-        Content::Refused(refusal) => Some(refusal),
+        Content::Refused(refusal) | Content::NotKept(refusal, _) => Some(refusal),
+        Content::NotUtf8(_) => Some(&Refusal::NotUtf8),
         _ => None,
     }
 }
@@ -54,7 +55,7 @@ fn devices_pipes_and_long_files_are_refused_by_name_and_nothing_waits_for_them()
     assert_eq!(words("20250104_linked_pipe.sql"), "is a pipe (FIFO), not a regular file");
     assert_eq!(words("20250105_nothing.sql"), "is a link to nothing, not a regular file");
     assert!(words("20250106_circle.sql").starts_with("cannot be read"));
-    assert_eq!(words("20250107_long.sql"), "is longer than 1,048,576 bytes");
+    assert_eq!(words("20250107_long.sql"), "is longer than 4,194,304 bytes");
     assert_eq!(words("20250108_latin.sql"), "is not UTF-8 text");
     assert_eq!(refusal(&folder, "20250109_linked.sql"), None);
     assert!(folder.folders.contains(&"20250110_folder.sql".into()));
@@ -108,11 +109,12 @@ fn ten_thousand_files_are_read_in_a_moment() {
 }
 
 #[test]
-fn a_folder_beyond_its_bounds_is_refused_as_a_whole() {
+fn a_folder_beyond_its_bounds_is_refused_and_of_files_beyond_them_the_checksums_are_taken() {
     let limits = FolderLimits {
         files: 9,
         file_bytes: 100,
         total_bytes: 250,
+        summed_bytes: 1_000,
         name_bytes: 60,
         depth: 2,
     };
@@ -122,10 +124,29 @@ fn a_folder_beyond_its_bounds_is_refused_as_a_whole() {
     };
     let text = "x".repeat(90);
     assert_eq!(of(&[("1.sql", &text), ("2.sql", &text), ("a/b/3.txt", "")]), Ok(3));
+    // What is pending is kept: the last by its name.
+    let migrations = Migrations::with(&[
+        ("1.sql", &text),
+        ("2.sql", &text),
+        ("3.sql", &text),
+        ("4.sql", &"x\n".repeat(51)),
+    ]);
+    let folder = folder::read(migrations.path(), &limits).unwrap();
+    let said: Vec<Option<String>> = ["1.sql", "2.sql", "3.sql", "4.sql"]
+        .iter()
+        .map(|name| refusal(&folder, name).map(Refusal::to_string))
+        .collect();
+    let no_room = "is not kept, as the folder's files hold more than 250 bytes together";
     assert_eq!(
-        of(&[("1.sql", &text), ("2.sql", &text), ("3.sql", &text)]),
-        Err(FolderError::TooLong(250))
+        said,
+        [
+            Some(no_room.to_owned()),
+            None,
+            None,
+            Some("is longer than 100 bytes".to_owned())
+        ]
     );
+    assert!(folder.files.iter().filter(|file| matches!(file.content, Content::NotKept(..))).count() == 2);
     let names: Vec<String> = (0..10).map(|number| format!("{number}.txt")).collect();
     let many: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
     assert_eq!(of(&many), Err(FolderError::TooManyFiles(9)));
@@ -181,7 +202,7 @@ fn a_file_that_is_exchanged_for_a_pipe_is_not_waited_for() {
 fn each_folder_is_possible_for_its_own_tool_and_for_no_more_than_it_could_be() {
     for (folder, wanted) in [
         ("sqlx", &["sqlx"][..]),
-        ("golang-migrate", &["golang-migrate", "sqlx", "user_version"]),
+        ("golang-migrate", &["golang-migrate", "sqlx", "maragudk/migrate", "user_version"]),
         ("drizzle", &["drizzle", "sqlx", "D1"]),
         ("drizzle-folders", &["drizzle", "Prisma"]),
         ("prisma", &["Prisma"]),

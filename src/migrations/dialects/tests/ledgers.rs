@@ -218,7 +218,10 @@ fn the_scripts_run_in_their_order() {
 #[test]
 fn foreign_keys_are_on_or_off_as_each_tool_was_seen_to_have_them() {
     let off = TOOLS.iter().filter(|dialect| !dialect.foreign_keys).map(|dialect| dialect.name);
-    assert_eq!(off.collect::<Vec<_>>(), ["goose", "dbmate", "golang-migrate"]);
+    assert_eq!(
+        off.collect::<Vec<_>>(),
+        ["goose", "sql-migrate", "dbmate", "golang-migrate", "maragudk/migrate"]
+    );
 }
 
 #[test]

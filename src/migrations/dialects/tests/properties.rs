@@ -71,7 +71,7 @@ fn folder() -> impl Strategy<Value = Folder> {
                 .extend(path.parent().filter(|parent| parent.components().count() > 0).map(Into::into));
             folder.files.push(File {
                 path,
-                content: Content::Text(text),
+                content: Content::Text(text.into()),
                 is_outside: false,
             });
         }
@@ -100,13 +100,13 @@ fn batches(dialect: &'static Dialect, name: &str, text: &str) -> Vec<String> {
     let folder = Folder {
         files: vec![File {
             path: name.into(),
-            content: Content::Text(text.to_owned()),
+            content: Content::Text(text.into()),
             is_outside: false,
         }],
-        folders: Vec::new(),
+        ..Folder::default()
     };
     match KnownSet::of(&folder, dialect).unwrap().known.remove(0).script {
-        Script::Sql { batches, .. } => batches,
+        Script::Sql { batches, .. } => batches.iter().map(|batch| batch.to_string()).collect(),
         Script::NotReplayable(why) => panic!("{text:?}: {}", why.words()),
     }
 }
@@ -129,7 +129,8 @@ proptest! {
                     }
                 }
             }
-            let (tool, ledger, _) = WRITTEN.iter().find(|(_, _, of)| *of == dialect).unwrap();
+            // Tools whose migrations are code have their ledgers elsewhere.
+            let Some((tool, ledger, _)) = WRITTEN.iter().find(|(_, _, of)| *of == dialect) else { continue };
             let diff = compare(&set, &Store::written(&format!("{tool}/{ledger}")).applied());
             let mut keys: Vec<_> = diff.applied.iter().chain(&diff.pending).collect();
             let all = keys.len();
@@ -163,12 +164,16 @@ proptest! {
     fn drizzles_and_dbmates_pieces_are_the_file_again(pieces in vec("[a-z ;\n\u{e9}]{0,30}", 1..6)) {
         let text = pieces.join("--> statement-breakpoint");
         let drizzle = Folder {
-            files: vec![File { path: "20240101000000_a/migration.sql".into(), content: Content::Text(text), is_outside: false }],
+            files: vec![File { path: "20240101000000_a/migration.sql".into(), content: Content::Text(text.into()), is_outside: false }],
             folders: vec!["20240101000000_a".into()],
+            part: None,
         };
         let known = KnownSet::of(&drizzle, &DRIZZLE).unwrap().known.remove(0);
         match known.script {
-            Script::Sql { batches, .. } => prop_assert_eq!(&batches, &pieces),
+            Script::Sql { batches, .. } => {
+                let batches: Vec<&str> = batches.iter().map(|batch| &**batch).collect();
+                prop_assert_eq!(batches, pieces.iter().map(String::as_str).collect::<Vec<_>>());
+            }
             Script::NotReplayable(why) => prop_assert!(matches!(why, SkipReason::OtherDatabase(_)), "{:?}", why),
         }
         let up = format!("-- migrate:up\n{}\n", pieces.join("\n"));

@@ -20,12 +20,12 @@ const REBUILD: &str = "PRAGMA foreign_keys=OFF;
     INSERT INTO anew SELECT * FROM parent; DROP TABLE parent; ALTER TABLE anew RENAME TO parent;
     PRAGMA foreign_keys=ON;";
 
-fn step(key: &str, sql: impl Into<std::borrow::Cow<'static, str>>, transaction: Transaction) -> Step {
+fn step(key: &str, sql: impl AsRef<str>, transaction: Transaction) -> Step {
     Step {
         key: key.to_owned(),
         name: "step".to_owned(),
         file: format!("{key}_step.sql"),
-        batches: vec![sql.into()],
+        batches: vec![sql.as_ref().into()],
         is_outside: false,
         transaction,
     }
@@ -217,7 +217,7 @@ fn references_that_a_cascade_empties_are_a_fault_as_long_as_there_is_something_t
     const MORE: &str = "CREATE TABLE note(id INTEGER PRIMARY KEY, about REFERENCES parent(id) ON DELETE SET NULL);";
     let rows = format!("{MORE} INSERT INTO parent VALUES (1, 'a'); INSERT INTO note VALUES (1, 1), (2, 1), (3, NULL);");
     let with_note = |sql: &str, foreign_keys| {
-        let mut steps = steps(vec![step("2", sql.to_owned(), Each)], foreign_keys);
+        let mut steps = steps(vec![step("2", sql, Each)], foreign_keys);
         steps.applied.push(step("1b", MORE, Each));
         let rehearsal = rehearsed(&rows, &steps, &Stop::never()).unwrap();
         rehearsal.faults.into_iter().map(|fault| fault.line).collect::<Vec<_>>()

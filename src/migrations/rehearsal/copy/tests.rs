@@ -23,7 +23,7 @@ fn step(key: &str, sql: &str, transaction: Transaction) -> Step {
         key: key.to_owned(),
         name: String::new(),
         file: format!("{key}.sql"),
-        batches: vec![sql.to_owned().into()],
+        batches: vec![sql.into()],
         is_outside: false,
         transaction,
     }
