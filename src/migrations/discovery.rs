@@ -10,9 +10,11 @@ use crate::migrations::dialects::named::{LockTable, NamedTool};
 use crate::migrations::dialects::user_version::USER_VERSION;
 use crate::migrations::known::{KnownMigration, KnownSet, Script};
 use crate::migrations::ledger::{self, Applied, AppliedEntry, LedgerRow, LedgerRows, LedgerValue, MalformedLedger};
-use crate::migrations::recognise::{LedgerColumn, LedgerLayout, LedgerMatch, TableDeclaration, Tool, recognise};
+use crate::migrations::recognise::{
+    LedgerColumn, LedgerLayout, LedgerMatch, LedgerSearch, TableDeclaration, Tool, recognise,
+};
 use crate::store::ReadOnly;
-use crate::store::introspect::{self, quoted};
+use crate::store::introspect::{self, LONGEST_DEFINITION, ObjectKind, quoted};
 use crate::store::schema_rows::check_rows;
 use crate::text::words::cut;
 
@@ -50,7 +52,7 @@ pub(crate) fn ledgers(handle: &ReadOnly) -> Result<Vec<LedgerMatch>> {
 /// Fails if SQLite cannot read the store.
 pub(super) fn ledgers_for(handle: &ReadOnly, likely: &[&Dialect]) -> Result<Vec<LedgerMatch>> {
     let mut found = Vec::new();
-    for name in introspect::ordinary_tables(handle)?.names {
+    for name in possible_ledgers(handle, likely)? {
         let columns = columns(handle, &name)?;
         if columns.len() <= MOST_COLUMNS {
             found.extend(recognise(&TableDeclaration { name, columns }, likely));
@@ -62,6 +64,24 @@ pub(super) fn ledgers_for(handle: &ReadOnly, likely: &[&Dialect]) -> Result<Vec<
     // The sort is stable: of equals, the one that stands first in the store.
     found.sort_by_key(LedgerMatch::rank);
     Ok(found)
+}
+
+/// Returns the ordinary tables whose names and definitions do not tell that they are no ledgers. Of each of them SQLite is asked for
+/// its columns, which takes the longer the more tables there are.
+fn possible_ledgers(handle: &ReadOnly, likely: &[&Dialect]) -> Result<Vec<String>> {
+    let search = LedgerSearch::new(likely);
+    let mut names = Vec::new();
+    introspect::each_object(handle, LONGEST_DEFINITION, |object| {
+        let name = std::str::from_utf8(object.name).ok();
+        if let (ObjectKind::Table, Some(name)) = (object.kind, name)
+            && !introspect::is_sqlites_own(object.name)
+            && search.may_find(name, object.sql)
+        {
+            names.push(name.to_owned());
+        }
+        Ok(())
+    })?;
+    Ok(names)
 }
 
 /// Returns the ordinary table of this name, and whose ledger it is.

@@ -3,6 +3,8 @@
 //! Names alone are not enough: five tools call theirs `schema_migrations`. Columns alone are not enough either: D1's are
 //! common words.
 
+use std::collections::HashSet;
+
 use crate::migrations::dialects::named::{NAMED, NamedTool};
 use crate::migrations::dialects::{Dialect, TOOLS};
 use crate::migrations::ledger::{Fit, LedgerTable};
@@ -92,6 +94,43 @@ impl LedgerLayout {
     }
 }
 
+/// What is known of a ledger before its columns are: its name, or a column that it has.
+pub(super) struct LedgerSearch {
+    /// The names of the tools' own tables, in lower case.
+    names: HashSet<String>,
+    /// The longest column of each ledger that is known by its columns.
+    columns: Vec<&'static str>,
+}
+
+impl LedgerSearch {
+    /// Creates the search for all ledgers that [`recognise`] identifies.
+    pub(super) fn new(likely: &[&Dialect]) -> Self {
+        let mut search = Self {
+            names: NAMED.iter().map(|named| named.table.to_ascii_lowercase()).collect(),
+            columns: Vec::new(),
+        };
+        for dialect in TOOLS {
+            for ledger in dialect.ledgers {
+                search.names.insert(ledger.name.to_ascii_lowercase());
+                let longest = ledger.columns.iter().map(|column| column.name).max_by_key(|name| name.len());
+                if let (true, Some(name)) = (ledger.known_by_columns || likely.contains(dialect), longest) {
+                    search.columns.push(name);
+                }
+            }
+        }
+        search
+    }
+
+    /// Returns false for a table that [`recognise`] does not identify. `definition`: its statement, if it could be read.
+    pub(super) fn may_find(&self, name: &str, definition: Option<&[u8]>) -> bool {
+        let Some(definition) = definition else { return true };
+        // Whatever its quotes, a column that is a word stands in the statement as that word.
+        let is_end = |byte: &u8| !(byte.is_ascii_alphanumeric() || *byte == b'_');
+        let is_column = |word: &[u8]| self.columns.iter().any(|column| word.eq_ignore_ascii_case(column.as_bytes()));
+        self.names.contains(&name.to_ascii_lowercase()) || definition.split(is_end).any(is_column)
+    }
+}
+
 /// Identifies the tool whose ledger a table is; `None` for no known tool. For the `likely` tools the columns alone are enough.
 pub(super) fn recognise(table: &TableDeclaration, likely: &[&Dialect]) -> Option<LedgerMatch> {
     let mut by_columns = None;
@@ -131,4 +170,27 @@ fn fits(ledger: &LedgerTable, table: &TableDeclaration) -> bool {
 fn spelled(declared: &str) -> String {
     let words: Vec<&str> = declared.split_ascii_whitespace().collect();
     words.join(" ").to_ascii_uppercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_column_of_a_ledger_is_a_word_by_which_its_definition_is_found() {
+        for ledger in TOOLS.iter().flat_map(|dialect| dialect.ledgers) {
+            let is_word = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            assert!(ledger.columns.iter().all(|column| is_word(column.name)), "{}", ledger.name);
+        }
+        let search = LedgerSearch::new(&[]);
+        for (name, definition, found) in [
+            ("t", "CREATE TABLE t(id INTEGER PRIMARY KEY, a)", false),
+            ("SCHEMA_migrations", "CREATE TABLE SCHEMA_migrations(a)", true),
+            ("t", "CREATE TABLE t(id, [Applied_Steps_Count], checksum)", true),
+            ("t", "CREATE TABLE t(\"dirty\" NUMERIC, version)", true),
+        ] {
+            assert_eq!(search.may_find(name, Some(definition.as_bytes())), found, "{definition}");
+        }
+        assert!(search.may_find("t", None));
+    }
 }

@@ -167,8 +167,10 @@ pub(crate) fn each_object<Q: Query>(
     );
     source.each_row(&sql, [], |row| {
         let read = || -> rusqlite::Result<Option<SchemaObject<'_>>> {
-            let kind = match bytes(row, "type")? {
-                b"table" if row.get("is_virtual")? => ObjectKind::VirtualTable,
+            // By their places: a name would be looked up for each row.
+            let text = |at: usize| -> rusqlite::Result<Option<&[u8]>> { Ok(row.get_ref(at)?.as_bytes_or_null()?) };
+            let kind = match text(0)?.unwrap_or_default() {
+                b"table" if row.get(2)? => ObjectKind::VirtualTable,
                 b"table" => ObjectKind::Table,
                 b"view" => ObjectKind::View,
                 b"trigger" => ObjectKind::Trigger,
@@ -177,9 +179,9 @@ pub(crate) fn each_object<Q: Query>(
             };
             Ok(Some(SchemaObject {
                 kind,
-                name: bytes(row, "name")?,
-                sql: row.get_ref("sql")?.as_bytes_or_null()?,
-                is_too_long: row.get("is_too_long")?,
+                name: text(1)?.unwrap_or_default(),
+                sql: text(4)?,
+                is_too_long: row.get(3)?,
             }))
         };
         read().map_err(Error::sqlite(&sql))?.map_or(Ok(()), &mut each)

@@ -39,6 +39,9 @@ use crate::interrupt::{Interrupt, Interrupted};
 /// Below this many bytes, one thread is faster than two.
 const WORTH_A_THREAD: u64 = 8 << 20;
 
+/// With fewer pages than this for each tree, one thread is faster than two.
+const PAGES_OF_A_TREE: usize = 16;
+
 /// No more threads than this.
 const MOST_THREADS: usize = 4;
 
@@ -182,7 +185,7 @@ pub fn check<V: Visitor>(
     };
     let mut first = Worker::new(&pass);
     let file = before(&pass, header, &mut first);
-    let threads = threads(pages, header.layout, ask);
+    let threads = threads(pages, pass.trees.len(), header.layout, ask);
     let tally = run(&pass, first, threads);
     let checked = conclude::conclude(&pass, file, tally);
     if pass.stopped.load(Ordering::Relaxed) {
@@ -260,10 +263,11 @@ fn plans<V: Visitor>(schema: &Schema, references: &References, visitor: &V) -> (
     (trees, plans)
 }
 
-fn threads(pages: u32, layout: Layout, ask: &Ask<'_>) -> usize {
+fn threads(pages: u32, trees: usize, layout: Layout, ask: &Ask<'_>) -> usize {
     let cores = || {
         let is_small = u64::from(pages) * (layout.page_size as u64) < WORTH_A_THREAD;
-        if is_small {
+        // Each tree is a task at least, for which threads wait for one another.
+        if is_small || (pages as usize) < trees.saturating_mul(PAGES_OF_A_TREE) {
             1
         } else {
             thread::available_parallelism().map_or(1, NonZero::get)

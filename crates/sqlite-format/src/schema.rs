@@ -213,6 +213,14 @@ pub struct Index {
     pub computed: Option<Computed>,
 }
 
+impl Index {
+    /// Returns the columns of its key, without those that are there only to name the row.
+    pub(crate) fn key(&self) -> &[usize] {
+        let count = self.columns.len() - self.naming.unwrap_or(0).min(self.columns.len());
+        self.columns.get(..count).unwrap_or_default()
+    }
+}
+
 /// A foreign key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForeignKey {

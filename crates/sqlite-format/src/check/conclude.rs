@@ -151,7 +151,7 @@ fn foreign_keys<V: Visitor>(pass: &Pass<'_, V>, tables: &[TableChecked]) -> Vec<
         let child = pass.schema.tables.get(reference.child).map_or(0, |table| table.root);
         let all_read = |table: usize| tables.get(table).is_some_and(|table| table.all_read);
         let (parent, keys) = match reference.target {
-            Target::Rowids(table) => (Some(table), true),
+            Target::Rowids(table) | Target::PrimaryKeys(table) => (Some(table), true),
             Target::Keys(table, index) => {
                 let index = tables.get(table).and_then(|table| table.indexes.get(index));
                 (Some(table), index.is_some_and(|index| index.is_sound()))
@@ -202,10 +202,10 @@ fn look_for<V: Visitor>(pass: &Pass<'_, V>, reference: &Reference) -> Result<()>
     let root = pass.trees.iter().find(|of| Some(of.of) == tree).map_or(0, |tree| tree.root);
     let (mut page, mut held, mut of_entry) = (Vec::new(), Vec::new(), Fields::default());
     let ended = scan(pass.source, root, pass.stop, &mut |cell| {
-        if let Target::Keys(table, index) = reference.target {
+        if let Some(fields) = key_fields(pass, reference.target) {
             whole(pass.source, &cell.payload, MOST_HELD, &mut page, &mut held)?;
             of_entry.read(&held, held.len())?;
-            missing.is_there(key(pass, (table, index), &held, of_entry.all()));
+            missing.is_there(key(pass, of_entry.all().get(..fields).ok_or(Damage::FieldCount)?, &held));
         } else {
             missing.is_there(cell.rowid.cast_unsigned());
         }
@@ -227,11 +227,20 @@ fn look_for<V: Visitor>(pass: &Pass<'_, V>, reference: &Reference) -> Result<()>
     }
 }
 
-/// The hash of a parent's key.
-fn key<V>(pass: &Pass<'_, V>, (table, index): (usize, usize), held: &[u8], of_entry: &[Field]) -> u64 {
-    let index = pass.schema.tables.get(table).and_then(|table| table.indexes.get(index));
+/// Returns how many fields at the beginning of an entry are its key; `None` where the rowid is.
+fn key_fields<V>(pass: &Pass<'_, V>, target: Target) -> Option<usize> {
+    let table = |at: usize| pass.schema.tables.get(at);
+    match target {
+        Target::Keys(of, index) => table(of)?.indexes.get(index).map(|index| index.key().len()),
+        Target::PrimaryKeys(of) => table(of)?.keyed.as_ref().map(|rows| rows.orders.len()),
+        Target::Rowids(_) | Target::None(_) => None,
+    }
+}
+
+/// Returns the hash of a parent's key.
+fn key<V>(pass: &Pass<'_, V>, fields: &[Field], held: &[u8]) -> u64 {
     let mut hash = Hash::new(&pass.keys);
-    for field in of_entry.iter().take(index.map_or(0, |index| index.columns.len())) {
+    for field in fields {
         hash.field(*field, held);
     }
     hash.finish()

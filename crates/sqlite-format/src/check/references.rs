@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Of;
 use super::sets::{Bits, Missing, Recent, Set};
+use crate::compare::Order;
 use crate::damage::Damage;
 use crate::hash::{Hash, Keys};
 use crate::row::{Row, Value};
@@ -37,6 +38,8 @@ pub(super) struct Reference {
 pub(super) enum Target {
     /// The rowids of a table.
     Rowids(usize),
+    /// The primary keys of a table WITHOUT ROWID, which are the beginnings of its rows.
+    PrimaryKeys(usize),
     /// The keys of a unique index: its table and its place there.
     Keys(usize, usize),
     /// Neither.
@@ -117,7 +120,7 @@ fn target(schema: &Schema, child: &Table, key: &ForeignKey) -> (Vec<usize>, Targ
     let Some((parent, table)) = schema.table(&key.parent) else {
         return none(Damage::Dangling);
     };
-    if table.rows_beyond.is_some() || table.keyed.is_some() {
+    if table.rows_beyond.is_some() {
         return none(Damage::Unsupported(Unsupported::Parent));
     }
     let named: Option<Vec<usize>> = key.parent_columns.iter().map(|name| table.column(name)).collect();
@@ -129,23 +132,34 @@ fn target(schema: &Schema, child: &Table, key: &ForeignKey) -> (Vec<usize>, Targ
     {
         return (key.columns.clone(), Target::Rowids(parent));
     }
-    for (at, index) in table.indexes.iter().enumerate() {
-        if !index.unique || index.beyond.is_some() || index.columns.len() != key.columns.len() {
-            continue;
+    // The columns that refer, in the order of these, if the key names all of them.
+    let referring = |columns: &[usize], orders: &[Order], is_primary: bool| -> Option<Vec<usize>> {
+        if columns.len() != key.columns.len() {
+            return None;
         }
         if named.is_empty() {
-            if index.primary {
-                return (key.columns.clone(), Target::Keys(parent, at));
-            }
-            continue;
+            return is_primary.then(|| key.columns.clone());
         }
-        let own_collations = index.columns.iter().zip(&index.orders).all(|(column, order)| {
+        let own_collations = columns.iter().zip(orders).all(|(column, order)| {
             table.columns.get(*column).is_some_and(|column| column.collation == Some(order.collation))
         });
         let place = |column: &usize| named.iter().position(|name| name == column);
-        let columns: Option<Vec<usize>> =
-            index.columns.iter().map(|column| key.columns.get(place(column)?).copied()).collect();
-        if let (Some(columns), true) = (columns, own_collations) {
+        columns
+            .iter()
+            .map(|column| key.columns.get(place(column)?).copied())
+            .collect::<Option<Vec<usize>>>()
+            .filter(|_| own_collations)
+    };
+    if let Some(rows) = &table.keyed
+        && let Some(columns) = referring(rows.columns.get(..rows.orders.len()).unwrap_or_default(), &rows.orders, true)
+    {
+        return (columns, Target::PrimaryKeys(parent));
+    }
+    for (at, index) in table.indexes.iter().enumerate() {
+        if index.unique
+            && index.beyond.is_none()
+            && let Some(columns) = referring(index.key(), &index.orders, index.primary)
+        {
             return (columns, Target::Keys(parent, at));
         }
     }
@@ -249,6 +263,7 @@ fn take(hash: &mut Hash<'_>, value: Value<'_>) -> bool {
 pub(super) fn tree_of(target: Target) -> Option<Of> {
     match target {
         Target::Rowids(table) => Some(Of::Table(table)),
+        Target::PrimaryKeys(table) => Some(Of::Keyed(table)),
         Target::Keys(table, index) => Some(Of::Index(table, index)),
         Target::None(_) => None,
     }
