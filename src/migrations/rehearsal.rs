@@ -10,7 +10,9 @@ pub(crate) mod copy;
 mod dangling;
 mod kept;
 mod losses;
+mod rebuilds;
 mod references;
+mod usable;
 mod verify;
 mod watch;
 
@@ -76,6 +78,8 @@ pub(crate) struct Rehearsal {
     pub(crate) faults: Vec<RehearsalFault>,
     /// Remarks that are no fault: rows that the migrations delete on purpose, each in a line.
     pub(crate) notes: Vec<String>,
+    /// Those of the remarks that are about rows which are not there afterwards.
+    pub(crate) rows_gone: Vec<String>,
     /// The reason why the shape was not compared, if it was not.
     pub(crate) shape_unknown: Option<String>,
 }

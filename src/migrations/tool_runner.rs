@@ -15,8 +15,8 @@ use crate::store::{FolderSql, Touched};
 
 /// Looks at what becomes of rows while migrations run. An error of it ends them.
 pub(super) trait StatementObserver {
-    /// Called before a statement of this text runs that may do this.
-    fn before_statement(&mut self, conn: &Connection, sql: &str, statement: &Touched) -> Result<()>;
+    /// Called before a statement of this text runs that may do this, in the step at this position.
+    fn before_statement(&mut self, conn: &Connection, sql: &str, statement: &Touched, step: usize) -> Result<()>;
     /// Called after it ran, in the step at this position.
     fn after_statement(&mut self, conn: &Connection, statement: &Touched, step: usize) -> Result<()>;
     /// Called after a step, which may have deleted rows from these tables.
@@ -36,7 +36,7 @@ pub(super) enum DriverDifference {
 
 /// Observes nothing: a replay has no rows.
 impl StatementObserver for () {
-    fn before_statement(&mut self, _: &Connection, _: &str, _: &Touched) -> Result<()> {
+    fn before_statement(&mut self, _: &Connection, _: &str, _: &Touched, _: usize) -> Result<()> {
         Ok(())
     }
 
@@ -203,7 +203,7 @@ impl<W: StatementObserver> StepRunner<'_, W> {
             self.hold_functions_against_drivers(at, step)?;
             let sql = statement.expanded_sql().unwrap_or_default();
             let quoted = self.find_double_quoted(step, &statement, &sql)?;
-            self.observer.before_statement(self.conn, &sql, &touched)?;
+            self.observer.before_statement(self.conn, &sql, &touched, at)?;
             if let Some(mode) = self.sql.take_journal_mode() {
                 let changed = self.change_journal_mode(&mode);
                 changed.map_err(|error| self.failed(step, Error::preparing(text)(error)))?;

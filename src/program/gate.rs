@@ -39,6 +39,10 @@ pub(crate) struct Decision {
     /// Why, where the ids alone do not say it.
     reason: Option<String>,
     ids: GateIds,
+    /// What the rehearsal saw beside.
+    notes: Vec<String>,
+    /// Those of the notes that the line has.
+    rows_gone: Vec<String>,
 }
 
 impl GateAnswer {
@@ -54,10 +58,13 @@ impl GateAnswer {
                 return Self::cannot_tell(why);
             }
         }
+        let (notes, rows_gone) = rehearsal.map_or_else(Default::default, notes);
         Self::Decided(Decision {
             compatibility,
             reason,
             ids: ids(status),
+            notes,
+            rows_gone,
         })
     }
 
@@ -77,12 +84,20 @@ impl GateAnswer {
     pub(crate) fn line(&self) -> String {
         let line = match self {
             Self::Decided(Decision { reason: Some(why), .. }) => format!("incompatible: {why} (do not swap)"),
-            Self::Decided(Decision { compatibility, ids, .. }) => schema_state::line(
-                *compatibility,
-                ids.applied.len(),
-                &ids.pending.list(SHOWN_IDS),
-                &ids.unknown.list(SHOWN_IDS),
-            ),
+            Self::Decided(Decision {
+                compatibility,
+                ids,
+                rows_gone,
+                ..
+            }) => {
+                let line = schema_state::line(
+                    *compatibility,
+                    ids.applied.len(),
+                    &ids.pending.list(SHOWN_IDS),
+                    &ids.unknown.list(SHOWN_IDS),
+                );
+                line + &clause(rows_gone)
+            }
             Self::CannotTell(why) => format!("cannot tell: {why}"),
         };
         line + "\n"
@@ -95,8 +110,10 @@ impl GateAnswer {
                 compatibility,
                 reason,
                 ids,
-            }) => json::gate(Some(*compatibility), Some(ids), reason.as_deref()),
-            Self::CannotTell(why) => json::gate(None, None, Some(why)),
+                notes,
+                ..
+            }) => json::gate(Some(*compatibility), Some(ids), reason.as_deref(), notes),
+            Self::CannotTell(why) => json::gate(None, None, Some(why), &[]),
         }
     }
 
@@ -111,6 +128,37 @@ impl GateAnswer {
             Self::CannotTell(_) => EXIT_CANNOT_TELL,
         }
     }
+}
+
+/// The most notes that are given.
+const MOST_NOTES: usize = 100;
+
+/// The most notes that the line has.
+const MOST_NOTES_SHOWN: usize = 2;
+
+/// Returns the notes of a rehearsal, and those of them that the line has.
+fn notes(rehearsal: &RehearsalOutcome) -> (Vec<String>, Vec<String>) {
+    let RehearsalOutcome::Rehearsed(rehearsal) = rehearsal else {
+        return Default::default();
+    };
+    let escaped = |notes: &[String]| -> Vec<String> {
+        let most = notes.iter().take(MOST_NOTES);
+        most.map(|note| escape_untrusted(note, LONGEST_REASON)).collect()
+    };
+    (escaped(&rehearsal.notes), escaped(&rehearsal.rows_gone))
+}
+
+/// Returns the clause about rows that are not there after the migrations, to end the line.
+fn clause(rows_gone: &[String]) -> String {
+    if rows_gone.is_empty() {
+        return String::new();
+    }
+    let shown: Vec<&str> = rows_gone.iter().take(MOST_NOTES_SHOWN).map(String::as_str).collect();
+    let more = match rows_gone.len() - shown.len() {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    format!("; rehearsed: {}{more}", shown.join("; "))
 }
 
 /// Reads the migration status of the one store and returns the answer.

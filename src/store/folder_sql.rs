@@ -111,6 +111,10 @@ pub(crate) struct Touched {
     pub(crate) by_reference: BTreeSet<Write>,
     /// The table that it alters: its name may be another one afterwards.
     pub(crate) altered: Option<String>,
+    /// The columns that it updates, with their tables: by itself, by triggers, and by actions of foreign keys.
+    pub(crate) updates: BTreeSet<(String, String)>,
+    /// The tables from which triggers and actions of foreign keys may delete rows.
+    pub(crate) deletes_elsewhere: BTreeSet<String>,
 }
 
 impl Touched {
@@ -267,7 +271,17 @@ impl FolderSql {
                 database_name: "main",
                 table_name,
             } => seen.touched.altered = Some(table_name.to_owned()),
+            AuthAction::Update {
+                table_name,
+                column_name,
+            } if is_in_store && !seen.runs => {
+                seen.touched.updates.insert((table_name.to_owned(), column_name.to_owned()));
+            }
             AuthAction::Delete { table_name } if is_in_store => {
+                let own = seen.touched.target.as_ref().map(Write::table);
+                if !seen.runs && own != Some(table_name) && !table_name.starts_with("sqlite_") {
+                    seen.touched.deletes_elsewhere.insert(table_name.to_owned());
+                }
                 seen.deleted_from.insert(table_name.to_owned());
             }
             AuthAction::Pragma {

@@ -33,7 +33,7 @@ fn rebuild(copy: &str) -> String {
 #[test]
 fn a_copy_that_selects_what_is_no_column_fails_for_every_tool() {
     let copy = rebuild("(\"id\", \"title\", \"kind\") SELECT \"id\", \"title\", \"kind\" FROM notebooks");
-    insta::assert_snapshot!(gate(DRIZZLE, &copy), @r#"incompatible: migration rehearsal failed: migration 0003_step4, 0003_step4.sql, fails: "kind" is no column there, so better-sqlite3 and libsql refuse it; drivers built without DQS=0 write the text 'kind' into kind of every row; everything that is pending is rolled back with it (do not swap) [2]"#);
+    insta::assert_snapshot!(gate(DRIZZLE, &copy), @r#"incompatible: migration rehearsal failed: migration 0003_step4, 0003_step4.sql, fails: "kind" is no column there: better-sqlite3 and libsql refuse it; a driver that takes it for a text writes 'kind' into kind of every row; everything that is pending is rolled back with it (do not swap) [2]"#);
     insta::assert_snapshot!(gate(SQLX, &copy), @r#"incompatible: migration rehearsal failed: anew.kind: "kind" is no column of the table that is copied, in migration 20240101000004: SQLite takes it for a text and writes that into 3 rows; drivers with DQS=0 refuse the file (do not swap) [2]"#);
     for fixture in [PRISMA, D1, DIESEL, GOLANG_MIGRATE, GOOSE] {
         let gate = gate(fixture, &copy);

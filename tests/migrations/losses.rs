@@ -135,3 +135,17 @@ fn rows_that_are_replaced_and_a_table_that_refers_to_itself_lose_what_nobody_del
     );
     insta::assert_snapshot!(kept.gate(&["--rehearse", "--foreign-keys", "on"]), @r"incompatible: migration rehearsal failed: tree: 2 rows are lost, in migration 20240101000005, by a cascade that nobody wrote: a table to which they refer is dropped (3 before, 1 after) (do not swap) [2]");
 }
+
+#[test]
+fn the_gate_says_which_rows_a_copy_leaves_out_in_its_line_and_all_notes_as_json() {
+    let kept = with_pending(
+        "CREATE TABLE anew (id INTEGER PRIMARY KEY, notebook_id INTEGER UNIQUE REFERENCES notebooks(id), body TEXT);
+         INSERT OR IGNORE INTO anew SELECT id, notebook_id, body FROM notes; DROP TABLE notes; ALTER TABLE anew RENAME TO notes;",
+    );
+    insta::assert_snapshot!(kept.gate(&["--rehearse"]), @"migrations needed: pending [20240101000004] (binary will apply on first Open); rehearsed: notes: 3 of 6 rows are not copied into the table that replaces it, in migration 20240101000004 [1]");
+    let json = kept.gate(&["--rehearse", "--format", "json"]);
+    let notes =
+        r#""notes":["notes: 3 of 6 rows are not copied into the table that replaces it, in migration 20240101000004""#;
+    assert!(json.contains(notes) && json.ends_with("[1]"), "{json}");
+    assert!(!rehearsed(&kept, &[]).contains("deleted by the text"));
+}

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::copy::{self, RehearsalCopy, TemporaryFiles};
+use super::usable::{self, Unusable};
 use super::verify::{LostRows, RehearsalFault, RowCounts, StoreBefore, counts};
 use crate::application::Impact;
 use crate::error::{Error, Result};
@@ -31,6 +32,9 @@ pub(super) trait MigrationRunner {
 
     /// Returns the shape that all migrations make, or why it is not known; `None` where unknown migrations are applied.
     fn shape_after(&self, stop: &Stop) -> Result<Option<Result<Shape, String>>>;
+
+    /// Returns what cannot be used in a copy, before or after the migrations.
+    fn find_unusable(&self, copy: &Connection, stop: &Stop) -> Result<Unusable>;
 
     /// Returns the shape that the migrations applied before make.
     fn shape_before(&self, stop: &Stop) -> Result<Shape>;
@@ -95,12 +99,22 @@ pub(super) fn attempt(
         }
     }
     let now = counts(&conn).map_err(|error| wrap_rehearsal_error(interrupted(error, stop)))?;
+    let unusable = runner
+        .find_unusable(&conn, stop)
+        .map_err(|error| wrap_rehearsal_error(interrupted(error, stop)))?;
     drop(running);
+    let broken = if unusable.is_empty() {
+        unusable
+    } else {
+        let before = find_unusable_before(copies, runner, stop).map_err(wrap_rehearsal_error)?;
+        usable::newly_unusable(unusable, &before, |name| runner.former(name))
+    };
     let after = ReadOnly::guarded(conn, environment.heap_limit, stop)?;
     let again = || copies()?.guarded(environment);
     let before = StoreBefore::of(source, &again, counted);
     let look = || -> Result<Attempt> {
         let mut faults = before.dangling(&after, |table| runner.former(table))?;
+        faults.extend(broken.iter().map(|(of, why)| RehearsalFault::of_unusable(of, why)));
         faults.extend(before.integrity(&after)?);
         let shape_unknown = match runner.shape_after(stop)? {
             None => None,
@@ -126,6 +140,22 @@ pub(super) fn attempt(
     // SQLite's own checks compare values whole, however long they are.
     let looked = after.with_long_values(|| source.with_long_values(look));
     looked.and_then(|looked| looked?).map_err(wrap_rehearsal_error)
+}
+
+/// Returns what could not be used before the migrations, in another copy.
+fn find_unusable_before(
+    copies: &dyn Fn() -> Result<RehearsalCopy>,
+    runner: &mut impl MigrationRunner,
+    stop: &Stop,
+) -> Result<Unusable> {
+    let RehearsalCopy {
+        mut conn,
+        files: _files,
+        temporary: _,
+    } = copies()?;
+    runner.prepare(&mut conn, stop).map_err(map_copy_error(stop))?;
+    let _running = interruptible(&conn, stop);
+    runner.find_unusable(&conn, stop).map_err(|error| interrupted(error, stop))
 }
 
 /// Wraps an error that ended the comparison, unless it is the time limit.

@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use super::Rehearsal;
 use super::attempt::{MigrationRunner, attempt};
 use super::copy::RehearsalCopy;
+use super::usable::Unusable;
 use super::verify::{RehearsalFault, RowCounts};
 use crate::application::{Application, Impact};
 use crate::error::Result;
@@ -49,6 +50,11 @@ impl MigrationRunner for BuiltInRunner<'_> {
         Shape::replay(&self.application.ledger, &self.application.migrations).map(|shape| Some(Ok(shape)))
     }
 
+    fn find_unusable(&self, _: &Connection, _: &Stop) -> Result<Unusable> {
+        // What is merely extra in the store is no reason not to migrate it, and views and triggers are.
+        Ok(Unusable::new())
+    }
+
     fn shape_before(&self, _: &Stop) -> Result<Shape> {
         Shape::replay(&self.application.ledger, &self.status.applied_migrations(self.application))
     }
@@ -74,6 +80,7 @@ pub(super) fn rehearse(
         took: attempt.took,
         faults,
         notes: Vec::new(),
+        rows_gone: Vec::new(),
         shape_unknown: (!status.diff.unknown.is_empty()).then(|| unknown.to_owned()),
     })
 }

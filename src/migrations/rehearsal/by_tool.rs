@@ -12,7 +12,9 @@ use super::Rehearsal;
 use super::attempt::{Attempt, MigrationRunner, attempt};
 use super::copy::RehearsalCopy;
 use super::losses::CascadeLoss;
+use super::rebuilds::GoneObject;
 use super::references::References;
+use super::usable::{self, Unusable, UsedWith};
 use super::verify::RowCounts;
 use super::watch::MigrationWatch;
 use crate::application::Impact;
@@ -34,6 +36,7 @@ struct ToolRunner<'a> {
     apart: usize,
     watch: MigrationWatch,
     cascade_losses: Vec<CascadeLoss>,
+    gone_objects: Vec<GoneObject>,
     /// True if enforcing foreign keys makes a difference.
     keys_matter: bool,
 }
@@ -54,6 +57,7 @@ impl MigrationRunner for ToolRunner<'_> {
         tool_runner::run(copy, &pending, 0, *in_wal_mode, drivers, &mut self.watch, stop)?;
         let losses = &self.watch.losses;
         self.cascade_losses = losses.find_cascade_losses(copy).map_err(wrap_rehearsal_error)?;
+        self.gone_objects = self.watch.rebuilds.find_gone_objects(copy).map_err(wrap_rehearsal_error)?;
         let after = References::of(copy).map_err(wrap_rehearsal_error)?;
         self.keys_matter = before.touch(&losses.touched) || after.touch(&losses.touched);
         Ok(pending.iter().map(|step| step.key.clone()).collect())
@@ -69,6 +73,29 @@ impl MigrationRunner for ToolRunner<'_> {
 
     fn cost(&self, impact: Impact) -> &'static str {
         impact.words_for_unknown_app()
+    }
+
+    fn find_unusable(&self, copy: &Connection, stop: &Stop) -> Result<Unusable> {
+        let find = |double_quoted_text| {
+            let foreign_keys = self.foreign_keys;
+            usable::find_unusable(
+                copy,
+                UsedWith {
+                    foreign_keys,
+                    double_quoted_text,
+                },
+                stop,
+            )
+        };
+        let drivers = &self.steps.drivers;
+        let mut unusable = find(!drivers.refuse_double_quoted_text())?;
+        if drivers.refuse_double_quoted_text() && !unusable.is_empty() {
+            let elsewhere = find(true)?;
+            for (_, why) in unusable.iter_mut().filter(|(of, _)| !elsewhere.contains_key(of)) {
+                *why = format!("{why}, as {} refuse a text in double quotes", drivers.names());
+            }
+        }
+        Ok(unusable)
     }
 
     fn shape_after(&self, stop: &Stop) -> Result<Option<Result<Shape, String>>> {
@@ -97,6 +124,7 @@ impl ToolRunner<'_> {
 struct ToolTrial {
     foreign_keys: bool,
     attempt: Attempt,
+    gone_objects: Vec<GoneObject>,
     watch: MigrationWatch,
     cascade_losses: Vec<CascadeLoss>,
     /// True if enforcing foreign keys makes a difference.
@@ -128,6 +156,7 @@ pub(super) fn rehearse(
             apart,
             watch: MigrationWatch::default(),
             cascade_losses: Vec::new(),
+            gone_objects: Vec::new(),
             keys_matter: false,
         };
         let attempt = attempt(source, copies, &mut runner, environment)?;
@@ -136,6 +165,7 @@ pub(super) fn rehearse(
             attempt,
             watch: runner.watch,
             cascade_losses: runner.cascade_losses,
+            gone_objects: runner.gone_objects,
             keys_matter: runner.keys_matter,
         })
     };

@@ -335,7 +335,7 @@ fn places(statement: &Touched, references: &References) -> BTreeSet<RowPlace> {
 }
 
 impl StatementObserver for Losses {
-    fn before_statement(&mut self, conn: &Connection, _: &str, statement: &Touched) -> Result<()> {
+    fn before_statement(&mut self, conn: &Connection, _: &str, statement: &Touched, _: usize) -> Result<()> {
         self.around = self.before(conn, statement).map_err(wrap_rehearsal_error)?;
         let written = statement.target.as_ref().map(Write::table);
         let written = written.into_iter().chain(statement.altered.as_deref());
@@ -368,17 +368,19 @@ impl StatementObserver for Losses {
 }
 
 /// Wraps an error of the rehearsal's own statements, which is no failure of a migration.
-fn wrap_rehearsal_error(error: Error) -> Error {
+pub(super) fn wrap_rehearsal_error(error: Error) -> Error {
     Error::Rehearsal(error.into())
 }
 
-fn root_of(conn: &Connection, table: &str) -> Result<Option<i64>> {
+/// Returns the root page of a table, which it keeps under another name.
+pub(super) fn root_of(conn: &Connection, table: &str) -> Result<Option<i64>> {
     let sql =
         "SELECT rootpage FROM main.sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name = ?1 COLLATE NOCASE";
     conn.query_row(sql, [table], |row| row.get(0)).optional().map_err(Error::sqlite(sql))
 }
 
-fn name_of(conn: &Connection, root: i64) -> Result<Option<String>> {
+/// Returns the name of the table with this root page.
+pub(super) fn name_of(conn: &Connection, root: i64) -> Result<Option<String>> {
     let sql = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND rootpage = ?1";
     conn.query_row(sql, [root], |row| row.get(0)).optional().map_err(Error::sqlite(sql))
 }

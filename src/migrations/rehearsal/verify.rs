@@ -7,6 +7,7 @@ use std::hash::RandomState;
 use rusqlite::Connection;
 
 use super::dangling::Dangling;
+use super::usable::Use;
 use crate::application::Impact;
 use crate::error::{Error, Result};
 use crate::findings::{Finding, LONGEST_NAME};
@@ -86,6 +87,23 @@ impl RehearsalFault {
             },
             was_there,
             by_cascade: false,
+        }
+    }
+
+    /// Creates the fault of something that could be used before the migrations, and cannot be afterwards.
+    pub(super) fn of_unusable(of: &Use, why: &str) -> Self {
+        match of {
+            Use::View(view) => {
+                Self::of_table(&cut(view, LONGEST_NAME), format!("the view cannot be read any more: {why}"))
+            }
+            Use::Write(table, verb) => Self::of_table(
+                &cut(table, LONGEST_NAME),
+                format!("{verb} fails afterwards, because of a trigger or a foreign key: {why}"),
+            ),
+            Use::Search(index) => Self::of_table(
+                &cut(index, LONGEST_NAME),
+                format!("the full-text index is out of step with the table that it indexes: {why}"),
+            ),
         }
     }
 

@@ -44,16 +44,12 @@ impl DoubleQuoted {
 
     /// Returns the sentence for drivers of these names, all of which refuse it.
     pub(super) fn words_of_refusal(&self, drivers: &str) -> String {
-        let others = match &self.copied_to {
-            Some((_, column)) if !self.word.is_empty() => {
-                format!("write the text '{}' into {column} of every row", self.word)
-            }
-            _ => "take it for a text".to_owned(),
+        let otherwise = match &self.copied_to {
+            Some((_, column)) if !self.word.is_empty() => format!("writes '{}' into {column} of every row", self.word),
+            _ => "goes on".to_owned(),
         };
-        format!(
-            "{} is no column there, so {drivers} refuse it; drivers built without DQS=0 {others}",
-            self.label()
-        )
+        let word = self.label();
+        format!("{word} is no column there: {drivers} refuse it; a driver that takes it for a text {otherwise}")
     }
 }
 

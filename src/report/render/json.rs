@@ -143,6 +143,9 @@ struct WireGate<'a> {
     reason: Option<&'a str>,
     #[serde(flatten)]
     state: Option<&'a GateIds>,
+    /// What the rehearsal saw and is no reason not to swap: rows that are dropped or not copied first; only with `--rehearse`.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    notes: &'a [String],
 }
 
 /// Where the store stands among the known migrations; absent with `cannot-tell`.
@@ -253,7 +256,12 @@ fn finding<'a>(finding: &'a Finding, row: Option<&'a str>) -> WireFinding<'a> {
 }
 
 /// The gate's answer as one line of JSON; `reason` where it is not simply the state.
-pub(crate) fn gate(compatibility: Option<Compatibility>, ids: Option<&GateIds>, reason: Option<&str>) -> String {
+pub(crate) fn gate(
+    compatibility: Option<Compatibility>,
+    ids: Option<&GateIds>,
+    reason: Option<&str>,
+    notes: &[String],
+) -> String {
     line(&WireGate {
         format: FORMAT,
         compatibility: match compatibility {
@@ -264,6 +272,7 @@ pub(crate) fn gate(compatibility: Option<Compatibility>, ids: Option<&GateIds>, 
         },
         reason,
         state: ids,
+        notes,
     })
 }
 

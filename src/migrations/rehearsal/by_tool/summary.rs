@@ -6,6 +6,7 @@ use super::ToolTrial;
 use crate::findings::LONGEST_NAME;
 use crate::migrations::rehearsal::Rehearsal;
 use crate::migrations::rehearsal::losses::{CascadeCause, CascadeLoss};
+use crate::migrations::rehearsal::rebuilds::{ChangeKind, GoneObject, TableChange};
 use crate::migrations::rehearsal::verify::RehearsalFault;
 use crate::migrations::steps::{ForeignKeys, Steps};
 use crate::migrations::tool_runner::DriverDifference;
@@ -40,8 +41,14 @@ impl ToolSummary<'_> {
         out.faults.extend(self.find_copied_texts());
         out.faults.extend(attempt.faults.iter().map(|fault| self.qualified(fault.clone())));
         out.faults.extend(self.find_fault_with_other_setting());
+        out.rows_gone.extend(self.describe_rows_not_copied());
+        out.notes.extend(out.rows_gone.iter().cloned());
         out.notes.extend(self.describe_deleted_rows());
-        out.notes.extend(self.describe_dropped_tables());
+        let dropped = self.describe_dropped_tables();
+        out.notes.extend(dropped.iter().cloned());
+        out.rows_gone.extend(dropped);
+        out.notes.extend(self.describe_changed_values());
+        out.notes.extend(self.describe_gone_objects());
         out.notes.extend(self.describe_driver_differences());
         out
     }
@@ -131,7 +138,7 @@ impl ToolSummary<'_> {
                 loss.column.is_none() && cut(&loss.table, LONGEST_NAME).eq_ignore_ascii_case(&lost.table)
             };
             let by_cascade = self.judged.cascade_losses.iter().find(of_table).map_or(0, |loss| loss.rows);
-            let rows = lost.rows().saturating_sub(by_cascade);
+            let rows = lost.rows().saturating_sub(by_cascade).saturating_sub(self.count_not_copied(&lost.table));
             if rows > 0 {
                 let rows = plural(rows, "row is", "rows are");
                 let place = self.migrations(&self.judged.watch.losses.fewer_in(&lost.table));
@@ -139,6 +146,82 @@ impl ToolSummary<'_> {
             }
         }
         out
+    }
+
+    /// Returns the changes of tables that were dropped and made again.
+    fn changes(&self) -> impl Iterator<Item = &TableChange> {
+        let changes = self.judged.watch.rebuilds.changes().iter();
+        changes.filter(|change| !self.is_tool_owned_table(&change.table))
+    }
+
+    /// Returns the number of rows of a table that its successors have not got.
+    fn count_not_copied(&self, table: &str) -> u64 {
+        let rows = self
+            .changes()
+            .filter(|change| cut(&change.table, LONGEST_NAME).eq_ignore_ascii_case(table));
+        let rows = rows.map(|change| match change.what {
+            ChangeKind::NotCopied { rows, .. } => rows,
+            _ => 0,
+        });
+        rows.sum()
+    }
+
+    fn describe_rows_not_copied(&self) -> Vec<String> {
+        let line = |change: &TableChange| {
+            let ChangeKind::NotCopied { rows, of } = change.what else {
+                return None;
+            };
+            let place = self.migrations(&[change.step]);
+            let table = cut(&change.table, LONGEST_NAME);
+            let verb = if rows == 1 { "is" } else { "are" };
+            let (rows, of) = (thousands(rows), plural(of, "row", "rows"));
+            Some(format!(
+                "{table}: {rows} of {of} {verb} not copied into the table that replaces it{place}"
+            ))
+        };
+        self.changes().filter_map(line).collect()
+    }
+
+    /// Returns the columns of tables that were made again whose values are not what they were.
+    fn describe_changed_values(&self) -> Vec<String> {
+        let line = |change: &TableChange| {
+            let (column, what) = match &change.what {
+                ChangeKind::NotCopied { .. } => return None,
+                ChangeKind::ColumnGone { column, values } => {
+                    (column, format!("the column is dropped, with {}", plural(*values, "value", "values")))
+                }
+                ChangeKind::EveryValueChanged { column, compared } => {
+                    let rows = compared.words();
+                    (column, format!("every value is another one {rows}, and no UPDATE names the column"))
+                }
+                ChangeKind::OwnName { column, compared } => {
+                    (column, format!("every value is the column's own name {}", compared.words()))
+                }
+                ChangeKind::OtherClass {
+                    column,
+                    from,
+                    to,
+                    values,
+                } => {
+                    let values = plural(*values, "value is", "values are");
+                    (column, format!("{values} {} now, and {} before", to.name(), from.name()))
+                }
+            };
+            let (table, column) = (cut(&change.table, LONGEST_NAME), cut(column, LONGEST_NAME));
+            Some(format!("{table}.{column}: {what}{}", self.migrations(&[change.step])))
+        };
+        self.changes().filter_map(line).collect()
+    }
+
+    /// Returns the triggers and indexes that went with a table and were not made again.
+    fn describe_gone_objects(&self) -> Vec<String> {
+        let gone = self.judged.gone_objects.iter().filter(|object| !self.is_tool_owned_table(&object.table));
+        let line = |object: &GoneObject| {
+            let (table, name) = (cut(&object.table, LONGEST_NAME), cut(&object.name, LONGEST_NAME));
+            let place = self.migrations(&[object.step]);
+            format!("{table}: its {} {name} went with the table{place}, and is not made again", object.kind)
+        };
+        gone.map(line).collect()
     }
 
     /// Returns the columns that a copy overwrites with a text, because what it selects for them is no column.
