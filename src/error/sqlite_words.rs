@@ -81,6 +81,10 @@ fn names_the_schema_alone(code: i32, message: &str, preparing: bool) -> bool {
         "error in view ",
         "error in trigger ",
     ];
+    // A RESTRICT of a foreign key has the code of a trigger's RAISE.
+    if message == "FOREIGN KEY constraint failed" {
+        return true;
+    }
     match code {
         // The path of the file, which rusqlite adds, is named by the caller, which knows how it may be shown; and
         // the bound on memory is the doctor's.

@@ -39,6 +39,10 @@ fn a_copy_that_selects_what_is_no_column_fails_for_every_tool() {
         let gate = gate(fixture, &copy);
         assert!(gate.contains("\"kind\" is no column") && gate.ends_with("[2]"), "{gate}");
     }
+    // Nothing is copied, and so nothing overwritten.
+    let kept = pending(D1, &copy);
+    kept.place.sql("DELETE FROM notes; DELETE FROM notebooks");
+    assert!(kept.gate(&["--rehearse"]).ends_with("[1]"));
     // Misspelt, and without a list of columns.
     for copy in [
         "(id, title) SELECT id, \"tilte\" FROM notebooks",

@@ -230,7 +230,7 @@ impl ToolSummary<'_> {
             let DriverDifference::DoubleQuoted(quoted, rows) = difference else {
                 return None;
             };
-            let (table, column) = quoted.copied_to.as_ref().filter(|_| quoted.is_meant_as_name)?;
+            let (table, column) = quoted.copied_to.as_ref().filter(|_| quoted.is_meant_as_name && *rows > 0)?;
             let written = plural(*rows, "row", "rows");
             let what = format!(
                 "{} is no column of the table that is copied{}: SQLite takes it for a text and writes that into {written}; drivers with DQS=0 refuse the file",
@@ -250,7 +250,10 @@ impl ToolSummary<'_> {
                 DriverDifference::Remark(what) => {
                     remarks.insert(format!("{what}{}", self.migrations(&[*step])));
                 }
-                DriverDifference::DoubleQuoted(quoted, _) if quoted.copied_to.is_none() || !quoted.is_meant_as_name => {
+                // A copy of no rows writes nothing.
+                DriverDifference::DoubleQuoted(quoted, rows)
+                    if quoted.copied_to.is_none() || !quoted.is_meant_as_name || *rows == 0 =>
+                {
                     let (_, others) = texts.entry(*step).or_insert_with(|| (quoted.label(), BTreeSet::new()));
                     others.insert(quoted.label());
                 }

@@ -9,7 +9,7 @@ const FOUR: &str = "INSERT INTO people VALUES (2, 'a', '001', 'new', 'x'), (3, '
 
 /// The notes about one pending migration on these four people.
 fn notes(sql: &str) -> Vec<String> {
-    let mut steps = steps(vec![step("2", sql.to_owned(), Each)], Off);
+    let mut steps = steps(vec![step("2", sql, Each)], Off);
     steps.applied.push(step("1b", PEOPLE, Each));
     let rehearsal = rehearsed(&format!("{PEOPLE} {FOUR}"), &steps, &Stop::never()).unwrap();
     assert_eq!(rehearsal.failure(), None, "{sql}");
