@@ -49,6 +49,7 @@ fn report(answers: &Answers, path: &Path, options: &Options<'_>) -> Report {
         answers.run_checks(probe, access, options);
         answers.append_intact_row_counts(probe, ready, options.environment.stop);
         answers.append_look_at_file_alone(probe, ready, options);
+        answers.find_cause(probe, ready, options.environment.stop);
         answers.draw_map(probe, ready, options.environment.stop);
     });
     answers.report(ended)

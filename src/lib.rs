@@ -73,6 +73,8 @@ mod page_map;
 )]
 pub mod salvage;
 
+mod cause;
+
 mod report;
 
 mod checks;

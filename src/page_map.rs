@@ -11,7 +11,7 @@ mod reading;
 use std::sync::Arc;
 
 pub(crate) use self::builder::PageMapBuilder;
-pub(crate) use self::reading::{KnownDamage, map_pages, map_store};
+pub(crate) use self::reading::{KnownDamage, check_cover, map_pages, map_store};
 use crate::text::escape::escape_untrusted;
 
 /// The most blocks of a finished map.

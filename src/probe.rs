@@ -7,7 +7,7 @@
 
 pub(crate) mod around;
 pub(crate) mod file_stat;
-mod first_bytes;
+pub(crate) mod first_bytes;
 pub(crate) mod in_use;
 pub(crate) mod journal;
 pub(crate) mod not_a_database;

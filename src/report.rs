@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::application::{Application, Remedy, Step, StoreFiles};
+use crate::cause::Cause;
 use crate::findings::check_id::CheckId;
 use crate::findings::kind::Kind;
 use crate::findings::{CountedTable, Finding, Findings, Loss};
@@ -79,6 +80,8 @@ pub struct Report {
     pub(crate) rows: Vec<Row>,
     /// The rows of each table, where they were counted.
     pub(crate) tables: Vec<CountedTable>,
+    /// The signs of how the store came to harm.
+    pub(crate) cause: Vec<Cause>,
     /// The map of its pages, if it was requested and could be made.
     pub(crate) map: MapResult,
     /// True if SQLite hit its bound on memory, which all that is examined at once has in common.
@@ -138,6 +141,11 @@ impl Report {
             Loss::No if self.rows.iter().any(was_looked_for) => "no",
             Loss::No | Loss::Unknown => "unknown",
         }
+    }
+
+    /// Returns the signs of how the store came to harm, where something failed.
+    pub(crate) fn cause(&self) -> &[Cause] {
+        if self.failed() { &self.cause } else { &[] }
     }
 
     /// Returns the number of rows that failed.

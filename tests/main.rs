@@ -17,6 +17,7 @@
 mod support;
 
 mod any;
+mod cause;
 mod checks;
 mod cli;
 mod fuzz;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::application::Problem;
+use crate::application::{Application, Problem};
 use crate::checks::check::{Check, Input, Needs};
 use crate::findings::LONGEST_NAME;
 use crate::findings::check_id::CheckId;
@@ -31,6 +31,8 @@ pub(crate) struct TraceCheck<'a> {
     pub(crate) probe: &'a Probe,
     /// The restrictions that the kernel enforced.
     pub(crate) sandbox: &'a Sandbox,
+    /// The application whose store it is.
+    pub(crate) application: &'a Application,
 }
 
 impl TraceCheck<'_> {
@@ -44,7 +46,11 @@ impl TraceCheck<'_> {
         };
         if left.is_empty() {
             let detail = format!("{}; {}; sandbox: {}", self.probe.situation.words(), way.words(), self.sandbox);
-            return Outcome::noted(detail, note_file_system(&self.probe.path));
+            let mut notes = note_file_system(&self.probe.path);
+            if let Some(words) = describe_last_writer(self.probe, self.application) {
+                notes.add(|| Finding::note(Kind::LastWriter, words));
+            }
+            return Outcome::noted(detail, notes);
         }
         Outcome::fail(
             format!("the doctor seems to have left behind: {}", left.join(", ")),
@@ -68,6 +74,36 @@ fn note_file_system(path: &Path) -> Findings {
         });
     }
     notes
+}
+
+/// The versions of SQLite with a fault by which a checkpoint can lose a write to a store in WAL mode ("The WAL-Reset Bug",
+/// <https://www.sqlite.org/wal.html>); some makers have put the correction into older ones.
+const WITH_WAL_RESET_FAULT: std::ops::RangeInclusive<u32> = 3_007_000..=3_051_002;
+
+/// Describes the SQLite that wrote a store in WAL mode last, where that has a fault that damages such stores. A copy that lies somewhere
+/// else than the store is no longer written by it, and says nothing.
+fn describe_last_writer(probe: &Probe, application: &Application) -> Option<String> {
+    let header = probe.header().filter(|header| header.is_wal())?;
+    if !WITH_WAL_RESET_FAULT.contains(&header.sqlite_version) || !lies_in_its_place(probe, application) {
+        return None;
+    }
+    Some(format!(
+        "the store is in WAL mode, and SQLite {} wrote it last: versions 3.7.0 to 3.51.2 can lose a write where several connections use such a store, unless their maker corrected it; 3.51.3 does not",
+        version_in_words(header.sqlite_version)
+    ))
+}
+
+/// Returns true if a store lies where its application keeps it, or a program has it open.
+fn lies_in_its_place(probe: &Probe, application: &Application) -> bool {
+    let is_place = |path: &Path| path.canonicalize().is_ok_and(|path| path == probe.path);
+    let places = application.places();
+    places.is_some_and(|places| {
+        places.user_store().is_some_and(|path| is_place(&path)) || is_place(places.system_store())
+    }) || situation::in_use(probe)
+}
+
+fn version_in_words(version: u32) -> String {
+    format!("{}.{}.{}", version / 1_000_000, version / 1_000 % 1_000, version % 1_000)
 }
 
 /// Returns the row of a store whose schema SQLite refuses, because of the object that `refused` names. `handle` sees the rest of the
@@ -181,8 +217,7 @@ fn newer_sqlite(probe: &Probe) -> Option<String> {
     let version = probe.header()?.sqlite_version;
     let own = u32::try_from(rusqlite::version_number()).ok()?;
     // Beyond this no version is in sight, and the field is damaged.
-    (version > own && version < 4_000_000)
-        .then(|| format!("{}.{}.{}", version / 1_000_000, version / 1_000 % 1_000, version % 1_000))
+    (version > own && version < 4_000_000).then(|| version_in_words(version))
 }
 
 /// Returns the suffixes of the sidecar files that only the doctor can have made or changed.
@@ -227,6 +262,7 @@ mod tests {
             TraceCheck {
                 probe: &before,
                 sandbox,
+                application: &Application::any(),
             }
             .outcome(ReadMethod::Immutable)
             .failed()

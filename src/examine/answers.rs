@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::Options;
 use crate::application::{Application, StoreFiles};
+use crate::cause::{self, Beside, Cause, Facts, Failed};
 use crate::checks::check::Check;
 use crate::checks::{self, CHECKS};
 use crate::error::Error;
@@ -23,6 +24,14 @@ use crate::report::{Report, Row};
 use crate::store::{Access, Witness};
 use crate::text::escape::escape_untrusted;
 use crate::text::paths;
+
+/// The checks of the files themselves, whose failure has a cause in them.
+const OF_THE_FILES: [CheckId; 4] = [
+    CheckId::File,
+    CheckId::Journal,
+    CheckId::ReadOnly,
+    CheckId::PageStructure,
+];
 
 /// The longest path that is shown, in characters.
 const LONGEST_PATH: usize = 4096;
@@ -57,6 +66,11 @@ struct AnswersState {
     /// The rows of each table, once they are counted.
     tables: Vec<CountedTable>,
     map: MapResult,
+    /// The file beside the store without which it is sound.
+    sound_without: Option<&'static str>,
+    /// The root pages of indexes of which only the order is wrong.
+    out_of_order: Vec<u32>,
+    cause: Vec<Cause>,
 }
 
 impl Default for AnswersState {
@@ -69,6 +83,9 @@ impl Default for AnswersState {
             short_of_memory: false,
             tables: Vec::new(),
             map: MapResult::NotRequested,
+            sound_without: None,
+            out_of_order: Vec::new(),
+            cause: Vec::new(),
         }
     }
 }
@@ -145,9 +162,46 @@ impl Answers {
             examined_at: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             tables: state.tables.clone(),
             rows,
+            cause: state.cause.clone(),
             map: self.map_of(&state),
             short_of_memory: state.short_of_memory,
         }
+    }
+
+    /// Keeps that the store is sound without this file beside it.
+    pub(super) fn set_sound_without(&self, suffix: &'static str) {
+        self.lock().sound_without = Some(suffix);
+    }
+
+    /// Keeps the root pages of indexes of which only the order is wrong.
+    pub(super) fn set_out_of_order(&self, roots: Vec<u32>) {
+        self.lock().out_of_order = roots;
+    }
+
+    /// Looks for signs of how the store came to harm, where a check of its files failed. Every handle on the store must have been closed.
+    pub(super) fn find_cause(&self, probe: &Probe, access: Option<&Access<'_>>, stop: &Stop) {
+        let (failed, beside) = {
+            let state = self.lock();
+            let failed = |id: CheckId| match state.get(id) {
+                Some(Outcome::Fail(failure)) => Some(Failed {
+                    check: id,
+                    problem: failure.problem.clone(),
+                }),
+                _ => None,
+            };
+            let failed: Vec<Failed> = OF_THE_FILES.into_iter().filter_map(failed).collect();
+            let beside = Beside {
+                sound_without: state.sound_without,
+                out_of_order: state.out_of_order.clone(),
+            };
+            (failed, beside)
+        };
+        if failed.is_empty() {
+            return;
+        }
+        stop.ends_checks();
+        let found = catch_panic(|| cause::find(&Facts::new(probe, &failed, &beside, access, stop)));
+        self.lock().cause = found.unwrap_or_default();
     }
 
     /// Makes the map of the store's pages, if it was requested. Every handle on the store must have been closed.

@@ -82,6 +82,11 @@ impl Answers {
                     self.is_wanted(CheckId::RowValues),
                 );
                 self.run_handle_checks(&context, &handle);
+                if self.first_failure(&[CheckId::PageStructure]).is_some()
+                    && let Ok(sound) = context.sound()
+                {
+                    self.set_out_of_order(sound.out_of_order.clone());
+                }
                 drop(handle);
                 self.note_memory_shortage(access.is_short_of_memory());
                 self.record_read_only(probe, access.read_method(), opening, options.environment.sandbox);
@@ -232,7 +237,11 @@ impl Answers {
 
     /// Records the outcome of `read-only`, when all handles are closed.
     fn record_read_only(&self, probe: &Probe, way: ReadMethod, opening: Duration, sandbox: &Sandbox) {
-        let trace = TraceCheck { probe, sandbox };
+        let trace = TraceCheck {
+            probe,
+            sandbox,
+            application: self.application(),
+        };
         let begun = Instant::now();
         let outcome = trace.outcome(way);
         self.set(CheckId::ReadOnly, (outcome, opening + begun.elapsed()));

@@ -79,6 +79,8 @@ kinds! {
     LargeLog => "large-log",
     /// The store lies on a file system on which SQLite's locks cannot be relied on.
     FileSystem => "file-system",
+    /// A version of SQLite wrote last that can damage the store.
+    LastWriter => "last-writer",
     /// The `-wal` is another store's, or this store's of another time.
     WalOfAnotherStore => "wal-of-another-store",
     /// The rollback journal is another store's, or this store's of another time.

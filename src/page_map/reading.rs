@@ -302,7 +302,7 @@ impl TreeReader<'_, '_> {
 }
 
 /// Checks that each byte of a page is used once, and that rowids ascend.
-fn check_cover(cover: &mut Cover, page: &Page<'_>) -> Result<(), Damage> {
+pub(crate) fn check_cover(cover: &mut Cover, page: &Page<'_>) -> Result<(), Damage> {
     cover.begin(page)?;
     let mut before = None;
     for at in 0..page.cells() {

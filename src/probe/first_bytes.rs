@@ -9,6 +9,39 @@ const KINDS: &[(usize, &[u8], &str)] = &[
     (0, b"\x04\x22\x4d\x18", "LZ4 data"),
     (0, b"BZh", "bzip2 data"),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
+    (0, b"Rar!\x1a\x07", "a RAR archive"),
+    (0, b"\xed\xab\xee\xdb", "an RPM package"),
+    (0, b"!<arch>\n", "an ar archive"),
+    (0, b"MSCF\0\0\0\0", "a cabinet archive"),
+    (0, b"\x1f\x9d", "compress data"),
+    (0, b"LZIP", "lzip data"),
+    (0, b"Salted__", "data that OpenSSL encrypted"),
+    (0, b"LUKS\xba\xbe", "an encrypted volume (LUKS)"),
+    (0, b"\x89PNG\r\n\x1a\n", "a PNG picture"),
+    (0, b"\xff\xd8\xff", "a JPEG picture"),
+    (0, b"GIF8", "a GIF picture"),
+    (0, b"RIFF", "a RIFF file (WebP, WAV or AVI)"),
+    (4, b"ftyp", "a video or picture (MP4, HEIC)"),
+    (0, b"\x1a\x45\xdf\xa3", "a Matroska video"),
+    (0, b"OggS", "Ogg data"),
+    (0, b"ID3", "an MP3 file"),
+    (0, b"fLaC", "a FLAC file"),
+    (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    (0, b"PAR1", "a Parquet file"),
+    (0, b"ARROW1\0\0", "an Arrow file"),
+    (0, b"Obj\x01", "an Avro file"),
+    (0, b"bplist00", "a binary property list"),
+    (0, b"\xac\xed\x00\x05", "serialized Java objects"),
+    (0, b"\xca\xfe\xba\xbe", "a Java class or a program (Mach-O)"),
+    (0, b"\xcf\xfa\xed\xfe", "a program (Mach-O)"),
+    (0, b"MZ\x90\0", "a program (Windows)"),
+    (0, b"\0asm", "a program (WebAssembly)"),
+    (0, b"REDIS0", "a Redis dump"),
+    (0, b"PGDMP", "a dump of PostgreSQL"),
+    (0, b"PACK\0\0\0", "a Git pack"),
+    (0, b"DIRC\0\0\0", "a Git index"),
+    (0, b"QFI\xfb", "a virtual disk (QCOW2)"),
+    (0, b"KDMV", "a virtual disk (VMDK)"),
     (257, b"ustar", TAR),
     (0, b"\x7fELF", "a program (ELF)"),
     (0, b"%PDF-", "a PDF document"),
@@ -41,9 +74,9 @@ const KINDS: &[(usize, &[u8], &str)] = &[
     (0, b"\xcf\x9a\x57\x13", "a GNU dbm file"),
 ];
 
-pub(super) const GIT_LFS: &str = "a Git LFS pointer";
+pub(crate) const GIT_LFS: &str = "a Git LFS pointer";
 pub(super) const TAR: &str = "a tar archive";
-pub(super) const NOISE: &str = "random bytes, or an encrypted database";
+pub(crate) const NOISE: &str = "random bytes, or an encrypted database";
 
 /// Names what a file is whose first bytes are not a database's, where they tell. `head` is the whole file, or 4,096 bytes of it.
 pub(super) fn recognise(head: &[u8], size: u64) -> Option<&'static str> {
@@ -101,7 +134,7 @@ fn is_text(head: &[u8]) -> bool {
 /// Returns true when the bytes look random, as those of an encrypted database do, in which no byte is more common than another.
 ///
 /// `head` should be a whole page or more: of fewer bytes the entropy says too little, and they are never called random.
-fn looks_encrypted(head: &[u8]) -> bool {
+pub(crate) fn looks_encrypted(head: &[u8]) -> bool {
     if head.len() < 1024 {
         return false;
     }

@@ -152,20 +152,24 @@ fn skip_hole(mut file: &File, from: u64) -> io::Result<u64> {
 }
 
 /// Reads a file as long as it can have been converted, and tells the conversion if it was: of most files, the first piece.
-fn find_conversion(mut file: impl Read, stop: &Stop) -> io::Result<Option<Conversion>> {
+fn find_conversion(file: impl Read, stop: &Stop) -> io::Result<Option<Conversion>> {
+    Ok(count_text(file, stop)?.and_then(|text| text.conclude()))
+}
+
+/// Reads a file as long as it can have been converted, and counts what of text is in it; `None` where it was not.
+fn count_text(mut file: impl Read, stop: &Stop) -> io::Result<Option<Text>> {
     let mut text = Text::default();
-    let (mut examined, mut head) = (0, Vec::new());
     let mut piece = Vec::with_capacity(PIECE);
-    while text.can_be_converted() && examined < MOST && stop.reason().is_none() {
+    while text.can_be_converted() && text.size < MOST && stop.reason().is_none() {
         piece.clear();
         (&mut file).take(PIECE as u64).read_to_end(&mut piece)?;
         if piece.is_empty() {
-            return Ok(text.conclude(&head, examined));
+            return Ok(Some(text));
         }
-        if head.is_empty() {
-            head.extend_from_slice(&piece[..piece.len().min(200)]);
+        if text.head.is_empty() {
+            text.head.extend_from_slice(&piece[..piece.len().min(200)]);
         }
-        examined += piece.len() as u64;
+        text.size += piece.len() as u64;
         text.take(&piece);
     }
     Ok(None)
@@ -211,7 +215,7 @@ impl Pages {
 
 /// Returns true if a page has the form of a page of a table or an index: its kind, as many cell pointers as it has cells,
 /// and all of them between the pointers and the end ("B-tree Pages").
-fn has_form_of_tree_at(page: &[u8], at: usize) -> bool {
+pub(crate) fn has_form_of_tree_at(page: &[u8], at: usize) -> bool {
     let word = |at: usize| page.get(at..at + 2).map_or(0, |two| usize::from(two[0]) << 8 | usize::from(two[1]));
     let pointers = at
         + match page.get(at) {
@@ -230,20 +234,27 @@ fn has_form_of_tree_at(page: &[u8], at: usize) -> bool {
 }
 
 /// Counts over bytes taken as text.
-#[derive(Default)]
-struct Text {
-    line_feeds: u64,
-    after_return: u64,
-    returns: u64,
+#[derive(Debug, Default)]
+pub(crate) struct Text {
+    /// The first bytes, 200 at most.
+    pub(crate) head: Vec<u8>,
+    /// The number of bytes.
+    pub(crate) size: u64,
+    pub(crate) line_feeds: u64,
+    /// Line feeds behind a carriage return.
+    pub(crate) after_return: u64,
+    /// Carriage returns.
+    pub(crate) returns: u64,
     before: u8,
     /// The bytes are not UTF-8.
     broken: bool,
     characters: u64,
     /// Characters from U+0080 to U+00FF.
-    latin: u64,
-    /// Characters above U+00FF.
-    beyond: u64,
-    replacements: u64,
+    pub(crate) latin: u64,
+    /// Characters above U+00FF, but for U+FFFD.
+    pub(crate) beyond: u64,
+    /// Characters U+FFFD.
+    pub(crate) replacements: u64,
     /// A character that is cut at the end of a piece.
     rest: Vec<u8>,
 }
@@ -286,12 +297,18 @@ impl Text {
         !self.broken || self.line_feeds == self.after_return || self.returns == 0
     }
 
+    /// Returns true if all bytes are UTF-8.
+    pub(crate) fn is_utf8(&self) -> bool {
+        !self.broken && self.rest.is_empty()
+    }
+
     /// Tells the conversion, of a file that still begins like a database.
-    fn conclude(&self, head: &[u8], size: u64) -> Option<Conversion> {
+    fn conclude(&self) -> Option<Conversion> {
+        let (head, size) = (&self.head[..], self.size);
         if !head.starts_with(MAGIC) {
             return None;
         }
-        let is_utf8 = !self.broken && self.rest.is_empty();
+        let is_utf8 = self.is_utf8();
         if is_utf8 && self.replacements >= FEWEST {
             return Some(Conversion::Replaced {
                 count: self.replacements,
@@ -356,6 +373,18 @@ pub(crate) fn describe_conversion(probe: &Probe, stop: &Stop) -> Option<Descript
         words: describe_converted(conversion),
         what: NoStore::Converted(conversion),
     })
+}
+
+/// Counts what of text is in a file that can have been converted, behind a byte order mark if there is one.
+pub(crate) fn count_text_of(probe: &Probe, stop: &Stop) -> Option<Text> {
+    const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+    let mut file = open_plain(&probe.path).ok()?;
+    let mut begin = [0; BYTE_ORDER_MARK.len()];
+    file.read_exact(&mut begin).ok()?;
+    if begin != BYTE_ORDER_MARK {
+        file.seek(SeekFrom::Start(0)).ok()?;
+    }
+    count_text(file, stop).ok()?.filter(|_| probe.file_is_unchanged())
 }
 
 /// Says what a file is in which no store can be opened, for a message of one line.

@@ -10,6 +10,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, CommandFactory, Parser, ValueEnum, ValueHint};
 
 use crate::banger::APPLICATION;
+use crate::cause::{SIGNS, SignName};
 use crate::checks;
 use crate::findings::check_id::CheckId;
 use crate::migrations::dialects::Dialect;
@@ -187,11 +188,12 @@ pub(super) struct Args {
     /// List the checks, one line each
     #[arg(long)]
     pub list_checks: bool,
-    /// Explain a check, and what to do if it fails
+    /// Explain a check, and what to do if it fails; or a sign
     ///
-    /// What it looks at, what it cannot see, what a failure means, what to do.
-    #[arg(long, value_name = "CHECK", value_parser = check_id(), hide_possible_values = true)]
-    pub explain: Option<CheckId>,
+    /// Of a check: what it looks at, what it cannot see, what a failure means, what to do. Of a sign of how a store came to harm: what is
+    /// there, what leaves this, what to ask, and how to keep it from happening again.
+    #[arg(long, value_name = "CHECK", value_parser = subject(), hide_possible_values = true)]
+    pub explain: Option<Subject>,
     /// When to use colour
     #[arg(long, value_enum, default_value_t = When::Auto, hide_short_help = true)]
     pub color: When,
@@ -364,6 +366,28 @@ fn check_id() -> impl TypedValueParser<Value = CheckId> {
         .iter()
         .map(|check| PossibleValue::new(check.id()).help(checks::get(*check).summary));
     PossibleValuesParser::new(known).try_map(|id| id.parse::<CheckId>())
+}
+
+/// What `--explain` explains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// A check.
+    Check(CheckId),
+    /// A sign of how a store came to harm.
+    Sign(SignName),
+}
+
+/// Returns a check or a sign. A wrong name is answered with the nearest.
+fn subject() -> impl TypedValueParser<Value = Subject> {
+    let checks = CheckId::ALL.iter().map(|check| check.id());
+    let names = checks.chain(SIGNS.iter().map(|sign| sign.name)).map(PossibleValue::new);
+    PossibleValuesParser::new(names).try_map(|name| {
+        let check = name.parse::<CheckId>().map(Subject::Check);
+        check
+            .ok()
+            .or_else(|| SignName::of(&name).map(Subject::Sign))
+            .ok_or("neither a check nor a sign")
+    })
 }
 
 /// Returns a migration tool's name, in capitals or not.

@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use crate::checks;
 use crate::findings::check_id::CheckId;
 use crate::probe::FileStat;
-use crate::program::cli::{self, Args, Format, When};
+use crate::program::cli::{self, Args, Format, Subject, When};
 use crate::program::gate::GateAnswer;
 use crate::report::Report;
 use crate::report::render::explain;
@@ -81,10 +81,16 @@ pub(super) fn informational_output(args: &Args) -> Option<Vec<u8>> {
     if args.list_checks {
         return Some(list_checks().into_bytes());
     }
-    if let Some(check) = args.explain {
+    if let Some(subject) = args.explain {
         let width = terminal_width(&io::stdout()).unwrap_or(80).clamp(40, WIDEST_TEXT);
-        let summary = || format!("{}\n", checks::get(check).summary);
-        return Some(explain::section(check, width).unwrap_or_else(summary).into_bytes());
+        let text = match subject {
+            Subject::Check(check) => {
+                let summary = || format!("{}\n", checks::get(check).summary);
+                explain::section(check, width).unwrap_or_else(summary)
+            }
+            Subject::Sign(sign) => explain::section_of_sign(sign, width).unwrap_or_default(),
+        };
+        return Some(text.into_bytes());
     }
     args.generate.map(cli::generate)
 }

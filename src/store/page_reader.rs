@@ -17,6 +17,7 @@ use crate::store::{Access, PlainFiles};
 use sqlite_format::answer::{Answer, Checked};
 use sqlite_format::check::Ask;
 use sqlite_format::cross_check::CrossCheck;
+use sqlite_format::damage::Damage;
 use sqlite_format::encoding::Encoding;
 use sqlite_format::interrupt::Interrupted;
 use sqlite_format::reader::{Reader, pages_there};
@@ -37,6 +38,8 @@ pub(crate) struct Sound {
     pub foreign_keys: Option<u64>,
     /// The values that were judged, table by table.
     pub values: Option<Values>,
+    /// The root pages of indexes whose entries are out of order, where their tables are sound.
+    pub out_of_order: Vec<u32>,
 }
 
 impl Sound {
@@ -80,6 +83,7 @@ impl Sound {
             rest: Rest::of(pages, schema, &checked),
             foreign_keys: foreign_keys(schema, &checked),
             values: judged.map(|application| values::by_table(application, schema, &checked)),
+            out_of_order: out_of_order(&checked),
         })
     }
 }
@@ -140,6 +144,19 @@ impl Rest {
         }
         Some(Self { pages, tables })
     }
+}
+
+/// Returns the root pages of indexes whose entries are out of order, where that is all that is wrong with them.
+fn out_of_order<S>(checked: &Checked<S>) -> Vec<u32> {
+    let tables = checked.tables.iter().filter(|table| table.table.is_sound());
+    let faults = tables.flat_map(|table| &table.indexes).filter_map(|answer| match answer {
+        Answer::PerhapsNot(fault) => Some(*fault),
+        _ => None,
+    });
+    faults
+        .filter(|fault| fault.damage == Damage::EntryOrder)
+        .map(|fault| fault.root)
+        .collect()
 }
 
 /// Returns the number of foreign keys of the application's tables, when all hold.

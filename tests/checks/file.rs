@@ -307,6 +307,10 @@ fn a_file_of_no_bytes_fails_and_may_be_taken_over() {
 
     What to do (file):
       If this store ever held data, that data is not in this file: restore a backup before banger starts. If banger never used it, start banger, which makes a new store of it.
+
+    How it came to this (`doctor --explain SIGN` says more of each):
+
+    certain  empty: the file has 0 bytes: it was made and never written, or something cut it to nothing
     --- exit 1 ---
     migrations needed: pending [1 2 3] (binary will apply on first Open)
     --- exit 1 ---
@@ -328,6 +332,10 @@ fn a_file_cut_within_its_header_says_so() {
 
     What to do (file):
       Copy the store again, whole. If the original is as short, its data is lost: restore a backup.
+
+    How it came to this (`doctor --explain SIGN` says more of each):
+
+    certain  file-cut: the file ends within the header of a database, at 60 bytes: a copy that broke off leaves this; so does a crash of the machine where synchronous was off
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is cut short within its header, at 60 bytes
     --- exit 3 ---
@@ -347,6 +355,10 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     What to do (file):
       1. Give the path of banger's state.db, unpacked if it is an archive.
       2. If this is where the store was, it was overwritten: keep this file, and restore a backup.
+
+    How it came to this (`doctor --explain SIGN` says more of each):
+
+    certain  other-file: the file is text: it was put in the place of a database, or none was ever here
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is not an SQLite database, but text (23 bytes)
     --- exit 3 ---
@@ -362,6 +374,10 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     What to do (file):
       1. Give the path of banger's state.db, unpacked if it is an archive.
       2. If this is where the store was, it was overwritten: keep this file, and restore a backup.
+
+    How it came to this (`doctor --explain SIGN` says more of each):
+
+    certain  other-file: the file is gzip data: it was put in the place of a database, or none was ever here
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is not an SQLite database, but gzip data (10 bytes)
     --- exit 3 ---
@@ -379,6 +395,10 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
       1. If it is encrypted, as SQLCipher's databases are, nothing is wrong with it: it needs its key, and the doctor cannot look into it.
       2. Otherwise give the path of banger's state.db.
       3. If this is where the store was, it was overwritten: keep this file, and restore a backup.
+
+    How it came to this (`doctor --explain SIGN` says more of each):
+
+    certain  encrypted-blocks: each block of 4,096 bytes is noise: encryption or compression leaves this; by whom is not in the file
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is not an SQLite database, but random bytes, or an encrypted database (20000 bytes)
     --- exit 3 ---
@@ -394,6 +414,10 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     What to do (file):
       1. Give the path of banger's state.db, unpacked if it is an archive.
       2. If this is where the store was, it was overwritten: keep this file, and restore a backup.
+
+    How it came to this (`doctor --explain SIGN` says more of each):
+
+    class  zero-blocks: the file is zeros only (8,192 bytes): these blocks never came onto the disk, or were cleared; was there a crash of the machine, a full disk, or a copy that did not end?
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is not an SQLite database, but only zero bytes (8192 bytes)
     --- exit 3 ---

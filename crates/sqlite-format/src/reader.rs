@@ -24,6 +24,19 @@ pub struct Reader<'a> {
 /// # Errors
 /// Fails with [`Damage::Header`] for a header that SQLite does not open.
 pub fn pages_there<'a>(file: &'a dyn ReadAt, overlay: Option<&'a Overlay<'a>>) -> Result<(Header, Source<'a>), Damage> {
+    let (header, source) = all_pages_there(file, overlay)?;
+    let pages = header.pages.map_or(source.pages(), |counted| counted.min(source.pages()));
+    Ok((header, Source::new(file, overlay, header.layout, pages)))
+}
+
+/// Returns the header and the pages of a database that is perhaps damaged, also those behind the last one that the header counts.
+///
+/// # Errors
+/// Fails with [`Damage::Header`] for a header that SQLite does not open.
+pub fn all_pages_there<'a>(
+    file: &'a dyn ReadAt,
+    overlay: Option<&'a Overlay<'a>>,
+) -> Result<(Header, Source<'a>), Damage> {
     let header = Header::parse(&Source::first_bytes(file, overlay)?)?;
     let page_size = header.layout.page_size as u64;
     let pages = match Source::pages_there(file, overlay, header.layout) {
@@ -39,7 +52,6 @@ pub fn pages_there<'a>(file: &'a dyn ReadAt, overlay: Option<&'a Overlay<'a>>) -
         }
         there => there?,
     };
-    let pages = header.pages.map_or(pages, |counted| counted.min(pages));
     Ok((header, Source::new(file, overlay, header.layout, pages)))
 }
 

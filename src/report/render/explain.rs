@@ -1,6 +1,7 @@
 //! A check's section of `docs/checks.md` as plain text: the page is the one place where it is written.
 
 use super::layout::fold;
+use crate::cause::SignName;
 use crate::findings::check_id::CheckId;
 
 /// The page.
@@ -9,14 +10,26 @@ const PAGE: &str = include_str!("../../../docs/checks.md");
 /// The indent of a code block.
 const INDENT: &str = "       ";
 
+/// The page on signs.
+const PAGE_ON_SIGNS: &str = include_str!("../../../docs/causes.md");
+
 /// Returns the section about a check, without Markdown's marks, folded into `width` columns.
 pub(crate) fn section(check: CheckId, width: u16) -> Option<String> {
-    let heading = format!("## `{check}`");
-    let mut lines = PAGE.lines().skip_while(|line| line.trim_end() != heading);
+    section_of(PAGE, check.id(), width)
+}
+
+/// Returns the section about a sign of how a store came to harm.
+pub(crate) fn section_of_sign(sign: SignName, width: u16) -> Option<String> {
+    section_of(PAGE_ON_SIGNS, sign.0, width)
+}
+
+fn section_of(page: &str, name: &str, width: u16) -> Option<String> {
+    let heading = format!("## `{name}`");
+    let mut lines = page.lines().skip_while(|line| line.trim_end() != heading);
     lines.next()?;
     // What the page says about all of them together comes last, under a heading of its own.
     let body: Vec<&str> = lines.take_while(|line| !line.starts_with("## ") && !line.starts_with("# ")).collect();
-    Some(format!("{check}\n\n{}", strip_markdown(&body, usize::from(width))))
+    Some(format!("{name}\n\n{}", strip_markdown(&body, usize::from(width))))
 }
 
 /// Lines of Markdown as plain text: paragraphs and list items are joined and folded anew, code stays as it is.

@@ -7,8 +7,9 @@ mod map;
 
 use super::remedies::{RowAdvice, remedies};
 use super::split_at_code;
-use super::table::{SHOWN_FINDINGS, first_findings, verdict};
+use super::table::{CAUSE_HEADING, SHOWN_FINDINGS, first_findings, verdict};
 use crate::application::Step;
+use crate::cause::Cause;
 use crate::findings::MOST_FINDINGS;
 use crate::findings::check_id::CheckId;
 use crate::page_map::MapResult;
@@ -44,7 +45,7 @@ pub(crate) fn report(report: &Report, system: &str) -> String {
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <title>{word}: {}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
          <header class=\"{class}\">\n<h1><strong>{word}</strong>: {}<small>{}</small></h1>\n{}</header>\n\
-         <section>\n<h2>What was checked</h2>\n<ul class=\"rows\">\n{rows}</ul>\n</section>\n{advice}\
+         <section>\n<h2>What was checked</h2>\n<ul class=\"rows\">\n{rows}</ul>\n</section>\n{advice}{}\
          <section>\n<h2>The store’s pages</h2>\n{}</section>\n\
          <footer>\n<p>This page names tables, columns, row numbers and pages of the store, and holds none of its values. \
          It loads nothing and runs nothing.</p>\n</footer>\n</main>\n</body>\n</html>\n",
@@ -52,6 +53,7 @@ pub(crate) fn report(report: &Report, system: &str) -> String {
         text(first),
         text(more),
         facts(report, system),
+        cause(report),
         pages(report),
     )
 }
@@ -61,11 +63,28 @@ fn pages(report: &Report) -> String {
     match &report.map {
         MapResult::Map(map) => {
             let structure = report.row(CheckId::PageStructure).map(Row::status);
-            map::draw(map, structure == Some(Status::Fail))
+            map::draw(map, structure == Some(Status::Fail), report.cause())
         }
         MapResult::Unavailable(why) => format!("<p>There is no map of this store’s pages: {}.</p>\n", text(why)),
         MapResult::NotRequested => "<p>No map of this store’s pages was asked for.</p>\n".to_owned(),
     }
+}
+
+/// Returns the signs of how the store came to harm, where there are any.
+fn cause(report: &Report) -> String {
+    if report.cause().is_empty() {
+        return String::new();
+    }
+    let sign = |cause: &Cause| {
+        format!(
+            "<li class=\"sign\">\n<h3><span class=\"word\">{}</span> <code>{}</code></h3>\n<div>\n<p>{}</p>\n</div>\n</li>\n",
+            cause.certainty.name(),
+            text(cause.sign),
+            prose(&cause.detail)
+        )
+    };
+    let signs: String = report.cause().iter().map(sign).collect();
+    format!("<section>\n<h2>{CAUSE_HEADING}</h2>\n<ul class=\"rows\">\n{signs}</ul>\n</section>\n")
 }
 
 /// Returns the list of what was examined, in which condition and by which versions.

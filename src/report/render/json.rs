@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::cause::Cause;
 use crate::findings::{CountedTable, Finding};
 use crate::migrations::schema_state::Compatibility;
 use crate::report::{Report, Row};
@@ -44,6 +45,34 @@ struct WireReport<'a> {
     tables: Vec<WireTable<'a>>,
     /// One row a check that was asked for, in a fixed order.
     rows: Vec<WireRow<'a>>,
+    /// The signs of how the store came to harm; only where something failed and a sign was found.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cause: Vec<WireCause<'a>>,
+}
+
+/// A sign of how the store came to harm. It names no culprit and holds no cell's value.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct WireCause<'a> {
+    /// The sign's name, listed in `docs/causes.md`.
+    sign: &'a str,
+    /// `certain`: there is one explanation. `likely`: one is common, others are rare. `class`: the file tells only a group.
+    #[cfg_attr(test, schemars(extend("enum" = ["certain", "likely", "class"])))]
+    certainty: &'a str,
+    /// What is there, and what leaves such a thing.
+    detail: &'a str,
+    /// The pages that show it, at most 100 ranges; empty where it is not about single pages.
+    pages: Vec<WirePages>,
+}
+
+/// Consecutive pages, counted from 1.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct WirePages {
+    /// The first page.
+    first: u32,
+    /// The last page.
+    last: u32,
 }
 
 /// The rows of a table, counted.
@@ -213,6 +242,7 @@ pub(crate) fn report(report: &Report) -> String {
         data_lost: Some(report.data_lost()),
         tables: report.tables.iter().map(table).collect(),
         rows: report.rows.iter().map(row).collect(),
+        cause: report.cause().iter().map(cause).collect(),
     })
 }
 
@@ -222,6 +252,19 @@ fn table(table: &CountedTable) -> WireTable<'_> {
         intact: table.intact,
         lost: table.lost,
         at_least: table.at_least,
+    }
+}
+
+fn cause(cause: &Cause) -> WireCause<'_> {
+    let range = |(first, last): &(u32, u32)| WirePages {
+        first: *first,
+        last: *last,
+    };
+    WireCause {
+        sign: cause.sign,
+        certainty: cause.certainty.name(),
+        detail: &cause.detail,
+        pages: cause.pages.ranges().iter().map(range).collect(),
     }
 }
 

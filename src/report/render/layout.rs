@@ -34,6 +34,12 @@ impl ColumnWidths {
         Self { indent, name }
     }
 
+    /// Returns the margin of a text that hangs beside this name alone.
+    pub(super) fn margin(&self, name: &str) -> String {
+        let pad = self.name.saturating_sub(display_width(name));
+        format!("{}{name}{}  ", " ".repeat(self.indent), " ".repeat(pad))
+    }
+
     /// Returns the column at which the text begins, beside the name.
     fn text(&self) -> usize {
         self.indent + "FAIL  ".len() + self.name + 2

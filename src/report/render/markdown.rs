@@ -4,8 +4,9 @@
 
 use super::remedies::{RowAdvice, remedies};
 use super::split_at_code;
-use super::table::{findings, verdict};
+use super::table::{CAUSE_HEADING, findings, verdict};
 use crate::application::Step;
+use crate::cause::Cause;
 use crate::report::{Report, Row, Status};
 
 /// Returns a report as Markdown that GitHub renders; `system` says what it was run on.
@@ -14,7 +15,7 @@ pub(crate) fn report(report: &Report, system: &str) -> String {
     let advice: String = remedies(&report.rows).iter().map(advice).collect();
     format!(
         "### doctor: {}\n\n- store: {}\n- situation: {}\n- versions: doctor {}, SQLite {}\n- system: {}; sandbox: {}\n\n\
-         | status | check | what it found |\n|---|---|---|\n{rows}\n{advice}",
+         | status | check | what it found |\n|---|---|---|\n{rows}\n{advice}{}",
         shown(&verdict(report)),
         code(&report.store),
         report.situation,
@@ -22,7 +23,18 @@ pub(crate) fn report(report: &Report, system: &str) -> String {
         rusqlite::version(),
         shown(system),
         shown(&report.sandbox),
+        cause(report),
     )
+}
+
+/// Returns the signs of how the store came to harm as a list, where there are any.
+fn cause(report: &Report) -> String {
+    if report.cause().is_empty() {
+        return String::new();
+    }
+    let sign = |cause: &Cause| format!("- {}: `{}`: {}\n", cause.certainty.name(), cause.sign, shown(&cause.detail));
+    let signs: String = report.cause().iter().map(sign).collect();
+    format!("{CAUSE_HEADING}:\n\n{signs}\n")
 }
 
 fn table_row(row: &Row) -> String {
@@ -154,6 +166,7 @@ mod tests {
                     Outcome::found("1 row refers to nothing", Problem::Dangling { rows: 1 }, findings),
                 ),
             ],
+            cause: Vec::new(),
             map: crate::page_map::MapResult::NotRequested,
             short_of_memory: false,
         };

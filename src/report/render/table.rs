@@ -2,11 +2,15 @@
 
 use super::layout::{ColumnWidths, TableRow, draw_steps, fold, fold_verdict, paint_first_word, width, word};
 use super::remedies::remedies;
+use crate::cause::Cause;
 use crate::findings::Finding;
 use crate::report::{Report, Row, Status};
 use crate::text::words::plural;
 
 pub(crate) use super::layout::Style;
+
+/// The heading of the signs.
+pub(super) const CAUSE_HEADING: &str = "How it came to this";
 
 /// The number of findings that are shown beneath a row.
 pub(super) const SHOWN_FINDINGS: usize = 5;
@@ -21,7 +25,7 @@ pub(crate) fn report(report: &Report, style: Style) -> String {
         "{}\n{rows}\n{}{}",
         fold(&report.store, width(style), ""),
         paint_first_word(&verdict, status, style),
-        what_to_do(report, 0, style)
+        what_to_do(report, 0, style) + &cause(report, style)
     )
 }
 
@@ -37,6 +41,22 @@ fn what_to_do(report: &Report, indent: usize, style: Style) -> String {
         )
     };
     remedies(&report.rows).iter().map(draw).collect()
+}
+
+/// Returns the signs of how the store came to harm, with a heading, where there are any.
+fn cause(report: &Report, style: Style) -> String {
+    if report.cause().is_empty() {
+        return String::new();
+    }
+    let columns = ColumnWidths::of(0, report.cause().iter().map(|cause| cause.certainty.name()));
+    let signs: String = report.cause().iter().map(|cause| draw_sign(cause, &columns, style)).collect();
+    format!("\n{CAUSE_HEADING} (`doctor --explain SIGN` says more of each):\n\n{signs}")
+}
+
+/// Returns a sign: its certainty, its name, and the text beside them.
+fn draw_sign(cause: &Cause, columns: &ColumnWidths, style: Style) -> String {
+    let text = format!("{}: {}", cause.sign, cause.detail);
+    fold(&text, width(style), &columns.margin(cause.certainty.name()))
 }
 
 /// Returns one of several stores: a line, and the rows that failed beneath it.
@@ -175,6 +195,7 @@ mod tests {
                     Outcome::found("7 rows refer to rows that are not there", Problem::Dangling { rows: 7 }, findings),
                 ),
             ],
+            cause: Vec::new(),
             map: crate::page_map::MapResult::NotRequested,
             short_of_memory: false,
         }

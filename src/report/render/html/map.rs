@@ -7,6 +7,7 @@ mod cells;
 mod key;
 
 use super::text;
+use crate::cause::Cause;
 use crate::page_map::{DamagedRange, MarkCount, PageClass, PageMap, TreeId, TreeKind};
 use crate::text::words::{plural, thousands};
 
@@ -73,11 +74,13 @@ struct Key<'a> {
     map: &'a PageMap,
     /// The tables with a colour of their own, those with the most pages first.
     tables: Vec<TreeId>,
+    /// The signs of how the store came to harm.
+    cause: &'a [Cause],
 }
 
 /// Returns a map's part of the page. `is_faulty`: something is wrong with the store's structure, be it at a single page or not.
-pub(super) fn draw(map: &PageMap, is_faulty: bool) -> String {
-    let key = Key::of(map);
+pub(super) fn draw(map: &PageMap, is_faulty: bool, cause: &[Cause]) -> String {
+    let key = Key::of(map, cause);
     let cells: String = (1..)
         .zip(map.blocks())
         .map(|(n, block)| {
@@ -129,7 +132,7 @@ fn isolate(name: &str) -> String {
 }
 
 impl<'a> Key<'a> {
-    fn of(map: &'a PageMap) -> Self {
+    fn of(map: &'a PageMap, cause: &'a [Cause]) -> Self {
         let mut tables: Vec<(u64, TreeId)> = Vec::new();
         for count in map.counts() {
             if let Some(table) = table_of(map, count.class) {
@@ -141,7 +144,7 @@ impl<'a> Key<'a> {
         }
         tables.sort_unstable_by_key(|(pages, table)| (u64::MAX - pages, *table));
         let tables = tables.into_iter().map(|(_, table)| table).take(MOST_TABLES).collect();
-        Self { map, tables }
+        Self { map, tables, cause }
     }
 
     fn kind(&self, class: PageClass) -> PageKind {

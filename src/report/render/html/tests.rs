@@ -25,6 +25,7 @@ fn report_of(store: &str, rows: Vec<Row>) -> Report {
         examined_at: "2026-11-20T09:00:00Z".to_owned(),
         tables: Vec::new(),
         rows,
+        cause: Vec::new(),
         map: MapResult::NotRequested,
         short_of_memory: false,
     }
@@ -291,6 +292,7 @@ fn what_is_wrong_between_pages_is_not_called_nothing() {
 #[test]
 fn why_there_is_no_map_is_said() {
     let report = Report {
+        cause: Vec::new(),
         map: MapResult::unavailable("it <moved>\u{7}"),
         ..sample()
     };

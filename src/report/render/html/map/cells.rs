@@ -2,6 +2,7 @@
 
 use super::PageKind;
 use super::{Key, number, span};
+use crate::cause::Cause;
 use crate::page_map::{PageBlock, PageClass, PageRole, TreeKind};
 use crate::report::render::html::{cut, text};
 
@@ -33,6 +34,9 @@ impl Key<'_> {
         if !block.replaced.is_empty() {
             class += " w";
         }
+        if self.signs_of(block).next().is_some() {
+            class += " sg";
+        }
         format!("<i class=\"{class}\" title=\"{}\">{letter}</i>", text(&self.note(block)))
     }
 
@@ -41,8 +45,23 @@ impl Key<'_> {
         block.unreached > 0 && self.map.incomplete_reason().is_none()
     }
 
-    /// "pages 513–1,024: 400 notes (table), 100 title (index), 12 others; 2 damaged; 5 replaced by the WAL".
+    /// Returns the signs that pages of a block show.
+    pub(super) fn signs_of(&self, block: &PageBlock) -> impl Iterator<Item = &Cause> {
+        let (first, last) = (block.first, block.last());
+        self.cause.iter().filter(move |cause| cause.pages.touch(first, last))
+    }
+
+    /// Returns the note of a block with the signs of its pages.
     fn note(&self, block: &PageBlock) -> String {
+        let mut out = self.note_content(block);
+        for cause in self.signs_of(block) {
+            out += &format!("; {}", cause.mark);
+        }
+        out
+    }
+
+    /// "pages 513–1,024: 400 notes (table), 100 title (index), 12 others; 2 damaged; 5 replaced by the WAL".
+    fn note_content(&self, block: &PageBlock) -> String {
         let mut out = format!("{}: ", span(block.first, block.last()));
         if block.pages == 1 {
             let class = block.parts.first().map_or(PageClass::Unreached, |(class, _)| *class);

@@ -153,6 +153,13 @@ impl<'a> Key<'a> {
             let cells = plural(cells as u64, "cell", "cells");
             mark("fr w", "", &format!("replaced by the WAL: {} in {cells}", marked(replaced)));
         }
+        for cause in self.cause {
+            let cells = cells(&|block| cause.pages.touch(block.first, block.last()));
+            if cells > 0 {
+                let cells = plural(cells as u64, "cell", "cells");
+                mark("fr sg", "", &format!("{}, in {cells} (sign {})", cause.mark, cause.sign));
+            }
+        }
         if cells(&|block| has_most(block, PageRole::Interior)) > 0 {
             mark("in", "", "framed: interior pages, which lead to others");
         }
