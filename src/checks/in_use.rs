@@ -35,7 +35,13 @@ fn run(sighting: &Sighting, probe: &Probe) -> Outcome {
         }
     }
     let Some((fault, what)) = worst else {
-        return Outcome::pass(describe_users(sighting, probe));
+        return match &sighting.seen.no_look {
+            Some(why) if situation::in_use(probe) => Outcome::skip(format!(
+                "another program has it open, by its locks; which one, and whether it sees these files, could not be looked for: {why}"
+            )),
+            Some(why) => Outcome::skip(format!("could not look who has it open: {why}")),
+            None => Outcome::pass(describe_users(sighting, probe)),
+        };
     };
     let detail = match findings.total - 1 {
         0 => {

@@ -105,8 +105,10 @@ pub(crate) struct OpenProcesses {
     pub processes: Vec<Process>,
     /// The number of programs whose descriptors may not be read.
     pub unseen: u32,
-    /// The system hides other users' processes, so that they cannot even be counted (`hidepid`), or has no `/proc`.
+    /// The system hides other users' processes, so that they cannot even be counted (`hidepid`).
     pub hidden: bool,
+    /// The reason why no process could be looked at, if none could.
+    pub no_look: Option<String>,
     /// This process is in a container, from which the processes outside are not seen.
     pub contained: bool,
 }
@@ -362,11 +364,17 @@ impl StoreFiles {
 pub(crate) fn look(stores: &[StoreFiles], own: Option<u32>) -> Vec<OpenProcesses> {
     let wanted = WantedFiles::new(stores);
     let mut out = vec![OpenProcesses::default(); stores.len()];
-    let Ok(proc) = openat(rustix::fs::CWD, c"/proc", FOLDER, Mode::empty()) else {
-        for seen in &mut out {
-            seen.hidden = true;
+    // An empty folder in its place has no entry for this process either.
+    let is_there = |proc: &OwnedFd, name: &CStr| statat(proc, name, AtFlags::empty());
+    let opened = openat(rustix::fs::CWD, c"/proc", FOLDER, Mode::empty())
+        .and_then(|proc| is_there(&proc, c"self").or_else(|_| is_there(&proc, c"stat")).map(|_| proc));
+    let proc = match opened {
+        Ok(proc) => proc,
+        Err(error) => {
+            let why = format!("/proc shows no process: {}", std::io::Error::from(error));
+            out.iter_mut().for_each(|seen| seen.no_look = Some(why.clone()));
+            return out;
         }
-        return out;
     };
     if stores.iter().all(|store| store.ids.iter().all(Option::is_none)) {
         return out;

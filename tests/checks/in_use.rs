@@ -33,6 +33,44 @@ fn said(place: &Place, program: &Daemon) -> String {
     first + &rest.collect::<String>()
 }
 
+/// The row where `/proc` is covered by an empty file system; `None` where that cannot be done.
+fn said_without_proc(place: &Place) -> Option<serde_json::Value> {
+    let script = "mount -t tmpfs none /proc && exec \"$@\"";
+    let ran = std::process::Command::new("unshare")
+        .args([
+            "-m",
+            "sh",
+            "-c",
+            script,
+            "sh",
+            env!("CARGO_BIN_EXE_doctor"),
+            "--only",
+            CHECK,
+            "--format",
+            "json",
+        ])
+        .arg(place.store())
+        .output()
+        .ok()?;
+    let report: serde_json::Value = serde_json::from_slice(&ran.stdout).ok()?;
+    Some(report["rows"][0].clone())
+}
+
+#[test]
+fn without_proc_nothing_is_said_of_programs_and_why() {
+    let (place, _program) = with_program("live");
+    let quiet = Place::new();
+    healthy(&quiet.store());
+    let (Some(used), Some(quiet)) = (said_without_proc(&place), said_without_proc(&quiet)) else {
+        return;
+    };
+    let why = "/proc shows no process: No such file or directory (os error 2)";
+    assert_eq!((&used["status"], &quiet["status"]), (&"skip".into(), &"skip".into()), "{used} {quiet}");
+    assert_eq!(quiet["detail"], format!("could not look who has it open: {why}"));
+    let by_its_locks = "another program has it open, by its locks; which one, and whether it sees these files, could not be looked for: ";
+    assert_eq!(used["detail"], format!("{by_its_locks}{why}"));
+}
+
 fn delete_log(store: &Path) {
     for suffix in ["-wal", "-shm"] {
         fs::remove_file(beside(store, suffix)).unwrap();
