@@ -8,6 +8,7 @@ mod folder_sql;
 mod guards;
 pub(crate) mod integrity;
 pub(crate) mod introspect;
+mod leftovers;
 pub(crate) mod page_reader;
 pub(crate) mod private_copy;
 mod read_method;

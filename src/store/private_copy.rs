@@ -4,15 +4,18 @@
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{MutexGuard, OnceLock};
 
 use rusqlite::{Connection, OpenFlags};
+use sqlite_format::journal::{HEADER_LEN, SegmentHeader};
 use tempfile::TempDir;
 
 use super::access::Environment;
+use super::leftovers;
 use super::read_only::uri;
 use crate::error::{Error, Result};
 use crate::limits::HeavyWork;
@@ -30,9 +33,17 @@ pub(crate) struct PrivateFolder {
     /// The stores that are read. It is never made in the folder of one of them, whose times that would change.
     stores: Vec<PathBuf>,
     /// The folder, or the reason why there is none; empty until it is first needed.
-    made: OnceLock<Result<PathBuf, String>>,
+    made: OnceLock<Result<ClaimedFolder, String>>,
     used: AtomicU64,
     heavy_work: HeavyWork,
+}
+
+/// A folder that no other run takes for an abandoned one.
+#[derive(Debug)]
+struct ClaimedFolder {
+    path: PathBuf,
+    /// Holds the lock on it.
+    _lock: OwnedFd,
 }
 
 impl PrivateFolder {
@@ -66,7 +77,7 @@ impl PrivateFolder {
 
     /// Returns its path, if it was created.
     pub(crate) fn path(&self) -> Option<&Path> {
-        self.made.get()?.as_deref().ok()
+        self.made.get()?.as_ref().ok().map(|claimed| claimed.path.as_path())
     }
 
     /// Returns true when it is known that there is none and none can be created.
@@ -77,7 +88,9 @@ impl PrivateFolder {
     /// Returns the folder, and creates it if it is not there yet.
     fn get(&self) -> Result<&Path> {
         let made = self.made.get_or_init(|| make_beside_none(&self.stores));
-        made.as_deref().map_err(|why| Error::NoFolder(why.clone()))
+        made.as_ref()
+            .map(|claimed| claimed.path.as_path())
+            .map_err(|why| Error::NoFolder(why.clone()))
     }
 
     /// Waits for the permit to do what takes much memory and much of the disk. It is given back when the result is dropped.
@@ -111,7 +124,7 @@ impl Drop for PrivateFolder {
 }
 
 /// Makes the folder: below `TMPDIR`, or, where that names none or the folder of a store, in the first other one that will do.
-fn make_beside_none(stores: &[PathBuf]) -> Result<PathBuf, String> {
+fn make_beside_none(stores: &[PathBuf]) -> Result<ClaimedFolder, String> {
     let theirs = folders_of(stores);
     let named = std::env::var_os("TMPDIR").filter(|name| !name.is_empty()).map(PathBuf::from);
     let others = PARENTS.iter().map(Path::new).filter(|other| Some(*other) != named.as_deref());
@@ -152,13 +165,22 @@ fn id(path: &Path) -> Option<(u64, u64)> {
     FileStat::of(path).ok().flatten().map(|stamp| stamp.id)
 }
 
-fn make_in(parent: &Path) -> Result<PathBuf> {
-    let made = tempfile::Builder::new()
-        .prefix("doctor-")
-        .permissions(Permissions::from_mode(0o700))
-        .tempdir_in(parent);
-    made.map(TempDir::keep)
-        .map_err(|error| Error::io("make a private folder in", parent)(bare(&error)))
+/// Makes a private folder, and removes those of runs that were killed.
+fn make_in(parent: &Path) -> Result<ClaimedFolder> {
+    const MOST_ATTEMPTS: u32 = 5;
+    leftovers::remove_abandoned(parent);
+    let fails = |error: &io::Error| Error::io("make a private folder in", parent)(bare(error));
+    for _ in 0..MOST_ATTEMPTS {
+        let made = tempfile::Builder::new()
+            .prefix(leftovers::PREFIX)
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir_in(parent);
+        let path = made.map(TempDir::keep).map_err(|error| fails(&error))?;
+        if let Some(lock) = leftovers::claim(&path) {
+            return Ok(ClaimedFolder { path, _lock: lock });
+        }
+    }
+    Err(fails(&io::Error::other("each one was taken away again")))
 }
 
 /// A place for a copy of a store within the private folder. Only a database at such a place is ever opened for writing.
@@ -192,7 +214,12 @@ impl PrivateCopy {
         if probe.journal.has_content()
             && let Some(length) = journal::length_to_play(probe)?
         {
-            copy_file(&probe.journal.path, &copy.beside("-journal"), length, stop)?;
+            let journal = copy.beside("-journal");
+            copy_file(&probe.journal.path, &journal, length, stop)?;
+            // By the size that it states SQLite would cut the copy, and nothing could be said of the rest.
+            if let Some(pages) = probe.actual_journal_size() {
+                state_size(&journal, pages).map_err(Error::io("write", &journal))?;
+            }
         }
         Ok(copy)
     }
@@ -241,6 +268,15 @@ fn bare(error: &io::Error) -> io::Error {
     let text = error.to_string();
     let words = text.split(" at path ").next().unwrap_or_default();
     io::Error::new(error.kind(), words)
+}
+
+/// Writes the size of the database into the header of a copied journal, in pages.
+fn state_size(journal: &Path, pages: u32) -> io::Result<()> {
+    let file = OpenOptions::new().read(true).write(true).open(journal)?;
+    let mut head = [0; HEADER_LEN];
+    file.read_exact_at(&mut head, 0)?;
+    SegmentHeader::set_database_pages(&mut head, pages);
+    file.write_all_at(&head, 0)
 }
 
 /// Copies at most `length` bytes of a regular file to a path that has none, asking now and then whether to stop.

@@ -176,6 +176,23 @@ fn the_private_folder_is_closed_to_others_and_gone_after_ctrl_c() {
 }
 
 #[test]
+fn what_a_killed_run_left_is_removed_by_the_next_and_what_a_running_one_has_is_not() {
+    needs!("strace");
+    let place = Place::new();
+    hot(&place.store());
+    let killed = stopped(&place, &place.store(), "read", 2);
+    let [folder] = place.left_in_tmp().try_into().unwrap();
+    let gate = || place.doctor().arg("--check-migrations").arg(place.store()).run();
+    gate();
+    assert_eq!(place.left_in_tmp(), [folder.clone()], "its run is alive");
+    kill_process(Pid::from_raw(killed.pid).unwrap(), Signal::KILL).unwrap();
+    drop(killed.go_on());
+    assert_eq!(place.left_in_tmp(), [folder], "it was killed");
+    gate();
+    assert_eq!(place.left_in_tmp(), [""; 0]);
+}
+
+#[test]
 fn a_store_that_is_deleted_in_mid_run_is_missing() {
     needs!("strace");
     let place = Place::new();
