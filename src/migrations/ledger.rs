@@ -1,6 +1,6 @@
 //! A ledger as data: its columns, the statement that reads it in bounds, and what its rows say.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 
 use rusqlite::types::ValueRef;
@@ -375,14 +375,19 @@ impl Applied {
 
 /// Fails if a key is in two rows. Only for tools whose own table cannot hold a key twice.
 pub(super) fn reject_duplicates(entries: &[AppliedEntry]) -> Result<(), MalformedLedger> {
-    let mut seen = HashSet::new();
-    match entries.iter().position(|entry| !seen.insert(&entry.key)) {
-        None => Ok(()),
-        Some(at) => Err(MalformedLedger {
-            row: Some(at + 1),
-            what: "a migration stands there a second time".to_owned(),
-        }),
+    let mut seen = HashMap::new();
+    for (at, entry) in entries.iter().enumerate() {
+        if let Some(first) = seen.insert(&entry.key, at + 1) {
+            let key = entry.key.redacted().unwrap_or_else(|| "a name".to_owned());
+            return Err(MalformedLedger {
+                row: Some(at + 1),
+                what: format!(
+                    "is {key}, which is in row {first} too, and the tool takes each once: keep a copy of the store, and take one of the two rows out"
+                ),
+            });
+        }
     }
+    Ok(())
 }
 
 /// Reads a ledger of names, one a row.
@@ -396,4 +401,22 @@ pub(super) fn names(
     let entries = entries?;
     reject_duplicates(&entries)?;
     Ok(Applied::each(entries))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_that_is_twice_in_a_ledger_is_named_with_both_rows() {
+        let entries = |versions: &[i128]| -> Vec<AppliedEntry> {
+            versions.iter().map(|version| AppliedEntry::of(MigrationKey::number(*version))).collect()
+        };
+        assert_eq!(reject_duplicates(&entries(&[1, 2, 3])), Ok(()));
+        let malformed = reject_duplicates(&entries(&[1, 2, 3, 2])).unwrap_err();
+        assert_eq!(
+            malformed.to_string(),
+            "in row 4 is 2, which is in row 2 too, and the tool takes each once: keep a copy of the store, and take one of the two rows out"
+        );
+    }
 }

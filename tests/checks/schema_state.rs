@@ -27,6 +27,15 @@ fn what_this_binary_does_not_know_is_a_failure_whatever_is_pending() {
 }
 
 #[test]
+fn an_id_that_is_twice_in_a_ledger_without_a_key_is_named() {
+    let place = Place::with(1, 2).after(
+        "ALTER TABLE schema_migrations RENAME TO old; CREATE TABLE schema_migrations(id INTEGER, name TEXT NOT NULL, applied_at TEXT NOT NULL);
+         INSERT INTO schema_migrations SELECT * FROM old; INSERT INTO schema_migrations SELECT * FROM old WHERE id = 2; DROP TABLE old",
+    );
+    assert_snapshot!(found(&place), @"fail: could not look: schema_migrations is not banger's ledger: id is not its integer primary key, and id 2 is in it twice: keep a copy of the store, and take one of the two rows out");
+}
+
+#[test]
 fn a_ledger_that_is_not_bangers_is_not_guessed_at() {
     let place = Place::new().after("CREATE TABLE schema_migrations(version)");
     assert_snapshot!(found(&place), @"fail: could not look: schema_migrations is not banger's ledger: its columns are not id, name and applied_at");

@@ -106,9 +106,21 @@ impl InStore<'_> {
             return Err(self.is_not("one of its columns is generated"));
         }
         if !columns.iter().any(|(name, integer_key, _)| name == "id" && *integer_key) {
-            return Err(self.is_not("id is not its integer primary key"));
+            let mut ids = self.some_integers()?;
+            ids.sort_unstable();
+            let also = twice(&ids).map_or_else(String::new, |id| {
+                format!(", and id {id} is in it twice: keep a copy of the store, and take one of the two rows out")
+            });
+            return Err(self.is_not(&format!("id is not its integer primary key{also}")));
         }
         Ok(())
+    }
+
+    /// Returns the ids that are integers, of the first rows of a table that may hold any.
+    fn some_integers(&self) -> Result<Vec<i64>> {
+        let table = identifier(self.table);
+        let sql = format!("SELECT id FROM (SELECT id FROM {table} LIMIT {MOST_ROWS}) WHERE typeof(id) = 'integer'");
+        self.handle.collect(&sql, [], |row| row.get(0))
     }
 
     fn ids(&self) -> Result<Vec<i64>> {
@@ -126,8 +138,8 @@ impl InStore<'_> {
         })?;
         // A table that has its rowid as its key is already in order, unless it is damaged.
         ids.sort_unstable();
-        if ids.windows(2).any(|two| two[0] == two[1]) {
-            return Err(self.is_not("it holds an id twice"));
+        if let Some(id) = twice(&ids) {
+            return Err(self.is_not(&format!("it holds id {id} twice")));
         }
         Ok(ids)
     }
@@ -136,4 +148,9 @@ impl InStore<'_> {
     fn is_not(&self, why: &str) -> Error {
         Error::Ledger(format!("{} is not {}'s ledger: {why}", self.table, self.application.name()))
     }
+}
+
+/// Returns an id that is there twice, of ids in order.
+fn twice(ids: &[i64]) -> Option<i64> {
+    ids.windows(2).find(|two| two.first() == two.last())?.first().copied()
 }
