@@ -300,6 +300,15 @@ impl Ledger {
             table: Cow::Borrowed("schema_migrations"),
         }
     }
+
+    /// Returns its columns, as a CREATE TABLE lists them.
+    pub(crate) const fn columns() -> &'static str {
+        "(
+ id INTEGER PRIMARY KEY,
+ name TEXT NOT NULL,
+ applied_at TEXT NOT NULL
+)"
+    }
 }
 
 impl Places {

@@ -65,7 +65,7 @@ pub enum Error {
     /// Another process holds the write lock of a store in rollback mode and keeps its journal elsewhere, so that it is
     /// unknown which content of the file is committed.
     #[error(
-        "another process holds the store's write lock, and no journal lies on disk: what it has written may never be committed"
+        "another process holds the store's write lock, and no journal with a header lies beside it: it has written nothing yet, as after BEGIN EXCLUSIVE, or what it has written may never be committed"
     )]
     WriteLocked,
     /// A program has the store open and works with other files than those that lie here; in words.

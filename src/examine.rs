@@ -13,9 +13,12 @@ use crate::application::{Application, History};
 use crate::error::internal_error::catch_panic;
 use crate::error::{Error, Result};
 use crate::findings::check_id::CheckId;
+use crate::limits::stop::Stop;
 use crate::migrations::rehearsal::{self, RehearsalOutcome};
 use crate::migrations::status::MigrationStatus;
+use crate::probe::header_fields::find_wrong_fields;
 use crate::probe::in_use::Sighting;
+use crate::probe::not_a_database::describe_conversion;
 use crate::probe::{EMPTY_WITHOUT_LOG, PathKind, Probe, retry_until_stable, sidecars};
 use crate::report::Report;
 use crate::store::{Environment, Need, ReadOnly, with_stable_store};
@@ -104,7 +107,21 @@ fn refuse_damaged_header(probe: &Probe) -> Result<()> {
     if faults.is_empty() {
         return Ok(());
     }
+    if let Some(wrong) = find_wrong_fields(probe) {
+        return Err(Error::NotAStore(wrong.words));
+    }
     Err(Error::NotAStore(format!("its header is damaged: {}", faults.join("; "))))
+}
+
+/// Returns what the check `file` says of a file that SQLite found damaged, where that says more.
+fn explain_damage(probe: &Probe, error: Error, stop: &Stop) -> Error {
+    if !error.is_damage() || probe.header().is_none() {
+        return error;
+    }
+    let words = find_wrong_fields(probe)
+        .map(|wrong| wrong.words)
+        .or_else(|| describe_conversion(probe, stop).map(|found| found.words));
+    words.map_or(error, Error::NotAStore)
 }
 
 /// Returns the result of reading a store through a handle, where nothing beside it hides what was committed; there is no handle on a file of no
@@ -120,7 +137,8 @@ fn read_stable_store<T>(
         if probe.kind == PathKind::Empty {
             return make(probe, None);
         }
-        let access = access?;
+        let explain = |error| explain_damage(probe, error, environment.stop);
+        let access = access.map_err(explain)?;
         if probe.is_empty_without_log() {
             return Err(Error::NotAStore(EMPTY_WITHOUT_LOG.to_owned()));
         }
@@ -131,6 +149,6 @@ fn read_stable_store<T>(
         if let Some((suffix, what)) = verdict.fault() {
             return Err(Error::Journal(format!("something is wrong with the store's {suffix} file: {what}")));
         }
-        make(probe, Some(&access.open()?))
+        make(probe, Some(&access.open().map_err(explain)?))
     })?
 }

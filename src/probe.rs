@@ -8,6 +8,7 @@
 pub(crate) mod around;
 pub(crate) mod file_stat;
 pub(crate) mod first_bytes;
+pub(crate) mod header_fields;
 pub(crate) mod in_use;
 pub(crate) mod journal;
 pub(crate) mod not_a_database;
@@ -208,6 +209,11 @@ impl Probe {
     /// without the files beside it.
     pub(crate) fn foreign(&self) -> Option<&Foreign> {
         self.judgement.as_ref()?.foreign.as_ref()
+    }
+
+    /// Returns the size in pages that the header of the hot journal should give, when it was judged and is wrong there.
+    pub(crate) fn actual_journal_size(&self) -> Option<u32> {
+        self.judgement.as_ref()?.journal_size
     }
 
     /// Returns true when the files are, as far as the file system tells, as they were when they were probed.

@@ -114,7 +114,7 @@ pub fn salvage_within(
     let mut summary = SalvageSummary::default();
     let mut head = [0; 100];
     let has_head = files.database.read_exact_at(&mut head, 0).is_ok();
-    let of_head = has_head.then(|| page_size::of_header(&head)).flatten();
+    let of_head = has_head.then(|| page_size::of_header(files.database, &head)).flatten();
     let own = of_head.map(|layout| layout.page_size);
     let files = Files {
         log: files.log.filter(|log| !log::was_torn(*log, own)),
@@ -124,7 +124,8 @@ pub fn salvage_within(
         Some(log) => log::read_log(log, own, stop)?,
         None => None,
     };
-    let before = files.journal.map(|journal| journal::read_journal(journal, own, stop)).transpose()?;
+    let read_journal = |journal| journal::read_journal(journal, files.database, own, stop);
+    let before = files.journal.map(read_journal).transpose()?;
     summary.uncertain_commits = match (&before, &frames) {
         (Some(before), _) if before.is_cut || before.damaged > 0 => Some(UncertainCommits::Journal),
         (_, Some(frames)) if frames.pages.is_empty() => Some(UncertainCommits::Log),

@@ -2,8 +2,8 @@
 
 use super::remedy::{Remedy, StoreFiles};
 use super::{
-    Application, Conversion, Damage, FirstPage, FolderFault, HistoryFault, Impact, Mend, NoStore, Obstacle, OpenCopy,
-    Problem, Reached, UseFault,
+    Application, Conversion, Damage, FirstPage, FolderFault, HistoryFault, Impact, Ledger, Mend, NoStore, Obstacle,
+    OpenCopy, Problem, Reached, UseFault,
 };
 use crate::text::shell::quote;
 
@@ -41,6 +41,28 @@ impl Adviser<'_> {
             Problem::CouldNotCheck(obstacle) => self.obstacle(*obstacle),
             Problem::NoStore(what) => self.no_store(*what),
             Problem::Header { .. } | Problem::NotReadToEnd { .. } => self.salvage(),
+            Problem::HeaderFields { newer: Some(version), .. } => wait_for_newer(version),
+            Problem::HeaderFields { right, .. } => self.put_in_place(
+                self.keep()
+                    .run("Write what is right into the header of a second copy:", [self.files.fix(&write_fields(right))]),
+            ),
+            Problem::JournalSize { pages } => self.put_in_place(
+                Remedy::default()
+                    .run(
+                        format!("No data is lost by this until a program opens the store. Stop {name}, let nothing open the store, and keep a copy of all its files:"),
+                        [self.files.keep()],
+                    )
+                    .run(
+                        "Write the number of pages into the journal's header, in a second copy:",
+                        [self.files.fix(&format!("printf '{}' | dd of={{}}-journal bs=1 seek=16 conv=notrunc status=none", octal(*pages)))],
+                    ),
+            ),
+            Problem::RowsElsewhere {
+                table,
+                is_missing,
+                holder,
+                columns,
+            } => self.rows_elsewhere(table, *is_missing, holder, columns),
             Problem::PageCount { pages } => self.put_in_place(self.keep().run(
                 "No page is missing. Write the number of pages into the header of a second copy:",
                 [self.files.fix(&format!("printf '{}' | {} seek=28", octal(*pages), INTO_FIXED))],
@@ -70,10 +92,7 @@ impl Adviser<'_> {
             .into(),
             Problem::Structure(damage) => self.structure(*damage),
             Problem::StaleIndexes { names } => self.rebuild_by_name(names),
-            Problem::SchemaRefused { newer: Some(version), .. } => format!(
-                "Examine the store with a doctor, or a sqlite3, that has SQLite {version} or later. Until then keep it as it is, and do not write it anew with an older SQLite, which leaves out what it does not know."
-            )
-            .into(),
+            Problem::SchemaRefused { newer: Some(version), .. } => wait_for_newer(version),
             Problem::SchemaRefused { statement, leaves_pages, .. } => self.schema_refused(statement.as_deref(), *leaves_pages),
             Problem::Derived { mends, .. } => self.derived(mends),
             Problem::SchemaRows(rows) => self.schema_rows(rows),
@@ -254,7 +273,7 @@ impl Adviser<'_> {
                     [self.files.keep()],
                 ),
             Obstacle::WriteLocked => {
-                "Let that process finish, and run the doctor again. Do not kill it: a transaction without a journal cannot be undone."
+                "Let that process finish, and run the doctor again. Do not kill it: if it has written without a journal on disk, that cannot be undone."
                     .into()
             }
             Obstacle::KeepsChanging => "Run the doctor again while fewer programs write to the store.".into(),
@@ -747,7 +766,7 @@ impl Adviser<'_> {
                     "Let the {name} that made it finish its work. Then move the store aside, and let a released {name} make a new one."
                 ))
                 .step("Do not rename the migration in the ledger: its work was not done."),
-            HistoryFault::RowsGone { ids } => {
+            HistoryFault::RowsGone { ids, is_ledger_gone } => {
                 let row = |id: &i64| {
                     let migration = application.known(*id)?;
                     Some(format!(
@@ -756,11 +775,15 @@ impl Adviser<'_> {
                     ))
                 };
                 let rows: Vec<String> = ids.iter().filter_map(row).collect();
-                let statement = format!(
-                    "INSERT INTO {}(id,name,applied_at) VALUES{}",
-                    application.ledger.table,
-                    rows.join(",")
-                );
+                let table = &application.ledger.table;
+                let create = if *is_ledger_gone {
+                    let columns: Vec<&str> = Ledger::columns().lines().map(str::trim).collect();
+                    format!("CREATE TABLE {table}{}; ", columns.join(""))
+                } else {
+                    String::new()
+                };
+                let statement =
+                    format!("{create}INSERT INTO {table}(id,name,applied_at) VALUES{}", rows.join(","));
                 let remedy = Remedy::default()
                     .run(
                         format!("No data is lost; until this is mended, {name} may fail to start. Stop {name}, and keep a copy of all files of the store:"),
@@ -794,6 +817,28 @@ impl Adviser<'_> {
         }
     }
 
+    /// Returns the remedy where the rows of a table are in another one.
+    fn rows_elsewhere(&self, table: &str, is_missing: bool, holder: &str, columns: &[String]) -> Remedy {
+        let remedy = Remedy::default()
+            .step(format!("Do not drop the table that holds the rows, and do not start {}.", self.name))
+            .run("Keep a copy of all files of the store:", [self.files.keep()]);
+        let is_plain = |word: &str| {
+            let begins = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+            begins && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        };
+        if ![table, holder].into_iter().chain(columns.iter().map(String::as_str)).all(is_plain) {
+            return remedy.step(format!("Give the rows back to {table}, in a second copy, and examine that."));
+        }
+        let list = columns.join(",");
+        let statement = if is_missing {
+            format!("ALTER TABLE {holder} RENAME TO {table}")
+        } else {
+            format!("INSERT INTO {table}({list}) SELECT {list} FROM {holder}")
+        };
+        let fix = self.files.fix_by_sql([statement.as_str()]);
+        self.put_in_place(remedy.run(format!("Give the rows back to {table}, in a second copy:"), [fix]))
+    }
+
     fn shape(&self, worst: Impact) -> Remedy {
         let name = self.name;
         match worst {
@@ -815,6 +860,24 @@ impl Adviser<'_> {
 /// Returns the command that makes a store of what a salvage printed, and examines it.
 pub(crate) fn load_command(sql: &str, files: &StoreFiles) -> String {
     format!("umask 077 && sqlite3 -bail -safe saved.db < {sql} && {}", files.examine("saved.db"))
+}
+
+/// Returns the remedy for a store that a newer SQLite wrote.
+fn wait_for_newer(version: &str) -> Remedy {
+    format!(
+        "Examine the store with a doctor, or a sqlite3, that has SQLite {version} or later. Until then keep it as it is, and do not write it anew with an older SQLite, which leaves out what it does not know."
+    )
+    .into()
+}
+
+/// Returns the command that writes fields into the header of the second copy.
+fn write_fields(fields: &[(u32, Vec<u8>)]) -> String {
+    let write = |(at, bytes): &(u32, Vec<u8>)| {
+        let bytes: String = bytes.iter().map(|byte| format!("\\{byte:03o}")).collect();
+        format!("printf '{bytes}' | {INTO_FIXED} seek={at}")
+    };
+    let commands: Vec<String> = fields.iter().map(write).collect();
+    commands.join(" && ")
 }
 
 /// Returns the steps of one remedy, and then those of another.

@@ -15,6 +15,13 @@ pub(crate) enum Problem {
         /// The number of its fields that are out of range.
         faults: u64,
     },
+    /// Fields of the header are wrong, and the rest of the file tells what is right.
+    HeaderFields {
+        /// The bytes that are right, with the offset of the first of them.
+        right: Vec<(u32, Vec<u8>)>,
+        /// The version of SQLite that wrote the store, where it is newer than the doctor's.
+        newer: Option<String>,
+    },
     /// The header counts fewer pages than the schema needs, and the file has them.
     PageCount {
         /// The number of pages in the file.
@@ -31,6 +38,11 @@ pub(crate) enum Problem {
     SidecarWrong {
         /// The suffix of the file: `-wal`, `-shm` or `-journal`.
         suffix: &'static str,
+    },
+    /// The header of the hot journal gives another size of the store than the rest of the journal does.
+    JournalSize {
+        /// The size in pages by the rest of the journal.
+        pages: u32,
     },
     /// The log or the journal is another store's, or this store's of another time.
     SidecarForeign {
@@ -136,6 +148,17 @@ pub(crate) enum Problem {
         worst: Impact,
         /// The number of differences.
         differences: u64,
+    },
+    /// A table is empty, and its rows are in another table.
+    RowsElsewhere {
+        /// The table that should have the rows.
+        table: String,
+        /// True if it is missing, and not only empty.
+        is_missing: bool,
+        /// The table that holds the rows.
+        holder: String,
+        /// The columns that both have.
+        columns: Vec<String>,
     },
     /// The pending migrations would go wrong.
     Rehearsal {
@@ -251,9 +274,11 @@ impl Problem {
                 NoStore::Overwritten => Kind::Overwritten,
                 NoStore::CutInHeader => Kind::FileCut,
             },
-            Self::Header { .. } | Self::PageCount { .. } => Kind::HeaderDamaged,
+            Self::HeaderFields { newer: Some(_), .. } | Self::SchemaRefused { newer: Some(_), .. } => Kind::NewerSqlite,
+            Self::Header { .. } | Self::HeaderFields { .. } | Self::PageCount { .. } => Kind::HeaderDamaged,
             Self::CutShort { .. } => Kind::FileCut,
             Self::SidecarWrong { suffix } if *suffix == "-journal" => Kind::JournalDamaged,
+            Self::JournalSize { .. } => Kind::JournalDamaged,
             Self::SidecarWrong { .. } => Kind::WalDamaged,
             Self::SidecarForeign { suffix, .. } if *suffix == "-journal" => Kind::JournalOfAnotherStore,
             Self::SidecarForeign { .. } => Kind::WalOfAnotherStore,
@@ -283,7 +308,6 @@ impl Problem {
             Self::Derived { lost_rows: 1.., .. } => Kind::RowsLost,
             Self::Derived { subject, .. } => subject.kind(),
             Self::SchemaRows(_) => Kind::SchemaRow,
-            Self::SchemaRefused { newer: Some(_), .. } => Kind::NewerSqlite,
             Self::SchemaRefused { .. } => Kind::SchemaRefused,
             Self::Newer { .. } => Kind::UnknownMigrations,
             Self::Unfinished { .. } => Kind::MigrationUnfinished,
@@ -291,7 +315,7 @@ impl Problem {
             Self::NeverRecorded { .. } => Kind::NeverRecorded,
             Self::Folder(_) => Kind::FolderDiffers,
             Self::History(_) | Self::ImpossibleHistory { .. } => Kind::LedgerWrong,
-            Self::Shape { .. } => Kind::ShapeDiffers,
+            Self::Shape { .. } | Self::RowsElsewhere { .. } => Kind::ShapeDiffers,
             Self::Rehearsal { .. } => Kind::RehearsalFails,
             Self::Dangling { .. } => Kind::DanglingReference,
             Self::KeysNotChecked { .. } | Self::NotReadToEnd { .. } | Self::FilesNotAllowed { .. } => {
@@ -309,7 +333,11 @@ impl Problem {
             Self::NoStore(what) => {
                 matches!(what, NoStore::NotSqlite | NoStore::Noise | NoStore::FirstPageGone { .. })
             }
-            Self::Header { .. } | Self::PageCount { .. } | Self::CutShort { .. } | Self::SchemaRefused { .. } => true,
+            Self::Header { .. }
+            | Self::HeaderFields { .. }
+            | Self::PageCount { .. }
+            | Self::CutShort { .. }
+            | Self::SchemaRefused { .. } => true,
             Self::Structure(damage) => matches!(
                 damage,
                 Damage::Rows | Damage::NotChecked | Damage::Keys | Damage::OutOfReach | Damage::Disagree
@@ -528,6 +556,8 @@ pub(crate) enum HistoryFault {
     RowsGone {
         /// Their ids.
         ids: Vec<i64>,
+        /// True if the ledger itself is gone with them.
+        is_ledger_gone: bool,
     },
     /// Known migrations are missing below one that is applied.
     Gap {

@@ -13,6 +13,7 @@ use crate::findings::check_id::CheckId;
 use crate::findings::kind::Kind;
 use crate::findings::{Finding, Findings};
 use crate::limits::stop::Stop;
+use crate::probe::header_fields::find_wrong_fields;
 use crate::probe::not_a_database::{describe, describe_conversion, name_size_limit};
 use crate::probe::sidecars::scan_wal;
 use crate::probe::{
@@ -107,6 +108,13 @@ fn examine_database(probe: &Probe, header: &HeaderFields, stop: &Stop) -> Outcom
         && let Some(found) = describe_conversion(probe, stop)
     {
         return Outcome::fail(found.words, Problem::NoStore(found.what));
+    }
+    if let Some(wrong) = find_wrong_fields(probe) {
+        let problem = Problem::HeaderFields {
+            right: wrong.right,
+            newer: wrong.newer,
+        };
+        return Outcome::fail(wrong.words, problem);
     }
     let faults = header.faults();
     if !faults.is_empty() {

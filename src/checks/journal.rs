@@ -23,6 +23,7 @@ fn run(probe: &Probe, application: &Application, stop: &Stop) -> Outcome {
         Ok(Verdict::Sound(_)) if !probe.sidecars_closed_to_owner().is_empty() => closed_to_owner(probe),
         Ok(Verdict::Sound(words)) => Outcome::noted(words + &hard_link_note(probe), notes(probe, stop)),
         Ok(Verdict::Wrong { suffix, what }) => failure(suffix, what, Problem::SidecarWrong { suffix }),
+        Ok(Verdict::WrongSize { what, pages }) => failure("-journal", what, Problem::JournalSize { pages }),
         Ok(Verdict::Foreign(foreign)) => {
             let mut findings = Findings::default();
             for sign in &foreign.signs {

@@ -41,6 +41,9 @@ fn run(context: &StoreContext<'_>, handle: &ReadOnly) -> Result<Outcome> {
     if !status.is_built_in() {
         return Ok(agreement(status));
     }
+    if status.missing_rows.as_ref().is_some_and(MissingRows::is_ledger_gone) {
+        return Ok(Outcome::pass("there is no ledger to look at"));
+    }
     if status.ledger_len() == 0 {
         return Ok(Outcome::pass("no migration is applied"));
     }
@@ -264,7 +267,10 @@ impl<'a> LedgerHistory<'a> {
         if !self.former.is_empty() {
             HistoryFault::FormerName { ids: ids(&self.former) }
         } else if !self.gone.is_empty() {
-            HistoryFault::RowsGone { ids: self.gone.clone() }
+            HistoryFault::RowsGone {
+                ids: self.gone.clone(),
+                is_ledger_gone: false,
+            }
         } else if !self.gaps.is_empty() {
             HistoryFault::Gap {
                 missing: ids(&self.gaps),

@@ -9,7 +9,8 @@ use crate::findings::check_id::CheckId;
 use crate::findings::kind::Kind;
 use crate::findings::{Finding, Findings};
 use crate::probe::around::FileSystem;
-use crate::probe::{FileStat, Probe, Sidecar, situation};
+use crate::probe::header_fields::version_name;
+use crate::probe::{FileStat, Probe, Sidecar, Situation, situation};
 use crate::report::outcome::Outcome;
 use crate::store::sandbox::Sandbox;
 use crate::store::schema_rows::odd_rows;
@@ -45,7 +46,11 @@ impl TraceCheck<'_> {
             left_behind(self.probe, &Probe::of(&self.probe.path))
         };
         if left.is_empty() {
-            let detail = format!("{}; {}; sandbox: {}", self.probe.situation.words(), way.words(), self.sandbox);
+            let way = match way {
+                ReadMethod::CopyOfFiles => describe_copy(self.probe),
+                way => way.words(),
+            };
+            let detail = format!("{}; {way}; sandbox: {}", self.probe.situation.words(), self.sandbox);
             let mut notes = note_file_system(&self.probe.path);
             if let Some(words) = describe_last_writer(self.probe, self.application) {
                 notes.add(|| Finding::note(Kind::LastWriter, words));
@@ -56,6 +61,19 @@ impl TraceCheck<'_> {
             format!("the doctor seems to have left behind: {}", left.join(", ")),
             Problem::LeftBehind { suffixes: left },
         )
+    }
+}
+
+/// Says what was copied, and what SQLite did in the copy.
+fn describe_copy(probe: &Probe) -> &'static str {
+    if probe.foreign().is_some() {
+        "read from a private copy of the file, without the log or journal beside it"
+    } else if probe.actual_journal_size().is_some() {
+        "read from a private copy, in which SQLite rolled back what was unfinished, by a -journal whose size was put right"
+    } else if probe.wal.has_content() || matches!(probe.situation, Situation::HotJournal | Situation::RollbackLive) {
+        ReadMethod::CopyOfFiles.words()
+    } else {
+        "read from a private copy"
     }
 }
 
@@ -89,7 +107,7 @@ fn describe_last_writer(probe: &Probe, application: &Application) -> Option<Stri
     }
     Some(format!(
         "the store is in WAL mode, and SQLite {} wrote it last: versions 3.7.0 to 3.51.2 can lose a write where several connections use such a store, unless their maker corrected it; 3.51.3 does not",
-        version_in_words(header.sqlite_version)
+        version_name(header.sqlite_version)
     ))
 }
 
@@ -100,10 +118,6 @@ fn lies_in_its_place(probe: &Probe, application: &Application) -> bool {
     places.is_some_and(|places| {
         places.user_store().is_some_and(|path| is_place(&path)) || is_place(places.system_store())
     }) || situation::in_use(probe)
-}
-
-fn version_in_words(version: u32) -> String {
-    format!("{}.{}.{}", version / 1_000_000, version / 1_000 % 1_000, version % 1_000)
 }
 
 /// Returns the row of a store whose schema SQLite refuses, because of the object that `refused` names. `handle` sees the rest of the
@@ -217,7 +231,7 @@ fn newer_sqlite(probe: &Probe) -> Option<String> {
     let version = probe.header()?.sqlite_version;
     let own = u32::try_from(rusqlite::version_number()).ok()?;
     // Beyond this no version is in sight, and the field is damaged.
-    (version > own && version < 4_000_000).then(|| version_in_words(version))
+    (version > own && version < 4_000_000).then(|| version_name(version))
 }
 
 /// Returns the suffixes of the sidecar files that only the doctor can have made or changed.

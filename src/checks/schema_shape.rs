@@ -6,16 +6,16 @@ use crate::checks::context::StoreContext;
 use crate::error::{Error, Result};
 use crate::findings::check_id::CheckId;
 use crate::findings::kind::Kind;
-use crate::findings::{Finding, Findings};
+use crate::findings::{Finding, Findings, LONGEST_NAME};
 use crate::limits::stop::Stop;
 use crate::migrations::dialects::built_in;
 use crate::migrations::ledger::LedgerState;
-use crate::migrations::shape::{Shape, ShapeDifference, ShapeDifferences};
+use crate::migrations::shape::{RowsElsewhere, Shape, ShapeDifference, ShapeDifferences};
 use crate::migrations::status::MigrationStatus;
 use crate::migrations::steps::{Step, Steps};
 use crate::report::outcome::Outcome;
 use crate::store::ReadOnly;
-use crate::text::words::{id_list, plural};
+use crate::text::words::{cut, id_list, plural};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -66,7 +66,8 @@ fn compare_built_in(
             });
         }
         let ids = missing.ids.clone();
-        let problem = Problem::History(HistoryFault::RowsGone { ids });
+        let is_ledger_gone = missing.is_ledger_gone();
+        let problem = Problem::History(HistoryFault::RowsGone { ids, is_ledger_gone });
         return Ok(Outcome::found(missing.sentence(), problem, findings));
     }
     let expected = match expected_shape(application, status, handle)? {
@@ -90,9 +91,12 @@ fn compare_built_in(
             _ => return compare_built_in(application, &now, handle, attempts - 1),
         }
     }
+    if let Some(elsewhere) = expected.find_rows_elsewhere(&differences, handle)? {
+        return Ok(found_elsewhere(&differences, elsewhere));
+    }
     Ok(match differences.worst() {
         None => passed(differences.tables, replayed),
-        Some(worst) => found(&differences, worst, differences.line(), Impact::words),
+        Some(worst) => found(&differences, differences.line(), differs(worst, &differences), Impact::words),
     })
 }
 
@@ -118,11 +122,44 @@ fn passed(tables: usize, replayed: impl FnOnce() -> String) -> Outcome {
     Outcome::pass(format!("{tables} what {} gives", replayed()))
 }
 
+/// Returns the problem of a schema that differs.
+fn differs(worst: Impact, differences: &ShapeDifferences) -> Problem {
+    Problem::Shape {
+        worst,
+        differences: differences.total,
+    }
+}
+
+/// Returns the failure of a schema in which the rows of a table are in another one.
+fn found_elsewhere(differences: &ShapeDifferences, elsewhere: RowsElsewhere) -> Outcome {
+    let RowsElsewhere {
+        table,
+        is_missing,
+        holder,
+        rows,
+        columns,
+    } = elsewhere;
+    let detail = format!(
+        "{table} is {}, and {}, which no migration makes, has its columns and {}: a rename or a rebuild of {table} was not finished; {}",
+        if is_missing { "not there" } else { "empty" },
+        cut(&holder, LONGEST_NAME),
+        plural(rows, "row", "rows"),
+        differences.line()
+    );
+    let problem = Problem::RowsElsewhere {
+        table,
+        is_missing,
+        holder,
+        columns,
+    };
+    found(differences, detail, problem, Impact::words)
+}
+
 /// Returns the answer for a schema that differs, with one finding a difference. Indexes that no migration makes do no harm: they are notes.
 fn found(
     differences: &ShapeDifferences,
-    worst: Impact,
     detail: String,
+    problem: Problem,
     words: impl Fn(Impact) -> &'static str,
 ) -> Outcome {
     let mut findings = Findings::default();
@@ -142,10 +179,6 @@ fn found(
         let tables = plural(differences.tables as u64, "table is", "tables are");
         return Outcome::noted(format!("{tables} what the applied migrations make; {detail}"), findings);
     }
-    let problem = Problem::Shape {
-        worst,
-        differences: differences.total,
-    };
     Outcome::found(detail, problem, findings)
 }
 
@@ -217,7 +250,12 @@ fn compare_steps(
     if differences.total > 0 {
         let worst = differences.worst().unwrap_or(Impact::Extra);
         let detail = describe_differences(&differences);
-        return Ok(Ok(found(&differences, worst, detail, Impact::words_for_unknown_app)));
+        return Ok(Ok(found(
+            &differences,
+            detail,
+            differs(worst, &differences),
+            Impact::words_for_unknown_app,
+        )));
     }
     if differences.tables > 0 || !run.is_empty() {
         let keys: Vec<&str> = run.iter().map(|step| step.key.as_str()).collect();

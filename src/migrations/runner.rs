@@ -36,13 +36,7 @@ pub(crate) fn migrate(conn: &mut Connection, ledger: &Ledger, migrations: &[Migr
 
 /// Returns the statement that creates the ledger, whose name is given as SQL takes it.
 pub(crate) fn ledger_sql(ledger: &str) -> String {
-    format!(
-        "CREATE TABLE IF NOT EXISTS {ledger} (
- id INTEGER PRIMARY KEY,
- name TEXT NOT NULL,
- applied_at TEXT NOT NULL
-)"
-    )
+    format!("CREATE TABLE IF NOT EXISTS {ledger} {}", Ledger::columns())
 }
 
 /// Returns the migrations in the order of their ids.

@@ -22,6 +22,7 @@ use crate::migrations::driver::Drivers;
 use crate::migrations::runner;
 use crate::migrations::steps::{Step, Steps};
 use crate::migrations::tool_runner;
+use crate::store::introspect::quoted;
 use crate::store::{ReadOnly, interruptible, prepare_rehearsal};
 
 /// The most differences that are kept; the rest are counted.
@@ -35,7 +36,12 @@ pub(crate) struct Shape {
     objects: BTreeMap<String, (ObjectKind, String, String)>,
     /// Tables of which nothing is said.
     ignored: BTreeSet<String>,
+    /// The runner's own ledger, into which it writes every key itself.
+    ledger: Option<String>,
 }
+
+/// The most extra tables that are held against an empty or missing one.
+const MOST_HOLDERS: usize = 20;
 
 /// The size up to which a database may grow in which migrations are replayed, in bytes.
 const MOST_REPLAYED: u64 = 16 << 20;
@@ -44,6 +50,21 @@ const MOST_REPLAYED: u64 = 16 << 20;
 fn replayable(memory: &mut Connection, foreign_keys: bool, stop: &Stop) -> rusqlite::Result<()> {
     prepare_rehearsal(memory, foreign_keys, stop)?;
     memory.execute_batch(&format!("PRAGMA max_page_count={}", MOST_REPLAYED / 4096))
+}
+
+/// A table that is empty or missing, and another one that has its columns and rows, as after a rename or a rebuild that was not finished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RowsElsewhere {
+    /// The table that should have the rows.
+    pub(crate) table: String,
+    /// True if it is missing.
+    pub(crate) is_missing: bool,
+    /// The table that has rows.
+    pub(crate) holder: String,
+    /// The number of its rows.
+    pub(crate) rows: u64,
+    /// The columns that both have.
+    pub(crate) columns: Vec<String>,
 }
 
 /// The differences between a store and a shape.
@@ -65,7 +86,9 @@ impl Shape {
     pub(crate) fn replay(ledger: &Ledger, migrations: &[Migration]) -> Result<Self> {
         let mut memory = Connection::open_in_memory().map_err(Error::sqlite("open"))?;
         runner::migrate(&mut memory, ledger, migrations)?;
-        Self::read(&ReadOnly::guarded(memory, None, &Stop::never())?)
+        let mut shape = Self::read(&ReadOnly::guarded(memory, None, &Stop::never())?)?;
+        shape.ledger = Some(ledger.table.to_ascii_lowercase());
+        Ok(shape)
     }
 
     /// Replays a tool's migrations in an empty database and returns the shape without the tables that are the tool's own: neither is anything said
@@ -131,6 +154,45 @@ impl Shape {
     pub(crate) fn without_ledger(mut self, ledger: &Ledger) -> Self {
         self.tables.remove(&ledger.table.to_ascii_lowercase());
         self
+    }
+
+    /// Looks for a table that is empty or missing although an extra table has all of the columns that it needs, and rows.
+    ///
+    /// # Errors
+    /// Fails if SQLite cannot read the store.
+    pub(crate) fn find_rows_elsewhere(
+        &self,
+        differences: &ShapeDifferences,
+        handle: &ReadOnly,
+    ) -> Result<Option<RowsElsewhere>> {
+        let has_rows = |table: &str| -> Result<bool> {
+            Ok(handle.number(&format!("SELECT EXISTS(SELECT 1 FROM {})", quoted(table)))? == 1)
+        };
+        let extra = differences.kept.iter().filter(|difference| difference.is_extra_table());
+        for holder in extra.take(MOST_HOLDERS).map(|difference| &difference.table) {
+            let held = Table::read(handle, holder, None)?;
+            for (table, expected) in &self.tables {
+                let cannot_be_read = |difference: &ShapeDifference| {
+                    difference.table == *table && difference.cost == Impact::Reads && difference.column.is_none()
+                };
+                let is_missing = differences.kept.iter().any(cannot_be_read);
+                let shared: Vec<String> =
+                    expected.columns.keys().filter(|name| held.columns.contains_key(*name)).cloned().collect();
+                let needs = |column: &read::Column| column.not_null && column.default.is_none();
+                let fits = expected.columns.iter().all(|(name, column)| !needs(column) || shared.contains(name));
+                if shared.len() > 1 && fits && has_rows(holder)? && (is_missing || !has_rows(table)?) {
+                    let rows = handle.number(&format!("SELECT count(*) FROM {}", quoted(holder)))?;
+                    return Ok(Some(RowsElsewhere {
+                        table: table.clone(),
+                        is_missing,
+                        holder: holder.clone(),
+                        rows: u64::try_from(rows).unwrap_or(0),
+                        columns: shared,
+                    }));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Returns the number of tables of a store to which these migrations were applied, where its schema is to the letter the one that
@@ -218,7 +280,7 @@ impl Shape {
                 None => out.extend(Some(ShapeDifference::new(Impact::Reads, name, "the table is missing"))),
                 Some(object) => {
                     let found = Table::read(handle, &object.name, object.sql.as_deref())?;
-                    out.extend(compare::tables(name, expected, &found));
+                    out.extend(compare::tables(name, expected, &found, self.ledger.as_ref() == Some(name)));
                     out.tables += 1;
                 }
             }
@@ -264,6 +326,7 @@ fn extra(shape: &Shape, object: &Object) -> ShapeDifference {
         _ if shape.tables.contains_key(&name.to_ascii_lowercase()) => {
             (Impact::Reads, format!("is a {kind}, where a table should be"))
         }
+        ObjectKind::Table => (Impact::Extra, compare::EXTRA_TABLE.to_owned()),
         _ => (Impact::Extra, format!("an extra {kind}")),
     };
     ShapeDifference::new(cost, &object.table, what)

@@ -372,7 +372,9 @@ pub(crate) fn look(stores: &[StoreFiles], own: Option<u32>) -> Vec<OpenProcesses
         Ok(proc) => proc,
         Err(error) => {
             let why = format!("/proc shows no process: {}", std::io::Error::from(error));
-            out.iter_mut().for_each(|seen| seen.no_look = Some(why.clone()));
+            for seen in &mut out {
+                seen.no_look = Some(why.clone());
+            }
             return out;
         }
     };

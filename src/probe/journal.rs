@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use sqlite_format::header::is_page_size;
-use sqlite_format::journal::{HEADER_LEN, Record, RecordFault, SegmentHeader, read_super_journal};
+use sqlite_format::journal::{HEADER_LEN, Record, RecordFault, SegmentHeader, StatedSize, read_super_journal};
 use sqlite_format::source::ReadAt;
 
 use super::whose_log::FirstPage;
@@ -26,9 +26,7 @@ pub(crate) struct JournalScan {
     /// The page size in its header, in bytes; 0 without a header.
     pub page_size: u32,
     /// The database's size in pages when the transaction began.
-    pub original_pages: u32,
-    /// A page in it that the database did not have then.
-    pub page_beyond: Option<u32>,
+    pub size: StatedSize,
     /// The first page as it was when the transaction began, when the journal holds it.
     pub first_page: Option<FirstPage>,
 }
@@ -52,14 +50,10 @@ pub(crate) fn scan(journal: &Sidecar, page_size: u32, stop: &Stop) -> Result<Jou
     }
     let mut at = 0;
     let (mut head, mut first, mut last) = ([0; HEADER_LEN], None, None);
-    let uncounted = |last: Option<(SegmentHeader, u64)>| match last {
-        Some((segment, at)) => segment.uncounted_records(&file, at, length).map_err(io).map(|uncounted| {
-            let more = plural(uncounted, "more lies", "more lie");
-            let counted = plural(segment.records.into(), "record", "records");
-            (uncounted > 0)
-                .then(|| format!("the header at byte {at} counts {counted}, and {more} before the next header"))
-        }),
-        None => Ok(None),
+    let (mut beyond, mut damaged_header) = (None, None);
+    let uncounted = |segment: &SegmentHeader, at: u64| -> Result<Option<String>> {
+        let uncounted = segment.uncounted_records(&file, at, length).map_err(io)?;
+        Ok((uncounted > 0).then(|| describe_uncounted(segment, at, uncounted)))
     };
     while at + HEADER_LEN as u64 <= length {
         // A segment need not hold a record, and there is room for millions of such.
@@ -67,23 +61,23 @@ pub(crate) fn scan(journal: &Sidecar, page_size: u32, stop: &Stop) -> Result<Jou
         file.read_exact_at(&mut head, at).map_err(io)?;
         let shared = SegmentHeader::read_fields(&head).shared_fields();
         let Some(mut segment) = SegmentHeader::parse(&head) else {
-            out.fault = uncounted(last)?;
-            if out.fault.is_some() {
-                return Ok(out);
-            }
             if at == 0 {
                 out.fault = Some("it does not begin like a rollback journal".to_owned());
-            } else if head[0] != 0 && first == Some(shared) {
-                // What an older journal left here has a zero in its first byte, which SQLite puts there.
-                out.fault = Some(format!("the header at byte {at} is damaged"));
+                return Ok(out);
             }
-            out.fault = out.fault.or_else(|| twice(&mut numbers));
-            return Ok(out);
+            // What an older journal left here has a zero in its first byte, which SQLite puts there.
+            if head[0] != 0 && first == Some(shared) {
+                damaged_header = Some(format!("the header at byte {at} is damaged"));
+            }
+            break;
         };
         if first.is_none() {
-            first = Some(shared);
-            (out.page_size, out.original_pages) = (segment.page_size, segment.database_pages);
+            out.page_size = segment.page_size;
         }
+        out.size.see_header(&segment, first.is_none());
+        first = first.or(Some(shared));
+        // SQLite takes the size from the first header.
+        segment.database_pages = out.size.header;
         // A page size of 0 stands in headers after the first in very old journals.
         if segment.page_size != page_size && (at == 0 || segment.page_size != 0) {
             out.fault = Some(format!(
@@ -98,37 +92,54 @@ pub(crate) fn scan(journal: &Sidecar, page_size: u32, stop: &Stop) -> Result<Jou
                 Some(format!("its sector size is {}, not a power of two from 32 to 65536", segment.sector_size));
             return Ok(out);
         }
-        let (pages, fault) = read_segment(&file, &segment, at, length, stop, &mut |record| {
+        let (records, faults) = read_segment(&file, &segment, at, length, stop, &mut |record| {
+            let mut bytes = [0; 100];
+            let content =
+                (record.page == 1 && file.read_exact_at(&mut bytes, record.page_at).is_ok()).then_some(&bytes[..]);
+            out.size.see_record(record.page, content);
+            // SQLite skips a page that the database did not have.
             if record.fault.is_some() {
-                out.page_beyond = Some(record.page);
                 return;
             }
+            out.pages += 1;
             if numbers.len() < MOST_NUMBERS {
                 numbers.push(record.page);
             }
-            let mut bytes = [0; 100];
-            if record.page == 1 && file.read_exact_at(&mut bytes, record.page_at).is_ok() {
-                out.first_page = out.first_page.or_else(|| FirstPage::parse(&bytes));
-            }
+            out.first_page = out.first_page.or_else(|| FirstPage::parse(content?));
         })
         .map_err(|ended| match ended {
             Ended::Io(error) => io(error),
             Ended::Stopped(why) => Error::Stopped(why),
         })?;
-        out.pages += pages;
-        if fault.is_some() || segment.records == SegmentHeader::NEVER_SYNCED {
-            out.fault = fault.or_else(|| twice(&mut numbers));
+        beyond = beyond.or(faults.beyond);
+        last = Some((segment, at));
+        if faults.end.is_some() {
+            out.fault = beyond.or(faults.end);
             return Ok(out);
         }
-        last = Some((segment, at));
-        at = segment.next_at(at, pages);
+        if segment.records == SegmentHeader::NEVER_SYNCED {
+            break;
+        }
+        at = segment.next_at(at, records);
     }
-    if at == 0 {
-        out.fault = Some(format!("it is cut short at {length} bytes, within its header"));
-    } else {
-        out.fault = uncounted(last)?.or_else(|| twice(&mut numbers));
-    }
+    out.fault = match last {
+        None => Some(format!("it is cut short at {length} bytes, within its header")),
+        Some((segment, at)) => beyond.or(uncounted(&segment, at)?).or(damaged_header).or_else(|| twice(&mut numbers)),
+    };
     Ok(out)
+}
+
+/// Describes the records that a segment holds and does not count.
+fn describe_uncounted(segment: &SegmentHeader, at: u64, uncounted: u64) -> String {
+    if segment.records == SegmentHeader::NEVER_SYNCED {
+        let records = plural(uncounted, "record", "records");
+        return format!(
+            "the header at byte {at} counts no records, as that of a journal that was never synced, and behind its {records} lies a further header, which such a journal does not have and SQLite does not read"
+        );
+    }
+    let counted = plural(segment.records.into(), "record", "records");
+    let more = plural(uncounted, "more lies", "more lie");
+    format!("the header at byte {at} counts {counted}, and {more} before the next header")
 }
 
 /// Returns the fault of a journal that holds a page twice, which SQLite never writes: it puts the first of them back.
@@ -169,8 +180,17 @@ enum Ended {
     Stopped(crate::limits::stop::Stopped),
 }
 
-/// Reads a segment's records, and hands to `see` each valid one and the first of a page that the database did not have. Returns
-/// how many SQLite puts back, and what is wrong with the first that it does not.
+/// What is wrong with the records of a segment.
+#[derive(Default)]
+struct Faults {
+    /// The first record of a page that the database did not have, over which SQLite goes on.
+    beyond: Option<String>,
+    /// The record at which SQLite ends.
+    end: Option<String>,
+}
+
+/// Reads a segment's records as far as SQLite goes, and hands those whose checksum is right to `see`. Returns their number, and
+/// what is wrong.
 fn read_segment(
     file: &File,
     segment: &SegmentHeader,
@@ -178,33 +198,44 @@ fn read_segment(
     length: u64,
     stop: &Stop,
     see: &mut dyn FnMut(&Record),
-) -> Result<(u64, Option<String>), Ended> {
+) -> Result<(u64, Faults), Ended> {
     let fit = segment.records_that_fit(at, length);
     let is_never_synced = segment.records == SegmentHeader::NEVER_SYNCED;
     let records = if is_never_synced { fit } else { segment.records.into() };
+    let mut faults = Faults::default();
     let mut misfit: Option<(u64, u32, RecordFault)> = None;
     for (n, record) in (0..).zip(segment.records(file, at, records.min(fit))) {
         stop.check().map_err(Ended::Stopped)?;
         let record = record.map_err(Ended::Io)?;
-        match (record.fault, misfit) {
-            (None, None) => see(&record),
-            // Its checksum is right, so that it is no older journal's.
-            (Some(fault @ RecordFault::PageBeyond), _) => {
+        let end = match (record.fault, misfit) {
+            (None, None) => {
                 see(&record);
-                return Ok((n, Some(describe(n, records, record.page, fault, segment))));
+                None
+            }
+            // Its checksum is right, so that it is no older journal's.
+            (Some(fault @ RecordFault::PageBeyond), None) => {
+                see(&record);
+                faults.beyond.get_or_insert_with(|| describe(n, records, record.page, fault, segment));
+                None
             }
             // What follows in a journal that counts nothing is an older one's, unless it is this one's all the same.
-            (Some(fault), first) if is_never_synced => misfit = first.or(Some((n, record.page, fault))),
-            (Some(fault), _) => return Ok((n, Some(describe(n, records, record.page, fault, segment)))),
-            (None, Some((n, page, fault))) => {
-                return Ok((n, Some(describe(n, records, page, fault, segment))));
+            (Some(fault), first) if is_never_synced && fault != RecordFault::PageBeyond => {
+                misfit = first.or(Some((n, record.page, fault)));
+                None
             }
+            (_, Some(first)) => Some(first),
+            (Some(fault), None) => Some((n, record.page, fault)),
+        };
+        if let Some((n, page, fault)) = end {
+            faults.end = Some(describe(n, records, page, fault, segment));
+            return Ok((n, faults));
         }
     }
     if records > fit {
-        return Ok((fit, Some(format!("it should hold {records} pages and holds {fit}"))));
+        faults.end = Some(format!("it should hold {records} pages and holds {fit}"));
+        return Ok((fit, faults));
     }
-    Ok((misfit.map_or(records, |(n, ..)| n), None))
+    Ok((misfit.map_or(records, |(n, ..)| n), faults))
 }
 
 /// Describes what is wrong with record `n` of `records`, counted from 0.

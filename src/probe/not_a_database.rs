@@ -512,11 +512,11 @@ fn has_whole_fields(head: &[u8], page_size: u32) -> bool {
 fn describe_converted(conversion: Conversion) -> String {
     let how = match conversion {
         Conversion::CarriageReturnsAdded { count } => format!(
-            "a carriage return stands before each of its {} (CR LF), which can be undone exactly: nothing is lost",
+            "a carriage return stands before each of its {} (CR LF), which can be undone exactly, so that no byte is lost by that",
             plural(count, "line feed", "line feeds")
         ),
         Conversion::Latin1ToUtf8 { original_size } => format!(
-            "each of its bytes above 127 was taken for a Latin-1 character and written as UTF-8, which can be undone exactly: nothing is lost of its {} bytes",
+            "each of its bytes above 127 was taken for a Latin-1 character and written as UTF-8, which can be undone exactly, so that none of its {} bytes is lost by that",
             thousands(original_size)
         ),
         Conversion::Replaced { count } => format!(

@@ -33,6 +33,13 @@ pub(crate) enum Verdict {
         /// Its fault.
         what: String,
     },
+    /// The header of the hot journal gives a size of the store that the rest of the journal contradicts.
+    WrongSize {
+        /// What says otherwise, and what SQLite does because of the header.
+        what: String,
+        /// The size in pages by the rest of the journal.
+        pages: u32,
+    },
     /// The log or the journal is another store's, or this store's of another time.
     Foreign(Foreign),
     /// A sidecar cannot be read, or is not a file.
@@ -50,6 +57,7 @@ impl Verdict {
         match self {
             Self::Sound(_) => None,
             Self::Wrong { suffix, what } => Some((suffix, what)),
+            Self::WrongSize { what, .. } => Some(("-journal", what)),
             Self::Foreign(foreign) => Some((foreign.suffix, foreign.in_words())),
             Self::Unreadable { suffix, why } => Some((suffix, cannot_be_read(&why))),
         }
@@ -76,8 +84,11 @@ impl Foreign {
 
     /// Describes it: whose it is, the first sign of that, and what SQLite does because of it.
     pub(crate) fn in_words(&self) -> String {
+        let has_other_size = self.signs.iter().all(|sign| matches!(sign, Sign::JournalSize { .. }));
         let whose = if self.is_ahead() {
             "it is ahead of the file, which was copied before it, or it is another store's"
+        } else if has_other_size {
+            "it is another store's, this store's of another time, or its header is damaged"
         } else {
             "it is another store's, or this store's of another time"
         };
@@ -91,6 +102,8 @@ impl Foreign {
 pub(super) struct Judgement {
     /// The log, when its pages are as large as the store's.
     wal: Option<WalScan>,
+    /// The size in pages that the hot journal's header should give, where the rest of the journal contradicts it.
+    pub(super) journal_size: Option<u32>,
     /// The one that is not this store's.
     pub(super) foreign: Option<Foreign>,
 }
@@ -125,7 +138,10 @@ pub(super) fn judge(probe: &Probe, stop: &Stop) -> Result<Judgement> {
     }
     if is_hot && out.foreign.is_none() {
         let scan = journal::scan(&probe.journal, header.page_size, stop)?;
-        out.foreign = first_page.and_then(|first_page| foreign_journal(probe, &first_page, &scan));
+        out.journal_size = actual_size(probe, header, &scan);
+        if out.journal_size.is_none() {
+            out.foreign = first_page.and_then(|first_page| foreign_journal(probe, &first_page, &scan));
+        }
     }
     Ok(out)
 }
@@ -169,6 +185,7 @@ fn foreign_journal(probe: &Probe, first_page: &FirstPage, scan: &JournalScan) ->
     let compared = Journal {
         page_size: scan.page_size,
         first_page: scan.first_page,
+        pages: scan.fault.is_none().then_some(scan.size.header),
     };
     let signs = find_signs_in_journal(first_page, &compared);
     (!signs.is_empty()).then(|| Foreign {
@@ -176,9 +193,15 @@ fn foreign_journal(probe: &Probe, first_page: &FirstPage, scan: &JournalScan) ->
         signs,
         effect: format!(
             "as soon as a program opens the store to write, SQLite puts the pages of the -journal into the file{}",
-            and_cuts_it(probe, scan.original_pages, scan.page_size)
+            and_cuts_it(probe, scan.size.header, scan.page_size)
         ),
     })
+}
+
+/// Returns the size in pages that the header of a hot journal should give, where all the rest contradicts it.
+fn actual_size(probe: &Probe, header: &HeaderFields, scan: &JournalScan) -> Option<u32> {
+    let file_pages = probe.size() / u64::from(header.page_size.max(1));
+    scan.size.contradiction(header.vouched_pages(), file_pages)
 }
 
 /// Returns that the file is cut to this size, if it is longer, as the end of a sentence.
@@ -250,14 +273,22 @@ pub(crate) fn examine(probe: &Probe, application: &Application, stop: &Stop) -> 
     }
     Ok(Verdict::Sound(
         match probe.situation {
-            Situation::FinishedJournal => "a finished rollback journal, with nothing to roll back",
+            Situation::FinishedJournal => journal_without_header(probe),
             Situation::EmptyWal => "an empty WAL",
             Situation::StaleIndex => "a -shm without a -wal, which holds no data",
-            Situation::WriteLocked => "no journal is on disk, although another process holds the write lock",
+            Situation::WriteLocked => "another process holds the write lock, and no journal with a header lies beside the store: it has written nothing yet, or keeps no journal on disk",
             _ => "nothing is waiting to be written back",
         }
         .to_owned(),
     ))
+}
+
+/// Describes a journal without a header, from which SQLite rolls nothing back.
+fn journal_without_header(probe: &Probe) -> &'static str {
+    if !probe.journal.has_content() {
+        return "an empty -journal: a transaction was finished, or had written nothing yet";
+    }
+    "a -journal whose header is zero: nothing is rolled back from it, because its transaction was finished, or had not yet written to the file"
 }
 
 /// Returns the judgement whose the log and the journal are: the one that was made before, or a new one.
@@ -431,6 +462,10 @@ fn examine_journal(probe: &Probe, header: &HeaderFields, application: &Applicati
             "a rollback journal that nothing will be rolled back from: the super-journal that it names is gone, so SQLite takes the transaction for committed, and deletes the -journal when {} opens the store",
             application.name()
         )),
+        _ if let Some(pages) = actual_size(probe, header, &scan) => Verdict::WrongSize {
+            what: describe_wrong_size(probe, &scan, pages),
+            pages,
+        },
         Some(fault) => Verdict::Wrong {
             suffix: "-journal",
             what: format!(
@@ -445,17 +480,41 @@ fn examine_journal(probe: &Probe, header: &HeaderFields, application: &Applicati
     })
 }
 
-/// Returns what SQLite does to the file when the journal's header states a size that its own records contradict, as the end of
-/// a sentence: it sets the file to that size before it puts anything back (`pager.c`, `pager_playback`).
+/// Describes a header of a journal that gives another size than the rest of the journal, and what SQLite does because of it: it sets
+/// the file to that size before it puts anything back (`pager.c`, `pager_playback`).
+fn describe_wrong_size(probe: &Probe, scan: &JournalScan, pages: u32) -> String {
+    let size = &scan.size;
+    let witness = match (size.first_page, size.next_header) {
+        (Some(_), _) => format!("the first page in it counts {pages}"),
+        (None, Some(_)) => format!("its next header says {pages}"),
+        (None, None) => format!(
+            "it holds page {}, and the first page of the file, which the transaction had not changed, counts {pages}",
+            size.greatest
+        ),
+    };
+    let length = u64::from(size.header) * u64::from(scan.page_size);
+    let sets = if length < probe.size() {
+        format!("cuts it from {} to {} bytes", thousands(probe.size()), thousands(length))
+    } else {
+        format!("makes it {} bytes long", thousands(length))
+    };
+    format!(
+        "its header says that the store had {} when the transaction began, and {witness}; SQLite believes the header: the next program that opens the store {sets}",
+        plural(size.header.into(), "page", "pages")
+    )
+}
+
+/// Returns what SQLite does to the file when the journal holds a page beyond the size in its header, and nothing tells which of the two is
+/// damaged, as the end of a sentence.
 fn cut_by_journal(probe: &Probe, scan: &JournalScan) -> String {
     let bytes = |pages: u32| u64::from(pages) * u64::from(scan.page_size);
     // A page that the file does not have either says that its own number is damaged.
-    if scan.page_beyond.is_none_or(|page| bytes(page) > probe.size()) || bytes(scan.original_pages) >= probe.size() {
+    if scan.size.beyond == 0 || bytes(scan.size.greatest) > probe.size() || bytes(scan.size.header) >= probe.size() {
         return String::new();
     }
     format!(
-        "; the next program that opens the store to write cuts it from {} to {} bytes",
+        "; the next program that opens the store cuts it from {} to {} bytes",
         thousands(probe.size()),
-        thousands(bytes(scan.original_pages))
+        thousands(bytes(scan.size.header))
     )
 }

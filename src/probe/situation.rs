@@ -31,12 +31,13 @@ pub(crate) enum Situation {
     Rollback,
     /// Rollback mode, another process is in the middle of a transaction.
     RollbackLive,
-    /// Rollback mode, another process holds the write lock, and no journal lies on disk: what it has written to the file
-    /// may never be committed (`journal_mode=MEMORY` or `OFF`, or `locking_mode=EXCLUSIVE`, which keeps the lock).
+    /// Rollback mode, another process holds the write lock, and no journal with a header lies on disk: it has written nothing
+    /// yet (`BEGIN EXCLUSIVE`), or what it has written to the file may never be committed (`journal_mode=MEMORY` or `OFF`, or `locking_mode=EXCLUSIVE`, which keeps the lock).
     WriteLocked,
     /// A rollback journal of a process that is gone: the database holds half a transaction.
     HotJournal,
-    /// A rollback journal that was finished and left: empty, or its header zeroed.
+    /// A rollback journal with nothing to roll back: empty, or its header is zero, as when a transaction was finished, or has not
+    /// begun to write to the database.
     FinishedJournal,
 }
 
@@ -73,9 +74,9 @@ impl Situation {
             Self::NotAWal => "the -wal beside it is not a write-ahead log",
             Self::Rollback => "closed, in rollback mode",
             Self::RollbackLive => "another process is writing to it, in rollback mode",
-            Self::WriteLocked => "another process holds its write lock, and no journal lies on disk",
+            Self::WriteLocked => "another process holds its write lock, and no journal with a header lies beside it",
             Self::HotJournal => "its last writer did not finish a transaction, in rollback mode",
-            Self::FinishedJournal => "closed, in rollback mode, with a finished journal",
+            Self::FinishedJournal => "in rollback mode, with a journal from which nothing is rolled back",
         }
     }
 }

@@ -85,6 +85,8 @@ pub(crate) struct Journal {
     pub page_size: u32,
     /// The first page as it was when the transaction began, where the journal holds it.
     pub first_page: Option<FirstPage>,
+    /// The store's size in pages when the transaction began, where nothing in the journal contradicts it.
+    pub pages: Option<u32>,
 }
 
 /// A sign that a log or journal is another store's, or this store's of another time.
@@ -135,6 +137,13 @@ pub(crate) enum Sign {
         /// The schema cookie in the file.
         file: u32,
     },
+    /// The journal was begun in a smaller store than the first page says that it has not changed.
+    JournalSize {
+        /// The size in pages by the journal's header.
+        journal: u32,
+        /// The size in pages by the file's first page.
+        file: u32,
+    },
     /// The first page in the journal has a change counter that is neither the file's nor one less.
     JournalChange {
         /// The change counter in the journal.
@@ -176,6 +185,10 @@ impl Sign {
             Self::OlderSchema { log, file } => {
                 format!("its first page is of an older schema ({log}) than the file's ({file})")
             }
+            Self::JournalSize { journal, file } => format!(
+                "it was begun when the store had {}, and the first page of the file, of which it holds no earlier state, counts {file}",
+                pages(journal)
+            ),
             Self::JournalChange { journal, file } => format!(
                 "the first page in it is of change {journal} and the file's of change {file}, and a transaction makes one"
             ),
@@ -247,7 +260,8 @@ pub(crate) fn find_signs_in_log(file: &FirstPage, file_pages: u64, log: &Log) ->
 
 /// Returns the signs that a hot journal is not the store's.
 ///
-/// A transaction raises the change counter once, on the first page, which the journal then holds as it was before.
+/// A transaction raises the change counter once, on the first page, which the journal then holds as it was before. A file may be longer
+/// than its first page says, and then a transaction begins with that length.
 pub(crate) fn find_signs_in_journal(file: &FirstPage, journal: &Journal) -> Vec<Sign> {
     if journal.page_size != file.page_size {
         return vec![Sign::PageSize {
@@ -256,6 +270,16 @@ pub(crate) fn find_signs_in_journal(file: &FirstPage, journal: &Journal) -> Vec<
         }];
     }
     let mut signs = Vec::new();
+    // A transaction that makes the store larger changes the first page, once the journal holds it.
+    if journal.first_page.is_none()
+        && let (Some(began), Some(vouched)) = (journal.pages, file.vouched_pages())
+        && began < vouched
+    {
+        signs.push(Sign::JournalSize {
+            journal: began,
+            file: vouched,
+        });
+    }
     if let Some(before) = &journal.first_page
         && file.agrees()
         && !matches!(file.change_counter.wrapping_sub(before.change_counter), 0 | 1)
@@ -434,6 +458,7 @@ mod tests {
     fn a_journal_is_held_against_the_file() {
         let journal = |change_counter: u32| Journal {
             page_size: 4096,
+            pages: Some(33),
             first_page: Some(FirstPage {
                 change_counter,
                 valid_for: change_counter,
@@ -458,6 +483,22 @@ mod tests {
                     ..journal(9)
                 },
                 vec![Sign::PageSize { log: 512, file: 4096 }],
+            ),
+            (
+                Journal {
+                    first_page: None,
+                    pages: Some(32),
+                    ..journal(9)
+                },
+                vec![Sign::JournalSize { journal: 32, file: 33 }],
+            ),
+            (
+                Journal {
+                    first_page: None,
+                    pages: Some(34),
+                    ..journal(9)
+                },
+                vec![],
             ),
         ] {
             assert_eq!(find_signs_in_journal(&FILE, &journal), signs, "{journal:?}");

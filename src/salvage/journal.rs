@@ -7,7 +7,8 @@ use std::collections::btree_map::{BTreeMap, Entry};
 use super::view::MOST_PAGES;
 use super::{Result, SalvageError};
 use crate::limits::stop::Stop;
-use sqlite_format::journal::{HEADER_LEN, Record, RecordFault, SegmentHeader};
+use sqlite_format::header::HeaderFields;
+use sqlite_format::journal::{HEADER_LEN, Record, RecordFault, SegmentHeader, StatedSize};
 use sqlite_format::source::{Overlay, ReadAt};
 
 /// The pages of a journal.
@@ -59,11 +60,27 @@ fn is_whole(record: &Record) -> bool {
     matches!(record.fault, None | Some(RecordFault::LockBytePage)) && record.page <= MOST_PAGES
 }
 
-/// Reads a hot journal. `own` is the page size of the store, if known.
+/// Reads a hot journal. `own` is the page size of the store, if known, and `file` the database file.
+///
+/// The size of the database in the first header, to which SQLite would cut the file, is believed only where nothing contradicts it.
 ///
 /// # Errors
 /// Fails if it is time to stop.
-pub fn read_journal(journal: &dyn ReadAt, own: Option<usize>, stop: &Stop) -> Result<Before> {
+pub fn read_journal(journal: &dyn ReadAt, file: &dyn ReadAt, own: Option<usize>, stop: &Stop) -> Result<Before> {
+    let (before, stated) = read_with(journal, own, None, stop)?;
+    let mut head = [0; 100];
+    let header = file.read_exact_at(&mut head, 0).ok().and_then(|()| HeaderFields::parse(&head));
+    let file_pages = file.size()? / (before.page_size as u64).max(1);
+    let Some(size) = stated.contradiction(header.and_then(|header| header.vouched_pages()), file_pages) else {
+        return Ok(before);
+    };
+    let (mut before, _) = read_with(journal, own, Some(size), stop)?;
+    before.damaged = before.damaged.max(1);
+    Ok(before)
+}
+
+/// Reads a hot journal, with this size of the database in place of the one in its first header, if given.
+fn read_with(journal: &dyn ReadAt, own: Option<usize>, size: Option<u32>, stop: &Stop) -> Result<(Before, StatedSize)> {
     let length = journal.size()?;
     let mut out = Before {
         is_cut: length < HEADER_LEN as u64,
@@ -72,8 +89,12 @@ pub fn read_journal(journal: &dyn ReadAt, own: Option<usize>, stop: &Stop) -> Re
     let mut at = 0;
     let mut head = [0; HEADER_LEN];
     let mut first: Option<([u32; 3], usize)> = None;
+    let mut stated = StatedSize::default();
     while at + HEADER_LEN as u64 <= length && journal.read_exact_at(&mut head, at).is_ok() {
         stop.check()?;
+        if let Some(size) = size.filter(|_| at == 0) {
+            SegmentHeader::set_database_pages(&mut head, size);
+        }
         let page_size = first.map(|(_, page_size)| page_size).or(own);
         let read = read_segment(&head, page_size).filter(|segment| {
             // Where its records begin elsewhere than it says, it is damaged.
@@ -93,10 +114,11 @@ pub fn read_journal(journal: &dyn ReadAt, own: Option<usize>, stop: &Stop) -> Re
             first = Some((SegmentHeader::read_fields(&head).shared_fields(), segment.page_size as usize));
             (out.size, out.page_size) = (segment.database_pages, segment.page_size as usize);
         }
-        let records = out.records(journal, &segment, at, length, stop)?;
+        stated.see_header(&segment, at == 0);
+        let records = out.records(journal, &segment, at, length, &mut stated, stop)?;
         at = segment.next_at(at, records);
     }
-    Ok(out)
+    Ok((out, stated))
 }
 
 impl Before {
@@ -112,15 +134,16 @@ impl Before {
         segment: &SegmentHeader,
         at: u64,
         length: u64,
+        stated: &mut StatedSize,
         stop: &Stop,
     ) -> Result<u64> {
         let fit = segment.records_that_fit(at, length);
-        let counted = if segment.records == SegmentHeader::NEVER_SYNCED {
-            fit
-        } else {
-            let uncounted = segment.uncounted_records(journal, at, length).unwrap_or_default();
-            self.is_cut |= uncounted > 0;
-            u64::from(segment.records) + uncounted
+        let uncounted = segment.uncounted_records(journal, at, length).unwrap_or_default();
+        self.is_cut |= uncounted > 0;
+        let counted = match (segment.records, uncounted) {
+            (SegmentHeader::NEVER_SYNCED, 0) => fit,
+            (SegmentHeader::NEVER_SYNCED, uncounted) => uncounted,
+            (records, uncounted) => u64::from(records) + uncounted,
         };
         self.is_cut |= counted > fit;
         let records = counted.min(fit);
@@ -130,6 +153,11 @@ impl Before {
             }
             let record = record.ok();
             let page = record.map_or(0, |record| record.page);
+            if let Some(record) = record.filter(|record| matches!(record.fault, None | Some(RecordFault::PageBeyond))) {
+                let mut bytes = [0; 100];
+                let is_read = page == 1 && journal.read_exact_at(&mut bytes, record.page_at).is_ok();
+                stated.see_record(page, is_read.then_some(&bytes[..]));
+            }
             match record.filter(is_whole) {
                 None => {
                     self.damaged += 1;

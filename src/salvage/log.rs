@@ -68,6 +68,14 @@ pub fn read_log(log: &dyn ReadAt, own: Option<usize>, stop: &Stop) -> Result<Opt
     Ok((!out.pages.is_empty() || out.damaged > 0).then_some(out))
 }
 
+/// Returns true if the end of a page was never written, as after a crash in the middle of a write: its last sector is zero. A page of
+/// a database is filled from its end.
+fn was_torn_page(log: &dyn ReadAt, page_at: u64, page_size: usize) -> bool {
+    let mut sector = [0; 512];
+    let at = page_at + page_size.saturating_sub(sector.len()) as u64;
+    log.read_exact_at(&mut sector, at).is_ok() && sector.iter().all(|byte| *byte == 0)
+}
+
 /// Reads the frames by what the header says.
 fn read_frames(log: &dyn ReadAt, header: &WalHeader, stop: &Stop) -> Result<LogPages> {
     let mut out = LogPages {
@@ -105,8 +113,10 @@ fn read_frames(log: &dyn ReadAt, header: &WalHeader, stop: &Stop) -> Result<LogP
         if pending.len() + out.pages.len() > Overlay::MOST_PAGES {
             return Err(SalvageError::LimitExceeded("the log holds more pages than are kept account of"));
         }
-        // Where the frame that ends a transaction is damaged, its number of pages is not believed; that it ends one is.
-        if let Some(commit) = frame.commit.filter(|_| ours) {
+        // Where the frame that ends a transaction is damaged, its number of pages is not believed; that it ends one is. If it was not
+        // written to its end, the transaction was never committed, unless a later one was.
+        let ends = frame.commit.filter(|_| ours);
+        if let Some(commit) = ends.filter(|_| whole || !was_torn_page(log, frame.page_at, out.page_size)) {
             for (page, offset) in std::mem::take(&mut pending) {
                 match offset {
                     Some(offset) => {

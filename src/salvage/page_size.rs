@@ -3,7 +3,8 @@
 use super::Result;
 use super::gaps::{adds_up, free_space};
 use crate::limits::stop::Stop;
-use sqlite_format::header::{Header, Layout};
+use sqlite_format::first_page;
+use sqlite_format::header::{Header, HeaderFields, Layout};
 use sqlite_format::page::{Kind, Page};
 use sqlite_format::record::Fields;
 use sqlite_format::source::ReadAt;
@@ -14,10 +15,14 @@ const SIZES: [usize; 8] = [512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536];
 /// The most pages that are read for each size.
 const MOST_LOOKS: u64 = 1000;
 
-/// Returns the layout of the file's own header, if it begins as a database does.
-pub fn of_header(head: &[u8; 100]) -> Option<Layout> {
+/// Returns the layout of the file's own header, if it begins as a database does; with another page size, if the first page adds up
+/// with that only.
+pub fn of_header(file: &dyn ReadAt, head: &[u8; 100]) -> Option<Layout> {
     if let Ok(header) = Header::parse(head) {
-        return Some(header.layout);
+        let size = HeaderFields::parse(head)
+            .and_then(|fields| first_page::page_size(file, fields.page_size, fields.reserved))
+            .and_then(|size| Layout::new(size as usize, header.layout.page_size - header.layout.usable));
+        return size.or(Some(header.layout));
     }
     let [
         b'S',

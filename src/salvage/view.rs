@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use super::{Result, SalvageError};
 use crate::limits::stop::Stop;
 use sqlite_format::encoding::Encoding;
+use sqlite_format::first_page;
 use sqlite_format::header::Layout;
 use sqlite_format::interrupt::Interrupt;
 use sqlite_format::page::{Kind, Page};
@@ -82,6 +83,10 @@ impl<'a> StoreView<'a> {
     /// # Errors
     /// Fails if it is time to stop.
     pub fn with_encoding(mut self, stop: &Stop) -> Result<Self> {
+        if let Some(encoding) = first_page::encoding(self.layout, &|number, into| self.page(number, into)) {
+            self.encoding = encoding;
+            return Ok(self);
+        }
         let mut first = Vec::new();
         let is_there = self.page(1, &mut first) && first.starts_with(MAGIC);
         let number = first.get(56..60).filter(|_| is_there).and_then(|four| four.try_into().ok());

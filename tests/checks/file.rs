@@ -589,6 +589,85 @@ fn a_header_that_counts_too_few_pages_says_so() {
     type_remedy(&place, &any, None);
 }
 
+/// A closed store of 302 rows, of which these bytes of the header were changed.
+fn with_header(at: usize, to: &[u8]) -> Place {
+    let place = Place::with(2, 300);
+    damage::change(&place.store(), |bytes| bytes[at..at + to.len()].copy_from_slice(to));
+    place
+}
+
+#[test]
+fn a_header_that_contradicts_its_pages_is_put_right_by_its_command() {
+    for (at, to, words) in [
+        (
+            16,
+            &[4, 0][..],
+            "a page size of 1024 bytes, and the first page, with all that it holds, has 4096",
+        ),
+        (16, &[0x20, 0], "a page size of 8192 bytes, and the first page"),
+        (16, &[0, 1], "a page size of 65536 bytes, and the first page"),
+        (16, &[0, 7], "a page size of 7 bytes, and the first page"),
+        (56, &[0, 0, 0, 2], "text is in UTF-16le, and the text of the schema is in UTF-8"),
+        (56, &[0, 0, 0, 3], "text is in UTF-16be, and the text of the schema is in UTF-8"),
+        (
+            56,
+            &[0, 0, 0, 7],
+            "text is in an encoding 7 that there is not, and the text of the schema is in UTF-8",
+        ),
+        (18, &[3], "announces a newer SQLite (file format: write version 3), but SQLite 3."),
+        (18, &[3, 3], "(file format: write version 3, read version 3), but SQLite 3."),
+        (44, &[0, 0, 0, 5], "(file format: schema format 5), but SQLite 3."),
+    ] {
+        let place = with_header(at, to);
+        for row in rows_of(&place) {
+            assert!(row["detail"].as_str().unwrap().contains(words), "{row}");
+            assert_eq!(row["kind"], "header-damaged");
+            if to.len() == 2 && at == 18 {
+                continue;
+            }
+            type_remedy(&place, &row, None);
+        }
+        let gate = place.doctor().arg("--check-migrations").arg(place.store()).run();
+        assert!(gate.code == Some(3) && gate.stdout.contains(words), "{gate:?}");
+        let salvage = place.doctor().arg("--salvage").arg(place.store()).run();
+        assert_eq!(salvage.code, Some(0), "{words}: {}", salvage.stderr);
+    }
+}
+
+#[test]
+fn a_header_in_utf_16_that_says_utf_8_is_named() {
+    let place = Place::new();
+    let conn = Connection::open(place.store()).unwrap();
+    conn.execute_batch("PRAGMA encoding='UTF-16le'; CREATE TABLE t(a); INSERT INTO t VALUES ('x')")
+        .unwrap();
+    drop(conn);
+    assert_eq!(rows_of(&place)[1]["status"], "pass");
+    damage::change(&place.store(), |bytes| bytes[59] = 1);
+    let [_, row] = rows_of(&place);
+    assert!(
+        row["detail"]
+            .as_str()
+            .unwrap()
+            .contains("text is in UTF-8, and the text of the schema is in UTF-16le"),
+        "{row}"
+    );
+}
+
+#[test]
+fn a_header_of_a_newer_sqlite_is_not_called_damaged() {
+    let place = with_header(18, &[3, 3]);
+    damage::change(&place.store(), |bytes| bytes[96..100].copy_from_slice(&3_999_001_u32.to_be_bytes()));
+    for row in rows_of(&place) {
+        let detail = row["detail"].as_str().unwrap();
+        assert!(
+            detail.contains("and SQLite 3.999.1 wrote it last: this doctor has ") && !detail.contains("damaged"),
+            "{row}"
+        );
+        assert_eq!(row["kind"], "newer-sqlite");
+        assert!(row["remedy"].as_str().unwrap().contains("that has SQLite 3.999.1 or later"), "{row}");
+    }
+}
+
 #[test]
 fn bytes_before_the_database_are_taken_away() {
     let (place, _) = store_and_empty();
@@ -669,6 +748,11 @@ fn conversions_of_text_are_named_and_undone() {
             let salvage = converted.doctor().arg("--salvage").arg(converted.store()).run();
             assert_eq!((salvage.code, salvage.stdout.as_str()), (Some(3), ""), "{salvage:?}");
             assert!(salvage.stderr.contains("can be undone exactly"), "{salvage:?}");
+            let gate = converted.doctor().arg("--check-migrations").arg(converted.store()).run();
+            assert!(
+                gate.code == Some(3) && gate.stdout.contains("it was copied as if it were text"),
+                "{gate:?}"
+            );
         }
     }
 }

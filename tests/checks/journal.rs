@@ -175,6 +175,31 @@ fn a_log_cut_in_its_header_or_never_begun_holds_nothing() {
 }
 
 #[test]
+fn a_last_frame_that_was_not_written_to_its_end_is_no_commit_for_the_report_and_for_the_salvage() {
+    let commits = |count: u32| {
+        log_of(|conn| {
+            for number in 0..count {
+                let sql = format!("UPDATE vms SET stats_json = '{{\"n\":{number}}}' WHERE rowid = 1");
+                conn.execute_batch(&sql).unwrap();
+            }
+        })
+    };
+    let two = fs::read(wal(&commits(2))).unwrap().len();
+    for (torn, zeros) in [(1, 0), (FRAME - 10, 0), (FRAME - 1, 0), (512, 512), (4120, 4120)] {
+        let place = commits(3);
+        fs::remove_file(beside(&place.store(), "-shm")).unwrap();
+        change(&wal(&place), |bytes| {
+            bytes.truncate(bytes.len() - torn);
+            bytes.resize(bytes.len() + zeros, 0);
+        });
+        assert!(fs::read(wal(&place)).unwrap().len() > two);
+        assert!(row(&place).starts_with("pass: 2 commits ("), "{torn} bytes: {}", row(&place));
+        let salvage = place.doctor().arg("--salvage").arg(place.store()).run();
+        assert_eq!(salvage.code, Some(0), "{torn} bytes: {}", salvage.stderr);
+    }
+}
+
+#[test]
 fn a_log_that_was_torn_before_its_first_frame_costs_no_commit() {
     let header = fs::read(wal(&three_commits())).unwrap()[..HEADER].to_vec();
     let mut wrong = header.clone();
@@ -522,8 +547,8 @@ fn a_damaged_journal_is_told_whatever_is_damaged() {
 fn a_journal_that_sqlite_cannot_have_written_is_damaged() {
     const SECTOR: usize = 512;
     // The size that the store had, the page of the first record, the count of the first header.
-    assert_snapshot!(hot_with(|bytes| bytes[16..20].fill(0)), @"fail: something is wrong with the -journal file: record 1 of 1 is of page 2, and the store had 0 pages when the transaction began; 0 pages can be rolled back, the rest cannot: half of a transaction may remain in the store; the next program that opens the store to write cuts it from 442,368 to 0 bytes");
-    assert_snapshot!(hot_with(|bytes| bytes[SECTOR] = 1), @"fail: something is wrong with the -journal file: record 1 of 1 is of page 16777218, and the store had 24 pages when the transaction began; 0 pages can be rolled back, the rest cannot: half of a transaction may remain in the store");
+    assert_snapshot!(hot_with(|bytes| bytes[16..20].fill(0)), @"fail: something is wrong with the -journal file: its header says that the store had 0 pages when the transaction began, and the first page in it counts 24; SQLite believes the header: the next program that opens the store cuts it from 442,368 to 0 bytes");
+    assert_snapshot!(hot_with(|bytes| bytes[SECTOR] = 1), @"fail: something is wrong with the -journal file: record 1 of 1 is of page 16777218, and the store had 24 pages when the transaction began; 14 pages can be rolled back, the rest cannot: half of a transaction may remain in the store");
     assert_snapshot!(hot_with(|bytes| bytes[11] = 0), @"fail: something is wrong with the -journal file: the header at byte 0 counts 0 records, and 1 more lies before the next header; 0 pages can be rolled back, the rest cannot: half of a transaction may remain in the store");
     let twice = |bytes: &mut Vec<u8>| {
         let second = (SECTOR + 4 + 4096 + 4).next_multiple_of(SECTOR) + SECTOR;
@@ -544,6 +569,59 @@ fn a_journal_that_sqlite_cannot_have_written_is_damaged() {
         let salvage = place.doctor().arg("--salvage").arg(place.store()).run();
         assert!(matches!(salvage.code, Some(1 | 3)), "{}", salvage.stderr);
     }
+}
+
+/// What the doctor says of a hot journal that was changed so: its row, and the status of `page-structure`, which sees the copy.
+fn hot_and_seen(damage: impl FnOnce(&mut Vec<u8>)) -> String {
+    let place = Place::new();
+    hot(&place.store());
+    change(&journal(&place), damage);
+    let row = row(&place);
+    let ran = place.doctor().args(["--format", "json"]).arg(place.store()).run();
+    let seen = ran.row("page-structure");
+    let gate = place.doctor().arg("--check-migrations").arg(place.store()).run();
+    assert_eq!(gate.code, Some(3), "{gate:?}");
+    format!("{row}\npage-structure: {}", seen["detail"].as_str().unwrap())
+}
+
+#[test]
+fn a_size_in_a_journals_header_that_the_journal_contradicts_is_told_before_sqlite_cuts_the_file() {
+    assert_snapshot!(hot_and_seen(|bytes| bytes[16..20].copy_from_slice(&5_u32.to_be_bytes())), @"
+    fail: something is wrong with the -journal file: its header says that the store had 5 pages when the transaction began, and the first page in it counts 24; SQLite believes the header: the next program that opens the store cuts it from 442,368 to 20,480 bytes
+    page-structure: 24 pages checked
+    ");
+    assert_snapshot!(hot_and_seen(|bytes| bytes[16..20].fill(0)), @"
+    fail: something is wrong with the -journal file: its header says that the store had 0 pages when the transaction began, and the first page in it counts 24; SQLite believes the header: the next program that opens the store cuts it from 442,368 to 0 bytes
+    page-structure: 24 pages checked
+    ");
+    assert_snapshot!(hot_and_seen(|bytes| bytes[16..20].copy_from_slice(&9000_u32.to_be_bytes())), @"
+    fail: something is wrong with the -journal file: its header says that the store had 9,000 pages when the transaction began, and the first page in it counts 24; SQLite believes the header: the next program that opens the store makes it 36,864,000 bytes long
+    page-structure: 24 pages checked
+    ");
+}
+
+#[test]
+fn the_commands_for_a_journal_whose_size_is_wrong_put_it_right() {
+    let place = Place::new();
+    hot(&place.store());
+    change(&journal(&place), |bytes| bytes[16..20].copy_from_slice(&5_u32.to_be_bytes()));
+    let failed = place.doctor().args(["--only", "journal", "--format", "json"]).arg(place.store()).run();
+    let remedy = failed.row("journal")["remedy"].as_str().unwrap().to_owned();
+    for begin in ["mkdir -p kept && ", "printf "] {
+        let command = remedy.split("; ").find_map(|step| step.find(begin).map(|at| &step[at..])).unwrap();
+        let ran = std::process::Command::new("bash")
+            .args(["-c", command])
+            .current_dir(place.folder())
+            .status();
+        assert!(ran.unwrap().success(), "{command}");
+    }
+    assert!(place.folder().join("kept/state.db-journal").exists());
+    assert!(row(&place).starts_with("pass"), "{}", row(&place));
+}
+
+#[test]
+fn a_journal_that_says_that_it_was_never_synced_and_has_a_further_header_is_damaged() {
+    assert_snapshot!(hot_with(|bytes| bytes[8..12].fill(0xff)), @"fail: something is wrong with the -journal file: the header at byte 0 counts no records, as that of a journal that was never synced, and behind its 1 record lies a further header, which such a journal does not have and SQLite does not read; 1 page can be rolled back, the rest cannot: half of a transaction may remain in the store");
 }
 
 #[test]

@@ -29,8 +29,8 @@ fn what_is_missing() {
     fail: vms: the table is missing (the daemon cannot read it)
      - vms: the table is missing (the daemon cannot read it)
     ");
-    assert_snapshot!(row("ALTER TABLE vms RENAME TO machines"), @r"
-    fail: vms: the table is missing (the daemon cannot read it); machines: an extra table (merely extra)
+    assert_snapshot!(row("ALTER TABLE vms RENAME TO machines"), @"
+    fail: vms is not there, and machines, which no migration makes, has its columns and 2 rows: a rename or a rebuild of vms was not finished; vms: the table is missing (the daemon cannot read it); machines: an extra table (merely extra)
      - vms: the table is missing (the daemon cannot read it)
      - machines: an extra table (merely extra)
     ");
@@ -69,6 +69,72 @@ fn what_is_extra() {
     fail: images.flavour: an extra column that may not be NULL and has no default (the daemon cannot write it)
      - images flavour: an extra column that may not be NULL and has no default (the daemon cannot write it)
     ");
+}
+
+#[test]
+fn the_rows_of_a_table_that_are_in_another_one_are_found_and_given_back() {
+    for half_done in [true, false] {
+        let store = Place::with(3, 2);
+        let conn = store.open();
+        let sql: String = conn
+            .query_row("SELECT sql FROM sqlite_schema WHERE name = 'images'", [], |row| row.get(0))
+            .unwrap();
+        let rename = "PRAGMA foreign_keys=OFF; PRAGMA legacy_alter_table=ON; ALTER TABLE images RENAME TO images_old";
+        conn.execute_batch(rename).unwrap();
+        if half_done {
+            conn.execute_batch(&sql).unwrap();
+        }
+        drop(conn);
+        let ran = store.ask(&["--format", "json", "--only", "page-structure,schema-shape"]);
+        let row = ran.row("schema-shape");
+        let detail = row["detail"].as_str().unwrap();
+        let is = if half_done { "empty" } else { "not there" };
+        let words = format!(
+            "images is {is}, and images_old, which no migration makes, has its columns and 3 rows: a rename or a rebuild of images was not finished; "
+        );
+        assert!(detail.starts_with(&words), "{detail}");
+        let remedy = row["remedy"].as_str().unwrap();
+        let command = remedy
+            .split("; ")
+            .find_map(|step| step.find("sqlite3 -safe STORE").map(|at| &step[at..]))
+            .unwrap();
+        let command = command.replace("STORE", &store.store().display().to_string());
+        let typed = std::process::Command::new("bash").args(["-c", &command]).status().unwrap();
+        assert!(typed.success(), "{command}");
+        let rows: i64 = store.open().query_row("SELECT count(*) FROM images", [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, 3);
+    }
+}
+
+#[test]
+fn a_ledger_that_was_dropped_is_told_from_tables_that_are_extra() {
+    let store = Place::with(1, 2).after("DROP TABLE schema_migrations");
+    assert_snapshot!(store.found("schema-shape"), @"
+    fail: the tables are as after migrations 1 to 3, and the ledger schema_migrations is not there: it was dropped, or never made
+     - 1: the ledger's row is missing, and the tables show that the migration ran
+     - 2: the ledger's row is missing, and the tables show that the migration ran
+     - 3: the ledger's row is missing, and the tables show that the migration ran
+    ");
+    let ran = store.ask(&["--format", "json"]);
+    let remedy = ran.row("schema-shape")["remedy"].as_str().unwrap().to_owned();
+    let command = remedy.split("; until").next().unwrap();
+    let command =
+        command[command.find("sqlite3 -safe").unwrap()..].replace("STORE", &store.store().display().to_string());
+    let typed = std::process::Command::new("bash").args(["-c", &command]).status().unwrap();
+    assert!(typed.success(), "{command}");
+    assert!(store.found("schema-shape").starts_with("pass: "), "{}", store.found("schema-shape"));
+}
+
+#[test]
+fn a_ledger_without_rowids_differs_and_can_be_written() {
+    assert_snapshot!(
+        row("ALTER TABLE schema_migrations RENAME TO old; CREATE TABLE schema_migrations(id INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL) WITHOUT ROWID;
+             INSERT INTO schema_migrations SELECT * FROM old; DROP TABLE old"),
+        @"
+    fail: schema_migrations: has no rowids (WITHOUT ROWID) (the daemon reads and writes it all the same)
+     - schema_migrations: has no rowids (WITHOUT ROWID) (the daemon reads and writes it all the same)
+    "
+    );
 }
 
 #[test]

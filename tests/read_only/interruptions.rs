@@ -184,7 +184,7 @@ fn what_a_killed_run_left_is_removed_by_the_next_and_what_a_running_one_has_is_n
     let [folder] = place.left_in_tmp().try_into().unwrap();
     let gate = || place.doctor().arg("--check-migrations").arg(place.store()).run();
     gate();
-    assert_eq!(place.left_in_tmp(), [folder.clone()], "its run is alive");
+    assert_eq!(place.left_in_tmp(), std::slice::from_ref(&folder), "its run is alive");
     kill_process(Pid::from_raw(killed.pid).unwrap(), Signal::KILL).unwrap();
     drop(killed.go_on());
     assert_eq!(place.left_in_tmp(), [folder], "it was killed");

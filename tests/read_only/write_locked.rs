@@ -14,7 +14,7 @@ use crate::support::daemon::say_ready;
 use crate::support::stores::{healthy, rollback};
 use crate::support::{Daemon, Place};
 
-const CANNOT_TELL: &str = "another process holds the store's write lock, and no journal lies on disk";
+const CANNOT_TELL: &str = "another process holds the store's write lock, and no journal with a header lies beside it";
 
 /// What the gate says; nothing beside the store changes.
 fn gate(place: &Place) -> (Option<i32>, String) {
@@ -63,9 +63,9 @@ fn the_rows_of_a_store_whose_write_lock_is_held_say_what_was_looked_at() {
     [PLACE]/store/state.db
 
     pass  file            an SQLite database, 9 pages of 4096 bytes, while another process holds its write lock
-    pass  journal         no journal is on disk, although another process holds the write lock
-    FAIL  read-only       could not look: another process holds the store's write lock, and no journal lies on disk: what it has written may never be committed
-                          → let that process finish, and run the doctor again; do not kill it: a transaction without a journal cannot be undone
+    pass  journal         another process holds the write lock, and no journal with a header lies beside the store: it has written nothing yet, or keeps no journal on disk
+    FAIL  read-only       could not look: another process holds the store's write lock, and no journal with a header lies beside it: it has written nothing yet, as after BEGIN EXCLUSIVE, or what it has written may never be committed
+                          → let that process finish, and run the doctor again; do not kill it: if it has written without a journal on disk, that cannot be undone
     skip  page-structure  needs `read-only`
 
     FAIL: 1 of 4 checks failed (read-only), 1 skipped

@@ -64,6 +64,14 @@ fn a_hot_journal_with_a_damaged_header_is_never_passed_over() {
         ("sector size, another legal one", change(22, 4)),
         ("page size", change(25, 1)),
         ("page size, another legal one", change(26, 0x20)),
+        ("the size of the database", change(19, 3)),
+        ("a size of no pages", change(19, 0)),
+        ("a size of many pages", change(17, 9)),
+        ("never synced", {
+            let mut journal = journal.clone();
+            journal[8..12].fill(0xff);
+            journal
+        }),
     ] {
         let saved = saved(&journal);
         assert!(!saved.account.is_complete(), "{what}: {:?}", saved.account);

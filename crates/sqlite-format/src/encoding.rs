@@ -34,6 +34,15 @@ impl Encoding {
         })
     }
 
+    /// Returns the number that stands for it in a database header.
+    pub fn number(self) -> u32 {
+        match self {
+            Self::Utf8 => 1,
+            Self::Utf16Le => 2,
+            Self::Utf16Be => 3,
+        }
+    }
+
     /// Returns its name in `PRAGMA encoding`; `None` for UTF-8, which every new database has.
     pub fn pragma_name(self) -> Option<&'static str> {
         match self {

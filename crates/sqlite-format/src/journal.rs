@@ -9,7 +9,7 @@
 use std::io;
 
 use super::bytes::read_u32_or_zero;
-use super::header::{is_page_size, lock_byte_page};
+use super::header::{HeaderFields, is_page_size, lock_byte_page};
 use super::source::{Blocks, ReadAt};
 
 /// The bytes that each segment begins with.
@@ -41,6 +41,13 @@ impl SegmentHeader {
     /// or with the first invalid record: `journal_mode=PERSIST` writes over an older journal, and a writer may be killed in the
     /// middle of a record (`pager.c`, `pager_playback`).
     pub const NEVER_SYNCED: u32 = u32::MAX;
+
+    /// Sets the database's size in the bytes of a header, in pages.
+    pub fn set_database_pages(bytes: &mut [u8; HEADER_LEN], pages: u32) {
+        if let Some(field) = bytes.get_mut(16..20) {
+            field.copy_from_slice(&pages.to_be_bytes());
+        }
+    }
 
     /// Reads the header of a segment. Returns `None` when the bytes do not begin with [`MAGIC`] or are too few.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
@@ -98,30 +105,60 @@ impl SegmentHeader {
     /// SQLite writes the header of a further segment only after the records before it were counted and synced (`pager.c`,
     /// `syncJournal`). So where valid records go on behind the last that is counted, and a header of the same journal follows
     /// them, the count is damaged. Without that header the records were written after the last sync, and need not be counted.
+    /// A segment that says [`Self::NEVER_SYNCED`] counts none, and is the only one of its journal.
     ///
     /// # Errors
     /// Fails with the error of reading the journal.
     pub fn uncounted_records(&self, journal: &dyn ReadAt, at: u64, length: u64) -> io::Result<u64> {
-        let counted = u64::from(self.records);
+        let counted = if self.records == Self::NEVER_SYNCED {
+            0
+        } else {
+            u64::from(self.records)
+        };
         let fit = self.records_that_fit(at, length);
-        if self.records == Self::NEVER_SYNCED || counted >= fit {
+        if counted >= fit {
             return Ok(0);
         }
-        let mut held = counted;
+        let mut pages = Vec::new();
         for record in self.records_between(journal, at, counted, fit) {
-            if record?.fault.is_some() {
+            let record = record?;
+            if record.fault.is_some() {
                 break;
             }
-            held += 1;
+            pages.push(record.page);
         }
+        let held = counted + pages.len() as u64;
         let next = self.next_at(at, held);
         if held <= counted || next + HEADER_LEN as u64 > length {
             return Ok(0);
         }
         let mut bytes = [0; HEADER_LEN];
         journal.read_exact_at(&mut bytes, next)?;
-        let follows = Self::parse(&bytes).is_some_and(|header| header.shared_fields() == self.shared_fields());
-        Ok(if follows { held - counted } else { 0 })
+        let Some(header) = Self::parse(&bytes).filter(|header| header.shared_fields() == self.shared_fields()) else {
+            return Ok(0);
+        };
+        // Behind a journal that is never synced, `journal_mode=PERSIST` may leave a header of an older one.
+        let is_older = self.records == Self::NEVER_SYNCED && !header.continues(journal, next, length, pages)?;
+        Ok(if is_older { 0 } else { held - counted })
+    }
+
+    /// Returns `true` when the records behind the header at `at` can belong to a journal whose records before hold `pages`: the
+    /// first is valid, and none holds a page that is held before.
+    fn continues(&self, journal: &dyn ReadAt, at: u64, length: u64, mut pages: Vec<u32>) -> io::Result<bool> {
+        pages.sort_unstable();
+        let count = self.records_that_fit(at, length).min(self.records.into());
+        let mut has_first = false;
+        for record in self.records(journal, at, count) {
+            let record = record?;
+            if record.fault.is_some() {
+                break;
+            }
+            if pages.binary_search(&record.page).is_ok() {
+                return Ok(false);
+            }
+            has_first = true;
+        }
+        Ok(has_first)
     }
 
     /// Reads the first `count` records of the segment whose header is at offset `at`.
@@ -148,6 +185,59 @@ impl SegmentHeader {
             std::iter::successors(page.len().checked_sub(200), |at| at.checked_sub(200)).take_while(|at| *at > 0);
         let bytes = places.filter_map(|at| page.get(at));
         bytes.fold(self.nonce, |sum, byte| sum.wrapping_add(u32::from(*byte)))
+    }
+}
+
+/// The size of the database before the transaction, in pages, by each part of a journal that states it.
+///
+/// SQLite believes the first header alone, which is in no checksum, and sets the file to that size before it puts any page back
+/// (`pager.c`, `pager_playback`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StatedSize {
+    /// The size by the first header.
+    pub header: u32,
+    /// The size by the second header, until a further one repeats what the first says.
+    pub next_header: Option<u32>,
+    /// The size that the first page vouches for, as it was before the transaction, where the journal holds that page.
+    pub first_page: Option<u32>,
+    /// The number of the greatest page in records whose checksum is right.
+    pub greatest: u32,
+    /// The number of these records whose page is beyond the size by the first header.
+    pub beyond: u64,
+}
+
+impl StatedSize {
+    /// Takes the header of a segment, in order.
+    pub fn see_header(&mut self, segment: &SegmentHeader, is_first: bool) {
+        if is_first {
+            self.header = segment.database_pages;
+            self.next_header = None;
+        } else if segment.database_pages == self.header {
+            self.next_header = Some(self.header);
+        } else {
+            self.next_header = self.next_header.or(Some(segment.database_pages));
+        }
+    }
+
+    /// Takes a record whose checksum is right, and the beginning of its page.
+    pub fn see_record(&mut self, page: u32, content: Option<&[u8]>) {
+        self.greatest = self.greatest.max(page);
+        self.beyond += u64::from(page > self.header);
+        if page == 1 && self.first_page.is_none() {
+            self.first_page = content.and_then(HeaderFields::parse).and_then(|header| header.vouched_pages());
+        }
+    }
+
+    /// Returns the size by all but the first header, where that contradicts it. `file` is the size that the first page in the
+    /// file vouches for, and `file_pages` the file's length.
+    ///
+    /// A file may be longer than its first page says, and then so is the size in the header. A VACUUM may have made it shorter.
+    pub fn contradiction(&self, file: Option<u32>, file_pages: u64) -> Option<u32> {
+        // The first page of the file is as it was before the transaction until the journal holds it.
+        let by_file = || file.filter(|pages| self.beyond > 0 && *pages >= self.greatest);
+        let stated = self.first_page.or(self.next_header).or_else(by_file)?;
+        let is_too_long = u64::from(self.header) > file_pages && file_pages >= stated.into();
+        (stated > self.header || (stated < self.header && is_too_long)).then_some(stated)
     }
 }
 

@@ -32,6 +32,7 @@
 //!
 //! From below: [`bytes`], numbers; [`header`], the database header and the layout that follows from it; [`page`]s and their cells,
 //! each judged alone; [`cover`], the used bytes of a page; [`record`]s, whose values are borrowed; [`encoding`], UTF-16;
+//! [`first_page`], by which the header is judged;
 //! [`overflow`] chains; the [`freelist`]; the [`pointer_map`]; a [`wal`] frame by frame and a [`journal`] record by record, each
 //! valid or not; a [`source`] of pages, with a log laid over a database; [`sql`], tokens; the [`schema`]. Above them stand two ways
 //! to read a whole database: the strict [`check`], which finds every fault fast and believes nothing behind one, and the tolerant
@@ -58,6 +59,7 @@ pub mod cross_check;
 pub mod damage;
 pub mod encoding;
 mod evaluate;
+pub mod first_page;
 pub mod freelist;
 pub mod hash;
 pub mod header;

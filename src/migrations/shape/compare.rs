@@ -40,6 +40,9 @@ impl Impact {
     }
 }
 
+/// The words for a table that no migration makes.
+pub(super) const EXTRA_TABLE: &str = "an extra table";
+
 /// One thing that is not as replaying the migrations gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ShapeDifference {
@@ -66,6 +69,11 @@ impl ShapeDifference {
         }
     }
 
+    /// Returns true for a table that no migration makes.
+    pub(crate) fn is_extra_table(&self) -> bool {
+        self.cost == Impact::Extra && self.column.is_none() && self.index.is_none() && self.what == EXTRA_TABLE
+    }
+
     /// Returns place, difference and impact in a line.
     pub(crate) fn line(&self) -> String {
         let column = self.column.as_ref().map_or_else(String::new, |column| format!(".{column}"));
@@ -73,15 +81,20 @@ impl ShapeDifference {
     }
 }
 
-/// Compares two tables of one name.
-pub(super) fn tables(name: &str, expected: &Table, found: &Table) -> Vec<ShapeDifference> {
+/// Compares two tables of one name. `are_keys_written`: each row is written with its key, so that a table without rowids, whose key
+/// may not be NULL and has no number by itself, takes it too.
+pub(super) fn tables(name: &str, expected: &Table, found: &Table, are_keys_written: bool) -> Vec<ShapeDifference> {
     let mut comparison = Comparison {
         table: name,
+        has_harmless_key: are_keys_written && found.text.without_rowid && !expected.text.without_rowid,
         out: Vec::new(),
     };
     comparison.columns(expected, found);
     comparison.options(expected, found);
-    comparison.indexes(&expected.indexes, &found.indexes);
+    // Where there are no rowids, an index stands for the primary key, which is the table's own tree.
+    let is_own = |index: &&Index| comparison.has_harmless_key && found.is_primary_key(index);
+    let found_indexes: Vec<Index> = found.indexes.iter().filter(|index| !is_own(index)).cloned().collect();
+    comparison.indexes(&expected.indexes, &found_indexes);
     comparison.foreign_keys(&expected.foreign_keys, &found.foreign_keys);
     comparison.texts(expected, found);
     comparison.out
@@ -89,6 +102,8 @@ pub(super) fn tables(name: &str, expected: &Table, found: &Table) -> Vec<ShapeDi
 
 struct Comparison<'a> {
     table: &'a str,
+    /// True if the key may not be NULL and never is.
+    has_harmless_key: bool,
     out: Vec<ShapeDifference>,
 }
 
@@ -142,6 +157,7 @@ impl Comparison<'_> {
         }
         match (expected.not_null, found.not_null) {
             (true, false) => self.add_column(Impact::Unguarded, name, "may be NULL"),
+            (false, true) if self.has_harmless_key && found.key > 0 => {}
             (false, true) => self.add_column(Impact::Writes, name, "may not be NULL"),
             _ => {}
         }

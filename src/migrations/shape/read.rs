@@ -61,6 +61,18 @@ pub(super) struct Table {
     pub(super) text_is_missing: bool,
 }
 
+impl Table {
+    /// Returns true for an index that is unique on just the columns of the primary key.
+    pub(super) fn is_primary_key(&self, index: &Index) -> bool {
+        let in_key = |name: &String| self.columns.get(name).is_some_and(|column| column.key > 0);
+        let keys = self.columns.values().filter(|column| column.key > 0).count();
+        index.unique
+            && index.filter.is_none()
+            && index.columns.len() == keys
+            && index.columns.iter().all(|(name, ..)| in_key(name))
+    }
+}
+
 /// A column by its meaning.
 #[derive(Debug)]
 pub(super) struct Column {

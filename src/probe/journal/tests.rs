@@ -75,7 +75,11 @@ fn a_journal_that_is_never_synced_ends_with_its_last_record_whatever_an_older_on
     let two = JournalScan {
         pages: 2,
         page_size: 512,
-        original_pages: 9,
+        size: StatedSize {
+            header: 9,
+            greatest: 3,
+            ..StatedSize::default()
+        },
         ..JournalScan::default()
     };
     assert_eq!(scan(&[begin.clone(), good(2), good(3)]), two);
@@ -116,6 +120,65 @@ fn what_no_journal_of_sqlites_holds_is_damage() {
     );
     // These were written after the last sync, and need not be put back.
     assert_eq!(fault(&[padded(0)]), "");
+}
+
+#[test]
+fn a_count_of_a_journal_that_is_never_synced_before_a_further_header_is_damage() {
+    let good = |page| record(page, 512, 7);
+    let scan = |pages: &[u32]| {
+        let padded = [
+            segment(SegmentHeader::NEVER_SYNCED, 512, 512),
+            good(2),
+            good(3),
+            vec![0; 496],
+        ]
+        .concat();
+        let records: Vec<u8> = pages.iter().flat_map(|page| good(*page)).collect();
+        let count = u32::try_from(pages.len()).unwrap();
+        let bytes = [padded, segment(count, 512, 512), records].concat();
+        scan_bytes(&bytes, 512, &Stop::never()).unwrap()
+    };
+    let damaged = scan(&[4, 5]);
+    assert_eq!(damaged.pages, 2);
+    assert_eq!(
+        damaged.fault.as_deref(),
+        Some(
+            "the header at byte 0 counts no records, as that of a journal that was never synced, and behind its 2 records lies a further header, which such a journal does not have and SQLite does not read"
+        )
+    );
+    // No journal holds a page twice: the header is an older journal's.
+    assert_eq!(scan(&[4, 3]).fault, None);
+    assert_eq!(scan(&[]).fault, None);
+}
+
+#[test]
+fn a_header_is_held_against_all_else_that_states_the_size() {
+    let stated = |header, next_header, first_page, greatest, beyond| StatedSize {
+        header,
+        next_header,
+        first_page,
+        greatest,
+        beyond,
+    };
+    for (size, file, file_pages, contradicted) in [
+        // All agree; a file that is longer than its first page says; a VACUUM that was ended behind its cut.
+        (stated(9, Some(9), Some(9), 9, 0), Some(9), 9, None),
+        (stated(12, Some(12), Some(9), 9, 0), Some(9), 12, None),
+        (stated(90, Some(90), Some(90), 90, 0), Some(9), 9, None),
+        // The transaction has made the file longer.
+        (stated(9, None, None, 4, 0), Some(9), 20, None),
+        (stated(9, None, Some(9), 12, 1), Some(20), 20, None),
+        (stated(3, None, Some(9), 2, 0), Some(9), 9, Some(9)),
+        (stated(3, Some(9), None, 2, 0), Some(9), 9, Some(9)),
+        (stated(3, None, None, 8, 4), Some(9), 9, Some(9)),
+        (stated(0, None, None, 8, 4), Some(9), 9, Some(9)),
+        // Nothing tells.
+        (stated(3, None, None, 8, 4), None, 9, None),
+        (stated(3, None, None, 80, 1), Some(9), 9, None),
+        (stated(3000, Some(9), None, 8, 0), Some(9), 9, Some(9)),
+    ] {
+        assert_eq!(size.contradiction(file, file_pages), contradicted, "{size:?}");
+    }
 }
 
 #[test]
