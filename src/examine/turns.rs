@@ -268,8 +268,10 @@ impl Answers {
         if let RowIntegrity::Counted(account) = &standing {
             self.set_tables(account.counted_tables());
         }
+        // A header that counts too few pages hides most rows from a walk that believes it.
+        let hides_pages = matches!(failure.problem, Problem::PageCount { .. });
         if let (true, RowIntegrity::NotApplicable, Some(access)) =
-            (self.application().tables.is_empty(), &standing, access)
+            (self.application().tables.is_empty() && !hides_pages, &standing, access)
             && let Some(counts) = catch_panic(|| RowCounts::read(probe, access, stop)).ok().flatten()
         {
             self.set_tables(counts.counted_tables());
