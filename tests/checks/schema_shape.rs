@@ -3,6 +3,7 @@
 use insta::assert_snapshot;
 
 use crate::support::Place;
+use crate::support::asking::{commands, type_command};
 
 fn row(sql: &str) -> String {
     Place::with(1, 2).after(sql).found("schema-shape")
@@ -71,6 +72,16 @@ fn what_is_extra() {
     ");
 }
 
+/// Types the commands of a remedy in a folder of its own.
+fn type_remedy(row: &serde_json::Value) -> Place {
+    let desk = Place::new();
+    for command in commands(row) {
+        let typed = type_command(&desk.folder(), command);
+        assert!(typed.status.success(), "{command}: {typed:?}");
+    }
+    desk
+}
+
 #[test]
 fn the_rows_of_a_table_that_are_in_another_one_are_found_and_given_back() {
     for half_done in [true, false] {
@@ -93,15 +104,9 @@ fn the_rows_of_a_table_that_are_in_another_one_are_found_and_given_back() {
             "images is {is}, and images_old, which no migration makes, has its columns and 3 rows: a rename or a rebuild of images was not finished; "
         );
         assert!(detail.starts_with(&words), "{detail}");
-        let remedy = row["remedy"].as_str().unwrap();
-        let command = remedy
-            .split("; ")
-            .find_map(|step| step.find("sqlite3 -safe STORE").map(|at| &step[at..]))
-            .unwrap();
-        let command = command.replace("STORE", &store.store().display().to_string());
-        let typed = std::process::Command::new("bash").args(["-c", &command]).status().unwrap();
-        assert!(typed.success(), "{command}");
-        let rows: i64 = store.open().query_row("SELECT count(*) FROM images", [], |row| row.get(0)).unwrap();
+        let fixed = type_remedy(row);
+        let conn = rusqlite::Connection::open(fixed.folder().join("fixed/state.db")).unwrap();
+        let rows: i64 = conn.query_row("SELECT count(*) FROM images", [], |row| row.get(0)).unwrap();
         assert_eq!(rows, 3);
     }
 }
@@ -116,13 +121,13 @@ fn a_ledger_that_was_dropped_is_told_from_tables_that_are_extra() {
      - 3: the ledger's row is missing, and the tables show that the migration ran
     ");
     let ran = store.ask(&["--format", "json"]);
-    let remedy = ran.row("schema-shape")["remedy"].as_str().unwrap().to_owned();
-    let command = remedy.split("; until").next().unwrap();
-    let command =
-        command[command.find("sqlite3 -safe").unwrap()..].replace("STORE", &store.store().display().to_string());
-    let typed = std::process::Command::new("bash").args(["-c", &command]).status().unwrap();
-    assert!(typed.success(), "{command}");
-    assert!(store.found("schema-shape").starts_with("pass: "), "{}", store.found("schema-shape"));
+    let desk = type_remedy(&ran.row("schema-shape"));
+    let mended = store
+        .doctor()
+        .args(["--only", "schema-shape"])
+        .arg(desk.folder().join("fixed/state.db"))
+        .run();
+    assert_eq!(mended.code, Some(0), "{mended:?}");
 }
 
 #[test]

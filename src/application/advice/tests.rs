@@ -104,7 +104,10 @@ fn mended_by_commands() -> Vec<Problem> {
         refused(Some("PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE rowid=3"), None),
         refused(None, None),
         refused(None, Some("3.99.0")),
-        Problem::History(HistoryFault::RowsGone { ids: vec![2] }),
+        Problem::History(HistoryFault::RowsGone {
+            ids: vec![2],
+            is_ledger_gone: false,
+        }),
     ];
     out.extend(first_pages.map(|intact| {
         Problem::NoStore(NoStore::FirstPageGone {
