@@ -41,32 +41,21 @@ impl Adviser<'_> {
             Problem::CouldNotCheck(obstacle) => self.obstacle(*obstacle),
             Problem::NoStore(what) => self.no_store(*what),
             Problem::Header { .. } | Problem::NotReadToEnd { .. } => self.salvage(),
-            Problem::HeaderFields { newer: Some(version), .. } => wait_for_newer(version),
+            Problem::HeaderFields { newer: Some(version), .. } | Problem::SchemaRefused { newer: Some(version), .. } => {
+                wait_for_newer(version)
+            }
             Problem::HeaderFields { right, .. } => self.put_in_place(
                 self.keep()
                     .run("Write what is right into the header of a second copy:", [self.files.fix(&write_fields(right))]),
             ),
-            Problem::JournalSize { pages } => self.put_in_place(
-                Remedy::default()
-                    .run(
-                        format!("No data is lost by this until a program opens the store. Stop {name}, let nothing open the store, and keep a copy of all its files:"),
-                        [self.files.keep()],
-                    )
-                    .run(
-                        "Write the number of pages into the journal's header, in a second copy:",
-                        [self.files.fix(&format!("printf '{}' | dd of={{}}-journal bs=1 seek=16 conv=notrunc status=none", octal(*pages)))],
-                    ),
-            ),
+            Problem::JournalSize { pages } => self.journal_size(*pages),
             Problem::RowsElsewhere {
                 table,
                 is_missing,
                 holder,
                 columns,
             } => self.rows_elsewhere(table, *is_missing, holder, columns),
-            Problem::PageCount { pages } => self.put_in_place(self.keep().run(
-                "No page is missing. Write the number of pages into the header of a second copy:",
-                [self.files.fix(&format!("printf '{}' | {} seek=28", octal(*pages), INTO_FIXED))],
-            )),
+            Problem::PageCount { pages } => self.page_count(*pages),
             Problem::CutShort { .. } => {
                 let again = Remedy::from(
                     "If this is a copy, copy the store again, whole, with the files beside it. If it is the original, go on here.",
@@ -92,7 +81,6 @@ impl Adviser<'_> {
             .into(),
             Problem::Structure(damage) => self.structure(*damage),
             Problem::StaleIndexes { names } => self.rebuild_by_name(names),
-            Problem::SchemaRefused { newer: Some(version), .. } => wait_for_newer(version),
             Problem::SchemaRefused { statement, leaves_pages, .. } => self.schema_refused(statement.as_deref(), *leaves_pages),
             Problem::Derived { mends, .. } => self.derived(mends),
             Problem::SchemaRows(rows) => self.schema_rows(rows),
@@ -817,6 +805,31 @@ impl Adviser<'_> {
         }
     }
 
+    /// Returns the remedy for a header that counts fewer pages than the file has.
+    fn page_count(&self, pages: u32) -> Remedy {
+        let change = format!("printf '{}' | {INTO_FIXED} seek=28", octal(pages));
+        self.put_in_place(self.keep().run(
+            "No page is missing. Write the number of pages into the header of a second copy:",
+            [self.files.fix(&change)],
+        ))
+    }
+
+    /// Returns the remedy for a hot journal whose header gives a wrong size of the store.
+    fn journal_size(&self, pages: u32) -> Remedy {
+        let change = format!("printf '{}' | dd of={{}}-journal bs=1 seek=16 conv=notrunc status=none", octal(pages));
+        let remedy = Remedy::default().run(
+            format!(
+                "No data is lost by this until a program opens the store. Stop {}, let nothing open the store, and keep a copy of all its files:",
+                self.name
+            ),
+            [self.files.keep()],
+        );
+        self.put_in_place(remedy.run(
+            "Write the number of pages into the journal's header, in a second copy:",
+            [self.files.fix(&change)],
+        ))
+    }
+
     /// Returns the remedy where the rows of a table are in another one.
     fn rows_elsewhere(&self, table: &str, is_missing: bool, holder: &str, columns: &[String]) -> Remedy {
         let remedy = Remedy::default()
@@ -833,7 +846,7 @@ impl Adviser<'_> {
         let statement = if is_missing {
             format!("ALTER TABLE {holder} RENAME TO {table}")
         } else {
-            format!("INSERT INTO {table}({list}) SELECT {list} FROM {holder}")
+            format!("INSERT INTO {table}({list}) SELECT {list} FROM {holder}; DROP TABLE {holder}")
         };
         let fix = self.files.fix_by_sql([statement.as_str()]);
         self.put_in_place(remedy.run(format!("Give the rows back to {table}, in a second copy:"), [fix]))

@@ -104,7 +104,7 @@ fn the_rows_of_a_table_that_are_in_another_one_are_found_and_given_back() {
             "images is {is}, and images_old, which no migration makes, has its columns and 3 rows: a rename or a rebuild of images was not finished; "
         );
         assert!(detail.starts_with(&words), "{detail}");
-        let fixed = type_remedy(row);
+        let fixed = type_remedy(&row);
         let conn = rusqlite::Connection::open(fixed.folder().join("fixed/state.db")).unwrap();
         let rows: i64 = conn.query_row("SELECT count(*) FROM images", [], |row| row.get(0)).unwrap();
         assert_eq!(rows, 3);
