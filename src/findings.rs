@@ -136,6 +136,17 @@ impl Finding {
         Self::new(what).kind_of(kind)
     }
 
+    /// Returns true if it names rows that are lost, damaged or out of reach.
+    pub(crate) fn names_rows(&self) -> bool {
+        let is_of_rows = |kind| {
+            matches!(
+                kind,
+                Kind::RowsLost | Kind::RowDamaged | Kind::RowDoubtful | Kind::KeysWithoutRows | Kind::RowsOutOfReach
+            )
+        };
+        self.kind.is_some_and(is_of_rows)
+    }
+
     /// Sets the fixed word for what is wrong.
     #[must_use]
     pub(crate) fn kind_of(mut self, kind: Kind) -> Self {

@@ -50,7 +50,7 @@ const NO_STORE: &str = "no store is named, and there is no home folder to look i
 pub fn main() -> ExitCode {
     panic::set_hook(Box::new(panics::remember_place));
     let arguments: Vec<OsString> = env::args_os().collect();
-    let parsed = Args::try_parse_from(&arguments);
+    let parsed = Args::try_parse_from(&arguments).map(Args::with_format);
     // Any argument may be the path of a store where they cannot be parsed.
     let named = match &parsed {
         Ok(args) => stores(args).unwrap_or_default(),
@@ -121,6 +121,9 @@ fn run_doctor(args: Args) -> Result<u8> {
     let Some(stores) = stores(&args) else {
         return Ok(print_usage(&cli::usage_error(NO_STORE), false));
     };
+    if let Some(why) = cli::command_fault(&args.stores) {
+        return Ok(print_usage(&cli::usage_error(&why), false));
+    }
     if args.salvage
         && let Some(why) = salvage::output_fault(&stores)
     {

@@ -54,6 +54,8 @@ pub struct Row {
     pub(crate) kind: Option<Kind>,
     /// The knowledge about data that is lost by the failures.
     pub(crate) loss: Loss,
+    /// True if it only says again that pages are damaged.
+    pub(crate) follows_damage: bool,
     /// True if lost rows were counted.
     pub(crate) is_counted: bool,
     pub(crate) detail: String,
@@ -73,6 +75,8 @@ pub struct Report {
     /// The store's place among those that were given, from 0.
     pub(crate) index: usize,
     pub(crate) store: String,
+    /// The name of the application whose store it is.
+    pub(crate) application: String,
     pub(crate) situation: &'static str,
     pub(crate) sandbox: String,
     /// When the store was examined: UTC, RFC 3339.
@@ -223,6 +227,7 @@ impl Row {
             status: Status::Pass,
             kind: None,
             loss: Loss::No,
+            follows_damage: false,
             is_counted: false,
             detail: String::new(),
             remedy: None,
@@ -253,6 +258,7 @@ impl Row {
                 row.remedy_text = Some(remedy.text());
                 row.remedy = Some(remedy);
                 row.kind = Some(problem.kind());
+                row.follows_damage = problem.follows_damage();
                 row.loss = counted.unwrap_or_else(|| problem.loss());
                 row.is_counted = counted.is_some();
                 row.set_findings(findings);
@@ -270,7 +276,9 @@ impl Row {
 
     /// Returns the first findings in words, and how many there are more: `people row 5 born: not a time`.
     pub(crate) fn describe_findings(&self, most: usize) -> Vec<String> {
-        let mut lines: Vec<String> = self.findings.iter().take(most).map(describe_finding).collect();
+        let (lost, others): (Vec<&Finding>, Vec<&Finding>) =
+            self.findings.iter().partition(|finding| finding.names_rows());
+        let mut lines: Vec<String> = lost.into_iter().chain(others).take(most).map(describe_finding).collect();
         let shown = lines.len() as u64;
         if self.findings_total > shown {
             let least = if self.findings_at_least { "at least " } else { "" };
@@ -303,6 +311,17 @@ fn escape_finding(finding: Finding) -> Finding {
     }
 }
 
+/// Returns the meaning of words of SQLite's integrity check that do not say it.
+fn meaning_of_sqlites_words(words: &str) -> Option<&'static str> {
+    if words.contains("btreeInitPage() returns error code") {
+        Some("the page does not have the form of one of a table or an index")
+    } else if words.contains("wrong # of entries in index") {
+        Some("the index does not have as many entries as its table has rows")
+    } else {
+        None
+    }
+}
+
 /// Returns a finding as a line: where, then what.
 fn describe_finding(finding: &Finding) -> String {
     let mut place = Vec::new();
@@ -319,8 +338,9 @@ fn describe_finding(finding: &Finding) -> String {
         .count
         .filter(|count| *count > 1)
         .map_or_else(String::new, |count| format!(" ({} times)", thousands(count)));
+    let meaning = meaning_of_sqlites_words(&finding.what).map_or_else(String::new, |meaning| format!(" ({meaning})"));
     if place.is_empty() {
-        return format!("{}{times}", finding.what);
+        return format!("{}{times}{meaning}", finding.what);
     }
-    format!("{}: {}{times}", place.join(" "), finding.what)
+    format!("{}: {}{times}{meaning}", place.join(" "), finding.what)
 }

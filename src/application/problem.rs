@@ -326,6 +326,14 @@ impl Problem {
         }
     }
 
+    /// Returns true if it only says that damaged pages kept a check from looking.
+    pub(crate) fn follows_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::CouldNotCheck(Obstacle::Damage) | Self::NotReadToEnd { .. } | Self::KeysNotChecked { .. }
+        )
+    }
+
     /// Returns true if rows may be lost, or seem to be.
     pub(crate) fn can_lose_rows(&self) -> bool {
         match self {

@@ -157,6 +157,7 @@ impl Answers {
         Report {
             index: 0,
             store: self.store.clone(),
+            application: self.application.name().to_owned(),
             situation: state.situation.name(),
             sandbox: self.sandbox.clone(),
             examined_at: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),

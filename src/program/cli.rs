@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, CommandFactory, Parser, ValueEnum, ValueHint};
 
 use crate::banger::APPLICATION;
@@ -168,6 +168,9 @@ pub(super) struct Args {
     /// as an HTML page about one store, with a map of its pages.
     #[arg(long, value_enum, default_value_t = Format::Table, hide_possible_values = true, hide_default_value = true)]
     pub format: Format,
+    /// The same as --format json
+    #[arg(long, conflicts_with_all = ["format", "salvage", "list_checks", "explain", "generate"], hide_short_help = true)]
+    pub json: bool,
     /// Only these checks (repeatable, comma-separated)
     #[arg(long, value_name = "CHECK", value_delimiter = ',', action = ArgAction::Append, value_parser = check_id(), hide_possible_values = true)]
     pub only: Vec<CheckId>,
@@ -242,6 +245,12 @@ pub(super) enum When {
 }
 
 impl Args {
+    /// Returns the arguments with the format that `--json` stands for.
+    pub(super) fn with_format(self) -> Self {
+        let format = if self.json { Format::Json } else { self.format };
+        Self { format, ..self }
+    }
+
     /// Checks that the arguments go together, as far as clap cannot tell.
     ///
     /// # Errors
@@ -291,7 +300,7 @@ fn check_combination_with_any(args: &Args) -> Result<(), &'static str> {
 
 /// Returns a usage error in clap's own form.
 pub(super) fn usage_error(message: &str) -> clap::Error {
-    Args::command().error(clap::error::ErrorKind::ValueValidation, message)
+    Args::command().error(ErrorKind::ValueValidation, message)
 }
 
 /// Returns a mistake on the command line, safe to print: clap repeats what was given as it is, and `*` may have given a file's name.
@@ -313,7 +322,52 @@ pub(super) fn escape_error(mut error: clap::Error, arguments: &[OsString]) -> cl
     if !arguments.iter().all(is_safe) {
         let _ = error.remove(ContextKind::Suggested);
     }
+    let unknown = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(unknown)) if error.kind() == ErrorKind::UnknownArgument => unknown.clone(),
+        _ => return error,
+    };
+    if let Some(tip) = tip_for(&unknown) {
+        let _ = error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    } else if unknown.starts_with("--")
+        && let Some(ContextValue::StyledStrs(tips)) = error.get(ContextKind::Suggested)
+    {
+        // No store has such a name.
+        let tips: Vec<_> = tips.iter().filter(|tip| !tip.to_string().contains("as a value")).cloned().collect();
+        let _ = error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+    }
     error
+}
+
+/// Returns what to type instead of an option that other programs have.
+fn tip_for(option: &str) -> Option<&'static str> {
+    Some(match option {
+        "-v" | "--verbose" => {
+            "each row says what was looked at, and `doctor --explain CHECK` says more about one check"
+        }
+        "-q" | "--quiet" | "--silent" => "the exit code says it: doctor > /dev/null",
+        "--fix" | "--repair" | "-f" => {
+            "the doctor changes nothing; below its verdict it says what to do, with the commands"
+        }
+        "-o" | "--output" | "--out" => "redirect the output: doctor --format html state.db > report.html",
+        "-j" => "--json is there",
+        "-V" => "--version is there",
+        _ => return None,
+    })
+}
+
+/// Words that other programs have as commands.
+const COMMANDS: [&str; 8] = [
+    "help", "version", "check", "run", "list", "explain", "salvage", "examine",
+];
+
+/// Returns the reason if a store is named like a command and is not there.
+pub(super) fn command_fault(stores: &[PathBuf]) -> Option<String> {
+    let first = stores.first()?.to_str()?;
+    (COMMANDS.contains(&first) && !std::path::Path::new(first).exists()).then(|| {
+        format!(
+            "there is no command `{first}`: doctor takes options and the paths of stores; `doctor --help` lists them"
+        )
+    })
 }
 
 /// The kinds of files that `--generate` makes from the command line's definition.
@@ -337,11 +391,34 @@ pub(super) fn generate(kind: Generated) -> Vec<u8> {
     match kind {
         // Writing to memory cannot fail.
         Generated::Man => drop(man(command, &mut out)),
-        Generated::CompleteBash => clap_complete::generate(Bash, &mut command, "doctor", &mut out),
+        Generated::CompleteBash => {
+            clap_complete::generate(Bash, &mut command, "doctor", &mut out);
+            out = complete_lists(&String::from_utf8_lossy(&out)).into_bytes();
+        }
         Generated::CompleteZsh => clap_complete::generate(Zsh, &mut command, "doctor", &mut out),
         Generated::CompleteFish => clap_complete::generate(Fish, &mut command, "doctor", &mut out),
     }
     out
+}
+
+/// Returns the completions for bash with those of `--only` and `--skip` for each name of a list: what stands before the last comma is kept.
+fn complete_lists(script: &str) -> String {
+    let mut is_list = false;
+    let line = |line: &str| {
+        is_list = match line.trim() {
+            "--only)" | "--skip)" => true,
+            ";;" => false,
+            _ => is_list,
+        };
+        let line = if is_list && line.contains("compgen -W") {
+            line.replace("compgen -W", "compgen -P \"${cur%\"${cur##*,}\"}\" -W")
+                .replace("-- \"${cur}\"", "-- \"${cur##*,}\"")
+        } else {
+            line.to_owned()
+        };
+        line + "\n"
+    };
+    script.lines().map(line).collect()
 }
 
 /// Returns the man page: what follows the options in the long help keeps its lines.
@@ -357,8 +434,37 @@ fn man(command: clap::Command, out: &mut Vec<u8>) -> io::Result<()> {
         let body = body.replace('\\', "\\e").replace('-', "\\-").replace('~', "\\(ti");
         writeln!(out, ".SH {}\n.nf\n{body}\n.fi", title.to_uppercase())?;
     }
+    out.write_all(man_tail().as_bytes())?;
     man.render_version_section(out)
 }
+
+/// Returns what the man page has behind the help.
+fn man_tail() -> String {
+    let files = APPLICATION.places().map_or_else(String::new, |places| {
+        let (user, system, file) = (places.in_state_home(), places.system_store().display(), places.file());
+        format!(
+            ".SH FILES\n.TP\n.I \\(ti/.local/state/{user}\nThis user's store, with {file}\\-wal, {file}\\-shm and {file}\\-journal beside it.\n\
+             .TP\n.I {system}\nThe system's store.\n"
+        )
+    });
+    format!("{MAN_ENVIRONMENT}{files}.SH \"SEE ALSO\"\n.BR sqlite3 (1)\n")
+}
+
+/// The variables that the program looks at.
+const MAN_ENVIRONMENT: &str = r".SH ENVIRONMENT
+.TP
+.B XDG_STATE_HOME
+The folder for state, below which this user's store lies; \(ti/.local/state where it is not set.
+.TP
+.B TMPDIR
+The folder for private copies of a store. It needs as much room as the store takes, twice that for a rehearsal.
+.TP
+.B NO_COLOR
+No colour, whatever its value is. TERM=dumb does the same.
+.TP
+.B HOME
+This user's home folder, which reports write \(ti.
+";
 
 /// Returns a check's id. A wrong one is answered with the nearest.
 fn check_id() -> impl TypedValueParser<Value = CheckId> {

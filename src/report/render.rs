@@ -1,5 +1,6 @@
 //! A report → text. What is printed was made safe in [`crate::report`].
 
+mod ending;
 #[cfg(feature = "cli")]
 pub(crate) mod explain;
 pub(crate) mod html;

@@ -41,13 +41,16 @@ fn nothing_there_is_said_to_be_missing() {
     [PLACE]/store/state.db
 
     FAIL  file       there is no such file, so nothing could be examined
-    skip  read-only  needs `file`
+    skip  read-only  not examined, because `file` failed
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+    It is not known whether data is lost.
 
     What to do (file):
       1. Check the path. If banger has never run here, start it once, and it makes its store.
       2. If it has, the store was moved or deleted: restore a backup.
+
+    More: doctor --explain file
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: there is no such file
     --- exit 3 ---
@@ -71,12 +74,15 @@ fn a_folder_is_refused() {
     [PLACE]/store/state.db
 
     FAIL  file       it is a folder, not a regular file, so it cannot be a store
-    skip  read-only  needs `file`
+    skip  read-only  not examined, because `file` failed
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+    It is not known whether data is lost.
 
     What to do (file):
       Give the path of banger's state.db itself.
+
+    More: doctor --explain file
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is a folder, not a regular file
     --- exit 3 ---
@@ -92,12 +98,15 @@ fn a_fifo_is_refused_and_not_waited_for() {
     [PLACE]/store/state.db
 
     FAIL  file       it is a pipe (FIFO), not a regular file, so it cannot be a store
-    skip  read-only  needs `file`
+    skip  read-only  not examined, because `file` failed
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+    It is not known whether data is lost.
 
     What to do (file):
       Give the path of banger's state.db itself.
+
+    More: doctor --explain file
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is a pipe (FIFO), not a regular file
     --- exit 3 ---
@@ -112,12 +121,15 @@ fn a_link_to_a_device_is_refused() {
     [PLACE]/store/state.db
 
     FAIL  file       it is a device, not a regular file, so it cannot be a store
-    skip  read-only  needs `file`
+    skip  read-only  not examined, because `file` failed
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+    It is not known whether data is lost.
 
     What to do (file):
       Give the path of banger's state.db itself.
+
+    More: doctor --explain file
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is a device, not a regular file
     --- exit 3 ---
@@ -132,12 +144,15 @@ fn a_socket_is_refused() {
     [PLACE]/store/state.db
 
     FAIL  file       it is a socket, not a regular file, so it cannot be a store
-    skip  read-only  needs `file`
+    skip  read-only  not examined, because `file` failed
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+    It is not known whether data is lost.
 
     What to do (file):
       Give the path of banger's state.db itself.
+
+    More: doctor --explain file
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is a socket, not a regular file
     --- exit 3 ---
@@ -152,12 +167,15 @@ fn a_link_to_nothing_is_told_from_nothing() {
     [PLACE]/store/state.db
 
     FAIL  file       it is a symbolic link whose target does not exist, so nothing could be examined
-    skip  read-only  needs `file`
+    skip  read-only  not examined, because `file` failed
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+    It is not known whether data is lost.
 
     What to do (file):
       Point the link at the store, or give the store's own path.
+
+    More: doctor --explain file
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is a symbolic link whose target does not exist
     --- exit 3 ---
@@ -172,14 +190,17 @@ fn a_link_to_itself_is_refused() {
     [PLACE]/store/state.db
 
     FAIL  file       it cannot be read: Too many levels of symbolic links (os error 40); nothing is known about its data
-    skip  read-only  needs `file`
+    skip  read-only  not examined, because `file` failed
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+    It is not known whether data is lost.
 
     What to do (file):
       1. Run the doctor as the store's owner, or as root:
          sudo doctor [PLACE]/store/state.db
       2. Or copy all files of the store, together, to where you may read them.
+
+    More: doctor --explain file
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it cannot be read: Too many levels of symbolic links (os error 40)
     --- exit 3 ---
@@ -211,14 +232,17 @@ fn a_store_that_the_user_may_not_read_is_told_from_a_broken_one() {
     [PLACE]/store/state.db
 
     FAIL  file       it cannot be read: Permission denied (os error 13); nothing is known about its data
-    skip  read-only  needs `file`
+    skip  read-only  not examined, because `file` failed
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+    It is not known whether data is lost.
 
     What to do (file):
       1. Run the doctor as the store's owner, or as root:
          sudo doctor [PLACE]/store/state.db
       2. Or copy all files of the store, together, to where you may read them.
+
+    More: doctor --explain file
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it cannot be read: Permission denied (os error 13)
     --- exit 3 ---
@@ -238,11 +262,14 @@ fn a_folder_that_the_user_may_not_enter_is_told_from_a_missing_store() {
     FAIL  file  it cannot be read: Permission denied (os error 13); nothing is known about its data
 
     FAIL: 1 of 1 checks failed (file)
+    It is not known whether data is lost.
 
     What to do (file):
       1. Run the doctor as the store's owner, or as root:
          sudo doctor [PLACE]/store/state.db
       2. Or copy all files of the store, together, to where you may read them.
+
+    More: doctor --explain file
     --- exit 1 ---
     ");
     fs::set_permissions(place.folder(), Permissions::from_mode(0o755)).unwrap();
@@ -265,9 +292,12 @@ fn a_wal_that_the_user_may_not_read_is_not_passed_over() {
     FAIL  read-only  could not look: [PLACE]/store/state.db-wal cannot be read: Permission denied (os error 13)
 
     FAIL: 1 of 2 checks failed (read-only)
+    It is not known whether data is lost.
 
     What to do (read-only):
       Remove the cause that this row names, and run the doctor again. The store itself was not changed.
+
+    More: doctor --explain read-only
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: [PLACE]/store/state.db-wal cannot be read: Permission denied (os error 13)
     --- exit 3 ---
@@ -301,9 +331,10 @@ fn a_file_of_no_bytes_fails_and_may_be_taken_over() {
     [PLACE]/store/state.db
 
     FAIL  file       it is empty (0 bytes): there is no data in it
-    skip  read-only  needs `file`
+    skip  read-only  not examined, because `file` failed
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+    It is not known whether data is lost.
 
     What to do (file):
       If this store ever held data, that data is not in this file: restore a backup before banger starts. If banger never used it, start banger, which makes a new store of it.
@@ -311,6 +342,8 @@ fn a_file_of_no_bytes_fails_and_may_be_taken_over() {
     How it came to this (`doctor --explain SIGN` says more of each):
 
     certain  empty: the file has 0 bytes: it was made and never written, or something cut it to nothing
+
+    More: doctor --explain file
     --- exit 1 ---
     migrations needed: pending [1 2 3] (binary will apply on first Open)
     --- exit 1 ---
@@ -326,9 +359,10 @@ fn a_file_cut_within_its_header_says_so() {
     [PLACE]/store/state.db
 
     FAIL  file       it is cut short within its header, at 60 bytes: no data is left in it
-    skip  read-only  needs `file`
+    skip  read-only  not examined, because `file` failed
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+    It is not known whether data is lost.
 
     What to do (file):
       Copy the store again, whole. If the original is as short, its data is lost: restore a backup.
@@ -336,6 +370,8 @@ fn a_file_cut_within_its_header_says_so() {
     How it came to this (`doctor --explain SIGN` says more of each):
 
     certain  file-cut: the file ends within the header of a database, at 60 bytes: a copy that broke off leaves this; so does a crash of the machine where synchronous was off
+
+    More: doctor --explain file
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is cut short within its header, at 60 bytes
     --- exit 3 ---
@@ -348,9 +384,10 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     [PLACE]/store/state.db
 
     FAIL  file       it is not an SQLite database, but text (23 bytes): no store can be read from it
-    skip  read-only  needs `file`
+    skip  read-only  not examined, because `file` failed
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+    It is not known whether data is lost.
 
     What to do (file):
       1. Give the path of banger's state.db, unpacked if it is an archive.
@@ -359,6 +396,8 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     How it came to this (`doctor --explain SIGN` says more of each):
 
     certain  other-file: the file is text: it was put in the place of a database, or none was ever here
+
+    More: doctor --explain file
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is not an SQLite database, but text (23 bytes)
     --- exit 3 ---
@@ -367,9 +406,10 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     [PLACE]/store/state.db
 
     FAIL  file       it is not an SQLite database, but gzip data (10 bytes): no store can be read from it
-    skip  read-only  needs `file`
+    skip  read-only  not examined, because `file` failed
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+    It is not known whether data is lost.
 
     What to do (file):
       1. Give the path of banger's state.db, unpacked if it is an archive.
@@ -378,6 +418,8 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     How it came to this (`doctor --explain SIGN` says more of each):
 
     certain  other-file: the file is gzip data: it was put in the place of a database, or none was ever here
+
+    More: doctor --explain file
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is not an SQLite database, but gzip data (10 bytes)
     --- exit 3 ---
@@ -387,9 +429,10 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     [PLACE]/store/state.db
 
     FAIL  file       it is not an SQLite database, but random bytes, or an encrypted database (20000 bytes): no store can be read from it
-    skip  read-only  needs `file`
+    skip  read-only  not examined, because `file` failed
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+    It is not known whether data is lost.
 
     What to do (file):
       1. If it is encrypted, as SQLCipher's databases are, nothing is wrong with it: it needs its key, and the doctor cannot look into it.
@@ -399,6 +442,8 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     How it came to this (`doctor --explain SIGN` says more of each):
 
     certain  encrypted-blocks: each block of 4,096 bytes is noise: encryption or compression leaves this; by whom is not in the file
+
+    More: doctor --explain file
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is not an SQLite database, but random bytes, or an encrypted database (20000 bytes)
     --- exit 3 ---
@@ -407,9 +452,10 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     [PLACE]/store/state.db
 
     FAIL  file       it is not an SQLite database, but only zero bytes (8192 bytes): no store can be read from it
-    skip  read-only  needs `file`
+    skip  read-only  not examined, because `file` failed
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+    It is not known whether data is lost.
 
     What to do (file):
       1. Give the path of banger's state.db, unpacked if it is an archive.
@@ -418,6 +464,8 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     How it came to this (`doctor --explain SIGN` says more of each):
 
     class  zero-blocks: the file is zeros only (8,192 bytes): these blocks never came onto the disk, or were cleared; was there a crash of the machine, a full disk, or a copy that did not end?
+
+    More: doctor --explain file
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is not an SQLite database, but only zero bytes (8192 bytes)
     --- exit 3 ---
@@ -426,13 +474,16 @@ fn what_is_not_a_database_is_named_where_it_is_known() {
     [PLACE]/store/state.db
 
     FAIL  file       it is not an SQLite database (3 bytes): no store can be read from it
-    skip  read-only  needs `file`
+    skip  read-only  not examined, because `file` failed
 
     FAIL: 1 of 2 checks failed (file), 1 skipped
+    It is not known whether data is lost.
 
     What to do (file):
       1. Give the path of banger's state.db, unpacked if it is an archive.
       2. If this is where the store was, it was overwritten: keep this file, and restore a backup.
+
+    More: doctor --explain file
     --- exit 1 ---
     cannot tell: [PLACE]/store/state.db: it is not an SQLite database (3 bytes)
     --- exit 3 ---
@@ -458,9 +509,10 @@ fn a_database_of_another_application_is_not_taken_for_a_store_without_content() 
     pass  journal       nothing is waiting to be written back
     pass  read-only     closed, in rollback mode; read in place without a lock, then checked for changes; sandbox: [SANDBOX]
     FAIL  schema-state  could not look: schema_migrations is not banger's ledger: its columns are not id, name and applied_at
-    skip  unknown-ids   needs `schema-state`
+    skip  unknown-ids   not examined, because `schema-state` failed
 
     FAIL: 1 of 5 checks failed (schema-state), 1 skipped
+    It is not known whether data is lost.
 
     What to do (schema-state):
       1. This may be another program's database: check the path.
@@ -468,6 +520,8 @@ fn a_database_of_another_application_is_not_taken_for_a_store_without_content() 
          doctor --any [PLACE]/store/state.db
       3. If it is banger's store, do not delete it. Keep a copy of all its files, and restore a backup:
          umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
+
+    More: doctor --explain schema-state
     --- exit 1 ---
     ");
 }

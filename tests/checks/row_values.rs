@@ -208,6 +208,8 @@ fn the_table_names_the_places() {
          umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
       2. Check the disk, and find out whether another program wrote to the store.
       3. Restore a backup, or let banger re-create the named VMs and images.
+
+    More: doctor --explain row-values
     ");
 }
 

@@ -66,4 +66,25 @@ fn a_harmless_mistake_keeps_its_tip() {
     assert!(said("--format=tabel").contains("a similar value exists: 'table'"));
     assert!(said("--formt=json").contains("a similar argument exists: '--format'"));
     assert!(said("-wal.db").contains("to pass '-w' as a value, use '-- -w'"), "{}", said("-wal.db"));
+    for (argument, tip) in [
+        ("--fix", "the doctor changes nothing"),
+        ("--output", "redirect the output"),
+        ("-v", "doctor --explain CHECK"),
+        ("-q", "doctor > /dev/null"),
+    ] {
+        let said = said(argument);
+        assert!(said.contains(tip) && !said.contains("as a value"), "{said}");
+    }
+    assert!(!said("--unheard-of").contains("as a value"));
+    assert!(said("help").contains("there is no command `help`"));
+}
+
+#[test]
+fn json_is_short_for_the_format() {
+    let home = Home::new();
+    let [long, short] = [&["--format", "json"][..], &["--json"]].map(|format| {
+        let said = home.doctor(&[format, &["--only", "file", "nothing-here"]].concat()).stdout;
+        serde_json::from_str::<serde_json::Value>(&said).unwrap()["rows"][0]["kind"].clone()
+    });
+    assert!(long == short && long == "file-missing", "{long}, {short}");
 }

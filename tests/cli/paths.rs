@@ -91,10 +91,13 @@ fn bytes_of_a_path_that_are_not_text_are_spelled_out() {
     FAIL  file  there is no such file, so nothing could be examined
 
     FAIL: 1 of 1 checks failed (file)
+    It is not known whether data is lost.
 
     What to do (file):
       1. Check the path. If banger has never run here, start it once, and it makes its store.
       2. If it has, the store was moved or deleted: restore a backup.
+
+    More: doctor --explain file
     --- exit 1 ---
     ");
 }
@@ -135,10 +138,13 @@ fn a_home_folder_is_written_as_a_tilde() {
     FAIL  file  there is no such file, so nothing could be examined
 
     FAIL: 1 of 1 checks failed (file)
+    It is not known whether data is lost.
 
     What to do (file):
       1. Check the path. If banger has never run here, start it once, and it makes its store.
       2. If it has, the store was moved or deleted: restore a backup.
+
+    More: doctor --explain file
     --- exit 1 ---
     ");
 }

@@ -48,6 +48,7 @@ fn a_failing_store_at_80_and_at_200_columns() {
                             not there
 
     FAIL: 1 of 6 checks failed (foreign-keys)
+    It is not known whether data is lost.
 
     What to do (foreign-keys):
       1. Stop banger, and keep a copy of all files of the store:
@@ -56,6 +57,8 @@ fn a_failing_store_at_80_and_at_200_columns() {
          image is registered again.
       3. Or let banger remove the VMs that these rows describe. Do not delete the
          rows with SQL.
+
+    More: doctor --explain foreign-keys
     ");
     let (screen, _) = place.screen(200, &[], &[SAME, "--color=never", "state.db"]);
     assert_snapshot!(screen, @"
@@ -70,12 +73,15 @@ fn a_failing_store_at_80_and_at_200_columns() {
                           · vms row 1 image_id: refers to a row of images that is not there
 
     FAIL: 1 of 6 checks failed (foreign-keys)
+    It is not known whether data is lost.
 
     What to do (foreign-keys):
       1. Stop banger, and keep a copy of all files of the store:
          umask 077 && mkdir kept && cp -a state.db* kept
       2. Restore what is missing: a VM whose image is gone cannot start until the image is registered again.
       3. Or let banger remove the VMs that these rows describe. Do not delete the rows with SQL.
+
+    More: doctor --explain foreign-keys
     ");
 }
 
@@ -89,18 +95,18 @@ fn a_missing_store_says_what_that_may_mean() {
     state.db
 
     FAIL  file            there is no such file, so nothing could be examined
-    skip  journal         needs `file`
-    skip  page-structure  needs `file`
-    skip  schema-state    needs `file`
-    skip  unknown-ids     needs `file`
-    skip  foreign-keys    needs `file`
+    skip  journal         not examined, because `file` failed (also page-structure,
+                          schema-state, unknown-ids, foreign-keys)
 
     FAIL: 1 of 6 checks failed (file), 5 skipped
+    It is not known whether data is lost.
 
     What to do (file):
       1. Check the path. If banger has never run here, start it once, and it makes
          its store.
       2. If it has, the store was moved or deleted: restore a backup.
+
+    More: doctor --explain file
     ");
 }
 

@@ -39,7 +39,7 @@ fn the_definition_holds_and_the_short_help_fits_one_screen() {
 #[test]
 #[expect(clippy::too_many_lines, reason = "it is one text")]
 fn the_long_help_teaches() {
-    insta::assert_snapshot!(Args::command().term_width(100).render_long_help(), @r"
+    insta::assert_snapshot!(Args::command().term_width(100).render_long_help(), @"
     Examines banger's store and changes nothing: one row per check, pass or fail
 
     The store is an SQLite file named state.db. A row says pass, FAIL, or skip (not examined, and why).
@@ -113,6 +113,9 @@ fn the_long_help_teaches() {
               
               How the rows are printed: aligned for a terminal, as Markdown to paste into an issue, as
               JSON with one line per store, or as an HTML page about one store, with a map of its pages.
+
+          --json
+              The same as --format json
 
           --only <CHECK>
               Only these checks (repeatable, comma-separated)

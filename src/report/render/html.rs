@@ -5,6 +5,7 @@
 
 mod map;
 
+use super::ending::conclusion;
 use super::remedies::{RowAdvice, remedies};
 use super::split_at_code;
 use super::table::{CAUSE_HEADING, SHOWN_FINDINGS, first_findings, verdict};
@@ -44,7 +45,7 @@ pub(crate) fn report(report: &Report, system: &str) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <title>{word}: {}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
-         <header class=\"{class}\">\n<h1><strong>{word}</strong>: {}<small>{}</small></h1>\n{}</header>\n\
+         <header class=\"{class}\">\n<h1><strong>{word}</strong>: {}<small>{}</small></h1>\n{}{}</header>\n\
          <section>\n<h2>What was checked</h2>\n<ul class=\"rows\">\n{rows}</ul>\n</section>\n{advice}{}\
          <section>\n<h2>The store’s pages</h2>\n{}</section>\n\
          <footer>\n<p>This page names tables, columns, row numbers and pages of the store, and holds none of its values. \
@@ -52,6 +53,7 @@ pub(crate) fn report(report: &Report, system: &str) -> String {
         text(&cut(file_name(&report.store), LONGEST_TITLE)),
         text(first),
         text(more),
+        conclusion(report).map_or_else(String::new, |words| format!("<p>{}</p>\n", text(&words))),
         facts(report, system),
         cause(report),
         pages(report),
@@ -92,6 +94,7 @@ fn facts(report: &Report, system: &str) -> String {
     let versions = format!("doctor {}, SQLite {}", env!("CARGO_PKG_VERSION"), rusqlite::version());
     let facts = [
         ("store", report.store.as_str()),
+        ("examined", &report.examined_at),
         ("situation", report.situation),
         ("versions", &versions),
         ("system", system),

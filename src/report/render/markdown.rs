@@ -2,6 +2,7 @@
 //!
 //! Nothing in a store can become markup, a mention or a link: what could is written so that it shows as itself.
 
+use super::ending::conclusion;
 use super::remedies::{RowAdvice, remedies};
 use super::split_at_code;
 use super::table::{CAUSE_HEADING, findings, verdict};
@@ -14,10 +15,12 @@ pub(crate) fn report(report: &Report, system: &str) -> String {
     let rows: String = report.rows.iter().map(table_row).collect();
     let advice: String = remedies(&report.rows).iter().map(advice).collect();
     format!(
-        "### doctor: {}\n\n- store: {}\n- situation: {}\n- versions: doctor {}, SQLite {}\n- system: {}; sandbox: {}\n\n\
+        "### doctor: {}\n\n{}- store: {}\n- examined: {}\n- situation: {}\n- versions: doctor {}, SQLite {}\n- system: {}; sandbox: {}\n\n\
          | status | check | what it found |\n|---|---|---|\n{rows}\n{advice}{}",
         shown(&verdict(report)),
+        conclusion(report).map_or_else(String::new, |words| format!("{}\n\n", shown(&words))),
         code(&report.store),
+        report.examined_at,
         report.situation,
         env!("CARGO_PKG_VERSION"),
         rusqlite::version(),
@@ -155,6 +158,7 @@ mod tests {
         let sample = Report {
             index: 0,
             store: "~/state.db".to_owned(),
+            application: "another".to_owned(),
             situation: "closed",
             sandbox: "landlock 7".to_owned(),
             examined_at: "2026-11-20T09:00:00Z".to_owned(),
@@ -174,7 +178,10 @@ mod tests {
         insta::assert_snapshot!(text, @"
         ### doctor: FAIL: 1 of 2 checks failed (foreign-keys)
 
+        It is not known whether data is lost.
+
         - store: `~/state.db`
+        - examined: 2026-11-20T09:00:00Z
         - situation: closed
         - versions: doctor 0.1.0, SQLite SQLITE
         - system: Linux 6.1.0 x86_64; sandbox: landlock 7

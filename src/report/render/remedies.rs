@@ -1,5 +1,6 @@
 //! The remedies of a report, each once.
 
+use super::ending::only_follows;
 use crate::application::Step;
 use crate::report::Row;
 
@@ -16,7 +17,9 @@ pub(super) struct RowAdvice<'r> {
 pub(super) fn remedies(rows: &[Row]) -> Vec<RowAdvice<'_>> {
     let mut shared: Vec<(Vec<&str>, &[Step])> = Vec::new();
     for row in rows {
-        let Some(remedy) = &row.remedy else { continue };
+        let Some(remedy) = row.remedy.as_ref().filter(|_| !only_follows(row, rows)) else {
+            continue;
+        };
         match shared.iter_mut().find(|(_, steps)| *steps == remedy.steps) {
             Some((checks, _)) => checks.push(row.check.id()),
             None => shared.push((vec![row.check.id()], &remedy.steps)),

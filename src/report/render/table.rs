@@ -1,5 +1,8 @@
 //! Aligned columns for a terminal.
 
+use std::borrow::Cow;
+
+use super::ending::{conclusion, first_failure, is_interrupted, only_follows};
 use super::layout::{ColumnWidths, TableRow, draw_steps, fold, fold_verdict, paint_first_word, width, word};
 use super::remedies::remedies;
 use crate::cause::Cause;
@@ -18,15 +21,91 @@ pub(super) const SHOWN_FINDINGS: usize = 5;
 /// Returns one store's rows, and the verdict below them.
 pub(crate) fn report(report: &Report, style: Style) -> String {
     let columns = ColumnWidths::of(0, report.rows.iter().map(|row| row.check.id()));
-    let rows: String = report.rows.iter().map(|row| draw(row, &columns, style)).collect();
+    let lines = fold_rows(&report.rows);
+    let rows: String = lines.iter().map(|line| line.draw(&columns, style)).collect();
     let status = overall_status(report);
     let verdict = fold_verdict(&verdict(report), style);
     format!(
-        "{}\n{rows}\n{}{}",
+        "{}\n{rows}\n{}{}{}{}",
         fold(&report.store, width(style), ""),
         paint_first_word(&verdict, status, style),
-        what_to_do(report, 0, style) + &cause(report, style)
+        conclusion(report).map_or_else(String::new, |words| fold(&words, width(style), "")),
+        what_to_do(report, 0, style) + &cause(report, style),
+        last_line(report, style)
     )
+}
+
+/// Returns the last line of a report with failures: where more is said, or that it is not whole.
+fn last_line(report: &Report, style: Style) -> String {
+    if is_interrupted(report) {
+        let words = "Interrupted: the checks that are skipped or could not look did not see the whole store.";
+        return format!("\n{}", fold(words, width(style), ""));
+    }
+    first_failure(report).map_or_else(String::new, |check| format!("\nMore: doctor --explain {check}\n"))
+}
+
+/// A line of the table: one row, or several that say the same.
+struct Line<'r> {
+    status: Status,
+    name: &'r str,
+    detail: Cow<'r, str>,
+    findings: Vec<String>,
+}
+
+impl Line<'_> {
+    fn draw(&self, columns: &ColumnWidths, style: Style) -> String {
+        let row = TableRow {
+            status: self.status,
+            name: self.name,
+            detail: &self.detail,
+            findings: &self.findings,
+        };
+        row.draw(columns, style)
+    }
+}
+
+/// Returns the rows as lines. Rows that were skipped for one reason are one line that names them, and so are those that only say again that
+/// pages are damaged.
+fn fold_rows(rows: &[Row]) -> Vec<Line<'_>> {
+    let mut folded: Vec<(Status, Cow<'_, str>, Vec<&Row>)> = Vec::new();
+    for row in rows {
+        let reason = if only_follows(row, rows) {
+            Some("could not look at all of the store: `page-structure` says why".into())
+        } else if row.status == Status::Skip {
+            let unmet = |need| format!("not examined, because `{need}` failed").into();
+            Some(unmet_need(row).map_or(Cow::Borrowed(row.detail.as_str()), unmet))
+        } else {
+            None
+        };
+        match (reason, folded.last_mut()) {
+            (Some(reason), Some((status, before, same))) if *status == row.status && *before == reason => {
+                same.push(row);
+            }
+            (Some(reason), _) => folded.push((row.status, reason, vec![row])),
+            (None, _) => folded.push((row.status, Cow::Borrowed(&row.detail), vec![row])),
+        }
+    }
+    let line = |(status, detail, same): (Status, Cow<'_, str>, Vec<&Row>)| {
+        let first = same[0];
+        let is_folded = detail != first.detail;
+        let others: Vec<&str> = same[1..].iter().map(|row| row.check.id()).collect();
+        Line {
+            status,
+            name: first.check.id(),
+            detail: if others.is_empty() {
+                Cow::Owned(detail.into_owned())
+            } else {
+                Cow::Owned(format!("{detail} (also {})", others.join(", ")))
+            },
+            findings: if is_folded { Vec::new() } else { findings(first) },
+        }
+    };
+    folded.into_iter().map(line).collect()
+}
+
+/// Returns the check that failed and that a skipped row needs.
+fn unmet_need(row: &Row) -> Option<&str> {
+    row.detail.strip_prefix("needs `")?.strip_suffix('`')
 }
 
 /// Returns what to do about the rows that failed.
@@ -183,6 +262,7 @@ mod tests {
         Report {
             index: 0,
             store: "~/.local/state/banger/state.db".to_owned(),
+            application: "another".to_owned(),
             situation: "closed",
             sandbox: "landlock 7".to_owned(),
             examined_at: "2026-11-20T09:00:00Z".to_owned(),
@@ -211,7 +291,7 @@ mod tests {
         ~/.local/state/banger/state.db
 
         pass  file          an SQLite database, 9 pages of 4096 bytes
-        skip  schema-state  needs `read-only`
+        skip  schema-state  not examined, because `read-only` failed
         FAIL  foreign-keys  7 rows refer to rows that are not there
                             · vms row 1: refers to a row of images that
                               is not there
@@ -226,12 +306,15 @@ mod tests {
                             · … and 2 more
 
         FAIL: 1 of 3 checks failed (foreign-keys), 1 skipped
+        It is not known whether data is lost.
 
         What to do (foreign-keys):
           1. Stop the application, and keep a copy of all files of the
              store:
              umask 077 && mkdir kept && cp -a "it's here/state.db"* kept
           2. Restore what is missing.
+
+        More: doctor --explain foreign-keys
         "#);
     }
 
@@ -248,7 +331,8 @@ mod tests {
               an SQLite database, 9 pages of
               4096 bytes
         skip  schema-state
-              needs `read-only`
+              not examined, because `read-only`
+              failed
         FAIL  foreign-keys
               7 rows refer to rows that are not
               there
@@ -266,12 +350,15 @@ mod tests {
 
         FAIL: 1 of 3 checks failed
               (foreign-keys), 1 skipped
+        It is not known whether data is lost.
 
         What to do (foreign-keys):
           1. Stop the application, and keep a
              copy of all files of the store:
              umask 077 && mkdir kept && cp -a "it's here/state.db"* kept
           2. Restore what is missing.
+
+        More: doctor --explain foreign-keys
         "#);
     }
 
@@ -332,7 +419,7 @@ mod tests {
             };
             let drawn = report(&sample(), style) + &one_of_many(&sample(), style) + &total(2, 1, 1, style);
             // A command is never folded.
-            let is_text = |line: &&str| !line.trim_start().starts_with("umask");
+            let is_text = |line: &&str| !line.trim_start().starts_with("umask") && !line.starts_with("More: ");
             let widest = drawn.lines().filter(is_text).map(display_width).max().unwrap();
             assert_eq!(
                 drawn.matches("umask 077 && mkdir kept && cp -a \"it's here/state.db\"* kept\n").count(),

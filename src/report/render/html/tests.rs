@@ -20,6 +20,7 @@ fn report_of(store: &str, rows: Vec<Row>) -> Report {
     Report {
         index: 0,
         store: escape_untrusted(store, 4096),
+        application: "another".to_owned(),
         situation: "crashed",
         sandbox: "landlock 7".to_owned(),
         examined_at: "2026-11-20T09:00:00Z".to_owned(),
@@ -155,8 +156,10 @@ fn a_page_says_the_verdict_the_rows_and_what_the_pages_are() {
     insta::assert_snapshot!(body, @r#"
     <header class="fail">
     <h1><strong>FAIL</strong>: 1 of 3 checks failed<small> (foreign-keys), 1 skipped</small></h1>
+    <p>It is not known whether data is lost.</p>
     <dl>
     <div><dt>store</dt><dd>~/notes/state.db</dd></div>
+    <div><dt>examined</dt><dd>2026-11-20T09:00:00Z</dd></div>
     <div><dt>situation</dt><dd>crashed</dd></div>
     <div><dt>versions</dt><dd>doctor 0.1.0, SQLite SQLITE</dd></div>
     <div><dt>system</dt><dd>Linux 6.1.0 x86_64</dd></div>

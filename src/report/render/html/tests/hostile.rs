@@ -73,7 +73,7 @@ proptest! {
         let said = |text: &str| shown(&escape_untrusted(text, 1_200));
         let dd: Vec<&str> = html.named("dd").iter().map(|dd| dd.text.as_str()).collect();
         prop_assert_eq!(dd[0], said(&names[3]));
-        prop_assert_eq!(dd[3], shown(&names[2]));
+        prop_assert_eq!(dd[4], shown(&names[2]));
         let key = html.named("tbody")[0];
         let name = shown(&super::super::cut(&escape_untrusted(&names[0], 160), 64));
         prop_assert!(key.named("th")[0].text.starts_with(&format!("{name} table: ")), "{name}");
