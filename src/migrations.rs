@@ -30,6 +30,7 @@ pub(crate) mod position;
 pub(crate) mod recognise;
 pub(crate) mod rehearsal;
 mod replay;
+pub(crate) mod replayed;
 pub(crate) mod runner;
 pub(crate) mod schema_state;
 mod sections;

@@ -20,9 +20,12 @@ mod forest;
 mod gaps;
 mod indexed_rows;
 mod journal;
+mod keyed;
 mod ledger;
 mod literal;
 mod log;
+mod matching;
+mod nameless;
 mod notes;
 mod page_size;
 pub(crate) mod row_integrity;
@@ -30,27 +33,33 @@ mod row_layout;
 mod rowid_set;
 mod rows;
 mod schema;
+mod spatial;
 mod sql;
+mod statement;
 pub(crate) mod store;
 pub mod summary;
+mod trial;
 mod view;
 
 use std::io::{self, Write};
 
 pub use engine::PassLimits;
-pub use schema::{KnownStore, replay::describe_stores};
+pub use schema::objects::{ObjectKind, SchemaObject};
+pub use schema::{KnownStore, OwnSchema, replay::describe_stores};
 pub use summary::SalvageSummary;
 
 use self::engine::{Engine, Output};
 use self::ledger::Ledger;
+use self::notes::Owner;
 use self::row_layout::KeyHasher;
 use self::rowid_set::RowidSet;
-use self::schema::KnownLedger;
+use self::schema::statements::Described;
+use self::schema::{KnownLedger, objects, statements};
 use self::sql::SqlWriter;
 use self::summary::{NothingSaved, UncertainCommits};
 use self::view::{PageOverlay, StoreView};
 use crate::limits::stop::{Stop, Stopped};
-use sqlite_format::header::Layout;
+use sqlite_format::header::{Layout, MAGIC};
 use sqlite_format::source::ReadAt;
 
 /// The reason why a salvage ended early. What it had written by then has no COMMIT.
@@ -112,9 +121,81 @@ pub fn salvage_within(
     limits: PassLimits,
 ) -> Result<SalvageSummary> {
     let mut summary = SalvageSummary::default();
+    let Some(view) = open_view(files, known.own.is_some(), &mut summary, stop)? else {
+        return Ok(summary);
+    };
+    let described = match &known.own {
+        Some(own) => Some(describe_own(&view, own, &mut summary, stop)?),
+        None => None,
+    };
+    let (schema, target, roots) = match described {
+        Some((described, roots)) => (described.schema, Some(described.target), Some(roots)),
+        None => (known.schema.clone(), None, None),
+    };
+    let mut forest = forest::survey(&view, &schema, roots.as_deref(), stop)?;
+    if forest.is_anothers && known.own.is_none() {
+        summary.nothing = Some(NothingSaved::NotOurs);
+        return Ok(summary);
+    }
+    (summary.other_names, summary.other_tables) = std::mem::take(&mut forest.other_tables);
+    let schema = if schema.has_known_values {
+        schema.with_columns(&forest.columns)
+    } else {
+        schema
+    };
+    let hasher = KeyHasher::default();
+    attribution::attribute_pages(&view, &schema, &mut forest, &hasher, stop)?;
+    let ledger = match &known.ledger {
+        Some(known) => ledger::read_ledger(&view, &schema, known, &forest, stop)?,
+        None => Ledger::default(),
+    };
+    if ledger.has_newer {
+        summary.nothing = Some(NothingSaved::Newer);
+        return Ok(summary);
+    }
+    let target = target.as_ref().unwrap_or(&ledger.target);
+    let mut sql = SqlWriter::new(out, &schema, target, view.encoding());
+    sql.write_head()?;
+    let mut engine = Engine {
+        view: &view,
+        schema: &schema,
+        forest: &mut forest,
+        hasher: &hasher,
+        stop,
+        limits,
+    };
+    let ended = write_rows(&mut engine, known, &ledger, &mut sql, &mut summary);
+    let has_content = summary.given() > 0 || (summary.is_any && !schema.tables.is_empty());
+    summary.committed = ended.is_ok() && has_content && stop.reason().is_none() && unchanged();
+    sql.write_end(summary.committed)?;
+    summary.tables.retain(|table| !table.is_part);
+    ended.map(|()| summary)
+}
+
+/// Reads the schema of another store of the same application: of a damaged one what is left of it.
+///
+/// # Errors
+/// Fails if it is time to stop.
+pub fn read_objects(files: Files<'_>, stop: &Stop) -> Result<Vec<SchemaObject>> {
+    match open_view(files, true, &mut SalvageSummary::default(), stop)? {
+        Some(view) => Ok(objects::read_schema(&view, stop)?.objects),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Lays the pages of a log or a journal over those of the file; `None` if nothing looks like a page. With `is_any`, the beginning of the file may
+/// be missing.
+fn open_view<'a>(
+    files: Files<'a>,
+    is_any: bool,
+    summary: &mut SalvageSummary,
+    stop: &Stop,
+) -> Result<Option<StoreView<'a>>> {
     let mut head = [0; 100];
     let has_head = files.database.read_exact_at(&mut head, 0).is_ok();
     let of_head = has_head.then(|| page_size::of_header(files.database, &head)).flatten();
+    // The pages outweigh a number in the header.
+    let of_head = page_size::of_pages(files.database, of_head, stop)?.or(of_head);
     let own = of_head.map(|layout| layout.page_size);
     let files = Files {
         log: files.log.filter(|log| !log::was_torn(*log, own)),
@@ -142,7 +223,7 @@ pub fn salvage_within(
     };
     let Some(layout) = layout else {
         summary.nothing = Some(NothingSaved::NoPages);
-        return Ok(summary);
+        return Ok(None);
     };
     let layout = page_size::with_reserved(files.database, layout, stop)?;
     let is_of_another = |frames: &log::LogPages| !frames.pages.is_empty() && frames.page_size != layout.page_size;
@@ -172,45 +253,57 @@ pub fn salvage_within(
             stale: frames.stale,
         });
     }
-    let view = StoreView::new(files.database, layout, overlay, pages)?.with_encoding(stop)?;
-    let mut forest = forest::survey(&view, &known.schema, stop)?;
-    if forest.is_anothers {
-        summary.nothing = Some(NothingSaved::NotOurs);
-        return Ok(summary);
-    }
-    (summary.other_names, summary.other_tables) = std::mem::take(&mut forest.other_tables);
-    let known = &KnownStore {
-        schema: known.schema.clone().with_columns(&forest.columns),
-        ledger: known.ledger.clone(),
+    let has_header = head.starts_with(&MAGIC[..]);
+    let missing = if has_header || overlay.is_some() || !is_any {
+        0
+    } else {
+        page_size::missing_pages(files.database, layout, stop)?
     };
-    let hasher = KeyHasher::default();
-    attribution::attribute_pages(&view, &known.schema, &mut forest, &hasher, stop)?;
-    let ledger = ledger::read_ledger(&view, known, &forest, stop)?;
-    if ledger.has_newer {
-        summary.nothing = Some(NothingSaved::Newer);
-        return Ok(summary);
+    let view = StoreView::new(files.database, layout, overlay, pages)?
+        .with_missing_pages(missing)
+        .with_encoding(stop)?;
+    Ok(Some(view))
+}
+
+/// Describes a store by its own schema.
+fn describe_own(
+    view: &StoreView<'_>,
+    own: &OwnSchema,
+    summary: &mut SalvageSummary,
+    stop: &Stop,
+) -> Result<(Described, Vec<(Owner, u32)>)> {
+    let mut stored = objects::read_schema(view, stop)?;
+    stored.complete_with(&own.given);
+    if !stored.is_whole {
+        matching::find_roots(view, &mut stored, stop)?;
     }
-    let mut sql = SqlWriter::new(out, &known.schema, &ledger.target, view.encoding());
-    sql.write_head()?;
-    let ended = Engine {
-        view: &view,
-        schema: &known.schema,
-        forest: &mut forest,
-        hasher: &hasher,
-        stop,
-        limits,
+    let mut described = statements::describe(&stored.objects, own.with_triggers, stop)?;
+    summary.is_any = true;
+    summary.is_schema_damaged = !stored.is_whole;
+    summary.remarks = std::mem::take(&mut described.remarks);
+    described.target.add_header(view);
+    let roots = statements::roots(&stored.objects, &stored.pages, &described.schema);
+    Ok((described, roots))
+}
+
+/// Writes the rows of all tables.
+fn write_rows(
+    engine: &mut Engine<'_>,
+    known: &KnownStore,
+    ledger: &Ledger,
+    sql: &mut SqlWriter<'_>,
+    summary: &mut SalvageSummary,
+) -> Result<()> {
+    let given = engine.run(&mut Output { sql, summary })?;
+    let (view, schema, forest, stop) = (engine.view, engine.schema, &*engine.forest, engine.stop);
+    gaps::note_unknown_counts(view, forest, known.ledger.as_ref().map(|ledger| ledger.table), stop, summary)?;
+    keyed::write_keyed_rows(view, schema, forest, stop, &mut Output { sql, summary })?;
+    spatial::write_spatial_rows(view, schema, forest, stop, &mut Output { sql, summary })?;
+    nameless::write_nameless_rows(view, schema, forest, stop, &mut Output { sql, summary })?;
+    match &known.ledger {
+        Some(known) => restore_ledger_rows(ledger, given.get(known.table), known, sql, summary),
+        None => Ok(()),
     }
-    .run(&mut Output {
-        sql: &mut sql,
-        summary: &mut summary,
-    })
-    .and_then(|given| {
-        gaps::note_unknown_counts(&view, &forest, known.ledger.table, stop, &mut summary)?;
-        restore_ledger_rows(&ledger, given.get(known.ledger.table), &known.ledger, &mut sql, &mut summary)
-    });
-    summary.committed = ended.is_ok() && summary.given() > 0 && stop.reason().is_none() && unchanged();
-    sql.write_end(summary.committed)?;
-    ended.map(|()| summary)
 }
 
 /// Writes the rows of the ledger that were lost and that no candidate gave back. The new store has what these migrations make: an

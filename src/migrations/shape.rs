@@ -47,7 +47,7 @@ const MOST_HOLDERS: usize = 20;
 const MOST_REPLAYED: u64 = 16 << 20;
 
 /// Sets an empty database up for SQL from a folder.
-fn replayable(memory: &mut Connection, foreign_keys: bool, stop: &Stop) -> rusqlite::Result<()> {
+pub(super) fn replayable(memory: &mut Connection, foreign_keys: bool, stop: &Stop) -> rusqlite::Result<()> {
     prepare_rehearsal(memory, foreign_keys, stop)?;
     memory.execute_batch(&format!("PRAGMA max_page_count={}", MOST_REPLAYED / 4096))
 }

@@ -38,6 +38,7 @@ Examples:
   doctor --explain foreign-keys           what a check means, and what to do when it fails
   doctor --check-migrations && echo swap  may this binary take over the store as it is?
   doctor --salvage state.db > saved.sql   all that can still be read of a damaged store, as SQL
+  doctor --salvage --any app.db > saved.sql   the same of any application's database
   sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db
   find /srv -name state.db -print0 | xargs -0 doctor --format json > fleet.jsonl
 
@@ -127,9 +128,20 @@ pub(super) struct Args {
     /// Print what can be saved of a damaged store as SQL
     ///
     /// It makes a new store of all that can still be read, and invents nothing. The SQL goes to standard output and holds
-    /// everything that the store holds; what is lost is said on standard error. Any sqlite3 loads it: see the examples.
-    #[arg(long, conflicts_with_all = ["check_migrations", "rehearse", "any", "format", "only", "skip", "artifacts", "list_checks", "explain", "generate"])]
+    /// everything that the store holds; what is lost is said on standard error. Any sqlite3 loads it: see the examples. With --any the
+    /// schema is the store's own, with --migrations also what those make where it is damaged.
+    #[arg(long, conflicts_with_all = ["check_migrations", "rehearse", "format", "only", "skip", "artifacts", "list_checks", "explain", "generate"])]
     pub salvage: bool,
+    /// With --salvage: make triggers anew, and not only comments of them
+    ///
+    /// A trigger runs in whatever application opens the new store. Read them before.
+    #[arg(long, requires = "salvage", hide_short_help = true)]
+    pub with_triggers: bool,
+    /// With --salvage --any: another store of the same application, for its schema
+    ///
+    /// A fresh install's, or last month's backup. Only the schema is taken, and only what the damaged store has lost of its own.
+    #[arg(long, value_name = "OTHER", value_hint = ValueHint::FilePath, requires_all = ["salvage", "any"], hide_short_help = true)]
+    pub like: Option<PathBuf>,
     #[arg(long, help = any_help(), long_help = any_long_help())]
     pub any: bool,
     /// Compare with their application's migrations
@@ -258,10 +270,6 @@ impl Args {
     pub(super) fn check_combination(&self) -> Result<(), clap::Error> {
         if self.any {
             check_combination_with_any(self).map_err(usage_error)
-        } else if self.migrations.is_some() && self.salvage {
-            Err(usage_error(
-                "--salvage takes the schema from the migrations that are compiled in, and cannot take it from a folder: leave one of the two out",
-            ))
         } else if self.migrations.is_some() && self.stores.is_empty() {
             Err(usage_error(
                 "--migrations takes the paths of the stores: where the application keeps its own is not known",

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use rustix::fs::OFlags;
 
 use crate::application::{Remedy, load_command};
-use crate::banger::APPLICATION;
 use crate::error::Error;
 use crate::error::internal_error;
 use crate::probe::in_use::Sighting;
@@ -20,7 +19,7 @@ use crate::program::output::{self, metadata};
 use crate::program::session::Session;
 use crate::report::render::salvaged;
 use crate::report::render::table::Style;
-use crate::salvage::store::{NoSummary, salvage_store};
+use crate::salvage::store::{NoSummary, describe_any, salvage_store};
 use crate::salvage::{SalvageError, SalvageSummary, describe_stores};
 use crate::text::escape::escape_untrusted;
 use crate::text::paths;
@@ -95,9 +94,14 @@ pub(super) fn salvage(session: &Arc<Session>) -> u8 {
         })
     };
     let asked = internal_error::catch_panic(|| {
-        let known = describe_stores(&APPLICATION).map_err(NoSummary::NotRead)?;
+        let application = &session.application;
+        let known = if session.args.any || session.args.migrations.is_some() {
+            describe_any(application, session.args.like.as_deref(), session.args.with_triggers, &stop)?
+        } else {
+            describe_stores(application).map_err(NoSummary::NotRead)?
+        };
         let mut out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
-        salvage_store(session.store(), &APPLICATION, &known, &mut out, &stop)
+        salvage_store(session.store(), application, &known, &mut out, &stop)
     });
     watch.end();
     meter.clear();
@@ -115,7 +119,7 @@ pub(super) fn salvage(session: &Arc<Session>) -> u8 {
             } else {
                 interrupted.unwrap_or(code)
             };
-            (describe_account(session.store(), &account, style), code)
+            (describe_account(session, &account, style), code)
         }
         // The reader has closed the pipe, which is no error.
         Err(NoSummary::Ended(SalvageError::Output(error))) if error.kind() == io::ErrorKind::BrokenPipe => {
@@ -148,9 +152,10 @@ pub(super) fn salvage(session: &Arc<Session>) -> u8 {
 }
 
 /// Returns the account in words, and what to type next.
-fn describe_account(store: &Path, account: &SalvageSummary, style: Style) -> String {
+fn describe_account(session: &Session, account: &SalvageSummary, style: Style) -> String {
+    let (application, store) = (&session.application, session.store());
     let output = output_name().unwrap_or_else(|| "saved.sql".to_owned());
-    let load = load_command(&output, &APPLICATION.files_of(store));
+    let load = load_command(&output, &application.files_of(store));
     let mut next = Remedy::default().run("Make a store of what was printed, and examine that:", [load]);
     if account.tables.iter().any(|table| table.lost.count > 0) {
         next = next.run(
@@ -187,7 +192,7 @@ fn describe_abort(why: &impl ToString) -> String {
 /// Returns the exit code of an account.
 fn exit(account: &SalvageSummary) -> u8 {
     match account {
-        _ if account.given() == 0 => EXIT_NOTHING,
+        _ if account.given() == 0 && !(account.is_any && account.committed) => EXIT_NOTHING,
         _ if account.is_complete() => 0,
         _ => EXIT_NOT_ALL,
     }

@@ -7,17 +7,20 @@
 //! not known, only the largest tree of an index is taken.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::RangeInclusive;
 
 use super::Result;
 use super::entries::Entries;
 use super::forest::Forest;
+use super::matching::{Mark, fit_value};
 use super::notes::Owner;
 use super::row_layout::{KeyHasher, has_invalid_value};
 use super::rows::{Origin, RowFinder};
-use super::schema::StoreSchema;
+use super::schema::{Role, StoreSchema, ValueRule};
 use super::view::StoreView;
 use crate::limits::stop::Stop;
-use sqlite_format::page::Kind;
+use sqlite_format::page::{Kind, Page};
+use sqlite_format::record::Fields;
 
 /// The most entries of a page that are sampled, and of all pages together.
 const SAMPLES: usize = 8;
@@ -41,7 +44,11 @@ pub fn attribute_pages(
     hasher: &KeyHasher,
     stop: &Stop,
 ) -> Result<()> {
-    attribute_tables(view, schema, forest)?;
+    if schema.has_known_values {
+        attribute_tables(view, schema, forest)?;
+    } else {
+        adopt_orphans(view, schema, forest, stop)?;
+    }
     let trees = std::mem::take(&mut forest.unnamed_indexes);
     let mut group_of: HashMap<u32, u32> = HashMap::new();
     for (group, pages) in (0_u32..).zip(&trees) {
@@ -105,6 +112,145 @@ pub fn attribute_pages(
     Ok(())
 }
 
+/// A tree, or a leaf, that nothing leads to.
+struct Orphan {
+    pages: Vec<u32>,
+    is_index: bool,
+    range: RangeInclusive<i64>,
+    records: Vec<Vec<Mark>>,
+}
+
+/// Gives orphaned leaves, and what is left of trees, to tables whose own tree has a hole where they belong: a table whose tree is whole takes
+/// nothing, and of a tree that misses something only what lies in the missing range of rowids.
+fn adopt_orphans(view: &StoreView<'_>, schema: &StoreSchema, forest: &mut Forest, stop: &Stop) -> Result<()> {
+    let has_hole = |table: &usize| {
+        forest.complete_tables.get(*table) == Some(&false)
+            && schema.tables.get(*table).is_some_and(|of| !matches!(of.role, Role::Spatial(_)))
+    };
+    let open: Vec<usize> = (0..schema.tables.len()).filter(has_hole).collect();
+    if open.is_empty() {
+        return Ok(());
+    }
+    let mut orphans = collect_orphans(view, forest, stop)?;
+    orphans.sort_by_key(|orphan| std::cmp::Reverse(orphan.pages.len()));
+    let mut taken: HashMap<usize, Vec<RangeInclusive<i64>>> = HashMap::new();
+    for orphan in orphans {
+        let overlaps = |table: usize| {
+            let taken = taken.get(&table).map(Vec::as_slice).unwrap_or_default();
+            taken
+                .iter()
+                .any(|range| range.start() <= orphan.range.end() && orphan.range.start() <= range.end())
+        };
+        let lies_in_hole = |table: usize| {
+            let ranges = forest.open_ranges.get(table).map(Vec::as_slice).unwrap_or_default();
+            let is_within = |range: &RangeInclusive<i64>| {
+                range.start() <= orphan.range.start() && orphan.range.end() <= range.end()
+            };
+            orphan.is_index || (ranges.iter().any(is_within) && !overlaps(table))
+        };
+        let mut fits: Vec<(f64, usize)> = open
+            .iter()
+            .filter(|table| schema.has_index_tree(Owner::Table(**table)) == orphan.is_index && lies_in_hole(**table))
+            .filter_map(|table| Some((fit_records(schema, *table, &orphan.records)?, *table)))
+            .collect();
+        fits.sort_by(|a, b| b.0.total_cmp(&a.0));
+        // Where two tables could have it, it is neither's.
+        let is_clear = match fits.as_slice() {
+            [] => false,
+            [_] => true,
+            [best, second, ..] => best.0 > second.0 + 0.2,
+        };
+        if let Some((_, table)) = fits.first().filter(|_| is_clear) {
+            for page in &orphan.pages {
+                forest.notes.set_owner(*page, Owner::Table(*table));
+            }
+            taken.entry(*table).or_default().push(orphan.range);
+        }
+    }
+    Ok(())
+}
+
+/// Returns what nothing leads to: the trees that were found by their interior pages, and single leaves.
+fn collect_orphans(view: &StoreView<'_>, forest: &mut Forest, stop: &Stop) -> Result<Vec<Orphan>> {
+    const MOST_RECORDS: usize = 40;
+    let mut all: Vec<Vec<u32>> = std::mem::take(&mut forest.unnamed_tables);
+    all.extend(forest.unnamed_indexes.iter().cloned());
+    let notes = &forest.notes;
+    let inside: BTreeSet<u32> = all.iter().flatten().copied().collect();
+    let is_single = |page: &u32| {
+        let is_leaf = notes.kind(*page).is_some_and(Kind::is_leaf);
+        is_leaf && notes.owner(*page) == Owner::Unowned && !inside.contains(page)
+    };
+    all.extend((2..=notes.pages()).filter(is_single).map(|page| vec![page]));
+    let mut bytes = Vec::new();
+    let mut fields = Fields::default();
+    let mut out = Vec::new();
+    for pages in all {
+        stop.check()?;
+        let is_index = pages.first().and_then(|page| notes.kind(*page)).is_some_and(|kind| !kind.is_table());
+        let (mut least, mut greatest) = (i64::MAX, i64::MIN);
+        let mut records = Vec::new();
+        for number in pages.iter().filter(|page| notes.kind(**page).is_some_and(Kind::is_leaf)) {
+            view.page(*number, &mut bytes);
+            let Ok(page) = Page::parse(view.layout(), *number, &bytes) else {
+                continue;
+            };
+            for cell in page.all_cells().filter_map(std::result::Result::ok) {
+                if fields.read(cell.payload.local, cell.payload.len).is_err() || fields.all().is_empty() {
+                    continue;
+                }
+                (least, greatest) = (least.min(cell.rowid), greatest.max(cell.rowid));
+                if records.len() < MOST_RECORDS {
+                    records.push(fields.all().iter().map(|field| Mark::of(field, cell.payload.local)).collect());
+                }
+            }
+        }
+        if !records.is_empty() && out.len() < MOST_SAMPLES {
+            out.push(Orphan {
+                pages,
+                is_index,
+                range: least..=greatest,
+                records,
+            });
+        }
+    }
+    Ok(out)
+}
+
+/// Returns how well records fit a table; `None` where they do not.
+fn fit_records(schema: &StoreSchema, table: usize, records: &[Vec<Mark>]) -> Option<f64> {
+    let of = schema.tables.get(table)?;
+    let layout = of.layouts.first()?;
+    let fit = |record: &Vec<Mark>| {
+        if record.len() > layout.len() || (record.len() < layout.len() && !of.has_short_rows) {
+            return None;
+        }
+        let mut score = if record.len() == layout.len() { 1.0 } else { -1.0 };
+        for (column, mark) in layout.iter().zip(record) {
+            if of.rowid_alias == Some(*column) {
+                if *mark != Mark::Null {
+                    return None;
+                }
+                score += 1.0;
+                continue;
+            }
+            if let Some(ValueRule::Declared(declared)) = of.columns.get(*column).and_then(|column| column.rule) {
+                if *mark == Mark::Null && declared.forbids_null {
+                    return None;
+                }
+                score += fit_value(declared.affinity, declared.kind, *mark)?;
+            }
+        }
+        Some(score)
+    };
+    let scores: Vec<f64> = records.iter().filter_map(fit).collect();
+    if scores.is_empty() || scores.len() * 5 < records.len() * 4 {
+        return None;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a few records")]
+    Some(scores.iter().sum::<f64>() / scores.len() as f64)
+}
+
 /// Gives each table without a tree the largest one whose rows fit it.
 fn attribute_tables(view: &StoreView<'_>, schema: &StoreSchema, forest: &mut Forest) -> Result<()> {
     let mut finder = RowFinder::new(view, schema);
@@ -162,7 +308,7 @@ fn take_samples(
         entries.page(number, bytes, &mut |payload, fields, rowid| {
             if taken < SAMPLES && out.len() < MOST_SAMPLES {
                 taken += 1;
-                let hash = hasher.hash_entry(payload, fields);
+                let hash = hasher.hash_entry(payload, fields, false);
                 out.push(Sample { hash, rowid, group });
             }
             Ok(())

@@ -13,6 +13,7 @@ use super::schema::MOST_KEYS;
 
 /// A row that may be live.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Candidate {
     /// The place where it was found.
     pub origin: Origin,
@@ -22,6 +23,8 @@ pub struct Candidate {
     pub is_freed: bool,
     /// True if it holds a value that the application never writes.
     pub odd: bool,
+    /// True if the indexes deny more of the rows of its page than they name: then the page is not what is live.
+    pub is_page_denied: bool,
     /// The rowid that stands before it.
     pub rowid: Option<i64>,
     /// The place of its record.
@@ -71,6 +74,8 @@ pub enum Verdict {
 pub struct KeyStates<'k> {
     /// True if each index was found whole.
     pub whole: &'k [bool],
+    /// True if the values tell if a row or an entry is damaged.
+    pub has_known_values: bool,
     /// True if the freelist is known.
     pub is_freelist_known: bool,
     /// True if an index has pages that may be free ones.
@@ -114,6 +119,8 @@ impl Candidate {
             return match (self.origin, self.rowid) {
                 (Origin::OwnTree, Some(rowid)) => Verdict::Row { rowid, odd: self.odd },
                 (Origin::Orphan, Some(rowid)) if !self.odd => Verdict::Row { rowid, odd: false },
+                // Its page's header is damaged, so that no free space of it can be told.
+                (Origin::Gap, Some(rowid)) if !self.odd && !keys.has_known_values => Verdict::Row { rowid, odd: false },
                 _ => Verdict::Deleted,
             };
         }
@@ -130,15 +137,17 @@ impl Candidate {
                 Some(rowid)
             }
         } else if self.differ & 1 == 1 || (denies(&0) && !self.is_confirmed(keys)) {
-            return self.judge_denied();
+            return self.judge_denied(keys, all.filter(denies).count());
         } else {
             let any = all.clone().any(|key| supports(&key));
             let live = match self.origin {
                 Origin::OwnTree => any || !all.clone().any(|key| denies(&key)),
+                // No index could tell, and nothing else of the page either.
+                Origin::Gap if !keys.has_known_values => any || !all.clone().any(is_whole),
                 _ => any,
             };
             if !live {
-                return self.judge_unnamed(keys);
+                return self.judge_unnamed(keys, all.filter(denies).count());
             }
             self.rowid.or_else(|| all.clone().find_map(named))
         };
@@ -167,8 +176,17 @@ impl Candidate {
 
     /// Returns the verdict on a row that the first index denies. Its page still has it as live when that is sound, and one of the two
     /// is wrong.
-    fn judge_denied(&self) -> Verdict {
-        if self.origin == Origin::OwnTree && !self.is_unvouched {
+    fn judge_denied(&self, keys: KeyStates<'_>, denying: usize) -> Verdict {
+        if !keys.has_known_values {
+            // One of the two is damaged or older. Where the rows beside it are live, the entry is as likely to be it.
+            let is_live = self.origin == Origin::OwnTree && !self.is_page_denied;
+            return self
+                .rowid
+                .filter(|_| is_live)
+                .map_or(Verdict::Deleted, |rowid| Verdict::Row { rowid, odd: true });
+        }
+        // Two whole indexes on other pages without it: its page is an older state of itself, and it was deleted since.
+        if self.origin == Origin::OwnTree && !self.is_unvouched && denying < 2 {
             Verdict::Doubtful
         } else {
             Verdict::Deleted
@@ -177,11 +195,11 @@ impl Candidate {
 
     /// Returns the verdict on a row that no index names and no whole index denies alone. An orphaned page may be a free one, whose rows
     /// were deleted.
-    fn judge_unnamed(&self, keys: KeyStates<'_>) -> Verdict {
+    fn judge_unnamed(&self, keys: KeyStates<'_>, denying: usize) -> Verdict {
         let is_in_open_range = || self.rowid.is_none_or(|id| keys.open_ranges.iter().any(|open| open.contains(&id)));
         let can_be_live = keys.is_freelist_known || (keys.is_ambiguous && is_in_open_range());
         match self.origin {
-            Origin::OwnTree => self.judge_denied(),
+            Origin::OwnTree => self.judge_denied(keys, denying),
             Origin::Orphan if can_be_live && !self.is_unvouched => Verdict::Doubtful,
             _ => Verdict::Deleted,
         }

@@ -17,7 +17,7 @@ use super::notes::Owner;
 use super::row_layout::{KeyHasher, has_invalid_value, is_broken_uuid, latest_time};
 use super::rowid_set::{RowidBudget, RowidSet};
 use super::rows::{FoundRow, Origin, RowFinder};
-use super::schema::StoreSchema;
+use super::schema::{Role, StoreSchema, TableSchema};
 use super::sql::{SqlRow, SqlWriter};
 use super::summary::{SalvageSummary, TableSummary};
 use super::view::StoreView;
@@ -91,6 +91,9 @@ impl Engine<'_> {
             .iter()
             .map(|table| TableSummary {
                 name: table.name.clone(),
+                is_counted_by_witness: !self.schema.has_known_values && table.role != Role::Nameless,
+                is_part: table.is_part(),
+                is_nameless: table.role == Role::Nameless,
                 ..TableSummary::default()
             })
             .collect();
@@ -167,17 +170,29 @@ impl Engine<'_> {
         let notes = &self.forest.notes;
         let mut candidates = Vec::new();
         let mut finder = RowFinder::new(self.view, self.schema);
-        let want = |number: u32| !matches!(notes.owner(number), Owner::Index(..));
+        let is_known = self.schema.has_known_values;
+        let want = |number: u32| match notes.owner(number) {
+            Owner::Index(..) => false,
+            Owner::Table(table) => self.schema.tables.get(table).is_some_and(TableSchema::is_read_by_rows),
+            // Only known values tell whose a row on such a page is.
+            Owner::Unowned | Owner::Free | Owner::Other => is_known,
+        };
         let most = self.limits.candidates;
         self.view.each(self.stop, &want, &mut |number, bytes| {
+            let mut votes = PageVotes::default();
             finder.page(number, bytes, notes, &mut |found| {
-                let candidate = self.sort_row(tables, found, first, out)?;
+                let candidate = self.sort_row(tables, found, first, &mut votes, out)?;
                 candidates.extend(candidate);
                 if candidates.len() > most {
                     make_room(tables, &mut candidates, most);
                 }
                 Ok(())
-            })
+            })?;
+            if votes.against > votes.support {
+                let own = candidates.iter_mut().rev().take_while(|candidate| candidate.place.page == number);
+                own.for_each(|candidate| candidate.is_page_denied = true);
+            }
+            Ok(())
         })?;
         if first {
             out.summary.too_long = finder.payloads.too_long;
@@ -191,6 +206,7 @@ impl Engine<'_> {
         tables: &mut [TableProgress],
         found: &FoundRow<'_>,
         first: bool,
+        votes: &mut PageVotes,
         out: &mut Output<'_, '_>,
     ) -> Result<Option<Candidate>> {
         let Some(fit) = found.fit else {
@@ -215,6 +231,14 @@ impl Engine<'_> {
             .enumerate()
             .map(|(key, hash)| u8::from(*hash != 0) << key)
             .sum::<u8>();
+        let differ = found.rowid.map_or(0, |rowid| table.indexed.conflicting_keys(rowid, &hashes));
+        let whole = self.forest.whole.get(fit.table).map(Vec::as_slice).unwrap_or_default();
+        let is_denied = whole
+            .iter()
+            .enumerate()
+            .any(|(key, whole)| *whole && all >> key & 1 == 1 && agree >> key & 1 == 0);
+        votes.support += u32::from(agree != 0 && differ == 0);
+        votes.against += u32::from(agree == 0 && (differ != 0 || is_denied));
         let is_given = found.rowid.is_some_and(|rowid| table.given.contains(rowid));
         if is_given && agree == all && keys > 0 {
             return Ok(None);
@@ -245,19 +269,21 @@ impl Engine<'_> {
                 fields: found.fields,
                 payload: found.payload,
             };
-            if out.sql.fits_schema(&line) {
+            if out.sql.takes_row(&line, agree)? {
                 table.given.insert(rowid)?;
                 write_counted(&line, false, None, out)?;
+                count_confirmed(agree, fit.table, out);
                 return Ok(None);
             }
         }
-        let differ = found.rowid.map_or(0, |rowid| table.indexed.conflicting_keys(rowid, &hashes));
+        let is_id_broken = || found.fields.first().is_some_and(|id| is_broken_uuid(*id, found.payload));
         Ok(Some(Candidate {
             origin,
             is_unvouched: found.is_unvouched,
             is_freed: found.is_freed,
             // Where no index confirms it, a letter of it is damaged.
-            odd: odd || (agree & 1 == 0 && found.fields.first().is_some_and(|id| is_broken_uuid(*id, found.payload))),
+            odd: odd || (self.schema.has_known_values && agree & 1 == 0 && is_id_broken()),
+            is_page_denied: false,
             rowid: found.rowid,
             place: found.place,
             fit,
@@ -296,6 +322,20 @@ impl Engine<'_> {
             summary.doubtful.add(found.rowid, text(found.payload, found.fields.first()));
         }
         Ok(())
+    }
+}
+
+/// The rows of a page that indexes name, and those that they do not.
+#[derive(Debug, Default)]
+struct PageVotes {
+    support: u32,
+    against: u32,
+}
+
+/// Counts a row that was given among those that an index confirms.
+fn count_confirmed(agree: u8, table: usize, out: &mut Output<'_, '_>) {
+    if let Some(summary) = out.summary.tables.get_mut(table) {
+        summary.confirmed += u64::from(agree != 0);
     }
 }
 

@@ -4,7 +4,7 @@ use super::Result;
 use super::gaps::{adds_up, free_space};
 use super::notes::{Owner, PageNotes};
 use super::row_layout::{KeyHasher, is_broken_uuid};
-use super::schema::{MOST_KEYS, StoreSchema, TableSchema, UniqueKey};
+use super::schema::{StoreSchema, TableSchema, UniqueKey, ValueRule};
 use super::view::PayloadReader;
 use super::view::StoreView;
 use crate::limits::stop::Stop;
@@ -82,7 +82,7 @@ impl<'a> Entries<'a> {
             let Some((last, keys)) = self.fields.all().split_last() else {
                 continue;
             };
-            if keys.is_empty() || keys.len() > MOST_KEYS || last.class != Classes::INTEGER {
+            if keys.is_empty() || last.class != Classes::INTEGER {
                 continue;
             }
             let payload = match cell.payload.overflow {
@@ -137,7 +137,7 @@ pub fn for_each_entry(
                 odd = true;
                 return Ok(());
             }
-            let hash = hasher.hash_entry(payload, fields);
+            let hash = hasher.hash_entry(payload, fields, of.is_some_and(|(_, key)| key.is_shared));
             let is_odd = of.is_some_and(|(table, key)| has_invalid_key(table, key, payload, fields));
             odd |= is_odd;
             each(&Entry {
@@ -163,6 +163,7 @@ pub fn for_each_entry(
 fn has_invalid_key(table: &TableSchema, key: &UniqueKey, payload: &[u8], fields: &[Field]) -> bool {
     key.columns.iter().zip(fields).any(|(column, field)| {
         let rule = table.columns.get(*column).and_then(|column| column.rule);
-        rule.is_some_and(|rule| rule.fault(*field, payload).is_some()) || is_broken_uuid(*field, payload)
+        rule.is_some_and(|rule| rule.is_broken_by(*field, payload))
+            || (!matches!(rule, Some(ValueRule::Declared(_))) && is_broken_uuid(*field, payload))
     })
 }

@@ -58,7 +58,7 @@ pub struct Forest {
 const MOST_INNER: usize = 1 << 20;
 
 /// The most roots of unknown trees that are followed.
-const MOST_ROOTS: usize = 10_000;
+const MOST_ROOTS: usize = 40_000;
 
 /// The most names of tables that are not known which are kept.
 const MOST_NAMES: usize = 20;
@@ -66,11 +66,16 @@ const MOST_NAMES: usize = 20;
 /// The most ranges without a leaf that are kept for a table.
 const MOST_OPEN_RANGES: usize = 10_000;
 
-/// Reads every page once, and walks the trees.
+/// Reads every page once, and walks the trees: those of these roots, or those that the store's own schema names.
 ///
 /// # Errors
 /// Fails if it is time to stop.
-pub fn survey(view: &StoreView<'_>, schema: &StoreSchema, stop: &Stop) -> Result<Forest> {
+pub fn survey(
+    view: &StoreView<'_>,
+    schema: &StoreSchema,
+    given: Option<&[(Owner, u32)]>,
+    stop: &Stop,
+) -> Result<Forest> {
     let mut notes = PageNotes::new(view.pages());
     let layout = view.layout();
     view.each(stop, &|_| true, &mut |number, bytes| {
@@ -97,10 +102,14 @@ pub fn survey(view: &StoreView<'_>, schema: &StoreSchema, stop: &Stop) -> Result
     forest.notes.set_owner(1, Owner::Other);
     let mut walker = Walker {
         view,
+        schema,
         stop,
         bytes: Vec::new(),
     };
-    let roots = walker.read_roots(schema, &mut forest)?;
+    let roots = match given {
+        Some(roots) => roots.to_vec(),
+        None => walker.read_roots(schema, &mut forest)?,
+    };
     let mut outdated = Vec::new();
     for &(owner, root) in &roots {
         let (pages, whole) = walker.walk(root, owner, &mut forest, Some(&mut outdated))?;
@@ -119,10 +128,10 @@ pub fn survey(view: &StoreView<'_>, schema: &StoreSchema, stop: &Stop) -> Result
     } else {
         walker.claim_outdated(&outdated, &mut forest)?;
     }
-    if !forest.is_freelist_known {
+    if !forest.is_freelist_known || given.is_some() {
         for (owner, root) in roots {
             if let Owner::Table(table) = owner {
-                let ranges = walker.find_open_ranges(root, owner, &forest.notes)?;
+                let ranges = walker.find_open_ranges(root, owner, &mut forest.notes)?;
                 if let Some(slot) = forest.open_ranges.get_mut(table) {
                     *slot = ranges;
                 }
@@ -169,6 +178,7 @@ impl Forest {
 
 struct Walker<'a> {
     view: &'a StoreView<'a>,
+    schema: &'a StoreSchema,
     stop: &'a Stop,
     bytes: Vec<u8>,
 }
@@ -192,7 +202,7 @@ impl TreeVisitor for TreePages<'_> {
         if self.pages.len().is_multiple_of(64) {
             self.walker.stop.check()?;
         }
-        let is_key = matches!(self.owner, Owner::Index(..));
+        let is_key = self.walker.schema.has_index_tree(self.owner);
         let kind = self.notes.kind(page).filter(|_| self.notes.owner(page) == Owner::Unowned);
         let Some(kind) = kind.filter(|kind| kind.is_table() != is_key || self.owner == Owner::Other) else {
             self.whole = false;
@@ -269,7 +279,7 @@ impl Walker<'_> {
     /// what another page holds of it is an older state. So does one that lay behind the end of a file that was cut off: it is
     /// lost, and no other page is it. Another child that is missing leaves its range open, and so does an inner page that is
     /// outdated or cannot be read, whatever it leads to.
-    fn find_open_ranges(&mut self, root: u32, owner: Owner, notes: &PageNotes) -> Result<Vec<RangeInclusive<i64>>> {
+    fn find_open_ranges(&mut self, root: u32, owner: Owner, notes: &mut PageNotes) -> Result<Vec<RangeInclusive<i64>>> {
         let cut_off = self.cut_off_pages();
         let mut open = Vec::new();
         let mut seen = BTreeSet::new();
@@ -280,6 +290,13 @@ impl Walker<'_> {
             let page = Page::parse(self.view.layout(), number, &self.bytes).ok();
             let is_own = notes.owner(number) == owner && !self.view.is_stale(number) && seen.insert(number);
             let Some(page) = page.filter(|page| is_own && page.kind() == Kind::TableInterior) else {
+                // Its kind is what is damaged, unless nothing of it is left: then it may be its rows that are still there.
+                if !self.schema.has_known_values
+                    && notes.owner(number) == Owner::Unowned
+                    && notes.kind(number).is_none()
+                {
+                    notes.set_owner(number, owner);
+                }
                 open.push(range);
                 continue;
             };
@@ -341,7 +358,11 @@ impl Walker<'_> {
         for root in roots {
             let is_key = forest.notes.kind(root).is_some_and(|kind| !kind.is_table());
             // Any owner of the kind will do, so that only pages of that kind are followed; attribution finds the right one.
-            let owner = if is_key { Owner::Index(0, 0) } else { Owner::Table(0) };
+            let owner = if is_key {
+                Owner::Index(0, 0)
+            } else {
+                Owner::Table(self.schema.tables.len())
+            };
             let (pages, whole) = self.walk(root, owner, forest, None)?;
             for page in &pages {
                 forest.notes.set_owner(*page, Owner::Unowned);

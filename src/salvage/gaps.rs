@@ -20,7 +20,7 @@ use sqlite_format::page::{Kind, Page};
 pub fn note_unknown_counts(
     view: &StoreView<'_>,
     forest: &Forest,
-    ledger: usize,
+    ledger: Option<usize>,
     stop: &Stop,
     summary: &mut SalvageSummary,
 ) -> Result<()> {
@@ -29,8 +29,12 @@ pub fn note_unknown_counts(
     }
     let notes = &forest.notes;
     let mut free = Vec::new();
-    let want =
-        |number: u32| matches!(notes.owner(number), Owner::Table(_)) && notes.kind(number) == Some(Kind::TableLeaf);
+    let has_rows = |number: u32| match notes.kind(number) {
+        // In the tree of a table WITHOUT ROWID every page has rows.
+        Some(Kind::TableLeaf | Kind::IndexLeaf | Kind::IndexInterior) => true,
+        _ => false,
+    };
+    let want = |number: u32| matches!(notes.owner(number), Owner::Table(_)) && has_rows(number);
     view.each(stop, &want, &mut |number, bytes| {
         let Owner::Table(table) = notes.owner(number) else {
             return Ok(());
@@ -45,7 +49,7 @@ pub fn note_unknown_counts(
         }
         Ok(())
     })?;
-    if let Some(ledger) = summary.tables.get_mut(ledger) {
+    if let Some(ledger) = ledger.and_then(|ledger| summary.tables.get_mut(ledger)) {
         ledger.has_unknown_count = false;
     }
     Ok(())

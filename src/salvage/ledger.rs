@@ -10,7 +10,7 @@ use super::notes::Owner;
 use super::row_layout::has_invalid_value;
 use super::rows::{Origin, RowFinder};
 use super::schema::replay::{TargetSchema, build_target_schema};
-use super::schema::{KnownStore, StoreSchema};
+use super::schema::{KnownLedger, StoreSchema};
 use super::view::StoreView;
 use crate::limits::stop::Stop;
 use sqlite_format::page::{Kind, Page};
@@ -33,16 +33,22 @@ pub struct Ledger {
 ///
 /// # Errors
 /// Fails if it is time to stop, or the known migrations cannot be applied.
-pub fn read_ledger(view: &StoreView<'_>, known: &KnownStore, forest: &Forest, stop: &Stop) -> Result<Ledger> {
+pub fn read_ledger(
+    view: &StoreView<'_>,
+    schema: &StoreSchema,
+    known: &KnownLedger,
+    forest: &Forest,
+    stop: &Stop,
+) -> Result<Ledger> {
     let mut out = Ledger::default();
-    let rooted = forest.rooted.get(known.ledger.table).copied().unwrap_or(false);
+    let rooted = forest.rooted.get(known.table).copied().unwrap_or(false);
     let notes = &forest.notes;
     let want = |number: u32| match notes.owner(number) {
-        Owner::Table(table) => table == known.ledger.table,
+        Owner::Table(table) => table == known.table,
         Owner::Unowned => !rooted && notes.kind(number) == Some(Kind::TableLeaf),
         _ => false,
     };
-    let mut finder = RowFinder::new(view, &known.schema);
+    let mut finder = RowFinder::new(view, schema);
     let mut whole = true;
     let mut leaves = 0;
     view.each(stop, &want, &mut |number, bytes| {
@@ -53,15 +59,15 @@ pub fn read_ledger(view: &StoreView<'_>, known: &KnownStore, forest: &Forest, st
             let (Some(fit), Some(id)) = (found.fit, found.rowid) else {
                 return Ok(());
             };
-            if fit.table != known.ledger.table || found.origin < Origin::Orphan {
+            if fit.table != known.table || found.origin < Origin::Orphan {
                 return Ok(());
             }
             rows += 1;
             let name = found.fields.get(1).filter(|field| field.class == Classes::TEXT);
             let name = name.and_then(|field| found.payload.get(field.range())).unwrap_or_default();
-            let is_odd = !rooted && has_invalid_value(&known.schema, fit, found.fields, found.payload);
-            let is_named = known.ledger.has_migration_named(name);
-            if known.ledger.migrations.iter().any(|migration| migration.id == id) {
+            let is_odd = !rooted && has_invalid_value(schema, fit, found.fields, found.payload);
+            let is_named = known.has_migration_named(name);
+            if known.migrations.iter().any(|migration| migration.id == id) {
                 if rooted || (is_named && !is_odd) {
                     here.insert(id);
                 }
@@ -82,12 +88,12 @@ pub fn read_ledger(view: &StoreView<'_>, known: &KnownStore, forest: &Forest, st
         Ok(())
     })?;
     whole &= rooted || leaves == 1;
-    let all: BTreeSet<i64> = known.ledger.migrations.iter().map(|migration| migration.id).collect();
-    let last = build_target_schema(known, &all)?;
+    let all: BTreeSet<i64> = known.migrations.iter().map(|migration| migration.id).collect();
+    let last = build_target_schema(schema, known, &all)?;
     if whole
         && !out.found.is_empty()
-        && let Ok(target) = build_target_schema(known, &out.found)
-        && !is_stale(&known.schema, forest, &target, &last)
+        && let Ok(target) = build_target_schema(schema, known, &out.found)
+        && !is_stale(schema, forest, &target, &last)
     {
         out.target = target;
         return Ok(out);

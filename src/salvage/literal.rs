@@ -24,7 +24,7 @@ pub fn write(out: &mut dyn Write, field: Field, payload: &[u8], encoding: Encodi
             None => out.write_all(b"NULL"),
         },
         Classes::REAL => match field.real(payload) {
-            Some(value) => real(out, value),
+            Some(value) => write_real(out, value),
             None => out.write_all(b"NULL"),
         },
         _ => out.write_all(b"NULL"),
@@ -70,8 +70,14 @@ fn hex(out: &mut dyn Write, bytes: &[u8]) -> io::Result<()> {
 
 /// Writes a floating point number. Not every SQLite reads seventeen digits to the last bit, so that only what is exact is written
 /// as digits: integers, and other numbers as an integer divided by powers of two, where nothing is rounded.
-fn real(out: &mut dyn Write, value: f64) -> io::Result<()> {
+///
+/// # Errors
+/// Fails if the output cannot be written.
+pub fn write_real(out: &mut dyn Write, value: f64) -> io::Result<()> {
     const WHOLE: f64 = 9_007_199_254_740_992.0;
+    if value.is_nan() {
+        return out.write_all(b"NULL");
+    }
     if value.is_infinite() {
         return out.write_all(if value > 0.0 { b"9e999" } else { b"-9e999" });
     }
@@ -164,7 +170,7 @@ mod tests {
         ];
         for value in odd {
             let mut out = Vec::new();
-            real(&mut out, value).unwrap();
+            write_real(&mut out, value).unwrap();
             let sql = String::from_utf8(out).unwrap();
             let back: Value = connection.query_row(&format!("SELECT {sql}"), [], |row| row.get(0)).unwrap();
             assert_eq!(back, Value::Real(value), "{sql}");

@@ -1,4 +1,4 @@
-//! The kind and the owner of each page, in two bytes a page.
+//! The kind and the owner of each page, in four bytes a page.
 
 use sqlite_format::page::Kind;
 
@@ -19,7 +19,7 @@ pub enum Owner {
 
 /// The notes of all pages.
 #[derive(Debug, Clone)]
-pub struct PageNotes(Vec<u16>);
+pub struct PageNotes(Vec<u32>);
 
 const KINDS: [Option<Kind>; 5] = [
     None,
@@ -30,9 +30,9 @@ const KINDS: [Option<Kind>; 5] = [
 ];
 
 /// The first number of an owner that is known.
-const KNOWN: u16 = 3;
+const KNOWN: u32 = 3;
 /// The numbers that a table takes: its own and those of its keys.
-const EACH: u16 = 5;
+const EACH: u32 = 5;
 const _: () = assert!(EACH as usize == 1 + super::schema::MOST_KEYS);
 
 impl PageNotes {
@@ -41,11 +41,11 @@ impl PageNotes {
         Self(vec![0; pages as usize])
     }
 
-    fn slot(&self, page: u32) -> u16 {
+    fn slot(&self, page: u32) -> u32 {
         page.checked_sub(1).and_then(|at| self.0.get(at as usize)).copied().unwrap_or(0)
     }
 
-    fn set(&mut self, page: u32, change: impl FnOnce(u16) -> u16) {
+    fn set(&mut self, page: u32, change: impl FnOnce(u32) -> u32) {
         if let Some(slot) = page.checked_sub(1).and_then(|at| self.0.get_mut(at as usize)) {
             *slot = change(*slot);
         }
@@ -53,7 +53,7 @@ impl PageNotes {
 
     /// Returns the kind as which the page begins.
     pub fn kind(&self, page: u32) -> Option<Kind> {
-        KINDS.get(usize::from(self.slot(page) & 7)).copied().flatten()
+        KINDS.get((self.slot(page) & 7) as usize).copied().flatten()
     }
 
     /// Sets the kind as which the page begins.
@@ -61,7 +61,7 @@ impl PageNotes {
         let at = KINDS
             .iter()
             .position(|one| *one == kind)
-            .and_then(|at| u16::try_from(at).ok())
+            .and_then(|at| u32::try_from(at).ok())
             .unwrap_or(0);
         self.set(page, |slot| slot & !7 | at);
     }
@@ -76,8 +76,8 @@ impl PageNotes {
                 _ => Owner::Other,
             };
         };
-        let table = usize::from(known / EACH);
-        match usize::from(known % EACH).checked_sub(1) {
+        let table = (known / EACH) as usize;
+        match ((known % EACH) as usize).checked_sub(1) {
             None => Owner::Table(table),
             Some(key) => Owner::Index(table, key),
         }
@@ -86,8 +86,8 @@ impl PageNotes {
     /// Sets the owner of the page.
     pub fn set_owner(&mut self, page: u32, owner: Owner) {
         let number = |table: usize, part: usize| {
-            let known = table * usize::from(EACH) + part + usize::from(KNOWN);
-            u16::try_from(known).ok().filter(|number| *number < 1 << 13).unwrap_or(2)
+            let known = table * EACH as usize + part + KNOWN as usize;
+            u32::try_from(known).ok().filter(|number| *number < 1 << 29).unwrap_or(2)
         };
         let number = match owner {
             Owner::Unowned => 0,

@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
-use super::schema::{MOST_KEYS, StoreSchema};
+use super::schema::{MOST_KEYS, StoreSchema, UniqueKey};
 use crate::application::values::address::is_uuid;
 use sqlite_format::record::{Classes, Field};
 
@@ -21,12 +21,16 @@ pub type Hashes = [u64; MOST_KEYS];
 /// Returns the table and the layout that a record fits. A record in a table's own tree fits that table alone.
 pub fn match_layout(schema: &StoreSchema, own: Option<usize>, fields: &[Field]) -> Option<RowLayout> {
     let mut almost = None;
-    for (table, of) in schema.tables.iter().enumerate() {
-        if own.is_some_and(|own| own != table) {
-            continue;
-        }
+    // Without known values, any number of tables could have such a row.
+    let all = 0..if schema.has_known_values {
+        schema.tables.len()
+    } else {
+        0
+    };
+    let tables = own.map_or(all, |own| own..own + 1);
+    for (table, of) in tables.filter_map(|table| Some((table, schema.tables.get(table)?))) {
         for (layout, columns) in of.layouts.iter().enumerate() {
-            if columns.len() != fields.len() {
+            if !of.takes_fields(columns, fields.len()) {
                 continue;
             }
             let takes = |(column, field): (&usize, &Field)| {
@@ -54,7 +58,7 @@ pub fn has_invalid_value(schema: &StoreSchema, fit: RowLayout, fields: &[Field],
     let columns = table.layouts.get(fit.layout).map(Vec::as_slice).unwrap_or_default();
     columns.iter().zip(fields).any(|(column, field)| {
         let rule = table.columns.get(*column).and_then(|column| column.rule);
-        rule.is_some_and(|rule| rule.fault(*field, payload).is_some())
+        rule.is_some_and(|rule| rule.is_broken_by(*field, payload))
     })
 }
 
@@ -84,13 +88,19 @@ pub struct KeyHasher(RandomState);
 
 impl KeyHasher {
     /// Returns the hash of the values of some fields; 0 when one of them is NULL, as a unique index takes any number of those.
-    pub fn hash_values<'f>(&self, payload: &[u8], fields: impl Iterator<Item = Option<&'f Field>>) -> u64 {
+    pub fn hash_values<'f>(
+        &self,
+        payload: &[u8],
+        fields: impl Iterator<Item = Option<&'f Field>>,
+        is_shared: bool,
+    ) -> u64 {
         let mut hasher = self.0.build_hasher();
         for field in fields {
-            let Some(field) = field.filter(|field| field.class != Classes::NULL) else {
+            let Some(field) = field.filter(|field| is_shared || field.class != Classes::NULL) else {
                 return 0;
             };
-            match field.integer(payload).filter(|_| field.class == Classes::INTEGER) {
+            match whole_number(*field, payload) {
+                _ if field.class == Classes::NULL => 0_u8.hash(&mut hasher),
                 Some(value) => value.hash(&mut hasher),
                 None => payload.get(field.range()).unwrap_or_default().hash(&mut hasher),
             }
@@ -106,14 +116,64 @@ impl KeyHasher {
         };
         for (slot, key) in out.iter_mut().zip(&table.keys) {
             let places = key.columns.iter().map(|column| fields.get(table.field_of(fit.layout, *column)?));
-            *slot = self.hash_values(payload, places);
+            *slot = self.hash_values(payload, places, key.is_shared);
         }
         out
     }
 
+    /// Returns the hash of the key of a row in an index, as text. Letters count in either case, so that two keys rather clash than not.
+    pub fn hash_text(&self, index: usize, key: &[u8]) -> u64 {
+        let mut hasher = self.0.build_hasher();
+        (usize::MAX, index).hash(&mut hasher);
+        key.to_ascii_lowercase().hash(&mut hasher);
+        hasher.finish() | 1
+    }
+
     /// Returns the hash of an index entry: of all its fields but the last, which is the rowid.
-    pub fn hash_entry(&self, payload: &[u8], fields: &[Field]) -> u64 {
+    pub fn hash_entry(&self, payload: &[u8], fields: &[Field], is_shared: bool) -> u64 {
         let keys = fields.split_last().map(|(_, keys)| keys).unwrap_or_default();
-        self.hash_values(payload, keys.iter().map(Some))
+        self.hash_values(payload, keys.iter().map(Some), is_shared)
+    }
+
+    /// Returns the hash of the key of a row as the new store compares it; 0 if it holds NULL, as any number of rows may have that.
+    pub fn hash_unique(&self, table: usize, key: (usize, &UniqueKey), line: (&[usize], &[Field], &[u8])) -> u64 {
+        let (layout, fields, payload) = line;
+        let mut hasher = self.0.build_hasher();
+        (table, key.0).hash(&mut hasher);
+        for column in &key.1.columns {
+            let field = layout.iter().position(|there| there == column).and_then(|at| fields.get(at));
+            let Some(field) = field.filter(|field| field.class != Classes::NULL) else {
+                return 0;
+            };
+            let bytes = payload.get(field.range()).unwrap_or_default();
+            match whole_number(*field, payload) {
+                Some(value) => value.hash(&mut hasher),
+                None if field.class == Classes::TEXT && key.1.folded.0.contains(column) => {
+                    bytes.to_ascii_lowercase().hash(&mut hasher);
+                }
+                None if field.class == Classes::TEXT && key.1.folded.1.contains(column) => {
+                    let end = bytes.iter().rposition(|byte| *byte != b' ').map_or(0, |last| last + 1);
+                    bytes.get(..end).unwrap_or_default().hash(&mut hasher);
+                }
+                None => bytes.hash(&mut hasher),
+            }
+        }
+        hasher.finish() | 1
+    }
+}
+
+/// Returns the integer that a number is. A column of floating point numbers stores one that is an integer as such, and an index does not.
+fn whole_number(field: Field, payload: &[u8]) -> Option<i64> {
+    match field.class {
+        Classes::INTEGER => field.integer(payload),
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the number is compared with what is left of it"
+        )]
+        Classes::REAL => field
+            .real(payload)
+            .filter(|real| real.abs() < 1e15 && real.fract().abs() < f64::MIN_POSITIVE)
+            .map(|real| real as i64),
+        _ => None,
     }
 }

@@ -132,13 +132,17 @@ impl<'a> RowFinder<'a> {
                     Owner::Table(table) => Some(table),
                     _ => None,
                 };
-                self.cells(number, &page, owner, own, each)?;
+                let is_all = self.cells(number, &page, owner, own, each)?;
+                if !self.schema.has_known_values && (self.is_sound || is_all) {
+                    // What no pointer leads to was deleted.
+                    return Ok(());
+                }
                 let origin = if owner == Owner::Free {
                     Origin::FreeSpace
                 } else {
                     Origin::Gap
                 };
-                self.carve(number, usable, (begin + 8, usable.len()), origin, each)
+                self.carve(number, usable, (begin + 8, usable.len()), (origin, own), each)
             }
             // An inner page or an index's has no rows. Where nothing leads to it, its kind may be what is damaged.
             Ok(_) if matches!(owner, Owner::Table(_) | Owner::Index(..) | Owner::Other) => Ok(()),
@@ -148,7 +152,11 @@ impl<'a> RowFinder<'a> {
                 } else {
                     Origin::Gap
                 };
-                self.carve(number, usable, (begin, usable.len()), origin, each)
+                let own = match owner {
+                    Owner::Table(table) if !self.schema.has_known_values => Some(table),
+                    _ => None,
+                };
+                self.carve(number, usable, (begin, usable.len()), (origin, own), each)
             }
         }
     }
@@ -157,6 +165,7 @@ impl<'a> RowFinder<'a> {
         self.free.iter().any(|(begin, end)| from < *end && *begin < to)
     }
 
+    /// Hands out the rows to which cell pointers lead; returns true if each of them leads to one.
     fn cells(
         &mut self,
         number: u32,
@@ -164,13 +173,14 @@ impl<'a> RowFinder<'a> {
         owner: Owner,
         own: Option<usize>,
         each: &mut EachRow<'_>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let origin = match owner {
             Owner::Table(_) => Origin::OwnTree,
             Owner::Free => Origin::FreeSpace,
             _ => Origin::Orphan,
         };
         let sound = self.is_sound;
+        let mut count = 0;
         for cell in page.all_cells().filter_map(std::result::Result::ok) {
             if cell.at < 8 || cell.payload.len == 0 {
                 continue;
@@ -185,23 +195,25 @@ impl<'a> RowFinder<'a> {
                 overflow: cell.payload.overflow,
             };
             let is_free = self.is_free(cell.at, cell.at + cell.size);
-            let taken = self.record(number, page.bytes(), local, own, &mut |place, fit, payload, fields| {
-                each(&FoundRow {
-                    origin,
-                    is_unvouched: !sound || is_free,
-                    is_freed: owner == Owner::Free || (sound && is_free),
-                    rowid: Some(cell.rowid),
-                    place,
-                    fit,
-                    payload,
-                    fields,
-                })
-            })?;
+            let taken =
+                self.record(number, page.bytes(), local, (own, false), &mut |place, fit, payload, fields| {
+                    each(&FoundRow {
+                        origin,
+                        is_unvouched: !sound || is_free,
+                        is_freed: owner == Owner::Free || (sound && is_free),
+                        rowid: Some(cell.rowid),
+                        place,
+                        fit,
+                        payload,
+                        fields,
+                    })
+                })?;
             if taken {
+                count += 1;
                 self.taken.push((cell.at, cell.at + cell.size));
             }
         }
-        Ok(())
+        Ok(count == page.cells())
     }
 
     /// Hands out a record, if its header describes it exactly and it can be a row; returns whether it is one.
@@ -210,7 +222,7 @@ impl<'a> RowFinder<'a> {
         number: u32,
         page: &[u8],
         local: Local,
-        own: Option<usize>,
+        (own, is_carved): (Option<usize>, bool),
         each: &mut EachRecord<'_>,
     ) -> Result<bool> {
         let Some(begin) = page.get(local.at..local.at + local.here) else {
@@ -223,7 +235,7 @@ impl<'a> RowFinder<'a> {
             return Ok(false);
         };
         let fit = match_layout(self.schema, own, self.fields.all());
-        if fit.is_none() && own.is_none() {
+        if fit.is_none() && (own.is_none() || is_carved) {
             return Ok(false);
         }
         self.left = left;

@@ -8,10 +8,11 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Files, KnownStore, SalvageSummary, salvage};
+use super::{Files, KnownStore, ObjectKind, OwnSchema, SalvageSummary, SchemaObject, read_objects, salvage};
 use crate::application::{Application, NoStore, Problem, Remedy};
 use crate::error::{Error, Result};
 use crate::limits::stop::Stop;
+use crate::migrations::replayed::{ReplayedObject, replay_objects};
 use crate::probe::journal::length_to_play;
 use crate::probe::not_a_database::{describe, describe_conversion};
 use crate::probe::situation::{is_hot, write_locked_now};
@@ -56,6 +57,53 @@ pub(crate) fn salvage_store(
     let mut summary = salvage(opened.files(), known, out, &unchanged, stop).map_err(NoSummary::Ended)?;
     summary.left_out = probe.foreign().map(|foreign| (foreign.suffix, foreign.in_words()));
     Ok(summary)
+}
+
+/// Describes the stores of which nothing is known: by their own schema, and by that of another store or of migrations for what it has lost.
+///
+/// # Errors
+/// Fails if the other store cannot be read, or the migrations cannot be replayed.
+pub(crate) fn describe_any(
+    application: &Application,
+    like: Option<&Path>,
+    with_triggers: bool,
+    stop: &Stop,
+) -> std::result::Result<KnownStore, NoSummary> {
+    let given = match like {
+        Some(path) => read_other_schema(path, stop)?,
+        None => replay_schema(application, stop).map_err(NoSummary::NotRead)?,
+    };
+    Ok(KnownStore {
+        own: Some(OwnSchema { with_triggers, given }),
+        ..KnownStore::default()
+    })
+}
+
+/// Reads the schema of another store.
+fn read_other_schema(path: &Path, stop: &Stop) -> std::result::Result<Vec<SchemaObject>, NoSummary> {
+    let probe = probe_unlocked(path, stop).map_err(NoSummary::NotRead)?;
+    let opened = OpenFiles::open(&probe).map_err(NoSummary::NotRead)?;
+    let objects = read_objects(opened.files(), stop).map_err(NoSummary::Ended)?;
+    if objects.is_empty() {
+        let name = crate::text::paths::display_path(path);
+        return Err(NoSummary::NotRead(Error::NotAStore(format!("{name} has no schema that could be read"))));
+    }
+    Ok(objects)
+}
+
+/// Replays the migrations of an application, if it has a folder of them.
+fn replay_schema(application: &Application, stop: &Stop) -> Result<Vec<SchemaObject>> {
+    let replayed = replay_objects(application, stop)?;
+    let object = |object: ReplayedObject| {
+        Some(SchemaObject {
+            kind: ObjectKind::from_word(object.kind.as_bytes())?,
+            name: object.name.into_bytes(),
+            table: object.table.into_bytes(),
+            root: 0,
+            sql: object.sql,
+        })
+    };
+    Ok(replayed.into_iter().filter_map(object).collect())
 }
 
 /// Returns the reason if the file cannot be read as it is, and the steps that undo it, where all of it is there: behind other bytes, or

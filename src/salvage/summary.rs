@@ -1,10 +1,13 @@
 //! The summary of a salvage: what was given, and what not. It holds no value of a cell but ids that are UUIDs.
 
+use super::schema::statements::Remark;
+
 /// The most rows of each kind that a summary names; the rest it only counts.
 pub const MOST_NAMED: usize = 1000;
 
 /// The summary of a salvage.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct SalvageSummary {
     /// The summary of each known table.
     pub tables: Vec<TableSummary>,
@@ -16,6 +19,12 @@ pub struct SalvageSummary {
     pub other_names: Vec<String>,
     /// The ids of migrations whose rows in the ledger were lost and are restored.
     pub restored_ledger_rows: Vec<i64>,
+    /// The objects that are not made anew, or not as they were.
+    pub remarks: Vec<Remark>,
+    /// True if the store's own schema could not be read as a whole.
+    pub is_schema_damaged: bool,
+    /// True if the schema is the store's own or another one's, and not that of a known application.
+    pub is_any: bool,
     /// Frames of the log that are damaged.
     pub damaged_frames: u64,
     /// Pages whose newest frame is damaged: their rows may be older than the last commit.
@@ -68,11 +77,20 @@ impl UncertainCommits {
 
 /// The summary of a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct TableSummary {
     /// Its name.
     pub name: String,
     /// Rows that are given.
     pub given: u64,
+    /// Given rows that an index names with their key: a second witness on another page. The others stand by their page alone.
+    pub confirmed: u64,
+    /// True if the account says how many rows have a second witness: where no values are known, nothing else tells a wrong row.
+    pub is_counted_by_witness: bool,
+    /// True if it is only a part of another table.
+    pub is_part: bool,
+    /// True if its statement cannot be used, and its rows are given with numbered columns.
+    pub is_nameless: bool,
     /// Given rows of which only the rowid is damaged: they are given under the rowid that their index has.
     pub renumbered: u64,
     /// Given rows with a value that the application never writes, or that an index contradicts.
@@ -143,8 +161,10 @@ impl SalvageSummary {
         let whole = |table: &TableSummary| {
             table.lost.count + table.doubtful.count + table.flagged.count + table.missing_a_column == 0
                 && !table.has_unknown_count
+                && !table.is_nameless
         };
         self.committed
+            && !self.is_schema_damaged
             && !self.has_unrelated_log
             && self.left_out.is_none()
             && self.uncertain_commits.is_none()

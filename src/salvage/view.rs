@@ -45,6 +45,8 @@ pub struct StoreView<'a> {
     in_file: u32,
     overlay: Option<PageOverlay<'a>>,
     encoding: Encoding,
+    /// The number of pages that are missing at the beginning of the file.
+    missing: u32,
 }
 
 impl<'a> StoreView<'a> {
@@ -75,7 +77,17 @@ impl<'a> StoreView<'a> {
             in_file: u32::try_from(there).unwrap_or(pages).min(pages),
             overlay,
             encoding: Encoding::Utf8,
+            missing: 0,
         })
+    }
+
+    /// Shifts the numbers of all pages: so many are missing at the beginning of the file.
+    #[must_use]
+    pub fn with_missing_pages(mut self, missing: u32) -> Self {
+        self.missing = missing;
+        self.pages = self.pages.saturating_add(missing).min(MOST_PAGES);
+        self.in_file = self.in_file.saturating_add(missing).min(self.pages);
+        self
     }
 
     /// Sets the encoding of text: the one of the header, or the one that the rows show.
@@ -150,7 +162,7 @@ impl<'a> StoreView<'a> {
     pub fn page(&self, number: u32, into: &mut Vec<u8>) -> bool {
         into.clear();
         into.resize(self.layout.page_size, 0);
-        if number == 0 || number > self.pages {
+        if number <= self.missing || number > self.pages {
             return false;
         }
         if !self.read_overlaid(number, into) {
@@ -160,7 +172,7 @@ impl<'a> StoreView<'a> {
     }
 
     fn offset(&self, number: u32) -> u64 {
-        u64::from(number.saturating_sub(1)) * self.layout.page_size as u64
+        u64::from(number.saturating_sub(1 + self.missing)) * self.layout.page_size as u64
     }
 
     fn read_overlaid(&self, number: u32, into: &mut [u8]) -> bool {
@@ -196,7 +208,7 @@ impl<'a> StoreView<'a> {
         let size = self.layout.page_size;
         let count = u32::try_from(BLOCK / size).unwrap_or(1).max(1);
         let mut block = vec![0; size * count as usize];
-        let mut first = 1_u32;
+        let mut first = 1 + self.missing;
         stop.reads_pages(self.in_file.into());
         while first <= self.in_file {
             stop.check()?;

@@ -1,5 +1,6 @@
 //! What can be saved of a damaged store: held against the truth about stores that were made, damaged and saved here.
 
+mod any;
 mod beside;
 mod bounds;
 mod claims;

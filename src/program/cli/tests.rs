@@ -74,7 +74,19 @@ fn the_long_help_teaches() {
               
               It makes a new store of all that can still be read, and invents nothing. The SQL goes to
               standard output and holds everything that the store holds; what is lost is said on
-              standard error. Any sqlite3 loads it: see the examples.
+              standard error. Any sqlite3 loads it: see the examples. With --any the schema is the
+              store's own, with --migrations also what those make where it is damaged.
+
+          --with-triggers
+              With --salvage: make triggers anew, and not only comments of them
+              
+              A trigger runs in whatever application opens the new store. Read them before.
+
+          --like <OTHER>
+              With --salvage --any: another store of the same application, for its schema
+              
+              A fresh install's, or last month's backup. Only the schema is taken, and only what the
+              damaged store has lost of its own.
 
           --any
               The stores are any application's, not banger's
@@ -179,6 +191,7 @@ fn the_long_help_teaches() {
       doctor --explain foreign-keys           what a check means, and what to do when it fails
       doctor --check-migrations && echo swap  may this binary take over the store as it is?
       doctor --salvage state.db > saved.sql   all that can still be read of a damaged store, as SQL
+      doctor --salvage --any app.db > saved.sql   the same of any application's database
       sqlite3 -bail -safe saved.db < saved.sql && doctor saved.db
       find /srv -name state.db -print0 | xargs -0 doctor --format json > fleet.jsonl
 

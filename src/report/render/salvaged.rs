@@ -7,6 +7,9 @@ use crate::salvage::summary::{NamedRows, NothingSaved, SalvageSummary, TableSumm
 use crate::text::escape::escape_untrusted;
 use crate::text::words::{plural, thousands};
 
+/// The longest name of a table, in characters.
+const LONGEST_NAME: usize = 200;
+
 /// The longest description of a process, in characters.
 const LONGEST_REASON: usize = 600;
 
@@ -25,6 +28,7 @@ struct SummaryRow {
 pub(crate) fn account(store: &str, account: &SalvageSummary, next: &[Step], style: Style) -> String {
     let mut entries: Vec<SummaryRow> = account.tables.iter().map(table_entry).collect();
     entries.extend(store_entries(account));
+    entries.extend(remark_entries(account));
     let columns = ColumnWidths::of(0, entries.iter().map(|entry| entry.name.as_str()));
     let drawn: String = entries
         .iter()
@@ -82,6 +86,17 @@ fn table_entry(table: &TableSummary) -> SummaryRow {
     );
     kind(&table.lost, "lost", "an index names it, and it is nowhere");
     kind(&table.doubtful, "doubtful", "whole, but perhaps none of the store's: in a comment");
+    if table.is_counted_by_witness && table.given > 0 {
+        detail.push(match table.given - table.confirmed.min(table.given) {
+            0 => "each named by an index".to_owned(),
+            alone if alone == table.given => "standing by their pages alone".to_owned(),
+            alone => format!(
+                "{} named by an index, {} standing by their pages alone",
+                thousands(table.confirmed),
+                thousands(alone)
+            ),
+        });
+    }
     if table.older > 0 {
         detail.push(format!("an older state of {} of the lost in comments", thousands(table.older)));
     }
@@ -92,8 +107,12 @@ fn table_entry(table: &TableSummary) -> SummaryRow {
     if table.has_unknown_count {
         detail.push(format!("how many rows {} had is not known", table.name));
     }
+    if table.is_nameless {
+        detail.push("whose table they were is not known".to_owned());
+    }
     let is_whole = table.flagged.count + table.lost.count + table.doubtful.count + table.missing_a_column == 0
-        && !table.has_unknown_count;
+        && !table.has_unknown_count
+        && !table.is_nameless;
     if table.deleted > 0 {
         detail.push(format!("{} deleted before, and not given", thousands(table.deleted)));
     }
@@ -102,7 +121,7 @@ fn table_entry(table: &TableSummary) -> SummaryRow {
     }
     SummaryRow {
         status: if is_whole { Status::Pass } else { Status::Fail },
-        name: table.name.clone(),
+        name: escape_untrusted(&table.name, LONGEST_NAME),
         detail: detail.join(", "),
         findings,
     }
@@ -128,6 +147,43 @@ fn rows(named: &NamedRows, what: &str, means: &str) -> Vec<String> {
         lines.push(format!("{what}: … and {} more", thousands(more)));
     }
     lines
+}
+
+/// Returns the objects of the schema that are not made anew, or not as they were. Rows that are only given under another name are a fault.
+fn remark_entries(account: &SalvageSummary) -> Vec<SummaryRow> {
+    let mut out = Vec::new();
+    for is_nameless in [true, false] {
+        let remarks: Vec<_> = account.remarks.iter().filter(|remark| remark.is_nameless == is_nameless).collect();
+        if remarks.is_empty() {
+            continue;
+        }
+        let shown = remarks.iter().take(SHOWN_ROWS);
+        let mut findings: Vec<String> = shown.map(|remark| format!("{}: {}", remark.object, remark.why)).collect();
+        let more = remarks.len().saturating_sub(findings.len());
+        if more > 0 {
+            findings.push(format!("… and {} more", thousands(more as u64)));
+        }
+        let count = plural(remarks.len() as u64, "object", "objects");
+        out.push(SummaryRow {
+            status: if is_nameless { Status::Fail } else { Status::Skip },
+            name: "schema".to_owned(),
+            detail: if is_nameless {
+                format!("{count} whose statement cannot be used: the rows are given as lost_1 and so on")
+            } else {
+                format!("{count} only in comments, or without a clause")
+            },
+            findings,
+        });
+    }
+    if account.is_schema_damaged {
+        out.push(SummaryRow {
+            status: Status::Fail,
+            name: "schema".to_owned(),
+            detail: "a part of the schema is damaged, so that tables may be missing".to_owned(),
+            findings: Vec::new(),
+        });
+    }
+    out
 }
 
 /// Returns the faults of the store that belong to no table.
@@ -213,7 +269,7 @@ fn verdict(account: &SalvageSummary) -> (Status, String) {
     let why = match account.nothing {
         Some(NothingSaved::NoPages) => "nothing in the file looks like a page of a database",
         Some(NothingSaved::NotOurs) => {
-            "its schema is intact and names none of the application's tables: it is another application's store, which `doctor --any` examines"
+            "its schema is intact and names none of the application's tables: it is another application's store, which `doctor --salvage --any` saves"
         }
         Some(NothingSaved::Newer) => {
             "a migration is applied that this binary does not know: use the doctor of the version that last used the store"

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{Engine, Output, TableProgress, text, write_counted};
+use super::{Engine, Output, TableProgress, count_confirmed, text, write_counted};
 use crate::salvage::Result;
 use crate::salvage::candidates::{Candidate, KeyStates, OtherRowids, Verdict};
 use crate::salvage::entries::for_each_entry;
 use crate::salvage::indexed_rows::{digest, is_sound};
 use crate::salvage::literal::is_plain;
 use crate::salvage::rows::{Origin, RowFinder};
-use crate::salvage::schema::MOST_KEYS;
+use crate::salvage::schema::{MOST_KEYS, StoreSchema};
 use crate::salvage::sql::SqlRow;
 use sqlite_format::record::Fields;
 
@@ -96,6 +96,7 @@ impl Engine<'_> {
             let whole = self.forest.whole.get(candidate.fit.table).map(Vec::as_slice).unwrap_or_default();
             let keys = KeyStates {
                 whole,
+                has_known_values: self.schema.has_known_values,
                 is_freelist_known: self.forest.is_freelist_known,
                 is_ambiguous: self.forest.is_ambiguous.get(candidate.fit.table).copied().unwrap_or(false),
                 open_ranges: self.forest.open_ranges.get(candidate.fit.table).map_or(&[], Vec::as_slice),
@@ -125,6 +126,7 @@ impl Engine<'_> {
         chosen.dedup_by(|b, a| (table_of(a), a.rowid) == (table_of(b), b.rowid));
         let mut writer = Writer {
             finder: RowFinder::new(self.view, self.schema),
+            schema: self.schema,
             fields: Fields::default(),
             payload: Vec::new(),
             used: HashSet::new(),
@@ -182,8 +184,14 @@ impl Engine<'_> {
     fn find_named_rowids(&mut self, candidates: &[Candidate]) -> Result<HashMap<KeyOf, i64>> {
         let mut wanted: HashSet<KeyOf> = HashSet::new();
         for candidate in candidates {
-            for (key, hash) in candidate.hashes.iter().enumerate() {
-                if *hash != 0 && candidate.agree >> key & 1 == 0 {
+            let keys = self
+                .schema
+                .tables
+                .get(candidate.fit.table)
+                .map(|table| table.keys.as_slice())
+                .unwrap_or_default();
+            for ((key, hash), of) in candidate.hashes.iter().enumerate().zip(keys) {
+                if *hash != 0 && candidate.agree >> key & 1 == 0 && !of.is_shared {
                     wanted.insert((candidate.fit.table, key, *hash));
                 }
             }
@@ -211,6 +219,10 @@ impl Engine<'_> {
         out: &mut Output<'_, '_>,
     ) -> Result<()> {
         let mut best: BTreeMap<(usize, i64), &Candidate> = BTreeMap::new();
+        if !self.schema.has_known_values {
+            // No time in a row tells which of two states is the older one.
+            return Ok(());
+        }
         for candidate in candidates {
             let Some((table, rowid)) = tables.get(candidate.fit.table).zip(candidate.rowid) else {
                 continue;
@@ -333,6 +345,7 @@ fn other_rowids_of(candidate: &Candidate, elsewhere: &HashMap<KeyOf, i64>, table
 /// Reads candidates again and writes them.
 struct Writer<'a> {
     finder: RowFinder<'a>,
+    schema: &'a StoreSchema,
     fields: Fields,
     payload: Vec<u8>,
     /// The keys of the rows that were written.
@@ -351,13 +364,25 @@ impl Writer<'_> {
             fields: self.fields.all(),
             payload: &self.payload,
         };
-        let keys = candidate.hashes.iter().enumerate().filter(|(_, hash)| **hash != 0);
-        let keys: Vec<KeyOf> = keys.map(|(key, hash)| (candidate.fit.table, key, *hash)).collect();
-        if !out.sql.fits_schema(&line) || keys.iter().any(|key| self.used.contains(key)) {
+        let of = self
+            .schema
+            .tables
+            .get(candidate.fit.table)
+            .map(|table| table.keys.as_slice())
+            .unwrap_or_default();
+        let keys = candidate
+            .hashes
+            .iter()
+            .enumerate()
+            .zip(of)
+            .filter(|((_, hash), of)| **hash != 0 && !of.is_shared);
+        let keys: Vec<KeyOf> = keys.map(|((key, hash), _)| (candidate.fit.table, key, *hash)).collect();
+        if keys.iter().any(|key| self.used.contains(key)) || !out.sql.takes_row(&line, candidate.agree)? {
             return Ok(false);
         }
         self.used.extend(keys);
         write_counted(&line, one.odd, text(&self.payload, self.fields.all().first()), out)?;
+        count_confirmed(candidate.agree, candidate.fit.table, out);
         let is_renumbered = !one.odd && candidate.rowid != Some(one.rowid);
         if let Some(summary) = out.summary.tables.get_mut(candidate.fit.table) {
             summary.renumbered += u64::from(is_renumbered);

@@ -1,5 +1,7 @@
 //! Reads `sqlite_schema`, as far as it can be read: the roots of the trees, and the names of the columns.
 
+use std::collections::HashMap;
+
 use super::{Forest, MOST_NAMES, MOST_ROOTS, Walker};
 use crate::findings::LONGEST_NAME;
 use crate::salvage::Result;
@@ -33,6 +35,7 @@ impl Walker<'_> {
     pub(super) fn read_roots(&mut self, schema: &StoreSchema, forest: &mut Forest) -> Result<Vec<(Owner, u32)>> {
         let mut roots = Roots::default();
         roots.statements.resize_with(schema.tables.len(), || None);
+        let trees = schema.trees();
         forest.notes.set_owner(1, Owner::Unowned);
         let mut decoder = Decoder::new(self.view.encoding());
         let (pages, mut whole) = self.walk(1, Owner::Other, forest, None)?;
@@ -43,13 +46,17 @@ impl Walker<'_> {
             if let Ok(page) = Page::parse(self.view.layout(), number, &self.bytes)
                 && page.kind() == Kind::TableLeaf
             {
-                let sound = roots.take(self.view, &page, schema, &mut decoder, &mut payloads);
+                let sound = roots.take(self.view, &page, &trees, &mut decoder, &mut payloads);
                 whole &= sound == page.cells() && !self.view.is_stale(number);
             }
         }
         forest.are_others_known = whole;
-        if whole {
+        if whole && schema.has_known_values {
             roots.give_up_namesakes(schema);
+        }
+        if !schema.has_known_values {
+            // What is no table of the schema is a part of one that is made anew.
+            (roots.other_names, roots.other_tables) = (Vec::new(), 0);
         }
         forest.other_tables = (std::mem::take(&mut roots.other_names), roots.other_tables);
         forest.is_anothers = whole && roots.tables.is_empty() && roots.other_tables > 0;
@@ -80,7 +87,7 @@ impl Roots {
         &mut self,
         view: &StoreView<'_>,
         page: &Page<'_>,
-        schema: &StoreSchema,
+        trees: &HashMap<Vec<u8>, usize>,
         decoder: &mut Decoder,
         payloads: &mut PayloadReader,
     ) -> usize {
@@ -103,11 +110,12 @@ impl Roots {
             else {
                 continue;
             };
-            let table = schema.find_table(if kind == b"table" {
+            let of = if kind == b"table" {
                 name
             } else {
                 row.table().unwrap_or_default()
-            });
+            };
+            let table = trees.get(&of.to_ascii_lowercase()).copied();
             match (kind, table) {
                 (b"table", Some(table)) => {
                     self.tables.push((table, root));

@@ -10,6 +10,7 @@
 use super::{EachRow, FoundRow, Local, Origin, RowFinder};
 use crate::salvage::Result;
 use crate::salvage::row_layout::has_invalid_value;
+use crate::salvage::schema::TableSchema;
 use sqlite_format::bytes::read_varint;
 use sqlite_format::page::Kind;
 
@@ -20,7 +21,7 @@ impl RowFinder<'_> {
         number: u32,
         page: &[u8],
         (from, to): (usize, usize),
-        origin: Origin,
+        (origin, own): (Origin, Option<usize>),
         each: &mut EachRow<'_>,
     ) -> Result<()> {
         self.taken.sort_unstable();
@@ -28,7 +29,7 @@ impl RowFinder<'_> {
         for next in 0..=self.taken.len() {
             let (begin, end) = self.taken.get(next).copied().unwrap_or((to, to));
             if at < begin {
-                self.carve_gap(number, page, (at, begin), origin, each)?;
+                self.carve_gap(number, page, (at, begin), (origin, own), each)?;
             }
             at = at.max(end);
         }
@@ -41,18 +42,18 @@ impl RowFinder<'_> {
         number: u32,
         page: &[u8],
         (from, to): (usize, usize),
-        origin: Origin,
+        (origin, own): (Origin, Option<usize>),
         each: &mut EachRow<'_>,
     ) -> Result<()> {
-        let lengths = || self.schema.tables.iter().flat_map(|table| &table.layouts).map(Vec::len);
-        let least = lengths().min().unwrap_or(0) + 1;
-        let most = (lengths().max().unwrap_or(0) * 4 + 1).min(127);
+        let Some((least, most)) = self.header_lengths(own) else {
+            return Ok(());
+        };
         let mut at = from;
         while at + least < to {
             let header = page.get(at).copied().map_or(0, usize::from);
             let local = (least..=most)
                 .contains(&header)
-                .then(|| self.read_header(page, (from, to), at, header))
+                .then(|| self.read_header(page, (from, to), at, header, own))
                 .flatten();
             let Some(local) = local else {
                 at += 1;
@@ -65,7 +66,7 @@ impl RowFinder<'_> {
             let origin = if is_free { Origin::FreeSpace } else { origin };
             let schema = self.schema;
             let mut odd = true;
-            self.record(number, page, local, None, &mut |place, fit, payload, fields| {
+            self.record(number, page, local, (own, true), &mut |place, fit, payload, fields| {
                 odd = fit.is_none_or(|fit| has_invalid_value(schema, fit, fields, payload));
                 each(&FoundRow {
                     origin,
@@ -84,8 +85,33 @@ impl RowFinder<'_> {
         Ok(())
     }
 
+    /// Returns the least and the greatest length of the header of a row of the page's own table, or of any table.
+    fn header_lengths(&self, own: Option<usize>) -> Option<(usize, usize)> {
+        let tables = match own {
+            Some(own) => self.schema.tables.get(own..=own)?,
+            None => &self.schema.tables,
+        };
+        let least = |table: &TableSchema| {
+            let shortest = table.layouts.iter().map(Vec::len).min()?;
+            Some(if table.has_short_rows {
+                shortest.min(1)
+            } else {
+                shortest
+            })
+        };
+        let longest = tables.iter().flat_map(|table| &table.layouts).map(Vec::len).max()?;
+        Some((tables.iter().filter_map(least).min()? + 1, (longest * 4 + 1).min(127)))
+    }
+
     /// Returns the record whose header may begin there: its number of fields is a known one, and it ends before the gap does.
-    fn read_header(&self, page: &[u8], (_, to): (usize, usize), at: usize, header: usize) -> Option<Local> {
+    fn read_header(
+        &self,
+        page: &[u8],
+        (_, to): (usize, usize),
+        at: usize,
+        header: usize,
+        own: Option<usize>,
+    ) -> Option<Local> {
         let mut serials = page.get(at + 1..(at + header).min(to))?;
         let mut count = 0;
         let mut len = header as u64;
@@ -95,11 +121,11 @@ impl RowFinder<'_> {
             count += 1;
             len = len.checked_add(size(serial)?)?;
         }
-        let is_known = self
-            .schema
-            .tables
-            .iter()
-            .any(|table| table.layouts.iter().any(|layout| layout.len() == count));
+        let takes = |table: &TableSchema| table.layouts.iter().any(|layout| table.takes_fields(layout, count));
+        let is_known = match own {
+            Some(own) => self.schema.tables.get(own).is_some_and(takes),
+            None => self.schema.tables.iter().any(takes),
+        };
         let len = usize::try_from(len).ok().filter(|len| i32::try_from(*len).is_ok() && is_known)?;
         let here = self.view.layout().local(Kind::TableLeaf, len);
         let end = at + here;

@@ -1,43 +1,97 @@
 //! Describes an application's stores from its migrations: each prefix of them is replayed in memory, because a damaged store may
 //! have stopped at any of them, and its rows keep the layout of the migration under which they were written.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
 use super::{
-    ColumnSchema, KnownLedger, KnownMigration, KnownStore, MOST_KEYS, StoreSchema, TableSchema, UniqueKey, ValueRule,
+    ColumnSchema, KnownLedger, KnownMigration, KnownRule, KnownStore, MOST_KEYS, StoreSchema, TableSchema, UniqueKey,
+    ValueRule,
 };
 use crate::application::{self, Application};
 use crate::error::{Error, Result};
 use crate::migrations::runner::{ledger_sql, run_all};
+use crate::salvage::view::StoreView;
 use crate::store::introspect::{self, IndexColumn, ObjectKind, identifier, is_sqlites_own};
+use sqlite_format::header::MAGIC;
 
 /// The schema of the new store, as the applied migrations make it.
 #[derive(Debug, Clone, Default)]
 pub struct TargetSchema {
+    /// The pragmas that come before everything else.
+    pub pragmas: Vec<String>,
     /// The statements that create tables and indexes.
     pub before: Vec<String>,
     /// The statements that create views and triggers. Triggers must not be there while rows are inserted.
     pub after: Vec<String>,
+    /// For each table whose rows an expression can refuse with an error, the statements that make it: a row is tried before it is given.
+    pub tried: BTreeMap<usize, Vec<String>>,
+    /// The unique indexes, which are made when the rows are there: where two rows have the same key, an index would refuse them.
+    pub uniques: Vec<LateUnique>,
     /// For each known table, and each of its known columns, its constraints; `None` for a column that is not there.
     pub columns: Vec<Vec<Option<ColumnConstraints>>>,
 }
 
 impl TargetSchema {
+    /// Adds what the header of a store holds beside its pages: numbers of the application's, and how its pages are kept.
+    pub fn add_header(&mut self, view: &StoreView<'_>) {
+        let mut first = Vec::new();
+        view.page(1, &mut first);
+        let fields = first.first_chunk::<100>().filter(|_| first.starts_with(MAGIC));
+        let number = |at: usize| {
+            let four = fields.and_then(|fields| fields.get(at..at + 4)?.try_into().ok());
+            four.map_or(0, u32::from_be_bytes)
+        };
+        self.pragmas.push(format!("PRAGMA page_size={};", view.layout().page_size));
+        match (number(52), number(64)) {
+            (0, _) => {}
+            (_, 0) => self.pragmas.push("PRAGMA auto_vacuum=1;".to_owned()),
+            _ => self.pragmas.push("PRAGMA auto_vacuum=2;".to_owned()),
+        }
+        // A row that breaks a check was in the store all the same; and a check may take any time.
+        self.pragmas.push("PRAGMA ignore_check_constraints=ON;".to_owned());
+        for (name, at) in [("user_version", 60), ("application_id", 68)] {
+            let value = number(at).cast_signed();
+            if value != 0 {
+                self.before.insert(0, format!("PRAGMA {name}={value};"));
+            }
+        }
+    }
+
     /// Returns the constraints of a column; `None` when the new store does not have it.
     pub fn constraints(&self, table: usize, column: usize) -> Option<ColumnConstraints> {
         self.columns.get(table)?.get(column).copied().flatten()
     }
 }
 
+/// A unique index that is made behind the rows.
+#[derive(Debug, Clone, Default)]
+pub struct LateUnique {
+    /// The place of its table.
+    pub table: usize,
+    /// The place of its key among those of the table that are read, where it is one of them.
+    pub key: Option<usize>,
+    /// The place of its key among the unique ones of its table, if its rows have it in columns.
+    pub unique: Option<usize>,
+    /// A query for the key of the one row that the table has, as text, otherwise.
+    pub query: String,
+    /// Its statement.
+    pub sql: String,
+}
+
 /// The constraints of a column that a row can break.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct ColumnConstraints {
     /// True if NULL is forbidden.
     pub forbids_null: bool,
     /// True if a row without a value of it gets one.
     pub has_default: bool,
+    /// True if its default is an expression: SQLite reads NULL in a row that ends before the column.
+    pub has_computed_default: bool,
+    /// True if SQLite computes it: no value of it can be inserted.
+    pub is_generated: bool,
 }
 
 impl ColumnConstraints {
@@ -73,7 +127,10 @@ pub fn describe_stores(application: &Application) -> Result<KnownStore> {
         sql: ledger_sql(&identifier(&application.ledger.table)),
         migrations,
     };
-    let mut schema = StoreSchema::default();
+    let mut schema = StoreSchema {
+        has_known_values: true,
+        ..StoreSchema::default()
+    };
     for count in 0..=ledger.migrations.len() {
         let connection = replay(&ledger, ledger.migrations.iter().take(count))?;
         let names = introspect::tables(&connection)?.into_iter().filter_map(|table| table.name);
@@ -82,16 +139,24 @@ pub fn describe_stores(application: &Application) -> Result<KnownStore> {
         }
     }
     ledger.table = schema.find_table(application.ledger.table.as_bytes()).unwrap_or(0);
-    Ok(KnownStore { schema, ledger })
+    Ok(KnownStore {
+        schema,
+        ledger: Some(ledger),
+        own: None,
+    })
 }
 
 /// Builds the schema that these migrations make.
 ///
 /// # Errors
 /// Fails if SQLite cannot apply them: not every choice of migrations can be applied.
-pub fn build_target_schema(known: &KnownStore, applied: &BTreeSet<i64>) -> Result<TargetSchema> {
-    let migrations = known.ledger.migrations.iter();
-    let connection = replay(&known.ledger, migrations.filter(|migration| applied.contains(&migration.id)))?;
+pub fn build_target_schema(
+    schema: &StoreSchema,
+    ledger: &KnownLedger,
+    applied: &BTreeSet<i64>,
+) -> Result<TargetSchema> {
+    let migrations = ledger.migrations.iter();
+    let connection = replay(ledger, migrations.filter(|migration| applied.contains(&migration.id)))?;
     let mut target = TargetSchema::default();
     introspect::each_object(&connection, usize::MAX, |object| {
         if let Some(sql) = object.sql.filter(|_| !is_sqlites_own(object.name)) {
@@ -99,17 +164,18 @@ pub fn build_target_schema(known: &KnownStore, applied: &BTreeSet<i64>) -> Resul
                 ObjectKind::Table | ObjectKind::VirtualTable | ObjectKind::Index => &mut target.before,
                 ObjectKind::View | ObjectKind::Trigger => &mut target.after,
             };
-            place.push(text(sql));
+            place.push(text(sql) + ";");
         }
         Ok(())
     })?;
-    for table in &known.schema.tables {
+    for table in &schema.tables {
         let there = table_columns(&connection, &table.name)?;
         let constraints = |column: &ColumnSchema| {
             let info = there.iter().find(|one| one.name.eq_ignore_ascii_case(&column.name))?;
             Some(ColumnConstraints {
                 forbids_null: info.not_null,
                 has_default: info.has_default,
+                ..ColumnConstraints::default()
             })
         };
         target.columns.push(table.columns.iter().map(constraints).collect());
@@ -204,7 +270,11 @@ fn add_table(connection: &Connection, name: &str, application: &Application, sch
             && table.keys.len() < MOST_KEYS
             && !table.keys.iter().any(|key| key.name == name)
         {
-            table.keys.push(UniqueKey { name, columns });
+            table.keys.push(UniqueKey {
+                name,
+                columns,
+                ..UniqueKey::default()
+            });
         }
     }
     Ok(())
@@ -214,14 +284,14 @@ fn add_table(connection: &Connection, name: &str, application: &Application, sch
 fn value_rule(application: &Application, table: &str, column: &str) -> Option<ValueRule> {
     if table == application.ledger.table {
         return match column {
-            "name" => Some(ValueRule(application::Rule::Word)),
-            "applied_at" => Some(ValueRule(application::Rule::Time)),
+            "name" => Some(ValueRule::Known(KnownRule(application::Rule::Word))),
+            "applied_at" => Some(ValueRule::Known(KnownRule(application::Rule::Time))),
             _ => None,
         };
     }
     let table = application.tables.iter().find(|known| known.name.eq_ignore_ascii_case(table))?;
     let column = table.columns.iter().find(|known| known.name.eq_ignore_ascii_case(column))?;
-    Some(ValueRule(column.rule))
+    Some(ValueRule::Known(KnownRule(column.rule)))
 }
 
 #[cfg(test)]
@@ -252,25 +322,28 @@ mod tests {
                 ("vms", vec![11, 12], 3)
             ]
         );
-        assert_eq!(known.schema.tables[known.ledger.table].rowid_alias, Some(0));
+        assert_eq!(known.schema.tables[known.ledger.unwrap().table].rowid_alias, Some(0));
         assert_eq!(known.schema.find_key(b"sqlite_autoindex_vms_3"), Some((2, 2)));
     }
 
     #[test]
     fn the_schema_is_that_of_the_migrations_which_were_applied() {
         let known = describe_stores(&APPLICATION).unwrap();
-        let all = build_target_schema(&known, &BTreeSet::from([1, 2, 3])).unwrap();
+        let ledger = known.ledger.unwrap();
+        let build = |applied: &[i64]| build_target_schema(&known.schema, &ledger, &applied.iter().copied().collect());
+        let all = build(&[1, 2, 3]).unwrap();
         assert_eq!((all.before.len(), all.after.len()), (3, 0));
         let docker = known.schema.tables[1].columns.iter().position(|column| column.name == "docker").unwrap();
         assert_eq!(all.columns[1][docker], None);
-        let first = build_target_schema(&known, &BTreeSet::from([1])).unwrap();
+        let first = build(&[1]).unwrap();
         assert_eq!(
             first.columns[1][docker],
             Some(ColumnConstraints {
                 forbids_null: true,
-                has_default: true
+                has_default: true,
+                ..ColumnConstraints::default()
             })
         );
-        assert!(build_target_schema(&known, &BTreeSet::from([3])).is_err());
+        assert!(build(&[3]).is_err());
     }
 }
