@@ -41,7 +41,7 @@ pub struct Application {
     /// The content of `sqlite_schema` after all migrations, to the letter, so that a store that has it needs no replay;
     /// empty where that is not known.
     pub(crate) final_schema: Cow<'static, [Definition]>,
-    /// True if `doctor --salvage` saves what can still be read of its stores.
+    /// True if a salvage knows its rows well enough to be the first step also where an index and its table disagree.
     pub(crate) can_salvage: bool,
     /// The function that words the remedy for a problem.
     pub(crate) advice: fn(&Problem, &Application, &StoreFiles) -> Remedy,
@@ -273,7 +273,8 @@ impl Application {
 
     /// Returns the files of the store at a path, as commands name them.
     pub(crate) fn files_of(&self, path: &Path) -> StoreFiles {
-        let doctor = if self.has_builtin_migrations() {
+        // The program looks for the stores of the application that it was made for, and for no other's without being told.
+        let doctor = if self.places.is_some() {
             "doctor"
         } else {
             "doctor --any"

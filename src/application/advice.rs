@@ -208,11 +208,6 @@ impl Adviser<'_> {
     fn salvage(&self) -> Remedy {
         let backup = "Restore a backup, if there is one that is new enough. Otherwise save what can still be read, and examine that:";
         let remedy = self.keep().run(backup, self.save());
-        let remedy = if self.application.can_salvage {
-            remedy
-        } else {
-            remedy.step("A sqlite3 that says \"SQL logic error\" cannot do it: take a newer one.")
-        };
         remedy.step(format!(
             "If that is as it should be, put it in the store's place while {} is stopped. Move the old files away; do not delete them.",
             self.name
@@ -220,15 +215,8 @@ impl Adviser<'_> {
     }
 
     /// Returns the commands that save what can still be read of the copy.
-    ///
-    /// Where the doctor does not know the schema, `sqlite3` takes it from the store: `-readonly` keeps the copy's log from being consumed, and
-    /// `-safe` what stands in the schema from attaching a file or running a program. Debian 12's and Ubuntu 24.04's builds cannot recover at all.
     fn save(&self) -> Vec<String> {
         let kept = self.files.kept();
-        if !self.application.can_salvage {
-            let recover = format!("sqlite3 -safe -readonly {kept} '.recover --ignore-freelist' | sqlite3 -safe {{}}");
-            return vec![self.files.make(&recover)];
-        }
         vec![
             format!("umask 077 && {} > saved.sql", self.files.examine(&format!("--salvage {kept}"))),
             load_command("saved.sql", self.files),
@@ -541,9 +529,9 @@ impl Adviser<'_> {
                     [format!(
                         "umask 077 && mkdir fixed && sqlite3 -readonly {} {} && {}",
                         self.files.kept(),
-                        // The name is the store's own; within SQL it would need another quoting.
-                        quote("VACUUM INTO 'fixed/state.db'"),
-                        self.files.examine("fixed/state.db")
+                        // The store's own name would need another quoting within SQL.
+                        quote("VACUUM INTO 'fixed/new.db'"),
+                        self.files.examine("fixed/new.db")
                     )],
                 )
                 .step(format!(

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Options;
-use crate::application::{Application, StoreFiles};
+use crate::application::{Application, Obstacle, Problem, StoreFiles};
 use crate::cause::{self, Beside, Cause, Facts, Failed};
 use crate::checks::check::Check;
 use crate::checks::{self, CHECKS};
@@ -184,7 +184,8 @@ impl Answers {
         let (failed, beside) = {
             let state = self.lock();
             let failed = |id: CheckId| match state.get(id) {
-                Some(Outcome::Fail(failure)) => Some(Failed {
+                // What could not be looked at shows nothing: an unfinished transaction beside it, for example, explains all of it.
+                Some(Outcome::Fail(failure)) if !could_not_look(&failure.problem) => Some(Failed {
                     check: id,
                     problem: failure.problem.clone(),
                 }),
@@ -376,6 +377,11 @@ fn still_valid_in_time(witness: Witness, probe: Probe) -> bool {
     let (tell, told) = mpsc::channel();
     let asked = thread::Builder::new().spawn(move || tell.send(witness.is_still_valid(&probe)));
     asked.is_ok() && told.recv_timeout(PATIENCE).unwrap_or(false)
+}
+
+/// Returns true for a failure that says nothing of the store's own state.
+fn could_not_look(problem: &Problem) -> bool {
+    matches!(problem, Problem::CouldNotCheck(obstacle) if !matches!(obstacle, Obstacle::Damage | Obstacle::Schema))
 }
 
 #[cfg(test)]

@@ -203,7 +203,7 @@ pub(super) struct Args {
     /// List the checks, one line each
     #[arg(long)]
     pub list_checks: bool,
-    /// Explain a check, and what to do if it fails; or a sign
+    /// Explain a check or a sign, and what to do about it
     ///
     /// Of a check: what it looks at, what it cannot see, what a failure means, what to do. Of a sign of how a store came to harm: what is
     /// there, what leaves this, what to ask, and how to keep it from happening again.

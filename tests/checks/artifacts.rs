@@ -70,7 +70,7 @@ fn every_kind_of_fault_is_found() {
       column "kernel_path", kind "named-file-missing", row 7, table "images": nothing is there
       column "kernel_path", kind "named-file-missing", row 8, table "images": not a valid path
       8 in all
-      -> The store itself is not the problem. Put the files back where the image names them, or let banger build or pull the image again. A store that was copied from another machine names that machine's files.
+      -> 1. The store itself is not the problem. 2. Put the files back where the image names them, or let banger build or pull the image again. 3. A store that was copied from another machine names that machine's files.
     "#);
 }
 
@@ -105,7 +105,7 @@ fn a_place_that_this_user_may_not_look_at_is_said() {
       column "artifact_dir", kind "named-file-missing", row 1, table "images": nothing is there
       column "kernel_path", kind "named-file-missing", row 1, table "images": could not look there: permission denied
       2 in all
-      -> The store itself is not the problem. Put the files back where the image names them, or let banger build or pull the image again. A store that was copied from another machine names that machine's files.
+      -> 1. The store itself is not the problem. 2. Put the files back where the image names them, or let banger build or pull the image again. 3. A store that was copied from another machine names that machine's files.
     "#);
     assert!(said(&place).contains("1 of 4 paths"), "root may look: only what is not there is wrong");
 }
@@ -120,7 +120,7 @@ fn nobody_asked_so_it_does_not_look() {
       column "rootfs_path", kind "named-file-missing", row 1, table "images": nothing is there
       column "kernel_path", kind "named-file-missing", row 1, table "images": nothing is there
       3 in all
-      -> The store itself is not the problem. Put the files back where the image names them, or let banger build or pull the image again. A store that was copied from another machine names that machine's files.
+      -> 1. The store itself is not the problem. 2. Put the files back where the image names them, or let banger build or pull the image again. 3. A store that was copied from another machine names that machine's files.
     "#);
 }
 
@@ -149,7 +149,7 @@ fn the_default_store_is_looked_at_without_asking() {
       column "rootfs_path", kind "named-file-missing", row 1, table "images": nothing is there
       column "kernel_path", kind "named-file-missing", row 1, table "images": nothing is there
       3 in all
-      -> The store itself is not the problem. Put the files back where the image names them, or let banger build or pull the image again. A store that was copied from another machine names that machine's files.
+      -> 1. The store itself is not the problem. 2. Put the files back where the image names them, or let banger build or pull the image again. 3. A store that was copied from another machine names that machine's files.
     "#);
     let state = place.root().join("xdg");
     let row = by_default(&place, &state, ("XDG_STATE_HOME", &state));
@@ -159,6 +159,6 @@ fn the_default_store_is_looked_at_without_asking() {
       column "rootfs_path", kind "named-file-missing", row 1, table "images": nothing is there
       column "kernel_path", kind "named-file-missing", row 1, table "images": nothing is there
       3 in all
-      -> The store itself is not the problem. Put the files back where the image names them, or let banger build or pull the image again. A store that was copied from another machine names that machine's files.
+      -> 1. The store itself is not the problem. 2. Put the files back where the image names them, or let banger build or pull the image again. 3. A store that was copied from another machine names that machine's files.
     "#);
 }

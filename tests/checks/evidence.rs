@@ -365,3 +365,17 @@ fn the_rows_of_a_store_of_which_nothing_is_known_are_counted() {
     let named = row["findings"].as_array().unwrap().iter().filter(is_named).count();
     assert_eq!(named as u64, lost.min(20), "{row}");
 }
+
+#[test]
+fn rows_on_pages_that_nothing_leads_to_are_not_called_lost() {
+    let place = store(KEYED, 200, 100);
+    let inner = root(&place.store(), "t");
+    change(&place.store(), |bytes| bytes[(inner - 1) * PAGE..inner * PAGE].fill(0));
+    let ran = place.ask(&["--any", "--only", CHECK, "--format", "json"]);
+    let (report, row) = (ran.report(), ran.row(CHECK));
+    let detail = row["detail"].as_str().unwrap();
+    let words = "t: 0 rows are in reach, and an index names 200 more, which may be on pages that nothing leads to";
+    assert!(detail.contains(words), "{detail}");
+    assert!(!detail.contains(" lost"), "{detail}");
+    assert_eq!(report["data_lost"], "unknown");
+}

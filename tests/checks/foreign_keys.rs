@@ -122,7 +122,7 @@ fn some_rows_of_many_that_dangle_are_a_loss_beside_a_key_that_was_never_enforced
       column "card", kind "dangling-reference", row 2, table "seen": refers to a row of cards that is not there
       column "card", kind "dangling-reference", row 3, table "seen": refers to a row of cards that is not there
       2 in all
-      -> Stop the application, and keep a copy of all files of the store: Restore the rows that are missing, or let the application remove what refers to them. Do not delete rows with SQL.
+      -> 1. Stop the application, and keep a copy of all files of the store. 2. Restore the rows that are missing, or let the application remove what refers to them. Do not delete rows with SQL.
          $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     "#);
 }

@@ -69,7 +69,7 @@ fn long_values_that_no_banger_wrote_are_found() {
       column "state", key "6f9c2f0e-5a53-4d0b-9002-000000000007", kind "wrong-value", row 7, table "vms": a blob where text belongs
       column "guest_ip", key "6f9c2f0e-5a53-4d0b-9002-000000000008", kind "wrong-value", row 8, table "vms": not an IP address
       12 in all
-      -> Stop banger, and keep a copy of all files of the store: Check the disk, and find out whether another program wrote to the store. Restore a backup, or let banger re-create the named VMs and images.
+      -> 1. Stop banger, and keep a copy of all files of the store. 2. Check the disk, and find out whether another program wrote to the store. 3. Restore a backup, or let banger re-create the named VMs and images.
          $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
     "#);
 }

@@ -102,7 +102,6 @@ fn what_it_does_not_go_with_is_bad_usage() {
     let kept = Kept::by(SQLX);
     for arguments in [
         &["--migrations", "migrations", "--any"][..],
-        &["--migrations", "migrations", "--salvage"],
         &["--dialect", "sqlx"],
         &["--ledger", "t"],
         &["--foreign-keys", "on"],
@@ -119,8 +118,6 @@ fn what_it_does_not_go_with_is_bad_usage() {
         let ran = Place::new().doctor().args(arguments).run();
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(64), ""), "{arguments:?}");
     }
-    let ran = kept.place.ask(&["--migrations", "migrations", "--salvage"]);
-    assert!(ran.stderr.contains("cannot take it from a folder"), "{}", ran.stderr);
     let ran = Place::new().doctor().args(["--migrations", "migrations"]).run();
     assert!(ran.stderr.contains("--migrations takes the paths of the stores"), "{}", ran.stderr);
 }

@@ -131,11 +131,14 @@ fn a_whole_report() {
     skip  artifacts            it is not known which files the application names in its store
 
     FAIL: 1 of 13 checks failed (migration-rehearsal), 1 skipped
+    No data is lost.
 
     What to do (migration-rehearsal):
       1. Do not let these migrations run on this store: they would go wrong. Nothing was changed.
       2. Mend the migration, and rehearse it again.
       3. Rebuild a table that others refer to, or replace its rows, only while foreign keys are off. They are off if that is said outside of any transaction; --foreign-keys says whether the application has them on.
+
+    More: doctor --explain migration-rehearsal
     --- exit 1 ---
     ");
 }

@@ -131,7 +131,7 @@ fn what_would_keep_the_writer_waiting_for_too_long_is_given_up_with_the_reason()
     let begun = Instant::now();
     let ran = on_a_slow_disk(&place, 10).args(["--only", "read-only"]).arg(place.store()).run();
     assert!(ran.stdout.contains(&format!("could not look: {reason} 2 s")), "{ran:?}");
-    assert!(ran.stdout.contains("stop what writes to the store"), "{ran:?}");
+    assert!(ran.stdout.contains("Stop what writes to the store"), "{ran:?}");
     // Not at the time limit of 300 s.
     assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     end(writer);

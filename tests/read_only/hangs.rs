@@ -118,10 +118,15 @@ fn a_function_that_does_not_end_costs_its_check_and_what_comes_after_it() {
     [PLACE]/store/state.db
 
     FAIL  page-structure  could not look: the time limit of 2 s ran out, and what was running could not be interrupted
-                          → give it more time with --time-limit, or leave this check out with --skip
     skip  schema-state    the time limit of 2 s ran out
 
     FAIL: 1 of 3 checks failed (page-structure), 1 skipped
+    It is not known whether data is lost.
+
+    What to do (page-structure):
+      Give it more time with --time-limit, or leave this check out with --skip.
+
+    More: doctor --explain page-structure
     --- exit 1 ---
     ");
 }
@@ -179,9 +184,14 @@ fn a_count_that_does_not_end_is_interrupted() {
     [PLACE]/store/state.db
 
     FAIL  migration-rehearsal  could not look: interrupted
-                               → run the doctor again and let it finish
 
     FAIL: 1 of 1 checks failed (migration-rehearsal)
+    It is not known whether data is lost.
+
+    What to do (migration-rehearsal):
+      Run the doctor again, and let it finish.
+
+    Interrupted: the checks that are skipped or could not look did not see the whole store.
     --- exit 130 ---
     ");
 }

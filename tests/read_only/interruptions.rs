@@ -81,10 +81,15 @@ fn ctrl_c_prints_the_rows_so_far_and_exits_130() {
     pass  journal         nothing is waiting to be written back
     pass  read-only       no -wal lies beside it; read in place without a lock, then checked for changes; sandbox: [SANDBOX]
     FAIL  page-structure  could not look: interrupted
-                          → run the doctor again and let it finish
     skip  schema-state    interrupted
 
     FAIL: 1 of 5 checks failed (page-structure), 1 skipped
+    It is not known whether data is lost.
+
+    What to do (page-structure):
+      Run the doctor again, and let it finish.
+
+    Interrupted: the checks that are skipped or could not look did not see the whole store.
     --- exit 130 ---
     ");
 }
@@ -115,9 +120,14 @@ fn ctrl_c_in_the_middle_of_a_long_check_ends_it() {
 
     pass  file            an SQLite database, 2,420 pages of 4096 bytes
     FAIL  page-structure  could not look: interrupted
-                          → run the doctor again and let it finish
 
     FAIL: 1 of 2 checks failed (page-structure)
+    It is not known whether data is lost.
+
+    What to do (page-structure):
+      Run the doctor again, and let it finish.
+
+    Interrupted: the checks that are skipped or could not look did not see the whole store.
     --- exit 130 ---
     ");
 }
@@ -203,13 +213,16 @@ fn a_store_that_is_deleted_in_mid_run_is_missing() {
     [PLACE]/store/state.db
 
     FAIL  file            there is no such file, so nothing could be examined
-                          → check the path; if banger has never run here, start it once, and it makes its store; if it has, the store was moved or deleted: restore state.db from a backup
-    skip  journal         needs `file`
-    skip  read-only       needs `file`
-    skip  page-structure  needs `file`
-    skip  schema-state    needs `file`
+    skip  journal         not examined, because `file` failed (also read-only, page-structure, schema-state)
 
     FAIL: 1 of 5 checks failed (file), 4 skipped
+    It is not known whether data is lost.
+
+    What to do (file):
+      1. Check the path. If banger has never run here, start it once, and it makes its store.
+      2. If it has, the store was moved or deleted: restore a backup.
+
+    More: doctor --explain file
     --- exit 1 ---
     ");
     assert_eq!(names(&place.folder()), [""; 0], "it is not made again");
@@ -233,9 +246,14 @@ fn a_store_that_is_replaced_in_mid_run_is_looked_at_again() {
     pass  read-only       no -wal lies beside it; read in place without a lock, then checked for changes; sandbox: [SANDBOX]
     pass  page-structure  9 pages checked
     FAIL  schema-state    1 migration applied that this binary does not know; no data is lost
-                          → the store is newer than this binary: update banger to the version that last used it; do not delete the store or edit its ledger, and do not swap this binary in
 
     FAIL: 1 of 5 checks failed (schema-state)
+    No data is lost.
+
+    What to do (schema-state):
+      Update banger to the version that last used the store, or a later one: this one is older. Do not delete the store or edit its ledger, and do not swap this binary in.
+
+    More: doctor --explain schema-state
     --- exit 1 ---
     ");
 }
@@ -287,10 +305,15 @@ fn what_takes_longer_than_the_time_limit_is_a_failing_row_and_the_rest_is_skippe
     pass  journal         nothing is waiting to be written back
     pass  read-only       no -wal lies beside it; read in place without a lock, then checked for changes; sandbox: [SANDBOX]
     FAIL  page-structure  could not look: the time limit of 0.000001 s ran out
-                          → give it more time with --time-limit, or leave this check out with --skip
     skip  schema-state    the time limit of 0.000001 s ran out
 
     FAIL: 1 of 5 checks failed (page-structure), 1 skipped
+    It is not known whether data is lost.
+
+    What to do (page-structure):
+      Give it more time with --time-limit, or leave this check out with --skip.
+
+    More: doctor --explain page-structure
     --- exit 1 ---
     ");
 }
@@ -312,11 +335,19 @@ fn without_room_for_a_copy_the_row_says_how_much_is_needed() {
     pass  file            an SQLite database, 108 pages of 4096 bytes, with an unfinished transaction
     pass  journal         a hot rollback journal: 15 pages of an unfinished transaction will be rolled back when banger opens the store
     FAIL  read-only       could not look: a private copy of the store is needed (it holds what a writer left unfinished) and could not be made: cannot copy the store to [PLACE]/tmp/doctor-[RANDOM]/0: 504 KiB are needed and 64 KiB are free
-                          → point TMPDIR at a folder that you may write to and that has room for the store, and run the doctor again
-    skip  page-structure  needs `read-only`
-    skip  schema-state    needs `read-only`
+    skip  page-structure  not examined, because `read-only` failed (also schema-state)
 
     FAIL: 1 of 5 checks failed (read-only), 2 skipped
+    It is not known whether data is lost.
+
+    What to do (read-only):
+      Set TMPDIR to a folder that you may write to and that has room for the store, and run the doctor again.
+
+    How it came to this (`doctor --explain SIGN` says more of each):
+
+    class  content-behind-end: the header counts 24 pages, and 344,064 bytes follow behind them: the header is of an older state than the rest, or a shorter file was written over a longer one; was the store copied while a program wrote to it, or was a -journal or -wal removed?
+
+    More: doctor --explain read-only
     --- exit 1 ---
     ");
 }
@@ -334,11 +365,19 @@ fn without_a_folder_for_a_copy_the_row_says_what_to_do() {
     pass  file            an SQLite database, 108 pages of 4096 bytes, with an unfinished transaction
     pass  journal         a hot rollback journal: 15 pages of an unfinished transaction will be rolled back when banger opens the store
     FAIL  read-only       could not look: a private copy of the store is needed (it holds what a writer left unfinished) and could not be made: cannot make a private folder in ~/nowhere: No such file or directory (os error 2)
-                          → point TMPDIR at a folder that you may write to and that has room for the store, and run the doctor again
-    skip  page-structure  needs `read-only`
-    skip  schema-state    needs `read-only`
+    skip  page-structure  not examined, because `read-only` failed (also schema-state)
 
     FAIL: 1 of 5 checks failed (read-only), 2 skipped
+    It is not known whether data is lost.
+
+    What to do (read-only):
+      Set TMPDIR to a folder that you may write to and that has room for the store, and run the doctor again.
+
+    How it came to this (`doctor --explain SIGN` says more of each):
+
+    class  content-behind-end: the header counts 24 pages, and 344,064 bytes follow behind them: the header is of an older state than the rest, or a shorter file was written over a longer one; was the store copied while a program wrote to it, or was a -journal or -wal removed?
+
+    More: doctor --explain read-only
     --- exit 1 ---
     ");
     let ran = place.doctor().env("TMPDIR", &nowhere).arg("--check-migrations").arg(place.store()).run();

@@ -47,9 +47,20 @@ fn an_empty_file_beside_a_wal_with_commits_is_no_empty_store() {
     [PLACE]/store/state.db
 
     FAIL  file  it is empty (0 bytes), and the -wal beside it holds 4,152 bytes; keep a copy of that file: SQLite deletes it as soon as the store is opened
-                → keep a copy of state.db-wal before banger starts: the latest commits are only in that file; if this is a copy, stop banger where it came from and copy state.db and state.db-wal again, together; otherwise restore a backup
 
     FAIL: 1 of 1 checks failed (file)
+    It is not known whether data is lost.
+
+    What to do (file):
+      1. Keep a copy of the -wal before banger or anything else opens the store: the latest commits are only in that file:
+         umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
+      2. If this is a copy, stop banger where it came from, and copy all the files again, together. Otherwise restore a backup.
+
+    How it came to this (`doctor --explain SIGN` says more of each):
+
+    certain  empty: the file has 0 bytes: it was made and never written, or something cut it to nothing
+
+    More: doctor --explain file
     --- exit 1 ---
     ");
 }
@@ -76,9 +87,20 @@ fn an_empty_file_beside_the_journal_of_a_store_that_had_pages_is_no_empty_store(
     [PLACE]/store/state.db
 
     FAIL  file  it is empty (0 bytes), and the -journal beside it was begun when the store had 24 pages; keep a copy of that file: SQLite deletes it as soon as the store is opened
-                → keep a copy of state.db-journal before banger starts: it holds pages that the store had; if this is a copy, stop banger where it came from and copy all the files again, together; otherwise restore a backup
 
     FAIL: 1 of 1 checks failed (file)
+    It is not known whether data is lost.
+
+    What to do (file):
+      1. Keep a copy of the -journal before banger or anything else opens the store: it holds pages that the store had:
+         umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
+      2. If this is a copy, stop banger where it came from, and copy all the files again, together. Otherwise restore a backup.
+
+    How it came to this (`doctor --explain SIGN` says more of each):
+
+    certain  empty: the file has 0 bytes: it was made and never written, or something cut it to nothing
+
+    More: doctor --explain file
     --- exit 1 ---
     ");
 }
@@ -177,9 +199,14 @@ fn a_file_without_a_size_is_not_taken_for_an_empty_store() {
     /proc/self/maps
 
     FAIL  file  the system reports a size of 0 bytes, but the file holds data: SQLite would take it for an empty store; nothing is known about its data
-                → copy its content to an ordinary file, and examine that file
 
     FAIL: 1 of 1 checks failed (file)
+    It is not known whether data is lost.
+
+    What to do (file):
+      Copy its content to an ordinary file, and examine that file.
+
+    More: doctor --explain file
     --- exit 1 ---
     ");
 }

@@ -65,10 +65,15 @@ fn the_rows_of_a_store_whose_write_lock_is_held_say_what_was_looked_at() {
     pass  file            an SQLite database, 9 pages of 4096 bytes, while another process holds its write lock
     pass  journal         another process holds the write lock, and no journal with a header lies beside the store: it has written nothing yet, or keeps no journal on disk
     FAIL  read-only       could not look: another process holds the store's write lock, and no journal with a header lies beside it: it has written nothing yet, as after BEGIN EXCLUSIVE, or what it has written may never be committed
-                          → let that process finish, and run the doctor again; do not kill it: if it has written without a journal on disk, that cannot be undone
-    skip  page-structure  needs `read-only`
+    skip  page-structure  not examined, because `read-only` failed
 
     FAIL: 1 of 4 checks failed (read-only), 1 skipped
+    It is not known whether data is lost.
+
+    What to do (read-only):
+      Let that process finish, and run the doctor again. Do not kill it: if it has written without a journal on disk, that cannot be undone.
+
+    More: doctor --explain read-only
     --- exit 1 ---
     ");
 }

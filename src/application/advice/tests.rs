@@ -262,12 +262,16 @@ fn every_application_has_something_to_do_about_every_problem_and_names_no_other(
         for word in ["banger", "VM", "image", "state.db"] {
             assert!(!advice.contains(word), "{problem:?}: {advice}");
         }
-        // It knows the schema of banger's stores alone, and refuses all others.
         let of_any = whole(&Application::any().advice(&problem, &files));
         let of_folder = whole(&with_folder.advice(&problem, &files));
         let of_banger = whole(&banger::APPLICATION.advice(&problem, &files));
         for advice in [&advice, &of_any, &of_folder] {
-            assert!(!advice.contains("--salvage"), "{problem:?}: {advice}");
+            assert_eq!(
+                advice.contains("--salvage"),
+                advice.contains("doctor --any --salvage "),
+                "{problem:?}: {advice}"
+            );
+            assert!(!advice.contains(".recover"), "{problem:?}: {advice}");
         }
         assert!(!of_folder.contains("daemon"), "{problem:?}: {of_folder}");
         assert!(!of_banger.replace("ferrymigrate", "").contains("ferry"), "{problem:?}: {of_banger}");

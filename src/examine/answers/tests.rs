@@ -215,7 +215,7 @@ fn a_map_is_made_where_somebody_asks_and_knows_what_a_check_said_of_a_page() {
             page: Some(7),
             ..crate::findings::Finding::new("odd")
         });
-        let problem = crate::application::Problem::Dangling { rows: 1 };
+        let problem = Problem::Dangling { rows: 1 };
         answers.set(CheckId::PageStructure, (Outcome::found("odd", problem, findings), Duration::ZERO));
         let known = answers.known_damage();
         assert_eq!((known.is_sound, known.damaged_pages), (false, vec![7]));

@@ -150,9 +150,11 @@ fn the_long_help_teaches() {
               List the checks, one line each
 
           --explain <CHECK>
-              Explain a check, and what to do if it fails
+              Explain a check, and what to do if it fails; or a sign
               
-              What it looks at, what it cannot see, what a failure means, what to do.
+              Of a check: what it looks at, what it cannot see, what a failure means, what to do. Of a
+              sign of how a store came to harm: what is there, what leaves this, what to ask, and how to
+              keep it from happening again.
 
           --color <COLOR>
               When to use colour
