@@ -202,7 +202,7 @@ fn no_program_may_write_where_the_freelist_is_wrong() {
       2 in all
       -> 1. No program may write to the store. Stop the application, and keep a copy of all its files. 2. Write its rows into a new file, and examine that. 3. If the doctor passes it, put it in the store's place while the application is stopped. Move the old files away; do not delete them.
          $ umask 077 && mkdir kept && cp -a [PLACE]/store/state.db* kept
-         $ umask 077 && mkdir fixed && sqlite3 -readonly kept/state.db "VACUUM INTO 'fixed/state.db'" && doctor --any fixed/state.db
+         $ umask 077 && mkdir fixed && sqlite3 -readonly kept/state.db "VACUUM INTO 'fixed/new.db'" && doctor --any fixed/new.db
     "#);
     // A view that comes first makes SQLite's own check pass over it.
     for view in ["v", "report", "latest"] {

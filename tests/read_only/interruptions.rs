@@ -343,10 +343,6 @@ fn without_room_for_a_copy_the_row_says_how_much_is_needed() {
     What to do (read-only):
       Set TMPDIR to a folder that you may write to and that has room for the store, and run the doctor again.
 
-    How it came to this (`doctor --explain SIGN` says more of each):
-
-    class  content-behind-end: the header counts 24 pages, and 344,064 bytes follow behind them: the header is of an older state than the rest, or a shorter file was written over a longer one; was the store copied while a program wrote to it, or was a -journal or -wal removed?
-
     More: doctor --explain read-only
     --- exit 1 ---
     ");
@@ -372,10 +368,6 @@ fn without_a_folder_for_a_copy_the_row_says_what_to_do() {
 
     What to do (read-only):
       Set TMPDIR to a folder that you may write to and that has room for the store, and run the doctor again.
-
-    How it came to this (`doctor --explain SIGN` says more of each):
-
-    class  content-behind-end: the header counts 24 pages, and 344,064 bytes follow behind them: the header is of an older state than the rest, or a shorter file was written over a longer one; was the store copied while a program wrote to it, or was a -journal or -wal removed?
 
     More: doctor --explain read-only
     --- exit 1 ---

@@ -8,7 +8,7 @@ fn the_definition_holds_and_the_short_help_fits_one_screen() {
     let help = Args::command().term_width(80).render_help().to_string();
     assert!(help.lines().count() <= 24, "{} lines\n{help}", help.lines().count());
     assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
-    insta::assert_snapshot!(help, @r"
+    insta::assert_snapshot!(help, @"
     Examines banger's store and changes nothing: one row per check, pass or fail
 
     Usage: doctor [OPTIONS] [STATE_DB]...
@@ -28,7 +28,7 @@ fn the_definition_holds_and_the_short_help_fits_one_screen() {
           --skip <CHECK>          All but these checks (repeatable, comma-separated)
           --time-limit <SECONDS>  Time limit per store, in seconds [default: 300]
           --list-checks           List the checks, one line each
-          --explain <CHECK>       Explain a check, and what to do if it fails
+          --explain <CHECK>       Explain a check or a sign, and what to do about it
       -h, --help                  Print help (see more with '--help')
       -V, --version               Print version
 
@@ -150,7 +150,7 @@ fn the_long_help_teaches() {
               List the checks, one line each
 
           --explain <CHECK>
-              Explain a check, and what to do if it fails; or a sign
+              Explain a check or a sign, and what to do about it
               
               Of a check: what it looks at, what it cannot see, what a failure means, what to do. Of a
               sign of how a store came to harm: what is there, what leaves this, what to ask, and how to
