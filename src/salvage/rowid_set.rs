@@ -1,4 +1,5 @@
-//! A set of rowids: one bit each where they lie close together, as rowids do.
+//! A set of rowids: one bit each where they lie close together, as rowids do, and some 30 bytes each where they lie far apart, as ids
+//! that are made of a time do.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -6,8 +7,8 @@ use std::rc::Rc;
 
 use super::{Result, SalvageError};
 
-/// The most blocks of 512 rowids that all sets of a salvage have together, in 16 MiB.
-const MOST: usize = 160_000;
+/// The most blocks of 64 rowids that all sets of a salvage have together, in 16 MiB.
+const MOST: usize = 500_000;
 
 /// The number of blocks that the sets which share it may still take.
 #[derive(Debug, Clone)]
@@ -21,11 +22,11 @@ impl Default for RowidBudget {
 
 /// A set of rowids.
 #[derive(Debug, Default)]
-pub struct RowidSet(BTreeMap<i64, [u64; 8]>, RowidBudget);
+pub struct RowidSet(BTreeMap<i64, u64>, RowidBudget);
 
-fn place(rowid: i64) -> (i64, usize, u64) {
-    let low = (rowid.cast_unsigned() & 511) as usize;
-    (rowid >> 9, low / 64, 1 << (low % 64))
+/// Returns the block of a rowid, and its bit.
+fn place(rowid: i64) -> (i64, u64) {
+    (rowid >> 6, 1 << (rowid.cast_unsigned() & 63))
 }
 
 impl RowidSet {
@@ -36,8 +37,8 @@ impl RowidSet {
 
     /// Returns true if a rowid is in the set.
     pub fn contains(&self, rowid: i64) -> bool {
-        let (block, word, bit) = place(rowid);
-        self.0.get(&block).and_then(|words| words.get(word)).is_some_and(|word| word & bit != 0)
+        let (block, bit) = place(rowid);
+        self.0.get(&block).is_some_and(|bits| bits & bit != 0)
     }
 
     /// Puts a rowid into the set; returns whether it was not there.
@@ -45,32 +46,30 @@ impl RowidSet {
     /// # Errors
     /// Fails if rowids lie so far apart that the budget does not suffice.
     pub fn insert(&mut self, rowid: i64) -> Result<bool> {
-        let (block, word, bit) = place(rowid);
+        let (block, bit) = place(rowid);
         if !self.0.contains_key(&block) {
             let left = self.1.0.get().checked_sub(1);
             let left =
                 left.ok_or(SalvageError::LimitExceeded("the rowids lie too far apart to keep account of them"))?;
             self.1.0.set(left);
         }
-        let Some(word) = self.0.entry(block).or_default().get_mut(word) else {
-            return Ok(false);
-        };
-        let new = *word & bit == 0;
-        *word |= bit;
+        let bits = self.0.entry(block).or_default();
+        let new = *bits & bit == 0;
+        *bits |= bit;
         Ok(new)
     }
 
     /// Takes a rowid out of the set.
     pub fn remove(&mut self, rowid: i64) {
-        let (block, word, bit) = place(rowid);
-        if let Some(word) = self.0.get_mut(&block).and_then(|words| words.get_mut(word)) {
-            *word &= !bit;
+        let (block, bit) = place(rowid);
+        if let Some(bits) = self.0.get_mut(&block) {
+            *bits &= !bit;
         }
     }
 
     /// Returns the number of rowids.
     pub fn len(&self) -> u64 {
-        self.0.values().flatten().map(|word| u64::from(word.count_ones())).sum()
+        self.0.values().map(|bits| u64::from(bits.count_ones())).sum()
     }
 
     /// Returns true if there is none.
@@ -80,11 +79,9 @@ impl RowidSet {
 
     /// Returns the rowids in order.
     pub fn iter(&self) -> impl Iterator<Item = i64> + '_ {
-        self.0.iter().flat_map(|(block, words)| {
-            let first = block << 9;
-            (0..512)
-                .filter(move |low| words.get(low / 64).is_some_and(|word| word >> (low % 64) & 1 == 1))
-                .map(move |low| first + i64::try_from(low).unwrap_or(0))
+        self.0.iter().flat_map(|(block, bits)| {
+            let first = block << 6;
+            (0..64).filter(move |low| bits >> low & 1 == 1).map(move |low| first + low)
         })
     }
 }
@@ -113,11 +110,11 @@ mod tests {
         let half = i64::try_from(MOST / 2).unwrap();
         for rowid in 0..half {
             for set in &mut sets {
-                set.insert(rowid << 9).unwrap();
+                set.insert(rowid << 6).unwrap();
             }
         }
         for set in &mut sets {
-            assert!(set.insert(half << 9).is_err());
+            assert!(set.insert(half << 6).is_err());
             assert!(set.insert(1).unwrap());
         }
     }
