@@ -446,6 +446,7 @@ fn without_random_name(line: &str) -> String {
 /// Leaves out what this machine, or this user, keeps from the check `in-use`.
 fn without_unseen_programs(line: &str) -> String {
     let line = line.replace("no program that can be seen has it open", "no program has it open");
+    let line = line.replace("; the system hides other users' programs", "");
     match line.find(" may not be looked at") {
         Some(end) => line
             .get(..end)
