@@ -180,7 +180,7 @@ pub(super) struct Args {
     /// as an HTML page about one store, with a map of its pages.
     #[arg(long, value_enum, default_value_t = Format::Table, hide_possible_values = true, hide_default_value = true)]
     pub format: Format,
-    /// The same as --format json
+    /// Print JSON: short for --format json
     #[arg(long, conflicts_with_all = ["format", "salvage", "list_checks", "explain", "generate"], hide_short_help = true)]
     pub json: bool,
     /// Only these checks (repeatable, comma-separated)

@@ -123,7 +123,7 @@ pub struct Table {
     pub rules_beyond: Option<Unsupported>,
     /// The expressions of its CHECK constraints, in parentheses.
     pub checks: Vec<String>,
-    /// The same expressions, if each of them can be evaluated here.
+    /// The expressions of its CHECK constraints, parsed; empty unless each of them can be evaluated here.
     pub evaluable_checks: Vec<Expression>,
 }
 

@@ -127,7 +127,7 @@ fn the_long_help_teaches() {
               JSON with one line per store, or as an HTML page about one store, with a map of its pages.
 
           --json
-              The same as --format json
+              Print JSON: short for --format json
 
           --only <CHECK>
               Only these checks (repeatable, comma-separated)

@@ -111,3 +111,22 @@ pub fn hold_any_bytes(bytes: &[u8]) {
     let _ = std::fs::remove_file(&path);
     assert!(held.is_ok(), "{held:?}");
 }
+
+/// Changes every so many bytes of a database, each by four masks, and holds the reader against SQLite on each. Gives the number that the
+/// reader calls sound, and the number that SQLite finds damaged.
+pub fn hold_changed_bytes_against_sqlite(healthy: &[u8], step: usize) -> Result<(u32, u32), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("asked.db");
+    let (mut sound, mut seen) = (0, 0);
+    for at in (0..healthy.len()).step_by(step) {
+        for mask in [0x01, 0x20, 0x80, 0xff] {
+            let mut bytes = healthy.to_vec();
+            bytes[at] ^= mask;
+            let (verdict, store, _) =
+                hold_against_sqlite(&bytes, &path).map_err(|why| format!("byte {at} ^ {mask}: {why}"))?;
+            sound += u32::from(store.is_sound());
+            seen += u32::from(!verdict.sound);
+        }
+    }
+    Ok((sound, seen))
+}
