@@ -403,6 +403,15 @@ pub(super) fn names(
     Ok(Applied::each(entries))
 }
 
+/// Reads a ledger of numbers, one a row. A number that stands twice is no fault here.
+pub(super) fn numbers(rows: &LedgerRows<'_>, column: &str) -> Result<Applied, MalformedLedger> {
+    let entries: Result<Vec<AppliedEntry>, MalformedLedger> = rows
+        .iter()
+        .map(|row| row.integer(column).map(|number| AppliedEntry::of(MigrationKey::number(number))))
+        .collect();
+    entries.map(Applied::each)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 use super::{Dialect, Response, code};
 use crate::migrations::key::{MigrationKey, digits};
 use crate::migrations::known::FolderRules;
-use crate::migrations::ledger::{Applied, AppliedEntry, DeclaredColumn, Fit, LedgerTable};
+use crate::migrations::ledger::{self, DeclaredColumn, Fit, LedgerTable};
 
 pub(in crate::migrations) static ECTO: Dialect = Dialect {
     name: "Ecto",
@@ -16,13 +16,7 @@ pub(in crate::migrations) static ECTO: Dialect = Dialect {
         known_by_columns: false,
         fit: Fit::Names,
     }],
-    reader: |rows| {
-        let entries: Result<Vec<AppliedEntry>, _> = rows
-            .iter()
-            .map(|row| Ok(AppliedEntry::of(MigrationKey::number(row.integer("version")?))))
-            .collect();
-        Ok(Applied::each(entries?))
-    },
+    reader: |rows| ledger::numbers(rows, "version"),
     settled_by: None,
     lock: None,
     rules: FolderRules {

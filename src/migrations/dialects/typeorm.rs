@@ -3,7 +3,7 @@
 use super::{Dialect, Response, code};
 use crate::migrations::key::{MigrationKey, digits};
 use crate::migrations::known::FolderRules;
-use crate::migrations::ledger::{Applied, AppliedEntry, DeclaredColumn, Fit, LedgerTable};
+use crate::migrations::ledger::{self, DeclaredColumn, Fit, LedgerTable};
 
 pub(in crate::migrations) static TYPEORM: Dialect = Dialect {
     name: "TypeORM",
@@ -17,13 +17,7 @@ pub(in crate::migrations) static TYPEORM: Dialect = Dialect {
         known_by_columns: true,
         fit: Fit::Names,
     }],
-    reader: |rows| {
-        let entries: Result<Vec<AppliedEntry>, _> = rows
-            .iter()
-            .map(|row| Ok(AppliedEntry::of(MigrationKey::number(row.integer("timestamp")?))))
-            .collect();
-        Ok(Applied::each(entries?))
-    },
+    reader: |rows| ledger::numbers(rows, "timestamp"),
     settled_by: None,
     lock: None,
     rules: FolderRules {
